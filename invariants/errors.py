@@ -1,0 +1,60 @@
+"""Every error that Interlock raises on purpose, and how a fault in a file is told.
+
+    InterlockError
+    ├── SpecError        an invariant file is faulty: carries every fault of every file at once
+    └── ConfigError      a setting, a flag or an address is faulty
+
+Faulty *data* is never an exception: a record that is no event becomes a `Rejected` value, and
+an expression that fails becomes a `CelError` value. Our own bugs are assertions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A point in a text; line and column count from 1, columns in characters."""
+
+    line: int = 1
+    column: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong (or doubtful) in a file: where, a stable code, and what to do about it."""
+
+    file: str
+    place: Place
+    code: str
+    message: str
+    mend: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        """`agent.yaml:12:8: E203: what was met, what was expected; how to mend it`."""
+        mend = f"; {self.mend}" if self.mend else ""
+        mark = "" if self.severity == "error" else "warning: "
+        return (
+            f"{self.file}:{self.place.line}:{self.place.column}: "
+            f"{self.code}: {mark}{self.message}{mend}"
+        )
+
+
+class InterlockError(Exception):
+    """The root of all errors that a user can mend."""
+
+
+class SpecError(InterlockError):
+    """One or more faults in invariant files; `faults` holds all of them, in order of place."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(sorted(faults, key=lambda f: (f.file, f.place)))
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class ConfigError(InterlockError):
+    """A setting that cannot be used; the message names it and says how to mend it."""

@@ -1,0 +1,163 @@
+"""The event model: what agents publish, as the engine sees it.
+
+`EventRecord` is the wire format, field for field the table of `docs/events.md`; decoding leaves
+`args`, `result` and `attributes` as raw bytes until a predicate reads them. `Event` is a decoded
+record together with what its *source* knows about it (identity, arrival, origin), which no
+producer can claim for itself. The engine's input is `Event | Tick | Close`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+RAW_ABSENT: Final = msgspec.Raw(b"")
+
+SECOND_NS: Final = 1_000_000_000
+
+CALL_KIND_PREFIXES: Final = ("tool.", "approval.")
+"""Kinds that speak of a call: there, absent `args` are an error and not an empty map."""
+
+
+class EventRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One event as JSON carries it; a field of another type makes the record no event."""
+
+    v: int = 1
+    id: str = ""
+    session: str
+    seq: int | msgspec.UnsetType = msgspec.UNSET
+    ts: str | int
+    kind: str
+    agent: str = ""
+    user: str = ""
+    tenant: str = ""
+    tool: str = ""
+    call: str = ""
+    args: msgspec.Raw = RAW_ABSENT
+    result: msgspec.Raw = RAW_ABSENT
+    error: str = ""
+    text: str = ""
+    parent: str = ""
+    attributes: msgspec.Raw = RAW_ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record stands: topic, partition (a Kafka partition, or a file) and offset in it."""
+
+    topic: str
+    partition: str
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}@{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A decoded event and what its source vouches for.
+
+    `id` is the record's, or `session/seq`; `ts_ns` is the producer's claim; `arrival_ns` the
+    broker's append time (None in finished files); `principal` the authenticated sender or `""`;
+    `digest` 16 bytes over the content, equal for records whose fields are equal after parsing;
+    `time_ns` the effective time, given by the ordering stage (0 before).
+    """
+
+    record: EventRecord
+    id: str
+    ts_ns: int
+    digest: bytes
+    origin: Origin
+    arrival_ns: int | None = None
+    principal: str = ""
+    time_ns: int = 0
+
+    @property
+    def session(self) -> str:
+        return self.record.session
+
+    @property
+    def kind(self) -> str:
+        return self.record.kind
+
+    @property
+    def seq(self) -> int | None:
+        seq = self.record.seq
+        return None if seq is msgspec.UNSET else seq
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has reached `time_ns`: every deadline before it is decided. No event, no point."""
+
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The scope is over (idle for too long): what is pending is decided as at `session.ended`."""
+
+    scope: str
+    time_ns: int
+
+
+Input = Event | Tick | Close
+
+
+class EventView:
+    """One event as predicates read it: plain fields, and JSON parts decoded when first read.
+
+    A value that JSON gives is None, bool, int (any size: one beyond int64 is an error where it
+    is read), float, str, list or dict. `args` is `ABSENT_ARGS` where a call's event has none.
+    """
+
+    __slots__ = ("_args", "_attributes", "_result", "event", "record", "time_ns")
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.record = event.record
+        self.time_ns = event.time_ns
+        self._args: Any = _UNREAD
+        self._result: Any = _UNREAD
+        self._attributes: Any = _UNREAD
+
+    @property
+    def args(self) -> Any:
+        if self._args is _UNREAD:
+            raw = self.record.args
+            if len(memoryview(raw)):
+                self._args = msgspec.json.decode(raw)
+            else:
+                is_call = self.record.kind.startswith(CALL_KIND_PREFIXES)
+                self._args = ABSENT_ARGS if is_call else {}
+        return self._args
+
+    @property
+    def result(self) -> Any:
+        if self._result is _UNREAD:
+            raw = self.record.result
+            self._result = msgspec.json.decode(raw) if len(memoryview(raw)) else None
+        return self._result
+
+    @property
+    def attributes(self) -> Any:
+        if self._attributes is _UNREAD:
+            raw = self.record.attributes
+            self._attributes = msgspec.json.decode(raw) if len(memoryview(raw)) else {}
+        return self._attributes
+
+
+class _Marker:
+    """A unique value that no JSON text can produce."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+_UNREAD: Final = _Marker("UNREAD")
+ABSENT_ARGS: Final = _Marker("ABSENT_ARGS")

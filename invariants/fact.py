@@ -1,0 +1,68 @@
+"""What one predicate says of one event, in the three values of Kleene.
+
+A `Fact` is all that formulas ever see of an event. The values in it are *canonical*: two of them
+are equal exactly when the language says so (1 is 1.0; true is not 1; "1" is not 1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final
+
+
+class Truth(IntEnum):
+    """Kleene's values in their order: `and` is the least, `or` the greatest, `not x` is 2 - x."""
+
+    FALSE = 0
+    UNKNOWN = 1
+    TRUE = 2
+
+
+Value = str | int | float | tuple[str, ...]
+"""A canonical value: text, number, or a tagged tuple such as `("bool", "true")`."""
+
+ELEMENTS_MAX: Final = 64  # Chosen: docs/language.md, a list stands for at most 64 elements.
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Truth of `when`, and per name of `with` its distinct values (none, one, or a list's).
+
+    `missing` names those of `with` that had no usable value, or whose list had an element
+    without one: there the event itself is inconclusive for whoever uses the value.
+    `overflowing` names those whose list was longer than `ELEMENTS_MAX`.
+    Where `when` is false, `values` and `missing` are empty.
+    """
+
+    truth: Truth
+    values: Mapping[str, tuple[Value, ...]]
+    missing: frozenset[str] = frozenset()
+    overflowing: frozenset[str] = frozenset()
+
+
+NO_FACT: Final = Fact(Truth.FALSE, {})
+
+
+def canonical(value: Any) -> Value | None:
+    """The canonical form of a scalar, or None where it is no usable value (docs: missing)."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, bool):
+        return ("bool", "true" if value else "false")
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return int(value) if value.is_integer() else value
+    return None
+
+
+def show(value: Value) -> str:
+    """A canonical value as a person writes it in a formula."""
+    if isinstance(value, tuple):
+        return value[1]
+    return f'"{value}"' if isinstance(value, str) else repr(value)

@@ -1,0 +1,61 @@
+"""What the machine says of an invariant at an event, and the events that justify it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .fact import Value
+
+VerdictKind = Literal["holds", "violated", "inconclusive", "pending"]
+
+Binding = tuple[tuple[str, Value], ...]
+"""Variables and their values, sorted by name."""
+
+MISSING_BINDING: Binding = (("?", "?"),)
+"""The binding `?`: the event has no usable value where the invariant needs one."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EventRef:
+    """An event of a trace: its position from 0, its effective time, its id."""
+
+    position: int
+    time_ns: int
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """`formula` held at no event between two times (both included)."""
+
+    formula: str
+    from_ns: int | None
+    to_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Events and absences that suffice to see the verdict; `unknowns` made it inconclusive."""
+
+    events: tuple[EventRef, ...] = ()
+    absences: tuple[Absence, ...] = ()
+    unknowns: tuple[EventRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One invariant, one anchor event, one binding.
+
+    `is_escalated` says that `on_unknown: violate` made `violated` of what was inconclusive.
+    `decided_ns` is the time at which it was known: the anchor's own, or a deadline's, or the end's.
+    """
+
+    invariant: str
+    kind: VerdictKind
+    anchor: EventRef
+    binding: Binding
+    witness: Witness
+    decided_ns: int
+    is_escalated: bool = False
+    reason: str = ""
