@@ -1,0 +1,79 @@
+"""An invariant file as data: what its author wrote, with the place of everything in it.
+
+`load.py` makes these from YAML text; `check.py` says what is wrong with them; `compile.py` makes
+a program of them. Nothing here has been evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .errors import Place
+from .formula.ast import Formula
+
+Severity = Literal["info", "warning", "critical"]
+Action = Literal["alert", "quarantine", "kill"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """CEL source text, and where it begins in the file (after YAML's own folding, best effort)."""
+
+    text: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class PredicateSpec:
+    """A named predicate on one event: `when`, and the values that it names."""
+
+    name: str
+    when: Source
+    values: tuple[tuple[str, Source], ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A trace written into an invariant file, and the events at which it is found wanting.
+
+    `events` are plain JSON objects with `session`, `ts` and `id` filled in; `violated_at` and
+    `inconclusive_at` are positions from 0.
+    """
+
+    name: str
+    events: tuple[Mapping[str, Any], ...]
+    violated_at: frozenset[int]
+    inconclusive_at: frozenset[int]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class InvariantSpec:
+    """One invariant. `form` says whether `formula` must never or always be true."""
+
+    id: str
+    severity: Severity
+    form: Literal["never", "always"]
+    formula: Formula
+    formula_source: Source
+    place: Place
+    summary: str = ""
+    per: Literal["session"] = "session"
+    on_unknown: Literal["violate", "report"] = "report"
+    mode: Literal["observe", "enforce"] = "observe"
+    fail: Literal["open", "closed"] = "closed"
+    respond: tuple[Action, ...] = ("alert",)
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One invariant file. Names of predicates and lists are the file's own."""
+
+    file: str
+    lists: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    predicates: tuple[PredicateSpec, ...] = ()
+    invariants: tuple[InvariantSpec, ...] = ()

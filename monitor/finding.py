@@ -1,0 +1,83 @@
+"""A finding: a verdict (or what the engine itself noticed) in its context, with a lasting id."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+
+Severity = Literal["info", "warning", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+
+EngineFindingType = Literal["gap", "id_conflict", "provenance", "after_end", "capacity"]
+FindingType = Literal["violated", "inconclusive"] | EngineFindingType
+
+
+class WitnessEvent(msgspec.Struct, frozen=True):
+    """One event of a witness: position in the trace from 0, effective time, id."""
+
+    position: int
+    time_ns: int
+    id: str
+
+
+class WitnessAbsence(msgspec.Struct, frozen=True):
+    """`formula` held at no event from one time to another (both included)."""
+
+    formula: str
+    from_ns: int | None
+    to_ns: int
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What is published, stored and shown. Never holds a value of an event but the binding.
+
+    `id` depends on what caused it and never on when or where it was found. `prevention` says
+    whether the call had been stopped (`prevented`) or was seen afterwards (`detected`).
+    """
+
+    v: int = 1
+    id: str
+    type: FindingType
+    severity: Severity
+    invariant: str = ""
+    invariant_digest: str = ""
+    summary: str = ""
+    scope_kind: str = "session"
+    scope: str
+    session: str
+    agent: str = ""
+    principal: str = ""
+    anchor: WitnessEvent
+    binding: dict[str, Any] = {}
+    witness: list[WitnessEvent] = []
+    absences: list[WitnessAbsence] = []
+    unknowns: list[WitnessEvent] = []
+    decided_ns: int
+    is_late: bool = False
+    is_escalated: bool = False
+    prevention: Literal["detected", "prevented"] = "detected"
+    mode: Literal["observe", "enforce"] = "observe"
+    respond: list[str] = []
+    detail: str = ""
+
+
+def finding_id(
+    *,
+    subject: str,
+    digest: str,
+    scope: str,
+    anchor_id: str,
+    anchor_digest: str,
+    binding: object,
+    verdict: str,
+) -> str:
+    """The lasting id: the same cause gives the same id in a live run, a replay, a second run.
+
+    `subject` is the invariant's id, or the type of an engine finding; `anchor_digest` is `""`
+    unless the anchor's id is in conflict.
+    """
+    parts = [subject, digest, scope, anchor_id, anchor_digest, binding, verdict]
+    text = msgspec.json.encode(parts, order="deterministic")
+    return "f-" + hashlib.blake2b(text, digest_size=12).hexdigest()

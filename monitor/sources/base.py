@@ -1,0 +1,109 @@
+"""The door that events come through: what a source gives, whatever stands behind it.
+
+A source yields records in the order of each stream (a topic's partition, or a file), says how far
+each stream is known, and remembers nothing: the store's positions are the truth, given back to
+`resume` after a start or a rebalance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from invariants.event import Origin
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stream:
+    """One ordered sequence of records: a topic's partition, or one file of a topic."""
+
+    topic: str
+    partition: str
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Bytes as they were found. `arrival_ns` is None where nobody vouches for a time."""
+
+    origin: Origin
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+    arrival_ns: int | None = None
+
+    @property
+    def stream(self) -> Stream:
+        return Stream(self.origin.topic, self.origin.partition)
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """How far a stream is known: the offset to read next, and whether that was its end.
+
+    `next_offset` counts what `origin.offset` counts (records in Kafka, bytes in files).
+    `read_to_ns`: no record that arrived before this time is still to come on this stream.
+    """
+
+    next_offset: int
+    is_at_end: bool
+    read_to_ns: int | None = None
+    lag_records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What one poll brought: records (in order within each stream), frontiers, rebalances.
+
+    `frontiers` speaks of every stream that the source holds now. `gained` are streams that it
+    did not hold at the last poll, `lost` those it no longer holds: their state is dropped,
+    unwritten. `is_finished` is said once by sources that end (files), after their last record.
+    """
+
+    records: tuple[Record, ...] = ()
+    frontiers: Mapping[Stream, Frontier] = field(default_factory=dict)
+    gained: tuple[Stream, ...] = ()
+    lost: tuple[Stream, ...] = ()
+    is_finished: bool = False
+
+
+class Source(Protocol):
+    """Where records come from."""
+
+    def resume(self, positions: Mapping[Stream, int]) -> None:
+        """Read each stream from the offset given here on; streams not named, from their start.
+
+        Called before the first poll with all positions of the store, and again whenever a
+        poll said `gained`, before the next poll.
+        """
+
+    def poll(self, timeout_s: float, records_max: int) -> Poll:
+        """Up to `records_max` records; waits up to `timeout_s` where there are none."""
+
+    def commit(self, positions: Mapping[Stream, int]) -> None:
+        """Tell the outside how far the store has got: advisory, never waited for at a start."""
+
+    def close(self) -> None:
+        """Let go of files and sockets. Safe to call twice."""
+
+
+class Publisher(Protocol):
+    """Where records go: findings, control records, dead letters, and a client's events."""
+
+    def publish(
+        self,
+        topic: str,
+        key: str,
+        value: bytes,
+        headers: tuple[tuple[str, bytes], ...] = (),
+    ) -> None:
+        """Hand over one record; raises OSError where it can tell at once that this failed."""
+
+    def flush(self, timeout_s: float) -> None:
+        """Return when all that was handed over is durable; raises OSError if it is not."""
+
+    def close(self) -> None:
+        """Flush, then let go. Safe to call twice."""

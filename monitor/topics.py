@@ -1,0 +1,37 @@
+"""Names of topics, who may assert which kind of event there, and how each topic is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+EVENTS: Final = "agent.events"
+APPROVALS: Final = "interlock.approvals"
+ENFORCEMENT: Final = "interlock.enforcement"
+FINDINGS: Final = "interlock.findings"
+CONTROL: Final = "interlock.control"
+DEAD_LETTERS: Final = "interlock.dlq"
+
+READ_TOGETHER: Final = (EVENTS, APPROVALS, ENFORCEMENT)
+"""Keyed by session, with the same number of partitions, read by one consumer."""
+
+DAY_MS: Final = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPolicy:
+    """How a topic is created: `retention_ms` None where compaction keeps the last of each key."""
+
+    cleanup: Literal["delete", "compact"]
+    retention_ms: int | None
+
+
+POLICIES: Final[Mapping[str, TopicPolicy]] = {
+    EVENTS: TopicPolicy("delete", 7 * DAY_MS),
+    APPROVALS: TopicPolicy("delete", 30 * DAY_MS),
+    ENFORCEMENT: TopicPolicy("delete", 30 * DAY_MS),
+    FINDINGS: TopicPolicy("delete", 90 * DAY_MS),
+    CONTROL: TopicPolicy("compact", None),
+    DEAD_LETTERS: TopicPolicy("delete", 30 * DAY_MS),
+}
