@@ -1,0 +1,82 @@
+"""A position in a formula's tokens: what the two halves of the parser share.
+
+It takes, expects and names tokens, and complains about what it met instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ..errors import Place
+from .tokens import FormulaFault, Token, show_text
+
+COMPARISON_SIGNS: Final = ("==", "!=", "<=", ">=", "<", ">")
+
+Locate = Callable[[int], Place]
+"""From an offset in a formula's text to its place in the file."""
+
+
+@dataclass
+class Cursor:
+    """The tokens, the index of the next one, and where their offsets lie in the file."""
+
+    tokens: list[Token]
+    locate: Locate
+    index: int = 0
+
+    @property
+    def token(self) -> Token:
+        """The next token; at the end, the `end` token again and again."""
+        return self.tokens[self.index]
+
+    @property
+    def following(self) -> Token:
+        """The token behind the next one."""
+        return self.tokens[min(self.index + 1, len(self.tokens) - 1)]
+
+    def place(self, token: Token) -> Place:
+        """Where a token begins in the file."""
+        return self.locate(token.offset)
+
+    def take(self) -> Token:
+        """The next token; moves on."""
+        token = self.token
+        if token.sort != "end":
+            self.index += 1
+        return token
+
+    def is_end(self) -> bool:
+        """Has everything been taken?"""
+        return self.token.sort == "end"
+
+    def is_sign(self, *signs: str) -> bool:
+        """Is the next token one of these signs?"""
+        return self.token.sort == "sign" and self.token.text in signs
+
+    def is_word(self, *words: str) -> bool:
+        """Is the next token one of these words of the language?"""
+        return self.token.sort == "word" and self.token.text in words
+
+    def expect(self, sign: str, mend: str) -> Token:
+        """Take this sign, or raise E301."""
+        if not self.is_sign(sign):
+            message = f"`{sign}` is expected here, and {self.met()} was met"
+            raise FormulaFault(self.token.offset, "E301", message, mend)
+        return self.take()
+
+    def name(self, expected: str, mend: str) -> Token:
+        """Take a name that is no word of the language, or raise E301 or E309."""
+        token = self.token
+        if token.sort == "word":
+            message = f"{show_text(token.text)} is a word of the language, not {expected}"
+            raise FormulaFault(token.offset, "E309", message, f"choose another name; {mend}")
+        if token.sort != "name":
+            message = f"{expected} is expected here, and {self.met()} was met"
+            raise FormulaFault(token.offset, "E301", message, mend)
+        return self.take()
+
+    def met(self) -> str:
+        """The next token as a message names it."""
+        return "the end" if self.is_end() else show_text(self.token.text)

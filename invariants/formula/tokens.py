@@ -1,0 +1,217 @@
+"""Formula text into tokens, with a hint for every sign that belongs to another language.
+
+Input: the text of one formula. Output: tokens with their offsets; the last one is the end. It
+knows no grammar: `parser.py` does. A fault carries the offset, and `parser.py` gives it a place.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+TEXT_CHARACTERS_MAX: Final = 10_000  # Chosen: far beyond what a person can check by reading.
+NUMBER_CHARACTERS_MAX: Final = 40  # Chosen: more digits than a double or an int64 can tell apart.
+NUMBER_MAX: Final = 2**63  # Numbers of events are int64 or double; see docs/language.md.
+SHOWN_CHARACTERS_MAX: Final = 40
+
+OPERATOR_WORDS: Final = frozenset(
+    {"not", "and", "or", "implies", "iff", "since", "until", "exists", "session_end"}
+    | {"previous", "once", "historically", "next", "eventually", "always"}
+)
+AGGREGATE_WORDS: Final = frozenset({"count", "sum", "min", "max", "avg", "distinct"})
+RESERVED_WORDS: Final = OPERATOR_WORDS | AGGREGATE_WORDS | {"true", "false"}
+
+TokenSort = Literal["name", "word", "string", "number", "duration", "sign", "end"]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of formula text: what sort, what text, and where it begins (from 0)."""
+
+    sort: TokenSort
+    text: str
+    offset: int
+
+    @property
+    def end(self) -> int:
+        """The offset just after the token."""
+        return self.offset + len(self.text)
+
+
+class FormulaFault(Exception):  # noqa: N818  (never seen outside: it is on its way to a place)
+    """A fault at an offset of the text; the parser turns it into a `SpecError` with a place."""
+
+    def __init__(self, offset: int, code: str, message: str, mend: str = "") -> None:
+        super().__init__(message)
+        self.offset = offset
+        self.code = code
+        self.message = message
+        self.mend = mend
+
+
+def split_tokens(text: str) -> list[Token]:
+    """All tokens of the text and an `end`; raises `FormulaFault` (E302, E306, E308)."""
+    if len(text) > TEXT_CHARACTERS_MAX:
+        raise FormulaFault(
+            0,
+            "E306",
+            f"this formula has {len(text)} characters, and {TEXT_CHARACTERS_MAX} are the most",
+            "name parts of it as predicates, or split the invariant",
+        )
+    tokens = []
+    offset = _skip_space(text, 0)
+    while offset < len(text):
+        token = _next_token(text, offset)
+        tokens.append(token)
+        offset = _skip_space(text, token.end)
+    tokens.append(Token("end", "", len(text)))
+    return tokens
+
+
+def show_text(text: str) -> str:
+    """The text in backticks, on one line, cut where it is long."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    if len(text) > SHOWN_CHARACTERS_MAX:
+        text = text[:SHOWN_CHARACTERS_MAX] + "..."
+    return f"`{text}`"
+
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# A number swallows letters, points and dashes behind it, so that `10min`, `1e3` and `1.2.3` are
+# one wrong token with one clear message instead of two right ones with a strange one.
+_NUMBER_LIKE = re.compile(r"-?[0-9](?:[A-Za-z0-9_.]|(?<=[eE])[+-])*")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+_DURATION = re.compile(r"(?:0|[1-9][0-9]*)(?:ms|s|m|h|d)")
+_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
+_SIGNS = ("==", "!=", "<=", ">=", "(", ")", "[", "]", ",", ".", "=", "<", ">")
+_FOREIGN_SIGNS = (
+    ("&&", "and"),
+    ("||", "or"),
+    ("<->", "iff"),
+    ("<=>", "iff"),
+    ("->", "implies"),
+    ("=>", "implies"),
+    ("===", "=="),
+    ("!==", "!="),
+    ("=<", "<="),
+    ("<>", "!="),
+    ("¬", "not"),
+    ("∧", "and"),
+    ("∨", "or"),
+    ("→", "implies"),
+    ("↔", "iff"),
+    ("≤", "<="),
+    ("≥", ">="),
+    ("≠", "!="),
+    ("∃", "exists x (...)"),
+    ("&", "and"),
+    ("|", "or"),
+    ("~", "not"),
+)
+
+
+def _skip_space(text: str, offset: int) -> int:
+    match = _SPACE.match(text, offset)
+    assert match is not None
+    return match.end()
+
+
+def _next_token(text: str, offset: int) -> Token:
+    foreign = _foreign_sign(text, offset)
+    if foreign is not None:
+        raise foreign
+    if match := _NAME.match(text, offset):
+        name = match.group()
+        return Token("word" if name in RESERVED_WORDS else "name", name, offset)
+    if match := _NUMBER_LIKE.match(text, offset):
+        return _number_token(match.group(), offset)
+    if text[offset] == '"':
+        return _string_token(text, offset)
+    for sign in _SIGNS:
+        if text.startswith(sign, offset):
+            return Token("sign", sign, offset)
+    raise _foreign_character(text, offset)
+
+
+def _foreign_sign(text: str, offset: int) -> FormulaFault | None:
+    for sign, ours in _FOREIGN_SIGNS:
+        if text.startswith(sign, offset):
+            message = f"{show_text(sign)} is no operator of formulas"
+            return FormulaFault(offset, "E302", message, f"write `{ours}`")
+    if text[offset] == "!" and not text.startswith("!=", offset):
+        return FormulaFault(offset, "E302", "`!` is no operator of formulas", "write `not`")
+    return None
+
+
+def _foreign_character(text: str, offset: int) -> FormulaFault:
+    character = text[offset]
+    message = f"{show_text(character)} has no meaning in a formula"
+    mends = {
+        "'": 'write text in double quotes: `"..."`',
+        "‘": 'write text in straight double quotes: `"..."`',
+        "“": 'write text in straight double quotes: `"..."`',
+        "-": "a `-` stands only before the digits of a number; in names write `_`",
+        "+": "formulas do no arithmetic; compute the value in the predicate's `with`",
+        "*": "formulas do no arithmetic; compute the value in the predicate's `with`",
+        "/": "formulas do no arithmetic; compute the value in the predicate's `with`",
+        ":": "a window is written `[5s, 10m]`, an argument `p(name=x)`",
+        "?": "formulas have no ternary; write `(a and b) or ((not a) and c)`",
+        ";": "a formula is one expression; join the parts with `and`",
+        "{": "a formula has only `( )` and `[ ]`",
+        "}": "a formula has only `( )` and `[ ]`",
+        "#": "a comment stands outside the formula",
+    }
+    default = 'names are made of ASCII letters, digits and `_`; other text stands in `"..."`'
+    return FormulaFault(offset, "E302", message, mends.get(character, default))
+
+
+def _number_token(text: str, offset: int) -> Token:
+    if _DURATION.fullmatch(text):
+        return Token("duration", text, offset)
+    if not _NUMBER.fullmatch(text):
+        message = f"{show_text(text)} is neither a number nor a duration"
+        raise FormulaFault(offset, "E308", message, _mend_number(text))
+    if len(text) > NUMBER_CHARACTERS_MAX or abs(float(text)) >= NUMBER_MAX:
+        message = f"the number {show_text(text)} is too large or too long"
+        mend = f"numbers lie below 2^63 and have at most {NUMBER_CHARACTERS_MAX} characters"
+        raise FormulaFault(offset, "E308", message, mend)
+    return Token("number", text, offset)
+
+
+def _mend_number(text: str) -> str:
+    if re.fullmatch(r"-[0-9]+(?:ms|s|m|h|d)", text):
+        return "a duration is never negative: windows look one way, as their operator says"
+    if re.fullmatch(r"-?[0-9]+\.[0-9]+(?:ms|s|m|h|d)", text):
+        return "a duration is a whole number with a unit: `90m`, not `1.5h`"
+    if re.fullmatch(r"-?[0-9.]+[eE][+-]?[0-9]+", text):
+        return "write the number out, without an exponent"
+    if re.fullmatch(r"-?0[0-9]+(?:\.[0-9]+)?", text):
+        return "write it without the leading zero"
+    if re.fullmatch(r"-?[0-9]+(?:_[0-9]+)+", text):
+        return "write it without `_`"
+    if match := re.fullmatch(r"([0-9]+)([A-Za-z]+)", text):
+        unit = _UNITS_MEANT.get(match[2].lower())
+        if unit is not None:
+            return f"units are `ms`, `s`, `m`, `h` and `d`: write `{match[1]}{unit}`"
+    return "a number is `12` or `-1.5`, a duration `10m` (units `ms`, `s`, `m`, `h`, `d`)"
+
+
+_UNITS_MEANT = {
+    **dict.fromkeys(("msec", "millis", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "m"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("d", "day", "days"), "d"),
+}
+
+
+def _string_token(text: str, offset: int) -> Token:
+    match = _STRING.match(text, offset)
+    if match is None:
+        message = "this text in quotes does not end, or holds a line break or control character"
+        raise FormulaFault(offset, "E308", message, 'close it with `"`, write `\\n` for a break')
+    return Token("string", match.group(), offset)
