@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from invariants.event import Origin
 
@@ -54,13 +54,39 @@ class Frontier:
     lag_records: int = 0
 
 
+NoticeKind = Literal["truncated", "replaced", "removed", "torn", "unreadable", "refused", "stalled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that evidence may be missing for: to be told loudly, never to be swallowed.
+
+    `truncated`: the position of the store is not in the stream any more; reading goes on at
+    `to_offset`, the earliest there is. `replaced`: a file of this name has other content now.
+    `removed`: a file went away with unread bytes. `torn`: a writer went on to its next file and
+    left an unfinished line. `unreadable`: what stands from `from_offset` up to `to_offset` could
+    not be read and was passed over. `refused`: a file that is none of ours (link, pipe, name, one
+    too many) is not read. `stalled`: the client had stopped fetching and was built anew.
+    """
+
+    kind: NoticeKind
+    stream: Stream
+    from_offset: int
+    to_offset: int
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.stream}: {self.kind}: {self.detail}"
+
+
 @dataclass(frozen=True, slots=True)
 class Poll:
     """What one poll brought: records (in order within each stream), frontiers, rebalances.
 
     `frontiers` speaks of every stream that the source holds now. `gained` are streams that it
     did not hold at the last poll, `lost` those it no longer holds: their state is dropped,
-    unwritten. `is_finished` is said once by sources that end (files), after their last record.
+    unwritten; a stream in both was lost first. A gained stream gives no record before the next
+    `resume`. `is_finished` is said by sources that end (files), after their last record.
     """
 
     records: tuple[Record, ...] = ()
@@ -68,6 +94,7 @@ class Poll:
     gained: tuple[Stream, ...] = ()
     lost: tuple[Stream, ...] = ()
     is_finished: bool = False
+    notices: tuple[Notice, ...] = ()
 
 
 class Source(Protocol):
@@ -107,3 +134,24 @@ class Publisher(Protocol):
 
     def close(self) -> None:
         """Flush, then let go. Safe to call twice."""
+
+
+ControlEntry = tuple[str, bytes | None]
+"""Key and value of one record of the control topic; the value is None for a tombstone."""
+
+
+class ControlReader(Protocol):
+    """The whole control topic, from its beginning on: no group, no stored position.
+
+    Records of one key come in the order of the log. A log directory has no order between its
+    writers: there, the records that one call brings are put in order of `issued_at`.
+    """
+
+    def read_to_end(self, timeout_s: float) -> list[ControlEntry]:
+        """All that stood in the topic when this was called; TimeoutError if it takes longer."""
+
+    def poll(self, timeout_s: float) -> list[ControlEntry]:
+        """What came since; waits up to `timeout_s` where there is nothing."""
+
+    def close(self) -> None:
+        """Let go of files and sockets. Safe to call twice."""

@@ -1,0 +1,151 @@
+"""What `--source` accepts: an address as a person writes it -> a typed address, or `ConfigError`.
+
+    kafka://HOST:PORT[,HOST:PORT...][/TOPIC[,TOPIC...]][?group=NAME&instance=NAME&trust_ts=BOOL]
+    log:DIRECTORY                   a log directory
+    PATH.jsonl, PATH.jsonl.gz       a finished file
+    -                               standard input
+
+No address carries a password: those come from files named in the configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from invariants.errors import ConfigError
+
+from ..topics import READ_TOGETHER
+
+GROUP: Final = "interlock"
+TOPIC_PATTERN: Final = re.compile(r"[A-Za-z0-9._-]{1,249}\Z")
+NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9._-]{1,249}\Z")
+HOST_PATTERN: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})\Z")
+BOOLEANS: Final = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaAddress:
+    """Brokers as `host:port,host:port`, what to read there, and as which member of which group."""
+
+    bootstrap: str
+    topics: tuple[str, ...] = READ_TOGETHER
+    group: str = GROUP
+    instance: str | None = None
+    trust_ts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogDirAddress:
+    """A log directory: `DIRECTORY/TOPIC/WRITER-N.jsonl`."""
+
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileAddress:
+    """A finished file; `-` is standard input."""
+
+    path: str
+
+
+SourceAddress = KafkaAddress | LogDirAddress | FileAddress
+
+
+def parse_source_url(text: str) -> SourceAddress:
+    """The address that `text` names.
+
+    Raises
+    ------
+    ConfigError
+        Where it names none; the message says what was expected instead.
+
+    Examples
+    --------
+    >>> parse_source_url("log:/var/lib/interlock")
+    LogDirAddress(directory='/var/lib/interlock')
+    >>> parse_source_url("kafka://b1:9092,b2:9092/agent.events?group=g").group
+    'g'
+    """
+    if text.startswith("kafka:"):
+        return _parse_kafka(text)
+    if text.startswith("log:"):
+        directory = text.removeprefix("log:")
+        if not directory or "\0" in directory:
+            raise ConfigError("`log:` needs a directory, as in `log:/var/lib/interlock`")
+        return LogDirAddress(directory)
+    if text == "-" or (text.endswith((".jsonl", ".jsonl.gz")) and "\0" not in text):
+        return FileAddress(text)
+    raise ConfigError(
+        f"`{_shown(text)}` is no source; expected `kafka://HOST:PORT`, `log:DIRECTORY`, "
+        "a `.jsonl` or `.jsonl.gz` file, or `-` for standard input"
+    )
+
+
+def _parse_kafka(text: str) -> KafkaAddress:
+    try:
+        parts = urlsplit(text)
+        query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+    except ValueError:
+        raise ConfigError(f"`{_shown(text)}` cannot be read as an address") from None
+    if "@" in parts.netloc:
+        # The text is not repeated: it would carry the password into logs.
+        raise ConfigError(
+            "a `kafka://` address takes no user or password; name a file with the password "
+            "in the `kafka:` settings"
+        )
+    hosts = parts.netloc.split(",")
+    for host in hosts:
+        match = HOST_PATTERN.match(host)
+        if match is None or not 0 < int(match[2]) < 65536:
+            raise ConfigError(f"`{_shown(host)}` is no broker; expected `HOST:PORT`")
+    if parts.fragment:
+        raise ConfigError(f"`#{_shown(parts.fragment)}` means nothing in a `kafka://` address")
+    settings = _query(query)
+    return KafkaAddress(
+        bootstrap=",".join(hosts),
+        topics=_topics(parts.path),
+        group=settings.get("group", GROUP),
+        instance=settings.get("instance"),
+        trust_ts=_boolean(settings.get("trust_ts", "false")),
+    )
+
+
+def _topics(path: str) -> tuple[str, ...]:
+    """Topics named in the path are events topics; the others keyed by session come with them."""
+    if path in ("", "/"):
+        return READ_TOGETHER
+    names = path.removeprefix("/").split(",")
+    for name in names:
+        if not TOPIC_PATTERN.match(name) or name in (".", ".."):
+            raise ConfigError(f"`{_shown(name)}` is no name of a topic")
+    return tuple(dict.fromkeys((*names, *READ_TOGETHER[1:])))
+
+
+def _query(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    settings: dict[str, str] = {}
+    for key, value in pairs:
+        if key not in ("group", "instance", "trust_ts"):
+            raise ConfigError(
+                f"`{_shown(key)}` is no setting of a `kafka://` address; "
+                "expected `group`, `instance` or `trust_ts`"
+            )
+        if key in settings:
+            raise ConfigError(f"`{key}` stands twice in the address; keep one of them")
+        if not NAME_PATTERN.match(value):
+            raise ConfigError(f"`{key}={_shown(value)}`: expected letters, digits, `.`, `_`, `-`")
+        settings[key] = value
+    return settings
+
+
+def _boolean(text: str) -> bool:
+    if text not in BOOLEANS:
+        raise ConfigError(f"`trust_ts={_shown(text)}`: expected `true` or `false`")
+    return BOOLEANS[text]
+
+
+def _shown(text: str) -> str:
+    """Foreign text for a message: printable, one line, not too long."""
+    return text.encode("unicode_escape", "backslashreplace").decode("ascii")[:100]
