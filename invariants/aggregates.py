@@ -1,0 +1,236 @@
+"""The memory of an aggregate for one binding: `count`, `sum`, `min`, `max`, `avg`, `distinct`.
+
+An event whose predicate is unknown may or may not belong to the aggregate. So an aggregate has a
+least and a greatest value over all such choices, and a comparison is known where all values
+between the two agree on it. Sums are exact: doubles are added as fractions.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple, assert_never
+
+from pyrsistent import PDeque, pdeque
+
+from .fact import Truth, Value
+from .formula.ast import AggregateFunction, Operator
+from .verdict import EventRef
+
+Number = int | Fraction
+
+REFS_KEPT_MAX = 16
+"""Chosen: events kept as a witness where no window asks for entries of its own."""
+
+
+class Sample(NamedTuple):
+    """One event of an aggregate: does it belong for certain, and with which values."""
+
+    time_ns: int
+    position: int
+    id: str
+    is_certain: bool
+    values: tuple[Value, ...]
+
+    def ref(self) -> EventRef:
+        return EventRef(self.position, self.time_ns, self.id)
+
+
+class Totals(NamedTuple):
+    """Kept up event by event: how many belong, perhaps belong, and what they add up to."""
+
+    certain_count: int = 0
+    possible_count: int = 0
+    certain_sum: Number = 0
+    least_extra: Number = 0
+    greatest_extra: Number = 0
+
+
+class Tally(NamedTuple):
+    """Samples inside the window, oldest first, and their totals.
+
+    Where there is no window, `count` and `sum` keep totals and the newest samples as a witness;
+    the other functions keep every sample. `lost_ns` is the newest time that found no room, or at
+    which a value could not be told.
+    """
+
+    samples: PDeque[Sample]
+    totals: Totals = Totals()
+    lost_ns: int | None = None
+
+
+EMPTY_TALLY = Tally(pdeque())
+
+
+class Range(NamedTuple):
+    """Least and greatest value over all choices; None where some choice leaves no event."""
+
+    least: Number
+    greatest: Number
+
+
+def number(value: Value) -> Number | None:
+    """A canonical value as an exact number, or None where it is none."""
+    if isinstance(value, int):
+        return value
+    return Fraction(value) if isinstance(value, float) else None
+
+
+def add(
+    tally: Tally, sample: Sample, function: AggregateFunction, horizon_ns: int | None, max_: int
+) -> Tally:
+    """Take in one event; past `max_` samples it is not taken in, and the loss is kept."""
+    tally = expire(tally, sample.time_ns, horizon_ns)
+    if horizon_ns is None and function in ("count", "sum"):
+        samples = tally.samples.append(sample)
+        if len(samples) > REFS_KEPT_MAX:
+            samples = samples.popleft()
+    elif len(tally.samples) >= max_:
+        return tally._replace(lost_ns=sample.time_ns)
+    else:
+        samples = tally.samples.append(sample)
+    return tally._replace(samples=samples, totals=_shift(tally.totals, sample, 1))
+
+
+def lose(tally: Tally, time_ns: int) -> Tally:
+    """Note that something at `time_ns` could not be taken in."""
+    return tally._replace(lost_ns=time_ns)
+
+
+def expire(tally: Tally, now_ns: int, horizon_ns: int | None) -> Tally:
+    """Let go of samples that are older than the window. Each is dropped once."""
+    if horizon_ns is None:
+        return tally
+    samples, totals = tally.samples, tally.totals
+    oldest_ns = now_ns - horizon_ns
+    while samples and samples.left.time_ns < oldest_ns:
+        totals = _shift(totals, samples.left, -1)
+        samples = samples.popleft()
+    lost_ns = tally.lost_ns
+    if lost_ns is not None and lost_ns < oldest_ns:
+        lost_ns = None
+    return Tally(samples, totals, lost_ns)
+
+
+def _shift(totals: Totals, sample: Sample, sign: int) -> Totals:
+    amount = sign * _sum_of(sample)
+    if sample.is_certain:
+        return totals._replace(
+            certain_count=totals.certain_count + sign, certain_sum=totals.certain_sum + amount
+        )
+    is_negative = _sum_of(sample) < 0
+    return totals._replace(
+        possible_count=totals.possible_count + sign,
+        least_extra=totals.least_extra + (amount if is_negative else 0),
+        greatest_extra=totals.greatest_extra + (0 if is_negative else amount),
+    )
+
+
+def _sum_of(sample: Sample) -> Number:
+    numbers = (number(value) for value in sample.values)
+    return sum((n for n in numbers if n is not None), 0)
+
+
+def value_range(tally: Tally, function: AggregateFunction) -> Range | None:
+    """The aggregate's least and greatest value; None is unknown. `tally` must be expired."""
+    if tally.lost_ns is not None:
+        return None
+    totals = tally.totals
+    match function:
+        case "count":
+            return Range(totals.certain_count, totals.certain_count + totals.possible_count)
+        case "sum":
+            return Range(
+                totals.certain_sum + totals.least_extra, totals.certain_sum + totals.greatest_extra
+            )
+        case "distinct":
+            certain = {v for s in tally.samples if s.is_certain for v in s.values}
+            every = certain.union(*(s.values for s in tally.samples))
+            return Range(len(certain), len(every))
+        case "min" | "max":
+            return _extreme(tally, function)
+        case "avg":
+            return _average(tally)
+        case _:
+            assert_never(function)
+
+
+def _extreme(tally: Tally, function: AggregateFunction) -> Range | None:
+    certain = [n for s in tally.samples if s.is_certain for n in _numbers(s)]
+    if not certain:
+        return None
+    every = certain + [n for s in tally.samples if not s.is_certain for n in _numbers(s)]
+    if function == "min":
+        return Range(min(every), min(certain))
+    return Range(max(certain), max(every))
+
+
+def _average(tally: Tally) -> Range | None:
+    """Over choices: doubtful events are added in order of their mean while that helps."""
+    certain = [n for s in tally.samples if s.is_certain for n in _numbers(s)]
+    if not certain:
+        return None
+    doubtful = [_numbers(s) for s in tally.samples if not s.is_certain]
+    groups = sorted((g for g in doubtful if g), key=_mean)
+    return Range(
+        _pulled(certain, groups, is_lowering=True),
+        _pulled(certain, groups[::-1], is_lowering=False),
+    )
+
+
+def _pulled(certain: list[Number], groups: list[list[Number]], *, is_lowering: bool) -> Number:
+    """The extreme mean over all choices of groups, which come in the order of their means.
+
+    A group moves the mean towards its own; the first that would move it back ends the search.
+    """
+    total, count = Fraction(sum(certain)), len(certain)
+    for group in groups:
+        mean, current = _mean(group), total / count
+        if mean >= current if is_lowering else mean <= current:
+            break
+        total, count = total + sum(group), count + len(group)
+    return total / count
+
+
+def _mean(numbers: list[Number]) -> Fraction:
+    return Fraction(sum(numbers)) / len(numbers)
+
+
+def _numbers(sample: Sample) -> list[Number]:
+    numbers = (number(value) for value in sample.values)
+    return [n for n in numbers if n is not None]
+
+
+def compare_range(values: Range | None, operator: Operator, bound: Value) -> Truth:
+    """`aggregate operator bound` where the aggregate lies anywhere in the range."""
+    limit = number(bound)
+    if limit is None:
+        if operator in ("==", "!="):
+            return Truth.FALSE if operator == "==" else Truth.TRUE
+        return Truth.UNKNOWN
+    if values is None:
+        return Truth.UNKNOWN
+    least, greatest = values
+    match operator:
+        case "<=":
+            return _both(least <= limit, greatest <= limit)
+        case "<":
+            return _both(least < limit, greatest < limit)
+        case ">=":
+            return _both(greatest >= limit, least >= limit)
+        case ">":
+            return _both(greatest > limit, least > limit)
+        case "==" | "!=":
+            is_outside = limit < least or limit > greatest
+            is_point = least == greatest == limit
+            if not (is_outside or is_point):
+                return Truth.UNKNOWN
+            return Truth.TRUE if is_point == (operator == "==") else Truth.FALSE
+        case _:
+            assert_never(operator)
+
+
+def _both(at_best: bool, at_worst: bool) -> Truth:
+    """True where even the worst choice agrees, false where not even the best does."""
+    if at_best and at_worst:
+        return Truth.TRUE
+    return Truth.UNKNOWN if at_best or at_worst else Truth.FALSE

@@ -1,0 +1,308 @@
+"""An invariant to the tables that the machine steps: nodes, memories, and what they need.
+
+    violating_formula   never/always, limits written out, `not` brought inward   (binding.py)
+    split_future        P and not eventually[w] f  ->  P, f
+    build               formula -> Node, one memory for each distinct past operator or aggregate
+    missing_uses        which values the invariant cannot do without
+
+The passes assume a specification that `check.py` found no error in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .binding import conjuncts, free_variables, trigger, violating_formula
+from .core import (
+    AndNode,
+    AtomNode,
+    ComparisonNode,
+    EndNode,
+    MemoryNode,
+    Node,
+    NotNode,
+    OrNode,
+    atoms,
+    value_when_silent,
+)
+from .fact import Truth, Value
+from .formula.ast import (
+    Aggregate,
+    AggregateComparison,
+    Anything,
+    Atom,
+    Binary,
+    Comparison,
+    Constant,
+    Formula,
+    Not,
+    SessionEnd,
+    Temporal,
+    Until,
+    Variable,
+    Window,
+)
+from .formula.format import format_formula
+from .limits import Limits
+from .memories import AggregateMemory, PastMemory, PreviousMemory, SinceMemory
+from .pending import Eventually
+from .spec import InvariantSpec
+
+NUMERIC_AGGREGATES = frozenset({"sum", "min", "max", "avg"})
+
+
+@dataclass(frozen=True, slots=True)
+class MissingUse:
+    """A value that the invariant matches or aggregates; `is_number` where only numbers count."""
+
+    predicate: str
+    name: str
+    is_number: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """All that is known of an invariant before the first event."""
+
+    violating: Node
+    trigger: Node | None
+    eventually: Eventually | None
+    memories: tuple[PastMemory, ...]
+    variables: tuple[str, ...]
+    predicates: tuple[str, ...]
+    missing_uses: tuple[MissingUse, ...]
+    needs_every_event: bool
+    """False where an event at which every predicate is false changes nothing and judges nothing."""
+
+
+def build_tables(spec: InvariantSpec, limits: Limits) -> Tables:
+    """Run the passes."""
+    formula = violating_formula(spec)
+    past, future = _split_future(formula)
+    variables = tuple(sorted(free_variables(formula)))
+    builder = _Builder(variables, limits)
+    violating = builder.node(past)
+    eventually = builder.eventually(future) if future is not None else None
+    asked = trigger(past)
+    trigger_node = builder.node(asked) if asked is not None else None
+    memories = tuple(builder.memories)
+    return Tables(
+        violating=violating,
+        trigger=trigger_node,
+        eventually=eventually,
+        memories=memories,
+        variables=variables,
+        predicates=tuple(sorted({atom.predicate for atom in _atoms_of(formula)})),
+        missing_uses=tuple(sorted(_missing_uses(formula), key=str)),
+        needs_every_event=_needs_every_event(trigger_node, memories),
+    )
+
+
+def _split_future(formula: Formula) -> tuple[Formula, Temporal | None]:
+    """P and the future operator of `P and not eventually f`."""
+    members = list(conjuncts(formula))
+    for member in members:
+        if (
+            isinstance(member, Not)
+            and isinstance(member.body, Temporal)
+            and member.body.operator == "eventually"
+        ):
+            members.remove(member)
+            past = members[0]
+            for other in members[1:]:
+                past = Binary("and", past, other)
+            return past, member.body
+    return formula, None
+
+
+class _Builder:
+    """Makes nodes; equal past operators and aggregates share one memory."""
+
+    def __init__(self, variables: tuple[str, ...], limits: Limits) -> None:
+        self.memories: list[PastMemory] = []
+        self._known: dict[Formula, MemoryNode] = {}
+        self._slots = {name: slot for slot, name in enumerate(variables)}
+        self._limits = limits
+
+    def node(self, formula: Formula) -> Node:
+        match formula:
+            case Atom():
+                return self._atom(formula)
+            case SessionEnd():
+                return EndNode()
+            case Comparison(operator, left, right):
+                left_slot, left_value = self._side(left)
+                right_slot, right_value = self._side(right)
+                return ComparisonNode(operator, left_slot, left_value, right_slot, right_value)
+            case Not(body):
+                return NotNode(self.node(body))
+            case Binary("and" | "or" as operator):
+                members = tuple(self.node(member) for member in _members(formula, operator))
+                return AndNode(members) if operator == "and" else OrNode(members)
+            case _:
+                return self._memory(formula)
+
+    def eventually(self, formula: Temporal) -> Eventually:
+        return Eventually(
+            text=format_formula(formula.body),
+            window=formula.window,
+            body=self.node(formula.body),
+            slots=self._slots_of(free_variables(formula.body)),
+            width=len(self._slots),
+            limits=self._limits,
+        )
+
+    def _memory(self, formula: Formula) -> MemoryNode:
+        known = self._known.get(formula)
+        if known is None:
+            memory = self._make_memory(formula)
+            self.memories.append(memory)
+            known = self._known[formula] = MemoryNode(memory)
+        return known
+
+    def _make_memory(self, formula: Formula) -> PastMemory:
+        match formula:
+            case Temporal("once", window, body):
+                return self._since(formula, window, None, body)
+            case Until("since", window, left, right):
+                return self._since(formula, window, left, right)
+            case Temporal("previous", window, body):
+                inner = self.node(body)
+                return PreviousMemory(
+                    index=len(self.memories),
+                    text=format_formula(formula),
+                    window=window,
+                    body=inner,
+                    predicates=tuple(sorted({atom.predicate for atom in atoms(inner)})),
+                    cells=tuple(_memory_indices(inner)),
+                )
+            case AggregateComparison(aggregate, _, bound):
+                return self._aggregate(formula, aggregate, bound)
+            case _:
+                raise AssertionError(f"no machine for {type(formula).__name__}: check refuses it")
+
+    def _since(
+        self, formula: Formula, window: Window, left: Formula | None, right: Formula
+    ) -> SinceMemory:
+        left_node = self.node(left) if left is not None else None
+        right_node = self.node(right)
+        slots = self._slots_of(free_variables(right))
+        spoken = [] if left_node is None else [a for a in atoms(left_node) if a.slots]
+        return SinceMemory(
+            index=len(self.memories),
+            text=format_formula(formula),
+            window=window,
+            left=left_node,
+            right=right_node,
+            slots=slots,
+            width=len(self._slots),
+            limits=self._limits,
+            names_every_key=all({slot for _, slot in a.slots} == set(slots) for a in spoken),
+        )
+
+    def _aggregate(
+        self, formula: AggregateComparison, aggregate: Aggregate, bound: Variable | Constant
+    ) -> AggregateMemory:
+        atom = self._atom(aggregate.atom)
+        bound_slot, bound_value = self._side(bound)
+        return AggregateMemory(
+            index=len(self.memories),
+            text=format_formula(formula),
+            window=aggregate.window,
+            function=aggregate.function,
+            atom=atom,
+            value_name=aggregate.value,
+            operator=formula.operator,
+            bound_slot=bound_slot,
+            bound=bound_value,
+            slots=tuple(sorted({slot for _, slot in atom.slots})),
+            width=len(self._slots),
+            limits=self._limits,
+        )
+
+    def _atom(self, atom: Atom) -> AtomNode:
+        constants = [(n, t.value) for n, t in atom.arguments if isinstance(t, Constant)]
+        slots = [(n, self._slots[t.name]) for n, t in atom.arguments if isinstance(t, Variable)]
+        return AtomNode(atom.predicate, tuple(constants), tuple(slots))
+
+    def _side(self, term: Variable | Constant) -> tuple[int | None, Value | None]:
+        if isinstance(term, Variable):
+            return self._slots[term.name], None
+        return None, term.value
+
+    def _slots_of(self, variables: Iterable[str]) -> tuple[int, ...]:
+        return tuple(sorted(self._slots[name] for name in variables))
+
+
+def _members(formula: Formula, operator: str) -> Iterable[Formula]:
+    if isinstance(formula, Binary) and formula.operator == operator:
+        yield from _members(formula.left, operator)
+        yield from _members(formula.right, operator)
+    else:
+        yield formula
+
+
+def _memory_indices(node: Node) -> Iterable[int]:
+    match node:
+        case MemoryNode(memory):
+            assert isinstance(memory, PastMemory)
+            yield memory.index
+        case NotNode(body):
+            yield from _memory_indices(body)
+        case AndNode(members) | OrNode(members):
+            for member in members:
+                yield from _memory_indices(member)
+        case _:
+            return
+
+
+def _atoms_of(formula: Formula) -> Iterable[Atom]:
+    match formula:
+        case Atom():
+            yield formula
+        case AggregateComparison(aggregate):
+            yield aggregate.atom
+        case Not(body) | Temporal(body=body):
+            yield from _atoms_of(body)
+        case Binary(_, left, right) | Until(_, _, left, right):
+            yield from _atoms_of(left)
+            yield from _atoms_of(right)
+        case _:
+            return
+
+
+def _missing_uses(formula: Formula) -> set[MissingUse]:
+    """Values matched with a variable or a literal, or aggregated; `_` uses nothing."""
+    match formula:
+        case Atom(predicate, arguments):
+            used = {name for name, term in arguments if not isinstance(term, Anything)}
+            return {MissingUse(predicate, name, is_number=False) for name in used}
+        case AggregateComparison(Aggregate(function, atom, name)):
+            uses = _missing_uses(atom)
+            if name is not None:
+                uses.add(MissingUse(atom.predicate, name, function in NUMERIC_AGGREGATES))
+            return uses
+        case Not(body) | Temporal(body=body):
+            return _missing_uses(body)
+        case Binary(_, left, right) | Until(_, _, left, right):
+            return _missing_uses(left) | _missing_uses(right)
+        case _:
+            return set()
+
+
+def _needs_every_event(trigger_node: Node | None, memories: Iterable[PastMemory]) -> bool:
+    if trigger_node is None or value_when_silent(trigger_node) is not Truth.FALSE:
+        return True
+    for memory in memories:
+        match memory:
+            case PreviousMemory():
+                return True
+            case SinceMemory(left=left, right=right):
+                if left is not None and value_when_silent(left) is not Truth.TRUE:
+                    return True
+                if value_when_silent(right) is not Truth.FALSE:
+                    return True
+            case AggregateMemory():
+                continue
+    return False

@@ -1,0 +1,22 @@
+"""Bounds on what the machine may hold, per scope and sub-formula. All are settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is held stays and the new is not taken in: a flood must not push out a block.
+
+    Past a bound, what was not taken in is *unknown*, and the step is counted as having lost it.
+    """
+
+    slices_max: int = 10_000
+    window_entries_max: int = 10_000
+    pending_max: int = 1_000
+    bindings_max: int = 4_096
+    """Bindings that one event may make for one formula; lists of values combine freely."""
+
+
+DEFAULT_LIMITS = Limits()
