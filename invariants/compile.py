@@ -175,7 +175,7 @@ class _Builder:
                     window=window,
                     body=inner,
                     predicates=tuple(sorted({atom.predicate for atom in atoms(inner)})),
-                    cells=tuple(_memory_indices(inner)),
+                    inner={m.index: m for m in _memories_of(inner)},
                 )
             case AggregateComparison(aggregate, _, bound):
                 return self._aggregate(formula, aggregate, bound)
@@ -243,16 +243,16 @@ def _members(formula: Formula, operator: str) -> Iterable[Formula]:
         yield formula
 
 
-def _memory_indices(node: Node) -> Iterable[int]:
+def _memories_of(node: Node) -> Iterable[PastMemory]:
     match node:
         case MemoryNode(memory):
-            assert isinstance(memory, PastMemory)
-            yield memory.index
+            assert isinstance(memory, PastMemory), "the builder makes no other"
+            yield memory
         case NotNode(body):
-            yield from _memory_indices(body)
+            yield from _memories_of(body)
         case AndNode(members) | OrNode(members):
             for member in members:
-                yield from _memory_indices(member)
+                yield from _memories_of(member)
         case _:
             return
 

@@ -227,7 +227,8 @@ class PreviousMemory:
     window: Window
     body: Node
     predicates: tuple[str, ...]
-    cells: tuple[int, ...]
+    inner: Mapping[int, PastMemory]
+    """The memories that `body` reads, by their index."""
 
     initial = (None, None)
 
@@ -265,7 +266,7 @@ class PreviousMemory:
             context.id,
             context.is_session_end,
             {name: context.letter[name] for name in self.predicates},
-            {index: context.cells[index] for index in self.cells},
+            {index: context.cells[index] for index in self.inner},
         )
         return (newest, cell[0])
 

@@ -137,7 +137,7 @@ class Eventually:
         return context.time_ns - anchor.ref.time_ns >= self.window.low_ns
 
     def _unmet(self, anchor: Anchor, decided_ns: int) -> Decision:
-        """The wait was in vain: f was never true for the anchor: false, or unknown where it was unknown once."""
+        """In vain: the wait is over, and was false; or unknown, where f was unknown once."""
         if anchor.doubt is not None:
             unknowns = (*anchor.witness.unknowns, anchor.doubt)
             witness = Witness(anchor.witness.events, anchor.witness.absences, unknowns)

@@ -1,0 +1,272 @@
+"""A state as versioned bytes, and back: what the store keeps of one invariant and scope.
+
+The bytes hold no program: they are read with the automaton whose digest they are stored under.
+A state of another version, or bytes that were damaged, is an error and never a guess.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, Final, assert_never
+
+import msgspec
+from pyrsistent import pdeque, pmap
+
+from .aggregates import Number, Sample, Tally, Totals
+from .fact import Fact, Truth, Value
+from .machine import Automaton, State
+from .memories import (
+    AggregateCell,
+    AggregateMemory,
+    Frame,
+    PastMemory,
+    PreviousMemory,
+    SinceCell,
+    SinceMemory,
+)
+from .pending import Anchor, PendingCell
+from .slices import Entry, Slice
+from .verdict import Absence, EventRef, Witness
+
+STATE_VERSION: Final = 1
+
+_INT64_MAX: Final = 2**63 - 1
+
+
+class StateError(Exception):
+    """Stored bytes that are not a state of this version."""
+
+
+def encode_state(automaton: Automaton, state: State) -> bytes:
+    """`state` as bytes; equal states of one history give equal bytes."""
+    cells = [
+        _put_cell(memory, cell)
+        for memory, cell in zip(automaton.tables.memories, state.cells, strict=True)
+    ]
+    packed = [STATE_VERSION, cells, _put_pending(state.pending), state.lost_count]
+    return msgspec.msgpack.encode(packed)
+
+
+def decode_state(automaton: Automaton, data: bytes) -> State:
+    """The state that `encode_state` wrote down. Raises StateError for anything else."""
+    try:
+        version, cells, pending, lost_count = msgspec.msgpack.decode(data)
+        if version != STATE_VERSION:
+            raise StateError(f"state has version {version!r}, this program reads {STATE_VERSION}")
+        memories = automaton.tables.memories
+        taken = tuple(_take_cell(m, c) for m, c in zip(memories, cells, strict=True))
+        return State(taken, _take_pending(pending), lost_count)
+    except (msgspec.MsgspecError, ValueError, TypeError, KeyError, IndexError) as error:
+        raise StateError(f"stored state cannot be read: {error}") from error
+
+
+def _put_cell(memory: PastMemory, cell: Any) -> Any:
+    match memory:
+        case SinceMemory():
+            slices = [[_put_values(key), _put_slice(held)] for key, held in cell.slices.items()]
+            queue = [[time_ns, _put_values(key)] for time_ns, key in cell.queue]
+            rest = None if cell.rest is None else _put_slice(cell.rest)
+            return [slices, queue, rest, cell.blur, cell.lost_count]
+        case PreviousMemory():
+            return [None if frame is None else _put_frame(memory, frame) for frame in cell]
+        case AggregateMemory():
+            tallies = [[_put_values(key), _put_tally(held)] for key, held in cell.tallies.items()]
+            queue = [[time_ns, _put_values(key)] for time_ns, key in cell.queue]
+            return [tallies, queue, cell.rest_lost_ns, cell.lost_count]
+        case _:
+            assert_never(memory)
+
+
+def _take_cell(memory: PastMemory, data: Any) -> Any:
+    match memory:
+        case SinceMemory():
+            slices, queue, rest, blur, lost_count = data
+            return SinceCell(
+                pmap({_take_values(key): _take_slice(held) for key, held in slices}),
+                pdeque([(time_ns, _take_values(key)) for time_ns, key in queue]),
+                None if rest is None else _take_slice(rest),
+                blur,
+                lost_count,
+            )
+        case PreviousMemory():
+            newest, before = data
+            return (
+                None if newest is None else _take_frame(memory, newest),
+                None if before is None else _take_frame(memory, before),
+            )
+        case AggregateMemory():
+            tallies, queue, rest_lost_ns, lost_count = data
+            return AggregateCell(
+                pmap({_take_values(key): _take_tally(held) for key, held in tallies}),
+                pdeque([(time_ns, _take_values(key)) for time_ns, key in queue]),
+                rest_lost_ns,
+                lost_count,
+            )
+        case _:
+            assert_never(memory)
+
+
+def _put_frame(memory: PreviousMemory, frame: Frame) -> Any:
+    letter = [[name, _put_fact(fact)] for name, fact in frame.letter.items()]
+    inner = memory.inner
+    cells = [[index, _put_cell(inner[index], cell)] for index, cell in frame.cells.items()]
+    return [frame.position, frame.time_ns, frame.id, frame.is_session_end, letter, cells]
+
+
+def _take_frame(memory: PreviousMemory, data: Any) -> Frame:
+    position, time_ns, id_, is_session_end, letter, cells = data
+    return Frame(
+        position,
+        time_ns,
+        id_,
+        is_session_end,
+        {name: _take_fact(fact) for name, fact in letter},
+        {index: _take_cell(memory.inner[index], cell) for index, cell in cells},
+    )
+
+
+def _put_fact(fact: Fact) -> Any:
+    values = [[name, _put_values(held)] for name, held in fact.values.items()]
+    return [int(fact.truth), values, sorted(fact.missing), sorted(fact.overflowing)]
+
+
+def _take_fact(data: Any) -> Fact:
+    truth, values, missing, overflowing = data
+    taken = {name: tuple(_take_value(item) for item in held) for name, held in values}
+    return Fact(Truth(truth), taken, frozenset(missing), frozenset(overflowing))
+
+
+def _put_slice(held: Slice) -> Any:
+    certain = [_put_entry(entry) for entry in held.certain]
+    possible = [_put_entry(entry) for entry in held.possible]
+    return [held.stamp, certain, possible, held.lost_ns]
+
+
+def _take_slice(data: Any) -> Slice:
+    stamp, certain, possible, lost_ns = data
+    return Slice(
+        stamp,
+        tuple(_take_entry(entry) for entry in certain),
+        tuple(_take_entry(entry) for entry in possible),
+        None if lost_ns is None else (lost_ns[0], lost_ns[1]),
+    )
+
+
+def _put_entry(entry: Entry) -> Any:
+    return [entry.time_ns, entry.position, entry.id, [_put_ref(ref) for ref in entry.because]]
+
+
+def _take_entry(data: Any) -> Entry:
+    time_ns, position, id_, because = data
+    return Entry(time_ns, position, id_, tuple(_take_ref(ref) for ref in because))
+
+
+def _put_tally(held: Tally) -> Any:
+    samples = [
+        [s.time_ns, s.position, s.id, s.is_certain, _put_values(s.values)] for s in held.samples
+    ]
+    return [samples, [_put_number(total) for total in held.totals], held.lost_ns]
+
+
+def _take_tally(data: Any) -> Tally:
+    samples, totals, lost_ns = data
+    taken = [
+        Sample(time_ns, position, id_, is_certain, tuple(_take_value(v) for v in values))
+        for time_ns, position, id_, is_certain, values in samples
+    ]
+    certain, possible, *sums = (_take_number(total) for total in totals)
+    return Tally(pdeque(taken), Totals(int(certain), int(possible), *sums), lost_ns)
+
+
+def _put_pending(cell: PendingCell) -> Any:
+    anchors = [
+        [_put_values(key), [_put_anchor(anchor) for anchor in held]]
+        for key, held in cell.anchors.items()
+    ]
+    queue = [[time_ns, _put_values(key)] for time_ns, key in cell.queue]
+    return [anchors, queue, cell.waiting_count]
+
+
+def _take_pending(data: Any) -> PendingCell:
+    anchors, queue, waiting_count = data
+    return PendingCell(
+        pmap({_take_values(key): tuple(_take_anchor(a) for a in held) for key, held in anchors}),
+        pdeque([(time_ns, _take_values(key)) for time_ns, key in queue]),
+        waiting_count,
+    )
+
+
+def _put_anchor(anchor: Anchor) -> Any:
+    doubt = None if anchor.doubt is None else _put_ref(anchor.doubt)
+    witness = anchor.witness
+    return [
+        _put_ref(anchor.ref),
+        _put_values(anchor.env),
+        int(anchor.truth),
+        [_put_ref(ref) for ref in witness.events],
+        [[absence.formula, absence.from_ns, absence.to_ns] for absence in witness.absences],
+        [_put_ref(ref) for ref in witness.unknowns],
+        doubt,
+    ]
+
+
+def _take_anchor(data: Any) -> Anchor:
+    ref, env, truth, events, absences, unknowns, doubt = data
+    witness = Witness(
+        tuple(_take_ref(item) for item in events),
+        tuple(Absence(formula, from_ns, to_ns) for formula, from_ns, to_ns in absences),
+        tuple(_take_ref(item) for item in unknowns),
+    )
+    taken_doubt = None if doubt is None else _take_ref(doubt)
+    return Anchor(_take_ref(ref), _take_values(env), Truth(truth), witness, taken_doubt)
+
+
+def _put_ref(ref: EventRef) -> Any:
+    return [ref.position, ref.time_ns, ref.id]
+
+
+def _take_ref(data: Any) -> EventRef:
+    position, time_ns, id_ = data
+    return EventRef(position, time_ns, id_)
+
+
+def _put_values(values: tuple[Value | None, ...]) -> Any:
+    return [_put_value(value) for value in values]
+
+
+def _take_values(data: Any) -> tuple[Value | None, ...]:
+    return tuple(None if item is None else _take_value(item) for item in data)
+
+
+def _put_value(value: Value | None) -> Any:
+    """Tagged values become lists; so do integers that 64 bits cannot hold."""
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, int) and not -_INT64_MAX <= value <= _INT64_MAX:
+        return ["int", hex(value)]
+    return value
+
+
+def _take_value(data: Any) -> Value:
+    if isinstance(data, list):
+        if data[0] == "int":
+            return int(data[1], 16)
+        return tuple(data)
+    if isinstance(data, str | int | float):
+        return data
+    raise ValueError(f"no value: {type(data).__name__}")
+
+
+def _put_number(number: Number) -> Any:
+    if isinstance(number, Fraction):
+        return ["fraction", hex(number.numerator), hex(number.denominator)]
+    return _put_value(number)
+
+
+def _take_number(data: Any) -> Number:
+    if isinstance(data, list) and data[0] == "fraction":
+        return Fraction(int(data[1], 16), int(data[2], 16))
+    value = _take_value(data)
+    if not isinstance(value, int):
+        raise ValueError("no number")
+    return value
