@@ -1,0 +1,144 @@
+"""The parts of the naive interpreter that look at one event or at plain values: no time.
+
+Matches, comparisons, aggregates over chosen events, and walks over the nodes of a formula.
+Source: docs/language.md, Predicates and Formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from fractions import Fraction
+from typing import assert_never
+
+from .fact import Fact, Truth, Value
+from .formula.ast import (
+    Aggregate,
+    Anything,
+    Atom,
+    Constant,
+    Exists,
+    Formula,
+    Operator,
+    Term,
+    Variable,
+)
+from .moment import Moment
+from .verdict import Binding
+
+FALSE, UNKNOWN, TRUE = Truth.FALSE, Truth.UNKNOWN, Truth.TRUE
+
+
+def aggregate_of(aggregate: Aggregate, events: list[tuple[Value, ...]]) -> Fraction | None:
+    """The aggregate of events of which each has these values; None where there is none."""
+    values = [value for event in events for value in event]
+    numbers = [number for value in values if (number := _number(value)) is not None]
+    match aggregate.function:
+        case "count":
+            return Fraction(len(events))
+        case "distinct":
+            return Fraction(len(set(values)))
+        case "sum":
+            return Fraction(sum(numbers))
+        case "min":
+            return min(numbers, default=None)
+        case "max":
+            return max(numbers, default=None)
+        case "avg":
+            return Fraction(sum(numbers)) / len(numbers) if numbers else None
+        case _:
+            assert_never(aggregate.function)
+
+
+def _number(value: Value) -> Fraction | None:
+    return Fraction(value) if isinstance(value, int | float) else None
+
+
+def compare_all(operator: Operator, outcomes: list[Fraction] | None, limit: Value) -> Truth:
+    """The comparison's value if all numbers from the least to the greatest outcome agree on it."""
+    if outcomes is None:
+        return UNKNOWN
+    least, greatest = min(outcomes), max(outcomes)
+    bound = _number(limit)
+    if bound is None:
+        return compare(operator, 0, limit)
+    seen = {_compare_numbers(operator, number, bound) for number in (least, greatest)}
+    if least <= bound <= greatest and least < greatest and operator in ("==", "!="):
+        return UNKNOWN
+    return seen.pop() if len(seen) == 1 else UNKNOWN
+
+
+def compare(operator: Operator, left: Value, right: Value) -> Truth:
+    """Equality of canonical values; order between two numbers or two texts, else unknown."""
+    if operator in ("==", "!="):
+        return TRUE if (left == right) == (operator == "==") else FALSE
+    first, second = _number(left), _number(right)
+    if first is not None and second is not None:
+        return _compare_numbers(operator, first, second)
+    if isinstance(left, str) and isinstance(right, str):
+        order = (left > right) - (left < right)
+        return _compare_numbers(operator, Fraction(order), Fraction(0))
+    return UNKNOWN
+
+
+def _compare_numbers(operator: Operator, left: Fraction, right: Fraction) -> Truth:
+    table = {
+        "==": left == right, "!=": left != right, "<": left < right,
+        "<=": left <= right, ">": left > right, ">=": left >= right,
+    }  # fmt: skip
+    return TRUE if table[operator] else FALSE
+
+
+def match_term(fact: Fact, name: str, term: Term, env: Binding) -> Truth:
+    if isinstance(term, Anything) or look_up(term, env) in fact.values.get(name, ()):
+        return TRUE
+    return UNKNOWN if name in fact.overflowing else FALSE
+
+
+def look_up(term: Variable | Constant, env: Binding) -> Value:
+    return term.value if isinstance(term, Constant) else dict(env)[term.name]
+
+
+def missing_uses(formula: Formula, moment: Moment) -> Iterator[tuple[str, str]]:
+    """(predicate, name) of values that the formula uses and the event does not have."""
+    for predicate, name, is_number_needed in _uses(formula):
+        fact = moment.letter[predicate]
+        no_numbers = [v for v in fact.values.get(name, ()) if _number(v) is None]
+        is_missing = name in fact.missing or name in fact.overflowing
+        if fact.truth != FALSE and (is_missing or (is_number_needed and no_numbers)):
+            yield predicate, name
+
+
+def _uses(formula: Formula) -> Iterator[tuple[str, str, bool]]:
+    """Every value that is matched with a variable or literal, or aggregated."""
+    for node in parts_of(formula):
+        match node:
+            case Atom(predicate, arguments):
+                for name, term in arguments:
+                    if not isinstance(term, Anything):
+                        yield predicate, name, False
+            case Aggregate(function, atom, str(name)):
+                yield atom.predicate, name, function != "distinct"
+            case _:
+                pass
+
+
+def parts_of(node: object) -> Iterator[object]:
+    """The node and everything that it is made of."""
+    yield node
+    for part in _children(node):
+        yield from parts_of(part)
+
+
+def _children(node: object) -> Sequence[object]:
+    if isinstance(node, tuple):
+        return node
+    return [getattr(node, f.name) for f in fields(node)] if is_dataclass(node) else []
+
+
+def free_variables(node: object) -> frozenset[str]:
+    """Variables that occur outside an `exists` of their own."""
+    if isinstance(node, Variable):
+        return frozenset({node.name})
+    names = frozenset[str]().union(*(free_variables(part) for part in _children(node)))
+    return names - {node.variable} if isinstance(node, Exists) else names

@@ -1,0 +1,89 @@
+"""Two engines behind one call: the naive reference, and the machine.
+
+A history is what an engine said after each step of a run: for every judged (anchor, binding) the
+verdict as it stands then. A step is an event (a `Moment`) or a tick (a time in nanoseconds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+from invariants.errors import Place
+from invariants.fact import NO_FACT, Fact
+from invariants.formula.ast import Formula
+from invariants.formula.format import format_formula
+from invariants.machine import compile_invariant
+from invariants.moment import Moment
+from invariants.reference import judge
+from invariants.spec import InvariantSpec, Source
+from invariants.verdict import Binding, VerdictKind
+
+Step = Moment | int
+Verdicts = dict[tuple[int, Binding], VerdictKind]
+Engine = Literal["reference", "machine"]
+
+
+class Letter(dict[str, Fact]):
+    """What every predicate says of one event; a predicate that is not told is false."""
+
+    def __missing__(self, predicate: str) -> Fact:
+        return NO_FACT
+
+
+def make_moment(
+    position: int, time_ns: int, facts: Mapping[str, Fact], *, is_session_end: bool = False
+) -> Moment:
+    """One event of a trace; its id is its position."""
+    return Moment(position, time_ns, f"e{position}", Letter(facts), is_session_end)
+
+
+def make_invariant(
+    form: Literal["never", "always"],
+    formula: Formula,
+    on_unknown: Literal["violate", "report"] = "report",
+) -> InvariantSpec:
+    """An invariant of which nothing matters but what it says."""
+    place = Place()
+    source = Source(format_formula(formula), place)
+    return InvariantSpec("law", "info", form, formula, source, place, on_unknown=on_unknown)
+
+
+def history(engine: Engine, invariant: InvariantSpec, steps: Sequence[Step]) -> Iterator[Verdicts]:
+    """All verdicts as they stand after each step."""
+    if engine == "reference":
+        return _reference_history(invariant, steps)
+    return _machine_history(invariant, steps)
+
+
+def final_verdicts(engine: Engine, invariant: InvariantSpec, steps: Sequence[Step]) -> Verdicts:
+    """All verdicts as they stand after the last step."""
+    return [{}, *history(engine, invariant, steps)][-1]
+
+
+def _reference_history(invariant: InvariantSpec, steps: Sequence[Step]) -> Iterator[Verdicts]:
+    trace: list[Moment] = []
+    ticked_to_ns: int | None = None
+    for step in steps:
+        if isinstance(step, Moment):
+            trace.append(step)
+        else:
+            ticked_to_ns = max(step, ticked_to_ns or 0)
+        yield judge(invariant, trace, ticked_to_ns=ticked_to_ns)
+
+
+def _machine_history(invariant: InvariantSpec, steps: Sequence[Step]) -> Iterator[Verdicts]:
+    automaton = compile_invariant(invariant)
+    state = automaton.initial()
+    verdicts: Verdicts = {}
+    for step in steps:
+        if isinstance(step, Moment):
+            state, told = automaton.step(state, step, is_verbose=True)
+        else:
+            state, told = automaton.tick(state, step, is_verbose=True)
+        for verdict in told:
+            key = verdict.anchor.position, verdict.binding
+            was = verdicts.get(key, "pending")
+            assert was == "pending", f"{key} was {was} and is told again as {verdict.kind}"
+            verdicts[key] = verdict.kind
+        yield dict(verdicts)
