@@ -6,6 +6,7 @@ a program of them. Nothing here has been evaluated.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -19,10 +20,23 @@ Action = Literal["alert", "quarantine", "kill"]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """CEL source text, and where it begins in the file (after YAML's own folding, best effort)."""
+    """An expression's text, and where its characters stand in the file.
+
+    `place` is the first character's. `segments` are offsets in the text with their places, for
+    texts that YAML folded or unquoted; within a segment columns go on by one.
+    """
 
     text: str
     place: Place
+    segments: tuple[tuple[int, Place], ...] = field(default=(), compare=False)
+
+    def place_at(self, offset: int) -> Place:
+        """Where `text[offset]` stands in the file, best effort."""
+        start, place = 0, self.place
+        if self.segments:
+            index = bisect_right(self.segments, offset, key=lambda segment: segment[0])
+            start, place = self.segments[max(index - 1, 0)]
+        return Place(place.line, place.column + max(offset - start, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,8 @@ class InvariantSpec:
     fail: Literal["open", "closed"] = "closed"
     respond: tuple[Action, ...] = ("alert",)
     examples: tuple[Example, ...] = ()
+    has_on_unknown: bool = False
+    """Was `on_unknown` written? A critical invariant must say it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,179 @@
+"""An invariant file's text into a `Spec`, with every fault of its shape at its place.
+
+Input: text and the name of its file (only for messages; nothing is opened here). Output: what
+its author wrote, with formulas parsed and CEL still as text. What the names in it mean is
+`check.py`'s concern. Codes E201 to E216 and E299; the table stands at the head of `check.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from .errors import Fault, Place
+from .load_invariant import read_invariant
+from .shape import CEL_WORDS, Shape
+from .spec import InvariantSpec, PredicateSpec, Source, Spec
+from .yaml_faults import E_FLOW_MAP, E_SHAPE, E_VERSION
+from .yaml_text import YamlMap, YamlNode, YamlScalar, read_yaml
+
+VERSION: Final = 1
+_TOP_KEYS: Final = ("version", "lists", "sources", "predicates", "invariants")
+
+Scalar = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What could be read of a file, its faults, and what was named but could not be read.
+
+    `spec` is a whole file only where `is_whole` says so; otherwise it serves to find more faults
+    and for nothing else.
+    """
+
+    spec: Spec | None
+    faults: tuple[Fault, ...]
+    predicates_refused: frozenset[str] = frozenset()
+
+    @property
+    def is_whole(self) -> bool:
+        """Was the file read without an error?"""
+        return self.spec is not None and all(f.severity != "error" for f in self.faults)
+
+
+def load_spec(text: str, file: str) -> tuple[Spec | None, list[Fault]]:
+    """The spec, or None where anything in the file is wrong; and all that is wrong or doubtful."""
+    reading = read_spec(text, file)
+    return (reading.spec if reading.is_whole else None), list(reading.faults)
+
+
+def read_spec(text: str, file: str) -> Reading:
+    """As `load_spec`, keeping what could be read of a faulty file so that it can be checked too."""
+    root, faults = read_yaml(text, file)
+    if root is None:
+        return Reading(None, _sorted(faults) or (_empty(file),))
+    shape = Shape(file, faults)
+    top = shape.map_of(root, "an invariant file")
+    if top is None:
+        return Reading(None, _sorted(faults))
+    keys = shape.keys_of(top, "an invariant file", _TOP_KEYS, ("invariants",))
+    _check_version(keys.get("version"), top, shape)
+    if "sources" in keys:
+        place = next(key.place for key, _ in top.entries if key.text == "sources")
+        shape.not_yet(place, "`sources`", "take it away, and the predicates that use it")
+    predicates, refused = _read_predicates(keys.get("predicates"), shape)
+    spec = Spec(
+        file=file,
+        lists=_read_lists(keys.get("lists"), shape),
+        predicates=predicates,
+        invariants=_read_invariants(keys.get("invariants"), shape),
+    )
+    return Reading(spec, _sorted(faults), refused)
+
+
+def _sorted(faults: list[Fault]) -> tuple[Fault, ...]:
+    return tuple(sorted(faults, key=lambda fault: (fault.place, fault.code)))
+
+
+def _empty(file: str) -> Fault:
+    return Fault(
+        file, Place(), "E206", "this file is empty", "write `version: 1` and `invariants:`"
+    )
+
+
+def _check_version(node: YamlNode | None, top: YamlMap, shape: Shape) -> None:
+    mend = f"write `version: {VERSION}`"
+    if node is None:
+        shape.add(top.place, E_VERSION, "this file does not say its `version`", mend)
+    elif not isinstance(node, YamlScalar) or node.value is True or node.value != VERSION:
+        message = f"this is no version that is understood here; {VERSION} is"
+        shape.add(node.place, E_VERSION, message, mend)
+
+
+def _read_lists(node: YamlNode | None, shape: Shape) -> dict[str, tuple[Scalar, ...]]:
+    lists: dict[str, tuple[Scalar, ...]] = {}
+    top = shape.map_of(node, "`lists`") if node is not None else None
+    for key, value in top.entries if top else ():
+        what = f"the list `{key.text}`"
+        if not shape.name_of(key, "the name of a list", also_reserved=CEL_WORDS):
+            continue
+        if isinstance(value, YamlMap):
+            shape.not_yet(value.place, "a list from a file", "write its items here")
+            continue
+        items = shape.items_of(value, what)
+        elements = [_read_element(item, what, shape) for item in items or ()]
+        lists[key.text] = tuple(element for element in elements if element is not None)
+    return lists
+
+
+def _read_element(node: YamlNode, what: str, shape: Shape) -> Scalar | None:
+    if not shape.has_value(node, f"an item of {what}"):
+        return None
+    if not isinstance(node, YamlScalar):
+        message = f"an item of {what} is a text, a number or a truth value"
+        shape.add(node.place, E_SHAPE, message, "write one such value")
+        return None
+    if isinstance(node.value, float) and not math.isfinite(node.value):
+        message = f"an item of {what} is not finite"
+        shape.add(node.place, E_SHAPE, message, "write a finite number, or put text in quotes")
+        return None
+    return node.value
+
+
+def _read_predicates(
+    node: YamlNode | None, shape: Shape
+) -> tuple[tuple[PredicateSpec, ...], frozenset[str]]:
+    predicates: list[PredicateSpec] = []
+    refused: set[str] = set()
+    top = shape.map_of(node, "`predicates`") if node is not None else None
+    for key, value in top.entries if top else ():
+        is_named = shape.name_of(key, "the name of a predicate")
+        predicate = _read_predicate(key, value, shape)
+        if predicate is None or not is_named:
+            refused.add(key.text)
+        else:
+            predicates.append(predicate)
+    return tuple(predicates), frozenset(refused)
+
+
+def _read_predicate(key: YamlScalar, node: YamlNode, shape: Shape) -> PredicateSpec | None:
+    what = f"the predicate `{key.text}`"
+    if not isinstance(node, YamlMap) or node.is_flow:
+        when = shape.expression_of(node, what)
+        return PredicateSpec(key.text, when, (), key.place) if when else None
+    if not shape.has_value(node, what):
+        return None
+    faults_before = len(shape.faults)
+    keys = shape.keys_of(node, what, ("when", "with"), ("when",))
+    when = shape.expression_of(keys["when"], f"`when` of {what}") if "when" in keys else None
+    values = _read_values(keys["with"], what, shape) if "with" in keys else ()
+    if when is None or len(shape.faults) > faults_before:
+        return None
+    return PredicateSpec(key.text, when, values, key.place)
+
+
+def _read_values(node: YamlNode, what: str, shape: Shape) -> tuple[tuple[str, Source], ...]:
+    if isinstance(node, YamlMap) and node.is_flow:
+        message = f"`with` of {what} is written with `{{`, where YAML would cut CEL at its signs"
+        mend = "write a line `name: expression` for each value"
+        shape.add(node.place, E_FLOW_MAP, message, mend)
+        return ()
+    top = shape.map_of(node, f"`with` of {what}")
+    values = []
+    for key, value in top.entries if top else ():
+        shape.name_of(key, "the name of a value")
+        source = shape.expression_of(value, f"the value `{key.text}` of {what}")
+        if source is not None:
+            values.append((key.text, source))
+    return tuple(values)
+
+
+def _read_invariants(node: YamlNode | None, shape: Shape) -> tuple[InvariantSpec, ...]:
+    items = shape.items_of(node, "`invariants`") if node is not None else None
+    invariants: list[InvariantSpec] = []
+    for item in items or ():
+        invariant = read_invariant(item, shape)
+        if invariant is not None:
+            invariants.append(invariant)
+    return tuple(invariants)

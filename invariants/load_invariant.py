@@ -1,0 +1,184 @@
+"""One item of `invariants:` into an `InvariantSpec`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal
+
+from .errors import SpecError
+from .formula.ast import (
+    AggregateComparison,
+    Atom,
+    Binary,
+    Comparison,
+    Exists,
+    Formula,
+    Not,
+    SessionEnd,
+    Temporal,
+    Until,
+)
+from .formula.parser import parse_formula_at
+from .formula.tokens import show_text
+from .load_example import read_example
+from .shape import Shape
+from .spec import Action, Example, InvariantSpec, Severity, Source
+from .yaml_faults import E_CHOICE, E_KEY_MISSING, E_KEY_REPEATED, E_NAME
+from .yaml_text import YamlMap, YamlNode
+
+_KEYS: Final = (
+    *("id", "severity", "never", "always", "pattern", "summary", "per", "on_unknown"),
+    *("report", "mode", "fail", "respond", "examples"),
+)
+_FORMS: Final = ("never", "always", "pattern")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_SEVERITIES: Final[dict[str, Severity]] = {
+    "info": "info",
+    "warning": "warning",
+    "critical": "critical",
+}
+_ACTIONS: Final[dict[str, Action]] = {
+    "alert": "alert",
+    "quarantine": "quarantine",
+    "kill": "kill",
+}
+_ON_UNKNOWN: Final[dict[str, Literal["violate", "report"]]] = {
+    "violate": "violate",
+    "report": "report",
+}
+_MODES: Final[dict[str, Literal["observe", "enforce"]]] = {
+    "observe": "observe",
+    "enforce": "enforce",
+}
+_FAILS: Final[dict[str, Literal["open", "closed"]]] = {"open": "open", "closed": "closed"}
+_PERS: Final = {per: per for per in ("session", "agent", "user", "tenant")}
+_REPORTS: Final = {report: report for report in ("every", "first", "edge")}
+
+
+def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
+    """The invariant, or None where too much of it is wrong to go on checking it."""
+    top = shape.map_of(node, "an invariant")
+    if top is None:
+        return None
+    keys = shape.keys_of(top, "an invariant", _KEYS, ("id", "severity"))
+    identity = _read_id(keys, shape)
+    severity = shape.choice_of(keys.get("severity"), "`severity`", _SEVERITIES)
+    form = _form(keys, top, shape)
+    source = shape.expression_of(keys[form], f"`{form}`") if form else None
+    formula = _read_formula(source, shape) if source else None
+    _check_scope(keys, shape)
+    summary = shape.text_of(keys["summary"], "`summary`") if "summary" in keys else None
+    on_unknown = shape.choice_of(keys.get("on_unknown"), "`on_unknown`", _ON_UNKNOWN)
+    mode = shape.choice_of(keys.get("mode"), "`mode`", _MODES)
+    fail = shape.choice_of(keys.get("fail"), "`fail`", _FAILS)
+    respond = _read_respond(keys["respond"], shape) if "respond" in keys else ("alert",)
+    examples = _read_examples(keys.get("examples"), shape)
+    if identity is None or form is None or source is None or formula is None:
+        return None
+    return InvariantSpec(
+        id=identity,
+        # A faulty choice was told; its default lets the checks of names and binding go on.
+        severity=severity or "warning",
+        form=form,
+        formula=formula,
+        formula_source=source,
+        place=keys["id"].place,
+        summary=summary.text if summary else "",
+        on_unknown=on_unknown or "report",
+        mode=mode or "observe",
+        fail=fail or "closed",
+        respond=respond,
+        examples=examples,
+        has_on_unknown="on_unknown" in keys,
+    )
+
+
+def _read_id(keys: Mapping[str, YamlNode], shape: Shape) -> str | None:
+    scalar = shape.text_of(keys["id"], "`id`") if "id" in keys else None
+    if scalar is None:
+        return None
+    if not _ID.fullmatch(scalar.text):
+        message = f"{show_text(scalar.text)} cannot be an id"
+        mend = "an id is up to 100 ASCII letters, digits, `.`, `_` and `-`, as in `no-egress`"
+        shape.add(scalar.place, E_NAME, message, mend)
+        return None
+    return scalar.text
+
+
+def _form(
+    keys: Mapping[str, YamlNode], top: YamlMap, shape: Shape
+) -> Literal["never", "always"] | None:
+    """Which of `never` and `always` the invariant has, when it has exactly one."""
+    if "pattern" in keys:
+        mend = "write the formula that it stands for (docs/language.md, Patterns)"
+        shape.not_yet(keys["pattern"].place, "`pattern`", mend)
+    present = [key for key in _FORMS if key in keys]
+    if not present:
+        message = "this invariant has neither `never` nor `always`"
+        shape.add(top.place, E_KEY_MISSING, message, "add `never: ...` or `always: ...`")
+    elif len(present) > 1:
+        message = f"this invariant has `{present[0]}` and `{present[1]}`, and exactly one is taken"
+        mend = "make two invariants of it"
+        shape.add(keys[present[1]].place, E_KEY_REPEATED, message, mend)
+    if "never" in present:
+        return "never"
+    return "always" if "always" in present else None
+
+
+def _read_formula(source: Source, shape: Shape) -> Formula | None:
+    try:
+        formula = parse_formula_at(source.text, file=shape.file, locate=source.place_at)
+    except SpecError as error:
+        shape.faults.extend(error.faults)
+        return None
+    for node in _nodes(formula):
+        match node:
+            case Exists():
+                shape.not_yet(node.place, "`exists`", "write a predicate that says it of one event")
+            case Temporal(operator="next" | "always" as word) | Until(operator="until" as word):
+                shape.not_yet(node.place, f"`{word}`", "of the future there is only `eventually`")
+            case _:
+                pass
+    return formula
+
+
+def _nodes(formula: Formula) -> Iterator[Formula]:
+    yield formula
+    match formula:
+        case Not(body) | Temporal(body=body) | Exists(body=body):
+            yield from _nodes(body)
+        case Binary(_, left, right) | Until(_, _, left, right):
+            yield from _nodes(left)
+            yield from _nodes(right)
+        case Atom() | SessionEnd() | Comparison() | AggregateComparison():
+            pass
+
+
+def _check_scope(keys: Mapping[str, YamlNode], shape: Shape) -> None:
+    per = shape.choice_of(keys.get("per"), "`per`", _PERS)
+    if per not in (None, "session"):
+        shape.not_yet(keys["per"].place, f"`per: {per}`", "write `per: session`")
+    report = shape.choice_of(keys.get("report"), "`report`", _REPORTS)
+    if report not in (None, "every"):
+        shape.not_yet(keys["report"].place, f"`report: {report}`", "write `report: every`")
+
+
+def _read_respond(node: YamlNode, shape: Shape) -> tuple[Action, ...]:
+    actions: list[Action] = []
+    for item in shape.items_of(node, "`respond`") or ():
+        action = shape.choice_of(item, "an action", _ACTIONS)
+        if action in actions:
+            message = f"the action `{action}` stands here twice"
+            shape.add(item.place, E_CHOICE, message, "take one away")
+        elif action is not None:
+            actions.append(action)
+    return tuple(actions)
+
+
+def _read_examples(node: YamlNode | None, shape: Shape) -> tuple[Example, ...]:
+    items = shape.items_of(node, "`examples`") if node is not None else None
+    examples = (
+        read_example(item, f"example {index + 1}", shape) for index, item in enumerate(items or ())
+    )
+    return tuple(example for example in examples if example is not None)

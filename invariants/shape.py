@@ -1,0 +1,203 @@
+"""Typed pieces out of YAML nodes; whatever is not as it should be becomes a fault.
+
+Every reader returns None where it has told a fault, so that loading goes on and all faults of a
+file are told at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, TypeVar
+
+from .errors import Fault, Place
+from .formula.tokens import RESERVED_WORDS, show_text
+from .spec import Source
+from .yaml_faults import (
+    BLOCK_MEND,
+    E_CHOICE,
+    E_CUT,
+    E_EMPTY,
+    E_FLOW_MAP,
+    E_KEY_MISSING,
+    E_KEY_UNKNOWN,
+    E_NAME,
+    E_NOT_YET,
+    E_SHAPE,
+)
+from .yaml_text import YamlList, YamlMap, YamlNode, YamlScalar
+
+Choice = TypeVar("Choice", bound=str)
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+# Source: the CEL specification, "Syntax": words that are no identifiers.
+CEL_WORDS: Final = frozenset(
+    {"as", "break", "const", "continue", "else", "for", "function", "if", "import", "in", "let"}
+    | {"loop", "package", "namespace", "null", "return", "true", "false", "var", "void", "while"}
+)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A mend that names the nearest known word, else all of them (a few)."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    if not names:
+        return "there is none"
+    shown = ", ".join(f"`{name}`" for name in names[:12])
+    return f"there are {shown}{', ...' if len(names) > 12 else ''}"
+
+
+class Shape:
+    """Reads nodes of one file and gathers its faults."""
+
+    def __init__(self, file: str, faults: list[Fault]) -> None:
+        self.file = file
+        self.faults = faults
+
+    def add(
+        self,
+        place: Place,
+        code: str,
+        message: str,
+        mend: str,
+        severity: Literal["error", "warning"] = "error",
+    ) -> None:
+        """Tell a fault."""
+        self.faults.append(Fault(self.file, place, code, message, mend, severity))
+
+    def not_yet(self, place: Place, what: str, mend: str) -> None:
+        """Tell that the language has this and this version has not (E299)."""
+        self.add(place, E_NOT_YET, f"{what} is not in this version yet", mend)
+
+    def has_value(self, node: YamlNode, what: str) -> bool:
+        """Is there anything? Tells E206 otherwise."""
+        match node:
+            case YamlScalar(value=value):
+                is_empty = value is None or value == ""
+            case YamlList(items=items):
+                is_empty = not items
+            case YamlMap(entries=entries):
+                is_empty = not entries
+        if is_empty:
+            self.add(node.place, E_EMPTY, f"{what} is empty", "write a value, or take the key away")
+        return not is_empty
+
+    def map_of(self, node: YamlNode, what: str) -> YamlMap | None:
+        """A map with something in it."""
+        if not self.has_value(node, what):
+            return None
+        if isinstance(node, YamlMap):
+            return node
+        message = f"{what} is a map, and this is {sort_of(node)}"
+        self.add(node.place, E_SHAPE, message, "write a line `key: value` for each entry")
+        return None
+
+    def items_of(self, node: YamlNode, what: str) -> tuple[YamlNode, ...] | None:
+        """The items of a list with something in it."""
+        if not self.has_value(node, what):
+            return None
+        if isinstance(node, YamlList):
+            return node.items
+        message = f"{what} is a list, and this is {sort_of(node)}"
+        self.add(node.place, E_SHAPE, message, "write `[a, b]`, or a line `- a` for each item")
+        return None
+
+    def keys_of(
+        self, node: YamlMap, what: str, allowed: Iterable[str], required: Iterable[str] = ()
+    ) -> Mapping[str, YamlNode]:
+        """The known keys of a map; unknown (E204) and missing ones (E205) are told."""
+        known = tuple(allowed)
+        found: dict[str, YamlNode] = {}
+        for key, value in node.entries:
+            if key.text in known:
+                found[key.text] = value
+                continue
+            mend = did_you_mean(key.text, set(known))
+            if re.search(r"[\s\"'()]", key.text):
+                mend = f"if this is an expression, its `: ` made a key of it; {BLOCK_MEND}"
+            self.add(key.place, E_KEY_UNKNOWN, f"{what} has no key {show_text(key.text)}", mend)
+        for missing in required:
+            if missing not in found:
+                message = f"{what} has no `{missing}`"
+                self.add(node.place, E_KEY_MISSING, message, f"add `{missing}: ...`")
+        return found
+
+    def text_of(self, node: YamlNode, what: str) -> YamlScalar | None:
+        """Text that is not empty."""
+        if not self.has_value(node, what):
+            return None
+        if isinstance(node, YamlScalar) and isinstance(node.value, str):
+            return node
+        message = f"{what} is text, and this is {sort_of(node)}"
+        self.add(node.place, E_SHAPE, message, "put it in quotes")
+        return None
+
+    def choice_of(
+        self, node: YamlNode | None, what: str, options: Mapping[str, Choice]
+    ) -> Choice | None:
+        """One of a few words (E208 for any other); None also where there is no node."""
+        scalar = self.text_of(node, what) if node is not None else None
+        if scalar is None:
+            return None
+        if scalar.text in options:
+            return options[scalar.text]
+        choices = " or ".join(f"`{option}`" for option in options)
+        message = f"{what} is {choices}, and not {show_text(scalar.text)}"
+        close = difflib.get_close_matches(scalar.text.lower(), options, n=1, cutoff=0.5)
+        mend = f"write `{close[0]}`" if close else "write one of them"
+        self.add(scalar.place, E_CHOICE, message, mend)
+        return None
+
+    def expression_of(self, node: YamlNode, what: str) -> Source | None:
+        """The text of a CEL expression or a formula, with its places."""
+        if isinstance(node, YamlMap) and node.is_flow:
+            message = f"{what} starts with `{{`, and YAML makes a map of it"
+            self.add(node.place, E_FLOW_MAP, message, BLOCK_MEND)
+            return None
+        if not self.has_value(node, what):
+            return None
+        if not isinstance(node, YamlScalar):
+            message = f"{what} is one expression, and YAML reads {sort_of(node)} here"
+            self.add(node.place, E_SHAPE, message, BLOCK_MEND)
+            return None
+        if node.is_cut and (node.text.count('"') % 2 or node.text.count("'") % 2):
+            message = f"{what} is cut off: in a value without quotes, ` #` begins a comment"
+            self.add(node.place, E_CUT, message, BLOCK_MEND)
+            return None
+        return node.source()
+
+    def name_of(
+        self, key: YamlScalar, what: str, *, also_reserved: frozenset[str] = frozenset()
+    ) -> bool:
+        """May this key be the name of something? Tells E213 otherwise."""
+        if not _NAME.fullmatch(key.text) or key.text == "_":
+            message = f"{show_text(key.text)} cannot be {what}"
+            mend = "a name is made of ASCII letters, digits and `_`, and begins with no digit"
+            underlined = key.text.replace("-", "_")
+            if underlined != key.text and _NAME.fullmatch(underlined):
+                mend = f"write `{underlined}`"
+            self.add(key.place, E_NAME, message, mend)
+            return False
+        if key.text in RESERVED_WORDS or key.text in also_reserved:
+            message = f"`{key.text}` is a word of the language and cannot be {what}"
+            self.add(key.place, E_NAME, message, "choose another name")
+            return False
+        return True
+
+
+def sort_of(node: YamlNode) -> str:
+    """What a node is, as a message names it."""
+    match node:
+        case YamlMap():
+            return "a map"
+        case YamlList():
+            return "a list"
+        case YamlScalar(value=bool()):
+            return f"the truth value {show_text(node.text)}"
+        case YamlScalar(value=int() | float()):
+            return f"the number {show_text(node.text)}"
+        case YamlScalar():
+            return f"the text {show_text(node.text)}"

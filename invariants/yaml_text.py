@@ -1,0 +1,292 @@
+"""YAML text into nodes with places, by the core schema of YAML 1.2 and a few refusals more.
+
+Input: the text of one file. Output: a tree in which every key and value knows its line and
+column, and all faults. PyYAML splits the text (it speaks YAML 1.1); what a plain scalar *means*
+is decided here, so that `on` and `2024-01-01` are text and `010` is ten. Refused: repeated
+keys, keys that are no text, tags, anchors and aliases (nothing in a reviewed file should mean
+something that stands elsewhere), several documents, characters that hide text from a reader,
+and files too large to be meant.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import yaml
+
+from .errors import Fault, Place
+from .spec import Source
+from .yaml_faults import (
+    E_BOUND,
+    E_CHARACTER,
+    E_FORM,
+    E_KEY_REPEATED,
+    E_SHAPE,
+    fault_of_property,
+    fault_of_yaml,
+)
+from .yaml_places import align_text
+
+TEXT_BYTES_MAX: Final = (
+    1 << 20
+)  # Chosen: the largest rule file of four neighbouring tools is 300 KB.
+NODES_MAX: Final = 100_000  # Chosen: about what 1 MiB of plausible text holds.
+DEPTH_MAX: Final = 50  # Chosen: an invariant file needs 6, events in examples a few more.
+NUMBER_CHARACTERS_MAX: Final = 400  # A double written out; Python refuses to read far longer ones.
+
+Style = Literal["plain", "'", '"', "|", ">"]
+Resolved = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class YamlScalar:
+    """A scalar: its text, what the core schema makes of it, and the piece of file it came from.
+
+    `is_cut` says that a comment follows it on its line.
+    """
+
+    place: Place
+    text: str
+    value: Resolved
+    style: Style
+    raw: str
+    is_cut: bool = False
+
+    def source(self) -> Source:
+        """The text with the place of every character in it."""
+        segments = align_text(self.place, self.style, self.raw, self.text)
+        return Source(self.text, segments[0][1], segments)
+
+
+@dataclass(frozen=True, slots=True)
+class YamlList:
+    """A list; `is_flow` says that it is written `[a, b]`."""
+
+    place: Place
+    items: tuple[YamlNode, ...]
+    is_flow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class YamlMap:
+    """A map, in order; `is_flow` says that it is written `{a: b}`."""
+
+    place: Place
+    entries: tuple[tuple[YamlScalar, YamlNode], ...]
+    is_flow: bool
+
+
+YamlNode = YamlScalar | YamlList | YamlMap
+
+
+def read_yaml(text: str, file: str) -> tuple[YamlNode | None, list[Fault]]:
+    """The one document of a text; None where it cannot be read at all (E201 to E207)."""
+    early = _fault_of_text(text, file)
+    if early is not None:
+        return None, [early]
+    text = text.removeprefix("\ufeff")
+    builder = _Builder(file, text)
+    try:
+        loader = yaml.SafeLoader(text)
+        while loader.check_event():
+            builder.take(loader.get_event())  # type: ignore[no-untyped-call]
+            if builder.is_stopped:
+                return None, builder.faults
+    except yaml.YAMLError as error:
+        return None, [*builder.faults, fault_of_yaml(error, text, file)]
+    except (ValueError, OverflowError):
+        # PyYAML converts `\UFFFFFFFF` and the digits of `%YAML` without asking their size.
+        message = "an escape or a version in this file names a number that is too large"
+        return None, [Fault(file, builder.place, E_FORM, message, "look behind this place")]
+    return builder.root, builder.faults
+
+
+# C1 breaks and U+2028 break lines in YAML 1.1 only, and bidirectional controls reorder what a
+# reader sees (Source: CVE-2021-42574): both let a comment show what the parser does not read.
+_HIDING = re.compile("[\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def _fault_of_text(text: str, file: str) -> Fault | None:
+    bytes_count = len(text.encode("utf-8", "surrogatepass"))
+    if bytes_count > TEXT_BYTES_MAX:
+        message = f"this file has {bytes_count} bytes, and {TEXT_BYTES_MAX} are the most"
+        return Fault(file, Place(), E_BOUND, message, "split it into several files")
+    if match := _HIDING.search(text):
+        before = text[: match.start()]
+        place = Place(before.count("\n") + 1, match.start() - (before.rfind("\n") + 1) + 1)
+        message = (
+            f"the character U+{ord(match.group()):04X} hides or moves text from a reader's eye"
+        )
+        mend = 'take it out, or write it as an escape in double quotes: `"\\u2028"`'
+        return Fault(file, place, E_CHARACTER, message, mend)
+    return None
+
+
+@dataclass
+class _Open:
+    """A list or map that is being built; `key` waits for its value."""
+
+    start: yaml.CollectionStartEvent
+    items: list[YamlNode] = field(default_factory=list)
+    entries: list[tuple[YamlScalar, YamlNode]] = field(default_factory=list)
+    places: dict[str, Place] = field(default_factory=dict)
+    key: YamlScalar | None = None
+    is_key_refused: bool = False
+
+
+class _Builder:
+    """Folds the events of PyYAML into nodes with an explicit stack: depth is no recursion."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.text = text
+        self.faults: list[Fault] = []
+        self.root: YamlNode | None = None
+        self.stack: list[_Open] = []
+        self.nodes_count = 0
+        self.documents_count = 0
+        self.place = Place()
+        self.is_stopped = False
+
+    def take(self, event: yaml.Event) -> None:
+        self.place = _place(event)
+        match event:
+            case yaml.DocumentStartEvent():
+                self.documents_count += 1
+                if self.documents_count > 1:
+                    message = "a second document begins here"
+                    self.stop(E_FORM, message, "write one document a file, without `---`")
+            case yaml.AliasEvent() | yaml.ScalarEvent() | yaml.CollectionStartEvent():
+                self.take_node(event)
+            case yaml.CollectionEndEvent():
+                self.close()
+
+    def take_node(self, event: yaml.NodeEvent) -> None:
+        self.nodes_count += 1
+        if self.nodes_count > NODES_MAX:
+            self.stop(E_BOUND, f"more than {NODES_MAX} values in one file", "split the file")
+            return
+        fault = fault_of_property(event, self.text, self.file)
+        if fault is not None:
+            self.faults.append(fault)
+        if isinstance(event, yaml.CollectionStartEvent):
+            self.stack.append(_Open(event))
+            if len(self.stack) > DEPTH_MAX:
+                self.stop(E_BOUND, f"more than {DEPTH_MAX} levels deep", "nest less")
+        elif isinstance(event, yaml.ScalarEvent):
+            self.place_node(self.scalar(event))
+        else:
+            self.place_node(YamlScalar(self.place, "*", "*", "plain", "*"))
+
+    def scalar(self, event: yaml.ScalarEvent) -> YamlScalar:
+        start, end = event.start_mark, event.end_mark
+        assert start is not None
+        assert end is not None
+        style = _STYLES[event.style or ""]
+        raw = self.text[start.index : end.index]
+        rest = self.text[end.index : end.index + 200].split("\n", 1)[0]
+        is_cut = style == "plain" and rest.lstrip(" \t").startswith("#")
+        if not _is_encodable(event.value):
+            message = "this text holds half of a surrogate pair"
+            mend = "write the character itself, or one `\\U` escape with eight digits"
+            self.add(E_CHARACTER, message, mend)
+            return YamlScalar(self.place, "?", "?", style, "?", is_cut)
+        value: Resolved = event.value
+        if style == "plain" and event.tag is None:
+            value = self.resolved(event.value)
+        return YamlScalar(self.place, event.value, value, style, raw, is_cut)
+
+    def resolved(self, text: str) -> Resolved:
+        if len(text) > NUMBER_CHARACTERS_MAX and text.lstrip("+-.").isdigit():
+            message = f"a number of {len(text)} characters; {NUMBER_CHARACTERS_MAX} are the most"
+            self.add(E_BOUND, message, "put it in quotes if it is text")
+            return text
+        return resolve_plain(text)
+
+    def place_node(self, node: YamlNode) -> None:
+        if not self.stack:
+            self.root = node
+            return
+        top = self.stack[-1]
+        if isinstance(top.start, yaml.SequenceStartEvent):
+            top.items.append(node)
+        elif top.key is None:
+            self.take_key(top, node)
+        else:
+            if not top.is_key_refused:
+                top.entries.append((top.key, node))
+            top.key = None
+
+    def take_key(self, top: _Open, node: YamlNode) -> None:
+        top.is_key_refused = True
+        top.key = YamlScalar(node.place, "?", "?", "plain", "?")
+        if not isinstance(node, YamlScalar):
+            self.add(E_SHAPE, "a key is text, and this is none", "write `name: value`", node.place)
+        elif not isinstance(node.value, str):
+            shown = "empty" if node.text == "" else f"`{node.text[:40]}`, no text"
+            message = f"a key is text, and this one is {shown}"
+            self.add(E_SHAPE, message, "put it in quotes", node.place)
+        elif node.text in top.places:
+            message = f"the key `{node.text[:40]}` stands here again"
+            mend = f"take one away; the first is in line {top.places[node.text].line}"
+            self.add(E_KEY_REPEATED, message, mend, node.place)
+        else:
+            top.places[node.text] = node.place
+            top.key, top.is_key_refused = node, False
+
+    def close(self) -> None:
+        top = self.stack.pop()
+        place, is_flow = _place(top.start), bool(top.start.flow_style)
+        node: YamlNode = YamlMap(place, tuple(top.entries), is_flow)
+        if isinstance(top.start, yaml.SequenceStartEvent):
+            node = YamlList(place, tuple(top.items), is_flow)
+        self.place_node(node)
+
+    def add(self, code: str, message: str, mend: str, place: Place | None = None) -> None:
+        self.faults.append(Fault(self.file, place or self.place, code, message, mend))
+
+    def stop(self, code: str, message: str, mend: str) -> None:
+        self.add(code, message, mend)
+        self.is_stopped = True
+
+
+def resolve_plain(text: str) -> Resolved:
+    """What a plain scalar means. Source: YAML 1.2.2, 10.3.2 (core schema, tag resolution)."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _DECIMAL.fullmatch(text):
+        return int(text)
+    if _OTHER_BASE.fullmatch(text):
+        return int(text[2:], 8 if text[1] == "o" else 16)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _INFINITE.fullmatch(text):
+        return float(text.replace(".", "").lower())
+    return text
+
+
+_WORDS: Final[dict[str, Resolved]] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_DECIMAL = re.compile(r"[-+]?[0-9]+")
+_OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+
+
+# PyYAML gives the style as text; a plain scalar's is the empty one, or none.
+_STYLES: Final[dict[str, Style]] = {"": "plain", "'": "'", '"': '"', "|": "|", ">": ">"}
+
+
+def _place(event: yaml.Event) -> Place:
+    mark = event.start_mark
+    assert mark is not None
+    return Place(mark.line + 1, mark.column + 1)
+
+
+def _is_encodable(text: str) -> bool:
+    return not re.search("[\ud800-\udfff]", text)
