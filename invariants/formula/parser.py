@@ -236,10 +236,9 @@ def _fail_behind(cursor: Cursor) -> NoReturn:
         mend = "values are named in `with`: `p(name=x)`, or in an aggregate: `sum(p.amount)`"
     elif cursor.is_sign("<", "<=", ">", ">=", "==", "!="):
         mend = "only variables, literals and aggregates are compared, not formulas"
-    elif token.sort in ("name", "word") and len(token.text) > 1:
+    elif cursor.is_word("not", *_UNARY_TEMPORAL, "exists"):
+        mend = f"write `and {token.text}`, `or {token.text}` or `implies {token.text}`"
+    elif token.sort == "name" and len(token.text) > 1:
         close = difflib.get_close_matches(token.text.lower(), _PRECEDENCE, n=1, cutoff=0.6)
-        if close:
-            mend = f"write `{close[0]}`"
-        elif token.text in ("not", *_UNARY_TEMPORAL, "exists"):
-            mend = f"write `and {token.text}`, `or {token.text}` or `implies {token.text}`"
+        mend = f"write `{close[0]}`" if close else mend
     raise FormulaFault(token.offset, "E301", message, mend)

@@ -175,7 +175,9 @@ def _number_token(text: str, offset: int) -> Token:
     if not _NUMBER.fullmatch(text):
         message = f"{show_text(text)} is neither a number nor a duration"
         raise FormulaFault(offset, "E308", message, _mend_number(text))
-    if len(text) > NUMBER_CHARACTERS_MAX or abs(float(text)) >= NUMBER_MAX:
+    # The length is asked first: Python refuses to convert thousands of digits.
+    is_long = len(text) > NUMBER_CHARACTERS_MAX
+    if is_long or abs(float(text) if "." in text else int(text)) >= NUMBER_MAX:
         message = f"the number {show_text(text)} is too large or too long"
         mend = f"numbers lie below 2^63 and have at most {NUMBER_CHARACTERS_MAX} characters"
         raise FormulaFault(offset, "E308", message, mend)
