@@ -1,0 +1,116 @@
+"""Kafka as a place to publish to: in order per key, neither lost nor doubled by a retry.
+
+Input: records handed over one by one. A record counts as published when `flush` has returned.
+What waits is bounded; at the bound, `publish` waits for the broker and then raises.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..sources.kafka_door import KafkaError, KafkaTimeoutError, open_producer
+
+WAITING_RECORDS_MAX: Final = 50_000
+"""Handed over and not yet acknowledged; at most 50,000 records of 1 MiB in the worst case, but
+the client's own byte bound of batches comes first."""
+
+BLOCK_MS: Final = 10_000
+DELIVERY_MS: Final = 60_000
+LINGER_MS: Final = 0  # A kill must not wait for company.
+CLOSE_S: Final = 10.0
+
+
+class KafkaPublisher:
+    """One idempotent producer. Safe for one thread at a time.
+
+    Raises
+    ------
+    ConnectionError
+        No broker answered.
+    ConfigError
+        A setting that the client does not take.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        settings: Mapping[str, object] | None = None,
+        linger_ms: int = LINGER_MS,
+        delivery_ms: int = DELIVERY_MS,
+        block_ms: int = BLOCK_MS,
+        waiting_records_max: int = WAITING_RECORDS_MAX,
+        **more: object,
+    ) -> None:
+        self._waiting_records_max = waiting_records_max
+        self._lock = threading.Lock()
+        self._waiting_count = 0
+        self._failure: BaseException | None = None
+        self._failures_count = 0
+        self._producer: Any = open_producer(
+            bootstrap,
+            settings or {},
+            linger_ms=linger_ms,
+            delivery_timeout_ms=delivery_ms,
+            request_timeout_ms=min(15_000, delivery_ms),
+            max_block_ms=block_ms,
+            **more,
+        )
+
+    def publish(
+        self,
+        topic: str,
+        key: str,
+        value: bytes,
+        headers: tuple[tuple[str, bytes], ...] = (),
+    ) -> None:
+        if self._producer is None:
+            raise OSError("this publisher was closed")
+        if self._waiting_count >= self._waiting_records_max:
+            self.flush(BLOCK_MS / 1000)
+        try:
+            future = self._producer.send(topic, key=key.encode(), value=value, headers=[*headers])
+        except (KafkaError, ValueError, TypeError) as error:
+            raise OSError(f"`{topic}`: not handed over: {error}") from error
+        with self._lock:
+            self._waiting_count += 1
+        future.add_both(self._settle, future)
+
+    def flush(self, timeout_s: float) -> None:
+        if self._producer is None:
+            return
+        try:
+            self._producer.flush(timeout=timeout_s)
+        except KafkaTimeoutError:
+            raise TimeoutError(
+                f"{self._waiting_count} records were not acknowledged within {timeout_s:g} s"
+            ) from None
+        except KafkaError as error:
+            raise OSError(f"the broker did not take all records: {error}") from error
+        with self._lock:
+            failure, count = self._failure, self._failures_count
+            self._failure, self._failures_count = None, 0
+        if failure is not None:
+            raise OSError(f"{count} records were not taken; the first: {failure}") from failure
+
+    def close(self) -> None:
+        """Flush, then let go; raises OSError where that flush fails, and lets go all the same."""
+        if self._producer is None:
+            return
+        try:
+            self.flush(CLOSE_S)
+        finally:
+            producer, self._producer = self._producer, None
+            with contextlib.suppress(KafkaError):
+                producer.close(timeout=0 if self._waiting_count else CLOSE_S)
+
+    def _settle(self, future: Any, _: object) -> None:
+        """On the client's thread, once per record."""
+        with self._lock:
+            self._waiting_count -= 1
+            if future.failed():
+                self._failures_count += 1
+                self._failure = self._failure or future.exception

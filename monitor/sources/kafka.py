@@ -1,0 +1,454 @@
+"""Kafka as a source: a member of a consumer group that keeps no position of its own.
+
+Input: topics keyed by session, with the same number of partitions. Output: `Poll` values. The
+store's positions are the truth: whatever the broker remembers is advisory, a stream gives nothing
+before `resume` has placed it, and a position that the broker no longer has is a `truncated`
+notice, never a silent jump. What the outside can put into a topic never stops it: batches that
+must not be read are passed over with an `unreadable` notice.
+
+Frontiers are causal, not timed: after a poll that brought records, the ends of all streams are
+asked for once more, so `is_at_end` says that nothing that was appended before those records is
+still unread. While that question has no answer, no stream is at its end.
+
+It deliberately does not decode, order or store. Broker away: polls come back empty and the
+client keeps trying; what can only be mended by a person is raised as `OSError`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from invariants.event import Origin
+
+from ..topics import READ_TOGETHER
+from .address import GROUP
+from .base import Frontier, Notice, Poll, Record, Stream
+from .kafka_door import (
+    AuthorizationError,
+    ConsumerRebalanceListener,
+    CorruptRecordError,
+    FencedInstanceIdError,
+    KafkaError,
+    LogTruncationError,
+    OffsetAndMetadata,
+    OffsetOutOfRangeError,
+    UnsupportedCodecError,
+    open_consumer,
+)
+from .kafka_tap import FetchTap
+from .kafka_together import TogetherAssignor
+from .kafka_topics import check_topics
+
+LOG_APPEND_TIME: Final = 1
+MILLISECOND_NS: Final = 1_000_000
+UNPLACED_POLL_S: Final = 0.1  # Chosen: how soon a rebalance is told while nothing else is read.
+OFFSETS_MS: Final = 5_000
+COMMIT_AT_CLOSE_MS: Final = 2_000
+STALL_S: Final = 30.0  # Chosen: far above a leader election, far below the session's patience.
+STALL_POLLS_MIN: Final = 10  # A caller that rarely polls is slow, not stalled.
+PAUSE_ON_ERROR_S: Final = 0.2
+
+# What the client raises, besides its own errors, over the content of a batch.
+CONTENT_ERRORS: Final = (
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
+
+
+@dataclass(slots=True)
+class _Held:
+    """What this member knows of one stream that it holds."""
+
+    stream: Stream
+    is_resumed: bool = False
+    is_placed: bool = False
+    position: int = 0
+    known_end: int | None = None
+    last_arrival_ns: int | None = None
+
+
+class KafkaSource:
+    """Reads `topics` as one member of `group`; see the module for what it promises.
+
+    Parameters
+    ----------
+    bootstrap
+        Brokers, as `host:port,host:port`.
+    instance
+        Static membership: a restart under the same name gets its partitions back unmoved.
+    settings
+        `security_protocol`, `sasl_*`, `ssl_*` and the like; passwords by file.
+    trust_ts
+        Backfills: records carry no arrival, whatever the topic says.
+    stall_s
+        A client that fetches nothing for so long, while there is something, is built anew.
+
+    Raises
+    ------
+    ConfigError
+        Topics are missing, differ in partitions, or do not carry the broker's append time.
+    ConnectionError
+        No broker answered.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        topics: Sequence[str] = READ_TOGETHER,
+        group: str = GROUP,
+        *,
+        instance: str | None = None,
+        settings: Mapping[str, object] | None = None,
+        trust_ts: bool = False,
+        stall_s: float = STALL_S,
+        monotonic: Callable[[], float] = time.monotonic,
+        **more: object,
+    ) -> None:
+        self._topics = tuple(topics)
+        self._trust_ts = trust_ts
+        self._stall_s = stall_s
+        self._monotonic = monotonic
+        self._open: Callable[[], Any] = lambda: open_consumer(
+            bootstrap,
+            settings or {},
+            group_id=group,
+            group_instance_id=instance,
+            partition_assignment_strategy=[TogetherAssignor()],
+            **more,
+        )
+        self.warnings = check_topics(bootstrap, self._topics, settings, trust_ts=trust_ts)
+        """What is allowed but doubtful about the topics, to be shown at the start."""
+        self._consumer: Any = None
+        self._tap: FetchTap | None = None
+        self._changes: deque[tuple[bool, tuple[Any, ...]]] = deque()
+        self._held: dict[Any, _Held] = {}
+        self._positions: dict[Stream, int] = {}
+        self._committed: dict[Any, Any] = {}
+        self._stall_check_at = 0.0
+        self._stall_seen: dict[Any, int] = {}
+        self._polls_count = 0
+        self._refetched: dict[Any, int] = {}
+        self._connect()
+
+    def resume(self, positions: Mapping[Stream, int]) -> None:
+        self._positions.update(positions)
+        for held in self._held.values():
+            held.is_resumed = True
+
+    def poll(self, timeout_s: float, records_max: int) -> Poll:
+        notices: list[Notice] = []
+        if self._consumer is None and not self._reconnect(timeout_s):
+            return Poll()
+        stalled = self._stalled(notices)
+        if stalled:
+            return Poll(lost=stalled, notices=tuple(notices))
+        answers = self._place(notices) and self._fetch(timeout_s, records_max, notices)
+        gained, lost = self._take_changes()
+        records = self._records(answers or {})
+        self._update_positions()
+        if records:
+            self._ask_ends()
+        return Poll(
+            records=records,
+            frontiers={held.stream: _frontier(held) for held in self._held.values()},
+            gained=gained,
+            lost=lost,
+            notices=tuple(notices),
+        )
+
+    def commit(self, positions: Mapping[Stream, int]) -> None:
+        """Advisory and asynchronous: an error here loses nothing, so none is raised."""
+        offsets = {
+            tp: OffsetAndMetadata(positions[held.stream], "", -1)
+            for tp, held in self._held.items()
+            if held.is_placed and held.stream in positions
+        }
+        if not offsets or self._consumer is None:
+            return
+        self._committed.update(offsets)
+        with contextlib.suppress(KafkaError):
+            self._consumer.commit_async(offsets)
+
+    def close(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is None:
+            return
+        mine = {tp: offset for tp, offset in self._committed.items() if tp in self._held}
+        # Here and not in the listener: a commit that waits, made on the client's own thread,
+        # raises "Cannot block on net.run()".
+        with contextlib.suppress(KafkaError):
+            if mine:
+                consumer.commit(mine, timeout_ms=COMMIT_AT_CLOSE_MS)
+        with contextlib.suppress(KafkaError):
+            consumer.close(autocommit=False, timeout_ms=COMMIT_AT_CLOSE_MS)
+
+    def _connect(self) -> None:
+        self._consumer = self._open()
+        self._tap = FetchTap(self._consumer)
+        self._consumer.subscribe(list(self._topics), listener=_Listener(self))
+        self._stall_check_at = self._monotonic() + self._stall_s
+        self._stall_seen = {}
+        self._polls_count = 0
+
+    def _reconnect(self, timeout_s: float) -> bool:
+        try:
+            self._connect()
+        except ConnectionError:
+            time.sleep(min(timeout_s, PAUSE_ON_ERROR_S))
+            return False
+        return True
+
+    def _on_assigned(self, partitions: Iterable[Any]) -> None:
+        """On the client's thread: bookkeeping, and nothing is fetched until `resume`."""
+        for tp in partitions:
+            self._consumer.pause(tp)
+            # Any offset will do: without one the client would go by the committed offset.
+            self._consumer.seek(tp, 0)
+        self._changes.append((True, tuple(partitions)))
+
+    def _on_gone(self, partitions: Iterable[Any]) -> None:
+        self._changes.append((False, tuple(partitions)))
+
+    def _take_changes(self) -> tuple[tuple[Stream, ...], tuple[Stream, ...]]:
+        """What rebalances did since the last poll, as the caller must see it."""
+        before = dict(self._held)
+        while self._changes:
+            is_gain, partitions = self._changes.popleft()
+            for tp in partitions:
+                self._held.pop(tp, None)
+                if is_gain:
+                    self._held[tp] = _Held(Stream(tp.topic, str(tp.partition)))
+        lost = [held.stream for tp, held in before.items() if self._held.get(tp) is not held]
+        gained = [held.stream for tp, held in self._held.items() if before.get(tp) is not held]
+        return tuple(sorted(gained)), tuple(sorted(lost))
+
+    def _place(self, notices: list[Notice]) -> bool:
+        """Put every resumed stream where the store says; False while the broker is silent."""
+        assigned = self._consumer.assignment()
+        new = [
+            tp
+            for tp, held in self._held.items()
+            if held.is_resumed and not held.is_placed and tp in assigned
+        ]
+        if not new:
+            return True
+        try:
+            starts = self._consumer.beginning_offsets(new, timeout_ms=OFFSETS_MS)
+            ends = self._consumer.end_offsets(new, timeout_ms=OFFSETS_MS)
+        except KafkaError:
+            return False
+        for tp in new:
+            held = self._held[tp]
+            wanted = self._positions.get(held.stream, starts[tp])
+            held.position = wanted if starts[tp] <= wanted <= ends[tp] else starts[tp]
+            if held.position != wanted:
+                notices.append(_truncated(held.stream, wanted, starts[tp], ends[tp]))
+            held.known_end, held.is_placed = ends[tp], True
+            self._consumer.seek(tp, held.position)
+            self._consumer.resume(tp)
+        return True
+
+    def _fetch(
+        self, timeout_s: float, records_max: int, notices: list[Notice]
+    ) -> dict[Any, list[Any]]:
+        is_reading = any(held.is_placed for held in self._held.values())
+        wait_s = timeout_s if is_reading else min(timeout_s, UNPLACED_POLL_S)
+        answers: dict[Any, list[Any]] = {}
+        try:
+            answers = self._consumer.poll(int(wait_s * 1000), max_records=records_max)
+        except OffsetOutOfRangeError as error:
+            self._place_again(error.args[0])
+        except LogTruncationError as error:
+            self._place_again(error.divergent_offsets)
+        except (UnsupportedCodecError, CorruptRecordError, *CONTENT_ERRORS) as error:
+            self._pass_over(error, notices)
+        except KafkaError as error:
+            if not error.retriable:
+                raise _told(error) from error
+            time.sleep(min(wait_s, PAUSE_ON_ERROR_S))
+        self._pass_screened(notices)
+        return answers
+
+    def _place_again(self, partitions: Iterable[Any]) -> None:
+        """Let `_place` seek these streams, with a notice where the broker lost our position."""
+        for tp in partitions:
+            if self._position(tp) is not None:
+                held = self._held[tp]
+                self._positions[held.stream] = held.position
+                held.is_placed = False
+                self._consumer.pause(tp)
+                # Elsewhere, so that the client drops what it holds; `_place` sets it right.
+                self._consumer.seek(tp, 0 if held.position else 1)
+
+    def _pass_over(self, error: BaseException, notices: list[Notice]) -> None:
+        """Step over the batch whose content made the client raise (it would raise for ever)."""
+        assert self._tap is not None
+        suspect = self._tap.suspect()
+        if suspect is None or suspect[0] not in self._held:
+            raise OSError(f"the Kafka client failed: {type(error).__name__}: {error}") from error
+        tp, position, following = suspect
+        if isinstance(error, CorruptRecordError) and self._refetched.get(tp) != position:
+            # The damage may have happened on the way: ask once more before giving it up.
+            self._refetched[tp] = position
+            self._place_again([tp])
+            return
+        self._step_over(tp, position, following, f"{type(error).__name__} over it", notices)
+
+    def _pass_screened(self, notices: list[Notice]) -> None:
+        """Step over batches that were cut off, once all that stands before them was given out."""
+        assert self._tap is not None
+        for tp, batch in self._tap.take_unreadable():
+            position = self._position(tp)
+            if position is not None and batch.first_offset <= position < batch.next_offset:
+                self._step_over(tp, position, batch.next_offset, batch.reason, notices)
+
+    def _step_over(
+        self, tp: Any, first: int, following: int, reason: str, notices: list[Notice]
+    ) -> None:
+        held = self._held[tp]
+        following = max(following, first + 1)
+        self._consumer.seek(tp, following)
+        detail = f"records {first} to {following - 1} are not read: {reason}"
+        notices.append(Notice("unreadable", held.stream, first, following, detail))
+
+    def _position(self, tp: Any) -> int | None:
+        """The client's position, None where it does not hold the stream (any more)."""
+        if tp not in self._held or tp not in self._consumer.assignment():
+            return None
+        position: int | None = self._consumer.position(tp, timeout_ms=0)
+        return position
+
+    def _records(self, answers: Mapping[Any, list[Any]]) -> tuple[Record, ...]:
+        records: list[Record] = []
+        for tp, found in answers.items():
+            held = self._held.get(tp)
+            if held is None or not held.is_placed:
+                continue
+            held.position = max(held.position, found[-1].offset + 1)
+            for one in found:
+                arrival_ns = self._arrival_ns(one)
+                held.last_arrival_ns = arrival_ns
+                records.append(_record(held.stream, one, arrival_ns))
+        return tuple(records)
+
+    def _arrival_ns(self, one: Any) -> int | None:
+        if self._trust_ts or one.timestamp_type != LOG_APPEND_TIME:
+            return None
+        return int(one.timestamp) * MILLISECOND_NS
+
+    def _update_positions(self) -> None:
+        """Positions also move over what brings no record (markers, holes of compaction)."""
+        for tp, held in self._held.items():
+            position = self._position(tp) if held.is_placed else None
+            if position is not None:
+                held.position = max(held.position, position)
+                highwater = self._consumer.highwater(tp)
+                if highwater is not None and held.known_end is not None:
+                    held.known_end = max(held.known_end, highwater)
+
+    def _ask_ends(self) -> None:
+        """One question to each broker, so that `is_at_end` is true of this poll's records too."""
+        placed = [tp for tp, held in self._held.items() if held.is_placed]
+        try:
+            ends = self._consumer.end_offsets(placed, timeout_ms=OFFSETS_MS)
+        except KafkaError:
+            ends = {}
+        for tp in placed:
+            self._held[tp].known_end = ends.get(tp)
+
+    def _stalled(self, notices: list[Notice]) -> tuple[Stream, ...]:
+        """Let go of a client that stands still before unread records; the streams it held.
+
+        A fetch answer too large for the client, for one, brings no record and no error.
+        """
+        self._polls_count += 1
+        now = self._monotonic()
+        if now < self._stall_check_at or self._polls_count < STALL_POLLS_MIN:
+            return ()
+        self._stall_check_at, self._polls_count = now + self._stall_s, 0
+        self._ask_ends()
+        behind = {
+            tp: held.position
+            for tp, held in self._held.items()
+            if held.is_placed and held.known_end is not None and held.position < held.known_end
+        }
+        stalled = [tp for tp, position in behind.items() if self._stall_seen.get(tp) == position]
+        self._stall_seen = behind
+        if not stalled:
+            return ()
+        for tp in stalled:
+            held = self._held[tp]
+            detail = f"nothing was fetched for {self._stall_s:g} s; the client is built anew"
+            end = held.known_end or held.position
+            notices.append(Notice("stalled", held.stream, held.position, end, detail))
+        lost = tuple(sorted(held.stream for held in self._held.values()))
+        self.close()
+        self._held.clear()
+        self._changes.clear()
+        return lost
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Runs on the client's own thread: it only takes notes, since blocking there raises."""
+
+    def __init__(self, source: KafkaSource) -> None:
+        self._source = source
+
+    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        self._source._on_gone(revoked)
+
+    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        self._source._on_assigned(assigned)
+
+    def on_partitions_lost(self, lost: Iterable[Any]) -> None:
+        self._source._on_gone(lost)
+
+
+def _told(error: KafkaError) -> OSError:
+    """What only a person can mend."""
+    if isinstance(error, FencedInstanceIdError):
+        return OSError(
+            "another monitor has joined the group under the same `instance`; "
+            "give each of them a name of its own"
+        )
+    if isinstance(error, AuthorizationError):
+        return PermissionError(f"the broker does not allow it: {error}")
+    return OSError(f"the Kafka client failed: {error}")
+
+
+def _record(stream: Stream, one: Any, arrival_ns: int | None) -> Record:
+    return Record(
+        origin=Origin(stream.topic, stream.partition, one.offset),
+        key=one.key,
+        value=one.value or b"",
+        headers=tuple((name, value or b"") for name, value in one.headers or ()),
+        arrival_ns=arrival_ns,
+    )
+
+
+def _frontier(held: _Held) -> Frontier:
+    end = held.known_end
+    return Frontier(
+        next_offset=held.position,
+        is_at_end=held.is_placed and end is not None and held.position >= end,
+        read_to_ns=held.last_arrival_ns,
+        lag_records=max(0, (end or 0) - held.position) if held.is_placed else 0,
+    )
+
+
+def _truncated(stream: Stream, wanted: int, start: int, end: int) -> Notice:
+    what = "is gone by retention" if wanted < start else f"lies beyond the end ({end})"
+    detail = f"offset {wanted} {what}; reading goes on at {start}"
+    return Notice("truncated", stream, wanted, start, detail)

@@ -1,0 +1,197 @@
+"""The only door of the monitor to the Kafka client library (`kafka-python` 3).
+
+What others need of the library they take from here. Input: a bootstrap address and the user's
+settings; output: clients that are set up so that nothing is lost or waited for without end, and
+errors as `OSError` with a sentence. Passwords come from files alone and are never repeated.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from invariants.errors import ConfigError
+
+with warnings.catch_warnings():
+    # The library reads its schemas by a function that Python 3.11 and 3.12 call deprecated.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+    from kafka.admin import ConfigResource, ConfigResourceType
+    from kafka.consumer.subscription_state import ConsumerRebalanceListener
+    from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+    from kafka.errors import (
+        AuthorizationError,
+        BrokerResponseError,
+        CorruptRecordError,
+        FencedInstanceIdError,
+        KafkaConfigurationError,
+        KafkaError,
+        KafkaTimeoutError,
+        LogTruncationError,
+        OffsetOutOfRangeError,
+        TopicAlreadyExistsError,
+        UnsupportedCodecError,
+    )
+    from kafka.protocol.consumer.metadata import (
+        ConsumerProtocolAssignment,
+        ConsumerProtocolSubscription,
+    )
+    from kafka.structs import OffsetAndMetadata
+
+__all__ = [
+    "AuthorizationError",
+    "BrokerResponseError",
+    "ConfigResource",
+    "ConfigResourceType",
+    "ConsumerProtocolAssignment",
+    "ConsumerProtocolSubscription",
+    "ConsumerRebalanceListener",
+    "CooperativeStickyAssignor",
+    "CorruptRecordError",
+    "FencedInstanceIdError",
+    "KafkaError",
+    "KafkaTimeoutError",
+    "LogTruncationError",
+    "OffsetAndMetadata",
+    "OffsetOutOfRangeError",
+    "TopicAlreadyExistsError",
+    "TopicPartition",
+    "UnsupportedCodecError",
+    "client_settings",
+    "open_admin",
+    "open_consumer",
+    "open_producer",
+]
+
+BOOTSTRAP_MS: Final = 10_000
+REQUEST_MS: Final = 15_000
+RECONNECT_MS_MAX: Final = 2_000  # Chosen: a broker that is back is noticed within two seconds.
+
+FETCH_BYTES_MAX: Final = 16 * 1024 * 1024
+"""For one answer of one broker; far below the 100 MB frame that the client drops in silence."""
+
+PRODUCER_BUFFER_BATCH_BYTES: Final = 128 * 1024  # Measured: facts on Kafka, batches >= 128 kB.
+RECORD_BYTES_MAX: Final = 1_048_576
+"""What a broker takes unless told otherwise (`message.max.bytes`), key and headers included."""
+
+PLAIN_SETTINGS: Final = frozenset(
+    {
+        "security_protocol",
+        "sasl_mechanism",
+        "sasl_plain_username",
+        "sasl_kerberos_service_name",
+        "sasl_kerberos_domain_name",
+        "ssl_cafile",
+        "ssl_certfile",
+        "ssl_keyfile",
+        "ssl_crlfile",
+        "ssl_check_hostname",
+        "ssl_ciphers",
+        "client_id",
+        "api_version",
+    }
+)
+SECRET_SETTINGS: Final = {
+    "sasl_plain_password_file": "sasl_plain_password",
+    "ssl_password_file": "ssl_password",
+}
+
+
+def client_settings(settings: Mapping[str, object]) -> dict[str, object]:
+    """The user's settings as the client takes them, passwords read from their files.
+
+    Raises
+    ------
+    ConfigError
+        For a name that is none, a password given in place, or a file that cannot be read.
+    """
+    taken: dict[str, object] = {}
+    for name, value in settings.items():
+        if name in PLAIN_SETTINGS:
+            taken[name] = tuple(value) if isinstance(value, list) else value
+        elif name in SECRET_SETTINGS:
+            taken[SECRET_SETTINGS[name]] = _secret(name, value)
+        elif name in SECRET_SETTINGS.values():
+            raise ConfigError(f"`kafka.{name}` is not taken in place; use `{name}_file: PATH`")
+        else:
+            known = ", ".join(sorted(PLAIN_SETTINGS | SECRET_SETTINGS.keys()))
+            raise ConfigError(f"`kafka.{name}` is no setting of the Kafka client; known: {known}")
+    return taken
+
+
+def open_consumer(bootstrap: str, settings: Mapping[str, object], **more: object) -> Any:
+    """A consumer that commits nothing by itself and never jumps over a hole by itself."""
+    return _open(
+        KafkaConsumer,
+        bootstrap,
+        settings,
+        {
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+            "allow_auto_create_topics": False,
+            "fetch_max_bytes": FETCH_BYTES_MAX,
+            "fetch_max_wait_ms": 500,
+            "metadata_max_age_ms": 60_000,
+            "metrics_enabled": False,
+            **more,
+        },
+    )
+
+
+def open_producer(bootstrap: str, settings: Mapping[str, object], **more: object) -> Any:
+    """A producer whose records are neither lost nor doubled by a retry (idempotent, acks all).
+
+    Its partitioner is the client's default, murmur2 of the key, as with every client of ours.
+    """
+    return _open(
+        KafkaProducer,
+        bootstrap,
+        settings,
+        {
+            "enable_idempotence": True,
+            "acks": "all",
+            "allow_auto_create_topics": False,
+            "batch_size": PRODUCER_BUFFER_BATCH_BYTES,
+            "max_request_size": RECORD_BYTES_MAX,
+            "metrics_enabled": False,
+            **more,
+        },
+    )
+
+
+def open_admin(bootstrap: str, settings: Mapping[str, object]) -> Any:
+    """A client that creates and describes topics."""
+    return _open(KafkaAdminClient, bootstrap, settings, {})
+
+
+def _open(
+    make: Any, bootstrap: str, settings: Mapping[str, object], more: dict[str, object]
+) -> Any:
+    chosen: dict[str, object] = {
+        "bootstrap_servers": bootstrap.split(","),
+        "bootstrap_timeout_ms": BOOTSTRAP_MS,
+        "request_timeout_ms": REQUEST_MS,
+        "reconnect_backoff_max_ms": RECONNECT_MS_MAX,
+    }
+    chosen |= client_settings(settings) | more
+    try:
+        return make(**chosen)
+    except KafkaConfigurationError as error:
+        raise ConfigError(f"the Kafka client does not take its settings: {error}") from None
+    except KafkaError as error:
+        raise ConnectionError(
+            f"no Kafka broker answered at `{bootstrap}` within {BOOTSTRAP_MS // 1000} s "
+            f"({type(error).__name__}); check the address, that the broker runs, and the "
+            "`security_protocol`"
+        ) from None
+
+
+def _secret(name: str, value: object) -> str:
+    path = Path(str(value))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"`kafka.{name}`: cannot read `{path}`: {type(error).__name__}") from None
+    return text.removesuffix("\n").removesuffix("\r")

@@ -1,0 +1,53 @@
+"""A look at each fetch answer before the client parses it.
+
+The client says neither which batch made it raise nor how far that batch goes, and it can only be
+freed by a seek. So this stands before its parser: batches that must not be read are cut off and
+remembered, and the last answer is kept, to find the end of a batch that raised all the same.
+
+It rests on one private method of the library (`Fetcher._parse_fetched_data`), pinned below 4; a
+version without it fails when the source is opened, not later. Test: test_kafka_poison.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .kafka_batches import UnreadableBatch, batch_at, screen
+
+
+class FetchTap:
+    """Stands before the parser of one consumer."""
+
+    def __init__(self, consumer: Any) -> None:
+        self._consumer = consumer
+        self._parse = consumer._fetcher._parse_fetched_data
+        self._last: tuple[Any, bytes] | None = None
+        self._unreadable: list[tuple[Any, UnreadableBatch]] = []
+        consumer._fetcher._parse_fetched_data = self._screened
+
+    def take_unreadable(self) -> list[tuple[Any, UnreadableBatch]]:
+        """Batches that were cut off since the last call, with their partitions."""
+        taken, self._unreadable = self._unreadable, []
+        return taken
+
+    def suspect(self) -> tuple[Any, int, int] | None:
+        """Partition, position and offset after the batch that was being read, if one was."""
+        if self._last is None:
+            return None
+        tp, data = self._last
+        if tp not in self._consumer.assignment():
+            return None
+        position = self._consumer.position(tp, timeout_ms=0)
+        if position is None:
+            return None
+        batch = batch_at(data, position)
+        return None if batch is None else (tp, position, batch[1])
+
+    def _screened(self, fetched: Any) -> Any:
+        data = bytes(fetched.partition_data.records or b"")
+        readable, batch = screen(data)
+        if batch is not None:
+            self._unreadable.append((fetched.topic_partition, batch))
+            fetched.partition_data.records = data[:readable]
+        self._last = (fetched.topic_partition, data)
+        return self._parse(fetched)

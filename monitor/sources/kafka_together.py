@@ -1,0 +1,74 @@
+"""Who reads which partitions: partition i of every topic goes to one and the same member.
+
+All topics keyed by session have the same number of partitions, and a session's events, approvals
+and enforcements must meet in one engine. The library's sticky assignor deals out partitions one
+by one and would tear them apart. This one deals out partition *numbers*, by that very algorithm
+(cooperative and sticky: a number moves in two rounds and never has two owners), and gives a
+member all topics of its numbers.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from .kafka_door import (
+    ConsumerProtocolAssignment,
+    ConsumerProtocolSubscription,
+    CooperativeStickyAssignor,
+)
+
+
+class TogetherAssignor(CooperativeStickyAssignor):  # type: ignore[misc]
+    """The cooperative-sticky assignor, over partition numbers. One instance per consumer."""
+
+    name = "interlock-together"
+
+    def assign(self, cluster: Any, members: Any) -> dict[str, Any]:
+        topics = sorted({topic for member in members for topic in member.metadata.topics})
+        numbers = {topic: set(cluster.partitions_for_topic(topic) or ()) for topic in topics}
+        lead = topics[0] if topics else ""
+        view = _LeadView(lead, set().union(*numbers.values()))
+        dealt = super().assign(view, [_as_lead_only(member, lead) for member in members])
+        return {
+            member: ConsumerProtocolAssignment(
+                self.version, _of_all_topics(assignment, numbers), b""
+            )
+            for member, assignment in dealt.items()
+        }
+
+
+class _LeadView:
+    """A cluster with one topic that has every partition number there is."""
+
+    def __init__(self, lead: str, partitions: set[int]) -> None:
+        self._lead = lead
+        self._partitions = partitions
+
+    def topics(self) -> set[str]:
+        return {self._lead}
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        return self._partitions if topic == self._lead else None
+
+
+def _as_lead_only(member: Any, lead: str) -> Any:
+    """The member as if it read one topic, and owned there each number it owns anywhere.
+
+    Anywhere: a number of which it still holds a single topic must not go to somebody else yet.
+    """
+    owned = member.metadata.owned_partitions or ()
+    numbers = sorted({number for topic in owned for number in topic.partitions})
+    of_topic = ConsumerProtocolSubscription.TopicPartition
+    metadata = ConsumerProtocolSubscription(
+        version=member.metadata.version,
+        topics=[lead],
+        user_data=b"",
+        owned_partitions=[of_topic(topic=lead, partitions=numbers)] if numbers else [],
+    )
+    return SimpleNamespace(member_id=member.member_id, metadata=metadata)
+
+
+def _of_all_topics(assignment: Any, numbers: dict[str, set[int]]) -> list[tuple[str, list[int]]]:
+    dealt = {partition.partition for partition in assignment.partitions()}
+    return [(topic, sorted(dealt & there)) for topic, there in numbers.items() if dealt & there]

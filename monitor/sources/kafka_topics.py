@@ -1,0 +1,187 @@
+"""The topics of Interlock on a broker: making them, and refusing those that cannot be relied on.
+
+Input: `monitor.topics.POLICIES`. Never changes a topic that exists: what differs is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from invariants.errors import ConfigError
+
+from ..topics import POLICIES, READ_TOGETHER, TopicPolicy
+from .kafka_door import (
+    ConfigResource,
+    ConfigResourceType,
+    KafkaError,
+    TopicAlreadyExistsError,
+    open_admin,
+)
+
+PARTITIONS: Final = 12  # Chosen: divides evenly among 1, 2, 3, 4, 6 and 12 monitors.
+COMPACT_AFTER_MS: Final = 3_600_000
+UNKNOWN_TOPIC: Final = 3
+"""The protocol's error code for a topic that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicReport:
+    """One topic after `init_topics`: whether it was made now, and what is not as it should be."""
+
+    topic: str
+    is_created: bool
+    differences: tuple[str, ...] = ()
+
+
+def topic_settings(policy: TopicPolicy) -> dict[str, str]:
+    """The broker's settings of a topic kept by `policy`.
+
+    The append time is the broker's, since agents choose their own. Stored uncompressed: whatever
+    codec a producer uses, readers need none and cannot be sent a decompression bomb.
+    """
+    settings = {
+        "cleanup.policy": policy.cleanup,
+        "message.timestamp.type": "LogAppendTime",
+        "compression.type": "uncompressed",
+    }
+    if policy.retention_ms is not None:
+        settings["retention.ms"] = str(policy.retention_ms)
+    if policy.cleanup == "compact":
+        settings["max.compaction.lag.ms"] = str(COMPACT_AFTER_MS)
+    return settings
+
+
+def init_topics(
+    bootstrap: str,
+    partitions: int = PARTITIONS,
+    replication_factor: int = -1,
+    *,
+    settings: Mapping[str, object] | None = None,
+    topics: Mapping[str, TopicPolicy] = POLICIES,
+) -> tuple[TopicReport, ...]:
+    """Make the topics that are missing; say what differs on those that exist.
+
+    Safe to run twice, and by two at once. Partition counts are never changed: keys would move,
+    and a session with them. `replication_factor` -1 is the broker's default.
+
+    Raises
+    ------
+    OSError
+        No broker answered, or it refused.
+    """
+    admin = open_admin(bootstrap, settings or {})
+    try:
+        missing = _partition_counts(admin, topics).keys() ^ topics.keys()
+        for topic in sorted(missing):
+            _create(admin, topic, topics[topic], partitions, replication_factor)
+        return tuple(
+            TopicReport(topic, topic in missing, _differences(admin, topic, policy, partitions))
+            for topic, policy in topics.items()
+        )
+    except KafkaError as error:
+        raise OSError(f"the topics could not be made: {error}") from error
+    finally:
+        admin.close()
+
+
+def check_topics(
+    bootstrap: str,
+    topics: Sequence[str] = READ_TOGETHER,
+    settings: Mapping[str, object] | None = None,
+    *,
+    trust_ts: bool = False,
+) -> tuple[str, ...]:
+    """Refuse topics that would make verdicts wrong; returns what is allowed but doubtful.
+
+    Raises
+    ------
+    ConfigError
+        A topic is missing, partition counts differ, or append times are the producer's.
+    ConnectionError, OSError
+        No broker answered, or it refused.
+    """
+    admin = open_admin(bootstrap, settings or {})
+    try:
+        counts = _partition_counts(admin, topics)
+        absent = [topic for topic in topics if topic not in counts]
+        found = {topic: _settings_of(admin, topic) for topic in topics if topic in counts}
+    except KafkaError as error:
+        raise OSError(f"the topics could not be looked up: {error}") from error
+    finally:
+        admin.close()
+    faults = _faults(counts, absent, found, trust_ts=trust_ts)
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return tuple(
+        f"topic `{topic}` stores batches as producers compress them; those not uncompressed or "
+        "gzip are passed over: set `compression.type=uncompressed`"
+        for topic, said in found.items()
+        if said.get("compression.type") not in ("uncompressed", "gzip")
+    )
+
+
+def _faults(
+    counts: Mapping[str, int],
+    absent: Sequence[str],
+    found: Mapping[str, Mapping[str, str]],
+    *,
+    trust_ts: bool,
+) -> list[str]:
+    faults = [f"topic `{name}` is not there; run `interlock kafka init`" for name in absent]
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"`{topic}` {count}" for topic, count in sorted(counts.items()))
+        faults.append(
+            f"topics keyed by session must have the same number of partitions, met: {told}; "
+            "make new topics with equal counts (a changed count moves sessions)"
+        )
+    for topic, said in found.items():
+        if said.get("message.timestamp.type") != "LogAppendTime" and not trust_ts:
+            faults.append(
+                f"topic `{topic}` carries times that producers choose; set "
+                "`message.timestamp.type=LogAppendTime` on it, or `trust_ts: true` for a backfill"
+            )
+    return faults
+
+
+def _create(
+    admin: Any, topic: str, policy: TopicPolicy, partitions: int, replication_factor: int
+) -> None:
+    wanted = {
+        "num_partitions": partitions,
+        "replication_factor": replication_factor,
+        "configs": topic_settings(policy),
+    }
+    try:
+        admin.create_topics({topic: wanted}, wait_for_metadata=True)
+    except TopicAlreadyExistsError:
+        # Somebody else made it between our look and now: it is reported like any other.
+        return
+
+
+def _partition_counts(admin: Any, topics: Mapping[str, object] | Sequence[str]) -> dict[str, int]:
+    described = admin.describe_topics(list(topics))
+    for one in described:
+        if one["error_code"] not in (0, UNKNOWN_TOPIC):
+            raise OSError(f"topic `{one['name']}`: the broker answers error {one['error_code']}")
+    return {one["name"]: len(one["partitions"]) for one in described if not one["error_code"]}
+
+
+def _settings_of(admin: Any, topic: str) -> dict[str, str]:
+    asked = [ConfigResource(ConfigResourceType.TOPIC, topic)]
+    answer = admin.describe_configs(asked, config_filter="all")
+    return {name: said["value"] for name, said in answer["topic"][topic].items()}
+
+
+def _differences(admin: Any, topic: str, policy: TopicPolicy, partitions: int) -> tuple[str, ...]:
+    said = _settings_of(admin, topic)
+    told = [
+        f"`{name}` is `{said.get(name)}`, not `{value}`"
+        for name, value in topic_settings(policy).items()
+        if said.get(name) != value
+    ]
+    count = _partition_counts(admin, [topic])[topic]
+    if count != partitions:
+        told.append(f"it has {count} partitions, not {partitions} (never changed: keys would move)")
+    return tuple(told)

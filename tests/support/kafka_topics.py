@@ -1,0 +1,92 @@
+"""Topics of a test's own on the shared broker, so that tests do not meet."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from monitor.publish.kafka import KafkaPublisher
+from monitor.sources.base import Poll, Record, Source, Stream
+from monitor.sources.kafka_door import TopicPartition, open_admin, open_consumer
+from monitor.sources.kafka_topics import init_topics, topic_settings
+from monitor.topics import POLICIES, READ_TOGETHER
+
+
+@dataclass(frozen=True)
+class Names:
+    """Fresh names for the topics that are read together, in their usual order."""
+
+    topics: tuple[str, ...]
+    group: str
+
+    @property
+    def events(self) -> str:
+        return self.topics[0]
+
+    @property
+    def approvals(self) -> str:
+        return self.topics[1]
+
+
+def fresh_topics(bootstrap: str, partitions: int = 4) -> Names:
+    mark = uuid.uuid4().hex[:8]
+    policies = {f"{mark}.{topic}": POLICIES[topic] for topic in READ_TOGETHER}
+    init_topics(bootstrap, partitions, 1, topics=policies)
+    return Names(tuple(policies), f"group-{mark}")
+
+
+def one_topic(bootstrap: str, partitions: int = 1, **settings: str) -> str:
+    """One more topic, whose broker settings differ from ours as given (`_` stands for `.`)."""
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    configs = topic_settings(POLICIES[READ_TOGETHER[0]])
+    configs |= {key.replace("_", "."): value for key, value in settings.items()}
+    admin = open_admin(bootstrap, {})
+    wanted = {"num_partitions": partitions, "replication_factor": 1, "configs": configs}
+    admin.create_topics({name: wanted}, wait_for_metadata=True)
+    admin.close()
+    return name
+
+
+def delete_before(bootstrap: str, topic: str, partition: int, offset: int) -> None:
+    """What retention does: the log of this partition begins at `offset`."""
+    admin = open_admin(bootstrap, {})
+    admin.delete_records({TopicPartition(topic, partition): offset})
+    admin.close()
+
+
+def publish_all(bootstrap: str, topic: str, pairs: list[tuple[str, bytes]]) -> None:
+    publisher = KafkaPublisher(bootstrap)
+    for key, value in pairs:
+        publisher.publish(topic, key, value)
+    publisher.flush(30)
+    publisher.close()
+
+
+def read_until(
+    source: Source,
+    count: int,
+    positions: dict[Stream, int] | None = None,
+    polls_max: int = 200,
+) -> tuple[list[Record], list[Poll]]:
+    """Poll as the loop does (resume when something was gained) until `count` records came."""
+    stored = dict(positions or {})
+    records: list[Record] = []
+    polls: list[Poll] = []
+    for _ in range(polls_max):
+        poll = source.poll(0.2, 500)
+        polls.append(poll)
+        records += poll.records
+        for record in poll.records:
+            stored[record.stream] = record.origin.offset + 1
+        if poll.gained:
+            source.resume(stored)
+        if len(records) >= count:
+            return records, polls
+    raise AssertionError(f"{len(records)} of {count} records after {polls_max} polls")
+
+
+def committed(bootstrap: str, group: str, topic: str, partition: int) -> int | None:
+    consumer = open_consumer(bootstrap, {}, group_id=group)
+    offset = consumer.committed(TopicPartition(topic, partition), timeout_ms=10_000)
+    consumer.close()
+    return None if offset is None else int(offset)
