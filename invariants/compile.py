@@ -74,6 +74,8 @@ class Tables:
     missing_uses: tuple[MissingUse, ...]
     needs_every_event: bool
     """False where an event at which every predicate is false changes nothing and judges nothing."""
+    heeds_end: bool
+    """Whether the end of the session itself means something to it."""
 
 
 def build_tables(spec: InvariantSpec, limits: Limits) -> Tables:
@@ -96,6 +98,7 @@ def build_tables(spec: InvariantSpec, limits: Limits) -> Tables:
         predicates=tuple(sorted({atom.predicate for atom in _atoms_of(formula)})),
         missing_uses=tuple(sorted(_missing_uses(formula), key=str)),
         needs_every_event=_needs_every_event(trigger_node, memories),
+        heeds_end=eventually is not None or _names_end(formula),
     )
 
 
@@ -270,6 +273,18 @@ def _atoms_of(formula: Formula) -> Iterable[Atom]:
             yield from _atoms_of(right)
         case _:
             return
+
+
+def _names_end(formula: Formula) -> bool:
+    match formula:
+        case SessionEnd():
+            return True
+        case Not(body) | Temporal(body=body):
+            return _names_end(body)
+        case Binary(_, left, right) | Until(_, _, left, right):
+            return _names_end(left) or _names_end(right)
+        case _:
+            return False
 
 
 def _missing_uses(formula: Formula) -> set[MissingUse]:

@@ -55,8 +55,7 @@ class Origin:
         return f"{self.topic}/{self.partition}@{self.offset}"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """A decoded event and what its source vouches for.
 
     `id` is the record's, or `session/seq`; `ts_ns` is the producer's claim; `arrival_ns` the

@@ -82,7 +82,8 @@ class Automaton:
         context = self._advance(state, moment)
         cells = tuple(context.cells[memory.index] for memory in self.tables.memories)
         lost_count = state.lost_count + _cells_lost(cells) - _cells_lost(state.cells)
-        state = state._replace(cells=cells, lost_count=lost_count)
+        if any(new is not old for new, old in zip(cells, state.cells, strict=True)):
+            state = state._replace(cells=cells, lost_count=lost_count)
         verdicts += self._missing(context)
         if self.tables.eventually is None:
             verdicts += self._judge(context)
@@ -191,7 +192,9 @@ class Automaton:
             pending, more = eventually.end(pending, context.time_ns)
             decisions += more
         verdicts += (self._decided(decision) for decision in decisions)
-        return state._replace(pending=pending), verdicts
+        if pending is not state.pending:
+            state = state._replace(pending=pending)
+        return state, verdicts
 
     def _is_triggered(self, context: Context, env: Env) -> bool:
         asked = self.tables.trigger

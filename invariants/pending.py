@@ -131,7 +131,7 @@ class Eventually:
             (a for held in cell.anchors.values() for a in held), key=lambda a: (a.ref, str(a.env))
         )
         decisions = [self._unmet(anchor, now_ns) for anchor in waiting]
-        return EMPTY_PENDING, decisions
+        return (EMPTY_PENDING if waiting else cell), decisions
 
     def _is_inside(self, anchor: Anchor, context: Context) -> bool:
         return context.time_ns - anchor.ref.time_ns >= self.window.low_ns

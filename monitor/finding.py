@@ -10,7 +10,9 @@ import msgspec
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
-EngineFindingType = Literal["gap", "id_conflict", "provenance", "after_end", "capacity"]
+EngineFindingType = Literal[
+    "gap", "id_conflict", "provenance", "after_end", "capacity", "unevaluable"
+]
 FindingType = Literal["violated", "inconclusive"] | EngineFindingType
 
 

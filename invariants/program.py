@@ -1,0 +1,273 @@
+"""A program: every invariant that is watched, compiled, with the predicates it reads.
+
+Immutable, versioned and digested. `step` and `tick` are the one way in which events meet
+invariants, in the live monitor, in the gate, in replay and in tests of invariant files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import msgspec
+
+from .check import check_specs
+from .errors import Fault, SpecError
+from .event import Event, EventView
+from .fact import NO_FACT, Fact
+from .formula.format import format_formula
+from .limits import DEFAULT_LIMITS, Limits
+from .machine import Automaton, State, compile_invariant
+from .moment import Moment
+from .predicate import Predicate, compile_predicate
+from .spec import InvariantSpec, PredicateSpec, Spec
+from .verdict import Verdict
+
+PROGRAM_VERSION: Final = 1
+"""Raised whenever the same file could give another verdict than before."""
+
+SHAPES_MAX: Final = 4_096
+"""Chosen: (kind, tool) pairs whose plan is remembered; agents choose names of tools."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """One invariant of a program, and which file's predicates it reads."""
+
+    automaton: Automaton
+    file_index: int
+    file: str
+
+    @property
+    def spec(self) -> InvariantSpec:
+        """What its author wrote."""
+        return self.automaton.spec
+
+    @property
+    def digest(self) -> str:
+        """Of the invariant with all that its verdicts depend on."""
+        return self.automaton.digest
+
+
+class Plan(NamedTuple):
+    """What an event of one kind and tool can concern: per file, live predicates; invariants."""
+
+    live: tuple[Mapping[str, Predicate], ...]
+    concerned: tuple[int, ...]
+    has_future: bool
+    """Whether a verdict of one of them can be pending."""
+
+
+class Progress(NamedTuple):
+    """All invariants' states on one scope, and how far its trace has come.
+
+    `states` is aligned with the program's invariants.
+    """
+
+    position: int
+    states: tuple[State, ...]
+    next_deadline_ns: int | None = None
+
+    def is_waiting(self) -> bool:
+        """Whether some verdict is pending, with a deadline or without."""
+        return any(state.pending.waiting_count for state in self.states)
+
+
+class Judged(NamedTuple):
+    """Verdicts of one input, each with the index of its invariant; and who lost something."""
+
+    progress: Progress
+    verdicts: tuple[tuple[int, Verdict], ...]
+    lost: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Program:
+    """The compiled invariants. `digest` names them all, and the version of their meaning."""
+
+    invariants: tuple[Compiled, ...]
+    predicates: tuple[Mapping[str, Predicate], ...]
+    warnings: tuple[Fault, ...]
+    digest: str
+    initial: Progress
+    """A scope before its first event; its states are told from others by identity."""
+    _plans: dict[tuple[str, str], Plan] = field(default_factory=dict, repr=False, compare=False)
+
+    def plan(self, kind: str, tool: str) -> Plan:
+        """Which predicates and invariants an event of this kind and tool can concern."""
+        known = self._plans.get((kind, tool))
+        if known is not None:
+            return known
+        live = tuple(
+            {n: p for n, p in predicates.items() if not p.is_false_for(kind, tool)}
+            for predicates in self.predicates
+        )
+        concerned = tuple(
+            index
+            for index, compiled in enumerate(self.invariants)
+            if compiled.automaton.tables.needs_every_event
+            or (kind == "session.ended" and compiled.automaton.tables.heeds_end)
+            or any(p in live[compiled.file_index] for p in compiled.automaton.tables.predicates)
+        )
+        has_future = any(
+            self.invariants[index].automaton.tables.eventually is not None for index in concerned
+        )
+        plan = Plan(live, concerned, has_future)
+        if len(self._plans) < SHAPES_MAX:
+            self._plans[kind, tool] = plan
+        return plan
+
+    def step(self, progress: Progress, event: Event) -> Judged:
+        """Take in one event, whose effective time is set and not before its predecessor's."""
+        record = event.record
+        plan = self.plan(record.kind, record.tool)
+        due = progress.next_deadline_ns
+        overdue = due is not None and due < event.time_ns
+        if not plan.concerned and not overdue:
+            return Judged(progress._replace(position=progress.position + 1), ())
+        verdicts: list[tuple[int, Verdict]] = []
+        if overdue:
+            progress, late = self._pass_time(progress, event.time_ns)
+            verdicts += late
+        view = EventView(event)
+        letters = [_Letter(live, view) for live in plan.live]
+        is_end = record.kind == "session.ended"
+        states = list(progress.states)
+        lost: list[int] = []
+        for index in plan.concerned:
+            compiled = self.invariants[index]
+            moment = Moment(
+                progress.position, event.time_ns, event.id, letters[compiled.file_index], is_end
+            )
+            old = states[index]
+            states[index], found = compiled.automaton.step(old, moment)
+            if found:
+                verdicts += [(index, verdict) for verdict in found]
+            if states[index].lost_count != old.lost_count:
+                lost.append(index)
+        position = progress.position + 1
+        if plan.has_future or overdue:
+            after = self._progress(position, tuple(states))
+        else:
+            after = Progress(position, tuple(states), progress.next_deadline_ns)
+        return Judged(after, tuple(verdicts), tuple(lost))
+
+    def tick(self, progress: Progress, time_ns: int) -> Judged:
+        """Time has reached `time_ns`: every deadline before it is decided."""
+        due = progress.next_deadline_ns
+        if due is None or due >= time_ns:
+            return Judged(progress, ())
+        progress, verdicts = self._pass_time(progress, time_ns)
+        return Judged(progress, tuple(verdicts))
+
+    def with_states(self, position: int, states: Mapping[str, State]) -> Progress:
+        """Progress from stored states by invariant digest; an invariant without one begins."""
+        taken = tuple(
+            states.get(compiled.digest, initial)
+            for compiled, initial in zip(self.invariants, self.initial.states, strict=True)
+        )
+        return self._progress(position, taken)
+
+    def _pass_time(
+        self, progress: Progress, time_ns: int
+    ) -> tuple[Progress, list[tuple[int, Verdict]]]:
+        states = list(progress.states)
+        verdicts: list[tuple[int, Verdict]] = []
+        for index, compiled in enumerate(self.invariants):
+            if states[index].pending.queue:
+                states[index], found = compiled.automaton.tick(states[index], time_ns)
+                verdicts += [(index, verdict) for verdict in found]
+        verdicts.sort(key=lambda item: item[1].decided_ns)
+        return self._progress(progress.position, tuple(states)), verdicts
+
+    def _progress(self, position: int, states: tuple[State, ...]) -> Progress:
+        waiting = [state.pending.queue.left[0] for state in states if state.pending.queue]
+        return Progress(position, states, min(waiting) if waiting else None)
+
+
+class _Letter:
+    """What a file's predicates say of one event; each is evaluated once, when first asked."""
+
+    __slots__ = ("_facts", "_live", "_view")
+
+    def __init__(self, live: Mapping[str, Predicate], view: EventView) -> None:
+        self._live = live
+        self._view = view
+        self._facts: dict[str, Fact] = {}
+
+    def __getitem__(self, predicate: str, /) -> Fact:
+        fact = self._facts.get(predicate)
+        if fact is None:
+            live = self._live.get(predicate)
+            fact = NO_FACT if live is None else live.fact(self._view)
+            self._facts[predicate] = fact
+        return fact
+
+
+def compile_program(
+    specs: Sequence[Spec], *, limits: Limits = DEFAULT_LIMITS, digest_key: bytes = b""
+) -> Program:
+    """Compile checked files into a program.
+
+    Raises SpecError with every error of every file; warnings are kept in the program.
+    """
+    faults = check_specs(specs)
+    errors = [fault for fault in faults if fault.severity == "error"]
+    if errors:
+        raise SpecError(errors)
+    invariants: list[Compiled] = []
+    tables: list[Mapping[str, Predicate]] = []
+    for file_index, spec in enumerate(specs):
+        tables.append(_predicates(spec, digest_key))
+        for invariant in spec.invariants:
+            digest = _invariant_digest(spec, invariant)
+            automaton = compile_invariant(invariant, limits, digest)
+            invariants.append(Compiled(automaton, file_index, spec.file))
+    whole = hashlib.blake2b(str(PROGRAM_VERSION).encode(), digest_size=8)
+    for compiled in invariants:
+        whole.update(compiled.digest.encode())
+    initial = Progress(0, tuple(compiled.automaton.initial() for compiled in invariants))
+    return Program(tuple(invariants), tuple(tables), tuple(faults), whole.hexdigest(), initial)
+
+
+def _predicates(spec: Spec, digest_key: bytes) -> Mapping[str, Predicate]:
+    compiled: dict[str, Predicate] = {}
+    for predicate in spec.predicates:
+        made, faults = compile_predicate(
+            predicate, file=spec.file, lists=spec.lists, digest_key=digest_key
+        )
+        if made is None:
+            raise SpecError(faults)
+        compiled[predicate.name] = made
+    return compiled
+
+
+def _invariant_digest(spec: Spec, invariant: InvariantSpec) -> str:
+    """Of everything that can change a verdict of this invariant, and nothing else."""
+    named = set(_predicate_names(invariant))
+    predicates = [_describe(p) for p in spec.predicates if p.name in named]
+    sources = " ".join(str(description) for description in predicates)
+    lists = {name: values for name, values in spec.lists.items() if name in sources}
+    parts = [
+        PROGRAM_VERSION,
+        invariant.id,
+        invariant.form,
+        format_formula(invariant.formula),
+        invariant.on_unknown,
+        invariant.per,
+        predicates,
+        lists,
+    ]
+    text = msgspec.json.encode(parts, order="deterministic")
+    return hashlib.blake2b(text, digest_size=8).hexdigest()
+
+
+def _predicate_names(invariant: InvariantSpec) -> tuple[str, ...]:
+    return compile_invariant(invariant).tables.predicates
+
+
+def _describe(predicate: PredicateSpec) -> list[object]:
+    values = [[name, source.text] for name, source in predicate.values]
+    return [predicate.name, predicate.when.text, values]

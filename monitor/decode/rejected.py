@@ -1,0 +1,56 @@
+"""A record that is no event: why, and what may be shown of it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from invariants.event import Origin
+
+Reason = Literal[
+    "empty", "too_large", "not_json", "not_utf8", "too_deep", "repeated_key", "field", "version"
+]
+REASONS: Final[tuple[Reason, ...]] = (
+    "empty",
+    "too_large",
+    "not_json",
+    "not_utf8",
+    "too_deep",
+    "repeated_key",
+    "field",
+    "version",
+)
+
+EXCERPT_BYTES: Final = 160
+"""Chosen: enough to see the shape of a record, too little to carry a document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that no invariant sees; it is counted, kept as a dead letter, and never silent.
+
+    `excerpt` shows the record's shape only: every letter is an `x`, every digit a `0`.
+    """
+
+    reason: Reason
+    detail: str
+    origin: Origin
+    size_bytes: int
+    digest: str
+    excerpt: str
+
+
+def reject(reason: Reason, detail: str, origin: Origin, value: bytes) -> Rejected:
+    """A `Rejected` for these bytes, with nothing of their content in it."""
+    digest = hashlib.blake2b(value, digest_size=16).hexdigest()
+    return Rejected(reason, detail, origin, len(value), digest, redact(value[:EXCERPT_BYTES]))
+
+
+def redact(value: bytes) -> str:
+    """The shape of some bytes."""
+    text = value.decode("utf-8", "replace")
+    text = re.sub(r"[^\W\d_]", "x", text)
+    text = re.sub(r"\d", "0", text)
+    return "".join(character if character.isprintable() else "." for character in text)

@@ -1,0 +1,365 @@
+"""The engine: scopes and their states; `Event | Tick | Close` in, findings out.
+
+It owns no clock, file or socket. What it has not in memory it asks its `load` for, and what a
+batch changed is handed out by `take_changes`, to be stored together with the batch's positions.
+A verdict depends on the events and their effective times, and on nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from invariants.event import Close, Event, EventRecord, Input, Origin, Tick
+from invariants.program import Judged, Program, Progress
+from invariants.state import decode_state, encode_state
+from invariants.verdict import EventRef
+from monitor.finding import Finding, Severity
+from monitor.finding_make import engine_finding, verdict_finding
+from monitor.order import Header, Noticed, admit
+
+Seen = dict[bytes, bytes]
+"""Digest of an event's id -> digest of its content."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What the engine needs of the configuration; times in ns."""
+
+    lateness_ns: int = 0
+    skew_ns: int = 5_000_000_000
+    trust_ts: bool = False
+    linger_ns: int = 86_400_000_000_000
+    idle_close_ns: int | None = None
+    ids_max: int = 10_000
+    scopes_in_memory_max: int = 50_000
+    mode_cap: str | None = None
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedScope:
+    """What the store holds of a scope."""
+
+    header: bytes | None
+    states: Mapping[str, bytes]
+    seen: Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeChange:
+    """One scope after a batch: what must be written. `states` holds those that changed."""
+
+    scope: str
+    header: bytes
+    wake_ns: int | None
+    states: Mapping[str, bytes]
+    seen: tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(slots=True)
+class _Scope:
+    """A live scope: the one mutable record here, private to the engine.
+
+    Mutable because it is written once an event (Measured: a third of the engine's cost as a
+    frozen record); `stored` is what the store has, so that changes are told by identity.
+    """
+
+    header: Header
+    progress: Progress
+    seen: Seen
+    stored: Progress
+    seen_added: list[tuple[bytes, bytes]] = field(default_factory=list)
+    queued_ns: int | None = None
+    """The earliest wake-up that the engine's heap holds for this scope."""
+
+
+EMPTY_LOAD: Final = LoadedScope(None, {}, {})
+
+
+class Engine:
+    """Holds the scopes of one monitor."""
+
+    def __init__(
+        self,
+        program: Program,
+        settings: EngineSettings,
+        load: Callable[[str], LoadedScope] = lambda scope: EMPTY_LOAD,
+    ) -> None:
+        self.program = program
+        self.settings = settings
+        self._load = load
+        self._scopes: OrderedDict[str, _Scope] = OrderedDict()
+        self._changed: dict[str, _Scope] = {}
+        self._dropped: list[str] = []
+        self._wakes: list[tuple[int, str]] = []
+        self.duplicates_count = 0
+
+    def step(self, given: Input, group: str = "") -> list[Finding]:
+        """Take in one input; findings in the order in which they were decided."""
+        match given:
+            case Event():
+                return self._step_event(given, group)
+            case Tick(time_ns):
+                return self.tick(time_ns)
+            case Close(scope, time_ns):
+                return self._close(scope, time_ns)
+
+    def tick(self, time_ns: int, groups: frozenset[str] | None = None) -> list[Finding]:
+        """Time has reached `time_ns`, in all scopes or in those of some groups.
+
+        Decides deadlines before it, closes sessions that were idle for too long, and lets go of
+        those that ended `linger` ago.
+        """
+        findings: list[Finding] = []
+        waiting: list[tuple[int, str]] = []
+        while self._wakes and self._wakes[0][0] < time_ns:
+            due_ns, name = heapq.heappop(self._wakes)
+            scope = self._scope(name)
+            if groups is not None and scope.header.group not in groups:
+                waiting.append((due_ns, name))
+                continue
+            scope.queued_ns = None
+            findings += self._wake(name, scope, time_ns)
+        for entry in waiting:
+            heapq.heappush(self._wakes, entry)
+        return findings
+
+    def _wake(self, name: str, scope: _Scope, time_ns: int) -> list[Finding]:
+        findings: list[Finding] = []
+        judged = self.program.tick(scope.progress, time_ns)
+        if judged.progress is not scope.progress:
+            findings += self._apply(name, scope, judged, None)
+        header, settings = scope.header, self.settings
+        if header.ended_ns is None:
+            idle_ns = settings.idle_close_ns
+            if idle_ns is not None and header.touched_ns + idle_ns < time_ns:
+                findings += self._close(name, time_ns)
+        elif header.touched_ns + settings.linger_ns < time_ns:
+            if scope.progress.is_waiting():
+                findings += self._end(name, scope, time_ns)
+            self._drop(name)
+            return findings
+        self._queue_wake(name, scope)
+        return findings
+
+    def _queue_wake(self, name: str, scope: _Scope) -> None:
+        """Keep at most one useful entry a scope in the heap; later ones are found when it pops."""
+        due_ns = self._wake_ns(scope)
+        if due_ns is None or (scope.queued_ns is not None and scope.queued_ns <= due_ns):
+            return
+        scope.queued_ns = due_ns
+        heapq.heappush(self._wakes, (due_ns, name))
+
+    def _wake_ns(self, scope: _Scope) -> int | None:
+        """When time alone next changes something about the scope."""
+        header, settings = scope.header, self.settings
+        times = [scope.progress.next_deadline_ns]
+        if header.ended_ns is not None:
+            times.append(header.touched_ns + settings.linger_ns)
+        elif settings.idle_close_ns is not None:
+            times.append(header.touched_ns + settings.idle_close_ns)
+        return min((time for time in times if time is not None), default=None)
+
+    def _drop(self, name: str) -> None:
+        del self._scopes[name]
+        self._changed.pop(name, None)
+        self._dropped.append(name)
+
+    def expect(self, wakes: list[tuple[int, str]]) -> None:
+        """Wake-ups that the store knows of, after a start."""
+        self._wakes = list(wakes)
+        heapq.heapify(self._wakes)
+
+    def take_changes(self) -> tuple[list[ScopeChange], list[str]]:
+        """What must be written since the last call, and the scopes that are gone."""
+        changes = [self._change(name, scope) for name, scope in self._changed.items()]
+        dropped = self._dropped
+        self._changed, self._dropped = {}, []
+        while len(self._scopes) > self.settings.scopes_in_memory_max:
+            self._scopes.popitem(last=False)
+        return changes, dropped
+
+    def forget_groups(self, groups: frozenset[str]) -> None:
+        """Partitions went to another monitor: their scopes leave memory, unwritten."""
+        gone = [name for name, scope in self._scopes.items() if scope.header.group in groups]
+        for name in gone:
+            del self._scopes[name]
+            self._changed.pop(name, None)
+
+    @property
+    def scopes_count(self) -> int:
+        """Scopes in memory."""
+        return len(self._scopes)
+
+    def _step_event(self, event: Event, group: str) -> list[Finding]:
+        name = event.session
+        scope = self._scope(name)
+        id_digest = _id_digest(event.id)
+        known = scope.seen.get(id_digest)
+        if known == event.digest:
+            self.duplicates_count += 1
+            return []
+        settings = self.settings
+        admission = admit(
+            scope.header,
+            event,
+            group=group,
+            lateness_ns=settings.lateness_ns,
+            skew_ns=settings.skew_ns,
+            trust_ts=settings.trust_ts,
+        )
+        noticed = admission.noticed
+        if known is not None:
+            text = "two events of different content carry this id"
+            noticed = (*noticed, Noticed("id_conflict", text))
+        event = msgspec.structs.replace(event, time_ns=admission.time_ns)
+        judged = self.program.step(scope.progress, event)
+        scope.header = admission.header
+        if known is None:
+            self._remember(scope, id_digest, event.digest)
+        digest = event.digest.hex() if known is not None else ""
+        return self._apply(name, scope, judged, event, noticed=noticed, conflict_digest=digest)
+
+    def _remember(self, scope: _Scope, id_digest: bytes, digest: bytes) -> None:
+        """Past `ids_max` the oldest id is forgotten: its repeat then counts as a new event."""
+        if len(scope.seen) >= self.settings.ids_max:
+            del scope.seen[next(iter(scope.seen))]
+        scope.seen[id_digest] = digest
+        scope.seen_added.append((id_digest, digest))
+
+    def _close(self, name: str, time_ns: int) -> list[Finding]:
+        """An idle session gets a `session.ended` of its own, that nobody sent."""
+        scope = self._scope(name)
+        if scope.header.ended_ns is not None or scope.header.position == 0:
+            return []
+        return self._end(name, scope, time_ns)
+
+    def _end(self, name: str, scope: _Scope, time_ns: int) -> list[Finding]:
+        ended_ns = max(time_ns, scope.header.time_ns)
+        id_ = f"{name}/closed/{scope.header.position}"
+        record = EventRecord(id=id_, session=name, ts=ended_ns, kind="session.ended")
+        event = Event(record, id_, ended_ns, b"", Origin("", "", 0), time_ns=ended_ns)
+        judged = self.program.step(scope.progress, event)
+        header = msgspec.structs.replace(
+            scope.header,
+            position=scope.header.position + 1,
+            time_ns=ended_ns,
+            ended_ns=ended_ns,
+        )
+        scope.header = header
+        return self._apply(name, scope, judged, event)
+
+    def _apply(
+        self,
+        name: str,
+        scope: _Scope,
+        judged: Judged,
+        event: Event | None,
+        *,
+        noticed: tuple[Noticed, ...] = (),
+        conflict_digest: str = "",
+    ) -> list[Finding]:
+        """Keep the new progress and put what was found into findings."""
+        scope.progress = judged.progress
+        self._changed[name] = scope
+        self._queue_wake(name, scope)
+        if not judged.verdicts and not noticed and not judged.lost:
+            return []
+        header = scope.header
+        anchor = EventRef(header.position - 1, header.time_ns, event.id if event else "")
+        findings = [
+            verdict_finding(
+                self.program.invariants[index],
+                verdict,
+                scope=name,
+                agent=header.agent,
+                principal=header.principal,
+                anchor_digest=conflict_digest if verdict.anchor == anchor else "",
+                mode_cap=self.settings.mode_cap,
+            )
+            for index, verdict in judged.verdicts
+        ]
+        for index in judged.lost:
+            text = f"`{self.program.invariants[index].spec.id}` found no room for what it must hold"
+            noticed = (*noticed, Noticed("capacity", text, self.program.invariants[index].spec.id))
+        return findings + [
+            engine_finding(
+                item,
+                scope=name,
+                agent=header.agent,
+                principal=header.principal,
+                anchor=anchor,
+                anchor_digest=conflict_digest,
+                severities=self.settings.severities,
+            )
+            for item in noticed
+        ]
+
+    def refuse(self, event: Event, noticed: Noticed, group: str) -> list[Finding]:
+        """A finding about an event that the invariants do not see (provenance, our own fault).
+
+        It takes part in no trace; its anchor has the position that the next event will have.
+        """
+        scope = self._scope(event.session)
+        anchor = EventRef(scope.header.position, event.ts_ns, event.id)
+        return [
+            engine_finding(
+                noticed,
+                scope=event.session,
+                agent=scope.header.agent or event.record.agent,
+                principal=scope.header.principal or event.principal,
+                anchor=anchor,
+                anchor_digest=event.digest.hex(),
+                severities=self.settings.severities,
+            )
+        ]
+
+    def _scope(self, name: str) -> _Scope:
+        scope = self._scopes.get(name)
+        if scope is not None:
+            self._scopes.move_to_end(name)
+            return scope
+        scope = self._restore(self._load(name))
+        self._scopes[name] = scope
+        return scope
+
+    def _restore(self, loaded: LoadedScope) -> _Scope:
+        if loaded.header is None:
+            initial = self.program.initial
+            return _Scope(Header(), initial, {}, stored=initial)
+        header = msgspec.msgpack.decode(loaded.header, type=Header)
+        states = {}
+        for compiled in self.program.invariants:
+            data = loaded.states.get(compiled.digest)
+            if data is not None:
+                states[compiled.digest] = decode_state(compiled.automaton, data)
+        progress = self.program.with_states(header.position, states)
+        return _Scope(header, progress, dict(loaded.seen), stored=progress)
+
+    def _change(self, name: str, scope: _Scope) -> ScopeChange:
+        """Only states that are other objects than those stored are encoded again."""
+        before = scope.stored.states
+        states = {
+            compiled.digest: encode_state(compiled.automaton, state)
+            for compiled, state, old in zip(
+                self.program.invariants, scope.progress.states, before, strict=True
+            )
+            if state is not old
+        }
+        seen = tuple(scope.seen_added)
+        scope.seen_added = []
+        scope.stored = scope.progress
+        header = msgspec.msgpack.encode(scope.header)
+        return ScopeChange(name, header, self._wake_ns(scope), states, seen)
+
+
+def _id_digest(id_: str) -> bytes:
+    """Ids are the producer's text of any length; 16 bytes of a digest stand for them."""
+    return hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=16).digest()

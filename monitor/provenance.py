@@ -1,0 +1,69 @@
+"""Who may assert what: an event counts only if its source may speak of its kind.
+
+Otherwise a hijacked agent could grant itself an approval. Source of the table: docs/events.md.
+Kinds that the table does not name are allowed from every source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
+
+RUNTIME_KINDS: Final = frozenset(
+    {
+        "session.started",
+        "session.ended",
+        "heartbeat",
+        "message.assistant",
+        "message.user",
+        "tool.requested",
+        "tool.completed",
+        "tool.failed",
+        "file.read",
+        "file.written",
+        "network.connected",
+        "process.started",
+    }
+)
+SHARED_KINDS: Final = frozenset({"approval.requested", "tool.denied"})
+OPERATOR_KINDS: Final = frozenset({"approval.granted", "approval.denied"})
+ENFORCEMENT_KINDS: Final = frozenset({"control.applied"})
+KNOWN_KINDS: Final = RUNTIME_KINDS | SHARED_KINDS | OPERATOR_KINDS | ENFORCEMENT_KINDS
+
+DEFAULT_ASSERTS: Final[Mapping[str, frozenset[str]]] = {
+    EVENTS: RUNTIME_KINDS | SHARED_KINDS,
+    APPROVALS: OPERATOR_KINDS,
+    ENFORCEMENT: ENFORCEMENT_KINDS | SHARED_KINDS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Which topic may assert which of the known kinds.
+
+    `is_trusted` is for finished files, standard input and examples, where one stream carries
+    what several sources said: every kind is allowed there, unless `asserts` names the topic.
+    `asserts` replaces the default of a topic, by its name.
+    """
+
+    is_trusted: bool = False
+    asserts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def may_assert(self, topic: str, kind: str) -> bool:
+        """Whether an event of this kind counts when it comes from this topic."""
+        if kind not in KNOWN_KINDS:
+            return True
+        allowed = self.asserts.get(topic)
+        if allowed is not None:
+            return kind in allowed
+        if self.is_trusted:
+            return True
+        return kind in DEFAULT_ASSERTS.get(_family(topic), frozenset())
+
+
+def _family(topic: str) -> str:
+    """`agent.events.NAME` is a topic of one principal, and speaks as `agent.events`."""
+    return EVENTS if topic.startswith(EVENTS + ".") else topic
