@@ -1,0 +1,46 @@
+# Everything here works on a fresh machine with Python 3.11 or later; `make demo` is the first.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test check format kafka kafka-stop laws bench clean
+
+demo: $(STAMP)
+	$(BIN)/interlock demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_codebase.py
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# A real Apache Kafka, fetched as Maven artifacts and run without Docker.
+kafka: $(STAMP)
+	$(BIN)/python -m tests.support.kafka_broker start
+
+kafka-stop: $(STAMP)
+	$(BIN)/python -m tests.support.kafka_broker stop
+
+# The long runs. Their last results stand in docs/.
+laws: $(STAMP)
+	INTERLOCK_LAWS_CASES=100000 $(BIN)/python -m pytest -q -s tests/laws --timeout 36000
+
+bench: $(STAMP)
+	$(BIN)/interlock bench engine
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train,completion]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,73 @@
+"""The door to invariant files: a file or a folder on disk -> specifications, or every fault.
+
+Reads nothing but `*.yaml` and `*.yml` below the folder, in the order of their names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invariants.check import check_specs
+
+from invariants.errors import ConfigError, Fault, Place, SpecError
+from invariants.load import load_spec
+from invariants.spec import Spec
+
+FILE_BYTES_MAX = 1 << 20
+FILES_MAX = 1_000
+
+
+def spec_paths(location: Path) -> list[Path]:
+    """The invariant files at a path. Raises ConfigError where there are none."""
+    if location.is_file():
+        return [location]
+    if not location.is_dir():
+        raise ConfigError(f"`{location}` is neither a file nor a folder; name your invariants")
+    paths = sorted(p for p in location.rglob("*.y*ml") if p.suffix in (".yaml", ".yml"))
+    if not paths:
+        raise ConfigError(f"`{location}` holds no *.yaml file; write one, or name another folder")
+    if len(paths) > FILES_MAX:
+        raise ConfigError(f"`{location}` holds {len(paths)} files; at most {FILES_MAX} are read")
+    return paths
+
+
+def examine(location: Path) -> tuple[list[Spec], list[Fault]]:
+    """All files at a path, and every fault of every file at once; warnings among them."""
+    specs: list[Spec] = []
+    faults: list[Fault] = []
+    for path in spec_paths(location):
+        text, fault = _read(path)
+        if fault is not None:
+            faults.append(fault)
+            continue
+        spec, found = load_spec(text, str(path))
+        faults += found
+        if spec is not None:
+            specs.append(spec)
+    faults += check_specs(specs)
+    faults = list(dict.fromkeys(faults))
+    return specs, sorted(faults, key=lambda fault: (fault.file, fault.place, fault.code))
+
+
+def read_specs(location: Path) -> list[Spec]:
+    """All files at a path. Raises SpecError with every error of every file."""
+    specs, faults = examine(location)
+    errors = [fault for fault in faults if fault.severity == "error"]
+    if errors:
+        raise SpecError(errors)
+    return specs
+
+
+def _read(path: Path) -> tuple[str, Fault | None]:
+    try:
+        data = path.read_bytes()
+        if len(data) > FILE_BYTES_MAX:
+            text = f"the file has {len(data)} bytes; at most {FILE_BYTES_MAX} are read"
+            return "", Fault(str(path), Place(), "E201", text, "split it")
+        return data.decode("utf-8"), None
+    except UnicodeDecodeError as error:
+        text = f"byte {error.start} is not UTF-8"
+        return "", Fault(str(path), Place(), "E201", text, "save the file as UTF-8")
+    except OSError as error:
+        text = f"the file cannot be read: {error.strerror}"
+        return "", Fault(str(path), Place(), "E201", text)

@@ -1,0 +1,203 @@
+"""The code base held against its own rules: arrows, doors, sizes, and what must not be named."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("invariants", "detectors", "monitor", "replay", "interlock")
+FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+# Arrows: what each package may import of ours.
+ARROWS = {
+    "invariants": {"invariants"},
+    "detectors": {"detectors", "invariants"},
+    "monitor": {"monitor", "detectors", "invariants", "interlock"},
+    "replay": {"replay", "monitor", "detectors", "invariants", "interlock"},
+    "interlock": {"interlock"},
+}
+# The monitor shares one module with the client: what a control record means.
+SHARED_WITH_CLIENT = "interlock.control_record"
+
+# Doors: the only files that may import a library.
+DOORS = {
+    "kafka": {"monitor/sources/kafka_door.py", "interlock/transport_kafka.py"},
+    "prometheus_client": {"monitor/metrics.py"},
+    "sqlite3": {"monitor/store.py"},
+    "sklearn": set(),
+}
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 60
+TEST_LINES_MAX = 500
+
+IMPURE_CALLS = {"open", "print", "input", "eval", "exec", "compile", "__import__"}
+IMPURE_MODULES = {
+    "os",
+    "io",
+    "socket",
+    "time",
+    "random",
+    "logging",
+    "pathlib",
+    "subprocess",
+    "threading",
+    "secrets",
+    "sqlite3",
+}
+
+
+def _names(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def _imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Absolute names of the modules that a file imports, wherever in it."""
+    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join((*base, *(node.module or "").split("."))).strip(".")
+            yield module, node.lineno
+
+
+def test_arrows_run_one_way() -> None:
+    """A package imports only what stands below it."""
+    wrong = []
+    for path in FILES:
+        own = path.relative_to(ROOT).parts[0]
+        for module, line in _imports(path):
+            top = module.split(".")[0]
+            if top in PACKAGES and top not in ARROWS[own]:
+                wrong.append(f"{_names(path)}:{line} imports {module}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_doors_are_the_only_ones() -> None:
+    """Each outside library comes in through the files named for it."""
+    wrong = []
+    for path in FILES:
+        for module, line in _imports(path):
+            allowed = DOORS.get(module.split(".")[0])
+            if allowed is not None and _names(path) not in allowed:
+                wrong.append(f"{_names(path)}:{line} imports {module}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_core_is_pure() -> None:
+    """`invariants/` reaches no file, socket, clock, random source or log."""
+    wrong = []
+    for path in FILES:
+        if path.relative_to(ROOT).parts[0] != "invariants":
+            continue
+        wrong += [
+            f"{_names(path)}:{line} imports {module}"
+            for module, line in _imports(path)
+            if module.split(".")[0] in IMPURE_MODULES
+        ]
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in IMPURE_CALLS
+            ):
+                wrong.append(f"{_names(path)}:{node.lineno} calls {node.func.id}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_reference_shares_no_code_with_the_machine() -> None:
+    """The naive semantics imports types only: errors, facts, moments, verdicts, spec, syntax."""
+    allowed = {
+        "invariants.errors",
+        "invariants.fact",
+        "invariants.moment",
+        "invariants.verdict",
+        "invariants.spec",
+        "invariants.formula.ast",
+    }
+    wrong = []
+    for path in (ROOT / "invariants").glob("reference*.py"):
+        for module, line in _imports(path):
+            is_ours = module.startswith("invariants") and not module.startswith(
+                "invariants.reference"
+            )
+            if is_ours and module not in allowed:
+                wrong.append(f"{_names(path)}:{line} imports {module}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("path", FILES, ids=_names)
+def test_sizes(path: Path) -> None:
+    """A file is read at one sitting, and a function fits on a screen."""
+    text = path.read_text()
+    lines = text.count("\n")
+    assert lines <= FILE_LINES_MAX, f"{lines} lines; split it by meaning"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body
+            has_doc = ast.get_docstring(node) is not None
+            start = body[1].lineno if has_doc and len(body) > 1 else body[0].lineno
+            length = (node.end_lineno or start) - start + 1
+            assert length <= FUNCTION_LINES_MAX, f"{node.name} has {length} lines"
+
+
+def test_test_files_are_short_enough() -> None:
+    """A test file is read at one sitting too."""
+    long = [
+        f"{_names(path)}: {path.read_text().count(chr(10))}"
+        for path in (ROOT / "tests").rglob("*.py")
+        if path.read_text().count("\n") > TEST_LINES_MAX
+    ]
+    assert not long, "\n".join(long)
+
+
+@pytest.mark.parametrize("path", FILES, ids=_names)
+def test_modules_say_what_they_are(path: Path) -> None:
+    """Every module that holds code begins with a docstring."""
+    tree = ast.parse(path.read_text())
+    if tree.body:
+        assert ast.get_docstring(tree), "no module docstring"
+
+
+def test_no_broad_except_outside_the_loop() -> None:
+    """`except Exception` stands in the loop alone, which counts and tells what it met."""
+    wrong = []
+    for path in FILES:
+        if _names(path) == "monitor/loop.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ExceptHandler):
+                names = {
+                    n.id
+                    for n in ast.walk(node.type or ast.Name("Exception"))
+                    if isinstance(n, ast.Name)
+                }
+                if names & {"Exception", "BaseException"}:
+                    wrong.append(f"{_names(path)}:{node.lineno}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_project_speaks_of_itself_alone() -> None:
+    """No machine's paths and no package registry's host stands in a file that git tracks."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False
+    ).stdout.decode()
+    hosts = r"\b(pypi|npmjs|pythonhosted|crates|maven|golang|debian)\." + r"(org|com|io)\b"
+    forbidden = re.compile(r"(?<![\w.])/(work|root)/|" + hosts)
+    wrong = []
+    for name in filter(None, listed.split("\0")):
+        path = ROOT / name
+        if path.suffix in (".gz", ".png") or not path.is_file():
+            continue
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            if forbidden.search(line):
+                wrong.append(f"{name}:{number}: {line.strip()[:100]}")
+    assert not wrong, "\n".join(wrong)
