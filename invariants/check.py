@@ -1,0 +1,163 @@
+"""Everything that is wrong or doubtful in invariant files, told at once and in order of place.
+
+Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for use here.
+
+    E1xx  CEL expressions (`invariants/cel`)
+    E201  not YAML, or several documents     E202  too large, too many values, too deep
+    E203  a key or form stands twice         E204  unknown key
+    E205  missing key                        E206  empty value
+    E207  value of the wrong shape           E208  word that is no choice of the key
+    E209  `{...}` that holds CEL             E210  tag
+    E211  anchor or alias                    E212  character that hides text, or is none
+    E213  name or id that cannot be one      E214  expression cut off by ` #`
+    E215  faulty example                     E216  version
+    E299  in the language, not in this version yet
+    E301  something else was expected        E302  sign of another language
+    E303  argument without name or `=`       E304  window or duration
+    E305  chain that needs brackets          E306  too long or too deep
+    E307  shape of an aggregate              E308  number or text
+    E309  word of the language as a name     E310  comparison
+    E311  argument given twice               E312  empty formula
+    E401  unknown predicate                  E402  value that the predicate does not name
+    E403  two invariants with one id         E404  critical without `on_unknown`
+    E405  future operator not at the top     E406  variable not bound by the event at hand
+    E407  operand that does not bind         E408  left side of `since` or `until`
+    E409  order inside a temporal operator   E410  order of truth values
+    E411  too large once written out
+    W501  `never: a implies b`               W502  predicate that nothing uses
+    W503  `previous` or `next`               W504  variable that occurs once
+    W505  `double(` or arithmetic on fields
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from .check_binding import atoms_of, check_formula, subformulas
+from .check_predicate import check_predicate
+from .errors import Fault, SpecError
+from .formula.ast import AggregateComparison, Atom
+from .lint import lint_formula
+from .load import read_spec
+from .shape import did_you_mean
+from .spec import InvariantSpec, PredicateSpec, Spec
+
+
+def check_specs(specs: Sequence[Spec]) -> list[Fault]:
+    """All faults and warnings of whole files, sorted by file and place."""
+    faults: list[Fault] = []
+    for spec in specs:
+        faults += _check_file(spec)
+        faults += _unused_predicates(spec)
+    faults += _repeated_ids(specs)
+    return _in_order(faults)
+
+
+def read_specs(texts: Sequence[tuple[str, str]]) -> tuple[tuple[Spec, ...], list[Fault]]:
+    """Specs and warnings of some files, each given as its name and its text.
+
+    Raises
+    ------
+    SpecError
+        With every fault of every file, of its shape and of its meaning, and the warnings too.
+    """
+    faults: list[Fault] = []
+    specs: list[Spec] = []
+    for file, text in texts:
+        reading = read_spec(text, file)
+        faults += reading.faults
+        if reading.spec is None:
+            continue
+        specs.append(reading.spec)
+        faults += _check_file(reading.spec, reading.predicates_refused)
+        if reading.is_whole:
+            faults += _unused_predicates(reading.spec)
+    faults += _repeated_ids(specs)
+    if any(fault.severity == "error" for fault in faults):
+        raise SpecError(_in_order(faults))
+    return tuple(specs), _in_order(faults)
+
+
+def _in_order(faults: Sequence[Fault]) -> list[Fault]:
+    """Sorted, and each once: `iff` doubles formulas, and would double their faults."""
+    return sorted(dict.fromkeys(faults), key=lambda f: (f.file, f.place, f.code, f.message))
+
+
+def _check_file(spec: Spec, refused: Collection[str] = ()) -> Iterator[Fault]:
+    """Faults of one file; nothing is said of predicates that were refused before."""
+    for predicate in spec.predicates:
+        yield from check_predicate(predicate, spec)
+    known = {predicate.name: predicate for predicate in spec.predicates}
+    for invariant in spec.invariants:
+        yield from _check_names(invariant, known, refused, spec.file)
+        errors = check_formula(invariant, spec.file)
+        yield from errors
+        if not errors:
+            yield from lint_formula(invariant, spec.file)
+        if invariant.severity == "critical" and not invariant.has_on_unknown:
+            message = f"`{invariant.id}` is critical and does not say `on_unknown`"
+            mend = "write `on_unknown: violate` (doubt is a violation) or `on_unknown: report`"
+            yield Fault(spec.file, invariant.place, "E404", message, mend)
+
+
+def _check_names(
+    invariant: InvariantSpec,
+    known: dict[str, PredicateSpec],
+    refused: Collection[str],
+    file: str,
+) -> Iterator[Fault]:
+    for atom in atoms_of(invariant.formula):
+        predicate = known.get(atom.predicate)
+        if predicate is not None:
+            names = [name for name, _ in atom.arguments]
+            yield from _check_values(atom, names, predicate, file)
+        elif atom.predicate not in refused:
+            message = f"there is no predicate `{atom.predicate}` in this file"
+            mend = did_you_mean(atom.predicate, known)
+            yield Fault(file, atom.place, "E401", message, mend)
+    for comparison in _aggregates_of(invariant):
+        predicate = known.get(comparison.aggregate.atom.predicate)
+        if predicate is not None and comparison.aggregate.value is not None:
+            names = [comparison.aggregate.value]
+            yield from _check_values(comparison.aggregate.atom, names, predicate, file)
+
+
+def _check_values(
+    atom: Atom, names: Sequence[str], predicate: PredicateSpec, file: str
+) -> Iterator[Fault]:
+    declared = [name for name, _ in predicate.values]
+    for name in names:
+        if name not in declared:
+            message = f"`{atom.predicate}` has no value `{name}`"
+            mend = did_you_mean(name, declared)
+            if not declared:
+                mend = f"name it where `{atom.predicate}` is declared: `with:` and `{name}: ...`"
+            yield Fault(file, atom.place, "E402", message, mend)
+
+
+def _aggregates_of(invariant: InvariantSpec) -> Iterator[AggregateComparison]:
+    """Every aggregate with its comparison."""
+    for node in subformulas(invariant.formula):
+        if isinstance(node, AggregateComparison):
+            yield node
+
+
+def _repeated_ids(specs: Sequence[Spec]) -> Iterator[Fault]:
+    first: dict[str, str] = {}
+    for spec in specs:
+        for invariant in spec.invariants:
+            where = f"{spec.file}, line {invariant.place.line}"
+            if invariant.id in first:
+                message = f"there is another invariant `{invariant.id}`"
+                mend = f"give one of them another id; the first is in {first[invariant.id]}"
+                yield Fault(spec.file, invariant.place, "E403", message, mend)
+            first.setdefault(invariant.id, where)
+
+
+def _unused_predicates(spec: Spec) -> Iterator[Fault]:
+    used = {atom.predicate for i in spec.invariants for atom in atoms_of(i.formula)}
+    for predicate in spec.predicates:
+        if predicate.name not in used:
+            message = f"no invariant uses the predicate `{predicate.name}`"
+            mend = "use it, or take it away"
+            yield Fault(spec.file, predicate.place, "W502", message, mend, "warning")

@@ -1,0 +1,291 @@
+"""What the language forbids in a formula: future operators, unbound variables, order of values.
+
+Input: one invariant. Output: faults E405 to E411. The rules are those of docs/language.md,
+sections "Formulas" and "Variables"; each is asked of the violating formula, and each fault stands
+at the place that the author wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from .binding import (
+    bound_variables,
+    free_variables,
+    guarded_variables,
+    term_variables,
+    violating_formula,
+)
+from .errors import Fault, Place
+from .formula.ast import (
+    FUTURE_OPERATORS,
+    AggregateComparison,
+    Atom,
+    Binary,
+    Comparison,
+    Constant,
+    Exists,
+    Formula,
+    Not,
+    SessionEnd,
+    Temporal,
+    Until,
+)
+from .formula.format import format_formula
+from .spec import InvariantSpec
+
+# Chosen: `iff` doubles what stands below it, so that a short text could ask for 2^100 nodes.
+NORMAL_NODES_MAX: Final = 10_000
+
+
+def subformulas(formula: Formula) -> Iterator[Formula]:
+    """The formula and everything in it, from left to right."""
+    yield formula
+    match formula:
+        case Not(body) | Temporal(body=body) | Exists(body=body):
+            yield from subformulas(body)
+        case Binary(_, left, right) | Until(_, _, left, right):
+            yield from subformulas(left)
+            yield from subformulas(right)
+        case Atom() | SessionEnd() | Comparison() | AggregateComparison():
+            pass
+
+
+def atoms_of(formula: Formula) -> Iterator[Atom]:
+    """Every atom, also those that aggregates count."""
+    for node in subformulas(formula):
+        if isinstance(node, Atom):
+            yield node
+        elif isinstance(node, AggregateComparison):
+            yield node.aggregate.atom
+
+
+def check_formula(invariant: InvariantSpec, file: str) -> list[Fault]:
+    """All that is wrong with an invariant's formula, whatever its names mean."""
+    nodes_count = _normal_nodes_count(invariant.formula)
+    if nodes_count > NORMAL_NODES_MAX:
+        message = (
+            f"written out, this formula has {nodes_count} parts; {NORMAL_NODES_MAX} are the most"
+        )
+        mend = "use fewer nested `iff`, or name parts of it as predicates"
+        return [Fault(file, invariant.formula_source.place, "E411", message, mend)]
+    faults = [*_check_future(invariant, file), *_check_order(invariant.formula, file)]
+    if any(fault.code == "E405" for fault in faults):
+        return faults  # Where the future stands wrongly, binding would be told of another formula.
+    violating = violating_formula(invariant)
+    faults += _check_bound(invariant, violating, file)
+    for node in subformulas(violating):
+        faults += _check_argument(node, invariant, file)
+    return faults
+
+
+def _normal_nodes_count(formula: Formula) -> int:
+    match formula:
+        case Not(body) | Temporal(body=body) | Exists(body=body):
+            return 1 + _normal_nodes_count(body)
+        case Binary("iff", left, right):
+            return 3 + 2 * (_normal_nodes_count(left) + _normal_nodes_count(right))
+        case Binary(_, left, right) | Until(_, _, left, right):
+            return 1 + _normal_nodes_count(left) + _normal_nodes_count(right)
+        case _:
+            return 1
+
+
+def _check_future(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
+    """Future operators stand only as `always: P implies F` or `never: P and not F`."""
+    top = _future_at_top(invariant)
+    for node in subformulas(invariant.formula):
+        if node is top or not _is_future(node):
+            continue
+        assert isinstance(node, Temporal | Until)
+        message = f"`{node.operator}` speaks of the future, and may stand only once, at the top"
+        part = "implies" if invariant.form == "always" else "and not"
+        mend = f"bring it to the form `{invariant.form}: p {part} eventually[10m] q`"
+        yield Fault(file, node.place, "E405", message, mend)
+        return  # One misplaced operator is told; those inside it would say the same again.
+
+
+def _future_at_top(invariant: InvariantSpec) -> Formula | None:
+    match invariant.form, invariant.formula:
+        case "always", Binary("implies", _, right) if _is_future(right):
+            return right
+        case "never", Binary("and", _, Not(body)) if _is_future(body):
+            return body
+        case _:
+            return None
+
+
+def _is_future(formula: Formula) -> bool:
+    return isinstance(formula, Temporal | Until) and formula.operator in FUTURE_OPERATORS
+
+
+def _check_order(formula: Formula, file: str, *, is_inside: bool = False) -> Iterator[Fault]:
+    """Order is compared at the event at hand, and never of truth values."""
+    match formula:
+        case Comparison(operator, left, right, place) if operator not in ("==", "!="):
+            shown = format_formula(formula)
+            if is_inside:
+                message = f"`{shown}` compares order inside a temporal operator"
+                mend = "compare in the predicate's `when`, or beside the operator"
+                yield Fault(file, place, "E409", message, mend)
+            if any(isinstance(s, Constant) and isinstance(s.value, tuple) for s in (left, right)):
+                message = f"`{shown}` orders a truth value, and is unknown at every event"
+                yield Fault(file, place, "E410", message, "write `==` or `!=`")
+        case Not(body) | Exists(body=body):
+            yield from _check_order(body, file, is_inside=is_inside)
+        case Temporal(body=body):
+            yield from _check_order(body, file, is_inside=True)
+        case Binary(_, left_part, right_part):
+            yield from _check_order(left_part, file, is_inside=is_inside)
+            yield from _check_order(right_part, file, is_inside=is_inside)
+        case Until(_, _, left_part, right_part):
+            yield from _check_order(left_part, file, is_inside=True)
+            yield from _check_order(right_part, file, is_inside=True)
+        case _:
+            pass
+
+
+def _check_bound(invariant: InvariantSpec, violating: Formula, file: str) -> Iterator[Fault]:
+    """Rule 1: the violating formula binds every variable free in it."""
+    unbound = free_variables(violating) - bound_variables(violating)
+    for variable in sorted(unbound):
+        leaf, path = _first_leaf(invariant.formula, variable)
+        reason, mend = _explain_unbound(variable, leaf, path, invariant)
+        yield Fault(file, leaf.place, "E406", f"`{variable}` is not bound: {reason}", mend)
+
+
+Leaf = Atom | Comparison | AggregateComparison
+
+
+def _first_leaf(
+    formula: Formula, variable: str, path: tuple[Formula, ...] = ()
+) -> tuple[Leaf, tuple[Formula, ...]]:
+    """The first leaf that names a free variable, and what stands around it, outermost first."""
+    inside = (*path, formula)
+    match formula:
+        case Not(body) | Temporal(body=body) | Exists(body=body):
+            return _first_leaf(body, variable, inside)
+        case Binary(_, left, right) | Until(_, _, left, right):
+            part = left if variable in free_variables(left) else right
+            return _first_leaf(part, variable, inside)
+        case Atom() | Comparison() | AggregateComparison():
+            return formula, path
+        case SessionEnd():
+            raise AssertionError("it names no variable")
+
+
+def _explain_unbound(
+    variable: str, leaf: Leaf, path: tuple[Formula, ...], invariant: InvariantSpec
+) -> tuple[str, str]:
+    if isinstance(leaf, Comparison):
+        reason = f"`{format_formula(leaf)}` compares it, and nothing gives it a value"
+        return reason, f"bind it by a predicate of the event at hand: `p(name={variable})`"
+    if isinstance(leaf, AggregateComparison):
+        atom = leaf.aggregate.atom
+        if variable not in {n for _, t in atom.arguments for n in term_variables(t)}:
+            reason = "nothing gives the bound of this aggregate a value"
+            return reason, f"write a number, or bind it: `p(name={variable}) implies ...`"
+        reason = f"`{leaf.aggregate.function}` gives it no value, so nothing says when to judge"
+        return reason, f"write the trigger out: `{format_formula(atom)} implies ...`, or write `_`"
+    temporal = [node for node in path if isinstance(node, Temporal | Until)]
+    if temporal:
+        operator = temporal[0].operator
+        reason = f"it stands only inside `{operator}`, and the event at hand gives it no value"
+        name = next(name for name, term in leaf.arguments if variable in term_variables(term))
+        mend = f"write `{name}=_` if any value will do, or name it at the event at hand too"
+        return reason, mend
+    if any(isinstance(node, Binary) and node.operator in ("or", "iff") for node in path):
+        reason = f"not every way to violate `{invariant.id}` names it"
+        return reason, "name it on both sides, make two invariants, or write `_`"
+    reason = "the invariant is violated where this predicate does not hold, so it gives no value"
+    return reason, "write `_`, or name it in a predicate that must hold"
+
+
+def _check_argument(node: Formula, invariant: InvariantSpec, file: str) -> Iterator[Fault]:
+    """Rules 2 and 3, for one node of the violating formula."""
+    match node:
+        case Temporal(operator, _, body, place):
+            bound = guarded_variables(body) if operator == "previous" else bound_variables(body)
+            for variable in sorted(free_variables(body) - bound):
+                word = _word_at(place, invariant.formula) or operator
+                reason, mend = _explain_argument(word, variable, body)
+                yield Fault(file, place, "E407", reason, mend)
+        case Until(operator, _, left, right, place):
+            for variable in sorted(free_variables(right) - bound_variables(right)):
+                reason = f"the right side of `{operator}` does not bind `{variable}`"
+                mend = f"begin it with a predicate: `p(name={variable}) and ...`"
+                yield Fault(file, place, "E407", reason, mend)
+            yield from _check_left(operator, left, right, place, file)
+        case Exists(_, body, place):
+            for variable in sorted(free_variables(body) - bound_variables(body)):
+                reason = f"the body of this `exists` does not bind `{variable}`"
+                mend = f"name it there in a predicate that must hold: `p(name={variable})`"
+                yield Fault(file, place, "E407", reason, mend)
+        case _:
+            pass
+
+
+def _word_at(place: Place, formula: Formula) -> str:
+    """The temporal operator that the author wrote at a place."""
+    for node in subformulas(formula):
+        if isinstance(node, Temporal) and node.place == place:
+            return node.operator
+    return ""
+
+
+def _explain_argument(word: str, variable: str, body: Formula) -> tuple[str, str]:
+    if word in ("historically", "always"):
+        dual = "once" if word == "historically" else "eventually"
+        reason = (
+            f"`{word}` with `{variable}` asks of every event whether it names that value, "
+            f"and few do"
+        )
+        mend = f"write `_`, or say what must not be: `not {dual} p(name={variable})`"
+        return reason, mend
+    reason = f"what stands under `{word}` does not bind `{variable}`"
+    if _has_temporal(body):
+        return reason, f"write one `{word}` with the window that you mean, around a predicate"
+    if isinstance(body, Not):
+        mend = f"an event that is not so names no value; write `_`, or `not {word} ...`"
+        return reason, mend
+    return reason, f"name it there in a predicate that must hold: `p(name={variable})`"
+
+
+def _has_temporal(formula: Formula) -> bool:
+    return any(isinstance(node, Temporal | Until) for node in subformulas(formula))
+
+
+def _check_left(
+    operator: str, left: Formula, right: Formula, place: Place, file: str
+) -> Iterator[Fault]:
+    """Rule 3: variables on the left are the right's, and only in predicates at the event."""
+    for variable in sorted(free_variables(left) - free_variables(right)):
+        reason = f"the left side of `{operator}` names `{variable}`, which the right side does not"
+        mend = "name it on the right side too, or write `_`"
+        yield Fault(file, place, "E408", reason, mend)
+    for node in _beyond_atoms(left):
+        what = "a temporal operator"
+        if isinstance(node, Comparison):
+            what = "a comparison"
+        elif isinstance(node, AggregateComparison):
+            what = "an aggregate"
+        names = ", ".join(f"`{name}`" for name in sorted(free_variables(node)))
+        reason = f"on the left side of `{operator}`, {names} may stand only in predicates"
+        mend = f"take it out of {what}, or write `_`"
+        yield Fault(file, node.place, "E408", reason, mend)
+
+
+def _beyond_atoms(formula: Formula) -> Iterator[Formula]:
+    """The outermost comparisons, aggregates and temporal operators with free variables."""
+    match formula:
+        case Comparison() | AggregateComparison() | Temporal() | Until():
+            if free_variables(formula):
+                yield formula
+        case Not(body) | Exists(body=body):
+            yield from _beyond_atoms(body)
+        case Binary(_, left, right):
+            yield from _beyond_atoms(left)
+            yield from _beyond_atoms(right)
+        case Atom() | SessionEnd():
+            pass

@@ -1,0 +1,59 @@
+"""What is allowed in a formula and seldom meant: warnings W501, W503 and W504.
+
+Asked only of formulas without an error, so that a warning never speaks of a misreading.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from .binding import atom_variables, term_variables, violating_formula
+from .check_binding import subformulas
+from .errors import Fault
+from .formula.ast import AggregateComparison, Atom, Binary, Comparison, Formula, Temporal
+from .formula.format import format_formula
+from .spec import InvariantSpec
+
+
+def lint_formula(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
+    """Warnings about one invariant's formula."""
+    formula = invariant.formula
+    if invariant.form == "never" and isinstance(formula, Binary) and formula.operator == "implies":
+        message = "`never: a implies b` is violated wherever `a` is false, which is seldom meant"
+        mend = "write `always: a implies b`, or `never: a and b`"
+        yield Fault(file, formula.place, "W501", message, mend, "warning")
+    for node in subformulas(formula):
+        if isinstance(node, Temporal) and node.operator in ("previous", "next"):
+            other = "once" if node.operator == "previous" else "eventually"
+            message = f"`{node.operator}` counts every event of the session, of whatever kind"
+            mend = f"write `{other}` with a window, unless that is meant"
+            yield Fault(file, node.place, "W503", message, mend, "warning")
+    yield from _lonely_variables(invariant, file)
+
+
+def _lonely_variables(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
+    violating = violating_formula(invariant)
+    if isinstance(invariant.formula, AggregateComparison) and isinstance(violating, Binary):
+        return  # A limit's variables group its events; its trigger names them once more.
+    leaves = [node for node in subformulas(invariant.formula) if _variables(node)]
+    counts = Counter(variable for leaf in leaves for variable in _variables(leaf))
+    for leaf in leaves:
+        for variable in sorted(set(_variables(leaf))):
+            if counts[variable] == 1:
+                message = f"the variable `{variable}` occurs once, in `{format_formula(leaf)}`"
+                mend = f"write `_` in place of `{variable}`, or use it"
+                yield Fault(file, leaf.place, "W504", message, mend, "warning")
+
+
+def _variables(leaf: Formula) -> list[str]:
+    """The variables of a leaf, as often as they occur in it."""
+    match leaf:
+        case Atom(arguments=arguments):
+            return [name for _, term in arguments for name in term_variables(term)]
+        case Comparison(_, left, right):
+            return [name for term in (left, right) for name in term_variables(term)]
+        case AggregateComparison(aggregate, _, bound):
+            return [*sorted(atom_variables(aggregate.atom)), *term_variables(bound)]
+        case _:
+            return []
