@@ -1,0 +1,1 @@
+"""Measurements of the project by itself: each prints a ratio taken within one run."""

@@ -1,0 +1,95 @@
+"""`interlock`: puts the verbs together and turns what goes wrong into one line and an exit code.
+
+0 fine, 1 violations or failed tests, 2 usage or an invalid file, 3 something at run time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from invariants.errors import InterlockError
+from monitor.cli.screen import EXIT_RUNTIME, EXIT_USAGE, complain
+
+VERBS = ("run", "check", "test", "explain", "findings", "control", "schema", "kafka", "bench")
+SHIPPED = ("invariants", "detectors", "monitor", "replay", "interlock")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line, for `main`, for completion and for the docs."""
+    parser = argparse.ArgumentParser(
+        prog="interlock",
+        description="Holds what AI agents do against invariants, and stops those that break them.",
+    )
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    for verb in VERBS:
+        import_module(f"monitor.cli.{verb}").add(verbs)
+    completion = verbs.add_parser("completion", help="print a shell completion script")
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.set_defaults(run=_completion)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Errors that a user can mend are told in a line each, without a traceback."""
+    try:
+        _refuse_foreign_modules()
+        parsed = build_parser().parse_args(arguments)
+        code: int = parsed.run(parsed)
+    except InterlockError as error:
+        complain(str(error))
+        return EXIT_USAGE
+    except OSError as error:
+        complain(f"interlock: {error}")
+        return EXIT_RUNTIME
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def entry_point() -> None:
+    """What the installed command calls."""
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader went away (`interlock findings list | head`): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    try:
+        shtab = import_module("shtab")
+    except ImportError:
+        complain("shell completion needs one more package: pip install 'interlock[completion]'")
+        return EXIT_RUNTIME
+    print(shtab.complete(build_parser(), shell=arguments.shell))
+    return 0
+
+
+def _refuse_foreign_modules() -> None:
+    """Our packages have plain names: a stranger's module must not pass for one of them."""
+    home = Path(__file__).resolve().parents[2]
+    for name in SHIPPED:
+        module: ModuleType = import_module(name)
+        found = Path(next(iter(module.__path__))).resolve()
+        if found.parent != home:
+            raise ForeignModuleError(
+                f"a foreign module `{name}` at {found} hides ours at {home}; "
+                "install the monitor in an environment of its own"
+            )
+
+
+class ForeignModuleError(InterlockError):
+    """Another project's module stands where one of ours should."""
+
+
+if __name__ == "__main__":
+    entry_point()

@@ -1,0 +1,22 @@
+"""`interlock schema`: JSON Schema of events and of invariant files, for editors and producers."""
+
+from __future__ import annotations
+
+import argparse
+
+from invariants.schema import event_schema, invariant_file_schema
+from monitor.cli.screen import EXIT_FINE, say_json
+from monitor.cli.verbs import Verbs
+
+
+def add(verbs: Verbs) -> None:
+    """Declare the verb."""
+    parser = verbs.add_parser("schema", help="print a JSON Schema")
+    parser.add_argument("of", choices=("event", "invariants"), help="whose schema")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the schema."""
+    say_json(event_schema() if arguments.of == "event" else invariant_file_schema())
+    return EXIT_FINE
