@@ -50,4 +50,27 @@ class FetchTap:
             self._unreadable.append((fetched.topic_partition, batch))
             fetched.partition_data.records = data[:readable]
         self._last = (fetched.topic_partition, data)
-        return self._parse(fetched)
+        parsed = self._parse(fetched)
+        if parsed is not None:
+            _end_with_errors(parsed)
+        return parsed
+
+
+def _end_with_errors(parsed: Any) -> None:
+    """Drop a parsed answer once its content has raised.
+
+    Its generator is dead then, but the client takes it for full and asks it again for ever.
+    """
+    take = parsed.take
+
+    def take_or_end(count: int | None = None) -> Any:
+        is_whole = False
+        try:
+            records = take(count)
+            is_whole = bool(records)
+        finally:
+            if not is_whole:
+                parsed.drain()
+        return records
+
+    parsed.take = take_or_end

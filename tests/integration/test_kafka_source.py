@@ -118,7 +118,7 @@ def test_a_frontier_is_not_at_its_end_while_an_older_approval_is_unread(
     source.resume({})
     approvals = Stream(names.approvals, "0")
     read = 0
-    for turn in range(20):
+    for turn in range(6):
         publish_all(kafka_broker.bootstrap, names.approvals, numbered(1, turn))
         publish_all(kafka_broker.bootstrap, names.events, numbered(1, turn))
         is_event_seen = False
