@@ -1,0 +1,99 @@
+"""CEL text -> `Expression`: parsed, checked, and prepared to be asked of every event.
+
+The one entry point of this package. Faults are `SpecError`; an evaluation never raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..errors import Fault, SpecError
+from ..event import EventView
+from ..spec import Source
+from .ast import Node, free_names, walk
+from .check import check, list_name
+from .evaluate import prepare
+from .fields import Evaluator
+from .fold import Folding, KindAndTool, fold
+from .functions import Type
+from .lexer import Places, SyntaxFault
+from .parser import parse
+from .values import INT_MAX, INT_MIN, CelError, Failure
+
+_MEND: Final = "write texts, truth values, or numbers within int64"
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled expression.
+
+    `fields` are the names of the event that it reads, and `lists`; `type` what is certain of its
+    value; `warnings` what the author should look at.
+    """
+
+    text: str
+    fields: frozenset[str]
+    type: Type
+    warnings: tuple[Fault, ...]
+    _evaluator: Evaluator
+    _folding: Folding
+
+    def evaluate(self, view: EventView) -> Any:
+        """The CEL value at an event (see `values.py`), or a `CelError`; never raises.
+
+        Cost: linear in the text and the event; within macros at most `STEPS_MAX` steps.
+        """
+        try:
+            return self._evaluator(view)
+        except Failure as failure:
+            return CelError(failure.reason)
+
+    def fold(self, kind: str, tool: str) -> bool | None:
+        """The truth value at *every* event of that kind and tool, or None if it may vary."""
+        return self._folding(KindAndTool(kind, tool))
+
+
+def compile_expression(
+    source: Source, *, file: str, lists: Mapping[str, Sequence[Any]], digest_key: bytes
+) -> Expression:
+    """Compile one expression; raises SpecError with all its faults (codes: `check.py`)."""
+    node = _parsed(source, file)
+    values = {name: list(elements) for name, elements in lists.items()}
+    kind, found = check(node, file=file, lists=values)
+    faults = [*_faulty_lists(node, file, values), *found]
+    if any(fault.severity == "error" for fault in faults):
+        raise SpecError(faults)
+    return Expression(
+        text=source.text,
+        fields=frozenset(name.name for name in free_names(node)),
+        type=kind,
+        warnings=tuple(faults),
+        _evaluator=prepare(node, values, digest_key).evaluator,
+        _folding=fold(node, values),
+    )
+
+
+def _parsed(source: Source, file: str) -> Node:
+    try:
+        return parse(source.text, source.place)
+    except SyntaxFault as met:
+        place = Places(source.text, source.place).at(met.offset)
+        raise SpecError([Fault(file, place, met.code, met.message, met.mend)]) from None
+
+
+def _faulty_lists(node: Node, file: str, lists: Mapping[str, list[Any]]) -> list[Fault]:
+    """A fault where `node` names a list that holds something other than CEL's plain values."""
+    named = ((part, list_name(part)) for part in walk(node))
+    return [
+        Fault(file, part.place, "E108", f"the list `{name}` holds what is no plain value", _MEND)
+        for part, name in named
+        if name is not None and not all(map(_is_value, lists.get(name, ())))
+    ]
+
+
+def _is_value(element: Any) -> bool:
+    if type(element) is int:
+        return INT_MIN <= element <= INT_MAX
+    return element is None or type(element) in (bool, float, str)

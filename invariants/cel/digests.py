@@ -1,0 +1,94 @@
+"""`digest(x)`: HMAC-SHA256 over the JSON of RFC 8785, so that equal values have equal digests.
+
+1.0 is written 1. RFC 8785 rounds numbers beyond 2^53 to doubles; here whole numbers within int64
+are written exactly, so that two different numbers never share a digest. Below 2^53 the text is
+RFC 8785's to the byte. Instants and spans are no JSON and are refused.
+"""
+
+from __future__ import annotations
+
+import hmac
+import math
+from json.encoder import encode_basestring
+from typing import Any, Final
+
+from .values import INT_MAX, INT_MIN, VALUE_DEPTH_MAX, Failure, Frame, in_range, type_name, utf8
+
+_FIXED: Final = {None: b"null", True: b"true", False: b"false"}
+_FIXED_POINT_DIGITS_MAX: Final = 21  # Source: ECMA-262, Number::toString.
+
+
+def digest(value: Any, key: bytes, frame: Frame) -> str:
+    """64 hexadecimal digits. Cost: a step for each element of lists and maps."""
+    parts: list[bytes] = []
+    _write(value, parts, frame, 0)
+    return hmac.digest(key, b"".join(parts), "sha256").hex()
+
+
+def _write(value: Any, parts: list[bytes], frame: Frame, depth: int) -> None:
+    kind = type(value)
+    if kind is str:
+        parts.append(utf8(encode_basestring(value)))
+    elif kind is int:
+        parts.append(b"%d" % in_range(value))
+    elif kind is float:
+        parts.append(number_text(value).encode())
+    elif value is None or kind is bool:
+        parts.append(_FIXED[value])
+    elif kind is list or kind is dict:
+        if depth >= VALUE_DEPTH_MAX:
+            raise Failure(f"`digest` of a value nested more than {VALUE_DEPTH_MAX} deep")
+        frame.charge(len(value))
+        (_write_list if kind is list else _write_map)(value, parts, frame, depth + 1)
+    else:
+        raise Failure(f"`digest` needs JSON, not {type_name(value)}")
+
+
+def _write_list(value: list[Any], parts: list[bytes], frame: Frame, depth: int) -> None:
+    separator = b"["
+    for element in value:
+        parts.append(separator)
+        _write(element, parts, frame, depth)
+        separator = b","
+    parts.append(b"]" if value else b"[]")
+
+
+def _write_map(value: dict[str, Any], parts: list[bytes], frame: Frame, depth: int) -> None:
+    separator = b"{"
+    for key in sorted(value, key=_utf16):
+        parts.append(separator + utf8(encode_basestring(key)) + b":")
+        _write(value[key], parts, frame, depth)
+        separator = b","
+    parts.append(b"}" if value else b"{}")
+
+
+def _utf16(key: str) -> bytes:
+    """RFC 8785 orders keys by UTF-16 code units, which differs from Python's order."""
+    return key.encode("utf-16-be", "surrogatepass")
+
+
+def number_text(value: float) -> str:
+    """A double as ECMA-262 writes it, whole ones within int64 with all their digits."""
+    if not math.isfinite(value):
+        raise Failure("`digest` of a number that is not finite")
+    if value.is_integer() and INT_MIN <= value <= INT_MAX:
+        return str(int(value))
+    mantissa, _, exponent = f"{abs(value)!r}".partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    fraction = "" if fraction == "0" else fraction
+    digits = (whole + fraction).lstrip("0")
+    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
+    sign = "-" if value < 0 else ""
+    return sign + _placed(digits.rstrip("0"), point)
+
+
+def _placed(digits: str, point: int) -> str:
+    """`digits` with the decimal point after the first `point` of them (ECMA-262)."""
+    if len(digits) <= point <= _FIXED_POINT_DIGITS_MAX:
+        return digits.ljust(point, "0")
+    if 0 < point <= _FIXED_POINT_DIGITS_MAX:
+        return f"{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:
+        return f"0.{'0' * -point}{digits}"
+    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
+    return f"{digits[0]}{fraction}e{point - 1:+d}"

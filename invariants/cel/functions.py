@@ -1,0 +1,110 @@
+"""The functions that predicates may call: how they are written, what they take and give.
+
+Two kinds stand apart, since they are prepared when the file is loaded and not when called:
+`matches`, whose pattern is a literal, and `glob`/`glob_any` with patterns from the file. `digest`
+needs the key and counts steps; `evaluate.py` binds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from . import addresses, globs, numbers, paths, strings, times, words
+
+Type = Literal[
+    "any", "null", "bool", "int", "double", "string", "list", "map", "timestamp", "duration"
+]
+"""What is known of a value when the file is loaded; `any` where nothing is."""
+
+Style = Literal["function", "method", "both"]
+"""`f(x)`, `x.f()`, or either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function: `takes` holds for each argument (the receiver first) the types it may have."""
+
+    name: str
+    style: Style
+    takes: tuple[frozenset[Type], ...]
+    gives: Type
+    apply: Callable[..., Any]
+
+
+def _types(*names: Type) -> frozenset[Type]:
+    return frozenset(names)
+
+
+_TEXT: Final = _types("string")
+_SIZED: Final = _types("string", "list", "map")
+_NUMERIC: Final = _types("int", "double", "string")
+_LIST: Final = _types("list")
+_INSTANT: Final = _types("timestamp")
+_JSON: Final = _types("null", "bool", "int", "double", "string", "list", "map")
+_ANY: Final = _JSON | _types("timestamp", "duration")
+
+
+def _bound_elsewhere(*_: Any) -> Any:
+    raise AssertionError("evaluate.py binds this function itself")
+
+
+_ALL: Final = (
+    Function("size", "both", (_SIZED,), "int", strings.size),
+    Function("contains", "method", (_TEXT, _TEXT), "bool", strings.contains),
+    Function("startsWith", "method", (_TEXT, _TEXT), "bool", strings.starts_with),
+    Function("endsWith", "method", (_TEXT, _TEXT), "bool", strings.ends_with),
+    Function("matches", "both", (_TEXT, _TEXT), "bool", _bound_elsewhere),
+    Function("lowerAscii", "method", (_TEXT,), "string", strings.lower_ascii),
+    Function("upperAscii", "method", (_TEXT,), "string", strings.upper_ascii),
+    Function("trim", "method", (_TEXT,), "string", strings.trim),
+    Function("split", "method", (_TEXT, _TEXT), "list", strings.split),
+    Function("replace", "method", (_TEXT, _TEXT, _TEXT), "string", strings.replace),
+    Function(
+        "int",
+        "function",
+        (_types("bool", "int", "double", "string", "timestamp"),),
+        "int",
+        numbers.to_int,
+    ),
+    Function("double", "function", (_NUMERIC,), "double", numbers.to_double),
+    Function("bool", "function", (_types("bool", "string"),), "bool", numbers.to_bool),
+    Function("string", "function", (_types("bool", "int", "string"),), "string", strings.string),
+    Function("dyn", "function", (_ANY,), "any", lambda value: value),
+    Function(
+        "timestamp",
+        "function",
+        (_types("int", "string", "timestamp"),),
+        "timestamp",
+        times.to_timestamp,
+    ),
+    Function(
+        "duration", "function", (_types("string", "duration"),), "duration", times.to_duration
+    ),
+    *(
+        Function(name, "method", (_INSTANT,), "int", read)
+        for name, read in times.PARTS_OF_DATE.items()
+    ),
+    Function("number", "function", (_NUMERIC,), "any", numbers.number),
+    Function("host", "function", (_TEXT,), "string", addresses.host),
+    Function("domain", "function", (_TEXT,), "string", addresses.domain),
+    Function("glob", "function", (_TEXT, _TEXT), "bool", globs.glob),
+    Function("glob_any", "function", (_LIST, _TEXT), "bool", globs.glob_any),
+    Function("path_within", "function", (_TEXT, _TEXT), "bool", paths.path_within),
+    Function("digest", "function", (_JSON,), "string", _bound_elsewhere),
+    Function("entropy", "function", (_TEXT,), "double", strings.entropy),
+    Function("shell_words", "function", (_TEXT,), "list", words.shell_words),
+)
+
+FUNCTIONS: Final[dict[str, Function]] = {function.name: function for function in _ALL}
+
+LATER: Final = frozenset({"shell_commands", "seen", "only_from"})
+"""Functions of the language that this version does not have yet."""
+
+LEFT_OUT: Final = {
+    "type": 'test the value itself, as in `args.x == ""`',
+    "bytes": "events hold no bytes",
+    "uint": "events hold no unsigned ints; write int()",
+}
+"""Functions of CEL that are left out, and what to write instead."""

@@ -1,0 +1,157 @@
+"""CEL text -> tokens, each with its place in the file.
+
+Follows the lexical grammar of CEL's specification. Unsigned ints and bytes are told apart so that
+they can be refused by name; JSON events hold neither. Raises `SyntaxFault` at the first fault.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from ..errors import Place
+from .values import INT_MAX, INT_MIN
+
+TokenKind = Literal["name", "quoted", "int", "double", "string", "sign", "end"]
+
+# Source: CEL's specification, "Syntax": words that are tokens of their own, and reserved ones.
+LITERAL_WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
+RESERVED: Final = frozenset(
+    {"as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop"}
+    | {"package", "namespace", "return", "var", "void", "while"}
+)
+
+# The text is the user's own file and at most 10,000 characters; no pattern here backtracks.
+_SKIPPED: Final = re.compile(r"(?:[ \t\r\n\f]+|//[^\n]*)+")
+_NUMBER: Final = re.compile(
+    r"(?P<hex>0[xX][0-9a-fA-F]+)|(?P<double>[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?"
+    r"|[0-9]+[eE][+-]?[0-9]+)|(?P<int>[0-9]+)"
+)
+_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_QUOTED_WORD: Final = re.compile(r"`([A-Za-z0-9_./ -]+)`")
+_STRING_START: Final = re.compile(r"([rRbB]{0,2})(\"\"\"|'''|\"|')")
+_SIGN: Final = re.compile(r"&&|\|\||[=!<>]=|[-+*/%<>!?:.,()\[\]{}]")
+_ESCAPE: Final = re.compile(
+    r"\\(?:(?P<simple>[abfnrtv\\?\"'`])|[xX](?P<x>[0-9a-fA-F]{2})|u(?P<u>[0-9a-fA-F]{4})"
+    r"|U(?P<U>[0-9a-fA-F]{8})|(?P<octal>[0-3][0-7]{2}))"
+)
+_SIMPLE_ESCAPES: Final = dict(zip("abfnrtv\\?\"'`", "\a\b\f\n\r\t\v\\?\"'`", strict=True))
+
+
+class SyntaxFault(Exception):  # noqa: N818 - becomes a Fault, which is what users see
+    """The text is no CEL; `offset` counts characters from its start."""
+
+    def __init__(self, offset: int, message: str, mend: str = "", code: str = "E101") -> None:
+        super().__init__(message)
+        self.offset, self.message, self.mend, self.code = offset, message, mend, code
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of the text; `value` is what a literal stands for, else the text itself."""
+
+    kind: TokenKind
+    value: Any
+    offset: int
+
+
+class Places:
+    """Offsets in an expression -> places in the file, given where the expression begins."""
+
+    def __init__(self, source: str, start: Place) -> None:
+        self._start = start
+        self._line_offsets = [0, *(found.end() for found in re.finditer("\n", source))]
+
+    def at(self, offset: int) -> Place:
+        """Later lines are taken to be indented like the first, as in a block of YAML."""
+        index = sum(1 for begin in self._line_offsets if begin <= offset) - 1
+        column = offset - self._line_offsets[index] + self._start.column
+        return Place(self._start.line + index, column)
+
+
+def tokens(source: str) -> list[Token]:
+    """All tokens of `source`, closed by one of kind `end`; raises SyntaxFault."""
+    found: list[Token] = []
+    position = 0
+    while True:
+        skipped = _SKIPPED.match(source, position)
+        position = skipped.end() if skipped else position
+        if position == len(source):
+            return [*found, Token("end", "", position)]
+        token, position = _next(source, position)
+        found.append(token)
+
+
+def _next(source: str, position: int) -> tuple[Token, int]:
+    if start := _STRING_START.match(source, position):
+        return _string(source, start)
+    if word := _WORD.match(source, position):
+        return Token("name", word[0], position), word.end()
+    if word := _QUOTED_WORD.match(source, position):
+        return Token("quoted", word[1], position), word.end()
+    if number := _NUMBER.match(source, position):
+        return _number(source, number)
+    if sign := _SIGN.match(source, position):
+        return Token("sign", sign[0], position), sign.end()
+    mend = {"=": "write `==`", "&": "write `&&`", "|": "write `||`"}.get(source[position], "")
+    raise SyntaxFault(position, f"`{source[position]}` is no part of CEL here", mend)
+
+
+def _number(source: str, number: re.Match[str]) -> tuple[Token, int]:
+    start, end = number.span()
+    if number.lastgroup == "double":
+        value = float(number[0])
+        if value in (float("inf"), float("-inf")):
+            raise SyntaxFault(start, f"`{number[0]}` is larger than any double")
+        return Token("double", value, start), end
+    if source[end : end + 1] in ("u", "U"):
+        raise SyntaxFault(start, "unsigned ints are left out, events hold none", "drop the `u`")
+    return Token("int", int(number[0], 16 if number.lastgroup == "hex" else 10), start), end
+
+
+def checked_int(value: int, offset: int) -> int:
+    """`value` if it is an int64; raises SyntaxFault otherwise."""
+    if INT_MIN <= value <= INT_MAX:
+        return value
+    raise SyntaxFault(offset, f"`{value}` is beyond int64", "write a double, such as 1e19")
+
+
+def _string(source: str, start: re.Match[str]) -> tuple[Token, int]:
+    prefix, quotes = start[1].lower(), start[2]
+    if "b" in prefix:
+        raise SyntaxFault(start.start(), "bytes are left out, events hold none", "drop the `b`")
+    if prefix == "rr":
+        raise SyntaxFault(start.start(), "`rr` is no prefix of a string", "write `r`")
+    parts: list[str] = []
+    position = start.end()
+    while not source.startswith(quotes, position):
+        piece, position = _character(source, position, start, is_raw=prefix == "r")
+        parts.append(piece)
+    return Token("string", "".join(parts), start.start()), position + len(quotes)
+
+
+def _character(source: str, at: int, start: re.Match[str], *, is_raw: bool) -> tuple[str, int]:
+    if at >= len(source) or (source[at] in "\r\n" and len(start[2]) == 1):
+        raise SyntaxFault(start.start(), f"a string is not closed by `{start[2]}`")
+    if source[at] != "\\" or is_raw:
+        if "\ud800" <= source[at] <= "\udfff":
+            raise SyntaxFault(at, "half of a surrogate pair is no character")
+        return source[at], at + 1
+    escape = _ESCAPE.match(source, at)
+    if escape is None:
+        raise SyntaxFault(
+            at,
+            f"`{source[at : at + 2]}` is no escape of CEL",
+            'write `\\\\` for a backslash, or a raw string r"..."',
+        )
+    return _escaped(escape), escape.end()
+
+
+def _escaped(escape: re.Match[str]) -> str:
+    if escape["simple"]:
+        return _SIMPLE_ESCAPES[escape["simple"]]
+    code = int(escape["octal"], 8) if escape["octal"] else int(escape[escape.lastgroup or 0], 16)
+    if 0xD800 <= code <= 0xDFFF or code > 0x10FFFF:
+        raise SyntaxFault(escape.start(), f"`{escape[0]}` is no Unicode character")
+    return chr(code)

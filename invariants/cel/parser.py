@@ -1,0 +1,312 @@
+r"""CEL text -> nodes, by recursive descent along the grammar of CEL's specification.
+
+    Expr        = Or ["?" Or ":" Expr]
+    Or          = And {"||" And}
+    And         = Relation {"&&" Relation}
+    Relation    = Sum {("<" | "<=" | ">=" | ">" | "==" | "!=" | "in") Sum}
+    Sum         = Product {("+" | "-") Product}
+    Product     = Unary {("*" | "/" | "%") Unary}
+    Unary       = Member | "!" {"!"} Member | "-" {"-"} Member
+    Member      = Primary {"." NAME ["(" [Exprs] ")"] | "[" Expr "]"}
+    Primary     = ["."] NAME ["(" [Exprs] ")"] | "(" Expr ")" | "[" [Exprs] [","] "]"
+                | "{" [Expr ":" Expr {"," Expr ":" Expr}] [","] "}" | ["-"] NUMBER | LITERAL
+
+Macros become nodes of their own. Left out, and refused by name: bytes, uints, messages, optional
+values. Raises `SyntaxFault` at the first fault; bounds: `SOURCE_LENGTH_MAX`, `DEPTH_MAX`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, cast
+
+from ..errors import Place
+from .ast import (
+    MACROS,
+    RELATIONS,
+    Arithmetic,
+    Calculation,
+    Call,
+    Comparison,
+    Comprehension,
+    Conditional,
+    Constant,
+    Has,
+    Index,
+    ListOf,
+    Logical,
+    Macro,
+    MapOf,
+    Name,
+    Node,
+    Relation,
+    Select,
+    Unary,
+    children,
+)
+from .lexer import LITERAL_WORDS, RESERVED, Places, SyntaxFault, Token, checked_int, tokens
+
+SOURCE_LENGTH_MAX: Final = 10_000  # Source: the brief of the language, characters of a `when`.
+DEPTH_MAX: Final = 50  # Source: likewise, nodes on the way from the root to a leaf.
+
+_STRAY_IN: Final = "`in` needs a value on its left"
+
+
+def parse(source: str, start: Place) -> Node:
+    """The expression that `source` is; `start` is its place in the file."""
+    if len(source) > SOURCE_LENGTH_MAX:
+        message = f"an expression of {len(source)} characters; {SOURCE_LENGTH_MAX} are the most"
+        raise SyntaxFault(0, message, "split it into several predicates", "E107")
+    parser = _Parser(source, start)
+    node = parser.expression()
+    parser.expect_end()
+    if _depth(node) > DEPTH_MAX:
+        raise _too_deep(0)
+    return node
+
+
+def _too_deep(offset: int) -> SyntaxFault:
+    message = f"an expression nested more than {DEPTH_MAX} deep"
+    return SyntaxFault(offset, message, "split it into several predicates", "E107")
+
+
+def _depth(root: Node) -> int:
+    """Length of the longest way to a leaf; without recursion, since a sum may be long."""
+    deepest, pending = 0, [(root, 1)]
+    while pending:
+        node, depth = pending.pop()
+        deepest = max(deepest, depth)
+        pending.extend((child, depth + 1) for child in children(node))
+    return deepest
+
+
+class _Parser:
+    """A position in the tokens of one expression."""
+
+    def __init__(self, source: str, start: Place) -> None:
+        self._places = Places(source, start)
+        self._tokens = tokens(source)
+        self._index = 0
+        self._depth = 0
+
+    @property
+    def _token(self) -> Token:
+        return self._tokens[self._index]
+
+    def _place(self) -> Place:
+        return self._places.at(self._token.offset)
+
+    def _advance(self) -> Token:
+        token = self._token
+        self._index += 1
+        return token
+
+    def _accept(self, *signs: str) -> str | None:
+        if self._token.kind == "sign" and self._token.value in signs:
+            return str(self._advance().value)
+        return None
+
+    def _expect(self, sign: str) -> None:
+        if not self._accept(sign):
+            raise SyntaxFault(self._token.offset, f"{self._met()} where `{sign}` is needed")
+
+    def _met(self) -> str:
+        if self._token.kind == "end":
+            return "the expression ends"
+        shown = repr(self._token.value) if self._token.kind == "string" else self._token.value
+        return f"`{shown}` stands"
+
+    def expect_end(self) -> None:
+        if self._token.kind == "end":
+            return
+        mend = "put the inner ternary into brackets" if self._token.value == "?" else ""
+        raise SyntaxFault(
+            self._token.offset, f"{self._met()} where the expression should end", mend
+        )
+
+    def expression(self) -> Node:
+        self._depth += 1
+        # Every bracket passes here, and costs about ten frames of Python's stack.
+        if self._depth > DEPTH_MAX:
+            raise _too_deep(self._token.offset)
+        place = self._place()
+        node = self._logical("||")
+        if self._accept("?"):
+            chosen = self._logical("||")
+            self._expect(":")
+            node = Conditional(node, chosen, self.expression(), place)
+        self._depth -= 1
+        return node
+
+    def _logical(self, operator: Literal["||", "&&"]) -> Node:
+        place = self._place()
+        operands = [self._logical("&&") if operator == "||" else self._relation()]
+        while self._accept(operator):
+            operands.append(self._logical("&&") if operator == "||" else self._relation())
+        return operands[0] if len(operands) == 1 else Logical(operator, tuple(operands), place)
+
+    def _relation(self) -> Node:
+        node = self._calculation(("+", "-"))
+        while True:
+            place, token = self._place(), self._token
+            is_operator = token.kind == "sign" or (token.kind == "name" and token.value == "in")
+            if not is_operator or token.value not in RELATIONS:
+                return node
+            self._advance()
+            right = self._calculation(("+", "-"))
+            node = Comparison(cast(Relation, token.value), node, right, place)
+
+    def _calculation(self, operators: tuple[str, ...]) -> Node:
+        is_sum = "+" in operators
+        below = ("*", "/", "%")
+        node = self._calculation(below) if is_sum else self._unary()
+        while True:
+            place = self._place()
+            operator = self._accept(*operators)
+            if operator is None:
+                return node
+            right = self._calculation(below) if is_sum else self._unary()
+            node = Calculation(cast(Arithmetic, operator), node, right, place)
+
+    def _unary(self) -> Node:
+        """`!` or `-`, repeated; the last minus before a number belongs to the number."""
+        if self._token.kind != "sign" or self._token.value not in ("!", "-"):
+            return self._member()
+        sign = cast(Literal["!", "-"], self._token.value)
+        places: list[Place] = []
+        while not self._is_negative_number():
+            place = self._place()
+            if not self._accept(sign):
+                break
+            places.append(place)
+            if len(places) > DEPTH_MAX:
+                raise _too_deep(self._token.offset)
+        node = self._member()
+        for place in reversed(places):
+            node = Unary(sign, node, place)
+        return node
+
+    def _is_negative_number(self) -> bool:
+        following = self._tokens[min(self._index + 1, len(self._tokens) - 1)]
+        is_minus = self._token.kind == "sign" and self._token.value == "-"
+        return is_minus and following.kind in ("int", "double")
+
+    def _member(self) -> Node:
+        node = self._primary()
+        while True:
+            place = self._place()
+            if self._accept("."):
+                node = self._selection(node, place)
+            elif self._accept("["):
+                node = Index(node, self.expression(), place)
+                self._expect("]")
+            else:
+                return node
+
+    def _selection(self, operand: Node, place: Place) -> Node:
+        token = self._advance()
+        is_word = token.kind == "name" and token.value not in (*LITERAL_WORDS, "in")
+        if token.kind != "quoted" and not is_word:
+            raise SyntaxFault(token.offset, "a name is needed after `.`", 'or write ["key"]')
+        if token.kind == "name" and self._accept("("):
+            return self._method(operand, token, place)
+        return Select(operand, str(token.value), place)
+
+    def _method(self, receiver: Node, name: Token, place: Place) -> Node:
+        arguments = self._arguments(")")
+        if name.value in MACROS:
+            return self._macro(receiver, name, arguments, place)
+        return Call(str(name.value), True, (receiver, *arguments), self._places.at(name.offset))
+
+    def _macro(self, source: Node, name: Token, arguments: tuple[Node, ...], at: Place) -> Node:
+        most = 3 if name.value == "map" else 2
+        if not 2 <= len(arguments) <= most:
+            message = f"`{name.value}` takes a variable and an expression"
+            raise SyntaxFault(name.offset, message, f"write .{name.value}(x, ...)", "E103")
+        variable, body, *rest = arguments
+        if not isinstance(variable, Name):
+            message = f"the first argument of `{name.value}` is a name"
+            raise SyntaxFault(name.offset, message, f"write .{name.value}(x, ...)", "E103")
+        transform = rest[0] if rest else None
+        macro = cast(Macro, name.value)
+        return Comprehension(macro, source, variable.name, body, transform, at)
+
+    def _arguments(self, closing: str) -> tuple[Node, ...]:
+        """Expressions up to `closing`; in a list a comma may follow the last."""
+        arguments: list[Node] = []
+        while not self._accept(closing):
+            if arguments:
+                self._expect(",")
+                if closing == "]" and self._accept(closing):
+                    break
+            arguments.append(self.expression())
+        return tuple(arguments)
+
+    def _primary(self) -> Node:
+        place, token = self._place(), self._token
+        if token.kind == "sign":
+            return self._bracketed(place)
+        self._advance()
+        if token.kind == "int":
+            return Constant(checked_int(token.value, token.offset), place)
+        if token.kind in ("double", "string"):
+            return Constant(token.value, place)
+        if token.kind == "name":
+            return self._named(token, place)
+        self._index -= 1
+        raise SyntaxFault(token.offset, f"{self._met()} where a value is needed")
+
+    def _bracketed(self, place: Place) -> Node:
+        if self._is_negative_number():
+            self._advance()
+            number = self._advance()
+            value = -number.value
+            is_int = number.kind == "int"
+            return Constant(checked_int(value, number.offset) if is_int else value, place)
+        if self._accept("("):
+            node = self.expression()
+            self._expect(")")
+            return node
+        if self._accept("["):
+            return ListOf(self._arguments("]"), place)
+        if self._accept("{"):
+            return MapOf(self._entries(), place)
+        self._accept(".")
+        if self._token.kind == "name":
+            return self._named(self._advance(), place)
+        raise SyntaxFault(self._token.offset, f"{self._met()} where a value is needed")
+
+    def _entries(self) -> tuple[tuple[Node, Node], ...]:
+        entries: list[tuple[Node, Node]] = []
+        while not self._accept("}"):
+            if entries:
+                self._expect(",")
+                if self._accept("}"):
+                    break
+            key = self.expression()
+            self._expect(":")
+            entries.append((key, self.expression()))
+        return tuple(entries)
+
+    def _named(self, token: Token, place: Place) -> Node:
+        word = str(token.value)
+        if word in LITERAL_WORDS:
+            return Constant(LITERAL_WORDS[word], place)
+        if word == "in":
+            raise SyntaxFault(token.offset, _STRAY_IN)
+        if word in RESERVED:
+            raise SyntaxFault(token.offset, f"`{word}` is a reserved word of CEL")
+        if self._accept("("):
+            return self._call(token, place)
+        if self._token.kind == "sign" and self._token.value == "{":
+            raise SyntaxFault(self._token.offset, "messages are left out, events hold none")
+        return Name(word, place)
+
+    def _call(self, name: Token, place: Place) -> Node:
+        arguments = self._arguments(")")
+        if name.value != "has":
+            return Call(str(name.value), False, arguments, place)
+        if len(arguments) != 1 or not isinstance(arguments[0], Select):
+            raise SyntaxFault(
+                name.offset, "`has` takes one field, not any value", "write has(args.x)", "E103"
+            )
+        return Has(arguments[0].operand, arguments[0].key, place)

@@ -1,0 +1,96 @@
+"""CEL's functions of text. Characters are code points; a text over `string_bytes_max` fails."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from .values import STRING_BYTES_MAX, Failure, text, type_name, utf8
+
+# Source: Unicode White_Space, which CEL's strings extension trims; Python's strip drops more.
+_WHITE_SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    chr(code) for code in range(0x2000, 0x200B)
+)
+_UPPER: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_TO_LOWER: Final = str.maketrans(_UPPER, _UPPER.lower())
+_TO_UPPER: Final = str.maketrans(_UPPER.lower(), _UPPER)
+
+
+def size(value: Any) -> int:
+    """Characters of a string, elements of a list, keys of a map."""
+    if type(value) is list or type(value) is dict:
+        return len(value)
+    return len(text(value, "size"))
+
+
+def contains(whole: Any, part: Any) -> bool:
+    return text(part, "contains") in text(whole, "contains")
+
+
+def starts_with(whole: Any, part: Any) -> bool:
+    return text(whole, "startsWith").startswith(text(part, "startsWith"))
+
+
+def ends_with(whole: Any, part: Any) -> bool:
+    return text(whole, "endsWith").endswith(text(part, "endsWith"))
+
+
+def lower_ascii(whole: Any) -> str:
+    return text(whole, "lowerAscii").translate(_TO_LOWER)
+
+
+def upper_ascii(whole: Any) -> str:
+    return text(whole, "upperAscii").translate(_TO_UPPER)
+
+
+def trim(whole: Any) -> str:
+    return text(whole, "trim").strip(_WHITE_SPACE)
+
+
+def split(whole: Any, separator: Any) -> list[str]:
+    """The parts between separators; an empty separator gives the characters."""
+    written, mark = text(whole, "split"), text(separator, "split")
+    if not mark:
+        return list(written) or [""]
+    return written.split(mark)
+
+
+def replace(whole: Any, old: Any, new: Any) -> str:
+    """Every `old` replaced; checked for its length before it is made, since it may explode."""
+    written, found, instead = text(whole, "replace"), text(old, "replace"), text(new, "replace")
+    growth = len(utf8(instead)) - len(utf8(found))
+    if len(utf8(written)) + written.count(found) * growth > STRING_BYTES_MAX:
+        raise Failure(f"`replace` gives a string of more than {STRING_BYTES_MAX} bytes")
+    return written.replace(found, instead)
+
+
+def entropy(whole: Any) -> float:
+    """Shannon's entropy of the characters, in bits per character; 0.0 of the empty text."""
+    written = text(whole, "entropy")
+    length = len(written)
+    # fsum: the sum must not depend on the order in which the characters were counted.
+    shares = (count / length for count in Counter(written).values())
+    return math.fsum(-share * math.log2(share) for share in shares) + 0.0
+
+
+def matcher(search: Callable[[bytes], object]) -> Callable[[Any], bool]:
+    """`matches` for one compiled pattern; true where it matches anywhere."""
+
+    def matches(whole: Any) -> bool:
+        return search(utf8(text(whole, "matches"))) is not None
+
+    return matches
+
+
+def string(value: Any) -> str:
+    """CEL's `string()`; of doubles, instants and spans implementations disagree: left out."""
+    kind = type(value)
+    if kind is str:
+        return text(value, "string")
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is int:
+        return str(value)
+    raise Failure(f"`string` of {type_name(value)}")

@@ -1,0 +1,193 @@
+"""CEL values at run time: which Python values stand for them, how they compare, how they fail.
+
+null, bool, int, double, string, list and map are None, bool, int, float, str, list and dict with
+string keys, as JSON gives them; instants and spans are `Timestamp` and `Duration`. Python says
+`True == 1`; CEL does not, hence the comparisons here.
+
+Inside an evaluation a failure travels as the exception `Failure`, since a try block that nothing
+leaves costs nothing on the hot path while checking each value for an error costs at every node.
+It never leaves this package: `Expression.evaluate` returns the value `CelError` in its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..event import Event, EventRecord, EventView
+
+INT_MIN: Final = -(2**63)
+INT_MAX: Final = 2**63 - 1
+
+STEPS_MAX: Final = 100_000  # Source: docs/language.md, `steps_max` of one evaluation.
+STRING_BYTES_MAX: Final = 256 * 1024  # Source: docs/language.md, `string_bytes_max`.
+VALUE_DEPTH_MAX: Final = 100  # Chosen: JSON of tools is far flatter; keeps recursion bounded.
+_CHARACTER_BYTES_MAX: Final = 4  # UTF-8.
+
+
+@dataclass(frozen=True, slots=True)
+class CelError:
+    """What an expression gives that has no value; `reason` never quotes the event's content."""
+
+    reason: str
+
+
+class Failure(Exception):  # noqa: N818 - it is data on its way to becoming a CelError
+    """An evaluation has no value; caught by `&&`, `||`, `all`, `exists` and the outermost rim."""
+
+    @property
+    def reason(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Timestamp:
+    """An instant, in nanoseconds since 1970-01-01T00:00:00Z."""
+
+    ns: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Duration:
+    """A span of time in nanoseconds; may be negative."""
+
+    ns: int
+
+
+class Frame:
+    """What an evaluation needs beside the event: the macros' variables and the steps left.
+
+    It offers the event under the names that `EventView` has, so that the same closures read
+    either. Mutable, made anew for every evaluation, never shared.
+    """
+
+    __slots__ = ("event", "record", "slots", "steps_left", "time_ns", "view")
+
+    def __init__(self, view: EventView, slots_count: int) -> None:
+        self.view = view
+        self.event: Event = view.event
+        self.record: EventRecord = view.record
+        self.time_ns = view.time_ns
+        self.slots: list[Any] = [None] * slots_count
+        self.steps_left = STEPS_MAX
+
+    @property
+    def args(self) -> Any:
+        return self.view.args
+
+    @property
+    def result(self) -> Any:
+        return self.view.result
+
+    @property
+    def attributes(self) -> Any:
+        return self.view.attributes
+
+    def charge(self, steps: int) -> None:
+        """Take `steps` from those left; raises Failure once there are none."""
+        self.steps_left -= steps
+        if self.steps_left < 0:
+            raise Failure(f"the evaluation takes more than {STEPS_MAX} steps")
+
+
+_TYPE_NAMES: Final[dict[type, str]] = {
+    type(None): "null",
+    bool: "bool",
+    int: "int",
+    float: "double",
+    str: "string",
+    list: "list",
+    dict: "map",
+    Timestamp: "timestamp",
+    Duration: "duration",
+}
+
+_SCALARS: Final = frozenset({type(None), bool, float, str, Timestamp, Duration})
+_ORDERED: Final = frozenset({bool, int, float, str, Timestamp, Duration})
+
+
+def type_name(value: Any) -> str:
+    """The CEL name of a value's type, for messages."""
+    return _TYPE_NAMES[type(value)]
+
+
+def in_range(value: int) -> int:
+    """`value` if it is an int64; raises Failure otherwise."""
+    if INT_MIN <= value <= INT_MAX:
+        return value
+    raise Failure("a whole number beyond int64")
+
+
+def text(value: Any, function: str) -> str:
+    """`value` as an operand of a string function: a string of at most `string_bytes_max`."""
+    if type(value) is not str:
+        raise Failure(f"`{function}` needs a string, not {type_name(value)}")
+    if len(value) * _CHARACTER_BYTES_MAX > STRING_BYTES_MAX:
+        check_string_bytes(value)
+    return value
+
+
+def check_string_bytes(value: str) -> None:
+    """Raises Failure where the UTF-8 of `value` is longer than `string_bytes_max`."""
+    if len(value) > STRING_BYTES_MAX or len(utf8(value)) > STRING_BYTES_MAX:
+        raise Failure(f"a string of more than {STRING_BYTES_MAX} bytes")
+
+
+def utf8(value: str) -> bytes:
+    """The bytes of `value`; a half of a surrogate pair, which is no character, fails."""
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise Failure("a string that is not Unicode text") from None
+
+
+def equal(left: Any, right: Any, frame: Frame, depth: int = 0) -> bool:
+    """CEL's `==`: between types false, between numbers mathematical, of containers by element.
+
+    Cost: a step for each element compared.
+    """
+    kind = type(left)
+    if kind is int:
+        in_range(left)
+    if type(right) is int:
+        in_range(right)
+    if kind is not type(right):
+        return kind in (int, float) and type(right) in (int, float) and bool(left == right)
+    if kind in _SCALARS or kind is int:
+        return bool(left == right)
+    return _containers_equal(left, right, frame, depth + 1)
+
+
+def _containers_equal(left: Any, right: Any, frame: Frame, depth: int) -> bool:
+    if depth > VALUE_DEPTH_MAX:
+        raise Failure(f"a value nested more than {VALUE_DEPTH_MAX} deep")
+    if len(left) != len(right):
+        return False
+    frame.charge(len(left))
+    if type(left) is list:
+        return all(equal(a, b, frame, depth) for a, b in zip(left, right, strict=True))
+    return all(
+        key in right and equal(value, right[key], frame, depth) for key, value in left.items()
+    )
+
+
+def comparable(left: Any, right: Any) -> None:
+    """Raises Failure where CEL has no order between the two: other types, null, containers."""
+    kind, other = type(left), type(right)
+    if kind is other and kind in _ORDERED:
+        return
+    if kind in (int, float) and other in (int, float):
+        return
+    raise Failure(f"no order between {type_name(left)} and {type_name(right)}")
+
+
+def contains(item: Any, container: Any, frame: Frame) -> bool:
+    """CEL's `item in container`: an equal element of a list, or a key of a map."""
+    if type(container) is dict:
+        if type(item) in (str, int, float, bool):
+            return type(item) is str and item in container
+        raise Failure(f"{type_name(item)} is no key of a map")
+    if type(container) is not list:
+        raise Failure(f"`in` needs a list or a map, not {type_name(container)}")
+    frame.charge(len(container))
+    return any(equal(item, element, frame) for element in container)

@@ -1,0 +1,153 @@
+"""A named predicate, compiled: one event in, a `Fact` out.
+
+`when` false gives `NO_FACT`. True or unknown (an error, or no truth value) gives the values of
+`with`: those that can be used, and the names of those that cannot. Does not say what that makes of
+an invariant, nor that sums skip what is no number: formulas decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from .cel.compile import Expression, compile_expression
+from .cel.values import INT_MAX, INT_MIN, CelError, Duration, Timestamp
+from .errors import Fault, SpecError
+from .event import SECOND_NS, EventView
+from .fact import ELEMENTS_MAX, NO_FACT, Fact, Truth, Value, canonical
+from .spec import PredicateSpec
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_VALUES: Final[Mapping[str, tuple[Value, ...]]] = {}
+_PLAIN_TRUE: Final = Fact(Truth.TRUE, _NO_VALUES)
+_PLAIN_UNKNOWN: Final = Fact(Truth.UNKNOWN, _NO_VALUES)
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """`when`, and the values of the event that it names."""
+
+    name: str
+    value_names: tuple[str, ...]
+    _when: Expression
+    _values: tuple[tuple[str, Expression], ...]
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names of the event that it reads, and `lists`."""
+        return self._when.fields.union(*(expression.fields for _, expression in self._values))
+
+    def is_false_for(self, kind: str, tool: str) -> bool:
+        """Whether the fact of every event of that kind and tool is `NO_FACT`."""
+        return self._when.fold(kind, tool) is False
+
+    def fact(self, view: EventView) -> Fact:
+        """What the predicate says of an event; never raises."""
+        holds = self._when.evaluate(view)
+        if holds is False:
+            return NO_FACT
+        if not self._values:
+            return _PLAIN_TRUE if holds is True else _PLAIN_UNKNOWN
+        truth = Truth.TRUE if holds is True else Truth.UNKNOWN
+        values: dict[str, tuple[Value, ...]] = {}
+        missing: list[str] = []
+        overflowing: list[str] = []
+        for name, expression in self._values:
+            found, is_missing, is_overflowing = _usable(expression.evaluate(view))
+            values[name] = found
+            if is_missing:
+                missing.append(name)
+            if is_overflowing:
+                overflowing.append(name)
+        return Fact(truth, values, frozenset(missing), frozenset(overflowing))
+
+
+def _usable(value: Any) -> tuple[tuple[Value, ...], bool, bool]:
+    """The values that `value` stands for, whether one is missing, whether there are too many."""
+    if type(value) is list:
+        return _elements(value)
+    only = _scalar(value)
+    return ((), True, False) if only is None else ((only,), False, False)
+
+
+def _elements(elements: list[Any]) -> tuple[tuple[Value, ...], bool, bool]:
+    found: dict[Value, None] = {}
+    is_missing = not elements
+    is_overflowing = False
+    for element in elements:
+        value = _scalar(element)
+        if value is None:
+            is_missing = True
+        elif len(found) < ELEMENTS_MAX:
+            found[value] = None
+        elif value not in found:
+            is_overflowing = True
+    return tuple(found), is_missing, is_overflowing
+
+
+def _scalar(value: Any) -> Value | None:
+    """A canonical value, or None where it is missing.
+
+    Elements of a list have not been read yet, so a whole number beyond int64 is found here.
+    """
+    if type(value) is int and not INT_MIN <= value <= INT_MAX:
+        return None
+    if isinstance(value, Timestamp):
+        return ("timestamp", _shown_time(value.ns))
+    if isinstance(value, Duration):
+        return ("duration", f"{_shown_decimal(value.ns)}s")
+    return None if isinstance(value, CelError) else canonical(value)
+
+
+def _shown_time(ns: int) -> str:
+    whole = _EPOCH + timedelta(seconds=ns // SECOND_NS)
+    fraction = f".{ns % SECOND_NS:09d}".rstrip("0").rstrip(".")
+    return f"{whole:%m-%dT%H:%M:%S}".join((f"{whole.year:04d}-", f"{fraction}Z"))
+
+
+def _shown_decimal(ns: int) -> str:
+    whole, rest = divmod(abs(ns), SECOND_NS)
+    sign = "-" if ns < 0 else ""
+    return sign + f"{whole}.{rest:09d}".rstrip("0").rstrip(".")
+
+
+def compile_predicate(
+    spec: PredicateSpec, *, file: str, lists: Mapping[str, Sequence[Any]], digest_key: bytes
+) -> tuple[Predicate | None, list[Fault]]:
+    """The predicate, and its faults and warnings; None where a fault is an error."""
+    faults: list[Fault] = []
+    compiled: list[Expression] = []
+    for source in (spec.when, *(written for _, written in spec.values)):
+        try:
+            compiled.append(
+                compile_expression(source, file=file, lists=lists, digest_key=digest_key)
+            )
+        except SpecError as error:
+            faults.extend(error.faults)
+        else:
+            faults.extend(compiled[-1].warnings)
+    if len(compiled) <= len(spec.values):
+        return None, faults
+    when, *values = compiled
+    names = tuple(name for name, _ in spec.values)
+    faults.extend(_type_faults(spec, file, when, values))
+    if any(fault.severity == "error" for fault in faults):
+        return None, faults
+    return Predicate(spec.name, names, when, tuple(zip(names, values, strict=True))), faults
+
+
+def _type_faults(
+    spec: PredicateSpec, file: str, when: Expression, values: Sequence[Expression]
+) -> list[Fault]:
+    """`when` that is certainly no truth value, and values that are certainly missing."""
+    faults: list[Fault] = []
+    if when.type not in ("bool", "any"):
+        message = f"`when` of `{spec.name}` is {when.type}, not a truth value"
+        faults.append(Fault(file, spec.when.place, "E104", message, "compare it with something"))
+    for (name, source), value in zip(spec.values, values, strict=True):
+        if value.type in ("map", "null"):
+            message = f"`{name}` of `{spec.name}` is {value.type}, which is never a usable value"
+            faults.append(Fault(file, source.place, "E104", message, "name one of its fields"))
+    return faults
