@@ -45,7 +45,10 @@ class ControlView:
         self.heartbeat_ns: int | None = None
 
     def apply(self, key: str, value: bytes | None) -> bool:
-        """Take in one record of the log; False where it was ignored (tombstone, stale, unreadable)."""
+        """Take in one record of the log; False where it was ignored.
+
+        Ignored are tombstones, records of an older epoch, and what cannot be read.
+        """
         if not value:
             return False
         try:
@@ -72,6 +75,15 @@ class ControlView:
             if SEVERITY_ORDER[record.state] > SEVERITY_ORDER[worst[0]]:
                 worst = (record.state, key)
         return worst
+
+    def record(self, key: str) -> ControlRecord | None:
+        """The record that stands for `key`, expired or not."""
+        return self._records.get(key)
+
+    @property
+    def keys_count(self) -> int:
+        """How many keys were ever named."""
+        return len(self._records)
 
     def records(self) -> Mapping[str, ControlRecord]:
         """Every key that was ever named, with the record that stands."""

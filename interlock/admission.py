@@ -1,0 +1,125 @@
+"""Whether a call may be made: pure decisions over the control view, and the public `guard`.
+
+What is said here concerns the *next* call. The call that led to a quarantine was made before
+anybody saw it; refusing that one is the gate's matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
+
+from .control_view import ControlFollower
+from .errors import Killed, NoView, Quarantined, Refused
+
+if TYPE_CHECKING:
+    from .session import Session
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Fail = Literal["open", "closed"]
+BeforeView = Literal["refuse", "wait", "allow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What to answer where the view cannot tell.
+
+    `fail` decides once a view was there and grew too old, and after waiting in vain;
+    `before_view` before there was any. Tools in `irreversible_tools` are then always refused.
+    """
+
+    fail: Fail
+    before_view: BeforeView
+    wait_s_max: float
+    irreversible_tools: frozenset[str]
+
+
+def refusal(
+    tool: str,
+    keys: tuple[str, ...],
+    follower: ControlFollower,
+    policy: Policy,
+    *,
+    is_wait_over: bool = False,
+) -> Refused | None:
+    """Why the call is refused, or None. Never waits.
+
+    What the last view says against the session holds however old that view is.
+    """
+    state, key = follower.standing(keys)
+    if state != "active":
+        return _stopped(tool, state, key, follower)
+    if follower.is_usable():
+        return None
+    if follower.was_usable:
+        is_open = policy.fail == "open"
+    elif policy.before_view == "wait":
+        is_over = is_wait_over or wait_left_s(follower, policy) <= 0
+        is_open = is_over and policy.fail == "open"
+    else:
+        is_open = policy.before_view == "allow"
+    if is_open and tool not in policy.irreversible_tools:
+        return None
+    return NoView(tool, _why_no_view(tool, follower))
+
+
+def wait_left_s(follower: ControlFollower, policy: Policy) -> float:
+    """How long a first view is still worth waiting for: `wait_s_max` in all, not for each call."""
+    if policy.before_view != "wait" or follower.was_usable:
+        return 0.0
+    return max(0.0, policy.wait_s_max - follower.since_start_ns() / 1e9)
+
+
+def guard(session: Session, tool: str) -> None:
+    """Refuse the next call of `tool` if `session`, or what it belongs to, was stopped.
+
+    Raises
+    ------
+    Quarantined, Killed
+        The control topic says so of the session, an ancestor, its principal, agent, the tool or
+        everything.
+    NoView
+        Nobody can say, and the client's settings are to refuse then.
+    """
+    session.guard(tool)
+
+
+def guarded(
+    session: Session | Callable[[], Session], tool: str | None = None
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Decorate a tool: each call is guarded, published, and its outcome published.
+
+    `session` may be a function that gives the session of the moment, for tools that are defined
+    once and used in many sessions. `tool` is the function's name unless given.
+    """
+    from .calls import recorded
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        return recorded(session, tool or function.__name__, function)
+
+    return decorate
+
+
+def _stopped(tool: str, state: str, key: str, follower: ControlFollower) -> Refused:
+    record = follower.record(key)
+    incident = record.incident[:200] if record is not None else ""
+    told = f"; incident `{incident}`" if incident else ""
+    kind = Killed if state == "killed" else Quarantined
+    message = f"`{tool}` refused: `{key}` is {state}{told}; an operator can release it"
+    return kind(tool, message, key=key, incident=incident)
+
+
+def _why_no_view(tool: str, follower: ControlFollower) -> str:
+    age_ns = follower.age_ns()
+    if age_ns is None:
+        return (
+            f"`{tool}` refused: no monitor was heard on the control topic yet; start the monitor, "
+            "or see `before_view` and `fail`"
+        )
+    return (
+        f"`{tool}` refused: the control topic was last known {age_ns / 1e9:.1f} s ago, more than "
+        f"`view_age_s_max`={follower.age_ns_max / 1e9:g}; check the monitor and both clocks"
+    )

@@ -1,0 +1,94 @@
+"""What waits to be sent: a bounded queue that gives up the least telling events first.
+
+Not thread-safe by itself: the publisher holds its lock around every call. Cost of every
+operation: constant, but for `append` when it sheds (one step per event shed).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import Final, NamedTuple
+
+from .transport import Message
+
+LAST_TO_GO: Final = 3
+"""What the monitor needs to know that a call was made, allowed or refused, or a session ended."""
+
+_RANKS: Final = {
+    "heartbeat": 0,
+    "message.assistant": 1,
+    "tool.requested": LAST_TO_GO,
+    "tool.denied": LAST_TO_GO,
+    "approval.requested": LAST_TO_GO,
+    "session.started": LAST_TO_GO,
+    "session.ended": LAST_TO_GO,
+}
+_RANK_OF_OTHERS: Final = 2
+"""Outcomes, user messages, events of side effects, and kinds of the user's own."""
+
+
+class Waiting(NamedTuple):
+    """One encoded event and its kind."""
+
+    kind: str
+    message: Message
+
+    @property
+    def size(self) -> int:
+        return len(self.message.value)
+
+
+def rank(kind: str) -> int:
+    """0 is shed first, `LAST_TO_GO` last; within a rank the oldest goes first."""
+    return _RANKS.get(kind, _RANK_OF_OTHERS)
+
+
+class Buffer:
+    """Events in the order in which they were given, at most `events_max` and `bytes_max`."""
+
+    def __init__(self, events_max: int, bytes_max: int) -> None:
+        self._events_max = events_max
+        self._bytes_max = bytes_max
+        self._waiting: OrderedDict[int, Waiting] = OrderedDict()
+        # Both orders are oldest first, so the head of a rank is its oldest waiting event.
+        self._by_rank: tuple[deque[int], ...] = tuple(deque() for _ in range(LAST_TO_GO + 1))
+        self._next_number = 0
+        self.bytes_count = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def has_room_for(self, size: int) -> bool:
+        """Whether an event of `size` bytes fits without shedding."""
+        return len(self._waiting) < self._events_max and self.bytes_count + size <= self._bytes_max
+
+    def append(self, event: Waiting) -> list[Waiting]:
+        """Take in an event; returns what had to go for it (perhaps the event itself)."""
+        self._waiting[self._next_number] = event
+        self._by_rank[rank(event.kind)].append(self._next_number)
+        self._next_number += 1
+        self.bytes_count += event.size
+        shed = []
+        while len(self._waiting) > self._events_max or self.bytes_count > self._bytes_max:
+            numbers = next(numbers for numbers in self._by_rank if numbers)
+            shed.append(self._remove(numbers.popleft()))
+        return shed
+
+    def take(self, events_max: int, bytes_max: int) -> list[Waiting]:
+        """The oldest events, in order: at least one if any waits, up to both limits."""
+        taken: list[Waiting] = []
+        size = 0
+        while self._waiting and len(taken) < events_max:
+            number, event = next(iter(self._waiting.items()))
+            if taken and size + event.size > bytes_max:
+                break
+            head = self._by_rank[rank(event.kind)].popleft()
+            assert head == number, "the oldest event is the oldest of its rank"
+            taken.append(self._remove(number))
+            size += event.size
+        return taken
+
+    def _remove(self, number: int) -> Waiting:
+        event = self._waiting.pop(number)
+        self.bytes_count -= event.size
+        return event

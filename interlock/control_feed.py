@@ -1,0 +1,236 @@
+"""The door that control records come in by, and the feed from a log directory.
+
+A feed yields the records of the control topic in the order in which they are to be applied. A
+log directory has several writers (the monitor, operators), each with files of its own, and no
+order between them but time: of two records of one key the later `issued_at` holds, equal times
+go to the more severe, then to the later file and offset. Within one writer's files the order of
+writing holds even where its clock went back.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from .control_record import SEVERITY_ORDER, ControlRecord
+
+LINE_BYTES_MAX: Final = 64 * 1024
+"""A control record has some 200 bytes; what is longer is no control record."""
+
+CHUNK_BYTES: Final = 1024 * 1024
+FILES_MAX: Final = 10_000
+
+
+class Entry(NamedTuple):
+    """One record of the control topic; `value` None is a tombstone."""
+
+    key: str
+    value: bytes | None
+
+
+class Reading(NamedTuple):
+    """What one poll brought.
+
+    `is_at_end`: all that stood in the topic when the poll began was brought by now.
+    `is_restart`: the feed begins anew, from the start of the topic, with these entries.
+    """
+
+    entries: Sequence[Entry] = ()
+    is_at_end: bool = False
+    is_restart: bool = False
+    unreadable_count: int = 0
+
+
+class ControlFeed(Protocol):
+    """Where control records come from. Used by one thread."""
+
+    def poll(self, timeout_s: float) -> Reading:
+        """New records; waits up to `timeout_s` for one. OSError where the topic is out of reach."""
+
+    def close(self) -> None:
+        """Let go of files and sockets. Safe to call twice."""
+
+    def abandon(self) -> None:
+        """In a forked child: forget the parent's files and sockets without disturbing them."""
+
+
+class _Line(msgspec.Struct, frozen=True):
+    key: str
+    value: ControlRecord | None = None
+
+
+class _Order(NamedTuple):
+    """Which of two records of one key is the later one."""
+
+    issued_at: int
+    severity: int
+    file: str
+    offset: int
+
+
+@dataclass(slots=True)
+class _File:
+    """How far one file was read. `tail` is a line without an end yet."""
+
+    identity: tuple[int, int]
+    offset: int = 0
+    tail: bytes = b""
+    is_skipping: bool = False
+
+
+class LogControlFeed:
+    """Follows `DIRECTORY/*.jsonl` by looking at sizes every `poll_s`.
+
+    What was once known is never forgotten: files that vanish, shrink or are replaced change
+    nothing by themselves. A torn last line is waited for. Links are not followed.
+    """
+
+    def __init__(
+        self, directory: Path, *, poll_s: float, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._directory = directory
+        self._poll_s = poll_s
+        self._sleep = sleep
+        self._files: dict[str, _File] = {}
+        self._held: dict[str, _Order] = {}
+        self._newest_of_writer: dict[str, int] = {}
+
+    def poll(self, timeout_s: float) -> Reading:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            reading = self._read_new()
+            if reading.entries or time.monotonic() >= deadline:
+                return reading
+            self._sleep(self._poll_s)
+
+    def close(self) -> None:
+        """Nothing is held open between polls."""
+
+    def abandon(self) -> None:
+        """Nothing is held open between polls."""
+
+    def _read_new(self) -> Reading:
+        found: list[tuple[_Order, Entry]] = []
+        unreadable_count = 0
+        is_at_end = True
+        for name, size, identity in self._listed():
+            known = self._files.get(name)
+            if known is None or known.identity != identity or size < known.offset:
+                known = self._files[name] = _File(identity)
+            if size == known.offset:
+                continue
+            try:
+                lines = self._new_lines(name, known)
+            except OSError:
+                # What other files said is not held back; the view only does not get younger.
+                is_at_end = False
+                continue
+            for offset, line in lines:
+                entries = self._parsed(name, offset, line)
+                unreadable_count += entries is None
+                found.extend(entries or ())
+        found.sort(key=lambda pair: pair[0])
+        return Reading(
+            [entry for order, entry in found if self._is_later(entry.key, order)],
+            is_at_end=is_at_end,
+            unreadable_count=unreadable_count,
+        )
+
+    def _listed(self) -> list[tuple[str, int, tuple[int, int]]]:
+        """Name, size and identity of every regular file, those of one writer in their order."""
+        try:
+            if self._directory.is_symlink():
+                raise OSError("the control topic's directory is a symbolic link")
+            with os.scandir(self._directory) as listing:
+                entries = [entry for entry in listing if entry.name.endswith(".jsonl")]
+        except FileNotFoundError:
+            return []
+        if len(entries) > FILES_MAX:
+            raise OSError("too many control files")
+        listed = []
+        for entry in entries:
+            try:
+                about = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if stat.S_ISREG(about.st_mode):
+                listed.append((entry.name, about.st_size, (about.st_dev, about.st_ino)))
+        return sorted(listed, key=lambda item: _writer_and_number(item[0]))
+
+    def _new_lines(self, name: str, known: _File) -> list[tuple[int, bytes]]:
+        """Complete lines from the known offset on, each with where it begins."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            descriptor = os.open(self._directory / name, flags)
+        except FileNotFoundError:
+            return []
+        lines: list[tuple[int, bytes]] = []
+        try:
+            about = os.fstat(descriptor)
+            if (about.st_dev, about.st_ino) != known.identity:
+                return []
+            while chunk := os.pread(descriptor, CHUNK_BYTES, known.offset):
+                lines.extend(_cut_lines(known, chunk))
+        except OSError:
+            # What was read before is counted as read, so it must be told; the next poll meets
+            # the same trouble with nothing to tell.
+            if not lines:
+                raise
+        finally:
+            os.close(descriptor)
+        return lines
+
+    def _parsed(self, name: str, offset: int, line: bytes) -> list[tuple[_Order, Entry]] | None:
+        """One record with its order, none for a tombstone; None for what is no record."""
+        try:
+            record = msgspec.json.decode(line, type=_Line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        if record.value is None:
+            return []
+        writer, _ = _writer_and_number(name)
+        issued_at = max(record.value.issued_at, self._newest_of_writer.get(writer, 0))
+        self._newest_of_writer[writer] = issued_at
+        order = _Order(issued_at, SEVERITY_ORDER[record.value.state], name, offset)
+        return [(order, Entry(record.key, msgspec.json.encode(record.value)))]
+
+    def _is_later(self, key: str, order: _Order) -> bool:
+        if order < self._held.get(key, order):
+            return False
+        self._held[key] = order
+        return True
+
+
+def _cut_lines(known: _File, chunk: bytes) -> Iterator[tuple[int, bytes]]:
+    """Lines that `chunk` completes; keeps its torn end, and skips lines that are too long."""
+    start = known.offset - len(known.tail)
+    known.offset += len(chunk)
+    *lines, tail = (known.tail + chunk).split(b"\n")
+    for line in lines:
+        if known.is_skipping:
+            known.is_skipping = False
+            yield start, b""
+        elif len(line) > LINE_BYTES_MAX:
+            yield start, b""
+        elif line.strip():
+            yield start, line
+        start += len(line) + 1
+    if len(tail) > LINE_BYTES_MAX:
+        # Its beginning is dropped, so that a line without an end cannot fill the memory.
+        known.is_skipping, tail = True, b""
+    known.tail = tail
+
+
+def _writer_and_number(name: str) -> tuple[str, int]:
+    """`WRITER-N.jsonl` -> (WRITER, N); a name of another form is a writer of its own."""
+    writer, _, number = name.removesuffix(".jsonl").rpartition("-")
+    if writer and number.isascii() and number.isdigit() and len(number) <= 18:
+        return writer, int(number)
+    return name, 0

@@ -1,0 +1,226 @@
+"""The client's only door to Kafka (`kafka-python` 3): events out, control records in.
+
+Both classes turn every trouble of the library into `OSError` with a short reason. Each is used
+by one thread; connections are made on first use, so that a broker that is down costs the agent
+nothing. Partitioner: the library's default, murmur2 of the key, so that a session is one
+partition.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+with warnings.catch_warnings():
+    # The library reads its schemas by a function that Python 3.11 and 3.12 call deprecated.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+    from kafka.errors import (
+        InvalidRecordError,
+        KafkaError,
+        MessageSizeTooLargeError,
+        RecordListTooLargeError,
+    )
+
+from .control_feed import Entry, Reading
+from .transport import CONTROL_TOPIC, KafkaTarget, Message, Undelivered
+
+BOOTSTRAP_MS: Final = 5_000
+REQUEST_MS: Final = 5_000
+DELIVERY_MS: Final = 10_000
+"""Chosen: after it the client sends again, over a new connection; copies have equal ids."""
+
+BATCH_BYTES: Final = 128 * 1024  # Measured: smaller batches cost the producer twice the time.
+RECONNECT_MS_MAX: Final = 1_000
+FETCH_WAIT_MS: Final = 100
+"""How long a broker may hold an empty answer; a record is answered at once."""
+
+CONFIRM_NS: Final = 1_000_000_000
+"""How often the ends of all partitions are asked for: an empty poll may also be a lost broker."""
+
+PARTITIONS_NS: Final = 30_000_000_000
+RECORDS_MAX: Final = 5_000
+
+_TROUBLE: Final = (KafkaError, OSError, ValueError, TypeError, AssertionError, RuntimeError)
+"""What the library raises where something outside is not as it should be."""
+
+_NEVER_TAKEN: Final = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError)
+
+_left_to_parent: list[object] = []
+"""A forked child keeps its parent's clients unused: dropping them would close them, and with
+them the registrations that the parent shares (an epoll set is one for both)."""
+
+
+class KafkaTransport:
+    """Sends each batch and waits until the brokers have it (acks all, idempotent)."""
+
+    def __init__(self, target: KafkaTarget, options: Mapping[str, object]) -> None:
+        self._target = target
+        self._options = options
+        self._producer: Any = None
+
+    def send(self, batch: Sequence[Message]) -> None:
+        try:
+            producer = self._open()
+            futures = [
+                producer.send(self._target.topic, value=message.value, key=message.key.encode())
+                for message in batch
+            ]
+            producer.flush(timeout=DELIVERY_MS / 1000)
+        except _TROUBLE as error:
+            self.close()
+            raise Undelivered(_reason(error), range(len(batch))) from error
+        retry, refused, reason = _sorted_out(futures)
+        if retry:
+            # A producer that failed may go on failing (its sequence is broken): begin anew.
+            self.close()
+        if retry or refused:
+            raise Undelivered(reason, retry, refused)
+
+    def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with contextlib.suppress(*_TROUBLE):
+                producer.close(timeout=1)
+
+    def abandon(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            # Its own handler at exit would wait for a thread that is not in this process.
+            producer._unregister_cleanup()
+            producer._closed = True
+            _left_to_parent.append(producer)
+
+    def _open(self) -> Any:
+        if self._producer is None:
+            self._producer = KafkaProducer(
+                bootstrap_servers=self._target.bootstrap.split(","),
+                bootstrap_timeout_ms=BOOTSTRAP_MS,
+                request_timeout_ms=REQUEST_MS,
+                delivery_timeout_ms=DELIVERY_MS,
+                max_block_ms=BOOTSTRAP_MS,
+                reconnect_backoff_max_ms=RECONNECT_MS_MAX,
+                acks="all",
+                enable_idempotence=True,
+                allow_auto_create_topics=False,
+                batch_size=BATCH_BYTES,
+                linger_ms=0,  # The publisher gathers batches; a second wait would only delay.
+                metrics_enabled=False,
+                **self._options,
+            )
+        return self._producer
+
+
+class KafkaControlFeed:
+    """Reads every partition of `interlock.control` from its beginning, in no group.
+
+    After any trouble it begins anew, and says so: records that come a second time must not be
+    applied to a view that is in use.
+    """
+
+    def __init__(self, bootstrap: str, options: Mapping[str, object]) -> None:
+        self._bootstrap = bootstrap
+        self._options = options
+        self._consumer: Any = None
+        self._partitions: list[Any] = []
+        self._ends: Mapping[Any, int] | None = None
+        self._asked_ns = 0
+        self._looked_ns = 0
+
+    def poll(self, timeout_s: float) -> Reading:
+        try:
+            is_restart = self._open()
+            self._ask_for_ends()
+            found = self._consumer.poll(int(timeout_s * 1000), max_records=RECORDS_MAX)
+            is_at_end = self._is_read_to_ends()
+        except _TROUBLE as error:
+            self.close()
+            raise OSError(_reason(error)) from error
+        entries = [
+            Entry((record.key or b"").decode("utf-8", "replace"), record.value)
+            for records in found.values()
+            for record in records
+        ]
+        return Reading(entries, is_at_end=is_at_end, is_restart=is_restart)
+
+    def close(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with contextlib.suppress(*_TROUBLE):
+                consumer.close(autocommit=False, timeout_ms=1_000)
+
+    def abandon(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            _left_to_parent.append(consumer)
+
+    def _open(self) -> bool:
+        """True where a new consumer was made."""
+        now_ns = time.monotonic_ns()
+        if self._consumer is not None and now_ns - self._looked_ns >= PARTITIONS_NS:
+            self._looked_ns = now_ns
+            count = len(self._consumer.partitions_for_topic(CONTROL_TOPIC))
+            if count != len(self._partitions):
+                self.close()
+        if self._consumer is not None:
+            return False
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=self._bootstrap.split(","),
+            bootstrap_timeout_ms=BOOTSTRAP_MS,
+            request_timeout_ms=REQUEST_MS,
+            reconnect_backoff_max_ms=RECONNECT_MS_MAX,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            allow_auto_create_topics=False,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            metadata_max_age_ms=PARTITIONS_NS // 1_000_000,
+            metrics_enabled=False,
+            **self._options,
+        )
+        numbers = self._consumer.partitions_for_topic(CONTROL_TOPIC)
+        if not numbers:
+            raise OSError(f"topic `{CONTROL_TOPIC}` is not there")
+        self._partitions = [TopicPartition(CONTROL_TOPIC, number) for number in sorted(numbers)]
+        self._consumer.assign(self._partitions)
+        self._consumer.seek_to_beginning()
+        self._ends, self._asked_ns, self._looked_ns = None, 0, now_ns
+        return True
+
+    def _ask_for_ends(self) -> None:
+        now_ns = time.monotonic_ns()
+        if self._ends is None and now_ns - self._asked_ns >= CONFIRM_NS:
+            self._ends = self._consumer.end_offsets(self._partitions, timeout_ms=REQUEST_MS)
+            self._asked_ns = now_ns
+
+    def _is_read_to_ends(self) -> bool:
+        """Once for every time that the ends were asked for, when all of them are reached."""
+        if self._ends is None:
+            return False
+        for partition, end in self._ends.items():
+            if (self._consumer.position(partition, timeout_ms=REQUEST_MS) or 0) < end:
+                return False
+        self._ends = None
+        return True
+
+
+def _sorted_out(futures: Sequence[Any]) -> tuple[list[int], list[int], str]:
+    """Positions to send again, positions that no broker will take, and one reason."""
+    retry: list[int] = []
+    refused: list[int] = []
+    reason = ""
+    for position, future in enumerate(futures):
+        if future.succeeded():
+            continue
+        error = future.exception if future.is_done else None
+        reason = _reason(error) if error is not None else "no answer in time"
+        (refused if isinstance(error, _NEVER_TAKEN) else retry).append(position)
+    return retry, refused, reason
+
+
+def _reason(error: BaseException) -> str:
+    """The kind of trouble; messages of the library may repeat settings."""
+    return type(error).__name__

@@ -1,0 +1,254 @@
+"""The thread that sends a client's events, and the bounded queue before it.
+
+`add` gives an event its number and queues it; it waits for room at most `block_ns_max`, and not
+at all while the transport is down, when waiting would help nobody. What finds no room is shed by
+rank (`buffer.py`), after it was numbered: the monitor sees a gap. Everything here is guarded by
+one condition; the transport is touched by the sending thread alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from .buffer import Buffer, Waiting
+from .clock import Clock
+from .transport import Message, Transport, Undelivered
+
+BATCH_EVENTS_MAX: Final = 1_000
+BATCH_BYTES_MAX: Final = 1024 * 1024
+"""Chosen: one batch is what may be sent twice after trouble, so it stays small."""
+
+RETRY_FIRST_S: Final = 0.05
+RETRY_LONGEST_S: Final = 5.0
+
+_COUNTED_KINDS: Final = frozenset({
+    "heartbeat", "message.assistant", "message.user", "session.started", "session.ended",
+    "tool.requested", "tool.completed", "tool.failed", "tool.denied", "approval.requested",
+})  # fmt: skip
+"""Drops of other kinds are counted as `other`: kinds are text, and counts must stay few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What became of a client's events, as counts since the process began (or was forked).
+
+    `dropped`: numbered and not sent, by kind. `waiting_events` and `waiting_bytes`: still to be
+    sent. `unserialisable`: values that JSON cannot tell. `oversize`: events whose arguments did
+    not fit. `cut`: events with a cut result or text. `view_age_s`: None without a control view.
+    """
+
+    published: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    refused_by_broker: int = 0
+    waiting_events: int = 0
+    waiting_bytes: int = 0
+    errors: int = 0
+    last_error: str = ""
+    is_healthy: bool = True
+    unserialisable: int = 0
+    oversize: int = 0
+    cut: int = 0
+    control_errors: int = 0
+    control_unreadable: int = 0
+    view_age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may wait, how long a caller may be held, how long events are gathered."""
+
+    events_max: int
+    bytes_max: int
+    block_ns_max: int
+    linger_ns: int
+    heartbeat_ns: int
+
+
+class Publisher:
+    """See the module. `on_heartbeat` is called by the sending thread every `heartbeat_ns`."""
+
+    def __init__(
+        self,
+        open_transport: Callable[[], Transport],
+        limits: Limits,
+        clock: Clock,
+        on_heartbeat: Callable[[], None],
+    ) -> None:
+        self._open_transport = open_transport
+        self._limits = limits
+        self._clock = clock
+        self._on_heartbeat = on_heartbeat
+        self._transport: Transport | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._changed = threading.Condition()
+        self._buffer = Buffer(self._limits.events_max, self._limits.bytes_max)
+        self._thread: threading.Thread | None = None
+        self._in_flight: tuple[int, int] = (0, 0)
+        self._published = 0
+        self._refused = 0
+        self._errors = 0
+        self._last_error = ""
+        self._is_healthy = True
+        self._dropped: dict[str, int] = {}
+        self._is_closed = False
+        self._gives_up = False
+
+    def add(self, kind: str, size: int, numbered: Callable[[], Message]) -> None:
+        """Number an event of about `size` bytes and queue it.
+
+        `numbered` is called once, under the lock: the order of numbers is the order of sending.
+        """
+        with self._changed:
+            self._wait_for_room(size)
+            event = Waiting(kind, numbered())
+            if self._is_closed:
+                self._count_drop(event)
+                return
+            for shed in self._buffer.append(event):
+                self._count_drop(shed)
+            if self._thread is None:
+                self._start()
+            self._changed.notify_all()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was added is sent; False where that takes longer."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting_count(), timeout_s)
+
+    def close(self, timeout_s: float) -> None:
+        """Send what waits, for at most `timeout_s`; then the thread ends. Safe to call twice."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return
+        thread.join(timeout_s)
+        with self._changed:
+            self._gives_up = True
+            self._changed.notify_all()
+
+    def after_fork_in_child(self) -> None:
+        """Start empty: what waited is the parent's to send, and its thread is not here."""
+        if self._transport is not None:
+            self._transport.abandon()
+            self._transport = None
+        self._reset()
+
+    def stats(self) -> Stats:
+        with self._changed:
+            in_flight_events, in_flight_bytes = self._in_flight
+            return Stats(
+                published=self._published,
+                dropped=dict(self._dropped),
+                refused_by_broker=self._refused,
+                waiting_events=len(self._buffer) + in_flight_events,
+                waiting_bytes=self._buffer.bytes_count + in_flight_bytes,
+                errors=self._errors,
+                last_error=self._last_error,
+                is_healthy=self._is_healthy and (self._thread is None or self._thread.is_alive()),
+            )
+
+    def _waiting_count(self) -> int:
+        return len(self._buffer) + self._in_flight[0]
+
+    def _wait_for_room(self, size: int) -> None:
+        if self._buffer.has_room_for(size) or threading.current_thread() is self._thread:
+            return
+        self._changed.wait_for(
+            lambda: self._buffer.has_room_for(size) or not self._is_healthy or self._is_closed,
+            self._limits.block_ns_max / 1e9,
+        )
+
+    def _count_drop(self, event: Waiting) -> None:
+        kind = event.kind if event.kind in _COUNTED_KINDS else "other"
+        self._dropped[kind] = self._dropped.get(kind, 0) + 1
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="interlock-publisher", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # No thread can be had (the interpreter is ending, or a limit): the event waits.
+            self._note_trouble(str(error))
+            return
+        self._thread = thread
+
+    def _run(self) -> None:
+        heartbeat_due_ns = self._clock.monotonic_ns() + self._limits.heartbeat_ns
+        while (batch := self._next_batch(heartbeat_due_ns)) is not None:
+            if batch:
+                self._deliver(batch)
+            if self._clock.monotonic_ns() >= heartbeat_due_ns:
+                self._on_heartbeat()
+                heartbeat_due_ns = self._clock.monotonic_ns() + self._limits.heartbeat_ns
+        if self._transport is not None:
+            self._transport.close()
+
+    def _next_batch(self, heartbeat_due_ns: int) -> list[Waiting] | None:
+        """The next events; an empty list when a heartbeat is due; None when all is over."""
+        with self._changed:
+            if not len(self._buffer) and not self._is_closed:
+                idle_ns = heartbeat_due_ns - self._clock.monotonic_ns()
+                self._changed.wait(max(0, idle_ns) / 1e9)
+            if self._gives_up or (self._is_closed and not len(self._buffer)):
+                return None
+            if len(self._buffer) and self._limits.linger_ns:
+                self._changed.wait_for(self._is_batch_full, self._limits.linger_ns / 1e9)
+            batch = self._buffer.take(BATCH_EVENTS_MAX, BATCH_BYTES_MAX)
+            self._in_flight = (len(batch), sum(event.size for event in batch))
+            self._changed.notify_all()
+            return batch
+
+    def _is_batch_full(self) -> bool:
+        return self._is_closed or len(self._buffer) >= BATCH_EVENTS_MAX
+
+    def _deliver(self, batch: list[Waiting]) -> None:
+        """Send until all is delivered, refused for good, or the client gives up."""
+        pause_s = RETRY_FIRST_S
+        while batch:
+            undelivered = self._try_to_send(batch)
+            with self._changed:
+                self._published += len(batch) - len(undelivered)
+                self._in_flight = (len(undelivered), sum(event.size for event in undelivered))
+                if not undelivered:
+                    self._is_healthy, self._last_error = True, ""
+                self._changed.notify_all()
+                if undelivered:
+                    self._changed.wait_for(lambda: self._gives_up, pause_s)
+                if self._gives_up:
+                    return
+            batch = undelivered
+            pause_s = min(2 * pause_s, RETRY_LONGEST_S)
+
+    def _try_to_send(self, batch: list[Waiting]) -> list[Waiting]:
+        """One attempt; what is to be sent again."""
+        try:
+            if self._transport is None:
+                self._transport = self._open_transport()
+            self._transport.send([event.message for event in batch])
+        except Undelivered as trouble:
+            with self._changed:
+                self._note_trouble(str(trouble))
+                for position in trouble.refused:
+                    self._count_drop(batch[position])
+                self._refused += len(trouble.refused)
+                # `_deliver` counts what is no longer waiting as published.
+                self._published -= len(trouble.refused)
+            return [batch[position] for position in trouble.retry]
+        except OSError as error:
+            with self._changed:
+                self._note_trouble(error.strerror or type(error).__name__)
+            return batch
+        return []
+
+    def _note_trouble(self, reason: str) -> None:
+        self._errors += 1
+        self._is_healthy = False
+        self._last_error = reason[:200]
+        self._changed.notify_all()

@@ -1,0 +1,274 @@
+"""One run of one agent on one task: numbers its events, asks before each call."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+
+from .admission import refusal, wait_left_s
+from .calls import ToolCall, recorded, run
+from .errors import NoView, Refused, SessionOver, SettingError
+from .event_json import Arguments, arguments, draft
+from .transport import Message
+
+if TYPE_CHECKING:
+    from .client import Client
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SESSION_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@=+-]{0,127}\Z")
+NAME_CHARS_MAX: Final = 256
+
+
+def checked_session_id(text: object) -> str:
+    """`text` if it can be a session's id; else SettingError."""
+    if isinstance(text, str) and SESSION_ID.match(text):
+        return text
+    raise SettingError(
+        "a session id has 1 to 128 characters: letters, digits and `. _ : @ = + -`, the first a "
+        "letter or digit"
+    )
+
+
+def checked_name(text: object, what: str) -> str:
+    """`text` if it can name a tool, a kind, an agent...; else SettingError."""
+    if isinstance(text, str) and len(text) <= NAME_CHARS_MAX and text.isprintable():
+        return text
+    raise SettingError(f"`{what}` is a text of at most {NAME_CHARS_MAX} printable characters")
+
+
+class Session:
+    """Made by `Client.session()`; a context manager. Safe to use from many threads.
+
+    In a forked child the session goes on under an id of its own, with the old one as its parent:
+    two processes cannot share one sequence of numbers.
+    """
+
+    def __init__(self, client: Client, session_id: str, ancestors: tuple[str, ...]) -> None:
+        self._client = client
+        self._starting = threading.RLock()
+        self._identify(session_id, ancestors)
+
+    def _identify(self, session_id: str, ancestors: tuple[str, ...]) -> None:
+        self.id = session_id
+        self.ancestors = ancestors
+        self._next_seq = 0
+        self._is_started = False
+        self._is_over = False
+        self.last_event_ns = 0
+        self._keys = (
+            *(f"session:{name}" for name in (session_id, *ancestors)),
+            *self._client.control_keys,
+        )
+
+    def __repr__(self) -> str:
+        return f"Session({self.id!r})"
+
+    @property
+    def parent(self) -> str:
+        """The id of the session that started this one, or `""`."""
+        return self.ancestors[0] if self.ancestors else ""
+
+    @property
+    def lineage(self) -> tuple[str, ...]:
+        """This session and its ancestors, nearest first: what a child elsewhere is given."""
+        return (self.id, *self.ancestors)
+
+    @property
+    def path_args(self) -> frozenset[str]:
+        return self._client.path_args
+
+    @property
+    def is_running(self) -> bool:
+        return self._is_started and not self._is_over
+
+    def __enter__(self) -> Session:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end(error=kind.__name__ if kind is not None else "")
+
+    def start(self) -> None:
+        """Publish `session.started`, once; the first event or call does so by itself."""
+        with self._starting:
+            if self._is_started:
+                return
+            self._client.follow()
+            self.publish("session.started")
+            # Last, so that no other thread's event comes before.
+            self._is_started = True
+
+    def end(self, error: str = "") -> None:
+        """Publish `session.ended`, once: its `seq` is the session's last."""
+        with self._starting:
+            if not self.is_running:
+                return
+            self._is_over = True
+            self.publish("session.ended", error=error)
+
+    def emit(
+        self,
+        kind: str,
+        *,
+        tool: str = "",
+        call: str = "",
+        args: Mapping[str, object] | None = None,
+        result: object = None,
+        error: str = "",
+        text: str = "",
+        attributes: Mapping[str, object] | None = None,
+    ) -> None:
+        """Publish one event. Transport trouble is counted, never raised.
+
+        Raises
+        ------
+        SettingError
+            `kind`, `tool` or `call` is no name.
+        """
+        if not checked_name(kind, "kind"):
+            raise SettingError("`kind` is empty")
+        self.start()
+        told = None if args is None else arguments(args)
+        self.publish(
+            kind,
+            tool=tool,
+            call=call,
+            args=told,
+            result=result,
+            error=error,
+            text=text,
+            attributes=attributes,
+        )
+
+    def user_message(self, text: str) -> None:
+        """What the user said, before the model answers it."""
+        self.emit("message.user", text=text)
+
+    def assistant_message(self, text: str) -> None:
+        """What the model said."""
+        self.emit("message.assistant", text=text)
+
+    def heartbeat(self) -> None:
+        """A sign of life; the client sends one by itself after a time without events."""
+        if self.is_running:
+            self.publish("heartbeat")
+
+    def tool(self, tool: str, /, **args: object) -> ToolCall:
+        """One call as a `with` (or `async with`) block; set its `result` before leaving."""
+        if not checked_name(tool, "tool"):
+            raise SettingError("`tool` is empty")
+        return ToolCall(self, tool, args)
+
+    def call(self, tool: str, function: Callable[..., T], /, **args: Any) -> T:
+        """Guard, publish, run `function(**args)`, publish the outcome; errors pass through.
+
+        Raises
+        ------
+        Refused
+            The function was not run.
+        """
+        return run(self.tool(tool, **args), function, args)
+
+    async def call_async(
+        self, tool: str, function: Callable[..., Awaitable[T]], /, **args: Any
+    ) -> T:
+        """As `call`, for an `async` function; waiting for a first view blocks no other task."""
+        async with self.tool(tool, **args) as call:
+            result = await function(**args)
+            call.result = result
+        return result
+
+    def tool_call(self, tool: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+        """Decorate a function, plain or `async`: each call of it is guarded and published."""
+
+        def decorate(function: Callable[P, T]) -> Callable[P, T]:
+            return recorded(self, tool, function)
+
+        return decorate
+
+    def guard(self, tool: str) -> None:
+        """See `interlock.guard`. Cost: some microseconds where the view is fresh."""
+        answer = self._answer(tool)
+        if answer is None:
+            return
+        if isinstance(answer, NoView) and (wait_s := self._wait_left_s()) > 0:
+            assert self._client.follower is not None, "somebody answered"
+            self._client.follower.wait_until_usable(wait_s)
+            answer = self._answer(tool, is_wait_over=True)
+        if answer is not None:
+            raise answer
+
+    async def guard_async(self, tool: str) -> None:
+        """As `guard`; where it has to wait, it does so in a thread."""
+        answer = self._answer(tool)
+        if isinstance(answer, NoView) and self._wait_left_s() > 0:
+            import asyncio  # Heavy, and loaded already where this runs.
+
+            await asyncio.to_thread(self.guard, tool)
+        elif answer is not None:
+            raise answer
+
+    def publish(
+        self,
+        kind: str,
+        *,
+        tool: str = "",
+        call: str = "",
+        args: Arguments | None = None,
+        result: object = None,
+        error: str = "",
+        text: str = "",
+        attributes: Mapping[str, object] | None = None,
+    ) -> None:
+        """Publish an event whose arguments were converted; does not start the session."""
+        event = draft(
+            kind,
+            identity={**self._client.identity, "parent": self.parent},
+            tool=checked_name(tool, "tool"),
+            call=checked_name(call, "call"),
+            args=args,
+            result=result,
+            error=error,
+            text=text,
+            attributes=attributes,
+        )
+
+        def numbered() -> Message:
+            seq, self._next_seq = self._next_seq, self._next_seq + 1
+            now_ns = self._client.clock.wall_ns()
+            self.last_event_ns = self._client.clock.monotonic_ns()
+            return Message(self.id, event.numbered(self.id, seq, now_ns))
+
+        self._client.publish(event, numbered)
+
+    def after_fork_in_child(self, new_id: str) -> None:
+        """Go on as a child of the session that this was."""
+        was_over = self._is_over
+        self._starting = threading.RLock()
+        self._identify(new_id, self.lineage)
+        self._is_over = was_over
+
+    def _answer(self, tool: str, *, is_wait_over: bool = False) -> Refused | None:
+        if self._is_over:
+            raise SessionOver(f"`{tool}` refused: session `{self.id}` has ended")
+        if not self._is_started:
+            self.start()
+        follower = self._client.follower
+        if follower is None:
+            return None
+        keys = (*self._keys, f"tool:{tool}")
+        return refusal(tool, keys, follower, self._client.policy, is_wait_over=is_wait_over)
+
+    def _wait_left_s(self) -> float:
+        follower = self._client.follower
+        return 0.0 if follower is None else wait_left_s(follower, self._client.policy)

@@ -1,0 +1,98 @@
+"""What goes first when not everything can be kept."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from interlock.buffer import Buffer, Waiting, rank
+from interlock.transport import Message
+
+
+def event(kind: str, size: int = 1) -> Waiting:
+    return Waiting(kind, Message("s", b"x" * size))
+
+
+KINDS_IN_ORDER_OF_LOSS = ["heartbeat", "message.assistant", "tool.completed", "tool.requested"]
+
+
+def test_the_least_telling_goes_first() -> None:
+    """Heartbeats, then what the model said, then outcomes; requests last, whatever came when."""
+    buffer = Buffer(4, 10**6)
+    for kind in reversed(KINDS_IN_ORDER_OF_LOSS):
+        assert buffer.append(event(kind)) == []
+    shed = [buffer.append(event("tool.requested"))[0].kind for _ in range(4)]
+    assert shed == KINDS_IN_ORDER_OF_LOSS
+
+
+@pytest.mark.parametrize("kind", ["session.ended", "session.started", "approval.requested",
+                                  "tool.denied", "tool.requested"])  # fmt: skip
+def test_what_control_needs_outlives_everything_else(kind: str) -> None:
+    """An event that says what was attempted is never shed for one that does not."""
+    buffer = Buffer(1, 10**6)
+    buffer.append(event(kind))
+    incoming = event("file.read")
+    assert buffer.append(incoming) == [incoming]
+    assert [e.kind for e in buffer.take(9, 10**6)] == [kind]
+
+
+def test_within_a_rank_the_oldest_goes_first() -> None:
+    """Of equals the newest stay."""
+    buffer = Buffer(2, 10**6)
+    first, second, third = (event("tool.requested", n) for n in (1, 2, 3))
+    buffer.append(first)
+    buffer.append(second)
+    assert buffer.append(third) == [first]
+    assert buffer.take(9, 10**6) == [second, third]
+
+
+def test_bytes_are_bounded_too() -> None:
+    """A large event makes room for itself from several small ones."""
+    buffer = Buffer(100, 10)
+    for _ in range(5):
+        buffer.append(event("heartbeat", 2))
+    assert len(buffer.append(event("tool.requested", 7))) == 4
+    assert buffer.bytes_count == 9
+    assert not buffer.has_room_for(2)
+    assert buffer.has_room_for(1)
+
+
+def test_a_batch_holds_at_least_one_event_and_at_most_its_bytes() -> None:
+    """An event larger than a batch is a batch of its own."""
+    buffer = Buffer(100, 1000)
+    for size in (50, 3, 3, 50):
+        buffer.append(event("file.read", size))
+    sizes = []
+    while batch := buffer.take(10, 10):
+        sizes.append([e.size for e in batch])
+    assert sizes == [[50], [3, 3], [50]]
+
+
+def test_order_and_counts_hold_under_any_mixture() -> None:
+    """What is taken comes in the order of giving; nothing is lost but what was said to be."""
+    seed = 20_251
+    randomness = random.Random(seed)
+    buffer = Buffer(20, 200)
+    given: list[Waiting] = []
+    gone: list[Waiting] = []
+    taken: list[Waiting] = []
+    for number in range(2_000):
+        if randomness.random() < 0.6:
+            new = Waiting(randomness.choice(KINDS_IN_ORDER_OF_LOSS), Message(str(number), b"x" * 7))
+            given.append(new)
+            gone += buffer.append(new)
+        else:
+            taken += buffer.take(randomness.randint(1, 5), randomness.randint(1, 30))
+        assert len(buffer) <= 20
+        assert buffer.bytes_count <= 200
+    taken += buffer.take(10**6, 10**9)
+    assert buffer.bytes_count == 0
+    positions = [given.index(e) for e in taken]
+    assert positions == sorted(positions), f"seed {seed}"
+    assert sorted(map(given.index, gone + taken)) == list(range(len(given))), f"seed {seed}"
+
+
+def test_kinds_of_the_users_own_rank_with_outcomes() -> None:
+    """An unknown kind is neither first nor last to go."""
+    assert rank("heartbeat") < rank("my.own.kind") == rank("tool.completed") < rank("tool.denied")

@@ -1,0 +1,137 @@
+"""What the client knows of the control topic, and how old that is."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from interlock.clock import Clock
+from interlock.control_feed import ControlFeed, Entry, Reading
+from interlock.control_record import ControlState
+from interlock.control_view import ControlFollower
+
+SECOND = 1_000_000_000
+
+
+class Hands:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_000 * SECOND
+
+    def clock(self) -> Clock:
+        return Clock(wall_ns=lambda: self.now_ns, monotonic_ns=lambda: self.now_ns)
+
+
+def entry(key: str, state: ControlState = "active", issued_at: int = 1) -> Entry:
+    return Entry(key, msgspec.json.encode({"state": state, "issued_at": issued_at}))
+
+
+def no_feed() -> ControlFeed:
+    raise OSError("no feed")
+
+
+@pytest.fixture
+def hands() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+def follower(hands: Hands) -> ControlFollower:
+    return ControlFollower(no_feed, hands.clock(), age_ns_max=10 * SECOND)
+
+
+def beat(hands: Hands, *entries: Entry, is_at_end: bool = True, **more: bool) -> Reading:
+    return Reading([*entries, entry("heartbeat", issued_at=hands.now_ns)], is_at_end, **more)
+
+
+def test_a_half_read_topic_answers_nothing(follower: ControlFollower, hands: Hands) -> None:
+    """Before the end was reached there is no view, whatever was read already."""
+    follower.take_in(beat(hands, entry("session:a", "killed"), is_at_end=False), hands.now_ns)
+    assert follower.age_ns() is None
+    assert follower.standing(["session:a"]) == ("active", "")
+    assert not follower.is_usable()
+    follower.take_in(Reading(is_at_end=True), hands.now_ns)
+    assert follower.standing(["session:a"]) == ("killed", "session:a")
+    assert follower.is_usable()
+
+
+def test_without_a_heartbeat_no_view_is_usable(follower: ControlFollower, hands: Hands) -> None:
+    """An empty or unattended topic is no permission."""
+    follower.take_in(Reading([entry("tool:x")], is_at_end=True), hands.now_ns)
+    assert follower.age_ns() is None
+    assert not follower.is_usable()
+    assert not follower.was_usable
+
+
+@pytest.mark.parametrize(("seconds", "is_usable"), [(9, True), (10, True), (11, False)])
+def test_a_view_ages_from_its_last_heartbeat(
+    follower: ControlFollower, hands: Hands, seconds: int, is_usable: bool
+) -> None:
+    """Reading on without a heartbeat keeps nothing young."""
+    follower.take_in(beat(hands), hands.now_ns)
+    hands.now_ns += seconds * SECOND
+    follower.take_in(Reading(is_at_end=True), hands.now_ns)
+    assert follower.is_usable() is is_usable
+    assert follower.was_usable
+
+
+def test_a_view_ages_from_its_last_reading_to_the_end(
+    follower: ControlFollower, hands: Hands
+) -> None:
+    """Heartbeats of one partition do not vouch for another that cannot be read."""
+    follower.take_in(beat(hands), hands.now_ns)
+    hands.now_ns += 11 * SECOND
+    follower.take_in(beat(hands, is_at_end=False), hands.now_ns)
+    assert not follower.is_usable()
+
+
+@pytest.mark.parametrize("skew", [-11, 11])
+def test_clocks_that_disagree_make_a_view_old(
+    follower: ControlFollower, hands: Hands, skew: int
+) -> None:
+    """A heartbeat from the future would else look fresh for ever."""
+    ahead = entry("heartbeat", issued_at=hands.now_ns + skew * SECOND)
+    follower.take_in(Reading([ahead], is_at_end=True), hands.now_ns)
+    assert not follower.is_usable()
+
+
+def test_a_feed_that_begins_anew_shows_no_past(follower: ControlFollower, hands: Hands) -> None:
+    """While old records come a second time, the last whole view goes on answering."""
+    follower.take_in(beat(hands, entry("session:a", "killed")), hands.now_ns)
+    again = Reading([entry("session:a", "active")], is_restart=True)
+    follower.take_in(again, hands.now_ns)
+    assert follower.standing(["session:a"])[0] == "killed"
+    follower.take_in(beat(hands, entry("session:a", "quarantined")), hands.now_ns)
+    assert follower.standing(["session:a"])[0] == "quarantined"
+
+
+def test_too_many_keys_make_the_view_old(
+    follower: ControlFollower, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past the bound nothing is dropped in silence: the view counts as unusable in time."""
+    monkeypatch.setattr("interlock.control_view.KEYS_MAX", 2)
+    follower.take_in(beat(hands), hands.now_ns)
+    hands.now_ns += 11 * SECOND
+    many = [entry(f"session:{n}", "killed") for n in range(3)]
+    follower.take_in(beat(hands, *many), hands.now_ns)
+    assert not follower.is_usable()
+
+
+def test_a_feed_out_of_reach_is_tried_again_and_counted(hands: Hands) -> None:
+    """Trouble with the feed ends neither the thread nor the view."""
+    follower = ControlFollower(no_feed, Clock(), age_ns_max=10 * SECOND)
+    assert not follower.wait_until_usable(0.05)
+    follower.stop(5)
+    assert follower.errors_count >= 1
+    follower.stop(5)
+
+
+def test_a_forked_child_keeps_what_was_known(follower: ControlFollower, hands: Hands) -> None:
+    """In the child a stopped session stays stopped before the topic was read there."""
+    follower.take_in(beat(hands, entry("session:a", "killed")), hands.now_ns)
+    follower.after_fork_in_child()
+    assert follower.standing(["session:a"])[0] == "killed"
+    assert follower.was_usable
+    follower.take_in(Reading([entry("session:a", "active")], is_restart=True), hands.now_ns)
+    assert follower.standing(["session:a"])[0] == "killed"
