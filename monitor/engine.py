@@ -99,7 +99,7 @@ class Engine:
         self._changed: dict[str, _Scope] = {}
         self._dropped: list[str] = []
         self._wakes: list[tuple[int, str]] = []
-        self.duplicates_count = 0
+        self._duplicates_count = 0
 
     def step(self, given: Input, group: str = "") -> list[Finding]:
         """Take in one input; findings in the order in which they were decided."""
@@ -193,6 +193,11 @@ class Engine:
             del self._scopes[name]
             self._changed.pop(name, None)
 
+    def take_duplicates_count(self) -> int:
+        """Repeats that were met since the last call; they changed nothing."""
+        count, self._duplicates_count = self._duplicates_count, 0
+        return count
+
     @property
     def scopes_count(self) -> int:
         """Scopes in memory."""
@@ -204,7 +209,7 @@ class Engine:
         id_digest = _id_digest(event.id)
         known = scope.seen.get(id_digest)
         if known == event.digest:
-            self.duplicates_count += 1
+            self._duplicates_count += 1
             return []
         settings = self.settings
         admission = admit(

@@ -1,0 +1,36 @@
+"""What one turn of the loop gathered before anything of it was stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from monitor.decode.rejected import Rejected
+from monitor.finding import Finding
+
+
+@dataclass(slots=True)
+class Batch:
+    """Counts and results of one turn. Plain numbers: metrics take them once a batch."""
+
+    events_count: int = 0
+    duplicates_count: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    dead_letters: list[Rejected] = field(default_factory=list)
+    is_urgent: bool = False
+    """A finding stops somebody: the batch ends here, so that the stop waits for nothing."""
+
+    def take(self, findings: list[Finding]) -> None:
+        """Add findings; one that enforces makes the batch urgent."""
+        self.findings += findings
+        if not self.is_urgent:
+            self.is_urgent = any(
+                f.type == "violated"
+                and f.mode == "enforce"
+                and {"quarantine", "kill"} & {*f.respond}
+                for f in findings
+            )
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing happened."""
+        return not (self.events_count or self.findings or self.dead_letters)

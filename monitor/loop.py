@@ -1,0 +1,238 @@
+"""The loop: the only place that orders effects.
+
+    poll -> decode -> merge -> provenance -> ENGINE -> plan -> COMMIT -> act -> publish -> offsets
+
+State, positions, findings and planned actions become durable in one transaction; only then is
+anything done, and what is done is marked. A crash before the commit leaves the last batch to be
+read again; a crash after it leaves actions and findings in the outbox, which the next start
+carries out first. What happens twice carries the same id.
+
+A batch that stops somebody ends at the event which asked for it: a stop waits for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from invariants.event import Event, Tick
+from invariants.state import StateError
+from monitor.batch import Batch
+from monitor.clock import Clock
+from monitor.decode.native import decode_event
+from monitor.decode.rejected import Rejected
+from monitor.effects import Effects
+from monitor.engine import Engine, LoadedScope
+from monitor.finding import Finding
+from monitor.log import say
+from monitor.merge import Item, Merger
+from monitor.order import Noticed
+from monitor.provenance import Provenance
+from monitor.respond import Action, ResponsePolicy, admit, plan
+from monitor.sources.base import Notice, Poll, Record, Source, Stream
+from monitor.store import Store, StoreError
+from monitor.store_records import Change, Committed, Position
+
+POLL_WAIT_S: Final = 0.05
+"""Chosen: how long an idle turn waits for records; ticks and heartbeats come between turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSettings:
+    """What the loop needs of the configuration."""
+
+    batch_records_max: int = 1_000
+    lateness_ns: int = 0
+    skew_ns: int = 5_000_000_000
+    tick_slack_ns: int = 2_000_000_000
+    """How far the broker's clock may be behind ours without a tick coming too early."""
+    gives_ticks: bool = True
+    """False for finished files and backfills: there, only events decide deadlines."""
+
+
+class Loop:
+    """One monitor at work. `turn` takes one batch through; `run` turns until told to stop."""
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        engine: Engine,
+        store: Store,
+        effects: Effects,
+        clock: Clock,
+        provenance: Provenance,
+        policy: ResponsePolicy,
+        settings: LoopSettings,
+        group_of: Callable[[Stream], str],
+        observe: Callable[[Batch, Committed], None],
+    ) -> None:
+        self._source = source
+        self._engine = engine
+        self._store = store
+        self._effects = effects
+        self._clock = clock
+        self._provenance = provenance
+        self._policy = policy
+        self._settings = settings
+        self._group_of = group_of
+        self._observe = observe
+        self._merger = Merger(group_of, settings.lateness_ns, settings.skew_ns)
+        self._committed: dict[Stream, int] = {}
+        self._is_drained = False
+
+    def start(self) -> None:
+        """Carry out what a crash may have left, then place the source where the store ended."""
+        self._effects.catch_up()
+        positions = self._store.load_positions()
+        self._committed = {stream: p.next_offset for stream, p in positions.items()}
+        self._engine.expect(self._store.load_deadlines())
+        self._source.resume(self._committed)
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        """Turn until told to stop, or until a source that ends has ended."""
+        while not should_stop() and not self.turn():
+            pass
+
+    def turn(self) -> bool:
+        """One batch from poll to offsets. True when there will be no more."""
+        is_behind = self._merger.held_count() > self._settings.batch_records_max
+        poll = Poll() if is_behind else self._poll()
+        batch = Batch()
+        self._take_records(batch)
+        if not batch.is_urgent:
+            batch.take(self._tick())
+        self._finish(batch)
+        is_idle = self._merger.held_count() == 0
+        if poll.is_finished:
+            self._is_drained = True
+        return self._is_drained and is_idle
+
+    def _poll(self) -> Poll:
+        poll = self._source.poll(POLL_WAIT_S, self._settings.batch_records_max)
+        for notice in poll.notices:
+            self._tell(notice)
+        if poll.lost:
+            for stream in poll.lost:
+                self._merger.forget(stream)
+            self._engine.forget_groups(frozenset(self._group_of(s) for s in poll.lost))
+        if poll.gained:
+            positions = self._store.load_positions()
+            self._committed = {stream: p.next_offset for stream, p in positions.items()}
+            self._source.resume(self._committed)
+        for record in poll.records:
+            self._merger.put(record.stream, record.origin.offset, self._decode(record))
+        self._merger.know(poll.frontiers)
+        return poll
+
+    def _decode(self, record: Record) -> Event | Rejected:
+        return decode_event(
+            record.value,
+            record.origin,
+            arrival_ns=record.arrival_ns,
+            principal=self._principal(record),
+        )
+
+    @staticmethod
+    def _principal(record: Record) -> str:
+        """A topic of one principal is its identity; nothing inside the event ever is."""
+        prefix = "agent.events."
+        topic = record.origin.topic
+        return topic.removeprefix(prefix) if topic.startswith(prefix) else ""
+
+    def _take_records(self, batch: Batch) -> None:
+        while batch.events_count < self._settings.batch_records_max and not batch.is_urgent:
+            item = self._merger.next()
+            if item is None:
+                return
+            batch.events_count += 1
+            if isinstance(item.content, Rejected):
+                batch.dead_letters.append(item.content)
+            else:
+                batch.take(self._step(item, item.content))
+
+    def _step(self, item: Item, event: Event) -> list[Finding]:
+        group = self._group_of(item.stream)
+        if not self._provenance.may_assert(item.stream.topic, event.kind):
+            text = f"`{item.stream.topic}` may not assert `{event.kind}`; the event is not seen"
+            return self._engine.refuse(event, Noticed("provenance", text), group)
+        try:
+            return self._engine.step(event, group)
+        except (StoreError, StateError):
+            raise  # What was remembered cannot be read: going on would be a clean slate.
+        except Exception as error:  # noqa: BLE001 (the one place; it counts and tells what it met)
+            # Our own fault, met by one event: told as a finding, the stream goes on. The scope
+            # keeps the state that it had, since a step makes a new one or none.
+            say(
+                "error",
+                "step_failed",
+                origin=str(event.origin),
+                session=event.session,
+                error=type(error).__name__,
+            )
+            text = f"the engine failed on this event ({type(error).__name__}): it was not judged"
+            return self._engine.refuse(event, Noticed("unevaluable", text), group)
+
+    def _tick(self) -> list[Finding]:
+        """Tell each group how far time has come: to where nothing earlier can arrive."""
+        if not self._settings.gives_ticks:
+            return []
+        now_ns = self._clock.now_ns() - self._settings.tick_slack_ns
+        findings: list[Finding] = []
+        for group in self._merger.groups():
+            reached_ns = self._merger.read_to_ns(group, now_ns)
+            if reached_ns is not None:
+                tick = Tick(reached_ns - self._settings.lateness_ns)
+                findings += self._engine.tick(tick.time_ns, frozenset({group}))
+        return findings
+
+    def _finish(self, batch: Batch) -> None:
+        """Make the batch durable, then act on it, then tell the source."""
+        positions = self._merger.positions()
+        changes, dropped = self._engine.take_changes()
+        moved = {s: p for s, p in positions.items() if self._committed.get(s) != p}
+        if not (changes or dropped or moved or not batch.is_empty):
+            self._effects.idle()
+            return
+        self._effects.publish_dead_letters(batch.dead_letters)
+        change = Change(
+            positions={stream: Position(offset) for stream, offset in moved.items()},
+            scopes=changes,
+            dropped=dropped,
+            findings=batch.findings,
+            actions=self._plan(batch.findings),
+        )
+        committed = self._store.commit(change)
+        self._committed.update(moved)
+        self._effects.carry_out(committed)
+        self._source.commit(positions)
+        batch.duplicates_count = self._engine.take_duplicates_count()
+        self._observe(batch, committed)
+
+    def _plan(self, findings: list[Finding]) -> tuple[Action, ...]:
+        if not findings:
+            return ()
+        planned = []
+        for finding in findings:
+            actions = plan(finding, self._policy)
+            known = self._store.known_actions(action.id for action in actions)
+            planned.append((finding, tuple(a for a in actions if a.id not in known)))
+        stopped = self._store.targets_stopped(self._clock.now_ns())
+        return admit(planned, stopped, self._policy)
+
+    @staticmethod
+    def _tell(notice: Notice) -> None:
+        say("error", "source_notice", kind=notice.kind, stream=str(notice.stream), text=str(notice))
+
+
+def scope_loader(store: Store) -> Callable[[str], LoadedScope]:
+    """How the engine gets at what the store holds of a scope."""
+
+    def load(scope: str) -> LoadedScope:
+        stored = store.load_scope(scope)
+        if stored.header is None:
+            return LoadedScope(None, {}, {})
+        return LoadedScope(stored.header, stored.states, store.load_seen(scope))
+
+    return load
