@@ -2,7 +2,7 @@
 
 Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for use here.
 
-    E1xx  CEL expressions (`invariants/cel`)
+    E1xx  CEL expressions (the table stands at the head of `invariants/cel/check.py`)
     E201  not YAML, or several documents     E202  too large, too many values, too deep
     E203  a key or form stands twice         E204  unknown key
     E205  missing key                        E206  empty value
@@ -23,10 +23,9 @@ Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for us
     E405  future operator not at the top     E406  variable not bound by the event at hand
     E407  operand that does not bind         E408  left side of `since` or `until`
     E409  order inside a temporal operator   E410  order of truth values
-    E411  too large once written out
+    E411  too large once written out         E412  types that can never match
     W501  `never: a implies b`               W502  predicate that nothing uses
     W503  `previous` or `next`               W504  variable that occurs once
-    W505  `double(` or arithmetic on fields
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from .check_binding import atoms_of, check_formula, subformulas
 from .check_predicate import check_predicate
+from .check_types import check_types
 from .errors import Fault, SpecError
 from .formula.ast import AggregateComparison, Atom
 from .lint import lint_formula
@@ -45,12 +45,8 @@ from .spec import InvariantSpec, PredicateSpec, Spec
 
 def check_specs(specs: Sequence[Spec]) -> list[Fault]:
     """All faults and warnings of whole files, sorted by file and place."""
-    faults: list[Fault] = []
-    for spec in specs:
-        faults += _check_file(spec)
-        faults += _unused_predicates(spec)
-    faults += _repeated_ids(specs)
-    return _in_order(faults)
+    faults = [fault for spec in specs for fault in _check_file(spec)]
+    return _in_order([*faults, *_repeated_ids(specs), *_unused_predicates(specs, faults)])
 
 
 def read_specs(texts: Sequence[tuple[str, str]]) -> tuple[tuple[Spec, ...], list[Fault]]:
@@ -70,9 +66,8 @@ def read_specs(texts: Sequence[tuple[str, str]]) -> tuple[tuple[Spec, ...], list
             continue
         specs.append(reading.spec)
         faults += _check_file(reading.spec, reading.predicates_refused)
-        if reading.is_whole:
-            faults += _unused_predicates(reading.spec)
     faults += _repeated_ids(specs)
+    faults += _unused_predicates(specs, faults)
     if any(fault.severity == "error" for fault in faults):
         raise SpecError(_in_order(faults))
     return tuple(specs), _in_order(faults)
@@ -90,7 +85,7 @@ def _check_file(spec: Spec, refused: Collection[str] = ()) -> Iterator[Fault]:
     known = {predicate.name: predicate for predicate in spec.predicates}
     for invariant in spec.invariants:
         yield from _check_names(invariant, known, refused, spec.file)
-        errors = check_formula(invariant, spec.file)
+        errors = [*check_formula(invariant, spec.file), *check_types(invariant, spec)]
         yield from errors
         if not errors:
             yield from lint_formula(invariant, spec.file)
@@ -113,7 +108,7 @@ def _check_names(
             yield from _check_values(atom, names, predicate, file)
         elif atom.predicate not in refused:
             message = f"there is no predicate `{atom.predicate}` in this file"
-            mend = did_you_mean(atom.predicate, known)
+            mend = did_you_mean(atom.predicate, known) if known else "declare it in `predicates:`"
             yield Fault(file, atom.place, "E401", message, mend)
     for comparison in _aggregates_of(invariant):
         predicate = known.get(comparison.aggregate.atom.predicate)
@@ -154,10 +149,13 @@ def _repeated_ids(specs: Sequence[Spec]) -> Iterator[Fault]:
             first.setdefault(invariant.id, where)
 
 
-def _unused_predicates(spec: Spec) -> Iterator[Fault]:
-    used = {atom.predicate for i in spec.invariants for atom in atoms_of(i.formula)}
-    for predicate in spec.predicates:
-        if predicate.name not in used:
-            message = f"no invariant uses the predicate `{predicate.name}`"
-            mend = "use it, or take it away"
-            yield Fault(spec.file, predicate.place, "W502", message, mend, "warning")
+def _unused_predicates(specs: Sequence[Spec], faults: Sequence[Fault]) -> Iterator[Fault]:
+    """Warnings for files without an error; a misspelt name would make its predicate unused."""
+    faulty = {fault.file for fault in faults if fault.severity == "error"}
+    for spec in specs:
+        used = {atom.predicate for i in spec.invariants for atom in atoms_of(i.formula)}
+        for predicate in spec.predicates:
+            if predicate.name not in used and spec.file not in faulty:
+                message = f"no invariant uses the predicate `{predicate.name}`"
+                mend = "use it, or take it away"
+                yield Fault(spec.file, predicate.place, "W502", message, mend, "warning")

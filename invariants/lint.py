@@ -43,6 +43,8 @@ def _lonely_variables(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
             if counts[variable] == 1:
                 message = f"the variable `{variable}` occurs once, in `{format_formula(leaf)}`"
                 mend = f"write `_` in place of `{variable}`, or use it"
+                if isinstance(leaf, Comparison):
+                    mend = f"give it a value of the event: `p(name={variable})`"
                 yield Fault(file, leaf.place, "W504", message, mend, "warning")
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from .errors import Fault, Place
 from .load_invariant import read_invariant
-from .shape import CEL_WORDS, Shape
+from .shape import CEL_WORDS, Shape, sort_of
 from .spec import InvariantSpec, PredicateSpec, Source, Spec
 from .yaml_faults import E_FLOW_MAP, E_SHAPE, E_VERSION
 from .yaml_text import YamlMap, YamlNode, YamlScalar, read_yaml
@@ -87,7 +87,7 @@ def _check_version(node: YamlNode | None, top: YamlMap, shape: Shape) -> None:
     if node is None:
         shape.add(top.place, E_VERSION, "this file does not say its `version`", mend)
     elif not isinstance(node, YamlScalar) or node.value is True or node.value != VERSION:
-        message = f"this is no version that is understood here; {VERSION} is"
+        message = f"`version` is {sort_of(node)}, and only {VERSION} is understood here"
         shape.add(node.place, E_VERSION, message, mend)
 
 

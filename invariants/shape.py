@@ -30,6 +30,8 @@ from .yaml_text import YamlList, YamlMap, YamlNode, YamlScalar
 
 Choice = TypeVar("Choice", bound=str)
 
+KNOWN_SHOWN_MAX: Final = 20  # Chosen: all fields of an event; a longer list is no help.
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 # Source: the CEL specification, "Syntax": words that are no identifiers.
 CEL_WORDS: Final = frozenset(
@@ -46,8 +48,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         return f"did you mean `{close[0]}`?"
     if not names:
         return "there is none"
-    shown = ", ".join(f"`{name}`" for name in names[:12])
-    return f"there are {shown}{', ...' if len(names) > 12 else ''}"
+    shown = ", ".join(f"`{name}`" for name in names[:KNOWN_SHOWN_MAX])
+    return f"known: {shown}{', ...' if len(names) > KNOWN_SHOWN_MAX else ''}"
 
 
 class Shape:
@@ -73,7 +75,9 @@ class Shape:
         self.add(place, E_NOT_YET, f"{what} is not in this version yet", mend)
 
     def has_value(self, node: YamlNode, what: str) -> bool:
-        """Is there anything? Tells E206 otherwise."""
+        """Is there anything? Tells E206 otherwise; is silent where a fault was told before."""
+        if node.is_refused:
+            return False
         match node:
             case YamlScalar(value=value):
                 is_empty = value is None or value == ""
@@ -199,5 +203,7 @@ def sort_of(node: YamlNode) -> str:
             return f"the truth value {show_text(node.text)}"
         case YamlScalar(value=int() | float()):
             return f"the number {show_text(node.text)}"
+        case YamlScalar(value=None):
+            return "empty"
         case YamlScalar():
             return f"the text {show_text(node.text)}"

@@ -88,7 +88,8 @@ def _explain(problem: str, context: str, line: str, column: int) -> tuple[str, s
     if "'\\t' that cannot start" in problem:
         return "a tab stands where YAML takes only spaces", "indent with spaces"
     if match := re.search(r"found character '(.)' that cannot start any token", problem):
-        return f"a value without quotes cannot start with `{match[1]}`", BLOCK_MEND
+        shown = "a backtick" if match[1] == "`" else f"`{match[1]}`"
+        return f"a value without quotes cannot start with {shown}", BLOCK_MEND
     if context == "while scanning an alias":
         return "a value that starts with `*` is an alias in YAML", 'put it in quotes: `"*..."`'
     if context == "while scanning an anchor":
@@ -113,6 +114,8 @@ def _explain_structure(problem: str, context: str, line: str, column: int) -> tu
         return "this is indented differently from its neighbours", "line it up with them"
     if "could not find expected ':'" in problem:
         return "this line is no `key: value`", "add the `:`, or indent what continues a value"
+    if context == "while scanning a block scalar":
+        return "`>` and `|` begin a block, whose text stands on the next lines", BLOCK_MEND
     if "flow mapping" in context:
         return (
             "a value that starts with `{` is a map in YAML, and this one is not closed",

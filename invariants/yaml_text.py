@@ -44,7 +44,8 @@ Resolved = str | int | float | bool | None
 class YamlScalar:
     """A scalar: its text, what the core schema makes of it, and the piece of file it came from.
 
-    `is_cut` says that a comment follows it on its line.
+    `is_cut` says that a comment follows it on its line; `is_refused`, of every node, that a fault
+    was told of it and nothing can be said of what it would have been.
     """
 
     place: Place
@@ -53,6 +54,7 @@ class YamlScalar:
     style: Style
     raw: str
     is_cut: bool = False
+    is_refused: bool = False
 
     def source(self) -> Source:
         """The text with the place of every character in it."""
@@ -67,6 +69,7 @@ class YamlList:
     place: Place
     items: tuple[YamlNode, ...]
     is_flow: bool
+    is_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class YamlMap:
     place: Place
     entries: tuple[tuple[YamlScalar, YamlNode], ...]
     is_flow: bool
+    is_refused: bool = False
 
 
 YamlNode = YamlScalar | YamlList | YamlMap
@@ -175,10 +179,10 @@ class _Builder:
             self.stack.append(_Open(event))
             if len(self.stack) > DEPTH_MAX:
                 self.stop(E_BOUND, f"more than {DEPTH_MAX} levels deep", "nest less")
-        elif isinstance(event, yaml.ScalarEvent):
+        elif isinstance(event, yaml.ScalarEvent) and fault is None:
             self.place_node(self.scalar(event))
         else:
-            self.place_node(YamlScalar(self.place, "*", "*", "plain", "*"))
+            self.place_node(self.refused_scalar())
 
     def scalar(self, event: yaml.ScalarEvent) -> YamlScalar:
         start, end = event.start_mark, event.end_mark
@@ -192,11 +196,14 @@ class _Builder:
             message = "this text holds half of a surrogate pair"
             mend = "write the character itself, or one `\\U` escape with eight digits"
             self.add(E_CHARACTER, message, mend)
-            return YamlScalar(self.place, "?", "?", style, "?", is_cut)
+            return self.refused_scalar()
         value: Resolved = event.value
-        if style == "plain" and event.tag is None:
+        if style == "plain":
             value = self.resolved(event.value)
         return YamlScalar(self.place, event.value, value, style, raw, is_cut)
+
+    def refused_scalar(self) -> YamlScalar:
+        return YamlScalar(self.place, "?", "?", "plain", "?", is_refused=True)
 
     def resolved(self, text: str) -> Resolved:
         if len(text) > NUMBER_CHARACTERS_MAX and text.lstrip("+-.").isdigit():
@@ -221,7 +228,9 @@ class _Builder:
 
     def take_key(self, top: _Open, node: YamlNode) -> None:
         top.is_key_refused = True
-        top.key = YamlScalar(node.place, "?", "?", "plain", "?")
+        top.key = self.refused_scalar()
+        if node.is_refused:
+            return
         if not isinstance(node, YamlScalar):
             self.add(E_SHAPE, "a key is text, and this is none", "write `name: value`", node.place)
         elif not isinstance(node.value, str):
@@ -239,7 +248,9 @@ class _Builder:
     def close(self) -> None:
         top = self.stack.pop()
         place, is_flow = _place(top.start), bool(top.start.flow_style)
-        node: YamlNode = YamlMap(place, tuple(top.entries), is_flow)
+        # A map that lost all its keys to faults is not told to be empty as well.
+        is_refused = not top.entries and bool(top.is_key_refused)
+        node: YamlNode = YamlMap(place, tuple(top.entries), is_flow, is_refused)
         if isinstance(top.start, yaml.SequenceStartEvent):
             node = YamlList(place, tuple(top.items), is_flow)
         self.place_node(node)

@@ -1,0 +1,118 @@
+"""Values that can never be equal, or never be summed, because of what they are (E412).
+
+A type is used only where it is certain before any event: of a literal, and of a CEL expression
+whose type the checker knows. Whatever may be anything is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from .cel.ast import Call
+from .cel.check import check
+from .cel.lexer import SyntaxFault
+from .cel.parser import parse
+from .check_binding import atoms_of, subformulas
+from .errors import Fault, Place
+from .fact import Value
+from .formula.ast import AggregateComparison, Comparison, Constant, Term, Variable
+from .formula.format import format_literal
+from .spec import InvariantSpec, Source, Spec
+
+# Types of CEL as docs/language.md compares values; all others may turn out as anything.
+_SORTS: Final = {
+    "string": "text",
+    "int": "a number",
+    "double": "a number",
+    "bool": "a truth value",
+}
+
+
+def check_types(invariant: InvariantSpec, spec: Spec) -> Iterator[Fault]:
+    """Faults of one invariant; `known` is what is certain of its variables so far."""
+    sorts = _value_sorts(invariant, spec)
+    known: dict[str, str] = {}
+    for atom in atoms_of(invariant.formula):
+        for name, term in atom.arguments:
+            sort = sorts.get((atom.predicate, name))
+            what = f"`{name}` of `{atom.predicate}`"
+            yield from _match(term, sort, known, what=what, place=atom.place, file=spec.file)
+    for node in subformulas(invariant.formula):
+        if isinstance(node, Comparison):
+            yield from _check_comparison(node, known, spec.file)
+        elif isinstance(node, AggregateComparison):
+            yield from _check_aggregate(node, sorts, known, spec.file)
+
+
+def _value_sorts(invariant: InvariantSpec, spec: Spec) -> Mapping[tuple[str, str], str]:
+    """What is certain of the values of the predicates that the invariant names."""
+    used = {atom.predicate for atom in atoms_of(invariant.formula)}
+    sorts: dict[tuple[str, str], str] = {}
+    for predicate in spec.predicates:
+        for name, source in predicate.values if predicate.name in used else ():
+            sort = _sort_of_source(source, spec)
+            if sort is not None:
+                sorts[predicate.name, name] = sort
+    return sorts
+
+
+def _sort_of_source(source: Source, spec: Spec) -> str | None:
+    try:
+        node = parse(source.text, Place())
+    except SyntaxFault:
+        return None  # Told already, where the predicate was compiled.
+    if isinstance(node, Call) and node.function == "number":
+        return "a number"  # For CEL an int or a double, and so of no certain type.
+    certain, faults = check(node, file=spec.file, lists=spec.lists)
+    return None if faults else _SORTS.get(certain)
+
+
+def _sort_of_value(value: Value) -> str:
+    if isinstance(value, str):
+        return "text"
+    return "a truth value" if isinstance(value, tuple) else "a number"
+
+
+def _match(
+    term: Term, sort: str | None, known: dict[str, str], *, what: str, place: Place, file: str
+) -> Iterator[Fault]:
+    """One argument; what it says of a variable is remembered."""
+    if sort is None:
+        return
+    if isinstance(term, Constant) and _sort_of_value(term.value) != sort:
+        literal = format_literal(term.value)
+        message = f"{what} is {sort}, and `{literal}` is {_sort_of_value(term.value)}"
+        yield Fault(file, place, "E412", message, f"they are never equal; compare with {sort}")
+    elif isinstance(term, Variable) and known.setdefault(term.name, sort) != sort:
+        message = f"{what} is {sort}, and `{term.name}` is {known[term.name]} elsewhere"
+        yield Fault(file, place, "E412", message, "they are never equal; convert one in `with`")
+
+
+def _check_comparison(node: Comparison, known: Mapping[str, str], file: str) -> Iterator[Fault]:
+    left, right = (
+        known.get(side.name) if isinstance(side, Variable) else _sort_of_value(side.value)
+        for side in (node.left, node.right)
+    )
+    if left is not None and right is not None and left != right:
+        message = f"`{node.operator}` compares {left} with {right}"
+        yield Fault(file, node.place, "E412", message, "convert one of them in `with`")
+
+
+def _check_aggregate(
+    node: AggregateComparison,
+    sorts: Mapping[tuple[str, str], str],
+    known: Mapping[str, str],
+    file: str,
+) -> Iterator[Fault]:
+    aggregate, bound = node.aggregate, node.bound
+    if isinstance(bound, Variable) and known.get(bound.name, "a number") != "a number":
+        message = f"an aggregate is a number, and `{bound.name}` is {known[bound.name]}"
+        yield Fault(file, node.place, "E412", message, "convert it in `with`: `number(...)`")
+    if aggregate.value is None or aggregate.function == "distinct":
+        return
+    sort = sorts.get((aggregate.atom.predicate, aggregate.value), "a number")
+    if sort != "a number":
+        what = f"`{aggregate.value}` of `{aggregate.atom.predicate}`"
+        message = f"`{aggregate.function}` takes numbers, and {what} is {sort}"
+        yield Fault(file, node.place, "E412", message, "convert it in `with`: `number(...)`")

@@ -1,0 +1,71 @@
+"""What is said of faulty invariant files, word for word, beside the files themselves.
+
+`INTERLOCK_UPDATE_GOLDEN=1 pytest tests/golden` writes the expected texts anew; read the
+difference as you would read code.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from invariants.check import check_specs, read_specs
+from invariants.errors import Fault, SpecError
+from invariants.load import load_spec
+
+HERE = Path(__file__).parent
+BAD = sorted((HERE / "bad").glob("*.yaml"))
+GOOD = sorted((HERE / "good").glob("*.yaml"))
+IS_UPDATE = os.environ.get("INTERLOCK_UPDATE_GOLDEN") == "1"
+
+
+def _read(path: Path) -> str:
+    # Line ends stay as they are: some files are about them.
+    return path.read_bytes().decode("utf-8")
+
+
+def _faults(path: Path) -> tuple[Fault, ...]:
+    try:
+        _, warnings = read_specs([(path.name, _read(path))])
+    except SpecError as error:
+        return error.faults
+    return tuple(warnings)
+
+
+def _hold_against_golden(path: Path, faults: tuple[Fault, ...]) -> None:
+    told = "".join(f"{fault}\n" for fault in faults)
+    golden = path.with_suffix(".txt")
+    if IS_UPDATE:
+        golden.write_text(told, encoding="utf-8")
+    assert told == golden.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_bad_file(path: Path) -> None:
+    """Every fault is told in one line, with its place, its reason and how to mend it."""
+    faults = _faults(path)
+    assert any(fault.severity == "error" for fault in faults)
+    lines_count = _read(path).count("\n") + 1
+    for fault in faults:
+        assert 1 <= fault.place.line <= lines_count
+        assert fault.mend or fault.code.startswith("E1"), "syntax of CEL is told without a mend"
+        assert len(str(fault).splitlines()) == 1
+    _hold_against_golden(path, faults)
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+def test_good_file(path: Path) -> None:
+    """A good file is loaded whole, and its warnings are as expected."""
+    faults = _faults(path)
+    assert all(fault.severity == "warning" for fault in faults)
+    spec, load_faults = load_spec(_read(path), path.name)
+    assert spec is not None
+    assert [*load_faults, *check_specs([spec])] == list(faults)
+    _hold_against_golden(path, faults)
+
+
+def test_every_text_has_its_file() -> None:
+    """No expected text is left over from a file that is gone, and bad files outnumber good."""
+    texts = {path.with_suffix(".yaml") for path in HERE.glob("*/*.txt")}
+    assert texts == {*BAD, *GOOD}
+    assert len(BAD) > 10 * len(GOOD) > 0
