@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,32 @@ from fixtures.agents.operator import APPROVALS, EVENTS, Tail
 from fixtures.agents.recordings import SESSIONS, recordings, stream
 from fixtures.agents.run import AGENTS, Outcome, run_all
 from fixtures.agents.world import SECRET_PARTS, requests
-from invariants.event import EventRecord
+from invariants.event import Event, EventRecord, Origin
+from invariants.limits import DEFAULT_LIMITS
+from invariants.program import Program, compile_program
+from monitor.decode.native import decode_event
+from monitor.engine import Engine, EngineSettings
+from monitor.invariant_files import examine, read_specs
+from monitor.spec_tests import run_examples
 
+INVARIANTS = Path(__file__).resolve().parents[2] / "fixtures" / "invariants"
 RECORDINGS_BYTES_MAX = 1_500_000
 SECRETS = {f"secret-{part}" for part in range(SECRET_PARTS)}
+
+NOTICED_BY = {
+    "coding-1": {"no-secret-egress"},
+    "coding-2": {"no-shell-from-network"},
+    "coding-3": {"released-as-tested"},
+    "support-1": {"customers-stay-inside"},
+    "support-2": {"refund-limit"},
+    "support-3": {"no-secret-by-mail"},
+    "finance-1": {"approval-before-payment", "one-payment-per-approval"},
+    "finance-2": {"approval-before-payment", "one-payment-per-approval"},
+    "finance-3": {"approval-before-payment", "one-payment-per-approval", "approval-is-answered"},
+    "operations-1": {"approval-before-production"},
+    "operations-2": {"no-password-guessing"},
+    "operations-3": {"approval-before-production", "audit-log-is-kept"},
+}
 
 
 @dataclass(frozen=True)
@@ -178,6 +200,50 @@ def test_recordings_can_be_streamed(tmp_path: Path) -> None:
     assert "approval.granted" not in {event["kind"] for event in events}
     recorded = max(r.events[-1]["ts"] for r in recordings())
     assert min(event["ts"] for event in events) > recorded
+
+
+@pytest.fixture(scope="module")
+def program() -> Program:
+    specs = read_specs(INVARIANTS)
+    return compile_program(specs, limits=DEFAULT_LIMITS, digest_key=b"demo")
+
+
+def test_invariants_are_without_fault_and_their_examples_hold() -> None:
+    """Not even a warning; every invariant has an example that holds and one that does not."""
+    specs, faults = examine(INVARIANTS)
+    assert faults == []
+    assert [result for result in run_examples(specs) if not result.is_passed] == []
+    for invariant in (invariant for spec in specs for invariant in spec.invariants):
+        assert any(example.violated_at for example in invariant.examples)
+        assert any(len(e.violated_at) < len(e.events) for e in invariant.examples)
+
+
+def test_invariants_tell_hijacked_recordings_from_honest_ones(program: Program) -> None:
+    """Each hijacked one is noticed by what was meant for it; the honest have no finding."""
+    for recording in recordings():
+        expected = NOTICED_BY[recording.agent] if recording.label == "hijacked" else set()
+        assert _found(program, recording.events) == expected, recording.session
+
+
+def test_invariants_tell_live_hijacked_agents_from_honest_ones(run: Run, program: Program) -> None:
+    """The same of the live run, whose ports and paths are others."""
+    answers = list(Tail(run.log / APPROVALS).read())
+    events = run.events()
+    for outcome in run.outcomes:
+        own = events[outcome.session] + [a for a in answers if a["session"] == outcome.session]
+        expected = NOTICED_BY[outcome.agent] if outcome.version == "hijacked" else set()
+        assert _found(program, sorted(own, key=lambda event: event["ts"])) == expected
+
+
+def _found(program: Program, events: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The invariants, or sorts of engine finding, that the events of one session give rise to."""
+    engine = Engine(program, EngineSettings(trust_ts=True))
+    found = set()
+    for offset, content in enumerate(events):
+        event = decode_event(msgspec.json.encode(content), Origin("recorded", "0", offset))
+        assert isinstance(event, Event)
+        found |= {finding.invariant or finding.type for finding in engine.step(event)}
+    return found
 
 
 def _payments(run: Run, agent: str, version: str) -> int:
