@@ -1,0 +1,53 @@
+"""Alerts in the log: one structured line a finding, for people and for what collects logs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from ..finding import Finding, Severity
+from ..log import say
+from .contract import Order, Outcome
+
+LEVELS: Final[Mapping[Severity, str]] = {
+    "info": "info",
+    "warning": "warning",
+    "critical": "critical",
+}
+
+
+class LogAlertDriver:
+    """Writes the line. Values that the invariant bound stay out: they are in the finding."""
+
+    def carry_out(self, order: Order) -> Outcome:
+        action = order.action
+        # Somebody was to be stopped and was not: that is worth a person's night.
+        level = "critical" if action.reason else LEVELS[order.finding.severity]
+        reason = {"reason": action.reason} if action.reason else {}
+        say(level, "finding", **_fields(order.finding), action=action.id, **reason)
+        return Outcome("done")
+
+    def finished(self) -> list[tuple[str, Outcome]]:
+        return []
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _fields(finding: Finding) -> dict[str, object]:
+    return {
+        "finding": finding.id,
+        "type": finding.type,
+        "severity": finding.severity,
+        "invariant": finding.invariant,
+        "summary": finding.summary,
+        "session": finding.session,
+        "agent": finding.agent,
+        "principal": finding.principal,
+        "anchor": finding.anchor.id,
+        "anchor_time_ns": finding.anchor.time_ns,
+        "prevention": finding.prevention,
+        "mode": finding.mode,
+        "is_escalated": finding.is_escalated,
+        "detail": finding.detail,
+    }

@@ -1,0 +1,20 @@
+"""How long to wait before trying again."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+FIRST_NS: Final = 1_000_000_000
+LONGEST_NS: Final = 300_000_000_000
+DOUBLINGS_MAX: Final = 20  # Beyond, any sensible longest wait is reached; 2**20 s are 12 days.
+
+
+def backoff_ns(action_id: str, attempts: int, longest_ns: int = LONGEST_NS) -> int:
+    """Twice as long each time, up to `longest_ns`, spread by a quarter.
+
+    The spread is made of the action's id and not drawn, so that a replay waits the same.
+    """
+    wait_ns = min(FIRST_NS << min(attempts, DOUBLINGS_MAX), longest_ns)
+    digest = hashlib.blake2b(f"{action_id}/{attempts}".encode(), digest_size=2).digest()
+    return wait_ns * 3 // 4 + wait_ns * int.from_bytes(digest) // (4 * 65_535)

@@ -1,0 +1,72 @@
+"""What every action driver obeys: carry out one stored action, and say what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ..finding import Finding
+from ..respond import Action, ActionKind, ActionMode
+
+OutcomeKind = Literal["done", "superseded", "started", "busy", "retry", "failed"]
+OUTCOMES: tuple[OutcomeKind | Literal["would", "held"], ...] = (
+    "done",
+    "superseded",
+    "started",
+    "busy",
+    "retry",
+    "failed",
+    "would",
+    "held",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An action to carry out, with the finding that it is about; `attempts` were made before."""
+
+    action: Action
+    finding: Finding
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an attempt came to.
+
+    `done`: it took effect. `superseded`: something stronger stands already, nothing was done.
+    `started`: it is under way, `finished` will tell. `busy`: it was not tried. `retry`: it did not
+    work; both mean to try again after `retry_after_ns`. `failed`: it did not work and will not be
+    tried again.
+    """
+
+    kind: OutcomeKind
+    detail: str = ""
+    retry_after_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One attempt, for metrics and for tests. `detail` holds no secret."""
+
+    id: str
+    kind: ActionKind
+    mode: ActionMode
+    outcome: OutcomeKind
+    detail: str
+
+
+class ActionDriver(Protocol):
+    """Carries out the actions of one kind on one sort of target.
+
+    An action may be handed over again after a crash: taking effect twice must do no harm.
+    """
+
+    def carry_out(self, order: Order) -> Outcome:
+        """Try once. What goes wrong outside is an outcome, never an exception."""
+
+    def finished(self) -> list[tuple[str, Outcome]]:
+        """Ids and outcomes of what had been `started` and is over now."""
+
+    def close(self) -> None:
+        """Let go of threads and sockets. Safe to call twice."""

@@ -1,0 +1,206 @@
+"""Alerts over HTTP: each finding is posted, signed, to one address that the operator names.
+
+    POST PATH
+    Content-Type: application/json
+    Interlock-Delivery: a-...            the action's id: the same for every attempt
+    Interlock-Timestamp: 1767225600      seconds since 1970, of this attempt
+    Interlock-Signature: v1=HEX          HMAC-SHA256 of TIMESTAMP + "." + body
+
+The receiver compares the signature in constant time, refuses old timestamps, and ignores a
+delivery that it has seen. Any 2xx is taken as received. Redirects are not followed: they would
+carry findings to an address that nobody configured. Posting happens on a thread of its own, so
+that a slow receiver delays neither the stream nor a kill.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import http.client
+import queue
+import ssl
+import threading
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from invariants.errors import ConfigError
+
+from ..clock import Clock
+from ..respond import Action
+from ..secret import Secret
+from .backoff import backoff_ns
+from .contract import Order, Outcome
+
+WAITING_MAX: Final = 200  # Deliveries handed to the thread; the others stay in the store.
+CLOSE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAddress:
+    """Where to post; see `parse_webhook_url`."""
+
+    is_tls: bool
+    host: str
+    port: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """`secret` None sends unsigned. `attempts_max` counts the first one too."""
+
+    address: WebhookAddress
+    secret: Secret | None = None
+    timeout_s: float = 5.0
+    attempts_max: int = 20
+    ca_file: str | None = None
+
+
+def parse_webhook_url(text: str) -> WebhookAddress:
+    """The address that an `http://` or `https://` URL names.
+
+    Raises
+    ------
+    ConfigError
+        For another scheme, a password in the URL (it would end up in logs), or no host.
+
+    Examples
+    --------
+    >>> parse_webhook_url("https://alerts.example/in?team=a")
+    WebhookAddress(is_tls=True, host='alerts.example', port=443, path='/in?team=a')
+    """
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ConfigError("`webhook.url` cannot be read as an address") from None
+    if parts.scheme not in ("http", "https"):
+        raise ConfigError("`webhook.url` must begin with `https://` or `http://`")
+    if "@" in parts.netloc:
+        raise ConfigError(
+            "`webhook.url` takes no user or password; use `webhook.secret_file` to sign"
+        )
+    is_plain = text.isascii() and text.isprintable() and " " not in text
+    if not parts.hostname or parts.fragment or not is_plain:
+        raise ConfigError("`webhook.url` must be like `https://HOST[:PORT]/PATH`, in plain ASCII")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    is_tls = parts.scheme == "https"
+    return WebhookAddress(is_tls, parts.hostname, port or (443 if is_tls else 80), path)
+
+
+def sign(secret: Secret, timestamp_s: int, body: bytes) -> str:
+    """The value of `Interlock-Signature`; a receiver computes the same and compares."""
+    text = f"{timestamp_s}.".encode() + body
+    return "v1=" + hmac.new(secret.reveal(), text, hashlib.sha256).hexdigest()
+
+
+class WebhookDriver:
+    """Hands deliveries to its thread; `finished` gives their outcomes back."""
+
+    def __init__(self, settings: WebhookSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._context = _tls_context(settings)
+        self._waiting: queue.Queue[Order | None] = queue.Queue(WAITING_MAX)
+        self._over: queue.SimpleQueue[tuple[str, Outcome]] = queue.SimpleQueue()
+        self._is_closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="webhook", daemon=True)
+        self._thread.start()
+
+    def carry_out(self, order: Order) -> Outcome:
+        """`started`, or `busy` where the thread has enough to do."""
+        try:
+            self._waiting.put_nowait(order)
+        except queue.Full:
+            return Outcome("busy", "too many deliveries wait", backoff_ns(order.action.id, 2))
+        return Outcome("started")
+
+    def finished(self) -> list[tuple[str, Outcome]]:
+        outcomes = []
+        while not self._over.empty():
+            outcomes.append(self._over.get_nowait())
+        return outcomes
+
+    def close(self) -> None:
+        """Stops after the delivery at hand; what waits is in the store, and sent after a start."""
+        self._is_closed.set()
+        # Where it is full, the thread looks at `_is_closed` after the delivery at hand.
+        with contextlib.suppress(queue.Full):
+            self._waiting.put_nowait(None)
+        self._thread.join(CLOSE_S)
+
+    def deliver(self, order: Order) -> Outcome:
+        """One attempt, on the thread of the caller."""
+        action = order.action
+        try:
+            status = self._post(order)
+        except (OSError, http.client.HTTPException) as error:
+            return self._missed(order, f"{type(error).__name__}: {error}")
+        if 200 <= status < 300:
+            return Outcome("done", f"status {status}")
+        hint = "; redirects are not followed" if 300 <= status < 400 else ""
+        return self._missed(order, f"status {status} for {action.id}{hint}")
+
+    def _run(self) -> None:
+        while not self._is_closed.is_set():
+            order = self._waiting.get()
+            if order is None:
+                return
+            self._over.put((order.action.id, self.deliver(order)))
+
+    def _post(self, order: Order) -> int:
+        settings = self._settings
+        address = settings.address
+        body = _body(order)
+        timestamp_s = self._clock.now_ns() // 1_000_000_000
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "interlock",
+            "Interlock-Delivery": order.action.id,
+            "Interlock-Timestamp": str(timestamp_s),
+        }
+        if settings.secret is not None:
+            headers["Interlock-Signature"] = sign(settings.secret, timestamp_s, body)
+        connection = self._connect(address, settings.timeout_s)
+        try:
+            connection.request("POST", address.path, body, headers)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def _connect(self, address: WebhookAddress, timeout_s: float) -> http.client.HTTPConnection:
+        if self._context is None:
+            return http.client.HTTPConnection(address.host, address.port, timeout=timeout_s)
+        return http.client.HTTPSConnection(
+            address.host, address.port, timeout=timeout_s, context=self._context
+        )
+
+    def _missed(self, order: Order, detail: str) -> Outcome:
+        if order.attempts + 1 >= self._settings.attempts_max:
+            return Outcome("failed", f"given up after {order.attempts + 1} attempts: {detail}")
+        return Outcome("retry", detail, backoff_ns(order.action.id, order.attempts))
+
+
+class _Body(msgspec.Struct, frozen=True):
+    """What is posted."""
+
+    action: Action
+    finding: msgspec.Raw
+    v: int = 1
+
+
+def _body(order: Order) -> bytes:
+    return msgspec.json.encode(_Body(order.action, msgspec.Raw(msgspec.json.encode(order.finding))))
+
+
+def _tls_context(settings: WebhookSettings) -> ssl.SSLContext | None:
+    if not settings.address.is_tls:
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file)
+    except OSError as error:
+        raise ConfigError(f"`webhook.ca_file`: `{settings.ca_file}`: {error}") from None

@@ -1,0 +1,29 @@
+"""The monitor's clock: the only place of this package that reads the time of day.
+
+Everything else takes a `Clock`, so that tests, replays and simulations say what time it is.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What time it is."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since 1970, by the wall clock: it may jump, also backwards."""
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds from an arbitrary point: never goes back, for measuring how long."""
+
+
+class SystemClock:
+    """The clocks of this machine."""
+
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns()

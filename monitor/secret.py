@@ -1,0 +1,60 @@
+"""Secrets: read from files that the operator names, and never shown by accident.
+
+A `Secret` has no text form but a placeholder: in a log line, an error, a debugger or a test's
+output it cannot give itself away. Who needs the bytes asks for them by name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from invariants.errors import ConfigError
+
+SECRET_BYTES_MAX: Final = 64 * 1024  # Chosen: far above any key or token, far below a wrong file.
+PLACEHOLDER: Final = "[secret]"
+
+
+class Secret:
+    """Bytes that are never printed."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    def reveal(self) -> bytes:
+        """The bytes themselves; the caller keeps them out of logs and errors."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return PLACEHOLDER
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a secret is not written anywhere")
+
+
+def read_secret(setting: str, path: str) -> Secret:
+    """The content of a secret's file, without white space at its end.
+
+    Raises
+    ------
+    ConfigError
+        Where the file cannot be read, is empty, or is too large to be a secret. The message
+        names the setting and the path, never what the file holds.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(SECRET_BYTES_MAX + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "this is no usable path"
+        raise ConfigError(f"`{setting}`: `{path}` cannot be read: {reason}") from None
+    if len(content) > SECRET_BYTES_MAX:
+        raise ConfigError(
+            f"`{setting}`: `{path}` has more than {SECRET_BYTES_MAX} bytes; "
+            "it should hold a secret and nothing else"
+        )
+    value = content.rstrip()
+    if not value:
+        raise ConfigError(f"`{setting}`: `{path}` is empty; write the secret into it")
+    return Secret(value)

@@ -1,0 +1,367 @@
+"""The table of all settings: each field of `Settings` is one row, and nothing stands elsewhere.
+
+Parsing (`config.py`), the command line's flags and the page `docs/configuration.md`
+(`settings_page.py`) are made from it. Field names carry the unit; the names that people write do
+not, since a duration is written with its unit.
+"""
+
+# ruff: noqa: RUF009 - `row` gives a fresh field, and its default is immutable.
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, Final, Literal, get_args
+
+from .finding import SEVERITIES, EngineFindingType, Severity
+from .setting import UNITS_NS, Setting, row
+from .settings_kafka import KafkaSettings
+
+_S: Final = UNITS_NS["s"]
+_M: Final = UNITS_NS["m"]
+_H: Final = UNITS_NS["h"]
+_D: Final = UNITS_NS["d"]
+_BOUND_MAX: Final = 10_000_000  # Chosen: larger bounds are none; memory ends first.
+
+
+def _severity(type_: EngineFindingType, default: Severity, meaning: str) -> Any:
+    return row(f"severity.{type_}", "choice", default, meaning, choices=SEVERITIES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the monitor was told. Times are in ns; None means not set."""
+
+    # What is watched.
+    source: str | None = row(
+        "source",
+        "text",
+        None,
+        "Where events come from: `kafka://HOST:PORT`, `log:DIRECTORY`, a `.jsonl` or `.jsonl.gz` "
+        "file, or `-`.",
+        unset_means="must be given to run",
+    )
+    invariants: tuple[str, ...] = row(
+        "invariants",
+        "paths",
+        (),
+        "Invariant files, or directories of them.",
+        unset_means="must be given to run",
+    )
+    state_dir: str = row(
+        "state_dir",
+        "path",
+        "interlock-state",
+        "The directory of the store and its lock. On a local disk; one monitor each.",
+    )
+    mode: Literal["as-written", "observe"] = row(
+        "mode",
+        "choice",
+        "as-written",
+        "`observe` caps every invariant: nobody is stopped, and what would have been done is "
+        "recorded.",
+        choices=("as-written", "observe"),
+    )
+    asserts: Mapping[str, frozenset[str]] = row(
+        "asserts",
+        "name lists",
+        MappingProxyType({}),
+        "Per topic, the event kinds that it may assert, in place of the defaults. In the "
+        "environment and as a flag: JSON.",
+    )
+    digest_key_file: str | None = row(
+        "digest_key_file",
+        "path",
+        None,
+        "A file with the key of `digest(...)` and of fingerprints. It must last as long as any "
+        "state.",
+        unset_means="a key is made and kept in `state_dir`",
+    )
+
+    # Time.
+    trust_ts: bool = row(
+        "trust_ts",
+        "boolean",
+        False,
+        "Take producers' times as they are (backfills). Never with live agents: they choose them.",
+    )
+    lateness_ns: int = row(
+        "lateness",
+        "duration",
+        0,
+        "How late an event may arrive and still be put in order. Only 0 in this version.",
+        minimum=0,
+    )
+    skew_ns: int = row(
+        "skew",
+        "duration",
+        5 * _S,
+        "How far a producer's clock may run ahead of the broker's.",
+        minimum=0,
+        maximum=_H,
+    )
+    linger_ns: int = row(
+        "linger",
+        "duration",
+        24 * _H,
+        "How long a session's memory is kept after its end: events that still come are judged as "
+        "going on.",
+        minimum=0,
+    )
+    idle_close_ns: int = row(
+        "idle_close",
+        "duration",
+        7 * _D,
+        "A session without an event for this long is closed as if it had ended.",
+        minimum=_M,
+    )
+
+    # Bounds. What is held stays and the new is not taken in, unless said otherwise.
+    slices_max: int = row(
+        "slices_max",
+        "integer",
+        10_000,
+        "Bindings held per scope and sub-formula.",
+        minimum=1,
+        maximum=_BOUND_MAX,
+    )
+    window_entries_max: int = row(
+        "window_entries_max",
+        "integer",
+        10_000,
+        "Entries of a window per scope and sub-formula.",
+        minimum=1,
+        maximum=_BOUND_MAX,
+    )
+    pending_max: int = row(
+        "pending_max",
+        "integer",
+        1_000,
+        "Pending verdicts per scope and invariant.",
+        minimum=1,
+        maximum=_BOUND_MAX,
+    )
+    ids_max: int = row(
+        "ids_max",
+        "integer",
+        10_000,
+        "Event ids remembered per session, to tell duplicates; the oldest are forgotten first.",
+        minimum=1,
+        maximum=_BOUND_MAX,
+    )
+    scopes_in_memory_max: int = row(
+        "scopes_in_memory_max",
+        "integer",
+        50_000,
+        "Scopes held in memory; the others are read from the store when needed.",
+        minimum=1,
+        maximum=_BOUND_MAX,
+    )
+    batch_records_max: int = row(
+        "batch_records_max",
+        "integer",
+        5_000,
+        "Records judged and stored together.",
+        minimum=1,
+        maximum=100_000,
+    )
+    poll_interval_ns: int = row(
+        "poll_interval",
+        "duration",
+        _S // 2,
+        "The longest wait for records; deadlines and actions are looked at this often.",
+        minimum=_S // 1000,
+        maximum=10 * _S,
+    )
+    dlq_raw: bool = row(
+        "dlq_raw",
+        "boolean",
+        False,
+        "Keep the bytes of rejected records in the dead-letter topic. They may hold secrets.",
+    )
+
+    # Severities of what the engine itself notices.
+    severity_gap: Severity = _severity(
+        "gap", "warning", "Numbers are missing in a session: evidence may be missing."
+    )
+    severity_id_conflict: Severity = _severity(
+        "id_conflict", "warning", "Two events of different content carry one id."
+    )
+    severity_provenance: Severity = _severity(
+        "provenance",
+        "critical",
+        "A source asserted a kind of event that it may not: an agent granting itself an approval, "
+        "for example.",
+    )
+    severity_after_end: Severity = _severity(
+        "after_end", "warning", "An event of a session that had ended."
+    )
+    severity_capacity: Severity = _severity(
+        "capacity",
+        "critical",
+        "A bound was reached: from here on verdicts of the scope may be inconclusive.",
+    )
+
+    # Responses.
+    respond_issuer: str | None = row(
+        "respond.issuer",
+        "text",
+        None,
+        "The monitor's name on control records. Two monitors of one name fence each other.",
+        unset_means="`monitor-` and the store's own identity",
+    )
+    respond_principal: bool = row(
+        "respond.principal",
+        "boolean",
+        True,
+        "Stop the authenticated sender together with the session, since a new session id is free.",
+    )
+    respond_quarantine_ttl_ns: int | None = row(
+        "respond.quarantine_ttl",
+        "duration",
+        None,
+        "How long a quarantine lasts by itself.",
+        minimum=_S,
+        unset_means="until it is released",
+    )
+    respond_enforcing_per_hour_max: int = row(
+        "respond.enforcing_per_hour_max",
+        "integer",
+        60,
+        "New targets stopped in an hour. What is beyond it is held, and an alert says so: a "
+        "faulty invariant must not stop everybody, but an attack on more sessions than this "
+        "waits for a person.",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    respond_heartbeat_ns: int = row(
+        "respond.heartbeat",
+        "duration",
+        5 * _S,
+        "How often the monitor gives its sign of life on the control topic.",
+        minimum=_S,
+        maximum=10 * _M,
+    )
+    webhook_url: str | None = row(
+        "webhook.url",
+        "text",
+        None,
+        "Alerts are posted there, `http` or `https`; redirects are not followed.",
+        unset_means="alerts go to the log alone",
+    )
+    webhook_secret_file: str | None = row(
+        "webhook.secret_file",
+        "path",
+        None,
+        "A file with the secret that signs each post (HMAC-SHA256).",
+        unset_means="posts are not signed",
+    )
+    webhook_ca_file: str | None = row(
+        "webhook.ca_file",
+        "path",
+        None,
+        "Certificates to trust for `webhook.url`.",
+        unset_means="those of the system",
+    )
+    webhook_timeout_ns: int = row(
+        "webhook.timeout",
+        "duration",
+        5 * _S,
+        "How long a post may wait for the receiver.",
+        minimum=_S // 10,
+        maximum=60 * _S,
+    )
+    webhook_attempts_max: int = row(
+        "webhook.attempts_max",
+        "integer",
+        20,
+        "Attempts per alert, at growing distances (20 take about an hour); then it has failed.",
+        minimum=1,
+        maximum=1_000,
+    )
+
+    # The store.
+    store_synchronous: Literal["full", "normal"] = row(
+        "store.synchronous",
+        "choice",
+        "full",
+        "`normal` is faster; a power cut may then take back the last batches, which are read and "
+        "acted on again under the same ids.",
+        choices=("full", "normal"),
+    )
+    store_findings_retention_ns: int = row(
+        "store.findings_retention",
+        "duration",
+        30 * _D,
+        "How long published findings and their actions stay in the store.",
+        minimum=_H,
+    )
+
+    # What others see of the monitor.
+    http_host: str = row(
+        "http.host",
+        "text",
+        "127.0.0.1",
+        "The address that metrics and health are served on. There is no login.",
+    )
+    http_port: int = row(
+        "http.port", "integer", 9847, "The port; 0 takes a free one.", minimum=0, maximum=65_535
+    )
+    http_enabled: bool = row("http.enabled", "boolean", True, "Serve metrics and health at all.")
+    http_stall_limit_ns: int = row(
+        "http.stall_limit",
+        "duration",
+        30 * _S,
+        "Without a turn of the loop for this long, the monitor says that it is not healthy.",
+        minimum=_S,
+    )
+    log_level: str = row(
+        "log.level",
+        "choice",
+        "info",
+        "The least severe lines to write.",
+        choices=("debug", "info", "warning", "error", "critical"),
+    )
+    log_format: Literal["auto", "json", "text"] = row(
+        "log.format",
+        "choice",
+        "auto",
+        "`auto` writes text to a terminal and JSON elsewhere.",
+        choices=("auto", "json", "text"),
+    )
+
+    kafka: KafkaSettings = field(default_factory=KafkaSettings)
+
+    def severities(self) -> Mapping[str, Severity]:
+        """The severity of each type of finding that the engine itself makes."""
+        return {name: getattr(self, f"severity_{name}") for name in get_args(EngineFindingType)}
+
+
+TABLE: Final[tuple[Setting, ...]] = tuple(
+    f.metadata["setting"]
+    for f in (*fields(Settings), *fields(KafkaSettings))
+    if "setting" in f.metadata
+)
+
+
+def make_settings(values: Mapping[str, Any]) -> Settings:
+    """Settings from values under the names that people write; what is left out has its default."""
+    kafka = {f.name: values[n] for f in fields(KafkaSettings) if (n := _name(f)) in values}
+    others = {f.name: values[n] for f in fields(Settings) if (n := _name(f)) in values}
+    return Settings(**others, kafka=KafkaSettings(**kafka))
+
+
+def values_of(settings: Settings) -> list[tuple[Setting, Any]]:
+    """Every setting with its value, in the order of the table."""
+    return [
+        (f.metadata["setting"], getattr(holder, f.name))
+        for holder in (settings, settings.kafka)
+        for f in fields(holder)
+        if "setting" in f.metadata
+    ]
+
+
+def _name(field_: Field[Any]) -> str:
+    row = field_.metadata.get("setting")
+    return "" if row is None else str(row.name)

@@ -1,0 +1,114 @@
+"""The page `docs/configuration.md`, made of the table of settings.
+
+    python -m monitor.settings_page > docs/configuration.md
+
+A test holds the page and the table together.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from .config import CONFIG_VARIABLE, EXEMPT_VARIABLES
+from .setting import Setting, format_duration
+from .settings import TABLE
+
+_HEAD: Final = """# Configuration
+
+This page is made from the table in `monitor/settings.py` by `python -m monitor.settings_page`.
+
+Every setting can be given in three places. A flag holds over the environment, the environment
+over the file, the file over the default:
+
+| where | how |
+|---|---|
+| flag | `--http-port 9000` |
+| environment | `INTERLOCK_HTTP_PORT=9000` |
+| file, named by `--config FILE` or `{config}` | `http: {{port: 9000}}` |
+
+```yaml
+source: kafka://broker-1:9092,broker-2:9092
+invariants: [invariants/, vendor/pack.yaml]
+state_dir: /var/lib/interlock
+webhook:
+  url: https://alerts.example/interlock
+  secret_file: /run/secrets/interlock-webhook
+kafka:
+  security_protocol: SASL_SSL
+  sasl_mechanism: SCRAM-SHA-512
+  sasl_plain_username: interlock
+  sasl_plain_password_file: /run/secrets/kafka-password
+```
+
+- The file is YAML 1.2. A repeated key, an unknown key and an empty value are refused, and so is
+  an `INTERLOCK_` variable that is no setting. All faults are told at once.
+- Durations are whole numbers with a unit: `ms`, `s`, `m`, `h`, `d`. `0` needs none.
+- Relative paths in the file start at the file's directory, others at the working directory.
+- A list in a variable or flag is written with commas, a map as JSON. A boolean flag is given as
+  `--trust-ts` or `--no-trust-ts`.
+- No setting takes a secret. Those that end in `_file` name a file which holds it.
+- Not settings, and passed over: {exempt}, and what Kubernetes sets for a service that is named
+  `interlock` (`INTERLOCK_SERVICE_HOST`, `INTERLOCK_PORT_...`).
+"""
+
+_TITLES: Final = {
+    "": "General",
+    "severity": "Severities of what the engine notices",
+    "respond": "Responses",
+    "webhook": "Webhook",
+    "store": "Store",
+    "http": "Metrics and health",
+    "log": "Log",
+    "kafka": "Kafka client",
+}
+
+
+def render_page() -> str:
+    """The whole page."""
+    exempt = ", ".join(f"`{name}`" for name in sorted(EXEMPT_VARIABLES - {CONFIG_VARIABLE}))
+    parts = [_HEAD.format(config=CONFIG_VARIABLE, exempt=exempt)]
+    for section, title in _TITLES.items():
+        rows = [setting for setting in TABLE if _section(setting) == section]
+        parts.append(f"## {title}\n")
+        parts.append("| setting | type | default | meaning |\n|---|---|---|---|")
+        parts += [_line(setting) for setting in rows]
+        parts.append("")
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _section(setting: Setting) -> str:
+    return setting.name.split(".")[0] if "." in setting.name else ""
+
+
+def _line(setting: Setting) -> str:
+    cells = (f"`{setting.name}`", _type(setting), _default(setting), setting.meaning)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _type(setting: Setting) -> str:
+    if setting.choices:
+        return ", ".join(f"`{choice}`" for choice in setting.choices)
+    bounds = []
+    if setting.minimum is not None:
+        bounds.append(f"from {_value(setting, setting.minimum)}")
+    if setting.maximum is not None:
+        bounds.append(f"to {_value(setting, setting.maximum)}")
+    return ", ".join([setting.type, " ".join(bounds)]) if bounds else setting.type
+
+
+def _default(setting: Setting) -> str:
+    if setting.default in (None, ()) or setting.type == "name lists":
+        return setting.unset_means or "not set"
+    return f"`{_value(setting, setting.default)}`"
+
+
+def _value(setting: Setting, value: object) -> str:
+    if setting.type == "duration":
+        assert isinstance(value, int)
+        return format_duration(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render_page())

@@ -1,0 +1,324 @@
+"""The monitor's one store: positions, states, and an outbox of findings and actions (SQLite).
+
+What a batch changed is written in one transaction (`commit`), together with the positions that
+it includes: after a crash the store is as it was after some batch, and reading goes on from
+there. A finding or action whose id is known already is not stored again, so that what is read
+twice does nothing twice. Effects are taken from here after they were recorded, and marked.
+
+Used by one thread of one process (`lock.py`); others may read it with `is_read_only`. With
+`synchronous="normal"` a power cut may take back the last batches, together with their positions:
+they are read again, and an effect may be repeated under the same id.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from .clock import Clock
+from .finding import Finding
+from .respond import BREAKER_WINDOW_NS, Action
+from .sources.base import Stream
+from .store_records import (
+    ActionMark,
+    Backlog,
+    Change,
+    Committed,
+    FindingFilter,
+    OutboxFinding,
+    Position,
+    StoredAction,
+    StoredFinding,
+    StoredScope,
+)
+from .store_rows import (
+    HEADER,
+    drop_scope,
+    insert_action,
+    insert_finding,
+    set_meta,
+    unsealed,
+    write_positions,
+    write_scope,
+)
+from .store_schema import StoreError, Synchronous, open_database
+
+__all__ = ["Store", "StoreError"]
+
+PRUNED_MAX: Final = 2_000  # Findings in one call of `prune`. Chosen: a few ms of the loop's time.
+STORE_FILE: Final = "state.sqlite"
+
+Record = TypeVar("Record", Finding, Action)
+
+
+class Store:
+    """See the module. Every method may raise `StoreError`; then nothing of the call was stored."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        clock: Clock,
+        synchronous: Synchronous = "full",
+        ids_max: int = 10_000,
+        is_read_only: bool = False,
+        new_identity: Callable[[], str] = lambda: secrets.token_hex(4),
+    ) -> None:
+        self._path = Path(path)
+        self._clock = clock
+        self._ids_max = ids_max
+        self._connection = open_database(self._path, synchronous, is_read_only=is_read_only)
+        if not is_read_only and self.meta("identity") is None:
+            self.set_meta("created_ns", str(clock.now_ns()))
+            self.set_meta("identity", new_identity())
+
+    def close(self) -> None:
+        """Let go of the file. Safe to call twice."""
+        self._connection.close()
+
+    # What the monitor is.
+
+    def meta(self, name: str) -> str | None:
+        """A fact about the store itself, such as `program_digest`."""
+        row = self._row("SELECT value FROM meta WHERE name = ?", (name,))
+        return None if row is None else str(row[0])
+
+    def set_meta(self, name: str, value: str) -> None:
+        with self._transaction() as connection:
+            set_meta(connection, name, value)
+
+    @property
+    def identity(self) -> str:
+        """Random, made with the file: tells this monitor's control records from another's."""
+        identity = self.meta("identity")
+        assert identity is not None
+        return identity
+
+    def next_epoch(self, issuer: str) -> int:
+        """A number greater than every one before, for this issuer's control records.
+
+        Counted in milliseconds since 1970, so that it also grows where the store was lost.
+        """
+        name = f"epoch:{issuer}"
+        epoch = max(int(self.meta(name) or 0) + 1, self._clock.now_ns() // 1_000_000)
+        self.set_meta(name, str(epoch))
+        return epoch
+
+    # Positions and states.
+
+    def load_positions(self) -> dict[Stream, Position]:
+        """Where to read on, per stream."""
+        rows = self._rows("SELECT topic, partition, next_offset, file_identity FROM positions")
+        return {Stream(row[0], row[1]): Position(row[2], row[3]) for row in rows}
+
+    def load_scope(self, scope: str) -> StoredScope:
+        """What is known of a scope; no header and no states where it is not known.
+
+        Raises
+        ------
+        StoreError
+            Where a value is not what was written: it must not be taken for a clean slate.
+        """
+        row = self._row("SELECT scope_id, header FROM scopes WHERE scope = ?", (scope,))
+        if row is None:
+            return StoredScope(None, {})
+        states = self._rows(
+            "SELECT invariant_digest, state FROM states WHERE scope_id = ?", (row[0],)
+        )
+        header = unsealed(row[1], scope, HEADER)
+        return StoredScope(header, {d: unsealed(state, scope, d) for d, state in states})
+
+    def load_seen(self, scope: str) -> dict[bytes, bytes]:
+        """Event ids seen (hash -> digest of the content), in the order in which they came."""
+        rows = self._rows(
+            "SELECT id_hash, content FROM seen WHERE scope_id = "
+            "(SELECT scope_id FROM scopes WHERE scope = ?) ORDER BY number",
+            (scope,),
+        )
+        seen: dict[bytes, bytes] = {}
+        for id_hash, content in rows:
+            seen.pop(id_hash, None)
+            seen[id_hash] = content
+        return seen
+
+    def load_deadlines(self) -> list[tuple[int, str]]:
+        """Every time at which a scope must be looked at, with the scope; the earliest first."""
+        query = (
+            "SELECT wake_ns, scope FROM scopes WHERE wake_ns IS NOT NULL ORDER BY wake_ns, scope"
+        )
+        return [(int(row[0]), str(row[1])) for row in self._rows(query)]
+
+    def scopes_due(self, before_ns: int, limit: int) -> list[str]:
+        """Scopes that must be looked at before a time (excluded), the earliest first."""
+        query = "SELECT scope FROM scopes WHERE wake_ns < ? ORDER BY wake_ns, scope LIMIT ?"
+        return [str(row[0]) for row in self._rows(query, (before_ns, limit))]
+
+    def commit(self, change: Change) -> Committed:
+        """Write one batch, whole or not at all; says which findings and actions were new.
+
+        Scopes are dropped before others are written: a scope in both begins anew.
+        """
+        with self._transaction() as connection:
+            write_positions(connection, change)
+            for scope in change.dropped:
+                drop_scope(connection, scope)
+            for written in change.scopes:
+                write_scope(connection, written, self._ids_max)
+            now_ns = self._clock.now_ns()
+            findings = [f for f in change.findings if insert_finding(connection, f, now_ns)]
+            actions = [a for a in change.actions if insert_action(connection, a, now_ns)]
+        return Committed(tuple(findings), tuple(actions))
+
+    # The outbox.
+
+    def pending_findings(self, limit: int) -> list[OutboxFinding]:
+        """Findings that are not published yet, the oldest first."""
+        rows = self._rows(
+            "SELECT seq, id, session, json, attempts FROM findings "
+            "WHERE is_published = 0 ORDER BY seq LIMIT ?",
+            (limit,),
+        )
+        return [OutboxFinding(*row) for row in rows]
+
+    def mark_published(self, ids: Iterable[str]) -> None:
+        self._each(
+            "UPDATE findings SET is_published = 1, attempts = attempts + 1 WHERE id = ?", ids
+        )
+
+    def mark_unpublished(self, ids: Iterable[str]) -> None:
+        """An attempt to publish these failed; they stay pending."""
+        self._each("UPDATE findings SET attempts = attempts + 1 WHERE id = ?", ids)
+
+    def pending_actions(self, now_ns: int, limit: int) -> list[StoredAction]:
+        """Planned actions whose time has come: kills first, then quarantines, then alerts."""
+        query = "WHERE state = 'planned' AND not_before_ns <= ? ORDER BY urgency, seq LIMIT ?"
+        return self._actions(query, (now_ns, limit))
+
+    def mark_action(self, mark: ActionMark) -> None:
+        self.mark_actions((mark,))
+
+    def mark_actions(self, marks: Sequence[ActionMark]) -> None:
+        """What became of attempts; in one transaction. `planned` means: try again later."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "UPDATE actions SET state = ?, not_before_ns = ?, outcome = ?, "
+                "attempts = attempts + ? WHERE id = ?",
+                [(m.state, m.not_before_ns, m.outcome, m.is_attempt, m.id) for m in marks],
+            )
+
+    def known_actions(self, ids: Iterable[str]) -> frozenset[str]:
+        """Those of the ids that are stored already: a repeat of them does nothing."""
+        query = "SELECT 1 FROM actions WHERE id = ?"
+        return frozenset(id_ for id_ in ids if self._row(query, (id_,)) is not None)
+
+    def targets_stopped(self, now_ns: int) -> frozenset[str]:
+        """Targets of quarantines and kills in the hour before, as `respond.admit` asks for."""
+        rows = self._rows(
+            "SELECT DISTINCT target FROM actions WHERE urgency < 2 "
+            "AND state IN ('planned', 'done', 'failed') AND stored_ns > ?",
+            (now_ns - BREAKER_WINDOW_NS,),
+        )
+        return frozenset(str(row[0]) for row in rows)
+
+    # For people.
+
+    def finding(self, id_: str) -> Finding | None:
+        row = self._row("SELECT json FROM findings WHERE id = ?", (id_,))
+        return None if row is None else self._decoded(row[0], Finding)
+
+    def findings(self, wanted: FindingFilter) -> list[StoredFinding]:
+        """Findings that match, the newest first."""
+        where, values = wanted.condition()
+        columns = "seq, stored_ns, is_published, attempts, json"
+        query = f"SELECT {columns} FROM findings WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608
+        rows = self._rows(query, (*values, wanted.limit))
+        return [
+            StoredFinding(row[0], row[1], bool(row[2]), row[3], self._decoded(row[4], Finding))
+            for row in rows
+        ]
+
+    def actions_of(self, finding_id: str) -> list[StoredAction]:
+        """Everything that was planned for a finding, with what became of it."""
+        return self._actions("WHERE finding = ? ORDER BY urgency, seq", (finding_id,))
+
+    def backlog(self) -> Backlog:
+        """How much waits, and how much is held."""
+        row = self._row(
+            "SELECT (SELECT count(*) FROM scopes),"
+            "(SELECT count(*) FROM findings WHERE is_published = 0),"
+            "(SELECT count(*) FROM actions WHERE state = 'planned')"
+        )
+        assert row is not None
+        return Backlog(*row)
+
+    def prune(self, before_ns: int) -> int:
+        """Forget published findings stored before a time, with their actions; says how many.
+
+        A finding with an action still to be carried out stays. Takes `PRUNED_MAX` at most.
+        Should the very event of a forgotten finding be judged again, it counts as new.
+        """
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "SELECT seq, id FROM findings WHERE stored_ns < ? AND is_published = 1 "
+                "AND NOT EXISTS (SELECT 1 FROM actions "
+                "WHERE actions.finding = findings.id AND actions.state = 'planned') LIMIT ?",
+                (before_ns, PRUNED_MAX),
+            ).fetchall()
+            connection.executemany("DELETE FROM actions WHERE finding = ?", [(r[1],) for r in rows])
+            connection.executemany("DELETE FROM findings WHERE seq = ?", [(r[0],) for r in rows])
+        return len(rows)
+
+    # Inside.
+
+    def _actions(self, rest: str, values: tuple[object, ...]) -> list[StoredAction]:
+        columns = "json, state, attempts, not_before_ns, outcome, stored_ns"
+        rows = self._rows(f"SELECT {columns} FROM actions {rest}", values)  # noqa: S608
+        return [StoredAction(self._decoded(row[0], Action), *row[1:]) for row in rows]
+
+    def _each(self, query: str, ids: Iterable[str]) -> None:
+        with self._transaction() as connection:
+            connection.executemany(query, [(id_,) for id_ in ids])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commits at the end; on any way out by an error, nothing of it was written."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _row(self, query: str, values: tuple[object, ...] = ()) -> Any:
+        """The first row, or None."""
+        rows = self._rows(query, values)
+        return rows[0] if rows else None
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        return StoreError(
+            f"`{self._path}`: {error}; look for a full or read-only disk, and for damage "
+            "(`PRAGMA integrity_check`)"
+        )
+
+    def _decoded(self, json: bytes, kind: type[Record]) -> Record:
+        try:
+            return msgspec.json.decode(json, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise StoreError(f"`{self._path}`: a stored record is damaged: {error}") from error

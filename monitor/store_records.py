@@ -1,0 +1,150 @@
+"""What goes into the store and what comes out of it, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from .finding import Finding, Severity
+from .respond import Action, ActionState
+from .sources.base import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where to read on in a stream; for a file, also which file it was (where that is known)."""
+
+    next_offset: int
+    file_identity: str | None = None
+
+
+class ScopeWrite(Protocol):
+    """One scope after a batch: its header whole, and only what changed of the rest.
+
+    `wake_ns` is when time alone next changes something about it; `seen` are the event ids that
+    came since, in order, as (hash, digest of the content).
+    """
+
+    @property
+    def scope(self) -> str: ...
+    @property
+    def header(self) -> bytes: ...
+    @property
+    def wake_ns(self) -> int | None: ...
+    @property
+    def states(self) -> Mapping[str, bytes]: ...
+    @property
+    def seen(self) -> Sequence[tuple[bytes, bytes]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one batch changed."""
+
+    positions: Mapping[Stream, Position] = field(default_factory=dict)
+    positions_dropped: Sequence[Stream] = ()
+    scopes: Sequence[ScopeWrite] = ()
+    dropped: Sequence[str] = ()
+    findings: Sequence[Finding] = ()
+    actions: Sequence[Action] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What of a change the store did not know before."""
+
+    findings: tuple[Finding, ...]
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScope:
+    """What is known of a scope: its header, and a state per digest of an invariant."""
+
+    header: bytes | None
+    states: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxFinding:
+    """A finding that waits to be published: its JSON as it goes out, keyed by its session."""
+
+    seq: int
+    id: str
+    session: str
+    json: bytes
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFinding:
+    """A finding as people ask for it."""
+
+    seq: int
+    stored_ns: int
+    is_published: bool
+    attempts: int
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAction:
+    """An action, and what became of it so far; `state` here outdates `action.state`."""
+
+    action: Action
+    state: ActionState
+    attempts: int
+    not_before_ns: int
+    outcome: str
+    stored_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActionMark:
+    """What an attempt came to. `planned`: try again at `not_before_ns`.
+
+    `is_attempt` False puts it off without counting.
+    """
+
+    id: str
+    state: Literal["planned", "done", "failed"]
+    outcome: str = ""
+    not_before_ns: int = 0
+    is_attempt: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FindingFilter:
+    """Which findings; empty means any. `id_prefix` as people copy the beginning of an id."""
+
+    id_prefix: str = ""
+    session: str = ""
+    invariant: str = ""
+    severity: Severity | None = None
+    limit: int = 100
+
+    def condition(self) -> tuple[str, tuple[object, ...]]:
+        """The WHERE clause, of fixed texts only, and its values."""
+        asked: list[tuple[str, object]] = []
+        if self.id_prefix:
+            # Not LIKE: `%` and `_` in a prefix are ordinary characters.
+            asked.append(("substr(id, 1, length(?1)) = ?1", self.id_prefix))
+        for column, value in (
+            ("session", self.session),
+            ("invariant", self.invariant),
+            ("severity", self.severity),
+        ):
+            if value:
+                asked.append((f"{column} = ?{len(asked) + 1}", value))
+        clause = " AND ".join(text for text, _ in asked) or "1"
+        return clause, tuple(value for _, value in asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much is held, and how much waits."""
+
+    scopes_count: int
+    findings_pending_count: int
+    actions_pending_count: int

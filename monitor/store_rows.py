@@ -1,0 +1,167 @@
+"""Rows of the store: how each value is written, sealed, and read back.
+
+Every function runs inside a transaction of its caller. A *seal* is a short digest in front of a
+value, over the value and its place: SQLite notices a torn page, but not a flipped bit in a blob,
+and a state that is silently another one would make a wrong verdict.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from .finding import Finding
+from .respond import URGENCY, Action
+from .store_records import Change, ScopeWrite
+from .store_schema import StoreError
+
+SEAL_BYTES: Final = 8
+TIME_NS_MAX: Final = 2**63 - 1
+HEADER: Final = ""
+"""Stands for the header where else the digest of an invariant names a state."""
+
+
+def sealed(value: bytes, scope: str, name: str) -> bytes:
+    """`value` with its seal; `name` is the invariant's digest, or `HEADER`."""
+    return _seal(value, scope, name) + value
+
+
+def unsealed(stored: bytes, scope: str, name: str) -> bytes:
+    """The value again.
+
+    Raises
+    ------
+    StoreError
+        Where it is not what was written at this place.
+    """
+    seal, value = stored[:SEAL_BYTES], stored[SEAL_BYTES:]
+    if seal != _seal(value, scope, name):
+        what = f"the state of invariant {name}" if name else "the header"
+        shown = scope[:100].encode("unicode_escape", "backslashreplace").decode("ascii")
+        raise StoreError(
+            f"{what} of scope `{shown}` is damaged in the state file; restore a copy of it, or "
+            "name another `state_dir` and let the monitor read its topics again"
+        )
+    return value
+
+
+def write_positions(connection: sqlite3.Connection, change: Change) -> None:
+    """Streams that are gone first, then those that moved."""
+    connection.executemany(
+        "DELETE FROM positions WHERE topic = ? AND partition = ?",
+        [(stream.topic, stream.partition) for stream in change.positions_dropped],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)",
+        [
+            (stream.topic, stream.partition, position.next_offset, position.file_identity)
+            for stream, position in change.positions.items()
+        ],
+    )
+
+
+def drop_scope(connection: sqlite3.Connection, scope: str) -> None:
+    """Everything that is known of a scope."""
+    query = "DELETE FROM scopes WHERE scope = ? RETURNING scope_id"
+    for (scope_id,) in connection.execute(query, (scope,)).fetchall():
+        connection.execute("DELETE FROM states WHERE scope_id = ?", (scope_id,))
+        connection.execute("DELETE FROM seen WHERE scope_id = ?", (scope_id,))
+
+
+def write_scope(connection: sqlite3.Connection, written: ScopeWrite, ids_max: int) -> None:
+    """The header, the states that changed, the ids that came."""
+    row = connection.execute(
+        "INSERT INTO scopes (scope, header, wake_ns) VALUES (?, ?, ?) "
+        "ON CONFLICT (scope) DO UPDATE SET header = excluded.header, "
+        "wake_ns = excluded.wake_ns RETURNING scope_id",
+        (written.scope, sealed(written.header, written.scope, HEADER), _stored_ns(written.wake_ns)),
+    ).fetchone()
+    scope_id = int(row[0])
+    connection.executemany(
+        "INSERT OR REPLACE INTO states VALUES (?, ?, ?)",
+        [
+            (scope_id, digest, sealed(state, written.scope, digest))
+            for digest, state in written.states.items()
+        ],
+    )
+    if written.seen:
+        _write_seen(connection, scope_id, written.seen, ids_max)
+
+
+def insert_finding(connection: sqlite3.Connection, finding: Finding, now_ns: int) -> bool:
+    """False where its id is known already: then nothing is written."""
+    cursor = connection.execute(
+        "INSERT INTO findings (id, session, invariant, severity, type, stored_ns, json) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        (
+            finding.id,
+            finding.session,
+            finding.invariant,
+            finding.severity,
+            finding.type,
+            now_ns,
+            msgspec.json.encode(finding),
+        ),
+    )
+    return cursor.rowcount == 1
+
+
+def insert_action(connection: sqlite3.Connection, action: Action, now_ns: int) -> bool:
+    """False where its id is known already: then nothing is written."""
+    cursor = connection.execute(
+        "INSERT INTO actions (id, finding, kind, target, mode, state, urgency, stored_ns, json) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        (
+            action.id,
+            action.finding,
+            action.kind,
+            action.target,
+            action.mode,
+            action.state,
+            URGENCY[action.kind],
+            now_ns,
+            msgspec.json.encode(action),
+        ),
+    )
+    return cursor.rowcount == 1
+
+
+def set_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+
+def _write_seen(
+    connection: sqlite3.Connection,
+    scope_id: int,
+    seen: Sequence[tuple[bytes, bytes]],
+    ids_max: int,
+) -> None:
+    """Numbers are dense in each scope, so that the oldest beyond the bound are one range."""
+    query = "SELECT coalesce(max(number), 0) FROM seen WHERE scope_id = ?"
+    last = int(connection.execute(query, (scope_id,)).fetchone()[0])
+    connection.executemany(
+        "INSERT INTO seen VALUES (?, ?, ?, ?)",
+        [
+            (scope_id, number, id_hash, content)
+            for number, (id_hash, content) in enumerate(seen, last + 1)
+        ],
+    )
+    connection.execute(
+        "DELETE FROM seen WHERE scope_id = ? AND number <= ?",
+        (scope_id, last + len(seen) - ids_max),
+    )
+
+
+def _stored_ns(time_ns: int | None) -> int | None:
+    """As SQLite holds it: an event may claim a time that no 64 bits carry, and must not stop us."""
+    return None if time_ns is None else max(min(time_ns, TIME_NS_MAX), -TIME_NS_MAX)
+
+
+def _seal(value: bytes, scope: str, name: str) -> bytes:
+    place = f"{len(scope)}:{scope}:{name}".encode()
+    key = hashlib.blake2b(place, digest_size=16).digest()
+    return hashlib.blake2b(value, digest_size=SEAL_BYTES, key=key).digest()
