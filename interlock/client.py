@@ -203,8 +203,9 @@ class Client:
             self.follower.stop(timeout_s)
         return self.stats()
 
-    def follow(self) -> None:
-        """Begin to follow the control topic, unless that was done or is not wanted."""
+    def begin(self) -> None:
+        """A session starts in this process: follow the control topic, arrange for its end."""
+        _finish_before_multiprocessing_does()
         if self.follower is not None:
             self.follower.start()
 
@@ -240,7 +241,6 @@ class Client:
                 session.heartbeat()
 
     def _open_transport(self) -> Transport:
-        _finish_before_multiprocessing_does()
         return open_transport(self._target, self._kafka_options)
 
     def _open_feed(self) -> ControlFeed:

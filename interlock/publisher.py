@@ -151,8 +151,12 @@ class Publisher:
                 waiting_bytes=self._buffer.bytes_count + in_flight_bytes,
                 errors=self._errors,
                 last_error=self._last_error,
-                is_healthy=self._is_healthy and (self._thread is None or self._thread.is_alive()),
+                is_healthy=self._is_healthy and not self._has_died(),
             )
+
+    def _has_died(self) -> bool:
+        """A thread that ended unasked met a fault of ours: nothing will be sent any more."""
+        return self._thread is not None and not self._thread.is_alive() and not self._is_closed
 
     def _waiting_count(self) -> int:
         return len(self._buffer) + self._in_flight[0]

@@ -103,7 +103,7 @@ class Session:
         with self._starting:
             if self._is_started:
                 return
-            self._client.follow()
+            self._client.begin()
             self.publish("session.started")
             # Last, so that no other thread's event comes before.
             self._is_started = True

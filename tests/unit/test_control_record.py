@@ -84,7 +84,6 @@ def test_what_is_no_record_changes_nothing(value: bytes | None) -> None:
 def test_a_heartbeat_is_time_and_no_standing() -> None:
     """The heartbeat's record is no key that anybody could be stopped by."""
     view = ControlView()
-    assert view.heartbeat_ns is None
     view.apply(HEARTBEAT_KEY, record("killed", issued_at=77))
     assert view.heartbeat_ns == 77
     assert view.standing([HEARTBEAT_KEY], 0)[0] == "active"
