@@ -33,12 +33,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from .check_binding import atoms_of, check_formula, subformulas
-from .check_predicate import check_predicate
 from .check_types import check_types
 from .errors import Fault, SpecError
 from .formula.ast import AggregateComparison, Atom
 from .lint import lint_formula
 from .load import read_spec
+from .predicate import compile_predicate
 from .shape import did_you_mean
 from .spec import InvariantSpec, PredicateSpec, Spec
 
@@ -81,7 +81,8 @@ def _in_order(faults: Sequence[Fault]) -> list[Fault]:
 def _check_file(spec: Spec, refused: Collection[str] = ()) -> Iterator[Fault]:
     """Faults of one file; nothing is said of predicates that were refused before."""
     for predicate in spec.predicates:
-        yield from check_predicate(predicate, spec)
+        _, faults = compile_predicate(predicate, file=spec.file, lists=spec.lists, digest_key=b"")
+        yield from faults
     known = {predicate.name: predicate for predicate in spec.predicates}
     for invariant in spec.invariants:
         yield from _check_names(invariant, known, refused, spec.file)

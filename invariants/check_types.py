@@ -6,19 +6,19 @@ whose type the checker knows. Whatever may be anything is left alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from .cel.ast import Call
-from .cel.check import check
-from .cel.lexer import SyntaxFault
-from .cel.parser import parse
+from .cel.compile import compile_expression
 from .check_binding import atoms_of, subformulas
-from .errors import Fault, Place
+from .errors import Fault, Place, SpecError
 from .fact import Value
 from .formula.ast import AggregateComparison, Comparison, Constant, Term, Variable
 from .formula.format import format_literal
 from .spec import InvariantSpec, Source, Spec
+
+_NUMBER_CALL = re.compile(r"\s*number\([^()]*\)\s*")
 
 # Types of CEL as docs/language.md compares values; all others may turn out as anything.
 _SORTS: Final = {
@@ -58,14 +58,13 @@ def _value_sorts(invariant: InvariantSpec, spec: Spec) -> Mapping[tuple[str, str
 
 
 def _sort_of_source(source: Source, spec: Spec) -> str | None:
-    try:
-        node = parse(source.text, Place())
-    except SyntaxFault:
-        return None  # Told already, where the predicate was compiled.
-    if isinstance(node, Call) and node.function == "number":
+    if _NUMBER_CALL.fullmatch(source.text):
         return "a number"  # For CEL an int or a double, and so of no certain type.
-    certain, faults = check(node, file=spec.file, lists=spec.lists)
-    return None if faults else _SORTS.get(certain)
+    try:
+        compiled = compile_expression(source, file=spec.file, lists=spec.lists, digest_key=b"")
+    except SpecError:
+        return None  # Told already, where the predicate was compiled.
+    return _SORTS.get(compiled.type)
 
 
 def _sort_of_value(value: Value) -> str:

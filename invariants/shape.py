@@ -150,7 +150,7 @@ class Shape:
             return options[scalar.text]
         choices = " or ".join(f"`{option}`" for option in options)
         message = f"{what} is {choices}, and not {show_text(scalar.text)}"
-        close = difflib.get_close_matches(scalar.text.lower(), options, n=1, cutoff=0.5)
+        close = difflib.get_close_matches(scalar.text.lower(), options, n=1, cutoff=0.6)
         mend = f"write `{close[0]}`" if close else "write one of them"
         self.add(scalar.place, E_CHOICE, message, mend)
         return None

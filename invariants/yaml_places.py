@@ -26,9 +26,12 @@ def align_text(
         place = walk.find(character)
         if place is None:
             break
-        if place != expected and character not in " \t\n":
+        is_going_on = place == expected
+        is_space = character in " \t\n"
+        if not is_going_on and not is_space:
             segments.append((offset, place))
-        expected = Place(place.line, place.column + 1)
+        # A space that lies elsewhere makes no segment; what follows it then does.
+        expected = Place(place.line, place.column + 1) if is_going_on or not is_space else None
     if not segments or segments[0][0]:
         segments.insert(0, (0, _first_place(start, style)))
     return tuple(segments)

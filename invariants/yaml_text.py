@@ -107,9 +107,10 @@ def read_yaml(text: str, file: str) -> tuple[YamlNode | None, list[Fault]]:
     return builder.root, builder.faults
 
 
-# C1 breaks and U+2028 break lines in YAML 1.1 only, and bidirectional controls reorder what a
-# reader sees (Source: CVE-2021-42574): both let a comment show what the parser does not read.
-_HIDING = re.compile("[\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# C1 breaks and U+2028 break lines in YAML 1.1 only, a lone CR makes a terminal write over what it
+# has written, and bidirectional controls reorder what a reader sees (Source: CVE-2021-42574):
+# all let a person read another file than the parser.
+_HIDING = re.compile("\r(?!\n)|[\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def _fault_of_text(text: str, file: str) -> Fault | None:

@@ -1,0 +1,163 @@
+"""An invariant file becomes a `Spec`; its faults of shape are held by tests/golden."""
+
+from typing import Any
+
+import pytest
+
+from invariants.errors import Place
+from invariants.load import load_spec, read_spec
+from invariants.spec import Example, Spec
+
+HEAD = """\
+version: 1
+lists:
+  hosts: ["*.corp.example", 8080, true, 1.5]
+predicates:
+  plain: kind == "a"   # a comment
+  quoted: "kind == 'b'"
+  always_true: true
+  pay:
+    when: >-
+      kind == "tool.requested"
+      && tool == "send_money"
+    with:
+      to: args.recipient
+"""
+TAIL = """\
+invariants:
+  - id: no-pay
+    severity: critical
+    on_unknown: violate
+    summary: Nobody is paid twice
+    mode: enforce
+    fail: open
+    per: session
+    report: every
+    respond: [kill, alert]
+    never: |
+      pay(to=x)
+      and once[10m] plain
+  - id: second
+    severity: info
+    always: "plain implies quoted"
+"""
+
+
+def _load(text: str) -> Spec:
+    spec, faults = load_spec(text, "f.yaml")
+    assert faults == []
+    assert spec is not None
+    return spec
+
+
+def _example(events: str, more: str = "") -> Example:
+    text = (
+        "version: 1\npredicates:\n  p: kind == 'a'\ninvariants:\n  - id: a\n    severity: info\n"
+        f"    never: p\n    examples:\n      - events: {events}\n{more}"
+    )
+    ((example,),) = [invariant.examples for invariant in _load(text).invariants]
+    return example
+
+
+def test_everything_written_is_kept() -> None:
+    """Lists, predicates and invariants arrive with their values, defaults where none is written."""
+    spec = _load(HEAD + TAIL)
+    assert spec.file == "f.yaml"
+    assert spec.lists == {"hosts": ("*.corp.example", 8080, True, 1.5)}
+    texts = {predicate.name: predicate.when.text for predicate in spec.predicates}
+    assert texts == {
+        "plain": 'kind == "a"',
+        "quoted": "kind == 'b'",
+        "always_true": "true",
+        "pay": 'kind == "tool.requested" && tool == "send_money"',
+    }
+    first, second = spec.invariants
+    assert (first.id, first.severity, first.form) == ("no-pay", "critical", "never")
+    assert (first.on_unknown, first.has_on_unknown) == ("violate", True)
+    assert (first.mode, first.fail, first.respond) == ("enforce", "open", ("kill", "alert"))
+    assert first.summary == "Nobody is paid twice"
+    assert (second.form, second.on_unknown, second.has_on_unknown) == ("always", "report", False)
+    assert (second.mode, second.fail, second.respond) == ("observe", "closed", ("alert",))
+    assert second.examples == ()
+
+
+def test_everything_has_its_place() -> None:
+    """Names, expressions and formulas know their line and column."""
+    spec = _load(HEAD + TAIL)
+    plain, quoted, _, pay = spec.predicates
+    assert (plain.place, plain.when.place) == (Place(5, 3), Place(5, 10))
+    assert quoted.when.place == Place(6, 12)
+    assert pay.when.place == Place(10, 7)
+    assert pay.when.place_at(pay.when.text.index("tool ==")) == Place(11, 10)
+    assert dict(pay.values)["to"].place == Place(13, 11)
+    first, second = spec.invariants
+    assert first.place == Place(15, 9)
+    assert first.formula_source.place == Place(25, 7)
+    assert first.formula.place == Place(26, 7)
+    assert second.formula.place == Place(29, 20)
+
+
+def test_lines_may_end_as_elsewhere() -> None:
+    """CRLF changes no place and no text."""
+    assert _load((HEAD + TAIL).replace("\n", "\r\n")) == _load(HEAD + TAIL)
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "version: 2", HEAD, HEAD + TAIL + "extra: 1\n"])
+def test_a_faulty_file_gives_no_spec(text: str) -> None:
+    """Only a file without an error is handed out; the rest of it is kept for more faults."""
+    spec, faults = load_spec(text, "f.yaml")
+    assert spec is None
+    assert faults
+    assert not read_spec(text, "f.yaml").is_whole
+
+
+def test_faulty_predicates_are_remembered() -> None:
+    """What was declared but could not be read is not called unknown later."""
+    reading = read_spec(HEAD.replace("when: >-", "wenn: >-") + TAIL, "f.yaml")
+    assert reading.predicates_refused == {"pay"}
+
+
+def _events(events: str) -> list[dict[str, Any]]:
+    return [dict(event) for event in _example(events).events]
+
+
+def test_events_are_filled_in() -> None:
+    """One session, one second apart from 0, positions of the session where neither id nor seq."""
+    assert _events("[{kind: a}, {kind: b, id: x}, {kind: c, session: t}, {kind: d}]") == [
+        {"session": "example", "ts": 0, "kind": "a", "seq": 0},
+        {"session": "example", "ts": 1_000_000_000, "kind": "b", "id": "x"},
+        {"session": "t", "ts": 2_000_000_000, "kind": "c", "seq": 0},
+        {"session": "example", "ts": 3_000_000_000, "kind": "d", "seq": 1},
+    ]
+
+
+def test_what_is_written_wins() -> None:
+    """A written time moves all later ones; a written seq is not given again."""
+    first, second, third = _events(
+        "[{kind: a, ts: 5000000000, seq: 7}, {kind: a}, {kind: a, ts: 1970-01-01T00:00:02.5+00:00}]"
+    )
+    assert (first["ts"], first["seq"]) == (5_000_000_000, 7)
+    assert (second["ts"], second["seq"]) == (6_000_000_000, 8)
+    assert (third["ts"], third["seq"]) == ("1970-01-01T00:00:02.5+00:00", 9)
+
+
+def test_a_time_in_text_is_counted_on() -> None:
+    """RFC 3339 is read to the nanosecond, in its zone, to place the next event."""
+    _, second = _events("[{kind: a, ts: '1970-01-01T01:00:00.000000001+01:00'}, {kind: a}]")
+    assert second["ts"] == 1_000_000_001
+
+
+def test_values_of_events_are_json() -> None:
+    """Null, empty texts, lists and maps are data in an event, and no empty values."""
+    (event,) = _events("[{kind: a, args: {x: null, y: '', z: [], n: 010}, result: null}]")
+    assert event["args"] == {"x": None, "y": "", "z": [], "n": 10}
+    assert event["result"] is None
+
+
+def test_verdicts_of_examples() -> None:
+    """Positions are sets; an empty list and a missing one say nowhere."""
+    more = "        violated_at: [0, 1]\n        inconclusive_at: []\n"
+    example = _example("[{kind: a}, {kind: a}]", more)
+    assert example.violated_at == {0, 1}
+    assert not example.inconclusive_at
+    assert example.name == "example 1"
