@@ -1,0 +1,187 @@
+"""A log directory as a place to publish to: `DIR/TOPIC/WRITER-N.jsonl`, appended to.
+
+Every publisher begins files of its own (made exclusively, numbered upward), also after a fork, so
+that no line is ever glued to what somebody else left unfinished. One record is one `write`. A
+record counts as published when `flush` has returned: then it is on the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ..sources.log_layout import WRITER_PATTERN, file_name, parse_file_name, to_line
+from ..topics import POLICIES, TopicPolicy
+
+FILE_BYTES_MAX: Final = 64 * 1024 * 1024
+NAME_ATTEMPTS_MAX: Final = 1000
+FILE_MODE: Final = 0o640
+FOLDER_MODE: Final = 0o750
+MILLISECOND_NS: Final = 1_000_000
+
+
+@dataclass(slots=True)
+class _Open:
+    file: int
+    size: int = 0
+    is_dirty: bool = False
+
+
+class LogDirPublisher:
+    """Appends records for one writer.
+
+    Parameters
+    ----------
+    writer
+        Letters, digits, `.`, `_`, `-`; should tell who writes, such as `monitor` or `agent-7`.
+    file_bytes_max
+        A file that would grow beyond this is closed and the next one begun.
+
+    Raises
+    ------
+    ValueError
+        A writer's name that is none.
+    """
+
+    def __init__(
+        self, directory: Path | str, writer: str, *, file_bytes_max: int = FILE_BYTES_MAX
+    ) -> None:
+        if WRITER_PATTERN.match(writer) is None:
+            raise ValueError(f"`{writer[:100]!a}` is no name of a writer")
+        self._directory = Path(directory)
+        self._writer = writer
+        self._file_bytes_max = file_bytes_max
+        self._open: dict[str, _Open] = {}
+        self._pid = os.getpid()
+
+    def publish(
+        self,
+        topic: str,
+        key: str,
+        value: bytes,
+        headers: tuple[tuple[str, bytes], ...] = (),
+    ) -> None:
+        """Append one record.
+
+        Raises
+        ------
+        OSError
+            It could not be written whole; what was written of it stays unfinished for ever.
+        ValueError
+            The value is no single line (see `to_line`).
+        """
+        line = to_line(topic, key, value, headers)
+        self._after_fork()
+        current = self._open.get(topic)
+        if current is not None and current.size and current.size + len(line) > self._file_bytes_max:
+            self._finish(topic)
+            current = None
+        if current is None:
+            current = self._begin(topic)
+        written = os.write(current.file, line)
+        current.size += written
+        current.is_dirty = True
+        if written != len(line):
+            # A full disk: the torn line must never be completed by the next record.
+            self._finish(topic)
+            raise OSError(f"`{topic}`: only {written} of {len(line)} bytes could be written")
+
+    def flush(self, timeout_s: float) -> None:
+        """Return when all is on the disk (however long the disk takes)."""
+        self._after_fork()
+        for current in self._open.values():
+            if current.is_dirty:
+                os.fsync(current.file)
+                current.is_dirty = False
+
+    def close(self) -> None:
+        self._after_fork()
+        for topic in list(self._open):
+            self._finish(topic)
+
+    def _begin(self, topic: str) -> _Open:
+        folder = self._directory / topic
+        folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        number = 1 + max(_numbers(folder, self._writer), default=0)
+        for attempt in range(number, number + NAME_ATTEMPTS_MAX):
+            path = folder / file_name(self._writer, attempt)
+            try:
+                file = os.open(path, flags, FILE_MODE)
+            except FileExistsError:
+                continue
+            _sync_folder(folder)
+            self._open[topic] = _Open(file)
+            return self._open[topic]
+        raise OSError(f"`{folder}`: no free name for `{self._writer}`")
+
+    def _finish(self, topic: str) -> None:
+        current = self._open.pop(topic)
+        try:
+            if current.is_dirty:
+                os.fsync(current.file)
+        finally:
+            os.close(current.file)
+
+    def _after_fork(self) -> None:
+        """A child begins files of its own; its parent's are the parent's to finish."""
+        if os.getpid() != self._pid:
+            self._pid = os.getpid()
+            for current in self._open.values():
+                os.close(current.file)
+            self._open = {}
+
+
+def remove_expired(
+    directory: Path | str, now_ns: int, policies: Mapping[str, TopicPolicy] = POLICIES
+) -> tuple[Path, ...]:
+    """Remove files last written to longer ago than their topic is kept; returns them.
+
+    The newest file of each writer stays, and all of topics that keep the last of each key.
+    Links are never followed.
+    """
+    removed = []
+    for topic, policy in policies.items():
+        folder = Path(directory) / topic
+        if policy.retention_ms is None or not folder.is_dir() or folder.is_symlink():
+            continue
+        oldest_ns = now_ns - policy.retention_ms * MILLISECOND_NS
+        for path in _older_files(folder):
+            status = path.lstat()
+            if stat.S_ISREG(status.st_mode) and status.st_mtime_ns < oldest_ns:
+                path.unlink(missing_ok=True)
+                removed.append(path)
+    return tuple(removed)
+
+
+def _older_files(folder: Path) -> list[Path]:
+    """All files of ours but the newest of each writer."""
+    by_writer: dict[str, list[int]] = {}
+    for path in folder.iterdir():
+        parsed = parse_file_name(path.name)
+        if parsed is not None:
+            by_writer.setdefault(parsed[0], []).append(parsed[1])
+    return [
+        folder / file_name(writer, number)
+        for writer, numbers in sorted(by_writer.items())
+        for number in sorted(numbers)[:-1]
+        if (folder / file_name(writer, number)).exists()
+    ]
+
+
+def _numbers(folder: Path, writer: str) -> list[int]:
+    parsed = [parse_file_name(path.name) for path in folder.iterdir()]
+    return [one[1] for one in parsed if one is not None and one[0] == writer]
+
+
+def _sync_folder(folder: Path) -> None:
+    """The new name itself must survive a power cut too."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -1,0 +1,178 @@
+"""Finished files as a source: `.jsonl`, `.jsonl.gz`, and standard input.
+
+Input: one path. Output: its lines as records without arrival (nobody vouches for one), then
+`is_finished`. Offsets are bytes of the text, for `.gz` of the unpacked text. The last line counts
+with or without a newline. Memory is bounded by the longest line that is allowed, whatever a
+packed file unpacks to. Standard input cannot be read twice: positions do not apply to it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, Final, Protocol
+
+from invariants.errors import ConfigError
+from invariants.event import Origin
+
+from .base import Frontier, Notice, Poll, Record, Stream
+from .log_layout import LINE_BYTES_MAX
+from .pipe import Pipe
+
+FILE_TOPIC: Final = "file"
+"""The topic of origins in finished files, which may assert every kind of event."""
+
+STANDARD_INPUT: Final = "-"
+SKIP_BYTES: Final = 1024 * 1024
+POLL_BYTES_MAX: Final = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Bytes of the file as it lies on the disk; the total is None for standard input."""
+
+    read_bytes: int
+    total_bytes: int | None
+
+
+class _Text(Protocol):
+    def readline(self, bytes_max: int, /) -> bytes: ...
+
+
+class FileSource:
+    """Reads one finished file; see the module for what it promises.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be opened.
+    """
+
+    def __init__(
+        self, path: str, topic: str = FILE_TOPIC, *, stdin: IO[bytes] | None = None
+    ) -> None:
+        self._stream = Stream(topic, path)
+        self._pipe: Pipe | None = None
+        self._raw: IO[bytes] | None = None
+        self._total: int | None = None
+        if path == STANDARD_INPUT:
+            self._pipe = Pipe(stdin or sys.stdin.buffer)
+            self._text: _Text = self._pipe
+        else:
+            self._raw, self._total = _open(path)
+            self._text = gzip.GzipFile(fileobj=self._raw) if path.endswith(".gz") else self._raw
+        self._offset = 0
+        self._skip_to = 0
+        self._is_gained = False
+        self._is_resumed = False
+        self._is_finished = False
+        self._read_bytes = 0
+
+    def resume(self, positions: Mapping[Stream, int]) -> None:
+        if not self._is_resumed and self._pipe is None:
+            self._skip_to = max(0, positions.get(self._stream, 0))
+        self._is_resumed = self._is_gained
+
+    def poll(self, timeout_s: float, records_max: int) -> Poll:
+        if not self._is_gained:
+            self._is_gained = True
+            return Poll(frontiers=self._frontiers(), gained=(self._stream,))
+        if self._is_finished or not self._is_resumed:
+            return Poll(frontiers=self._frontiers(), is_finished=self._is_finished)
+        records: list[Record] = []
+        notices: list[Notice] = []
+        try:
+            self._read(records, records_max, timeout_s, notices)
+        except (OSError, EOFError, zlib.error) as error:
+            self._give_up(error, notices)
+        self._read_bytes = self._place()
+        return Poll(
+            records=tuple(records),
+            frontiers=self._frontiers(),
+            is_finished=self._is_finished,
+            notices=tuple(notices),
+        )
+
+    def commit(self, positions: Mapping[Stream, int]) -> None:
+        """Nobody else wants to know."""
+
+    def close(self) -> None:
+        if isinstance(self._text, gzip.GzipFile):
+            self._text.close()
+        if self._raw is not None:
+            self._raw.close()
+
+    def progress(self) -> Progress:
+        """How much of the file was read, as it lies on the disk."""
+        return Progress(self._read_bytes, self._total)
+
+    def _read(
+        self, records: list[Record], records_max: int, timeout_s: float, notices: list[Notice]
+    ) -> None:
+        if self._offset < self._skip_to and not self._skip(notices):
+            return
+        bytes_left = POLL_BYTES_MAX
+        while len(records) < records_max and bytes_left > 0:
+            wait_s = 0.0 if records else timeout_s
+            if self._pipe is not None and not self._pipe.wait(wait_s, LINE_BYTES_MAX + 2):
+                return
+            # One byte more than is allowed, and one for the newline.
+            line = self._text.readline(LINE_BYTES_MAX + 2)
+            if not line:
+                self._is_finished = True
+                return
+            start = self._offset
+            self._offset += len(line)
+            bytes_left -= len(line)
+            if not line.endswith(b"\n") and len(line) > LINE_BYTES_MAX:
+                self._pass_rest()
+            value = line.removesuffix(b"\n")[: LINE_BYTES_MAX + 1]
+            if value.strip():
+                origin = Origin(self._stream.topic, self._stream.partition, start)
+                records.append(Record(origin, None, value))
+
+    def _pass_rest(self) -> None:
+        """Step to the end of a line that is too long, piece by piece."""
+        while True:
+            piece = self._text.readline(SKIP_BYTES)
+            self._offset += len(piece)
+            if not piece or piece.endswith(b"\n"):
+                return
+
+    def _skip(self, notices: list[Notice]) -> bool:
+        """Go to the store's position; False where the file does not reach that far."""
+        while self._offset < self._skip_to:
+            piece = self._text.readline(min(SKIP_BYTES, self._skip_to - self._offset))
+            if not piece:
+                detail = f"the file ends at byte {self._offset}, before the position; it was cut"
+                notices.append(
+                    Notice("truncated", self._stream, self._skip_to, self._offset, detail)
+                )
+                self._is_finished = True
+                return False
+            self._offset += len(piece)
+        return True
+
+    def _give_up(self, error: Exception, notices: list[Notice]) -> None:
+        """A damaged or cut packed file: all before the damage was read, and this is said."""
+        detail = f"unreadable from byte {self._offset} on ({type(error).__name__}: {error})"
+        notices.append(Notice("unreadable", self._stream, self._offset, self._offset, detail))
+        self._is_finished = True
+
+    def _place(self) -> int:
+        return self._offset if self._raw is None else self._raw.tell()
+
+    def _frontiers(self) -> dict[Stream, Frontier]:
+        return {self._stream: Frontier(self._offset, is_at_end=self._is_finished)}
+
+
+def _open(path: str) -> tuple[IO[bytes], int]:
+    try:
+        raw = open(path, "rb")  # noqa: SIM115, PTH123 - closed by `close`
+    except OSError as error:
+        raise ConfigError(f"`{path}` cannot be read: {error.strerror}") from None
+    return raw, os.fstat(raw.fileno()).st_size

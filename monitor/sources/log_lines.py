@@ -1,0 +1,111 @@
+"""Whole lines out of a file that grows: never a torn one, never more memory than was allowed.
+
+Input: an open file and a cursor. Output: lines with their offsets, and the cursor moved on. An
+unfinished last line is waited for; while it grows, only its new bytes are looked at.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from .log_layout import LINE_BYTES_MAX
+
+CHUNK_BYTES: Final = LINE_BYTES_MAX + 65_536
+"""One read holds the longest line that is allowed, or many short ones."""
+
+WITNESS_BYTES: Final = 64  # Chosen: longer than the beginning that two events share by habit.
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line without its newline; `value` is cut to one byte more than is allowed."""
+
+    offset: int
+    next_offset: int
+    value: bytes
+
+
+@dataclass(slots=True)
+class Cursor:
+    """Where the next line starts, and how far its newline was looked for in vain.
+
+    `head` and `before` are the first bytes of the file and those before `line_start`, as they
+    were read: if they differ later, this is another file.
+    """
+
+    line_start: int = 0
+    searched_to: int = 0
+    head: bytes = b""
+    before: bytes = b""
+
+    def restart(self, offset: int = 0) -> None:
+        self.line_start = self.searched_to = offset
+        self.head = self.before = b""
+
+
+def read_lines(file: int, cursor: Cursor, size: int, lines_max: int) -> list[Line]:
+    """Up to `lines_max` whole lines of one chunk; blank lines are stepped over.
+
+    Cost: one or two reads of at most `CHUNK_BYTES`.
+    """
+    lines: list[Line] = []
+    if cursor.searched_to > cursor.line_start:
+        _finish_torn(file, cursor, size, lines)
+        if cursor.searched_to > cursor.line_start or len(lines) >= lines_max:
+            _witness(file, cursor)
+            return lines
+    data = os.pread(file, min(CHUNK_BYTES, max(0, size - cursor.line_start)), cursor.line_start)
+    place = 0
+    while len(lines) < lines_max:
+        end = data.find(b"\n", place)
+        if end < 0:
+            break
+        _add(lines, cursor.line_start + place, end + 1 - place, data[place:end])
+        place = end + 1
+    is_torn = place < len(data) and b"\n" not in data[place:]
+    start = cursor.line_start
+    cursor.line_start = start + place
+    cursor.searched_to = start + len(data) if is_torn else cursor.line_start
+    _witness(file, cursor)
+    return lines
+
+
+def is_same_file(file: int, cursor: Cursor) -> bool:
+    """Whether the bytes that were read are still there (their beginning and their end)."""
+    if os.pread(file, len(cursor.head), 0) != cursor.head:
+        return False
+    start = cursor.line_start - len(cursor.before)
+    return os.pread(file, len(cursor.before), start) == cursor.before
+
+
+def stands_at_line(file: int, offset: int) -> bool:
+    """Whether a line starts at `offset`."""
+    return offset == 0 or os.pread(file, 1, offset - 1) == b"\n"
+
+
+def _finish_torn(file: int, cursor: Cursor, size: int, lines: list[Line]) -> None:
+    data = os.pread(file, min(CHUNK_BYTES, size - cursor.searched_to), cursor.searched_to)
+    end = data.find(b"\n")
+    if end < 0:
+        cursor.searched_to += len(data)
+        return
+    newline = cursor.searched_to + end
+    length = newline - cursor.line_start
+    value = os.pread(file, min(length, LINE_BYTES_MAX + 1), cursor.line_start)
+    _add(lines, cursor.line_start, length + 1, value)
+    cursor.line_start = cursor.searched_to = newline + 1
+
+
+def _add(lines: list[Line], offset: int, length: int, value: bytes) -> None:
+    value = value[: LINE_BYTES_MAX + 1]
+    if value.strip():
+        lines.append(Line(offset, offset + length, value))
+
+
+def _witness(file: int, cursor: Cursor) -> None:
+    if len(cursor.head) < WITNESS_BYTES:
+        cursor.head = os.pread(file, min(WITNESS_BYTES, cursor.line_start), 0)
+    length = min(WITNESS_BYTES, cursor.line_start)
+    cursor.before = os.pread(file, length, cursor.line_start - length)

@@ -1,0 +1,282 @@
+"""All files of some topics of a log directory, followed: found, checked, read in turn.
+
+Input: a directory that others write to, friends and attackers. Links, pipes and devices are not
+opened, names that no writer of ours gives are refused, files beyond `FILES_MAX` wait until others
+are gone; each of these is told once by a notice. A file that became shorter or that has other
+content than was read is told and read from its start.
+
+Files of one writer are read in the order of their numbers, so that rotation keeps its order;
+writers take turns. Nothing stays open between two reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from .base import Notice, NoticeKind, Stream
+from .log_layout import parse_file_name
+from .log_lines import Cursor, Line, is_same_file, read_lines, stands_at_line
+
+FILES_MAX: Final = 4096
+TOLD_MAX: Final = 1024
+READ_BYTES_MAX: Final = 16 * 1024 * 1024
+"""What one read of all files takes at most, so that huge lines do not fill the memory."""
+
+LINE_BYTES_GUESS: Final = 512
+
+
+@dataclass(slots=True)
+class Followed:
+    """One file and how far it was read."""
+
+    stream: Stream
+    writer: str
+    number: int
+    cursor: Cursor = field(default_factory=Cursor)
+    inode: tuple[int, int] = (0, 0)
+    size: int = 0
+    changed_ns: int = 0
+    checked_ns: int = -1
+    is_placed: bool = False
+    is_torn_told: bool = False
+    is_closed_to_us: bool = False
+    lines_count: int = 0
+
+    @property
+    def is_at_end(self) -> bool:
+        """All whole lines were read; an unfinished one is not a record yet."""
+        seen = max(self.cursor.line_start, self.cursor.searched_to)
+        return self.is_placed and seen >= self.size
+
+    @property
+    def lag_lines(self) -> int:
+        """An estimate, by the mean length of the lines so far."""
+        if self.is_at_end:
+            return 0
+        read = self.cursor.line_start
+        mean = read // self.lines_count if self.lines_count else LINE_BYTES_GUESS
+        return max(1, (self.size - read) // max(1, mean))
+
+
+class LogTail:
+    """Follows the files of `topics` below `directory`."""
+
+    def __init__(
+        self, directory: Path, topics: tuple[str, ...], files_max: int = FILES_MAX
+    ) -> None:
+        self._directory = directory
+        self._topics = topics
+        self._files_max = files_max
+        self._told: set[tuple[Stream, NoticeKind]] = set()
+        self._turn = 0
+        self.files: dict[Stream, Followed] = {}
+        self.is_moving = False
+        """Whether the last read got further in any file, be it within an unfinished line."""
+
+    def find(self) -> tuple[list[Stream], list[Notice]]:
+        """Look what is there now; the streams that are new, and what is to be told."""
+        notices: list[Notice] = []
+        known: dict[Stream, os.stat_result] = {}
+        candidates: list[tuple[Stream, os.stat_result]] = []
+        for topic in self._topics:
+            for name, status in _entries(self._directory / topic):
+                stream = Stream(topic, name)
+                refusal = _refusal(name, status)
+                if refusal:
+                    self._tell(notices, "refused", stream, refusal)
+                elif stream in self.files:
+                    known[stream] = status
+                elif len(candidates) < self._files_max + TOLD_MAX:
+                    candidates.append((stream, status))
+        for stream in self.files.keys() - known.keys():
+            self._forget(stream, notices)
+        new = self._admit(candidates, notices)
+        for stream, status in (*known.items(), *new.items()):
+            self._note(self.files[stream], status, notices)
+        return sorted(new), notices
+
+    def _admit(
+        self, candidates: list[tuple[Stream, os.stat_result]], notices: list[Notice]
+    ) -> dict[Stream, os.stat_result]:
+        new: dict[Stream, os.stat_result] = {}
+        for stream, status in sorted(candidates, key=lambda candidate: candidate[0]):
+            if len(self.files) >= self._files_max:
+                detail = f"there are {self._files_max} files already; it waits until one is gone"
+                self._tell(notices, "refused", stream, detail)
+                continue
+            writer, number = parse_file_name(stream.partition) or ("", 0)
+            self.files[stream] = Followed(stream, writer, number)
+            new[stream] = status
+        if new:
+            # A name that is read (again) may be told of again.
+            self._told = {told for told in self._told if told[0] not in new}
+        return new
+
+    def place(self, positions: Mapping[Stream, int]) -> None:
+        """Start the files that were not started yet, at these offsets or at 0."""
+        for followed in self.files.values():
+            if not followed.is_placed:
+                followed.cursor.restart(max(0, positions.get(followed.stream, 0)))
+                followed.is_placed = True
+
+    def read(self, lines_max: int) -> tuple[list[tuple[Stream, Line]], list[Notice]]:
+        """Whole lines of the files that have some, each file in its turn."""
+        notices: list[Notice] = []
+        lines: list[tuple[Stream, Line]] = []
+        ready = self._ready(notices)
+        share = max(1, lines_max // max(1, len(ready)))
+        bytes_left = READ_BYTES_MAX
+        self._turn += 1
+        self.is_moving = False
+        for index in range(len(ready)):
+            if len(lines) >= lines_max or bytes_left <= 0:
+                break
+            followed = ready[(index + self._turn) % len(ready)]
+            for line in self._read_one(followed, min(share, lines_max - len(lines)), notices):
+                lines.append((followed.stream, line))
+                bytes_left -= len(line.value)
+        return lines, notices
+
+    def _ready(self, notices: list[Notice]) -> list[Followed]:
+        """Files with something to read: of each writer, none before its earlier ones are read."""
+        ready: list[Followed] = []
+        before: Followed | None = None
+        ordered = sorted(
+            self.files.values(), key=lambda one: (one.stream.topic, one.writer, one.number)
+        )
+        is_blocked = False
+        for followed in ordered:
+            if before is None or (before.stream.topic, before.writer) != (
+                followed.stream.topic,
+                followed.writer,
+            ):
+                is_blocked = False
+            elif before.is_at_end and before.cursor.line_start < before.size:
+                self._tell_torn(before, notices)
+            if not is_blocked and followed.is_placed and not followed.is_at_end:
+                ready.append(followed)
+            is_blocked = is_blocked or not followed.is_at_end
+            before = followed
+        return ready
+
+    def _read_one(self, followed: Followed, lines_max: int, notices: list[Notice]) -> list[Line]:
+        cursor = followed.cursor
+        with _opened(self._directory / followed.stream.topic, followed) as file:
+            followed.is_closed_to_us = file is None
+            if file is None:
+                # Told, and left out of the frontiers: nobody must wait for such a file.
+                self._tell(notices, "refused", followed.stream, "it cannot be opened")
+                return []
+            start = max(cursor.line_start, cursor.searched_to)
+            is_fresh = followed.checked_ns < 0
+            if is_fresh and not stands_at_line(file, cursor.line_start):
+                self._begin_again(followed, "replaced", "no line starts at the position", notices)
+            elif followed.checked_ns != followed.changed_ns and not is_same_file(file, cursor):
+                self._begin_again(followed, "replaced", "what was read is not there", notices)
+            followed.checked_ns = followed.changed_ns
+            lines = read_lines(file, cursor, followed.size, lines_max)
+            self.is_moving |= max(cursor.line_start, cursor.searched_to) > start
+        followed.lines_count += len(lines)
+        return lines
+
+    def _note(self, followed: Followed, status: os.stat_result, notices: list[Notice]) -> None:
+        inode = (status.st_dev, status.st_ino)
+        cursor = followed.cursor
+        known = followed.inode
+        followed.inode, followed.size = inode, status.st_size
+        followed.changed_ns = status.st_mtime_ns
+        if not followed.is_placed:
+            return
+        if known not in ((0, 0), inode):
+            self._begin_again(followed, "replaced", "the file is another one now", notices)
+        elif status.st_size < max(cursor.line_start, cursor.searched_to):
+            detail = f"the file has {status.st_size} bytes now"
+            self._begin_again(followed, "truncated", detail, notices)
+
+    def _begin_again(
+        self, followed: Followed, kind: NoticeKind, detail: str, notices: list[Notice]
+    ) -> None:
+        was = followed.cursor.line_start
+        followed.cursor.restart()
+        followed.checked_ns = -1
+        told = f"{detail}; it was read up to byte {was} and is read from its start"
+        notices.append(Notice(kind, followed.stream, was, 0, told))
+
+    def _forget(self, stream: Stream, notices: list[Notice]) -> None:
+        """A file that retention took, read to its end, goes without a word."""
+        followed = self.files.pop(stream)
+        if followed.cursor.line_start < followed.size:
+            start, size = followed.cursor.line_start, followed.size
+            detail = f"it went away with {size - start} bytes unread"
+            notices.append(Notice("removed", stream, start, size, detail))
+
+    def _tell_torn(self, followed: Followed, notices: list[Notice]) -> None:
+        if not followed.is_torn_told:
+            followed.is_torn_told = True
+            start, size = followed.cursor.line_start, followed.size
+            detail = f"its writer went on to another file and left {size - start} bytes unfinished"
+            notices.append(Notice("torn", followed.stream, start, size, detail))
+
+    def _tell(self, notices: list[Notice], kind: NoticeKind, stream: Stream, detail: str) -> None:
+        if (stream, kind) not in self._told and len(self._told) < TOLD_MAX:
+            self._told.add((stream, kind))
+            notices.append(Notice(kind, stream, 0, 0, detail))
+
+
+def _refusal(name: str, status: os.stat_result) -> str:
+    if parse_file_name(name) is None:
+        return "its name is not WRITER-N.jsonl"
+    if not stat.S_ISREG(status.st_mode):
+        return "it is no plain file (links, pipes and devices are not opened)"
+    return ""
+
+
+def _entries(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Names that end like ours, with their status; none where the directory is not there.
+
+    The directory itself may not be a link either: whoever may write beside it could point it
+    at somebody else's files.
+    """
+    try:
+        folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(".jsonl"):
+                    with contextlib.suppress(FileNotFoundError):
+                        yield entry.name, entry.stat(follow_symlinks=False)
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def _opened(directory: Path, followed: Followed) -> Iterator[int | None]:
+    """The file, open for reading; None where it is not the one that was looked at."""
+    try:
+        folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        yield None
+        return
+    # O_NONBLOCK: a pipe put there in the meantime must not block the open.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        file = os.open(followed.stream.partition, flags, dir_fd=folder)
+    except OSError:
+        os.close(folder)
+        yield None
+        return
+    try:
+        status = os.fstat(file)
+        is_it = stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) == followed.inode
+        yield file if is_it else None
+    finally:
+        os.close(file)
+        os.close(folder)

@@ -1,0 +1,218 @@
+"""A log directory as a source, and as the control topic: the way without Kafka.
+
+Input: `DIR/TOPIC/WRITER-N.jsonl` (see `log_layout`), followed as it grows. A stream is one file,
+its offsets are bytes. Arrival is the clock given to the source, read before the files are looked
+at, and never goes back. Not a security boundary unless agents run as another user and can write
+only their own directories: `warnings` says which it is.
+
+It deliberately does not say `lost` when a file goes away: retention takes old files of sessions
+that live on, whose state must stay.
+"""
+
+from __future__ import annotations
+
+import stat
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from invariants.errors import ConfigError
+from invariants.event import Origin
+
+from ..topics import APPROVALS, CONTROL, ENFORCEMENT, READ_TOGETHER
+from .base import ControlEntry, Frontier, Notice, Poll, Record, Stream
+from .log_layout import from_line
+from .log_lines import Line
+from .log_tail import FILES_MAX, Followed, LogTail
+
+INTERVAL_S: Final = 0.02
+"""How often an idle directory is looked at; half of it is the mean latency added to a kill."""
+
+LOOKS_MAX: Final = 16
+"""Looks in a row without a pause while a long line or an unfinished file is being passed."""
+
+CONTROL_LINES_MAX: Final = 10_000
+OTHERS_CAN_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
+
+
+class LogDirSource:
+    """Follows the files of `topics`; see the module for what it promises.
+
+    Parameters
+    ----------
+    now_ns
+        The clock that arrivals are taken from.
+    sleep
+        Waits, in seconds, between two looks at an idle directory.
+
+    Raises
+    ------
+    ConfigError
+        There is no such directory.
+    """
+
+    def __init__(
+        self,
+        directory: Path | str,
+        topics: tuple[str, ...] = READ_TOGETHER,
+        *,
+        now_ns: Callable[[], int],
+        sleep: Callable[[float], object] = time.sleep,
+        files_max: int = FILES_MAX,
+    ) -> None:
+        path = _checked(directory)
+        self.warnings = boundary_warnings(path)
+        self._now_ns = now_ns
+        self._sleep = sleep
+        self._tail = LogTail(path, topics, files_max)
+        self._positions: dict[Stream, int] = {}
+        self._latest_ns = 0
+
+    def resume(self, positions: Mapping[Stream, int]) -> None:
+        self._positions.update(positions)
+        self._tail.place(self._positions)
+
+    def poll(self, timeout_s: float, records_max: int) -> Poll:
+        left_s, looks_left = timeout_s, LOOKS_MAX
+        while True:
+            poll = self._look(records_max)
+            if poll.records or poll.gained or poll.notices:
+                return poll
+            if self._tail.is_moving and looks_left > 0:
+                looks_left -= 1
+                continue
+            if left_s <= 0:
+                return poll
+            pause_s = min(INTERVAL_S, left_s)
+            self._sleep(pause_s)
+            left_s -= pause_s
+
+    def commit(self, positions: Mapping[Stream, int]) -> None:
+        """Nobody else wants to know."""
+
+    def close(self) -> None:
+        """Nothing is held open between two polls."""
+
+    def _look(self, records_max: int) -> Poll:
+        # Read before the files are: whatever is written from here on arrives later than this.
+        self._latest_ns = max(self._latest_ns, self._now_ns())
+        gained, notices = self._tail.find()
+        lines, more = self._tail.read(records_max)
+        return Poll(
+            records=tuple(_record(stream, line, self._latest_ns) for stream, line in lines),
+            frontiers={
+                stream: self._frontier(followed)
+                for stream, followed in self._tail.files.items()
+                if not followed.is_closed_to_us
+            },
+            gained=tuple(gained),
+            notices=(*notices, *more),
+        )
+
+    def _frontier(self, followed: Followed) -> Frontier:
+        return Frontier(
+            next_offset=followed.cursor.line_start,
+            is_at_end=followed.is_at_end,
+            read_to_ns=self._latest_ns if followed.is_at_end else None,
+            lag_records=followed.lag_lines,
+        )
+
+
+class LogDirControlReader:
+    """The control topic of a log directory, read whole, as `ControlReader` says.
+
+    There is no order between writers here: the records that one call brings are put in the order
+    of their `issued_at`, ties by writer and place. `notices` collects what was not as it should be.
+    """
+
+    def __init__(
+        self,
+        directory: Path | str,
+        topic: str = CONTROL,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._tail = LogTail(_checked(directory), (topic,))
+        self._sleep = sleep
+        self.notices: list[Notice] = []
+
+    def read_to_end(self, timeout_s: float) -> list[ControlEntry]:
+        """All whole lines there are now (what is on the disk is read, however long it takes)."""
+        return self._take()
+
+    def poll(self, timeout_s: float) -> list[ControlEntry]:
+        left_s = timeout_s
+        while True:
+            entries = self._take()
+            if entries or left_s <= 0:
+                return entries
+            pause_s = min(INTERVAL_S, left_s)
+            self._sleep(pause_s)
+            left_s -= pause_s
+
+    def close(self) -> None:
+        """Nothing is held open between two polls."""
+
+    def _take(self) -> list[ControlEntry]:
+        _, notices = self._tail.find()
+        self._tail.place({})
+        found: list[tuple[Stream, Line]] = []
+        while True:
+            lines, more = self._tail.read(CONTROL_LINES_MAX)
+            notices += more
+            found += lines
+            if not lines and not more and not self._tail.is_moving:
+                break
+        self.notices = (self.notices + notices)[-FILES_MAX:]
+        entries = [_entry(stream, line) for stream, line in found]
+        return [(key, value) for _, key, value in sorted(entries, key=lambda entry: entry[0])]
+
+
+def boundary_warnings(directory: Path) -> tuple[str, ...]:
+    """Which topics that agents must not write can be written by others than their owner."""
+    told = []
+    for path in (directory, *(directory / topic for topic in (APPROVALS, ENFORCEMENT, CONTROL))):
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            continue
+        if mode & OTHERS_CAN_WRITE and not mode & stat.S_ISVTX:
+            told.append(
+                f"`{path}` can be written by others than its owner: agents could speak as "
+                "operators; take the right away (`chmod go-w`)"
+            )
+    told.append(
+        f"`{directory}` is a security boundary only where agents run as another user than "
+        f"the owner (uid {directory.stat().st_uid})"
+    )
+    return tuple(told)
+
+
+def _checked(directory: Path | str) -> Path:
+    path = Path(directory)
+    if not path.is_dir():
+        raise ConfigError(f"`{path}` is no directory; make it first, or mend the `log:` address")
+    return path
+
+
+def _record(stream: Stream, line: Line, arrival_ns: int) -> Record:
+    key, value, headers = from_line(stream.topic, line.value)
+    origin = Origin(stream.topic, stream.partition, line.offset)
+    return Record(origin, key, value, headers, arrival_ns)
+
+
+class _Issued(msgspec.Struct):
+    issued_at: int = 0
+
+
+def _entry(stream: Stream, line: Line) -> tuple[Any, str, bytes | None]:
+    key, value, _ = from_line(stream.topic, line.value)
+    try:
+        issued_at = msgspec.json.decode(value, type=_Issued).issued_at
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        issued_at = 0
+    place = (issued_at, stream.partition, line.offset)
+    return place, (key or b"").decode("utf-8", "replace"), value or None

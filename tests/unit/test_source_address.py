@@ -1,0 +1,80 @@
+"""Addresses of sources: what is understood, and how what is not is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from invariants.errors import ConfigError
+from monitor.sources.address import (
+    FileAddress,
+    KafkaAddress,
+    LogDirAddress,
+    SourceAddress,
+    parse_source_url,
+)
+from monitor.topics import APPROVALS, ENFORCEMENT, READ_TOGETHER
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("kafka://h:9092", KafkaAddress("h:9092")),
+        ("kafka://h:9092/", KafkaAddress("h:9092")),
+        ("kafka://a:1,b:2/agent.events?group=g", KafkaAddress("a:1,b:2", READ_TOGETHER, "g")),
+        ("kafka://[::1]:9092", KafkaAddress("[::1]:9092")),
+        (
+            "kafka://h:1/agent.events.x,agent.events.y?instance=m-1&trust_ts=true",
+            KafkaAddress(
+                "h:1",
+                ("agent.events.x", "agent.events.y", APPROVALS, ENFORCEMENT),
+                instance="m-1",
+                trust_ts=True,
+            ),
+        ),
+        ("log:/var/x y", LogDirAddress("/var/x y")),
+        ("a/b.jsonl", FileAddress("a/b.jsonl")),
+        ("b.jsonl.gz", FileAddress("b.jsonl.gz")),
+        ("-", FileAddress("-")),
+    ],
+)
+def test_an_address_is_understood(text: str, address: SourceAddress) -> None:
+    """Each documented form gives its typed address."""
+    assert parse_source_url(text) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "is no source"),
+        ("http://x", "is no source"),
+        ("a.json", "is no source"),
+        ("log:", "needs a directory"),
+        ("kafka://", "is no broker"),
+        ("kafka://h", "is no broker"),
+        ("kafka://h:0", "is no broker"),
+        ("kafka://h:99999", "is no broker"),
+        ("kafka://h:9092,", "is no broker"),
+        ("kafka://h:9092/..", "is no name of a topic"),
+        ("kafka://h:9092/a b", "is no name of a topic"),
+        ("kafka://h:9092/a//b", "is no name of a topic"),
+        ("kafka://h:9092?offset=1", "is no setting"),
+        ("kafka://h:9092?group=a&group=b", "stands twice"),
+        ("kafka://h:9092?group=", "expected letters"),
+        ("kafka://h:9092?group", "cannot be read"),
+        ("kafka://h:9092?trust_ts=1", "expected `true` or `false`"),
+        ("kafka://h:9092#x", "means nothing"),
+        ("kafka://[::1", "cannot be read"),
+    ],
+)
+def test_what_is_no_address_is_refused(text: str, told: str) -> None:
+    """A wrong address is a `ConfigError` of one line that says what is wrong."""
+    with pytest.raises(ConfigError, match=told) as caught:
+        parse_source_url(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+    """What stands in an address ends in logs: passwords come from files alone."""
+    with pytest.raises(ConfigError) as caught:
+        parse_source_url("kafka://me:hunter2@h:9092")
+    assert "hunter2" not in str(caught.value)
