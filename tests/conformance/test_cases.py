@@ -13,7 +13,12 @@ DIRECTORY = Path(__file__).parents[2] / "fixtures" / "cases"
 CASES = load_cases(DIRECTORY)
 NOT_YET_IN_THE_MACHINE = {
     "11-exists": "the machine has no `exists` yet",
+    "25-next": "the machine has no `next` yet",
+    "26-always": "the machine has no `always` at the top yet",
+    "27-until": "the machine has no `until` yet",
+    "33-overflow-of-a-group": "an overflowing list does not reach groups that are held already",
 }
+"""By file: what the machine must fail today."""
 
 
 def parameters() -> list[object]:
@@ -21,7 +26,7 @@ def parameters() -> list[object]:
     chosen: list[object] = []
     for case in CASES:
         chosen.append(pytest.param("reference", case, id=f"reference-{case.name}"))
-        reason = NOT_YET_IN_THE_MACHINE.get(case.name)
+        reason = NOT_YET_IN_THE_MACHINE.get(case.file)
         marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
         chosen.append(pytest.param("machine", case, id=f"machine-{case.name}", marks=marks))
     return chosen

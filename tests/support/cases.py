@@ -45,6 +45,7 @@ _KIND_KEYS = ("at", "end", "unknown")
 class Case:
     """`checkpoints` are (number of steps taken, all verdicts as they must stand then)."""
 
+    file: str
     name: str
     note: str
     invariant: InvariantSpec
@@ -59,11 +60,11 @@ def load_cases(directory: Path) -> list[Case]:
         documents = [d for d in yaml.safe_load_all(path.read_text("utf-8")) if d is not None]
         for number, document in enumerate(documents):
             suffix = f"-{number}" if len(documents) > 1 else ""
-            cases.append(parse_case(document, path.stem + suffix))
+            cases.append(parse_case(document, path.stem, suffix))
     return cases
 
 
-def parse_case(document: Mapping[str, Any], name: str) -> Case:
+def parse_case(document: Mapping[str, Any], file: str, suffix: str = "") -> Case:
     """One document; a key that is not known is refused."""
     assert set(document) <= {"note", "invariant", "run", "verdicts"}, sorted(document)
     said: dict[str, Any] = dict(document["invariant"])
@@ -84,7 +85,7 @@ def parse_case(document: Mapping[str, Any], name: str) -> Case:
             steps.append(_parse_event(position, entry))
             position += 1
     checkpoints.append((len(steps), _keyed(document["verdicts"])))
-    return Case(name, document["note"], invariant, tuple(steps), tuple(checkpoints))
+    return Case(file, file + suffix, document["note"], invariant, tuple(steps), tuple(checkpoints))
 
 
 def parse_time(text: str | int) -> int:
