@@ -1,0 +1,179 @@
+"""JSON Schemas (2020-12) of the event and of invariant files, for editors and other programs.
+
+They say the shape only. What a schema cannot say (names, formulas, CEL, repeated keys) is told by
+`check.py`; a file that the schema refuses is refused there too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+Schema = dict[str, Any]
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_INT64_MAX: Final = 2**63 - 1
+_NAME: Final = "^(?!_$)[A-Za-z_][A-Za-z0-9_]{0,99}$"
+_ID: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+
+
+def event_schema() -> Schema:
+    """The event as agents publish it (docs/events.md)."""
+    return {
+        "$schema": DIALECT,
+        "title": "Interlock event",
+        "description": "What an agent did, as one JSON object of at most 900 KiB.",
+        **_event(),
+        "required": ["session", "ts", "kind"],
+        "anyOf": [{"required": ["id"]}, {"required": ["seq"]}],
+    }
+
+
+def invariant_file_schema() -> Schema:
+    """A file of invariants, as far as this version reads the language (docs/language.md)."""
+    return {
+        "$schema": DIALECT,
+        "title": "Interlock invariants",
+        "description": "Predicates on single events, and what must always or never be so of them.",
+        **_closed(
+            {
+                "version": {"const": 1, "description": "The version of the language."},
+                "lists": _named("Values that predicates name as `lists.NAME`.", _list()),
+                "predicates": _named("What can be said of one event, in CEL.", _predicate()),
+                "invariants": {"type": "array", "minItems": 1, "items": _invariant()},
+            },
+            required=["version", "invariants"],
+        ),
+    }
+
+
+def _event() -> Schema:
+    text = {"type": "string"}
+    name = {"type": "string", "minLength": 1}
+    return {
+        "type": "object",
+        "properties": {
+            "v": {"const": 1, "description": "Schema version; absent means 1."},
+            "id": {**name, "description": "Unique; where absent, session/seq."},
+            "session": {**name, "description": "One run of one agent on one task."},
+            "seq": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": _INT64_MAX,
+                "description": "Position in the session, given before anything can be dropped.",
+            },
+            "ts": {
+                "description": "When it happened at the producer: RFC 3339, or nanoseconds.",
+                "anyOf": [
+                    {"type": "string", "format": "date-time"},
+                    {"type": "integer", "minimum": 0, "maximum": _INT64_MAX},
+                ],
+            },
+            "kind": {**name, "examples": ["tool.requested", "tool.completed", "message.user"]},
+            "agent": text,
+            "user": text,
+            "tenant": text,
+            "tool": {**text, "description": "The tool's name."},
+            "call": {**text, "description": "Ties request, decision and outcome together."},
+            "args": {"type": "object", "description": "Arguments of the call."},
+            "result": {"description": "Outcome of the call: any JSON value."},
+            "error": text,
+            "text": {**text, "description": "Text of a message."},
+            "parent": {**text, "description": "The session that started this one."},
+            "attributes": {"type": "object", "description": "Anything else."},
+        },
+    }
+
+
+def _closed(properties: Schema, *, required: list[str] | None = None) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required or [],
+        "additionalProperties": False,
+    }
+
+
+def _named(description: str, values: Schema) -> Schema:
+    return {
+        "type": "object",
+        "description": description,
+        "minProperties": 1,
+        "propertyNames": {"pattern": _NAME},
+        "additionalProperties": values,
+    }
+
+
+def _list() -> Schema:
+    return {
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": ["string", "number", "boolean"], "minLength": 1},
+    }
+
+
+def _expression(description: str) -> Schema:
+    # `when: true` is CEL too, and YAML reads it as a truth value.
+    types = ["string", "boolean", "number"]
+    return {"type": types, "minLength": 1, "description": description}
+
+
+def _predicate() -> Schema:
+    values = _named("Values of the event, by name.", _expression("A value, in CEL."))
+    when = _expression("True at the events that are meant, in CEL.")
+    return {"anyOf": [when, _closed({"when": when, "with": values}, required=["when"])]}
+
+
+def _invariant() -> Schema:
+    text = {"type": "string", "minLength": 1}
+    properties = {
+        "id": {"type": "string", "pattern": _ID},
+        "severity": {"enum": ["info", "warning", "critical"]},
+        "never": {**text, "description": "A formula that must be true at no event."},
+        "always": {**text, "description": "A formula that must be true at every event."},
+        "summary": {**text, "description": "One sentence for whoever reads the finding."},
+        "per": {"enum": ["session"]},
+        "on_unknown": {
+            "enum": ["violate", "report"],
+            "description": "What doubt is; a critical invariant must say it.",
+        },
+        "report": {"enum": ["every"]},
+        "mode": {"enum": ["observe", "enforce"], "default": "observe"},
+        "fail": {
+            "enum": ["open", "closed"],
+            "default": "closed",
+            "description": "What a gate answers where the verdict is inconclusive.",
+        },
+        "respond": {
+            "type": "array",
+            "minItems": 1,
+            "uniqueItems": True,
+            "items": {"enum": ["alert", "quarantine", "kill"]},
+            "default": ["alert"],
+        },
+        "examples": {"type": "array", "minItems": 1, "items": _example()},
+    }
+    return {
+        **_closed(properties, required=["id", "severity"]),
+        "oneOf": [{"required": ["never"]}, {"required": ["always"]}],
+        "if": {"properties": {"severity": {"const": "critical"}}, "required": ["severity"]},
+        "then": {"required": ["on_unknown"]},
+    }
+
+
+def _example() -> Schema:
+    positions = {
+        "type": "array",
+        "uniqueItems": True,
+        "items": {"type": "integer", "minimum": 0},
+        "description": "Positions of events, from 0.",
+    }
+    event = {**_event(), "required": ["kind"], "additionalProperties": False}
+    return _closed(
+        {
+            "name": {"type": "string", "minLength": 1},
+            "events": {"type": "array", "minItems": 1, "items": event},
+            "violated_at": positions,
+            "inconclusive_at": positions,
+        },
+        required=["events"],
+    )
