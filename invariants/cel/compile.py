@@ -61,8 +61,9 @@ def compile_expression(
     """Compile one expression; raises SpecError with all its faults (codes: `check.py`)."""
     node = _parsed(source, file)
     values = {name: list(elements) for name, elements in lists.items()}
-    kind, found = check(node, file=file, lists=values)
-    faults = [*_faulty_lists(node, file, values), *found]
+    if strange := _faulty_lists(node, file, values):
+        raise SpecError(strange)
+    kind, faults = check(node, file=file, lists=values)
     if any(fault.severity == "error" for fault in faults):
         raise SpecError(faults)
     return Expression(
@@ -77,9 +78,9 @@ def compile_expression(
 
 def _parsed(source: Source, file: str) -> Node:
     try:
-        return parse(source.text, source.place)
+        return parse(source)
     except SyntaxFault as met:
-        place = Places(source.text, source.place).at(met.offset)
+        place = Places(source).at(met.offset)
         raise SpecError([Fault(file, place, met.code, met.message, met.mend)]) from None
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from ..errors import Place
+from ..spec import Source
 from .values import INT_MAX, INT_MIN
 
 TokenKind = Literal["name", "quoted", "int", "double", "string", "sign", "end"]
@@ -57,17 +58,19 @@ class Token:
 
 
 class Places:
-    """Offsets in an expression -> places in the file, given where the expression begins."""
+    """Offsets in an expression -> places in the file."""
 
-    def __init__(self, source: str, start: Place) -> None:
-        self._start = start
-        self._line_offsets = [0, *(found.end() for found in re.finditer("\n", source))]
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._line_offsets = [0, *(found.end() for found in re.finditer("\n", source.text))]
 
     def at(self, offset: int) -> Place:
-        """Later lines are taken to be indented like the first, as in a block of YAML."""
+        """As the source's segments say; without any, later lines are indented like the first."""
+        if self._source.segments:
+            return self._source.place_at(offset)
         index = sum(1 for begin in self._line_offsets if begin <= offset) - 1
-        column = offset - self._line_offsets[index] + self._start.column
-        return Place(self._start.line + index, column)
+        start = self._source.place
+        return Place(start.line + index, offset - self._line_offsets[index] + start.column)
 
 
 def tokens(source: str) -> list[Token]:

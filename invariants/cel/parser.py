@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import Final, Literal, cast
 
 from ..errors import Place
+from ..spec import Source
 from .ast import (
     MACROS,
     RELATIONS,
@@ -51,12 +52,14 @@ DEPTH_MAX: Final = 50  # Source: likewise, nodes on the way from the root to a l
 _STRAY_IN: Final = "`in` needs a value on its left"
 
 
-def parse(source: str, start: Place) -> Node:
-    """The expression that `source` is; `start` is its place in the file."""
-    if len(source) > SOURCE_LENGTH_MAX:
-        message = f"an expression of {len(source)} characters; {SOURCE_LENGTH_MAX} are the most"
+def parse(source: Source) -> Node:
+    """The expression that `source` is, each node with its place in the file."""
+    if len(source.text) > SOURCE_LENGTH_MAX:
+        message = (
+            f"an expression of {len(source.text)} characters; {SOURCE_LENGTH_MAX} are the most"
+        )
         raise SyntaxFault(0, message, "split it into several predicates", "E107")
-    parser = _Parser(source, start)
+    parser = _Parser(source)
     node = parser.expression()
     parser.expect_end()
     if _depth(node) > DEPTH_MAX:
@@ -82,9 +85,9 @@ def _depth(root: Node) -> int:
 class _Parser:
     """A position in the tokens of one expression."""
 
-    def __init__(self, source: str, start: Place) -> None:
-        self._places = Places(source, start)
-        self._tokens = tokens(source)
+    def __init__(self, source: Source) -> None:
+        self._places = Places(source)
+        self._tokens = tokens(source.text)
         self._index = 0
         self._depth = 0
 

@@ -1,0 +1,53 @@
+"""One-line ways to compile an expression, to make an event, and to evaluate one at the other."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from invariants.cel.compile import Expression, compile_expression
+from invariants.cel.values import CelError
+from invariants.errors import Place, SpecError
+from invariants.event import Event, EventRecord, EventView, Origin
+from invariants.spec import Source
+
+KEY = b"a key of tests"
+TIME_NS = 1_700_000_000_000_000_000  # 2023-11-14T22:13:20Z, a Tuesday.
+
+
+def make_view(*, principal: str = "", time_ns: int = TIME_NS, **fields: Any) -> EventView:
+    """An event of kind `tool.requested` unless said otherwise; JSON parts are given as values."""
+    content = {"session": "s-1", "ts": 1, "kind": "tool.requested"} | fields
+    return raw_view(json.dumps(content).encode(), principal=principal, time_ns=time_ns)
+
+
+def raw_view(content: bytes, *, principal: str = "", time_ns: int = TIME_NS) -> EventView:
+    """An event as its bytes have it."""
+    record = msgspec.json.decode(content, type=EventRecord)
+    origin = Origin("agent.events", "0", 0)
+    return EventView(Event(record, "e-1", 1, b"", origin, None, principal, time_ns))
+
+
+def compiled(text: str, **lists: tuple[Any, ...]) -> Expression:
+    """An expression that begins at the start of a file."""
+    return compile_expression(Source(text, Place()), file="a.yaml", lists=lists, digest_key=KEY)
+
+
+def evaluate(text: str, **fields: Any) -> Any:
+    """The value of an expression at an event with these fields."""
+    return compiled(text).evaluate(make_view(**fields))
+
+
+def fails(text: str, **fields: Any) -> bool:
+    """Whether an expression has no value at an event with these fields."""
+    return isinstance(evaluate(text, **fields), CelError)
+
+
+def codes(text: str, **lists: tuple[Any, ...]) -> list[str]:
+    """The codes of all faults and warnings of an expression, in order of place."""
+    try:
+        return [fault.code for fault in compiled(text, **lists).warnings]
+    except SpecError as error:
+        return [fault.code for fault in error.faults]

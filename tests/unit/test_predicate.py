@@ -1,0 +1,164 @@
+"""Predicates: the fact of an event, its values, what is missing, and what is too much."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from invariants.errors import Place
+from invariants.fact import ELEMENTS_MAX, NO_FACT, Fact, Truth
+from invariants.predicate import Predicate, compile_predicate
+from invariants.spec import PredicateSpec, Source
+from tests.support.cel import KEY, make_view
+
+
+def spec_of(when: str, values: dict[str, str]) -> PredicateSpec:
+    sources = tuple((name, Source(text, Place(3, 1))) for name, text in values.items())
+    return PredicateSpec("p", Source(when, Place(2, 1)), sources, Place())
+
+
+def predicate(when: str, **values: str) -> Predicate:
+    made, faults = compile_predicate(spec_of(when, values), file="a.yaml", lists={}, digest_key=KEY)
+    assert made is not None
+    assert [fault for fault in faults if fault.severity == "error"] == []
+    return made
+
+
+def fact(when: str, values: dict[str, str], **fields: Any) -> Fact:
+    return predicate(when, **values).fact(make_view(**fields))
+
+
+def value_of(value: Any) -> Fact:
+    """The fact of an event whose one value is `value`."""
+    return fact("true", {"v": "result"}, result=value)
+
+
+def test_truth() -> None:
+    """False, true, and unknown: for an error, and for what is no truth value."""
+    assert fact("kind == 'x'", {"v": "args.none"}) is NO_FACT
+    assert fact("kind == 'tool.requested'", {}) == Fact(Truth.TRUE, {})
+    assert fact("args.none", {}, args={}) == Fact(Truth.UNKNOWN, {})
+    assert fact("args.x", {}, args={"x": 1}) == Fact(Truth.UNKNOWN, {})
+    assert fact("args.x", {}, args={"x": True}) == Fact(Truth.TRUE, {})
+
+
+def test_values_are_told_where_the_predicate_is_unknown() -> None:
+    """An unknown event still names its values, so that it blurs only what it names."""
+    met = fact("args.none == 1", {"to": "args.to"}, args={"to": "a"})
+    assert met == Fact(Truth.UNKNOWN, {"to": ("a",)})
+
+
+@pytest.mark.parametrize(
+    ("value", "canonical"),
+    [
+        ("a", "a"),
+        (" ", " "),
+        (1, 1),
+        (1.0, 1),
+        (-0.0, 0),
+        (1.5, 1.5),
+        (0, 0),
+        (2**63 - 1, 2**63 - 1),
+        (2.0**70, 2**70),
+        (True, ("bool", "true")),
+        (False, ("bool", "false")),
+    ],
+)
+def test_scalars_are_canonical(value: Any, canonical: Any) -> None:
+    """Equal numbers are one value; truth values are none of the numbers."""
+    met = value_of(value)
+    assert met == Fact(Truth.TRUE, {"v": (canonical,)})
+    assert type(met.values["v"][0]) is type(canonical)
+
+
+@pytest.mark.parametrize("value", [None, "", {}, {"a": 1}, [], 2**63, -(2**63) - 1])
+def test_missing(value: Any) -> None:
+    """Null, empty text, maps, empty lists and errors equal nothing."""
+    assert value_of(value) == Fact(Truth.TRUE, {"v": ()}, frozenset({"v"}))
+
+
+@pytest.mark.parametrize("text", ["args.none", "0.0 / args.z", "1.0 / args.z", "number(args.s)"])
+def test_values_that_err_or_are_not_finite_are_missing(text: str) -> None:
+    """A value of `with` that errs, is NaN or infinite is missing."""
+    met = fact("true", {"v": text}, args={"z": 0.0, "s": "x"})
+    assert met == Fact(Truth.TRUE, {"v": ()}, frozenset({"v"}))
+
+
+def test_lists_stand_for_their_distinct_elements() -> None:
+    """Each element once, in order; what cannot be used makes the name missing as well."""
+    assert value_of(["a", "b", "a"]) == Fact(Truth.TRUE, {"v": ("a", "b")})
+    assert value_of([1, 1.0, True, "1"]) == Fact(Truth.TRUE, {"v": (1, ("bool", "true"), "1")})
+    for lacking in (None, "", {}, [], ["x"], 2**63):
+        met = value_of(["a", lacking])
+        assert met == Fact(Truth.TRUE, {"v": ("a",)}, frozenset({"v"}))
+    assert value_of([None]) == Fact(Truth.TRUE, {"v": ()}, frozenset({"v"}))
+
+
+def test_elements_not_finite_are_missing() -> None:
+    """NaN and infinity are no values as elements either."""
+    met = fact("true", {"v": "[0.0 / args.z, 1.0, 1.0 / args.z]"}, args={"z": 0.0})
+    assert met == Fact(Truth.TRUE, {"v": (1,)}, frozenset({"v"}))
+
+
+def test_long_lists_overflow() -> None:
+    """64 distinct elements are kept, the 65th is told; repetitions count once."""
+    many = [f"e{number}" for number in range(ELEMENTS_MAX + 1)]
+    assert value_of(many[:-1] * 3) == Fact(Truth.TRUE, {"v": tuple(many[:-1])})
+    expected = Fact(Truth.TRUE, {"v": tuple(many[:-1])}, frozenset(), frozenset({"v"}))
+    assert value_of(many) == expected
+    assert value_of([*many, None]).missing == {"v"}
+
+
+def test_names_do_not_disturb_each_other() -> None:
+    """Missing and overflowing are told by name."""
+    names = {"a": "args.a", "b": "args.b", "c": "args.c"}
+    met = fact("true", names, args={"a": "x", "c": list(range(70))})
+    assert met.values == {"a": ("x",), "b": (), "c": tuple(range(64))}
+    assert (met.missing, met.overflowing) == ({"b"}, {"c"})
+    assert predicate("true", **names).value_names == ("a", "b", "c")
+
+
+def test_times_are_values() -> None:
+    """A timestamp or a duration is a value of its own type."""
+    met = fact("true", {"t": "time", "d": "time - timestamp('2023-11-14T22:13:18.5Z')"})
+    assert met.values["t"] == (("timestamp", "2023-11-14T22:13:20Z"),)
+    assert met.values["d"] == (("duration", "1.5s"),)
+    early = fact("true", {"t": "time", "d": "timestamp(0) - timestamp(1)"}, time_ns=1)
+    assert early.values["t"] == (("timestamp", "1970-01-01T00:00:00.000000001Z"),)
+    assert early.values["d"] == (("duration", "-1s"),)
+
+
+def test_false_for_a_kind() -> None:
+    """What `when` says of kind and tool is enough to skip the predicate."""
+    made = predicate("kind == 'a' && tool == 'b' && args.x == 1", v="args.none")
+    assert made.is_false_for("b", "b")
+    assert made.is_false_for("a", "a")
+    assert not made.is_false_for("a", "b")
+    assert made.fields == {"kind", "tool", "args"}
+
+
+@pytest.mark.parametrize(
+    ("when", "values", "codes"),
+    [
+        ("kind", {}, ["E104"]),
+        ("seq + 1", {}, ["E151", "E104"]),
+        ("true", {"v": "args"}, ["E104"]),
+        ("true", {"v": "null"}, ["E104"]),
+        ("kind ==", {"v": "foo", "w": "tool"}, ["E101", "E102"]),
+    ],
+)
+def test_faults(when: str, values: dict[str, str], codes: list[str]) -> None:
+    """`when` must be able to be true, and values to be used; all faults are told at once."""
+    spec = spec_of(when, values)
+    made, faults = compile_predicate(spec, file="a.yaml", lists={}, digest_key=KEY)
+    assert made is None
+    assert [fault.code for fault in faults] == codes
+
+
+def test_warnings_come_with_the_predicate() -> None:
+    """A warning does not keep a predicate from being made."""
+    spec = spec_of("double(args.x) > 1.0", {})
+    made, faults = compile_predicate(spec, file="a.yaml", lists={}, digest_key=KEY)
+    assert made is not None
+    assert [(fault.code, fault.severity) for fault in faults] == [("E150", "warning")]
