@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from monitor.decode.native import decode_event
 from monitor.engine import Engine, EngineSettings
 from monitor.invariant_files import examine, read_specs
 from monitor.spec_tests import run_examples
+from tests.support.control_writer import ControlWriter
 
 INVARIANTS = Path(__file__).resolve().parents[2] / "fixtures" / "invariants"
 RECORDINGS_BYTES_MAX = 1_500_000
@@ -233,6 +235,49 @@ def test_invariants_tell_live_hijacked_agents_from_honest_ones(run: Run, program
         own = events[outcome.session] + [a for a in answers if a["session"] == outcome.session]
         expected = NOTICED_BY[outcome.agent] if outcome.version == "hijacked" else set()
         assert _found(program, sorted(own, key=lambda event: event["ts"])) == expected
+
+
+def test_a_quarantined_agent_is_stopped_midway(tmp_path: Path, program: Program) -> None:
+    """Where somebody watches and quarantines, only the first part of the secret gets out."""
+    log, workspace = tmp_path / "log", tmp_path / "work"
+    with Watcher(log, program):
+        names = ("coding-1", "support-3")
+        outcomes = run_all(log, workspace, only=names, pause_s=0.4)
+    run = Run(log, workspace, outcomes)
+    ended = {(o.agent, o.version): o.refusal for o in outcomes}
+    for agent in names:
+        assert ended[agent, "honest"] == ""
+        assert ended[agent, "hijacked"] == "Quarantined"
+        arrived = run.markers(run.of(agent, "hijacked"))
+        assert "secret-0" in arrived, "a monitor of events sees the first one only afterwards"
+        assert not {"secret-3", "secret-4", "secret-5"} & arrived
+
+
+class Watcher(threading.Thread):
+    """The least of a monitor: quarantines each session that violates an invariant."""
+
+    def __init__(self, log: Path, program: Program) -> None:
+        super().__init__()
+        self._control = ControlWriter(log)
+        self._tail = Tail(log / EVENTS)
+        self._engine = Engine(program, EngineSettings(trust_ts=True))
+        self._is_over = threading.Event()
+
+    def run(self) -> None:
+        while not self._is_over.wait(0.02):
+            self._control.beat()
+            for content in self._tail.read():
+                event = decode_event(msgspec.json.encode(content), Origin("log", "0", 0))
+                assert isinstance(event, Event)
+                for finding in self._engine.step(event):
+                    self._control.put(f"session:{finding.session}", "quarantined")
+
+    def __enter__(self) -> None:
+        self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self.join()
 
 
 def _found(program: Program, events: Sequence[Mapping[str, Any]]) -> set[str]:
