@@ -167,7 +167,7 @@ class Shape:
             message = f"{what} is one expression, and YAML reads {sort_of(node)} here"
             self.add(node.place, E_SHAPE, message, BLOCK_MEND)
             return None
-        if node.is_cut and (node.text.count('"') % 2 or node.text.count("'") % 2):
+        if node.is_cut and _has_open_quote(node.text):
             message = f"{what} is cut off: in a value without quotes, ` #` begins a comment"
             self.add(node.place, E_CUT, message, BLOCK_MEND)
             return None
@@ -190,6 +190,21 @@ class Shape:
             self.add(key.place, E_NAME, message, "choose another name")
             return False
         return True
+
+
+def _has_open_quote(text: str) -> bool:
+    """Does the text end inside quotes, as CEL and formulas read them?"""
+    quote, is_escaped = "", False
+    for character in text:
+        if is_escaped:
+            is_escaped = False
+        elif quote and character == "\\":
+            is_escaped = True
+        elif quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+    return bool(quote)
 
 
 def sort_of(node: YamlNode) -> str:

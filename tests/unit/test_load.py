@@ -111,6 +111,16 @@ def test_a_faulty_file_gives_no_spec(text: str) -> None:
     assert not read_spec(text, "f.yaml").is_whole
 
 
+def test_a_comment_behind_whole_quotes_is_a_comment() -> None:
+    """` #` cuts an expression off only where it stands inside the expression's own quotes."""
+    line = 'plain: text == "it\'s" || text == "\\"'
+    whole, faults = load_spec(HEAD.replace('plain: kind == "a"', f'{line}"') + TAIL, "f.yaml")
+    assert whole is not None
+    assert faults == []
+    _, faults = load_spec(HEAD.replace('plain: kind == "a"', f"{line} #") + TAIL, "f.yaml")
+    assert [fault.code for fault in faults] == ["E214"]
+
+
 def test_faulty_predicates_are_remembered() -> None:
     """What was declared but could not be read is not called unknown later."""
     reading = read_spec(HEAD.replace("when: >-", "wenn: >-") + TAIL, "f.yaml")
