@@ -144,15 +144,7 @@ class Exists:
 
 
 Formula = (
-    Atom
-    | SessionEnd
-    | Comparison
-    | AggregateComparison
-    | Not
-    | Binary
-    | Temporal
-    | Until
-    | Exists
+    Atom | SessionEnd | Comparison | AggregateComparison | Not | Binary | Temporal | Until | Exists
 )
 
 FUTURE_OPERATORS = frozenset({"next", "eventually", "always", "until"})
