@@ -93,7 +93,7 @@ def add(
 
 def lose(tally: Tally, time_ns: int) -> Tally:
     """Note that something at `time_ns` could not be taken in."""
-    return tally._replace(lost_ns=time_ns)
+    return tally._replace(lost_ns=max(time_ns, tally.lost_ns or 0))
 
 
 def expire(tally: Tally, now_ns: int, horizon_ns: int | None) -> Tally:

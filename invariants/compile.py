@@ -24,9 +24,9 @@ from .core import (
     NotNode,
     OrNode,
     atoms,
-    value_when_silent,
+    memories,
 )
-from .fact import Truth, Value
+from .fact import Value
 from .formula.ast import (
     Aggregate,
     AggregateComparison,
@@ -45,7 +45,10 @@ from .formula.ast import (
 )
 from .formula.format import format_formula
 from .limits import Limits
-from .memories import AggregateMemory, PastMemory, PreviousMemory, SinceMemory
+from .memories import PastMemory
+from .memory_aggregate import AggregateMemory
+from .memory_previous import PreviousMemory
+from .memory_since import ClosedSinceMemory, SinceMemory
 from .pending import Eventually
 from .spec import InvariantSpec
 
@@ -72,10 +75,6 @@ class Tables:
     variables: tuple[str, ...]
     predicates: tuple[str, ...]
     missing_uses: tuple[MissingUse, ...]
-    needs_every_event: bool
-    """False where an event at which every predicate is false changes nothing and judges nothing."""
-    heeds_end: bool
-    """Whether the end of the session itself means something to it."""
 
 
 def build_tables(spec: InvariantSpec, limits: Limits) -> Tables:
@@ -88,17 +87,14 @@ def build_tables(spec: InvariantSpec, limits: Limits) -> Tables:
     eventually = builder.eventually(future) if future is not None else None
     asked = trigger(past)
     trigger_node = builder.node(asked) if asked is not None else None
-    memories = tuple(builder.memories)
     return Tables(
         violating=violating,
         trigger=trigger_node,
         eventually=eventually,
-        memories=memories,
+        memories=tuple(builder.memories),
         variables=variables,
         predicates=tuple(sorted({atom.predicate for atom in _atoms_of(formula)})),
         missing_uses=tuple(sorted(_missing_uses(formula), key=str)),
-        needs_every_event=_needs_every_event(trigger_node, memories),
-        heeds_end=eventually is not None or _names_end(formula),
     )
 
 
@@ -178,7 +174,7 @@ class _Builder:
                     window=window,
                     body=inner,
                     predicates=tuple(sorted({atom.predicate for atom in atoms(inner)})),
-                    inner={m.index: m for m in _memories_of(inner)},
+                    inner={m.index: m for m in memories(inner)},
                 )
             case AggregateComparison(aggregate, _, bound):
                 return self._aggregate(formula, aggregate, bound)
@@ -187,10 +183,22 @@ class _Builder:
 
     def _since(
         self, formula: Formula, window: Window, left: Formula | None, right: Formula
-    ) -> SinceMemory:
+    ) -> ClosedSinceMemory | SinceMemory:
         left_node = self.node(left) if left is not None else None
         right_node = self.node(right)
         slots = self._slots_of(free_variables(right))
+        rests_on_memory = any(memories(right_node))
+        if not slots:
+            return ClosedSinceMemory(
+                index=len(self.memories),
+                text=format_formula(formula),
+                window=window,
+                left=left_node,
+                right=right_node,
+                width=len(self._slots),
+                limits=self._limits,
+                rests_on_memory=rests_on_memory,
+            )
         spoken = [] if left_node is None else [a for a in atoms(left_node) if a.slots]
         return SinceMemory(
             index=len(self.memories),
@@ -201,6 +209,7 @@ class _Builder:
             slots=slots,
             width=len(self._slots),
             limits=self._limits,
+            rests_on_memory=rests_on_memory,
             names_every_key=all({slot for _, slot in a.slots} == set(slots) for a in spoken),
         )
 
@@ -246,20 +255,6 @@ def _members(formula: Formula, operator: str) -> Iterable[Formula]:
         yield formula
 
 
-def _memories_of(node: Node) -> Iterable[PastMemory]:
-    match node:
-        case MemoryNode(memory):
-            assert isinstance(memory, PastMemory), "the builder makes no other"
-            yield memory
-        case NotNode(body):
-            yield from _memories_of(body)
-        case AndNode(members) | OrNode(members):
-            for member in members:
-                yield from _memories_of(member)
-        case _:
-            return
-
-
 def _atoms_of(formula: Formula) -> Iterable[Atom]:
     match formula:
         case Atom():
@@ -273,18 +268,6 @@ def _atoms_of(formula: Formula) -> Iterable[Atom]:
             yield from _atoms_of(right)
         case _:
             return
-
-
-def _names_end(formula: Formula) -> bool:
-    match formula:
-        case SessionEnd():
-            return True
-        case Not(body) | Temporal(body=body):
-            return _names_end(body)
-        case Binary(_, left, right) | Until(_, _, left, right):
-            return _names_end(left) or _names_end(right)
-        case _:
-            return False
 
 
 def _missing_uses(formula: Formula) -> set[MissingUse]:
@@ -304,20 +287,3 @@ def _missing_uses(formula: Formula) -> set[MissingUse]:
             return _missing_uses(left) | _missing_uses(right)
         case _:
             return set()
-
-
-def _needs_every_event(trigger_node: Node | None, memories: Iterable[PastMemory]) -> bool:
-    if trigger_node is None or value_when_silent(trigger_node) is not Truth.FALSE:
-        return True
-    for memory in memories:
-        match memory:
-            case PreviousMemory():
-                return True
-            case SinceMemory(left=left, right=right):
-                if left is not None and value_when_silent(left) is not Truth.TRUE:
-                    return True
-                if value_when_silent(right) is not Truth.FALSE:
-                    return True
-            case AggregateMemory():
-                continue
-    return False

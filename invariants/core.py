@@ -1,38 +1,49 @@
 """Normalised formulas made ready to be evaluated at one moment, for one binding.
 
 A `Node` is what is left of a formula: boolean structure over atoms, comparisons, and references
-to *memories*, the cells in which temporal operators and aggregates keep their state. Evaluation
+to *memories*, in whose *cells* temporal operators and aggregates keep their state. Evaluation
 reads the letter of the moment and the cells as they are *after* the moment; it changes nothing.
 
 A binding is an `Env`: a tuple of values, one for each variable of the invariant in the order of
-their names; `UNBOUND` stands for no value, and equals nothing.
+their names; `UNBOUND` stands for no value, and equals nothing. Truth is 0 false, 1 unknown,
+2 true, as in `fact.Truth`: plain integers, since this is the innermost loop of the engine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Final, NamedTuple, Protocol, assert_never
+from typing import Any, Final, NamedTuple, Protocol
 
 from .fact import Fact, Truth, Value
-from .formula.ast import Anything, Constant, Operator, Term, Variable, Window
-from .moment import Letter
+from .formula.ast import Operator, Window
+from .moment import Moment
 from .slices import Reading
 
 UNBOUND: Final = None
 Env = tuple[Value | None, ...]
+Cells = Sequence[Any] | Mapping[int, Any]
+"""Cells by the index of their memory."""
 
 
-class Context(NamedTuple):
-    """Where a formula is evaluated: the letter and time of a moment, and the memories' cells."""
+class Memory(Protocol):
+    """What a formula may ask of a temporal operator's or an aggregate's state."""
 
-    position: int
-    time_ns: int
-    id: str
-    letter: Letter
-    is_session_end: bool
-    cells: Mapping[int, Any]
+    @property
+    def index(self) -> int:
+        """Where its cell stands."""
+
+    @property
+    def text(self) -> str:
+        """The formula, as it is written."""
+
+    @property
+    def window(self) -> Window:
+        """The ages that it looks at."""
+
+    def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
+        """Its value after the event of `now`, for one binding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +54,34 @@ class AtomNode:
     constants: tuple[tuple[str, Value], ...]
     slots: tuple[tuple[str, int], ...]
 
+    def value(self, now: Moment, cells: Cells, env: Env) -> int:
+        """True where the predicate is, and each argument equals one of the event's values."""
+        fact = now.letter[self.predicate]
+        return self.value_of(fact, env) if fact.truth else 0
+
+    def value_of(self, fact: Fact, env: Env) -> int:
+        """The same, of a fact. A list that was too long may have held any value."""
+        truth: int = fact.truth
+        for name, wanted in self.constants:
+            truth = min(truth, _match(fact, name, wanted))
+        for name, slot in self.slots:
+            truth = min(truth, _match(fact, name, env[slot]))
+        return truth
+
+
+def _match(fact: Fact, name: str, wanted: Value | None) -> int:
+    if wanted is not UNBOUND and wanted in fact.values.get(name, ()):
+        return 2
+    return 1 if name in fact.overflowing else 0
+
 
 @dataclass(frozen=True, slots=True)
 class EndNode:
     """The event is its session's end."""
+
+    def value(self, now: Moment, cells: Cells, env: Env) -> int:
+        """True at the end."""
+        return 2 if now.is_session_end else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,113 +94,23 @@ class ComparisonNode:
     right_slot: int | None
     right: Value | None
 
+    def sides(self, env: Env) -> tuple[Value | None, Value | None]:
+        """Both sides' values for a binding."""
+        left = self.left if self.left_slot is None else env[self.left_slot]
+        right = self.right if self.right_slot is None else env[self.right_slot]
+        return left, right
 
-@dataclass(frozen=True, slots=True)
-class NotNode:
-    body: Node
-
-
-@dataclass(frozen=True, slots=True)
-class AndNode:
-    members: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OrNode:
-    members: tuple[Node, ...]
-
-
-class Memory(Protocol):
-    """What a formula may ask of a temporal operator's or an aggregate's state."""
-
-    @property
-    def text(self) -> str:
-        """The formula, as it is written."""
-
-    @property
-    def window(self) -> Window:
-        """The ages that it looks at."""
-
-    def read(self, context: Context, env: Env) -> Reading:
-        """Its value after the event of `context`, for one binding."""
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryNode:
-    """The value of a temporal operator or of a compared aggregate, read from its cell."""
-
-    memory: Memory
-
-
-Node = AtomNode | EndNode | ComparisonNode | NotNode | AndNode | OrNode | MemoryNode
-
-
-def value(node: Node, context: Context, env: Env) -> Truth:
-    """The truth of `node` in `context` for `env`."""
-    match node:
-        case AtomNode():
-            return atom_value(node, context.letter[node.predicate], env)
-        case AndNode(members):
-            worst = Truth.TRUE
-            for member in members:
-                worst = min(worst, value(member, context, env))
-                if worst is Truth.FALSE:
-                    return worst
-            return worst
-        case OrNode(members):
-            best = Truth.FALSE
-            for member in members:
-                best = max(best, value(member, context, env))
-                if best is Truth.TRUE:
-                    return best
-            return best
-        case NotNode(body):
-            return _NEGATION[value(body, context, env)]
-        case MemoryNode():
-            return node.memory.read(context, env).truth
-        case ComparisonNode():
-            return _comparison_value(node, env)
-        case EndNode():
-            return Truth.TRUE if context.is_session_end else Truth.FALSE
-        case _:
-            assert_never(node)
-
-
-_NEGATION: Final = (Truth.TRUE, Truth.UNKNOWN, Truth.FALSE)
-
-
-def atom_value(atom: AtomNode, fact: Fact, env: Env) -> Truth:
-    """True where the predicate is, and each argument equals one of the event's values.
-
-    A list that was too long may have held any value: a value not among those kept is unknown.
-    """
-    truth = fact.truth
-    if truth is Truth.FALSE:
-        return truth
-    for name, wanted in atom.constants:
-        truth = min(truth, _match(fact, name, wanted))
-    for name, slot in atom.slots:
-        truth = min(truth, _match(fact, name, env[slot]))
-    return truth
-
-
-def _match(fact: Fact, name: str, wanted: Value | None) -> Truth:
-    if wanted is not UNBOUND and wanted in fact.values.get(name, ()):
-        return Truth.TRUE
-    return Truth.UNKNOWN if name in fact.overflowing else Truth.FALSE
-
-
-def _comparison_value(node: ComparisonNode, env: Env) -> Truth:
-    left = node.left if node.left_slot is None else env[node.left_slot]
-    right = node.right if node.right_slot is None else env[node.right_slot]
-    if node.operator in ("==", "!="):
-        is_true = (left == right and left is not UNBOUND) == (node.operator == "==")
-        return Truth.TRUE if is_true else Truth.FALSE
-    order = _order(left, right)
-    if order is None:
-        return Truth.UNKNOWN
-    holds = {"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[node.operator]
-    return Truth.TRUE if holds else Truth.FALSE
+    def value(self, now: Moment, cells: Cells, env: Env) -> int:
+        """Equality of any two values; order of two numbers or two texts, else unknown."""
+        left, right = self.sides(env)
+        if self.operator in ("==", "!="):
+            is_equal = left == right and left is not UNBOUND
+            return 2 if is_equal == (self.operator == "==") else 0
+        order = _order(left, right)
+        if order is None:
+            return 1
+        holds = {"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}
+        return 2 if holds[self.operator] else 0
 
 
 def _order(left: Value | None, right: Value | None) -> int | None:
@@ -178,39 +123,99 @@ def _order(left: Value | None, right: Value | None) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Bindings:
+class NotNode:
+    body: Node
+
+    def value(self, now: Moment, cells: Cells, env: Env) -> int:
+        """Kleene's negation."""
+        return 2 - self.body.value(now, cells, env)
+
+
+@dataclass(frozen=True, slots=True)
+class AndNode:
+    members: tuple[Node, ...]
+
+    def value(self, now: Moment, cells: Cells, env: Env) -> int:
+        """The least of the members."""
+        worst = 2
+        for member in self.members:
+            truth = member.value(now, cells, env)
+            if truth < worst:
+                if not truth:
+                    return 0
+                worst = truth
+        return worst
+
+
+@dataclass(frozen=True, slots=True)
+class OrNode:
+    members: tuple[Node, ...]
+
+    def value(self, now: Moment, cells: Cells, env: Env) -> int:
+        """The greatest of the members."""
+        best = 0
+        for member in self.members:
+            truth = member.value(now, cells, env)
+            if truth > best:
+                if truth == 2:
+                    return 2
+                best = truth
+        return best
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNode:
+    """The value of a temporal operator or of a compared aggregate, read from its cell."""
+
+    memory: Memory
+
+    def value(self, now: Moment, cells: Cells, env: Env) -> int:
+        """What the memory reads."""
+        return self.memory.read(now, cells, env).truth
+
+
+Node = AtomNode | EndNode | ComparisonNode | NotNode | AndNode | OrNode | MemoryNode
+
+
+class Bindings(NamedTuple):
     """The bindings that one event makes for a formula; `is_cut` says that there were too many."""
 
-    envs: tuple[Env, ...]
+    envs: Sequence[Env]
     is_cut: bool = False
 
 
-def bindings(node: Node, context: Context, width: int, bindings_max: int) -> Bindings:
+NO_BINDINGS: Final = Bindings(())
+CLOSED: Final = Bindings(((),))
+
+
+def bindings(node: Node, now: Moment, width: int, bindings_max: int) -> Bindings:
     """Each binding for which `node` may be other than false, as far as the event itself tells.
 
     `width` is the number of the invariant's variables. Envs may leave slots unbound where the
     node binds nothing there. Order is that of the event's values; there are no repeats.
     """
-    envs, is_cut = _bind(node, context, (UNBOUND,) * width, bindings_max)
-    return Bindings(tuple(dict.fromkeys(envs)), is_cut)
+    envs, is_cut = _bind(node, now, (UNBOUND,) * width, bindings_max)
+    if len(envs) > 1:
+        envs = list(dict.fromkeys(envs))
+    return Bindings(envs, is_cut)
 
 
-def _bind(node: Node, context: Context, start: Env, max_: int) -> tuple[list[Env], bool]:
+def _bind(node: Node, now: Moment, start: Env, max_: int) -> tuple[list[Env], bool]:
     match node:
         case AtomNode():
-            return _bind_atom(node, context.letter[node.predicate], start, max_)
+            return _bind_atom(node, now.letter[node.predicate], start, max_)
         case AndNode(members):
-            return _bind_all(members, context, start, max_)
+            return _bind_all(members, now, start, max_)
         case OrNode(members):
             found: list[Env] = []
             is_cut = False
             for member in members:
-                more, was_cut = _bind(member, context, start, max_)
+                more, was_cut = _bind(member, now, start, max_)
                 found += more
                 is_cut = is_cut or was_cut
             return found[:max_], is_cut or len(found) > max_
         case EndNode():
-            return ([start] if context.is_session_end else []), False
+            return ([start] if now.is_session_end else []), False
         case ComparisonNode("=="):
             return [_unify(node, start)], False
         case _:
@@ -218,7 +223,7 @@ def _bind(node: Node, context: Context, start: Env, max_: int) -> tuple[list[Env
 
 
 def _bind_all(
-    members: tuple[Node, ...], context: Context, start: Env, max_: int
+    members: tuple[Node, ...], now: Moment, start: Env, max_: int
 ) -> tuple[list[Env], bool]:
     """Join the members: atoms first, then equalities, which only fill what is still unbound."""
     envs, is_cut = [start], False
@@ -227,7 +232,7 @@ def _bind_all(
             continue
         joined: list[Env] = []
         for env in envs:
-            more, was_cut = _bind(member, context, env, max_)
+            more, was_cut = _bind(member, now, env, max_)
             joined += more
             is_cut = is_cut or was_cut or len(joined) > max_
             if is_cut:
@@ -243,9 +248,9 @@ def _bind_all(
 
 
 def _bind_atom(atom: AtomNode, fact: Fact, start: Env, max_: int) -> tuple[list[Env], bool]:
-    if fact.truth is Truth.FALSE:
+    if not fact.truth:
         return [], False
-    if any(_match(fact, name, wanted) is Truth.FALSE for name, wanted in atom.constants):
+    if atom.constants and not all(_match(fact, name, wanted) for name, wanted in atom.constants):
         return [], False
     if not atom.slots:
         return [start], False
@@ -271,8 +276,7 @@ def _unify_all(equalities: list[ComparisonNode], env: Env) -> Env:
 
 
 def _unify(node: ComparisonNode, env: Env) -> Env:
-    left = node.left if node.left_slot is None else env[node.left_slot]
-    right = node.right if node.right_slot is None else env[node.right_slot]
+    left, right = node.sides(env)
     filled = list(env)
     if node.left_slot is not None and left is UNBOUND:
         filled[node.left_slot] = right
@@ -295,47 +299,53 @@ def atoms(node: Node) -> Iterator[AtomNode]:
             return
 
 
-def overflows(node: Node, context: Context) -> bool:
-    """Whether a list of the event was too long to be kept: it may have named any value."""
-    return any(
-        name in context.letter[atom.predicate].overflowing
-        for atom in atoms(node)
-        for name, _ in atom.slots
-    )
-
-
-def value_when_silent(node: Node) -> Truth | None:
-    """The truth where no atom holds and no session ends; None where memories decide it."""
+def memories(node: Node) -> Iterator[Memory]:
+    """The memories that `node` reads, outside other memories."""
     match node:
-        case AtomNode() | EndNode():
-            return Truth.FALSE
+        case MemoryNode(memory):
+            yield memory
+        case AndNode(members) | OrNode(members):
+            for member in members:
+                yield from memories(member)
         case NotNode(body):
-            inner = value_when_silent(body)
-            return None if inner is None else _NEGATION[inner]
+            yield from memories(body)
+        case _:
+            return
+
+
+def overflows(node: Node, now: Moment) -> bool:
+    """Whether a list of the event was too long to be kept: it may have named any value."""
+    for atom in atoms(node):
+        if atom.slots:
+            overflowing = now.letter[atom.predicate].overflowing
+            if overflowing and any(name in overflowing for name, _ in atom.slots):
+                return True
+    return False
+
+
+def value_among(node: Node, live: frozenset[str], is_end: bool) -> Truth | None:
+    """The truth wherever only the predicates in `live` may be other than false; None: varies."""
+    match node:
+        case AtomNode(predicate):
+            return None if predicate in live else Truth.FALSE
+        case EndNode():
+            return Truth.TRUE if is_end else Truth.FALSE
+        case NotNode(body):
+            inner = value_among(body, live, is_end)
+            return None if inner is None else Truth(2 - inner)
         case AndNode(members):
-            return _fold_silent(members, Truth.FALSE)
+            return _fold(members, Truth.FALSE, live, is_end)
         case OrNode(members):
-            return _fold_silent(members, Truth.TRUE)
+            return _fold(members, Truth.TRUE, live, is_end)
         case _:
             return None
 
 
-def _fold_silent(members: tuple[Node, ...], absorbing: Truth) -> Truth | None:
-    truths = [value_when_silent(member) for member in members]
+def _fold(
+    members: tuple[Node, ...], absorbing: Truth, live: frozenset[str], is_end: bool
+) -> Truth | None:
+    truths = [value_among(member, live, is_end) for member in members]
     if absorbing in truths:
         return absorbing
-    neutral = _NEGATION[absorbing]
+    neutral = Truth(2 - absorbing)
     return neutral if all(truth is neutral for truth in truths) else None
-
-
-def make_term(term: Term, slots: Mapping[str, int]) -> tuple[int | None, Value | None]:
-    """A term as (slot, None) for a variable, (None, value) for a constant."""
-    match term:
-        case Variable(name):
-            return slots[name], None
-        case Constant(constant):
-            return None, constant
-        case Anything():
-            return None, None
-        case _:
-            assert_never(term)

@@ -13,29 +13,30 @@ Source of the meaning: docs/language.md; `reference.py` is the same thing writte
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import is_not
 from typing import Any, Final, NamedTuple
 
 from .aggregates import number
 from .compile import MissingUse, Tables, build_tables
 from .core import (
+    CLOSED,
     UNBOUND,
     AndNode,
     AtomNode,
-    Context,
+    Bindings,
+    Cells,
     Env,
-    MemoryNode,
     Node,
-    NotNode,
     OrNode,
     bindings,
-    value,
+    value_among,
 )
 from .fact import Fact, Truth
 from .formula.format import format_formula
 from .limits import DEFAULT_LIMITS, Limits
-from .memories import Because, PastMemory
+from .memories import PastMemory
 from .moment import Moment
 from .pending import EMPTY_PENDING, Anchor, Decision, PendingCell
 from .spec import InvariantSpec
@@ -56,6 +57,15 @@ class State(NamedTuple):
     lost_count: int = 0
 
 
+class Route(NamedTuple):
+    """What an event has to pass: everything that its kind and tool cannot concern is left out."""
+
+    memories: tuple[PastMemory, ...]
+    is_judged: bool
+    is_observed: bool
+    missing_uses: tuple[MissingUse, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Automaton:
     """A compiled invariant."""
@@ -65,49 +75,68 @@ class Automaton:
     limits: Limits
     digest: str
     """Of the formula and all that its verdicts depend on in the invariant itself."""
+    _whole_route: Route
 
     def initial(self) -> State:
         """The state before the first event."""
         return State(tuple(memory.initial for memory in self.tables.memories))
 
+    def route(self, live: frozenset[str], *, is_end: bool) -> Route | None:
+        """What an event has to pass at which only the predicates in `live` may hold.
+
+        None where such an event changes nothing and judges nothing.
+        """
+        tables = self.tables
+        asked, eventually = tables.trigger, tables.eventually
+        route = Route(
+            tuple(m for m in tables.memories if m.is_touched(live, is_end)),
+            asked is None or value_among(asked, live, is_end) is not Truth.FALSE,
+            eventually is not None and eventually.is_touched(live, is_end),
+            tuple(use for use in tables.missing_uses if use.predicate in live),
+        )
+        return route if any(route) else None
+
     def step(
-        self, state: State, moment: Moment, is_verbose: bool = False
-    ) -> tuple[State, tuple[Verdict, ...]]:
+        self,
+        state: State,
+        now: Moment,
+        is_verbose: bool = False,
+        route: Route | None = None,
+    ) -> tuple[State, Sequence[Verdict]]:
         """Take in one event.
 
         Returns violated and inconclusive verdicts; with `is_verbose` also those that hold, and
         pending ones where they begin. Verdicts of deadlines that the event passes come first.
+        `route` leaves out what this kind of event cannot concern; by default nothing is.
         """
-        state, verdicts = self._pass_time(state, moment.time_ns)
-        context = self._advance(state, moment)
-        cells = tuple(context.cells[memory.index] for memory in self.tables.memories)
-        lost_count = state.lost_count + _cells_lost(cells) - _cells_lost(state.cells)
-        if any(new is not old for new, old in zip(cells, state.cells, strict=True)):
-            state = state._replace(cells=cells, lost_count=lost_count)
-        verdicts += self._missing(context)
+        route = route or self._whole_route
+        verdicts: list[Verdict] = []
+        if state.pending.queue:
+            state, verdicts = self._pass_time(state, now.time_ns)
+        cells: Sequence[Any] = state.cells
+        if route.memories:
+            cells = self._advance(state.cells, now, route.memories)
+            if any(map(is_not, cells, state.cells)):
+                lost_count = state.lost_count + _cells_lost(cells) - _cells_lost(state.cells)
+                state = State(tuple(cells), state.pending, lost_count)
+        if route.missing_uses:
+            verdicts += self._missing(now, route.missing_uses)
         if self.tables.eventually is None:
-            verdicts += self._judge(context)
-        else:
-            state, more = self._judge_future(state, context)
+            if route.is_judged:
+                verdicts += self._judge(now, cells, is_verbose)
+        elif route.is_judged or route.is_observed:
+            state, more = self._judge_future(state, now, cells)
             verdicts += more
-        return state, _filtered(verdicts, is_verbose)
+        if is_verbose or not verdicts:
+            return state, verdicts
+        return state, _findings_only(verdicts)
 
     def tick(
         self, state: State, time_ns: int, is_verbose: bool = False
-    ) -> tuple[State, tuple[Verdict, ...]]:
+    ) -> tuple[State, Sequence[Verdict]]:
         """Time has reached `time_ns`: every deadline before it is decided."""
         state, verdicts = self._pass_time(state, time_ns)
-        return state, _filtered(verdicts, is_verbose)
-
-    def end(
-        self, state: State, time_ns: int, is_verbose: bool = False
-    ) -> tuple[State, tuple[Verdict, ...]]:
-        """The scope is over without an event that says so: what is pending is decided."""
-        if self.tables.eventually is None:
-            return state, ()
-        pending, decisions = self.tables.eventually.end(state.pending, time_ns)
-        verdicts = [self._decided(decision) for decision in decisions]
-        return state._replace(pending=pending), _filtered(verdicts, is_verbose)
+        return state, verdicts if is_verbose else _findings_only(verdicts)
 
     def next_deadline_ns(self, state: State) -> int | None:
         """A time before which no deadline of this state passes; None where nothing waits."""
@@ -121,94 +150,86 @@ class Automaton:
         pending, decisions = eventually.pass_time(state.pending, time_ns)
         return state._replace(pending=pending), [self._decided(d) for d in decisions]
 
-    def _advance(self, state: State, moment: Moment) -> Context:
-        """The context after the event: every memory stepped, those inside others first."""
-        cells: dict[int, Any] = dict(enumerate(state.cells))
-        context = Context(
-            moment.position,
-            moment.time_ns,
-            moment.id,
-            moment.letter,
-            moment.is_session_end,
-            cells,
-        )
+    def _advance(
+        self, before: Sequence[Any], now: Moment, memories: Sequence[PastMemory]
+    ) -> list[Any]:
+        """The cells after the event: each memory stepped, those inside others first."""
+        cells = list(before)
 
         def because(node: Node, env: Env) -> tuple[EventRef, ...]:
-            if not _rests_on_memory(node):
-                return ()
-            refs = grounds(node, context, env).refs()
-            return tuple(ref for ref in refs if ref.position != moment.position)
+            refs = grounds(node, now, cells, env).refs()
+            return tuple(ref for ref in refs if ref.position != now.position)
 
-        for memory in self.tables.memories:
-            cells[memory.index] = _step_memory(memory, cells[memory.index], context, because)
-        return context
+        for memory in memories:
+            # Cells are as varied as memories; each memory knows its own.
+            held: Any = cells[memory.index]
+            cells[memory.index] = memory.step(held, now, cells, because)
+        return cells
 
-    def _judge(self, context: Context) -> list[Verdict]:
+    def _bindings(self, now: Moment) -> Bindings:
+        """The bindings for which the invariant may be judged at the event."""
+        width = len(self.tables.variables)
+        if width == 0:
+            return CLOSED
+        return bindings(self.tables.violating, now, width, self.limits.bindings_max)
+
+    def _judge(self, now: Moment, cells: Cells, is_verbose: bool) -> list[Verdict]:
         verdicts: list[Verdict] = []
-        found = bindings(
-            self.tables.violating, context, len(self.tables.variables), self.limits.bindings_max
-        )
+        asked, violating = self.tables.trigger, self.tables.violating
+        found = self._bindings(now)
         for env in found.envs:
-            if not self._is_triggered(context, env):
+            if asked is not None and not asked.value(now, cells, env):
                 continue
-            truth = value(self.tables.violating, context, env)
-            witness = Witness()
-            if truth is not Truth.FALSE:
-                witness = grounds(self.tables.violating, context, env).witness()
-            here = EventRef(context.position, context.time_ns, context.id)
-            verdicts.append(self._verdict(truth, here, env, witness, context.time_ns))
+            truth = violating.value(now, cells, env)
+            if truth == 0 and not is_verbose:
+                continue
+            witness = grounds(violating, now, cells, env).witness() if truth else Witness()
+            verdicts.append(self._verdict(truth, _ref(now), env, witness, now.time_ns))
         if found.is_cut:
-            verdicts.append(self._too_many(context))
+            verdicts.append(self._too_many(now))
         return verdicts
 
-    def _judge_future(self, state: State, context: Context) -> tuple[State, list[Verdict]]:
+    def _judge_future(self, state: State, now: Moment, cells: Cells) -> tuple[State, list[Verdict]]:
         eventually = self.tables.eventually
         assert eventually is not None, "called for future formulas only"
         verdicts: list[Verdict] = []
-        pending = state.pending
-        here = EventRef(context.position, context.time_ns, context.id)
-        found = bindings(
-            self.tables.violating, context, len(self.tables.variables), self.limits.bindings_max
-        )
+        pending, lost_count = state.pending, state.lost_count
+        asked, violating = self.tables.trigger, self.tables.violating
+        found = self._bindings(now)
         for env in found.envs:
-            if not self._is_triggered(context, env):
+            if asked is not None and not asked.value(now, cells, env):
                 continue
-            truth = value(self.tables.violating, context, env)
-            if truth is Truth.FALSE:
-                verdicts.append(self._verdict(truth, here, env, Witness(), context.time_ns))
+            truth = violating.value(now, cells, env)
+            if truth == 0:
+                verdicts.append(self._verdict(0, _ref(now), env, Witness(), now.time_ns))
                 continue
-            witness = grounds(self.tables.violating, context, env).witness()
-            grown = eventually.take_in(pending, Anchor(here, env, truth, witness))
+            witness = grounds(violating, now, cells, env).witness()
+            grown = eventually.take_in(pending, Anchor(_ref(now), env, truth, witness))
             if grown is None:
-                verdicts.append(self._no_room(here, env))
-                state = state._replace(lost_count=state.lost_count + 1)
+                verdicts.append(self._no_room(_ref(now), env))
+                lost_count += 1
             else:
                 pending = grown
-                verdicts.append(self._pending(here, env, witness))
+                verdicts.append(self._pending(_ref(now), env, witness))
         if found.is_cut:
-            verdicts.append(self._too_many(context))
-        pending, decisions = eventually.observe(pending, context)
-        if context.is_session_end:
-            pending, more = eventually.end(pending, context.time_ns)
+            verdicts.append(self._too_many(now))
+        pending, decisions = eventually.observe(pending, now, cells)
+        if now.is_session_end:
+            pending, more = eventually.end(pending, now.time_ns)
             decisions += more
         verdicts += (self._decided(decision) for decision in decisions)
-        if pending is not state.pending:
-            state = state._replace(pending=pending)
-        return state, verdicts
+        if pending is state.pending and lost_count == state.lost_count:
+            return state, verdicts
+        return State(state.cells, pending, lost_count), verdicts
 
-    def _is_triggered(self, context: Context, env: Env) -> bool:
-        asked = self.tables.trigger
-        return asked is None or value(asked, context, env) is not Truth.FALSE
-
-    def _missing(self, context: Context) -> list[Verdict]:
+    def _missing(self, now: Moment, uses: Sequence[MissingUse]) -> list[Verdict]:
         """The verdict of binding `?`: the event lacks a value that the invariant needs."""
-        used = [u for u in self.tables.missing_uses if _is_missing(u, context.letter[u.predicate])]
+        used = [use for use in uses if _is_missing(use, now.letter[use.predicate])]
         if not used:
             return []
-        here = EventRef(context.position, context.time_ns, context.id)
-        names = ", ".join(sorted({f"{u.predicate}.{u.name}" for u in used}))
-        reason = f"the event has no usable value for {names}"
-        is_violated = self.spec.on_unknown == "violate" and self._may_be_triggered(context, used)
+        names = ", ".join(sorted({f"{use.predicate}.{use.name}" for use in used}))
+        is_violated = self.spec.on_unknown == "violate" and self._may_be_triggered(now, used)
+        here = _ref(now)
         return [
             Verdict(
                 self.spec.id,
@@ -216,28 +237,26 @@ class Automaton:
                 here,
                 MISSING_BINDING,
                 Witness((here,) if is_violated else (), (), (here,)),
-                context.time_ns,
+                now.time_ns,
                 is_escalated=is_violated,
-                reason=reason,
+                reason=f"the event has no usable value for {names}",
             )
         ]
 
-    def _may_be_triggered(self, context: Context, used: list[MissingUse]) -> bool:
+    def _may_be_triggered(self, now: Moment, used: list[MissingUse]) -> bool:
         """Whether the trigger is not false for some binding, missing values read as `_`."""
         asked = self.tables.trigger
         if asked is None:
             return True
-        lenient = _without_missing(asked, {(u.predicate, u.name) for u in used})
+        lenient = _without_missing(asked, {(use.predicate, use.name) for use in used})
         width = len(self.tables.variables)
-        found = bindings(lenient, context, width, self.limits.bindings_max)
-        return found.is_cut or any(
-            value(lenient, context, env) is not Truth.FALSE for env in found.envs
-        )
+        found = bindings(lenient, now, width, self.limits.bindings_max)
+        return found.is_cut or any(lenient.value(now, (), env) for env in found.envs)
 
     def _verdict(
-        self, truth: Truth, anchor: EventRef, env: Env, witness: Witness, decided_ns: int
+        self, truth: int, anchor: EventRef, env: Env, witness: Witness, decided_ns: int
     ) -> Verdict:
-        is_escalated = truth is Truth.UNKNOWN and self.spec.on_unknown == "violate"
+        is_escalated = truth == 1 and self.spec.on_unknown == "violate"
         kind: VerdictKind = "violated" if is_escalated else _KINDS[truth]
         return Verdict(
             self.spec.id, kind, anchor, self._binding(env), witness, decided_ns, is_escalated
@@ -253,18 +272,14 @@ class Automaton:
         return Verdict(self.spec.id, "pending", anchor, self._binding(env), witness, anchor.time_ns)
 
     def _no_room(self, anchor: EventRef, env: Env) -> Verdict:
-        verdict = self._verdict(
-            Truth.UNKNOWN, anchor, env, Witness(unknowns=(anchor,)), anchor.time_ns
-        )
+        verdict = self._verdict(1, anchor, env, Witness(unknowns=(anchor,)), anchor.time_ns)
         text = f"more than {self.limits.pending_max} verdicts are pending (pending_max)"
         return replace(verdict, reason=text)
 
-    def _too_many(self, context: Context) -> Verdict:
-        here = EventRef(context.position, context.time_ns, context.id)
+    def _too_many(self, now: Moment) -> Verdict:
+        here = _ref(now)
         unbound: Env = (UNBOUND,) * len(self.tables.variables)
-        verdict = self._verdict(
-            Truth.UNKNOWN, here, unbound, Witness(unknowns=(here,)), context.time_ns
-        )
+        verdict = self._verdict(1, here, unbound, Witness(unknowns=(here,)), now.time_ns)
         text = f"the event makes more than {self.limits.bindings_max} bindings (bindings_max)"
         return replace(verdict, reason=text)
 
@@ -286,12 +301,9 @@ def compile_invariant(
     if digest is None:
         text = f"{spec.form}: {format_formula(spec.formula)} on_unknown={spec.on_unknown}"
         digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-    return Automaton(spec, build_tables(spec, limits), limits, digest)
-
-
-def _step_memory(memory: PastMemory, cell: Any, context: Context, because: Because) -> Any:
-    """One memory's new cell. Cells are as varied as memories; each knows its own."""
-    return memory.step(cell, context, because)
+    tables = build_tables(spec, limits)
+    whole = Route(tables.memories, True, tables.eventually is not None, tables.missing_uses)
+    return Automaton(spec, tables, limits, digest, whole)
 
 
 def _cells_lost(cells: Iterable[Any]) -> int:
@@ -299,7 +311,7 @@ def _cells_lost(cells: Iterable[Any]) -> int:
 
 
 def _is_missing(use: MissingUse, fact: Fact) -> bool:
-    if fact.truth is Truth.FALSE:
+    if not fact.truth:
         return False
     if use.name in fact.missing or use.name in fact.overflowing:
         return True
@@ -323,19 +335,9 @@ def _without_missing(node: Node, missing: set[tuple[str, str]]) -> Node:
             return node
 
 
-def _rests_on_memory(node: Node) -> bool:
-    match node:
-        case MemoryNode():
-            return True
-        case NotNode(body):
-            return _rests_on_memory(body)
-        case AndNode(members) | OrNode(members):
-            return any(_rests_on_memory(member) for member in members)
-        case _:
-            return False
+def _ref(now: Moment) -> EventRef:
+    return EventRef(now.position, now.time_ns, now.id)
 
 
-def _filtered(verdicts: Iterable[Verdict], is_verbose: bool) -> tuple[Verdict, ...]:
-    if is_verbose:
-        return tuple(verdicts)
-    return tuple(v for v in verdicts if v.kind in ("violated", "inconclusive"))
+def _findings_only(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    return [v for v in verdicts if v.kind in ("violated", "inconclusive")]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .fact import Fact
 
@@ -15,8 +14,7 @@ class Letter(Protocol):
         """The fact; `NO_FACT` where the predicate is false."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """Event number `position` of its scope's trace, at effective time `time_ns`."""
 
     position: int

@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 from pyrsistent import PDeque, PMap, pdeque, pmap
 
-from .core import Context, Env, Node, bindings, overflows, value
+from .core import Cells, Env, Node, bindings, overflows, value_among
 from .fact import Truth
 from .formula.ast import Window
+from .keys import Key, key_of
 from .limits import Limits
-from .memories import Key, key_of
+from .moment import Moment
 from .verdict import Absence, EventRef, Witness
 
 
@@ -26,7 +27,7 @@ class Anchor(NamedTuple):
 
     ref: EventRef
     env: Env
-    truth: Truth
+    truth: int
     witness: Witness
     doubt: EventRef | None = None
     """The last event inside the window at which f was unknown."""
@@ -36,7 +37,7 @@ class Decision(NamedTuple):
     """An anchor whose value is known: the truth of the violating formula, and when it was."""
 
     anchor: Anchor
-    truth: Truth
+    truth: int
     decided_ns: int
     witness: Witness
 
@@ -100,28 +101,27 @@ class Eventually:
             cell = self._without(cell._replace(queue=cell.queue.popleft()), key, due)
         return cell, decisions
 
-    def observe(self, cell: PendingCell, context: Context) -> tuple[PendingCell, list[Decision]]:
+    def observe(
+        self, cell: PendingCell, now: Moment, cells: Cells
+    ) -> tuple[PendingCell, list[Decision]]:
         """Apply what the event says of f to the anchors whose window it lies in."""
         decisions: list[Decision] = []
-        found = bindings(self.body, context, self.width, self.limits.bindings_max)
-        here = EventRef(context.position, context.time_ns, context.id)
+        found = bindings(self.body, now, self.width, self.limits.bindings_max)
+        here = EventRef(now.position, now.time_ns, now.id)
         for env in found.envs:
-            truth = value(self.body, context, env)
-            if truth is Truth.FALSE:
+            truth = self.body.value(now, cells, env)
+            if not truth:
                 continue
             key = key_of(env, self.slots)
-            inside = [a for a in cell.anchors.get(key, ()) if self._is_inside(a, context)]
-            if truth is Truth.TRUE:
-                decisions += (
-                    Decision(a, Truth.FALSE, context.time_ns, Witness((a.ref, here)))
-                    for a in inside
-                )
+            inside = [a for a in cell.anchors.get(key, ()) if self._is_inside(a, now)]
+            if truth == 2:
+                decisions += (Decision(a, 0, now.time_ns, Witness((a.ref, here))) for a in inside)
                 cell = self._without(cell, key, inside)
             else:
                 cell = self._doubt(cell, key, inside, here)
-        if found.is_cut or overflows(self.body, context):
+        if found.is_cut or overflows(self.body, now):
             for key, held in cell.anchors.items():
-                inside = [a for a in held if self._is_inside(a, context)]
+                inside = [a for a in held if self._is_inside(a, now)]
                 cell = self._doubt(cell, key, inside, here)
         return cell, decisions
 
@@ -133,15 +133,19 @@ class Eventually:
         decisions = [self._unmet(anchor, now_ns) for anchor in waiting]
         return (EMPTY_PENDING if waiting else cell), decisions
 
-    def _is_inside(self, anchor: Anchor, context: Context) -> bool:
-        return context.time_ns - anchor.ref.time_ns >= self.window.low_ns
+    def is_touched(self, live: frozenset[str], is_end: bool) -> bool:
+        """Whether an event at which only the predicates in `live` may hold can decide anything."""
+        return is_end or value_among(self.body, live, is_end) is not Truth.FALSE
+
+    def _is_inside(self, anchor: Anchor, now: Moment) -> bool:
+        return now.time_ns - anchor.ref.time_ns >= self.window.low_ns
 
     def _unmet(self, anchor: Anchor, decided_ns: int) -> Decision:
         """In vain: the wait is over, and was false; or unknown, where f was unknown once."""
         if anchor.doubt is not None:
             unknowns = (*anchor.witness.unknowns, anchor.doubt)
             witness = Witness(anchor.witness.events, anchor.witness.absences, unknowns)
-            return Decision(anchor, Truth.UNKNOWN, decided_ns, witness)
+            return Decision(anchor, 1, decided_ns, witness)
         absence = Absence(self.text, anchor.ref.time_ns + self.window.low_ns, decided_ns)
         witness = Witness(
             anchor.witness.events,

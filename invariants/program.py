@@ -19,7 +19,7 @@ from .event import Event, EventView
 from .fact import NO_FACT, Fact
 from .formula.format import format_formula
 from .limits import DEFAULT_LIMITS, Limits
-from .machine import Automaton, State, compile_invariant
+from .machine import Automaton, Route, State, compile_invariant
 from .moment import Moment
 from .predicate import Predicate, compile_predicate
 from .spec import InvariantSpec, PredicateSpec, Spec
@@ -55,7 +55,7 @@ class Plan(NamedTuple):
     """What an event of one kind and tool can concern: per file, live predicates; invariants."""
 
     live: tuple[Mapping[str, Predicate], ...]
-    concerned: tuple[int, ...]
+    concerned: tuple[tuple[int, Route], ...]
     has_future: bool
     """Whether a verdict of one of them can be pending."""
 
@@ -104,15 +104,15 @@ class Program:
             {n: p for n, p in predicates.items() if not p.is_false_for(kind, tool)}
             for predicates in self.predicates
         )
-        concerned = tuple(
-            index
+        names = [frozenset(predicates) for predicates in live]
+        is_end = kind == "session.ended"
+        routes = [
+            (index, compiled.automaton.route(names[compiled.file_index], is_end=is_end))
             for index, compiled in enumerate(self.invariants)
-            if compiled.automaton.tables.needs_every_event
-            or (kind == "session.ended" and compiled.automaton.tables.heeds_end)
-            or any(p in live[compiled.file_index] for p in compiled.automaton.tables.predicates)
-        )
+        ]
+        concerned = tuple((index, route) for index, route in routes if route is not None)
         has_future = any(
-            self.invariants[index].automaton.tables.eventually is not None for index in concerned
+            self.invariants[index].automaton.tables.eventually is not None for index, _ in concerned
         )
         plan = Plan(live, concerned, has_future)
         if len(self._plans) < SHAPES_MAX:
@@ -132,21 +132,25 @@ class Program:
             progress, late = self._pass_time(progress, event.time_ns)
             verdicts += late
         view = EventView(event)
-        letters = [_Letter(live, view) for live in plan.live]
-        is_end = record.kind == "session.ended"
+        moments: dict[int, Moment] = {}
         states = list(progress.states)
         lost: list[int] = []
-        for index in plan.concerned:
+        for index, route in plan.concerned:
             compiled = self.invariants[index]
-            moment = Moment(
-                progress.position, event.time_ns, event.id, letters[compiled.file_index], is_end
-            )
+            now = moments.get(compiled.file_index)
+            if now is None:
+                letter = _Letter(plan.live[compiled.file_index], view)
+                is_end = record.kind == "session.ended"
+                now = Moment(progress.position, event.time_ns, event.id, letter, is_end)
+                moments[compiled.file_index] = now
             old = states[index]
-            states[index], found = compiled.automaton.step(old, moment)
+            state, found = compiled.automaton.step(old, now, False, route)
+            if state is not old:
+                states[index] = state
+                if state.lost_count != old.lost_count:
+                    lost.append(index)
             if found:
                 verdicts += [(index, verdict) for verdict in found]
-            if states[index].lost_count != old.lost_count:
-                lost.append(index)
         position = progress.position + 1
         if plan.has_future or overdue:
             after = self._progress(position, tuple(states))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .fact import Truth
 from .formula.ast import Window
 from .verdict import EventRef
 
@@ -41,36 +40,38 @@ class Slice(NamedTuple):
     certain: tuple[Entry, ...] = ()
     possible: tuple[Entry, ...] = ()
     lost_ns: tuple[int, int] | None = None
+    lost_count: int = 0
 
 
 class Reading(NamedTuple):
     """The truth of a slice at a time, and the entry that decides it."""
 
-    truth: Truth
+    truth: int
     entry: Entry | None = None
 
 
-FALSE_READING = Reading(Truth.FALSE)
+FALSE_READING = Reading(0)
 
 
-def push(
-    old: Slice | None, entry: Entry, truth: Truth, window: Window, *, entries_max: int
-) -> Slice:
+def push(old: Slice | None, entry: Entry, truth: int, window: Window, *, entries_max: int) -> Slice:
     """Take in that the right side was `truth` (unknown or true) at `entry`."""
-    certain = old.certain if old else ()
-    possible = old.possible if old else ()
-    lost_ns = old.lost_ns if old else None
-    if truth is Truth.TRUE:
-        grown = _thinned(certain, entry, window)
-    else:
-        grown = _thinned(possible, entry, window)
+    if old is None:
+        only = (entry,)
+        return Slice(entry.position, *((only, ()) if truth == 2 else ((), only)))
+    certain, possible = old.certain, old.possible
+    grown = _thinned(certain if truth == 2 else possible, entry, window)
     if len(grown) > entries_max:
-        lost_ns = (lost_ns[0] if lost_ns else entry.time_ns, entry.time_ns)
-    elif truth is Truth.TRUE:
+        first_ns = old.lost_ns[0] if old.lost_ns else entry.time_ns
+        return old._replace(
+            stamp=entry.position,
+            lost_ns=(first_ns, entry.time_ns),
+            lost_count=old.lost_count + 1,
+        )
+    if truth == 2:
         certain = grown
     else:
         possible = grown
-    return Slice(entry.position, certain, possible, lost_ns)
+    return Slice(entry.position, certain, possible, old.lost_ns, old.lost_count)
 
 
 def _thinned(entries: tuple[Entry, ...], entry: Entry, window: Window) -> tuple[Entry, ...]:
@@ -98,13 +99,13 @@ def read(held: Slice | None, now_ns: int, window: Window, blur: int) -> Reading:
         return FALSE_READING
     certain = _newest_inside(held.certain, now_ns, window)
     if certain is not None and held.stamp >= blur:
-        return Reading(Truth.TRUE, certain)
+        return Reading(2, certain)
     possible = _newest_inside(held.possible, now_ns, window)
     perhaps = possible or certain
     if perhaps is not None:
-        return Reading(Truth.UNKNOWN, perhaps)
+        return Reading(1, perhaps)
     if held.lost_ns is not None and _overlaps(held.lost_ns, now_ns, window):
-        return Reading(Truth.UNKNOWN)
+        return Reading(1)
     return FALSE_READING
 
 
@@ -128,7 +129,7 @@ def settle(held: Slice, position: int, blur: int, *, is_weakened: bool) -> Slice
     if held.stamp >= blur and not is_weakened:
         return held._replace(stamp=position)
     merged = sorted({*held.certain, *held.possible})
-    return Slice(position, (), tuple(merged), held.lost_ns)
+    return Slice(position, (), tuple(merged), held.lost_ns, held.lost_count)
 
 
 def dies_ns(held: Slice, window: Window) -> int | None:

@@ -13,17 +13,14 @@ import msgspec
 from pyrsistent import pdeque, pmap
 
 from .aggregates import Number, Sample, Tally, Totals
+from .core import Memory
 from .fact import Fact, Truth, Value
 from .machine import Automaton, State
-from .memories import (
-    AggregateCell,
-    AggregateMemory,
-    Frame,
-    PastMemory,
-    PreviousMemory,
-    SinceCell,
-    SinceMemory,
-)
+from .memories import PastMemory
+from .memory_aggregate import AggregateCell, AggregateMemory
+from .memory_previous import Frame, PreviousMemory
+from .memory_since import ClosedSinceMemory, SinceCell, SinceMemory
+from .moment import Moment
 from .pending import Anchor, PendingCell
 from .slices import Entry, Slice
 from .verdict import Absence, EventRef, Witness
@@ -62,6 +59,8 @@ def decode_state(automaton: Automaton, data: bytes) -> State:
 
 def _put_cell(memory: PastMemory, cell: Any) -> Any:
     match memory:
+        case ClosedSinceMemory():
+            return None if cell is None else _put_slice(cell)
         case SinceMemory():
             slices = [[_put_values(key), _put_slice(held)] for key, held in cell.slices.items()]
             queue = [[time_ns, _put_values(key)] for time_ns, key in cell.queue]
@@ -72,13 +71,15 @@ def _put_cell(memory: PastMemory, cell: Any) -> Any:
         case AggregateMemory():
             tallies = [[_put_values(key), _put_tally(held)] for key, held in cell.tallies.items()]
             queue = [[time_ns, _put_values(key)] for time_ns, key in cell.queue]
-            return [tallies, queue, cell.rest_lost_ns, cell.lost_count]
+            return [tallies, queue, cell.rest_lost_ns, cell.all_lost_ns, cell.lost_count]
         case _:
             assert_never(memory)
 
 
 def _take_cell(memory: PastMemory, data: Any) -> Any:
     match memory:
+        case ClosedSinceMemory():
+            return None if data is None else _take_slice(data)
         case SinceMemory():
             slices, queue, rest, blur, lost_count = data
             return SinceCell(
@@ -95,11 +96,12 @@ def _take_cell(memory: PastMemory, data: Any) -> Any:
                 None if before is None else _take_frame(memory, before),
             )
         case AggregateMemory():
-            tallies, queue, rest_lost_ns, lost_count = data
+            tallies, queue, rest_lost_ns, all_lost_ns, lost_count = data
             return AggregateCell(
                 pmap({_take_values(key): _take_tally(held) for key, held in tallies}),
                 pdeque([(time_ns, _take_values(key)) for time_ns, key in queue]),
                 rest_lost_ns,
+                all_lost_ns,
                 lost_count,
             )
         case _:
@@ -107,22 +109,22 @@ def _take_cell(memory: PastMemory, data: Any) -> Any:
 
 
 def _put_frame(memory: PreviousMemory, frame: Frame) -> Any:
-    letter = [[name, _put_fact(fact)] for name, fact in frame.letter.items()]
-    inner = memory.inner
-    cells = [[index, _put_cell(inner[index], cell)] for index, cell in frame.cells.items()]
-    return [frame.position, frame.time_ns, frame.id, frame.is_session_end, letter, cells]
+    position, time_ns, id_, letter, is_session_end = frame.moment
+    facts = [[name, _put_fact(letter[name])] for name in memory.predicates]
+    cells = [[i, _put_cell(_past(memory.inner[i]), cell)] for i, cell in frame.cells.items()]
+    return [position, time_ns, id_, is_session_end, facts, cells]
 
 
 def _take_frame(memory: PreviousMemory, data: Any) -> Frame:
-    position, time_ns, id_, is_session_end, letter, cells = data
-    return Frame(
-        position,
-        time_ns,
-        id_,
-        is_session_end,
-        {name: _take_fact(fact) for name, fact in letter},
-        {index: _take_cell(memory.inner[index], cell) for index, cell in cells},
-    )
+    position, time_ns, id_, is_session_end, facts, cells = data
+    letter = {name: _take_fact(fact) for name, fact in facts}
+    moment = Moment(position, time_ns, id_, letter, is_session_end)
+    return Frame(moment, {i: _take_cell(_past(memory.inner[i]), cell) for i, cell in cells})
+
+
+def _past(memory: Memory) -> PastMemory:
+    assert isinstance(memory, PastMemory), "formulas read no other kind of memory"
+    return memory
 
 
 def _put_fact(fact: Fact) -> Any:
@@ -139,16 +141,17 @@ def _take_fact(data: Any) -> Fact:
 def _put_slice(held: Slice) -> Any:
     certain = [_put_entry(entry) for entry in held.certain]
     possible = [_put_entry(entry) for entry in held.possible]
-    return [held.stamp, certain, possible, held.lost_ns]
+    return [held.stamp, certain, possible, held.lost_ns, held.lost_count]
 
 
 def _take_slice(data: Any) -> Slice:
-    stamp, certain, possible, lost_ns = data
+    stamp, certain, possible, lost_ns, lost_count = data
     return Slice(
         stamp,
         tuple(_take_entry(entry) for entry in certain),
         tuple(_take_entry(entry) for entry in possible),
         None if lost_ns is None else (lost_ns[0], lost_ns[1]),
+        lost_count,
     )
 
 
@@ -202,7 +205,7 @@ def _put_anchor(anchor: Anchor) -> Any:
     return [
         _put_ref(anchor.ref),
         _put_values(anchor.env),
-        int(anchor.truth),
+        anchor.truth,
         [_put_ref(ref) for ref in witness.events],
         [[absence.formula, absence.from_ns, absence.to_ns] for absence in witness.absences],
         [_put_ref(ref) for ref in witness.unknowns],
@@ -218,7 +221,7 @@ def _take_anchor(data: Any) -> Anchor:
         tuple(_take_ref(item) for item in unknowns),
     )
     taken_doubt = None if doubt is None else _take_ref(doubt)
-    return Anchor(_take_ref(ref), _take_values(env), Truth(truth), witness, taken_doubt)
+    return Anchor(_take_ref(ref), _take_values(env), truth, witness, taken_doubt)
 
 
 def _put_ref(ref: EventRef) -> Any:

@@ -11,18 +11,18 @@ from typing import assert_never
 from .core import (
     AndNode,
     AtomNode,
+    Cells,
     ComparisonNode,
-    Context,
     EndNode,
     Env,
     MemoryNode,
     Node,
     NotNode,
     OrNode,
-    value,
 )
-from .fact import Truth
-from .memories import AggregateMemory, PreviousMemory
+from .memory_aggregate import AggregateMemory
+from .memory_previous import PreviousMemory
+from .moment import Moment
 from .verdict import Absence, EventRef, Witness
 
 
@@ -44,77 +44,74 @@ class Grounds:
         """All events, certain and unknown, latest first."""
         return tuple(sorted({**self._events, **self._unknowns}, reverse=True))
 
-    def add(self, truth: Truth, *refs: EventRef) -> None:
+    def add(self, truth: int, *refs: EventRef) -> None:
         """Note events, as unknown ones where `truth` is unknown."""
-        target = self._unknowns if truth is Truth.UNKNOWN else self._events
+        target = self._unknowns if truth == 1 else self._events
         target.update(dict.fromkeys(refs))
 
-    def collect(self, node: Node, context: Context, env: Env) -> None:
+    def collect(self, node: Node, now: Moment, cells: Cells, env: Env) -> None:
         """Note what the value of `node` rests on."""
-        truth = value(node, context, env)
-        here = EventRef(context.position, context.time_ns, context.id)
+        truth = node.value(now, cells, env)
+        here = EventRef(now.position, now.time_ns, now.id)
         match node:
             case AtomNode():
-                if truth is not Truth.FALSE:
+                if truth:
                     self.add(truth, here)
             case EndNode():
                 self.add(truth, here)
             case ComparisonNode():
                 pass
             case NotNode(body):
-                self.collect(body, context, env)
-            case AndNode(members) | OrNode(members):
-                self._collect_members(members, truth, isinstance(node, AndNode), context, env)
+                self.collect(body, now, cells, env)
+            case AndNode() | OrNode():
+                for member in _deciding(node, truth, now, cells, env):
+                    self.collect(member, now, cells, env)
             case MemoryNode():
-                self._collect_memory(node, truth, context, env)
+                self._collect_memory(node, now, cells, env)
             case _:
                 assert_never(node)
 
-    def _collect_members(
-        self,
-        members: tuple[Node, ...],
-        truth: Truth,
-        is_and: bool,
-        context: Context,
-        env: Env,
-    ) -> None:
-        """All members where all are needed, else the first that decides."""
-        needs_all = truth is (Truth.TRUE if is_and else Truth.FALSE)
-        for member in members:
-            member_truth = value(member, context, env)
-            if needs_all or member_truth is truth:
-                self.collect(member, context, env)
-                if not needs_all and truth is not Truth.UNKNOWN:
-                    return
-
-    def _collect_memory(self, node: MemoryNode, truth: Truth, context: Context, env: Env) -> None:
-        memory = node.memory
+    def _collect_memory(self, node: MemoryNode, now: Moment, cells: Cells, env: Env) -> None:
+        memory, truth = node.memory, node.value(now, cells, env)
         if isinstance(memory, AggregateMemory):
-            certain, doubtful = memory.refs(context, env)
-            self.add(Truth.TRUE, *certain)
-            if truth is Truth.UNKNOWN:
+            certain, doubtful = memory.refs(now, cells, env)
+            self.add(2, *certain)
+            if truth == 1:
                 self.add(truth, *doubtful)
             return
-        if truth is Truth.FALSE:
-            self._absences[self._absence(node, context)] = None
+        if truth == 0:
+            self._absences[self._absence(node, now)] = None
             return
         if isinstance(memory, PreviousMemory):
-            frame = context.cells[memory.index][1]
-            self.collect(memory.body, memory.frame_context(frame), env)
+            frame = cells[memory.index][1]
+            self.collect(memory.body, frame.moment, frame.cells, env)
             return
-        entry = memory.read(context, env).entry
+        entry = memory.read(now, cells, env).entry
         if entry is not None:
             self.add(truth, *entry.refs())
 
     @staticmethod
-    def _absence(node: MemoryNode, context: Context) -> Absence:
+    def _absence(node: MemoryNode, now: Moment) -> Absence:
         window = node.memory.window
-        from_ns = None if window.high_ns is None else context.time_ns - window.high_ns
-        return Absence(node.memory.text, from_ns, context.time_ns - window.low_ns)
+        from_ns = None if window.high_ns is None else now.time_ns - window.high_ns
+        return Absence(node.memory.text, from_ns, now.time_ns - window.low_ns)
 
 
-def grounds(node: Node, context: Context, env: Env) -> Grounds:
+def _deciding(
+    node: AndNode | OrNode, truth: int, now: Moment, cells: Cells, env: Env
+) -> list[Node]:
+    """All members where all are needed, else the first that decides; all unknown ones."""
+    if truth == (2 if isinstance(node, AndNode) else 0):
+        return list(node.members)
+    deciding = [m for m in node.members if m.value(now, cells, env) == truth]
+    if truth == 1 and isinstance(node, AndNode):
+        certain = [m for m in node.members if m.value(now, cells, env) == 2]
+        return [*deciding, *certain]
+    return deciding if truth == 1 else deciding[:1]
+
+
+def grounds(node: Node, now: Moment, cells: Cells, env: Env) -> Grounds:
     """What the value of `node` rests on, at this context and for this binding."""
     collected = Grounds()
-    collected.collect(node, context, env)
+    collected.collect(node, now, cells, env)
     return collected

@@ -96,5 +96,6 @@ def _least_share(program: Program, records: list[bytes]) -> float:
     for value in records:
         event = decode_event(value, ORIGIN)
         assert isinstance(event, Event), "the workload is well-formed"
-        counts.update(program.plan(event.kind, event.record.tool).concerned)
+        plan = program.plan(event.kind, event.record.tool)
+        counts.update(index for index, _ in plan.concerned)
     return min(counts[index] for index in range(len(program.invariants))) / len(records)

@@ -1,0 +1,20 @@
+"""What the memories share: the keys of their slices, and why something held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .core import Env, Node
+from .fact import Value
+from .verdict import EventRef
+
+Key = tuple[Value | None, ...]
+"""The values of a memory's own variables, in the order of its slots."""
+
+Because = Callable[[Node, Env], tuple[EventRef, ...]]
+"""Earlier events that a formula's value rests on, at the event at hand."""
+
+
+def key_of(env: Env, slots: tuple[int, ...]) -> Key:
+    """What of a binding a memory keeps its slices by."""
+    return tuple([env[slot] for slot in slots])

@@ -1,0 +1,147 @@
+"""The memory of a compared aggregate: `count(p)[w] <= n`, `sum(p.v)[w] > x` and the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pyrsistent import PDeque, PMap, pdeque, pmap
+
+from .aggregates import EMPTY_TALLY, Sample, Tally, add, compare_range, expire, lose, value_range
+from .core import UNBOUND, AtomNode, Cells, Env, bindings
+from .fact import Fact, Value
+from .formula.ast import AggregateFunction, Operator, Window
+from .keys import Because, Key, key_of
+from .limits import Limits
+from .moment import Moment
+from .slices import Reading
+from .verdict import EventRef
+
+
+class AggregateCell(NamedTuple):
+    """Tallies by binding, and the newest times of what could not be told.
+
+    `rest_lost_ns`: a binding found no room; `all_lost_ns`: a list was too long to be kept, and
+    may have named any value.
+    """
+
+    tallies: PMap[Key, Tally]
+    queue: PDeque[tuple[int, Key]]
+    rest_lost_ns: int | None = None
+    all_lost_ns: int | None = None
+    lost_count: int = 0
+
+
+EMPTY_AGGREGATE = AggregateCell(pmap(), pdeque())
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateMemory:
+    """`function(atom.value_name)[horizon] operator bound`."""
+
+    index: int
+    text: str
+    window: Window
+    function: AggregateFunction
+    atom: AtomNode
+    value_name: str | None
+    operator: Operator
+    bound_slot: int | None
+    bound: Value | None
+    slots: tuple[int, ...]
+    width: int
+    limits: Limits
+
+    initial = EMPTY_AGGREGATE
+
+    def tally(self, now: Moment, cells: Cells, env: Env) -> Tally:
+        """The samples inside the window for one binding, with what was lost for it."""
+        cell: AggregateCell = cells[self.index]
+        horizon_ns = self.window.high_ns
+        held = cell.tallies.get(key_of(env, self.slots))
+        lost_ns = cell.all_lost_ns
+        if held is None:
+            held = EMPTY_TALLY
+            if cell.rest_lost_ns is not None:
+                lost_ns = max(cell.rest_lost_ns, lost_ns or 0)
+        if lost_ns is not None:
+            held = lose(held, lost_ns)
+        return expire(held, now.time_ns, horizon_ns)
+
+    def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
+        """The comparison's truth for one binding."""
+        bound = self.bound if self.bound_slot is None else env[self.bound_slot]
+        if bound is UNBOUND:
+            return Reading(1)
+        tally = self.tally(now, cells, env)
+        return Reading(compare_range(value_range(tally, self.function), self.operator, bound))
+
+    def refs(
+        self, now: Moment, cells: Cells, env: Env
+    ) -> tuple[tuple[EventRef, ...], tuple[EventRef, ...]]:
+        """The events counted for certain, and those that may or may not count; latest first."""
+        samples = list(self.tally(now, cells, env).samples)[::-1]
+        certain = tuple(sample.ref() for sample in samples if sample.is_certain)
+        return certain, tuple(sample.ref() for sample in samples if not sample.is_certain)
+
+    def step(
+        self, cell: AggregateCell, now: Moment, cells: Cells, because: Because
+    ) -> AggregateCell:
+        """The cell after the event: one sample for each binding that the event makes."""
+        cell = self._free(cell, now.time_ns)
+        fact = now.letter[self.atom.predicate]
+        if not fact.truth:
+            return cell
+        found = bindings(self.atom, now, self.width, self.limits.bindings_max)
+        for env in found.envs:
+            truth = self.atom.value_of(fact, env)
+            if truth:
+                cell = self._take_in(cell, key_of(env, self.slots), now, fact, truth)
+        names = {name for name, _ in self.atom.slots} | {n for n, _ in self.atom.constants}
+        if found.is_cut or (fact.overflowing & names):
+            cell = cell._replace(all_lost_ns=now.time_ns, lost_count=cell.lost_count + 1)
+        return cell
+
+    def _free(self, cell: AggregateCell, now_ns: int) -> AggregateCell:
+        horizon_ns = self.window.high_ns
+        while cell.queue and cell.queue.left[0] < now_ns:
+            key = cell.queue.left[1]
+            queue = cell.queue.popleft()
+            tally = expire(cell.tallies[key], now_ns, horizon_ns)
+            if tally == EMPTY_TALLY:
+                cell = cell._replace(queue=queue, tallies=cell.tallies.remove(key))
+                continue
+            assert horizon_ns is not None, "only windows that end have a queue"
+            newest_ns = tally.samples.right.time_ns if tally.samples else tally.lost_ns
+            assert newest_ns is not None, "a tally that is not empty has a newest time"
+            cell = cell._replace(
+                queue=queue.append((newest_ns + horizon_ns, key)),
+                tallies=cell.tallies.set(key, tally),
+            )
+        return cell
+
+    def _take_in(
+        self, cell: AggregateCell, key: Key, now: Moment, fact: Fact, truth: int
+    ) -> AggregateCell:
+        held = cell.tallies.get(key)
+        if held is None and len(cell.tallies) >= self.limits.slices_max:
+            return cell._replace(rest_lost_ns=now.time_ns, lost_count=cell.lost_count + 1)
+        queue, horizon_ns = cell.queue, self.window.high_ns
+        if held is None:
+            held = EMPTY_TALLY
+            if cell.rest_lost_ns is not None:
+                held = lose(held, cell.rest_lost_ns)
+            if self.slots and horizon_ns is not None:
+                queue = queue.append((now.time_ns + horizon_ns, key))
+        name = self.value_name
+        values = fact.values.get(name, ()) if name is not None else ()
+        sample = Sample(now.time_ns, now.position, now.id, truth == 2, values)
+        grown = add(held, sample, self.function, horizon_ns, self.limits.window_entries_max)
+        if name is not None and name in fact.overflowing:
+            grown = lose(grown, now.time_ns)
+        lost = cell.lost_count + (grown.lost_ns == now.time_ns)
+        return cell._replace(tallies=cell.tallies.set(key, grown), queue=queue, lost_count=lost)
+
+    def is_touched(self, live: frozenset[str], is_end: bool) -> bool:
+        """Whether an event at which only the predicates in `live` may hold can change the cell."""
+        return self.atom.predicate in live

@@ -1,0 +1,67 @@
+"""The memory of `previous[w] f`: what is needed to evaluate f at the event before this one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from .core import Cells, Env, Memory, Node
+from .formula.ast import Window
+from .keys import Because
+from .moment import Moment
+from .slices import FALSE_READING, Entry, Reading
+
+
+class Frame(NamedTuple):
+    """All that is needed to evaluate a formula at the event before this one."""
+
+    moment: Moment
+    cells: Mapping[int, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousMemory:
+    """`previous[window] body`: the cell is the frame of the event at hand, for the next one.
+
+    A frame holds only the facts and cells that `body` reads, so frames do not chain.
+    """
+
+    index: int
+    text: str
+    window: Window
+    body: Node
+    predicates: tuple[str, ...]
+    inner: Mapping[int, Memory]
+    """The memories that `body` reads, by their index."""
+
+    initial = (None, None)
+
+    def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
+        """The body's truth one event ago; the cell's second part is that event's frame."""
+        frame: Frame | None = cells[self.index][1]
+        if frame is None or frame.moment.position != now.position - 1:
+            return FALSE_READING
+        age_ns = now.time_ns - frame.moment.time_ns
+        high_ns = self.window.high_ns
+        if age_ns < self.window.low_ns or (high_ns is not None and age_ns > high_ns):
+            return FALSE_READING
+        moment = frame.moment
+        truth = self.body.value(moment, frame.cells, env)
+        return Reading(truth, Entry(moment.time_ns, moment.position, moment.id))
+
+    def step(
+        self,
+        cell: tuple[Frame | None, Frame | None],
+        now: Moment,
+        cells: Cells,
+        because: Because,
+    ) -> tuple[Frame | None, Frame | None]:
+        """The newest frame moves to second place: readers at this event see the one before."""
+        letter = {name: now.letter[name] for name in self.predicates}
+        kept = {index: cells[index] for index in self.inner}
+        return (Frame(now._replace(letter=letter), kept), cell[0])
+
+    def is_touched(self, live: frozenset[str], is_end: bool) -> bool:
+        """Every event is the next one's previous."""
+        return True

@@ -1,0 +1,238 @@
+"""The memory of `f since[w] g` and `once[w] g` (which is `true since[w] g`).
+
+A slice is made by an event that names its value, touched only by such events, or dropped or
+blurred together with all others when the left side fails or is unknown for values that the event
+does not name. Both are O(1) for the slices that are not named. Without variables there is one
+slice, and the cell is that slice itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from pyrsistent import PDeque, PMap, pdeque, pmap
+
+from .core import (
+    UNBOUND,
+    Cells,
+    Env,
+    Node,
+    atoms,
+    bindings,
+    overflows,
+    value_among,
+)
+from .fact import NO_FACT, Truth, Value
+from .formula.ast import Window
+from .keys import Because, Key, key_of
+from .limits import Limits
+from .moment import Moment
+from .slices import FALSE_READING, Entry, Reading, Slice, dies_ns, push, read, settle
+
+NEVER_BLURRED: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedSinceMemory:
+    """`left since[window] right` over formulas without variables; the cell is a slice or None."""
+
+    index: int
+    text: str
+    window: Window
+    left: Node | None
+    right: Node
+    width: int
+    limits: Limits
+    rests_on_memory: bool
+
+    initial = None
+
+    def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
+        """The truth of the one slice."""
+        held: Slice | None = cells[self.index]
+        if held is None:
+            return FALSE_READING
+        return read(held, now.time_ns, self.window, NEVER_BLURRED)
+
+    def step(self, held: Slice | None, now: Moment, cells: Cells, because: Because) -> Slice | None:
+        """The slice after the event."""
+        nobody: Env = (UNBOUND,) * self.width
+        if held is not None and self.left is not None:
+            truth = self.left.value(now, cells, nobody)
+            if truth == 0:
+                held = None
+            elif truth == 1:
+                held = settle(held, now.position, NEVER_BLURRED, is_weakened=True)
+        truth = self.right.value(now, cells, nobody)
+        if not truth:
+            return held
+        refs = because(self.right, nobody) if self.rests_on_memory else ()
+        entry = Entry(now.time_ns, now.position, now.id, refs)
+        entries_max = self.limits.window_entries_max
+        return push(held, entry, truth, self.window, entries_max=entries_max)
+
+    def is_touched(self, live: frozenset[str], is_end: bool) -> bool:
+        """Whether an event at which only the predicates in `live` may hold can change the cell."""
+        return _is_touched(self.left, self.right, live, is_end)
+
+
+def _is_touched(left: Node | None, right: Node, live: frozenset[str], is_end: bool) -> bool:
+    if left is not None and value_among(left, live, is_end) is not Truth.TRUE:
+        return True
+    return value_among(right, live, is_end) is not Truth.FALSE
+
+
+class SinceCell(NamedTuple):
+    """Slices by binding; `rest` stands for every binding that found no room.
+
+    `queue` holds each live slice once, with a time before which it need not be looked at.
+    `blur` is the position of the last event at which the left side was unknown for all that it
+    did not name.
+    """
+
+    slices: PMap[Key, Slice]
+    queue: PDeque[tuple[int, Key]]
+    rest: Slice | None = None
+    blur: int = -1
+    lost_count: int = 0
+
+
+EMPTY_SINCE = SinceCell(pmap(), pdeque())
+
+
+@dataclass(frozen=True, slots=True)
+class SinceMemory:
+    """`left since[window] right` with variables; without `left` it is `once[window] right`."""
+
+    index: int
+    text: str
+    window: Window
+    left: Node | None
+    right: Node
+    slots: tuple[int, ...]
+    width: int
+    limits: Limits
+    rests_on_memory: bool
+    names_every_key: bool
+    """Each atom of `left` names all of `slots`: then what an event touches can be looked up."""
+
+    initial = EMPTY_SINCE
+
+    def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
+        """The truth for one binding: its own slice, or what found no room."""
+        cell: SinceCell = cells[self.index]
+        own = read(cell.slices.get(key_of(env, self.slots)), now.time_ns, self.window, cell.blur)
+        if own.truth == 2 or cell.rest is None:
+            return own
+        return max(own, read(cell.rest, now.time_ns, self.window, cell.blur), key=_by_truth)
+
+    def step(self, cell: SinceCell, now: Moment, cells: Cells, because: Because) -> SinceCell:
+        """The cell after the event; `because(node, env)` tells on what the right side rests."""
+        cell = self._free(cell, now.time_ns)
+        if self.left is not None:
+            cell = self._step_left(cell, self.left, now, cells)
+        found = bindings(self.right, now, self.width, self.limits.bindings_max)
+        for env in found.envs:
+            truth = self.right.value(now, cells, env)
+            if truth:
+                refs = because(self.right, env) if self.rests_on_memory else ()
+                entry = Entry(now.time_ns, now.position, now.id, refs)
+                cell = self._take_in(cell, key_of(env, self.slots), entry, truth)
+        if found.is_cut or overflows(self.right, now):
+            entry = Entry(now.time_ns, now.position, now.id)
+            cell = self._lose(cell, entry)
+        return cell
+
+    def is_touched(self, live: frozenset[str], is_end: bool) -> bool:
+        """Whether an event at which only the predicates in `live` may hold can change the cell."""
+        return _is_touched(self.left, self.right, live, is_end)
+
+    def _free(self, cell: SinceCell, now_ns: int) -> SinceCell:
+        """Drop slices that no later reading can see; each is looked at once an age."""
+        while cell.queue and cell.queue.left[0] < now_ns:
+            key = cell.queue.left[1]
+            queue = cell.queue.popleft()
+            held = cell.slices.get(key)
+            if held is None:
+                cell = cell._replace(queue=queue)
+                continue
+            dies = dies_ns(held, self.window)
+            assert dies is not None, "only windows that end have a queue"
+            if dies < now_ns:
+                cell = cell._replace(queue=queue, slices=cell.slices.remove(key))
+            else:
+                cell = cell._replace(queue=queue.append((dies, key)))
+        return cell
+
+    def _step_left(self, cell: SinceCell, left: Node, now: Moment, cells: Cells) -> SinceCell:
+        if not cell.slices and cell.rest is None:
+            return cell
+        nobody: Env = (UNBOUND,) * self.width
+        elsewhere = left.value(now, cells, nobody)
+        named = self._named(cell, left, now)
+        if elsewhere == 0:
+            survivors = {k: cell.slices[k] for k in named}
+            cell = cell._replace(slices=pmap(survivors), rest=cell.rest if named else None)
+        old_blur = cell.blur
+        if elsewhere == 1:
+            cell = cell._replace(blur=now.position)
+        for key in named:
+            truth = left.value(now, cells, self._env(key))
+            if truth == 0:
+                cell = cell._replace(slices=cell.slices.discard(key))
+            elif truth != elsewhere:
+                settled = settle(
+                    cell.slices[key],
+                    now.position,
+                    old_blur,
+                    is_weakened=truth == 1,
+                )
+                cell = cell._replace(slices=cell.slices.set(key, settled))
+        return cell
+
+    def _named(self, cell: SinceCell, left: Node, now: Moment) -> list[Key]:
+        """The slices for which the event may say something else of `left` than elsewhere."""
+        spoken = [a for a in atoms(left) if a.slots and now.letter[a.predicate] is not NO_FACT]
+        if not spoken:
+            return []
+        if not self.names_every_key:
+            return list(cell.slices)
+        keys: dict[Key, None] = {}
+        for atom in spoken:
+            for env in bindings(atom, now, self.width, self.limits.bindings_max).envs:
+                keys[key_of(env, self.slots)] = None
+        return [key for key in keys if key in cell.slices]
+
+    def _env(self, key: Key) -> Env:
+        env: list[Value | None] = [UNBOUND] * self.width
+        for slot, chosen in zip(self.slots, key, strict=True):
+            env[slot] = chosen
+        return tuple(env)
+
+    def _take_in(self, cell: SinceCell, key: Key, entry: Entry, truth: int) -> SinceCell:
+        held = cell.slices.get(key)
+        if held is None and len(cell.slices) >= self.limits.slices_max:
+            return self._lose(cell, entry)
+        if held is not None and held.stamp < cell.blur:
+            held = settle(held, entry.position, cell.blur, is_weakened=False)
+        grown = push(held, entry, truth, self.window, entries_max=self.limits.window_entries_max)
+        lost = cell.lost_count + grown.lost_count - (held.lost_count if held else 0)
+        queue = cell.queue
+        if held is None and self.slots and self.window.high_ns is not None:
+            queue = queue.append((entry.time_ns + self.window.high_ns, key))
+        return cell._replace(slices=cell.slices.set(key, grown), queue=queue, lost_count=lost)
+
+    def _lose(self, cell: SinceCell, entry: Entry) -> SinceCell:
+        rest = push(
+            cell.rest,
+            entry,
+            1,
+            self.window,
+            entries_max=self.limits.window_entries_max,
+        )
+        return cell._replace(rest=rest, lost_count=cell.lost_count + 1)
+
+
+def _by_truth(reading: Reading) -> int:
+    return reading.truth
