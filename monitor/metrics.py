@@ -1,0 +1,234 @@
+"""What the monitor tells Prometheus: the only place that imports its client library.
+
+Input: one `BatchCounts` a batch (the hot path adds plain ints), and a few values between batches.
+Output: the text of `/metrics`. Every labelled child exists from the start, since a counter that
+is born at 1 never shows an increase, and the first violation would alert nobody. No session,
+call or other id is ever a label: agents choose those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from .actions.contract import OUTCOMES
+from .finding import EngineFindingType, Severity
+from .metrics_table import METRICS, Metric
+from .respond import URGENCY
+from .sources.base import NoticeKind, Stream
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+OTHER: Final = "other"
+KIND_CLASSES: Final = (
+    "session",
+    "heartbeat",
+    "message",
+    "tool",
+    "approval",
+    "file",
+    "network",
+    "process",
+    "control",
+    OTHER,
+)
+"""The part of an event's kind before its dot; agents may invent kinds, these are all labels."""
+
+STREAMS_MAX: Final = 500
+"""Streams with series of their own: in a log directory, every writer's file is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedInvariant:
+    """What metrics need to know of an invariant."""
+
+    id: str
+    severity: Severity
+    mode: Literal["observe", "enforce"] = "observe"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCounts:
+    """What one batch came to; keys as the labels of the metrics, in the order of the table."""
+
+    ended_s: float
+    batch_s: float
+    commit_s: float = 0.0
+    events: Mapping[str, int] = field(default_factory=dict)
+    """By kind; the class is found here."""
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    duplicates_count: int = 0
+    dead_letters_count: int = 0
+    judged: Mapping[str, int] = field(default_factory=dict)
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    findings: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    """By (invariant or empty, severity, type)."""
+    finding_delays_s: Iterable[float] = ()
+    """From the event's effective time to its finding, for each new finding."""
+    capacity: Mapping[str, int] = field(default_factory=dict)
+
+
+class Metrics:
+    """The monitor's metrics, in a registry of their own.
+
+    `reasons` are those for which a record may be rejected; one that is not among them counts as
+    `other`. Methods are called by one thread; `render` may be called by another.
+    """
+
+    def __init__(
+        self,
+        invariants: Iterable[WatchedInvariant],
+        *,
+        severities: Mapping[str, Severity],
+        reasons: Iterable[str],
+        bounds: Iterable[str],
+        version: str,
+        program_digest: str,
+    ) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        for metric in METRICS:
+            self._make(metric)
+        self._streams: set[Stream] = set()
+        self._reasons = frozenset(reasons)
+        self._bounds = frozenset(bounds)
+        watched = tuple(invariants)
+        self._invariants = frozenset(invariant.id for invariant in watched)
+        self._bear(watched, severities)
+        self._gauges["interlock_build_info"].labels(version, program_digest).set(1)
+
+    def flush(self, counts: BatchCounts) -> None:
+        """Take in one batch. Cost: about 1 us for each series that it touched."""
+        for kind, count in counts.events.items():
+            self._add("interlock_events_read_total", count, _kind_class(kind))
+        for reason, count in counts.rejected.items():
+            label = reason if reason in self._reasons else OTHER
+            self._add("interlock_records_rejected_total", count, label)
+        for bound, count in counts.capacity.items():
+            label = bound if bound in self._bounds else OTHER
+            self._add("interlock_capacity_reached_total", count, label)
+        self._add("interlock_duplicates_total", counts.duplicates_count)
+        self._add("interlock_dead_letters_total", counts.dead_letters_count)
+        for invariant, count in counts.judged.items():
+            self._add("interlock_judgements_total", count, self._watched(invariant))
+        for invariant, count in counts.unknown.items():
+            self._add("interlock_unknowns_total", count, self._watched(invariant))
+        for (invariant, severity, type_), count in counts.findings.items():
+            labels = (self._watched(invariant) if invariant else "", severity, type_)
+            self._add("interlock_findings_total", count, *labels)
+        self._histograms["interlock_batch_seconds"].observe(counts.batch_s)
+        self._histograms["interlock_commit_seconds"].observe(counts.commit_s)
+        for delay_s in counts.finding_delays_s:
+            self._histograms["interlock_event_to_finding_seconds"].observe(max(delay_s, 0.0))
+        self._gauges["interlock_last_batch_timestamp_seconds"].set(counts.ended_s)
+
+    def count_action(self, kind: str, outcome: str, mode: str) -> None:
+        """One attempt, or one action that was recorded as `would` or `held`."""
+        self._add("interlock_actions_total", 1, kind, outcome, mode)
+
+    def count_notice(self, kind: NoticeKind) -> None:
+        """A source told that evidence may be missing."""
+        self._add("interlock_source_notices_total", 1, kind)
+
+    def count_publish_failure(self) -> None:
+        """Findings could not be published; they wait in the store."""
+        self._add("interlock_publish_failures_total", 1)
+
+    def set_stream(self, stream: Stream, lag_records: int, oldest_age_s: float | None) -> None:
+        """How far behind a stream is. Past `STREAMS_MAX`, further ones have no series."""
+        if stream not in self._streams:
+            if len(self._streams) >= STREAMS_MAX:
+                self._gauges["interlock_streams_unlisted"].set(1)
+                return
+            self._streams.add(stream)
+        labels = (stream.topic, stream.partition)
+        self._gauges["interlock_lag_records"].labels(*labels).set(lag_records)
+        age = self._gauges["interlock_oldest_event_age_seconds"]
+        age.labels(*labels).set(max(oldest_age_s or 0.0, 0.0))
+
+    def forget_stream(self, stream: Stream) -> None:
+        """The stream is another monitor's now: a series left behind would look like a stall."""
+        if stream in self._streams:
+            self._streams.discard(stream)
+            self._gauges["interlock_lag_records"].remove(stream.topic, stream.partition)
+            age = self._gauges["interlock_oldest_event_age_seconds"]
+            age.remove(stream.topic, stream.partition)
+
+    def set_backlog(
+        self, *, scopes_count: int, findings_pending_count: int, actions_pending_count: int
+    ) -> None:
+        """What is held, and what waits (`Store.backlog`)."""
+        self._gauges["interlock_scopes"].set(scopes_count)
+        self._gauges["interlock_findings_pending"].set(findings_pending_count)
+        self._gauges["interlock_actions_pending"].set(actions_pending_count)
+
+    def set_ready(self, is_ready: bool) -> None:
+        self._gauges["interlock_ready"].set(int(is_ready))
+
+    def render(self) -> bytes:
+        """The text that Prometheus reads, of type `CONTENT_TYPE`."""
+        return generate_latest(self.registry)
+
+    def _make(self, metric: Metric) -> None:
+        name, text, labels = metric.name, metric.meaning, metric.labels
+        match metric.type:
+            case "counter":
+                self._counters[name] = Counter(name, text, labels, registry=self.registry)
+            case "gauge":
+                self._gauges[name] = Gauge(name, text, labels, registry=self.registry)
+            case "histogram":
+                self._histograms[name] = Histogram(
+                    name, text, labels, registry=self.registry, buckets=metric.buckets
+                )
+
+    def _bear(
+        self, invariants: tuple[WatchedInvariant, ...], severities: Mapping[str, Severity]
+    ) -> None:
+        """Every child that can be known, at 0."""
+        label_sets: dict[str, Iterable[tuple[str, ...]]] = {
+            "interlock_events_read_total": ((name,) for name in KIND_CLASSES),
+            "interlock_records_rejected_total": ((r,) for r in (*sorted(self._reasons), OTHER)),
+            "interlock_capacity_reached_total": ((b,) for b in (*sorted(self._bounds), OTHER)),
+            "interlock_source_notices_total": ((name,) for name in get_args(NoticeKind)),
+            "interlock_judgements_total": ((i.id,) for i in invariants),
+            "interlock_unknowns_total": ((i.id,) for i in invariants),
+            "interlock_findings_total": (
+                *((i.id, i.severity, t) for i in invariants for t in ("violated", "inconclusive")),
+                *(("", severities[t], t) for t in get_args(EngineFindingType)),
+            ),
+            "interlock_actions_total": (
+                (kind, outcome, mode)
+                for kind in URGENCY
+                for outcome in OUTCOMES
+                for mode in ("observe", "enforce")
+            ),
+        }
+        for name, sets in label_sets.items():
+            for labels in sets:
+                self._counters[name].labels(*labels)
+        info = self._gauges["interlock_invariant_info"]
+        for invariant in invariants:
+            info.labels(invariant.id, invariant.severity, invariant.mode).set(1)
+
+    def _watched(self, invariant: str) -> str:
+        """Ids come from invariant files alone; another one would be a bug, not a label."""
+        assert invariant in self._invariants
+        return invariant
+
+    def _add(self, name: str, count: int, *labels: str) -> None:
+        counter = self._counters[name]
+        (counter.labels(*labels) if labels else counter).inc(count)
+
+
+def _kind_class(kind: str) -> str:
+    head = kind.split(".", 1)[0]
+    return head if head in KIND_CLASSES else OTHER

@@ -1,0 +1,146 @@
+"""What is planned for a finding, and how the breaker bounds it."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.finding import EngineFindingType
+from monitor.respond import Action, ResponsePolicy, admit, incident_of, plan
+from tests.support.rim import make_finding
+
+POLICY = ResponsePolicy()
+
+
+def shapes(actions: tuple[Action, ...]) -> list[tuple[str, str, str]]:
+    return [(action.kind, action.target, action.state) for action in actions]
+
+
+def test_an_enforced_violation_stops_session_and_principal_then_alerts() -> None:
+    """A violated finding in mode enforce names the session and its principal, and alerts last."""
+    assert shapes(plan(make_finding(), POLICY)) == [
+        ("quarantine", "session:s-1", "planned"),
+        ("quarantine", "principal:team-a", "planned"),
+        ("alert", "log", "planned"),
+    ]
+
+
+def test_a_kill_takes_the_place_of_a_quarantine() -> None:
+    """Of kill and quarantine only the kill is planned: a quarantine behind it would undo it."""
+    actions = plan(make_finding(respond=["quarantine", "kill"], principal=""), POLICY)
+    assert shapes(actions) == [("kill", "session:s-1", "planned")]
+
+
+def test_an_escalated_violation_stops_like_any_other() -> None:
+    """`on_unknown: violate` made it a violation, and a violation stops."""
+    assert plan(make_finding(is_escalated=True), POLICY)[0].state == "planned"
+
+
+@pytest.mark.parametrize("type_", ["inconclusive", *get_args(EngineFindingType)])
+def test_what_is_no_violation_only_alerts(type_: str) -> None:
+    """Nobody is stopped for what is not known to be a violation, whatever `respond` says."""
+    actions = plan(make_finding(type=type_, respond=["kill", "quarantine"]), POLICY)
+    assert shapes(actions) == [("alert", "log", "planned")]
+
+
+@pytest.mark.parametrize(
+    ("policy", "mode"),
+    [(POLICY, "observe"), (ResponsePolicy(is_observing=True), "enforce")],
+    ids=["the invariant observes", "the settings cap it"],
+)
+def test_observing_records_what_would_have_been_done(policy: ResponsePolicy, mode: str) -> None:
+    """In mode observe, stops are recorded as `would`, and alerts are still carried out."""
+    actions = plan(make_finding(mode=mode), policy)
+    assert shapes(actions) == [
+        ("quarantine", "session:s-1", "would"),
+        ("quarantine", "principal:team-a", "would"),
+        ("alert", "log", "planned"),
+    ]
+    assert {action.mode for action in actions} == {"observe"}
+
+
+def test_settings_choose_principal_and_webhook() -> None:
+    """The principal can be left alone, and a webhook gets an alert of its own."""
+    policy = ResponsePolicy(names_principal=False, has_webhook=True)
+    assert [action.target for action in plan(make_finding(), policy)] == [
+        "session:s-1",
+        "log",
+        "webhook",
+    ]
+
+
+def test_an_empty_response_still_alerts() -> None:
+    """No violation passes in silence."""
+    assert shapes(plan(make_finding(respond=[]), POLICY)) == [("alert", "log", "planned")]
+
+
+def test_the_incident_does_not_show_the_finding() -> None:
+    """Agents can read the incident's name; it holds no part of the finding's id."""
+    incident = plan(make_finding("f-abcdef"), POLICY)[0].incident
+    assert "abcdef" not in incident
+    assert incident == incident_of("f-abcdef") != incident_of("f-abcdee")
+
+
+findings = st.builds(
+    make_finding,
+    id_=st.text(max_size=5),
+    session=st.text(max_size=5),
+    principal=st.text(max_size=5),
+    type=st.sampled_from(["violated", "inconclusive", "gap"]),
+    mode=st.sampled_from(["observe", "enforce"]),
+    respond=st.lists(st.sampled_from(["alert", "quarantine", "kill"]), max_size=3),
+)
+
+
+@given(findings)
+def test_planning_twice_plans_the_same(finding: object) -> None:
+    """The same finding gives the same actions under the same ids, each id once."""
+    first, second = plan(finding, POLICY), plan(finding, POLICY)  # type: ignore[arg-type]
+    assert first == second
+    assert len({action.id for action in first}) == len(first) > 0
+
+
+@given(st.lists(findings, max_size=20), st.integers(0, 5), st.sets(st.text(max_size=5), max_size=5))
+def test_the_breaker_holds_what_is_beyond_it(
+    given_findings: list[object], limit: int, stopped: set[str]
+) -> None:
+    """New targets never go past the limit, nothing planned is lost, and what is held is told."""
+    policy = ResponsePolicy(enforcing_max=limit)
+    planned = [(f, plan(f, policy)) for f in given_findings]  # type: ignore[arg-type]
+    admitted = admit(planned, stopped, policy)  # type: ignore[arg-type]
+    new = {a.target for a in admitted if a.is_enforcing and a.state == "planned"} - stopped
+    assert len(new) <= max(limit - len(stopped), 0)
+    wanted = {a.id for _, actions in planned for a in actions}
+    assert wanted <= {a.id for a in admitted}
+    held = {a.finding for a in admitted if a.state == "held"}
+    loud = {a.finding for a in admitted if a.kind == "alert" and a.reason}
+    assert held == loud
+
+
+def test_a_target_that_is_stopped_already_is_no_new_one() -> None:
+    """Stopping the same session again, or harder, never waits for a person."""
+    policy = ResponsePolicy(enforcing_max=1)
+    finding = make_finding(principal="", respond=["kill"])
+    admitted = admit([(finding, plan(finding, policy))], {"session:s-1"}, policy)
+    assert shapes(admitted) == [("kill", "session:s-1", "planned")]
+
+
+def test_a_limit_of_nought_holds_everything() -> None:
+    """`respond.enforcing_per_hour_max: 0` stops nobody and says so."""
+    policy = ResponsePolicy(enforcing_max=0)
+    finding = make_finding(principal="", respond=["kill"])
+    admitted = admit([(finding, plan(finding, policy))], frozenset(), policy)
+    assert shapes(admitted) == [("kill", "session:s-1", "held"), ("alert", "log", "planned")]
+    assert "respond.enforcing_per_hour_max" in admitted[1].reason
+
+
+def test_would_be_stops_do_not_count() -> None:
+    """An observed invariant cannot use up the breaker of an enforced one."""
+    policy = ResponsePolicy(enforcing_max=1)
+    observed = make_finding("f-o", session="other", principal="", mode="observe")
+    enforced = make_finding("f-e", principal="")
+    admitted = admit([(f, plan(f, policy)) for f in (observed, enforced)], frozenset(), policy)
+    assert {a.state for a in admitted if a.is_enforcing} == {"would", "planned"}
