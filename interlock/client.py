@@ -12,6 +12,7 @@ import dataclasses
 import os
 import sys
 import threading
+import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -196,11 +197,14 @@ class Client:
 
         Safe to call twice. The result's `waiting_events` were not delivered, `dropped` were shed.
         """
+        deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
         for session in self._running_sessions():
             session.end(error="client closed")
+        if self.follower is not None:
+            self.follower.stop(0)
         self._publisher.close(timeout_s)
         if self.follower is not None:
-            self.follower.stop(timeout_s)
+            self.follower.stop(max(0, deadline_ns - time.monotonic_ns()) / 1e9)
         return self.stats()
 
     def begin(self) -> None:

@@ -147,7 +147,7 @@ class LogTransport:
         self._directory = directory
         self._writer = writer or new_writer_name()
         self._file_bytes_max = file_bytes_max
-        self._file_number = 0
+        self._file_number = 1
         self._file_size = 0
         self._descriptor: int | None = None
         # The rest of a line that was begun and not finished (disk full): it must come next in

@@ -10,6 +10,8 @@ import pytest
 
 from interlock.errors import SettingError
 from interlock.transport import (
+    CONTROL_TOPIC,
+    EVENTS_TOPIC,
     KafkaTarget,
     LogTarget,
     LogTransport,
@@ -19,6 +21,8 @@ from interlock.transport import (
     parse_target,
     principal_of,
 )
+from monitor import topics
+from monitor.sources.log_layout import parse_file_name
 
 
 def messages(*texts: str) -> list[Message]:
@@ -76,7 +80,7 @@ def test_files_are_rotated_by_size(tmp_path: Path) -> None:
     for text in ("1", "2", "3"):
         transport.send(messages(text))
     transport.close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["w-0.jsonl", "w-1.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["w-1.jsonl", "w-2.jsonl"]
     assert lines_in(tmp_path) == ["1", "2", "3"]
 
 
@@ -116,10 +120,10 @@ def test_links_and_pipes_are_not_written_to(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("keep")
     topic = tmp_path / "topic"
     topic.mkdir()
-    (topic / "w-0.jsonl").symlink_to(tmp_path / "secret")
+    (topic / "w-1.jsonl").symlink_to(tmp_path / "secret")
     with pytest.raises(Undelivered):
         LogTransport(topic, "w").send(messages("x"))
-    os.mkfifo(topic / "p-0.jsonl")
+    os.mkfifo(topic / "p-1.jsonl")
     with pytest.raises(Undelivered):
         LogTransport(topic, "p").send(messages("x"))
     (tmp_path / "linked").symlink_to(topic)
@@ -132,7 +136,7 @@ def test_a_deleted_file_is_not_written_on(tmp_path: Path) -> None:
     """What went to a file without a name, nobody would read."""
     transport = LogTransport(tmp_path, "w")
     transport.send(messages("1"))
-    (tmp_path / "w-0.jsonl").unlink()
+    (tmp_path / "w-1.jsonl").unlink()
     transport.send(messages("2"))
     transport.close()
     assert lines_in(tmp_path) == ["2"]
@@ -143,3 +147,10 @@ def test_no_two_processes_write_under_one_name() -> None:
     names = {new_writer_name() for _ in range(50)}
     assert len(names) == 50
     assert all(name.replace("-", "").isalnum() for name in names)
+
+
+def test_client_and_monitor_mean_the_same_topics_and_files() -> None:
+    """Both sides write the names down; they must not drift apart."""
+    assert (EVENTS_TOPIC, CONTROL_TOPIC) == (topics.EVENTS, topics.CONTROL)
+    writer = new_writer_name()
+    assert parse_file_name(f"{writer}-1.jsonl") == (writer, 1)
