@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ..sources.kafka_door import KafkaError, KafkaTimeoutError, open_producer
@@ -50,7 +50,7 @@ class KafkaPublisher:
         self._waiting_count = 0
         self._failure: BaseException | None = None
         self._failures_count = 0
-        self._producer: Any = open_producer(
+        self._open: Callable[[], Any] = lambda: open_producer(
             bootstrap,
             settings or {},
             linger_ms=linger_ms,
@@ -59,6 +59,8 @@ class KafkaPublisher:
             max_block_ms=block_ms,
             **more,
         )
+        self._is_closed = False
+        self._producer: Any = self._open()
 
     def publish(
         self,
@@ -67,10 +69,12 @@ class KafkaPublisher:
         value: bytes,
         headers: tuple[tuple[str, bytes], ...] = (),
     ) -> None:
-        if self._producer is None:
+        if self._is_closed:
             raise OSError("this publisher was closed")
         if self._waiting_count >= self._waiting_records_max:
             self.flush(BLOCK_MS / 1000)
+        if self._producer is None:
+            self._producer = self._open()
         try:
             future = self._producer.send(topic, key=key.encode(), value=value, headers=[*headers])
         except (KafkaError, ValueError, TypeError) as error:
@@ -94,18 +98,26 @@ class KafkaPublisher:
             failure, count = self._failure, self._failures_count
             self._failure, self._failures_count = None, 0
         if failure is not None:
+            # An idempotent producer that failed once fails every record from then on: the next
+            # record gets a new one. What had been refused by then is counted in this error.
+            self._let_go(0)
             raise OSError(f"{count} records were not taken; the first: {failure}") from failure
 
     def close(self) -> None:
         """Flush, then let go; raises OSError where that flush fails, and lets go all the same."""
-        if self._producer is None:
+        if self._is_closed:
             return
+        self._is_closed = True
         try:
             self.flush(CLOSE_S)
         finally:
-            producer, self._producer = self._producer, None
+            self._let_go(0 if self._waiting_count else CLOSE_S)
+
+    def _let_go(self, timeout_s: float) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
             with contextlib.suppress(KafkaError):
-                producer.close(timeout=0 if self._waiting_count else CLOSE_S)
+                producer.close(timeout=timeout_s)
 
     def _settle(self, future: Any, _: object) -> None:
         """On the client's thread, once per record."""

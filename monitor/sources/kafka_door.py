@@ -34,6 +34,7 @@ with warnings.catch_warnings():
         TopicAlreadyExistsError,
         UnsupportedCodecError,
     )
+    from kafka.net.compat import KafkaNetClient
     from kafka.protocol.consumer.metadata import (
         ConsumerProtocolAssignment,
         ConsumerProtocolSubscription,
@@ -176,16 +177,25 @@ def _open(
         "reconnect_backoff_max_ms": RECONNECT_MS_MAX,
     }
     chosen |= client_settings(settings) | more
+    opened: list[Any] = []
     try:
-        return make(**chosen)
+        return make(**chosen, kafka_client=lambda **said: _kept(opened, KafkaNetClient(**said)))
     except KafkaConfigurationError as error:
         raise ConfigError(f"the Kafka client does not take its settings: {error}") from None
     except KafkaError as error:
+        # The library leaves its thread and sockets behind when a constructor fails.
+        for client in opened:
+            client.close()
         raise ConnectionError(
             f"no Kafka broker answered at `{bootstrap}` within {BOOTSTRAP_MS // 1000} s "
             f"({type(error).__name__}); check the address, that the broker runs, and the "
             "`security_protocol`"
         ) from None
+
+
+def _kept(opened: list[Any], client: Any) -> Any:
+    opened.append(client)
+    return client
 
 
 def _secret(name: str, value: object) -> str:
