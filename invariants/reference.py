@@ -37,7 +37,6 @@ from .formula.ast import (
     Atom,
     Binary,
     Comparison,
-    Constant,
     Exists,
     Formula,
     Not,
@@ -59,7 +58,7 @@ from .reference_leaves import (
     look_up,
     match_term,
     missing_uses,
-    parts_of,
+    named_in,
 )
 from .spec import InvariantSpec
 from .verdict import MISSING_BINDING, Binding, VerdictKind
@@ -115,9 +114,7 @@ class _Meaning:
         self.trace = trace
         self.violating = violating
         self.now_ns = max([moment.time_ns for moment in trace] + [ticked_to_ns or 0])
-        parts = [*parts_of(violating)]
-        self.predicates = {part.predicate for part in parts if isinstance(part, Atom)}
-        self.constants = {part.value for part in parts if isinstance(part, Constant)}
+        self.predicates, self.constants = named_in(violating)
         self.free = free_variables(violating)
         self.named_by_atoms = _inward(violating, True, _atom_variables, or_, and_)
         self.cache: dict[tuple[int, int, Env], tuple[Formula, Truth]] = {}

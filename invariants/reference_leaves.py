@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
-from typing import assert_never
+from functools import lru_cache
+from typing import Final, assert_never
 
 from .fact import Fact, Truth, Value
 from .formula.ast import (
@@ -26,6 +27,7 @@ from .formula.ast import (
 from .moment import Moment
 from .verdict import Binding
 
+CACHED_MAX: Final = 4096  # Chosen: formulas of one test run; walking a formula is the slow part.
 FALSE, UNKNOWN, TRUE = Truth.FALSE, Truth.UNKNOWN, Truth.TRUE
 
 
@@ -109,18 +111,28 @@ def missing_uses(formula: Formula, moment: Moment) -> Iterator[tuple[str, str]]:
             yield predicate, name
 
 
-def _uses(formula: Formula) -> Iterator[tuple[str, str, bool]]:
-    """Every value that is matched with a variable or literal, or aggregated."""
+@lru_cache(CACHED_MAX)
+def _uses(formula: Formula) -> tuple[tuple[str, str, bool], ...]:
+    """Every value that is matched with a variable or literal, or aggregated; if as a number."""
+    uses = []
     for node in parts_of(formula):
         match node:
             case Atom(predicate, arguments):
-                for name, term in arguments:
-                    if not isinstance(term, Anything):
-                        yield predicate, name, False
+                named = (name for name, term in arguments if not isinstance(term, Anything))
+                uses += [(predicate, name, False) for name in named]
             case Aggregate(function, atom, str(name)):
-                yield atom.predicate, name, function != "distinct"
+                uses.append((atom.predicate, name, function != "distinct"))
             case _:
                 pass
+    return tuple(uses)
+
+
+@lru_cache(CACHED_MAX)
+def named_in(formula: Formula) -> tuple[frozenset[str], frozenset[Value]]:
+    """The predicates and the literals of a formula."""
+    parts = [*parts_of(formula)]
+    predicates = frozenset(part.predicate for part in parts if isinstance(part, Atom))
+    return predicates, frozenset(part.value for part in parts if isinstance(part, Constant))
 
 
 def parts_of(node: object) -> Iterator[object]:
@@ -136,6 +148,7 @@ def _children(node: object) -> Sequence[object]:
     return [getattr(node, f.name) for f in fields(node)] if is_dataclass(node) else []
 
 
+@lru_cache(CACHED_MAX)
 def free_variables(node: object) -> frozenset[str]:
     """Variables that occur outside an `exists` of their own."""
     if isinstance(node, Variable):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from invariants.formula.ast import Aggregate, Formula, Temporal, Until
 from tests.support.engines import Verdicts
 
 
-def temporal_count(node: object) -> int:
-    """Temporal operators and aggregates in a formula."""
-    own = isinstance(node, Temporal | Until | Aggregate)
-    names = getattr(node, "__dataclass_fields__", {})
-    return own + sum(temporal_count(getattr(node, name)) for name in names)
+def nodes_of(node: object) -> Iterator[object]:
+    """A formula and everything that it is made of."""
+    yield node
+    for name in getattr(node, "__dataclass_fields__", ()):
+        yield from nodes_of(getattr(node, name))
 
 
 @dataclass
@@ -29,7 +30,8 @@ class Census:
         if hash(text) in self.cases:
             return
         self.cases.add(hash(text))
-        self.nested_count += temporal_count(formula) >= 2
+        operators = [n for n in nodes_of(formula) if isinstance(n, Temporal | Until | Aggregate)]
+        self.nested_count += len(operators) >= 2
         self.varying_count += len(set(verdicts.values())) >= 2
         self.judged_count += bool(verdicts)
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.laws.census import CENSUS
 
-CASES_SHORT = 300
+CASES_SHORT = 300  # Chosen: all laws together in about a minute.
 CASES = int(os.environ.get("INTERLOCK_LAWS_CASES", CASES_SHORT))
 
 settings.register_profile(

@@ -127,7 +127,7 @@ class _Maker:
             left = self.binder(variables[:1], depth - 1, is_at_event=is_at_event)
             right = self.binder(variables[1:], depth - 1, is_at_event=is_at_event)
             return Binary("and", left, right)
-        if shape == "exists" and self.has_exists:
+        if shape == "exists" and self.has_exists and "z" not in variables:
             inner = self.binder((*variables, "z"), depth - 1)
             return Exists("z", inner)
         left = self.binder(variables, depth - 1, is_at_event=is_at_event)
@@ -171,7 +171,7 @@ class _Maker:
                 return Temporal("historically", self.window(), self.denial(variables, below))
             case "previous":
                 return Temporal("previous", self.window(), self.guarded(variables, below))
-            case "exists" if self.has_exists:
+            case "exists" if self.has_exists and "z" not in variables:
                 return Exists("z", self.binder((*self.some(variables), "z"), below))
             case _:
                 return self.until("since", variables, below)
@@ -265,8 +265,7 @@ class _Maker:
         function = self.pick(*_FUNCTIONS)
         low_free = self.pick(UNBOUNDED, Window(0, self.pick(0, 1, 2) * SECOND_NS))
         if variables:
-            names = ("v", "w")[: len(variables)]
-            pairs = zip(names, (Variable(name) for name in variables), strict=True)
+            pairs = zip(("v", "w"), (Variable(name) for name in variables), strict=False)
             atom = Atom("r", tuple(pairs)) if len(variables) > 1 else self.atom(variables)
             if not any(isinstance(term, Variable) for _, term in atom.arguments):
                 atom = Atom("r", (("v", Variable(variables[0])),))
