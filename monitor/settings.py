@@ -199,8 +199,13 @@ class Settings:
     )
     severity_capacity: Severity = _severity(
         "capacity",
-        "critical",
+        "warning",
         "A bound was reached: from here on verdicts of the scope may be inconclusive.",
+    )
+    severity_unevaluable: Severity = _severity(
+        "unevaluable",
+        "critical",
+        "An event could not be judged, by a fault of our own: evidence is missing.",
     )
 
     # Responses.
