@@ -10,9 +10,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import NamedTuple, assert_never
 
-from pyrsistent import PDeque, pdeque
-
 from .fact import Truth, Value
+from .fifo import EMPTY_FIFO, Fifo
 from .formula.ast import AggregateFunction, Operator
 from .verdict import EventRef
 
@@ -53,12 +52,12 @@ class Tally(NamedTuple):
     which a value could not be told.
     """
 
-    samples: PDeque[Sample]
+    samples: Fifo[Sample]
     totals: Totals = Totals()
     lost_ns: int | None = None
 
 
-EMPTY_TALLY = Tally(pdeque())
+EMPTY_TALLY = Tally(EMPTY_FIFO)
 
 
 class Range(NamedTuple):
@@ -82,13 +81,13 @@ def add(
     tally = expire(tally, sample.time_ns, horizon_ns)
     if horizon_ns is None and function in ("count", "sum"):
         samples = tally.samples.append(sample)
-        if len(samples) > REFS_KEPT_MAX:
+        if samples.length > REFS_KEPT_MAX:
             samples = samples.popleft()
-    elif len(tally.samples) >= max_:
+    elif tally.samples.length >= max_:
         return tally._replace(lost_ns=sample.time_ns)
     else:
         samples = tally.samples.append(sample)
-    return tally._replace(samples=samples, totals=_shift(tally.totals, sample, 1))
+    return Tally(samples, _shift(tally.totals, sample, 1), tally.lost_ns)
 
 
 def lose(tally: Tally, time_ns: int) -> Tally:
@@ -100,29 +99,31 @@ def expire(tally: Tally, now_ns: int, horizon_ns: int | None) -> Tally:
     """Let go of samples that are older than the window. Each is dropped once."""
     if horizon_ns is None:
         return tally
-    samples, totals = tally.samples, tally.totals
+    samples, totals, lost_ns = tally
     oldest_ns = now_ns - horizon_ns
-    while samples and samples.left.time_ns < oldest_ns:
-        totals = _shift(totals, samples.left, -1)
+    if lost_ns is None and (not samples.length or samples.oldest().time_ns >= oldest_ns):
+        return tally
+    while samples.length and samples.oldest().time_ns < oldest_ns:
+        totals = _shift(totals, samples.oldest(), -1)
         samples = samples.popleft()
-    lost_ns = tally.lost_ns
     if lost_ns is not None and lost_ns < oldest_ns:
         lost_ns = None
     return Tally(samples, totals, lost_ns)
 
 
 def _shift(totals: Totals, sample: Sample, sign: int) -> Totals:
-    amount = sign * _sum_of(sample)
+    certain_count, possible_count, certain_sum, least_extra, greatest_extra = totals
+    amount = _sum_of(sample) if sample.values else 0
     if sample.is_certain:
-        return totals._replace(
-            certain_count=totals.certain_count + sign, certain_sum=totals.certain_sum + amount
+        certain_sum = certain_sum + sign * amount if amount else certain_sum
+        return Totals(
+            certain_count + sign, possible_count, certain_sum, least_extra, greatest_extra
         )
-    is_negative = _sum_of(sample) < 0
-    return totals._replace(
-        possible_count=totals.possible_count + sign,
-        least_extra=totals.least_extra + (amount if is_negative else 0),
-        greatest_extra=totals.greatest_extra + (0 if is_negative else amount),
-    )
+    if amount < 0:
+        least_extra += sign * amount
+    else:
+        greatest_extra += sign * amount
+    return Totals(certain_count, possible_count + sign, certain_sum, least_extra, greatest_extra)
 
 
 def _sum_of(sample: Sample) -> Number:
@@ -143,8 +144,8 @@ def value_range(tally: Tally, function: AggregateFunction) -> Range | None:
                 totals.certain_sum + totals.least_extra, totals.certain_sum + totals.greatest_extra
             )
         case "distinct":
-            certain = {v for s in tally.samples if s.is_certain for v in s.values}
-            every = certain.union(*(s.values for s in tally.samples))
+            certain = {v for s in tally.samples.items() if s.is_certain for v in s.values}
+            every = certain.union(*(s.values for s in tally.samples.items()))
             return Range(len(certain), len(every))
         case "min" | "max":
             return _extreme(tally, function)
@@ -155,10 +156,10 @@ def value_range(tally: Tally, function: AggregateFunction) -> Range | None:
 
 
 def _extreme(tally: Tally, function: AggregateFunction) -> Range | None:
-    certain = [n for s in tally.samples if s.is_certain for n in _numbers(s)]
+    certain = [n for s in tally.samples.items() if s.is_certain for n in _numbers(s)]
     if not certain:
         return None
-    every = certain + [n for s in tally.samples if not s.is_certain for n in _numbers(s)]
+    every = certain + [n for s in tally.samples.items() if not s.is_certain for n in _numbers(s)]
     if function == "min":
         return Range(min(every), min(certain))
     return Range(max(certain), max(every))
@@ -166,10 +167,10 @@ def _extreme(tally: Tally, function: AggregateFunction) -> Range | None:
 
 def _average(tally: Tally) -> Range | None:
     """Over choices: doubtful events are added in order of their mean while that helps."""
-    certain = [n for s in tally.samples if s.is_certain for n in _numbers(s)]
+    certain = [n for s in tally.samples.items() if s.is_certain for n in _numbers(s)]
     if not certain:
         return None
-    doubtful = [_numbers(s) for s in tally.samples if not s.is_certain]
+    doubtful = [_numbers(s) for s in tally.samples.items() if not s.is_certain]
     groups = sorted((g for g in doubtful if g), key=_mean)
     return Range(
         _pulled(certain, groups, is_lowering=True),

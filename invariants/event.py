@@ -126,7 +126,7 @@ class EventView:
     def args(self) -> Any:
         if self._args is _UNREAD:
             raw = self.record.args
-            if len(memoryview(raw)):
+            if memoryview(raw):
                 self._args = msgspec.json.decode(raw)
             else:
                 is_call = self.record.kind.startswith(CALL_KIND_PREFIXES)
@@ -137,14 +137,14 @@ class EventView:
     def result(self) -> Any:
         if self._result is _UNREAD:
             raw = self.record.result
-            self._result = msgspec.json.decode(raw) if len(memoryview(raw)) else None
+            self._result = msgspec.json.decode(raw) if memoryview(raw) else None
         return self._result
 
     @property
     def attributes(self) -> Any:
         if self._attributes is _UNREAD:
             raw = self.record.attributes
-            self._attributes = msgspec.json.decode(raw) if len(memoryview(raw)) else {}
+            self._attributes = msgspec.json.decode(raw) if memoryview(raw) else {}
         return self._attributes
 
 

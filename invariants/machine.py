@@ -111,14 +111,13 @@ class Automaton:
         """
         route = route or self._whole_route
         verdicts: list[Verdict] = []
-        if state.pending.queue:
+        if state.pending.queue.length:
             state, verdicts = self._pass_time(state, now.time_ns)
         cells: Sequence[Any] = state.cells
         if route.memories:
-            cells = self._advance(state.cells, now, route.memories)
+            cells, lost_count = self._advance(state.cells, now, route.memories)
             if any(map(is_not, cells, state.cells)):
-                lost_count = state.lost_count + _cells_lost(cells) - _cells_lost(state.cells)
-                state = State(tuple(cells), state.pending, lost_count)
+                state = State(tuple(cells), state.pending, state.lost_count + lost_count)
         if route.missing_uses:
             verdicts += self._missing(now, route.missing_uses)
         if self.tables.eventually is None:
@@ -145,16 +144,20 @@ class Automaton:
 
     def _pass_time(self, state: State, time_ns: int) -> tuple[State, list[Verdict]]:
         eventually = self.tables.eventually
-        if eventually is None or not state.pending.queue:
+        if eventually is None or not state.pending.queue.length:
             return state, []
         pending, decisions = eventually.pass_time(state.pending, time_ns)
         return state._replace(pending=pending), [self._decided(d) for d in decisions]
 
     def _advance(
         self, before: Sequence[Any], now: Moment, memories: Sequence[PastMemory]
-    ) -> list[Any]:
-        """The cells after the event: each memory stepped, those inside others first."""
+    ) -> tuple[list[Any], int]:
+        """The cells after the event, and how much found no room in them.
+
+        Memories inside others come first.
+        """
         cells = list(before)
+        lost_count = 0
 
         def because(node: Node, env: Env) -> tuple[EventRef, ...]:
             refs = grounds(node, now, cells, env).refs()
@@ -163,8 +166,11 @@ class Automaton:
         for memory in memories:
             # Cells are as varied as memories; each memory knows its own.
             held: Any = cells[memory.index]
-            cells[memory.index] = memory.step(held, now, cells, because)
-        return cells
+            after = memory.step(held, now, cells, because)
+            if after is not held:
+                cells[memory.index] = after
+                lost_count += memory.lost_count(after) - memory.lost_count(held)
+        return cells, lost_count
 
     def _bindings(self, now: Moment) -> Bindings:
         """The bindings for which the invariant may be judged at the event."""
@@ -304,10 +310,6 @@ def compile_invariant(
     tables = build_tables(spec, limits)
     whole = Route(tables.memories, True, tables.eventually is not None, tables.missing_uses)
     return Automaton(spec, tables, limits, digest, whole)
-
-
-def _cells_lost(cells: Iterable[Any]) -> int:
-    return sum(getattr(cell, "lost_count", 0) for cell in cells)
 
 
 def _is_missing(use: MissingUse, fact: Fact) -> bool:

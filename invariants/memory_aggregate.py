@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from pyrsistent import PDeque, PMap, pdeque, pmap
+from pyrsistent import PMap, pmap
 
 from .aggregates import EMPTY_TALLY, Sample, Tally, add, compare_range, expire, lose, value_range
 from .core import UNBOUND, AtomNode, Cells, Env, bindings
 from .fact import Fact, Value
+from .fifo import EMPTY_FIFO, Fifo
 from .formula.ast import AggregateFunction, Operator, Window
 from .keys import Because, Key, key_of
 from .limits import Limits
@@ -26,13 +27,13 @@ class AggregateCell(NamedTuple):
     """
 
     tallies: PMap[Key, Tally]
-    queue: PDeque[tuple[int, Key]]
+    queue: Fifo[tuple[int, Key]]
     rest_lost_ns: int | None = None
     all_lost_ns: int | None = None
     lost_count: int = 0
 
 
-EMPTY_AGGREGATE = AggregateCell(pmap(), pdeque())
+EMPTY_AGGREGATE = AggregateCell(pmap(), EMPTY_FIFO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class AggregateMemory:
         self, now: Moment, cells: Cells, env: Env
     ) -> tuple[tuple[EventRef, ...], tuple[EventRef, ...]]:
         """The events counted for certain, and those that may or may not count; latest first."""
-        samples = list(self.tally(now, cells, env).samples)[::-1]
+        samples = list(self.tally(now, cells, env).samples.items())[::-1]
         certain = tuple(sample.ref() for sample in samples if sample.is_certain)
         return certain, tuple(sample.ref() for sample in samples if not sample.is_certain)
 
@@ -104,15 +105,15 @@ class AggregateMemory:
 
     def _free(self, cell: AggregateCell, now_ns: int) -> AggregateCell:
         horizon_ns = self.window.high_ns
-        while cell.queue and cell.queue.left[0] < now_ns:
-            key = cell.queue.left[1]
+        while cell.queue.length and cell.queue.oldest()[0] < now_ns:
+            key = cell.queue.oldest()[1]
             queue = cell.queue.popleft()
             tally = expire(cell.tallies[key], now_ns, horizon_ns)
             if tally == EMPTY_TALLY:
                 cell = cell._replace(queue=queue, tallies=cell.tallies.remove(key))
                 continue
             assert horizon_ns is not None, "only windows that end have a queue"
-            newest_ns = tally.samples.right.time_ns if tally.samples else tally.lost_ns
+            newest_ns = tally.samples.newest.time_ns if tally.samples.newest else tally.lost_ns
             assert newest_ns is not None, "a tally that is not empty has a newest time"
             cell = cell._replace(
                 queue=queue.append((newest_ns + horizon_ns, key)),
@@ -145,3 +146,8 @@ class AggregateMemory:
     def is_touched(self, live: frozenset[str], is_end: bool) -> bool:
         """Whether an event at which only the predicates in `live` may hold can change the cell."""
         return self.atom.predicate in live
+
+    @staticmethod
+    def lost_count(cell: Any) -> int:
+        """How often something found no room in the cell."""
+        return int(cell.lost_count)

@@ -9,9 +9,9 @@ slice, and the cell is that slice itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from pyrsistent import PDeque, PMap, pdeque, pmap
+from pyrsistent import PMap, pmap
 
 from .core import (
     UNBOUND,
@@ -24,6 +24,7 @@ from .core import (
     value_among,
 )
 from .fact import NO_FACT, Truth, Value
+from .fifo import EMPTY_FIFO, Fifo
 from .formula.ast import Window
 from .keys import Because, Key, key_of
 from .limits import Limits
@@ -76,6 +77,11 @@ class ClosedSinceMemory:
         """Whether an event at which only the predicates in `live` may hold can change the cell."""
         return _is_touched(self.left, self.right, live, is_end)
 
+    @staticmethod
+    def lost_count(held: Any) -> int:
+        """How often something found no room in the cell."""
+        return 0 if held is None else int(held.lost_count)
+
 
 def _is_touched(left: Node | None, right: Node, live: frozenset[str], is_end: bool) -> bool:
     if left is not None and value_among(left, live, is_end) is not Truth.TRUE:
@@ -92,13 +98,13 @@ class SinceCell(NamedTuple):
     """
 
     slices: PMap[Key, Slice]
-    queue: PDeque[tuple[int, Key]]
+    queue: Fifo[tuple[int, Key]]
     rest: Slice | None = None
     blur: int = -1
     lost_count: int = 0
 
 
-EMPTY_SINCE = SinceCell(pmap(), pdeque())
+EMPTY_SINCE = SinceCell(pmap(), EMPTY_FIFO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +154,15 @@ class SinceMemory:
         """Whether an event at which only the predicates in `live` may hold can change the cell."""
         return _is_touched(self.left, self.right, live, is_end)
 
+    @staticmethod
+    def lost_count(cell: Any) -> int:
+        """How often something found no room in the cell."""
+        return int(cell.lost_count)
+
     def _free(self, cell: SinceCell, now_ns: int) -> SinceCell:
         """Drop slices that no later reading can see; each is looked at once an age."""
-        while cell.queue and cell.queue.left[0] < now_ns:
-            key = cell.queue.left[1]
+        while cell.queue.length and cell.queue.oldest()[0] < now_ns:
+            key = cell.queue.oldest()[1]
             queue = cell.queue.popleft()
             held = cell.slices.get(key)
             if held is None:

@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pyrsistent import PDeque, PMap, pdeque, pmap
+from pyrsistent import PMap, pmap
 
 from .core import Cells, Env, Node, bindings, overflows, value_among
 from .fact import Truth
+from .fifo import EMPTY_FIFO, Fifo, fifo
 from .formula.ast import Window
 from .keys import Key, key_of
 from .limits import Limits
@@ -46,11 +47,11 @@ class PendingCell(NamedTuple):
     """Anchors by the binding of f's variables, oldest first; and their deadlines, in order."""
 
     anchors: PMap[Key, tuple[Anchor, ...]]
-    queue: PDeque[tuple[int, Key]]
+    queue: Fifo[tuple[int, Key]]
     waiting_count: int = 0
 
 
-EMPTY_PENDING = PendingCell(pmap(), pdeque())
+EMPTY_PENDING = PendingCell(pmap(), EMPTY_FIFO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +78,22 @@ class Eventually:
 
     def _compacted(self, cell: PendingCell) -> PendingCell:
         """Drop deadlines of anchors that were decided early, before they outgrow the others."""
-        if len(cell.queue) <= 2 * cell.waiting_count + 64:
+        if cell.queue.length <= 2 * cell.waiting_count + 64:
             return cell
         width_ns = self.window.high_ns
         assert width_ns is not None, "only windows that end have a queue"
         due = [(a.ref.time_ns + width_ns, k) for k, held in cell.anchors.items() for a in held]
-        return cell._replace(queue=pdeque(sorted(due, key=lambda item: item[0])))
+        return cell._replace(queue=fifo(sorted(due, key=lambda item: item[0])))
 
     def next_deadline_ns(self, cell: PendingCell) -> int | None:
         """A time before which no deadline passes."""
-        return cell.queue.left[0] if cell.queue else None
+        return cell.queue.oldest()[0] if cell.queue.length else None
 
     def pass_time(self, cell: PendingCell, now_ns: int) -> tuple[PendingCell, list[Decision]]:
         """Decide every deadline before `now_ns`."""
         decisions: list[Decision] = []
-        while cell.queue and cell.queue.left[0] < now_ns:
-            deadline_ns, key = cell.queue.left
+        while cell.queue.length and cell.queue.oldest()[0] < now_ns:
+            deadline_ns, key = cell.queue.oldest()
             width_ns = self.window.high_ns
             assert width_ns is not None, "only windows that end have a queue"
             held = cell.anchors.get(key, ())

@@ -180,14 +180,16 @@ class Program:
         states = list(progress.states)
         verdicts: list[tuple[int, Verdict]] = []
         for index, compiled in enumerate(self.invariants):
-            if states[index].pending.queue:
+            if states[index].pending.queue.length:
                 states[index], found = compiled.automaton.tick(states[index], time_ns)
                 verdicts += [(index, verdict) for verdict in found]
         verdicts.sort(key=lambda item: item[1].decided_ns)
         return self._progress(progress.position, tuple(states)), verdicts
 
     def _progress(self, position: int, states: tuple[State, ...]) -> Progress:
-        waiting = [state.pending.queue.left[0] for state in states if state.pending.queue]
+        waiting = [
+            state.pending.queue.oldest()[0] for state in states if state.pending.queue.length
+        ]
         return Progress(position, states, min(waiting) if waiting else None)
 
 

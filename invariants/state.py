@@ -10,11 +10,12 @@ from fractions import Fraction
 from typing import Any, Final, assert_never
 
 import msgspec
-from pyrsistent import pdeque, pmap
+from pyrsistent import pmap
 
 from .aggregates import Number, Sample, Tally, Totals
 from .core import Memory
 from .fact import Fact, Truth, Value
+from .fifo import fifo
 from .machine import Automaton, State
 from .memories import PastMemory
 from .memory_aggregate import AggregateCell, AggregateMemory
@@ -63,14 +64,14 @@ def _put_cell(memory: PastMemory, cell: Any) -> Any:
             return None if cell is None else _put_slice(cell)
         case SinceMemory():
             slices = [[_put_values(key), _put_slice(held)] for key, held in cell.slices.items()]
-            queue = [[time_ns, _put_values(key)] for time_ns, key in cell.queue]
+            queue = [[time_ns, _put_values(key)] for time_ns, key in cell.queue.items()]
             rest = None if cell.rest is None else _put_slice(cell.rest)
             return [slices, queue, rest, cell.blur, cell.lost_count]
         case PreviousMemory():
             return [None if frame is None else _put_frame(memory, frame) for frame in cell]
         case AggregateMemory():
             tallies = [[_put_values(key), _put_tally(held)] for key, held in cell.tallies.items()]
-            queue = [[time_ns, _put_values(key)] for time_ns, key in cell.queue]
+            queue = [[time_ns, _put_values(key)] for time_ns, key in cell.queue.items()]
             return [tallies, queue, cell.rest_lost_ns, cell.all_lost_ns, cell.lost_count]
         case _:
             assert_never(memory)
@@ -84,7 +85,7 @@ def _take_cell(memory: PastMemory, data: Any) -> Any:
             slices, queue, rest, blur, lost_count = data
             return SinceCell(
                 pmap({_take_values(key): _take_slice(held) for key, held in slices}),
-                pdeque([(time_ns, _take_values(key)) for time_ns, key in queue]),
+                fifo([(time_ns, _take_values(key)) for time_ns, key in queue]),
                 None if rest is None else _take_slice(rest),
                 blur,
                 lost_count,
@@ -99,7 +100,7 @@ def _take_cell(memory: PastMemory, data: Any) -> Any:
             tallies, queue, rest_lost_ns, all_lost_ns, lost_count = data
             return AggregateCell(
                 pmap({_take_values(key): _take_tally(held) for key, held in tallies}),
-                pdeque([(time_ns, _take_values(key)) for time_ns, key in queue]),
+                fifo([(time_ns, _take_values(key)) for time_ns, key in queue]),
                 rest_lost_ns,
                 all_lost_ns,
                 lost_count,
@@ -166,7 +167,8 @@ def _take_entry(data: Any) -> Entry:
 
 def _put_tally(held: Tally) -> Any:
     samples = [
-        [s.time_ns, s.position, s.id, s.is_certain, _put_values(s.values)] for s in held.samples
+        [s.time_ns, s.position, s.id, s.is_certain, _put_values(s.values)]
+        for s in held.samples.items()
     ]
     return [samples, [_put_number(total) for total in held.totals], held.lost_ns]
 
@@ -178,7 +180,7 @@ def _take_tally(data: Any) -> Tally:
         for time_ns, position, id_, is_certain, values in samples
     ]
     certain, possible, *sums = (_take_number(total) for total in totals)
-    return Tally(pdeque(taken), Totals(int(certain), int(possible), *sums), lost_ns)
+    return Tally(fifo(taken), Totals(int(certain), int(possible), *sums), lost_ns)
 
 
 def _put_pending(cell: PendingCell) -> Any:
@@ -186,7 +188,7 @@ def _put_pending(cell: PendingCell) -> Any:
         [_put_values(key), [_put_anchor(anchor) for anchor in held]]
         for key, held in cell.anchors.items()
     ]
-    queue = [[time_ns, _put_values(key)] for time_ns, key in cell.queue]
+    queue = [[time_ns, _put_values(key)] for time_ns, key in cell.queue.items()]
     return [anchors, queue, cell.waiting_count]
 
 
@@ -194,7 +196,7 @@ def _take_pending(data: Any) -> PendingCell:
     anchors, queue, waiting_count = data
     return PendingCell(
         pmap({_take_values(key): tuple(_take_anchor(a) for a in held) for key, held in anchors}),
-        pdeque([(time_ns, _take_values(key)) for time_ns, key in queue]),
+        fifo([(time_ns, _take_values(key)) for time_ns, key in queue]),
         waiting_count,
     )
 

@@ -53,7 +53,7 @@ def _event(kind: str, tool: str, session: int, seq: int) -> bytes:
     }
     if tool:
         host = "api.corp.example" if seq % 3 else "outside.example"
-        content |= {"tool": tool, "call": f"c{session}-{seq // 4}"}
+        content |= {"tool": tool, "call": f"{tool}-{session}-{seq // 60}"}
         content["args"] = {"url": f"https://{host}/v1/items", "number": seq}
     content["attributes"] = {"note": ""}
     missing = EVENT_BYTES - len(msgspec.json.encode(content))
