@@ -21,9 +21,11 @@ with warnings.catch_warnings():
     from kafka.errors import (
         InvalidRecordError,
         KafkaError,
+        KafkaTimeoutError,
         MessageSizeTooLargeError,
         RecordListTooLargeError,
     )
+    from kafka.net.compat import KafkaNetClient
 
 from .control_feed import Entry, Reading
 from .transport import CONTROL_TOPIC, KafkaTarget, Message, Undelivered
@@ -38,8 +40,17 @@ RECONNECT_MS_MAX: Final = 1_000
 FETCH_WAIT_MS: Final = 100
 """How long a broker may hold an empty answer; a record is answered at once."""
 
+FLUSH_S: Final = 15
+"""Past the delivery limit, so that every record has an outcome before the wait is over."""
+
 CONFIRM_NS: Final = 1_000_000_000
 """How often the ends of all partitions are asked for: an empty poll may also be a lost broker."""
+
+ENDS_MS: Final = 1_000
+"""How long that may take: meanwhile, records of brokers that do answer have to wait."""
+
+ENDS_FAILURES_MAX: Final = 30
+"""In a row; then the consumer is made anew, in case that it is its own fault."""
 
 PARTITIONS_NS: Final = 30_000_000_000
 RECORDS_MAX: Final = 5_000
@@ -69,7 +80,7 @@ class KafkaTransport:
                 producer.send(self._target.topic, value=message.value, key=message.key.encode())
                 for message in batch
             ]
-            producer.flush(timeout=DELIVERY_MS / 1000)
+            producer.flush(timeout=FLUSH_S)
         except _TROUBLE as error:
             self.close()
             raise Undelivered(_reason(error), range(len(batch))) from error
@@ -82,21 +93,25 @@ class KafkaTransport:
 
     def close(self) -> None:
         producer, self._producer = self._producer, None
-        if producer is not None:
-            with contextlib.suppress(*_TROUBLE):
-                producer.close(timeout=1)
+        if producer is None:
+            return
+        try:
+            producer.close(timeout=1)
+        except _TROUBLE:
+            # It gave up waiting and left its thread running: that is told to end at once.
+            producer._sender.force_close()
+            _disown(producer)
 
     def abandon(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            # Its own handler at exit would wait for a thread that is not in this process.
-            producer._unregister_cleanup()
-            producer._closed = True
+            _disown(producer)
             _left_to_parent.append(producer)
 
     def _open(self) -> Any:
         if self._producer is None:
-            self._producer = KafkaProducer(
+            self._producer = _made(
+                KafkaProducer,
                 bootstrap_servers=self._target.bootstrap.split(","),
                 bootstrap_timeout_ms=BOOTSTRAP_MS,
                 request_timeout_ms=REQUEST_MS,
@@ -127,6 +142,7 @@ class KafkaControlFeed:
         self._consumer: Any = None
         self._partitions: list[Any] = []
         self._ends: Mapping[Any, int] | None = None
+        self._ends_failures = 0
         self._asked_ns = 0
         self._looked_ns = 0
 
@@ -167,7 +183,8 @@ class KafkaControlFeed:
                 self.close()
         if self._consumer is not None:
             return False
-        self._consumer = KafkaConsumer(
+        self._consumer = _made(
+            KafkaConsumer,
             bootstrap_servers=self._bootstrap.split(","),
             bootstrap_timeout_ms=BOOTSTRAP_MS,
             request_timeout_ms=REQUEST_MS,
@@ -188,13 +205,22 @@ class KafkaControlFeed:
         self._consumer.assign(self._partitions)
         self._consumer.seek_to_beginning()
         self._ends, self._asked_ns, self._looked_ns = None, 0, now_ns
+        self._ends_failures = 0
         return True
 
     def _ask_for_ends(self) -> None:
         now_ns = time.monotonic_ns()
-        if self._ends is None and now_ns - self._asked_ns >= CONFIRM_NS:
-            self._ends = self._consumer.end_offsets(self._partitions, timeout_ms=REQUEST_MS)
-            self._asked_ns = now_ns
+        if self._ends is not None or now_ns - self._asked_ns < CONFIRM_NS:
+            return
+        try:
+            self._ends = self._consumer.end_offsets(self._partitions, timeout_ms=ENDS_MS)
+            self._ends_failures = 0
+        except KafkaTimeoutError:
+            # The consumer finds its way back by itself; until then the view grows older.
+            self._ends_failures += 1
+            if self._ends_failures >= ENDS_FAILURES_MAX:
+                raise
+        self._asked_ns = time.monotonic_ns()
 
     def _is_read_to_ends(self) -> bool:
         """Once for every time that the ends were asked for, when all of them are reached."""
@@ -205,6 +231,29 @@ class KafkaControlFeed:
                 return False
         self._ends = None
         return True
+
+
+def _made(kind: Any, **settings: Any) -> Any:
+    """A client of the library; one that fails to start is closed, which it does not do itself."""
+    connections: list[Any] = []
+
+    def connect(**config: Any) -> Any:
+        connections.append(KafkaNetClient(**config))
+        return connections[-1]
+
+    try:
+        return kind(kafka_client=connect, **settings)
+    except _TROUBLE:
+        for connection in connections:
+            with contextlib.suppress(*_TROUBLE):
+                connection.close()
+        raise
+
+
+def _disown(producer: Any) -> None:
+    """Keep it from closing itself at exit: it would wait for a thread that is not there."""
+    producer._unregister_cleanup()
+    producer._closed = True
 
 
 def _sorted_out(futures: Sequence[Any]) -> tuple[list[int], list[int], str]:

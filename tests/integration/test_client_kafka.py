@@ -185,6 +185,34 @@ def test_a_broker_that_is_away_costs_the_agent_nothing() -> None:
     assert done.returncode == 0, done.stderr
 
 
+AWAY_FOR_LONG = """
+import threading, time
+import interlock.kafka_door
+from interlock import Client
+interlock.kafka_door.BOOTSTRAP_MS = 100
+client = Client("kafka://127.0.0.1:9/agent.events")
+client.session().start()
+deadline = time.monotonic() + 40
+while min(client.stats().errors, client.stats().control_errors) < 5:
+    assert time.monotonic() < deadline, client.stats()
+    time.sleep(0.05)
+assert threading.active_count() <= 5, threading.enumerate()
+client.close(0.1)
+"""
+
+
+def test_a_broker_that_stays_away_uses_up_nothing() -> None:
+    """Every attempt cleans up after itself: the number of threads does not grow."""
+    done = subprocess.run(
+        [sys.executable, "-c", AWAY_FOR_LONG],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 FORKING = """
 import os, sys
 from interlock import Client
