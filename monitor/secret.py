@@ -6,6 +6,9 @@ output it cannot give itself away. Who needs the bytes asks for them by name.
 
 from __future__ import annotations
 
+import os
+import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +16,7 @@ from invariants.errors import ConfigError
 
 SECRET_BYTES_MAX: Final = 64 * 1024  # Chosen: far above any key or token, far below a wrong file.
 PLACEHOLDER: Final = "[secret]"
+FILE_MODE: Final = 0o600
 
 
 class Secret:
@@ -58,3 +62,30 @@ def read_secret(setting: str, path: str) -> Secret:
     if not value:
         raise ConfigError(f"`{setting}`: `{path}` is empty; write the secret into it")
     return Secret(value)
+
+
+def keep_key(path: Path, new_key: Callable[[], str] = lambda: secrets.token_hex(32)) -> Secret:
+    """The key in a file of the state directory, which is made where it is missing.
+
+    The caller holds the directory's lock. The file appears whole or not at all: another key
+    after a crash would make every stored fingerprint mean something else.
+
+    Raises
+    ------
+    ConfigError
+        Where the file can be neither read nor made.
+    """
+    if not path.exists():
+        beside = path.with_suffix(".new")
+        try:
+            beside.unlink(missing_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(beside, flags, FILE_MODE)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(new_key() + "\n")
+                file.flush()
+                os.fsync(descriptor)
+            beside.rename(path)
+        except OSError as error:
+            raise ConfigError(f"`{path}` cannot be made: {error.strerror}") from None
+    return read_secret("digest_key_file", str(path))

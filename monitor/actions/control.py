@@ -26,6 +26,8 @@ from .contract import Order, Outcome
 FLUSH_S: Final = 5.0
 RETRY_NS_MAX: Final = 15_000_000_000
 """Chosen: whoever must be stopped is tried for again at least four times a minute, for ever."""
+AWAY_NS: Final = 2_000_000_000
+"""Chosen: how long the loop is left alone after a publish that did not come through."""
 
 STATES: Final[Mapping[ActionKind, ControlState]] = {"quarantine": "quarantined", "kill": "killed"}
 
@@ -58,38 +60,46 @@ class ControlDriver:
         self._issuer = issuer
         self._clock = clock
         self._ttl_ns = quarantine_ttl_ns
+        self._away_until_ns = clock.monotonic_ns()
 
     def carry_out(self, order: Order) -> Outcome:
         action = order.action
         assert action.mode == "enforce"
         now_ns = self._clock.now_ns()
         standing = self._view.records().get(action.target)
-        if standing is not None and standing.state == "killed" and action.kind != "kill":
-            return Outcome("superseded", "the target is killed already")
+        if standing is not None and self._suffices(standing, action.kind, now_ns):
+            return Outcome("superseded", f"the target is {standing.state} already")
+        away_ns = self._away_until_ns - self._clock.monotonic_ns()
+        if away_ns > 0:
+            return Outcome("busy", "the control topic took no record a moment ago", away_ns)
         record = ControlRecord(
             state=STATES[action.kind],
             issued_at=now_ns,
             incident=action.incident,
-            expires_at=self._expiry(action.kind, standing, now_ns),
+            expires_at=self._expiry(action.kind, now_ns),
             issuer=self._issuer.name,
             epoch=self._issuer.epoch,
         )
-        value = msgspec.json.encode(record)
+        return self._publish(order, msgspec.json.encode(record))
+
+    def _publish(self, order: Order, value: bytes) -> Outcome:
+        action = order.action
+        wait_ns = backoff_ns(action.id, order.attempts, RETRY_NS_MAX)
         try:
             self._publisher.publish(CONTROL, action.target, value)
             self._publisher.flush(FLUSH_S)
         except OSError as error:
-            wait_ns = backoff_ns(action.id, order.attempts, RETRY_NS_MAX)
+            # Each of many waiting stops would hold the loop up for as long as this one did.
+            self._away_until_ns = self._clock.monotonic_ns() + AWAY_NS
             return Outcome("retry", f"the control topic took no record: {error}", wait_ns)
         if not self._view.apply(action.target, value):
-            wait_ns = backoff_ns(action.id, order.attempts, RETRY_NS_MAX)
             return Outcome(
                 "retry",
                 f"a newer run of issuer `{self._issuer.name}` fences this monitor: readers ignore "
                 "its records; give each monitor a name of its own (`respond.issuer`)",
                 wait_ns,
             )
-        return Outcome("done", record.state)
+        return Outcome("done", STATES[action.kind])
 
     def finished(self) -> list[tuple[str, Outcome]]:
         return []
@@ -97,13 +107,22 @@ class ControlDriver:
     def close(self) -> None:
         """The publisher is its owner's to close."""
 
-    def _expiry(self, kind: ActionKind, standing: ControlRecord | None, now_ns: int) -> int | None:
-        if kind == "kill" or self._ttl_ns is None:
-            return None
-        expires_at = now_ns + self._ttl_ns
-        if standing is None or standing.state != "quarantined":
-            return expires_at
-        return None if standing.expires_at is None else max(expires_at, standing.expires_at)
+    def _expiry(self, kind: ActionKind, now_ns: int) -> int | None:
+        return None if kind == "kill" or self._ttl_ns is None else now_ns + self._ttl_ns
+
+    def _suffices(self, standing: ControlRecord, kind: ActionKind, now_ns: int) -> bool:
+        """Is there nothing to add to what stands?
+
+        One agent may break an invariant a thousand times a second: it is stopped once. A
+        quarantine that would soon be over is renewed; one that lasts longer is left alone.
+        """
+        if standing.state == "killed":
+            return True
+        if standing.state == "active" or kind == "kill":
+            return False
+        if standing.expires_at is None:
+            return True
+        return self._ttl_ns is not None and standing.expires_at >= now_ns + self._ttl_ns // 2
 
 
 def write_heartbeat(publisher: Publisher, issuer: ControlIssuer, clock: Clock) -> None:

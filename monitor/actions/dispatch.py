@@ -39,10 +39,15 @@ class Dispatcher:
         attempts = self._collect()
         stored = self._store.pending_actions(self._clock.now_ns(), limit + len(self._started))
         due = [s for s in stored if s.action.id not in self._started][:limit]
-        # What stops somebody is marked one by one: the next one may take seconds to go out.
-        for one in [s for s in due if s.action.is_enforcing]:
-            attempts += self._mark([(one, self._attempt(one))])
-        attempts += self._mark([(s, self._attempt(s)) for s in due if not s.action.is_enforcing])
+        together: list[tuple[StoredAction, Outcome]] = []
+        for one in due:
+            outcome = self._attempt(one)
+            if one.action.is_enforcing and outcome.kind == "done":
+                # Marked at once: the next one may take seconds to go out.
+                attempts += self._mark([(one, outcome)])
+            else:
+                together.append((one, outcome))
+        attempts += self._mark(together)
         return tuple(attempts)
 
     def close(self) -> None:
@@ -125,5 +130,5 @@ def _tell(stored: StoredAction, outcome: Outcome) -> None:
         say("error", f"action {outcome.kind}", **fields)
     elif outcome.kind == "retry":
         say("warning", "action retry", **fields)
-    elif action.is_enforcing:
-        say("warning", f"action {outcome.kind}", **fields)
+    elif action.is_enforcing and outcome.kind == "done":
+        say("warning", "action done", **fields)

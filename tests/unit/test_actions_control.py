@@ -61,14 +61,41 @@ def test_a_broker_that_is_away_is_tried_again_for_ever() -> None:
     rig = Rig()
     rig.publisher.fails = True
     for attempts in (0, 1, 50, 10_000):
-        outcome = rig.driver.carry_out(msgspec_order(order("kill"), attempts))
+        given = order("kill")
+        outcome = rig.driver.carry_out(Order(given.action, given.finding, attempts))
         assert outcome.kind == "retry"
         assert 0 < outcome.retry_after_ns <= 15 * SECOND_NS
+        rig.clock.move(2)
     assert rig.view.standing(["session:s-1"], START_NS)[0] == "active"
 
 
-def msgspec_order(given: Order, attempts: int) -> Order:
-    return Order(given.action, given.finding, attempts)
+def test_many_stops_do_not_wait_one_after_the_other() -> None:
+    """After a publish that failed, the next ones are put off without trying, for a moment."""
+    rig = Rig()
+    rig.publisher.fails = True
+    rig.driver.carry_out(order("kill"))
+    rig.publisher.fails = False
+    outcome = rig.driver.carry_out(order("quarantine"))
+    assert outcome.kind == "busy"
+    rig.clock.elapsed_ns += outcome.retry_after_ns
+    assert rig.driver.carry_out(order("quarantine")).kind == "done"
+
+
+@pytest.mark.parametrize("kind", ["quarantine", "kill"])
+def test_who_is_stopped_is_not_stopped_again(kind: str) -> None:
+    """A flood of violations by one agent makes one record, not one for each."""
+    rig = Rig(ttl_ns=HOUR_NS)
+    outcomes = [rig.driver.carry_out(order(kind)).kind for _ in range(5)]
+    assert outcomes == ["done"] + ["superseded"] * 4
+    assert len(rig.publisher.records) == 1
+
+
+def test_a_quarantined_session_can_still_be_killed() -> None:
+    """What is stronger is always written."""
+    rig = Rig()
+    rig.driver.carry_out(order("quarantine"))
+    assert rig.driver.carry_out(order("kill")).kind == "done"
+    assert rig.view.standing(["session:s-1"], START_NS)[0] == "killed"
 
 
 def test_a_quarantine_does_not_take_back_a_kill() -> None:
@@ -88,25 +115,35 @@ def test_a_released_session_can_be_quarantined_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("standing", "expected_ns"),
+    ("standing", "ttl_ns", "expected"),
     [
-        (None, START_NS + HOUR_NS),
-        ({"state": "active"}, START_NS + HOUR_NS),
-        ({"state": "quarantined"}, None),
-        ({"state": "quarantined", "expires_at": START_NS + 9 * HOUR_NS}, START_NS + 9 * HOUR_NS),
-        ({"state": "quarantined", "expires_at": START_NS + 5}, START_NS + HOUR_NS),
+        (None, HOUR_NS, ("done", START_NS + HOUR_NS)),
+        ({"state": "active"}, HOUR_NS, ("done", START_NS + HOUR_NS)),
+        ({"state": "quarantined"}, HOUR_NS, ("superseded", None)),
+        (
+            {"state": "quarantined", "expires_at": START_NS + 9 * HOUR_NS},
+            HOUR_NS,
+            ("superseded", None),
+        ),
+        (
+            {"state": "quarantined", "expires_at": START_NS + 5},
+            HOUR_NS,
+            ("done", START_NS + HOUR_NS),
+        ),
+        ({"state": "quarantined", "expires_at": START_NS + 9 * HOUR_NS}, None, ("done", None)),
     ],
-    ids=["none", "released", "for ever", "longer", "shorter"],
+    ids=["none", "released", "for ever", "longer", "soon over", "now for ever"],
 )
 def test_a_quarantine_never_shortens_one(
-    standing: dict[str, object] | None, expected_ns: int | None
+    standing: dict[str, object] | None, ttl_ns: int | None, expected: tuple[str, int | None]
 ) -> None:
-    """It lasts its time, or as long as the one that stands, whichever is longer."""
-    rig = Rig(ttl_ns=HOUR_NS)
+    """It is written where it lasts longer than what stands, and else left as it is."""
+    rig = Rig(ttl_ns)
     if standing:
         rig.stands(**standing)
-    rig.driver.carry_out(order("quarantine"))
-    assert rig.publisher.decoded()[0][1].get("expires_at") == expected_ns
+    outcome = rig.driver.carry_out(order("quarantine"))
+    written = [record.get("expires_at") for _, record in rig.publisher.decoded()]
+    assert (outcome.kind, written) == (expected[0], [expected[1]] if outcome.kind == "done" else [])
 
 
 def test_a_kill_has_no_end() -> None:

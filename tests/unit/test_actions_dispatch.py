@@ -143,6 +143,16 @@ def test_a_stop_that_failed_is_tried_again_and_told(rig: Rig) -> None:
     assert rig.lines("action done")[0]["attempts"] == 2
 
 
+def test_a_flood_of_violations_is_stopped_once(rig: Rig) -> None:
+    """However many findings ask for the same stop, one record goes out and all are marked."""
+    rig.give(*(make_finding(f"f-{n}", principal="", respond=["kill"]) for n in range(50)))
+    done = rig.dispatcher.run_due()
+    assert [d.outcome for d in done] == ["done"] + ["superseded"] * 49
+    assert len(rig.publisher.records) == 1
+    assert rig.dispatcher.run_due() == ()
+    assert len(rig.lines("action done")) == 1
+
+
 def test_an_action_without_a_driver_fails_and_says_so(rig: Rig) -> None:
     """A webhook that was taken out of the settings does not wait for ever."""
     rig.give(make_finding(respond=["alert"]))

@@ -18,7 +18,7 @@ import pytest
 from invariants.errors import ConfigError
 from monitor.lock import StateLock
 from monitor.log import FIELD_CHARACTERS_MAX, LINE_CHARACTERS_MAX, configure_log, say
-from monitor.secret import Secret, read_secret
+from monitor.secret import Secret, keep_key, read_secret
 
 SECRET = Secret(b"hunter-2-hunter")
 HOSTILE = 'a"\n{"level":"info"}\r\x1b[2J\u202e\u2028\ud800\0'
@@ -127,6 +127,22 @@ def test_files_that_hold_no_secret_are_refused(
     with pytest.raises(ConfigError, match=f"webhook.secret_file.*{why}") as caught:
         read_secret("webhook.secret_file", str(path))
     assert "xxx" not in str(caught.value)
+
+
+def test_a_key_is_made_once(tmp_path: Path) -> None:
+    """The owner's alone, the same at every start; a half-made one is thrown away."""
+    path = tmp_path / "digest.key"
+    path.with_suffix(".new").write_text("half")
+    first = keep_key(path)
+    assert len(first.reveal()) == 64
+    assert keep_key(path).reveal() == first.reveal()
+    assert [p.name for p in tmp_path.iterdir()] == ["digest.key"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_text("")
+    with pytest.raises(ConfigError, match="empty"):
+        keep_key(path)
+    with pytest.raises(ConfigError, match="cannot be made"):
+        keep_key(tmp_path / "missing" / "key")
 
 
 def test_a_second_monitor_is_refused_and_told_whose_it_is(tmp_path: Path) -> None:

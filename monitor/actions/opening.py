@@ -1,0 +1,78 @@
+"""Settings -> the policy of responses and the drivers that carry actions out."""
+
+from __future__ import annotations
+
+from interlock.control_record import ControlView
+
+from ..clock import Clock
+from ..respond import LOG_TARGET, WEBHOOK_TARGET, ResponsePolicy
+from ..secret import Secret, read_secret
+from ..settings import Settings
+from ..sources.base import Publisher
+from ..store import Store
+from .alert import LogAlertDriver
+from .contract import ActionDriver
+from .control import ControlDriver, ControlIssuer
+from .dispatch import CONTROL_DRIVER
+from .webhook import WebhookDriver, WebhookSettings, parse_webhook_url
+
+
+def response_policy(settings: Settings) -> ResponsePolicy:
+    """What `respond.plan` and `respond.admit` need to know."""
+    return ResponsePolicy(
+        is_observing=settings.mode == "observe",
+        names_principal=settings.respond_principal,
+        has_webhook=settings.webhook_url is not None,
+        enforcing_max=settings.respond_enforcing_per_hour_max,
+    )
+
+
+def control_issuer(settings: Settings, store: Store) -> ControlIssuer:
+    """The name and the new epoch of this run: to be called once for each start."""
+    name = settings.respond_issuer or f"monitor-{store.identity}"
+    return ControlIssuer(name, store.next_epoch(name))
+
+
+def webhook_secret(settings: Settings) -> Secret | None:
+    """The secret that signs posts, also for the log's list of what it must not show.
+
+    Raises
+    ------
+    ConfigError
+        Where its file cannot be read.
+    """
+    if settings.webhook_secret_file is None:
+        return None
+    return read_secret("webhook.secret_file", settings.webhook_secret_file)
+
+
+def open_drivers(
+    settings: Settings,
+    publisher: Publisher,
+    view: ControlView,
+    issuer: ControlIssuer,
+    clock: Clock,
+) -> dict[str, ActionDriver]:
+    """Every driver that the settings ask for, under the names that `Dispatcher` knows.
+
+    Raises
+    ------
+    ConfigError
+        Where the webhook's address, secret or certificates cannot be used.
+    """
+    drivers: dict[str, ActionDriver] = {
+        LOG_TARGET: LogAlertDriver(),
+        CONTROL_DRIVER: ControlDriver(
+            publisher, view, issuer, clock, settings.respond_quarantine_ttl_ns
+        ),
+    }
+    if settings.webhook_url is not None:
+        webhook = WebhookSettings(
+            address=parse_webhook_url(settings.webhook_url),
+            secret=webhook_secret(settings),
+            timeout_s=settings.webhook_timeout_ns / 1_000_000_000,
+            attempts_max=settings.webhook_attempts_max,
+            ca_file=settings.webhook_ca_file,
+        )
+        drivers[WEBHOOK_TARGET] = WebhookDriver(webhook, clock)
+    return drivers
