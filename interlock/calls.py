@@ -4,6 +4,7 @@ decorator, for plain and for `async` functions.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
@@ -94,16 +95,13 @@ class ToolCall:
 
 def run(call: ToolCall, function: Callable[..., T], args: Mapping[str, Any]) -> T:
     """Make the call. Where the function gives something to await, its outcome is told then."""
-    call.__enter__()
-    try:
+    with contextlib.ExitStack() as outcome:
+        outcome.enter_context(call)
         result = function(**args)
-    except BaseException as error:
-        call.__exit__(type(error), error, error.__traceback__)
-        raise
-    if inspect.isawaitable(result):
-        return cast(T, _awaited(call, result))
-    call.result = result
-    call.__exit__(None, None, None)
+        if inspect.isawaitable(result):
+            outcome.pop_all()
+            return cast(T, _awaited(call, result))
+        call.result = result
     return result
 
 
