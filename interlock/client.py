@@ -251,7 +251,7 @@ class Client:
         match self._target:
             case LogTarget(directory=directory):
                 return LogControlFeed(directory / CONTROL_TOPIC, poll_s=self._control_poll_s)
-        from .kafka_door import KafkaControlFeed
+        from .transport_kafka import KafkaControlFeed
 
         return KafkaControlFeed(self._target.bootstrap, self._kafka_options)
 

@@ -121,7 +121,7 @@ def open_transport(target: Target, kafka_options: Mapping[str, object]) -> Trans
         case LogTarget():
             return LogTransport(target.directory / target.topic)
         case KafkaTarget():
-            from .kafka_door import KafkaTransport
+            from .transport_kafka import KafkaTransport
 
             return KafkaTransport(target, kafka_options)
 

@@ -187,9 +187,9 @@ def test_a_broker_that_is_away_costs_the_agent_nothing() -> None:
 
 AWAY_FOR_LONG = """
 import threading, time
-import interlock.kafka_door
+import interlock.transport_kafka
 from interlock import Client
-interlock.kafka_door.BOOTSTRAP_MS = 100
+interlock.transport_kafka.BOOTSTRAP_MS = 100
 client = Client("kafka://127.0.0.1:9/agent.events")
 client.session().start()
 deadline = time.monotonic() + 40
