@@ -295,7 +295,8 @@ class _Maker:
 
 # Runs.
 
-_GAPS_NS: Final = (0, 0, SECOND_NS, SECOND_NS, SECOND_NS, 2 * SECOND_NS, 3 * SECOND_NS, 1)
+_HALF_NS: Final = SECOND_NS // 2
+_GAPS_NS: Final = (0, 0, _HALF_NS, SECOND_NS, SECOND_NS, SECOND_NS, 2 * SECOND_NS, 3 * SECOND_NS, 1)
 
 
 @st.composite
