@@ -12,14 +12,24 @@ import math
 from json.encoder import encode_basestring
 from typing import Any, Final
 
-from .values import INT_MAX, INT_MIN, VALUE_DEPTH_MAX, Failure, Frame, in_range, type_name, utf8
+from .values import (
+    INT_MAX,
+    INT_MIN,
+    STEP_CHARACTERS,
+    VALUE_DEPTH_MAX,
+    Failure,
+    Frame,
+    in_range,
+    type_name,
+    utf8,
+)
 
 _FIXED: Final = {None: b"null", True: b"true", False: b"false"}
 _FIXED_POINT_DIGITS_MAX: Final = 21  # Source: ECMA-262, Number::toString.
 
 
 def digest(value: Any, key: bytes, frame: Frame) -> str:
-    """64 hexadecimal digits. Cost: a step for each element of lists and maps."""
+    """64 hexadecimal digits. Cost: a step for each element and 128 characters."""
     parts: list[bytes] = []
     _write(value, parts, frame, 0)
     return hmac.digest(key, b"".join(parts), "sha256").hex()
@@ -28,7 +38,7 @@ def digest(value: Any, key: bytes, frame: Frame) -> str:
 def _write(value: Any, parts: list[bytes], frame: Frame, depth: int) -> None:
     kind = type(value)
     if kind is str:
-        parts.append(utf8(encode_basestring(value)))
+        _write_text(value, parts, frame)
     elif kind is int:
         parts.append(b"%d" % in_range(value))
     elif kind is float:
@@ -44,6 +54,11 @@ def _write(value: Any, parts: list[bytes], frame: Frame, depth: int) -> None:
         raise Failure(f"`digest` needs JSON, not {type_name(value)}")
 
 
+def _write_text(value: str, parts: list[bytes], frame: Frame) -> None:
+    frame.charge(len(value) // STEP_CHARACTERS)
+    parts.append(utf8(encode_basestring(value)))
+
+
 def _write_list(value: list[Any], parts: list[bytes], frame: Frame, depth: int) -> None:
     separator = b"["
     for element in value:
@@ -56,7 +71,9 @@ def _write_list(value: list[Any], parts: list[bytes], frame: Frame, depth: int) 
 def _write_map(value: dict[str, Any], parts: list[bytes], frame: Frame, depth: int) -> None:
     separator = b"{"
     for key in sorted(value, key=_utf16):
-        parts.append(separator + utf8(encode_basestring(key)) + b":")
+        parts.append(separator)
+        _write_text(key, parts, frame)
+        parts.append(b":")
         _write(value[key], parts, frame, depth)
         separator = b","
     parts.append(b"}" if value else b"{}")

@@ -140,10 +140,11 @@ class _Builder:
             )
         if node.function == "glob_any" and (known := constant_list(first, self._lists)) is not None:
             return self._applied(_on_text("glob_any", globs.any_matcher(known)), arguments[1])
+        apply = FUNCTIONS[node.function].apply
         if all(isinstance(argument, Constant) for argument in node.arguments):
-            values = [cast(Constant, argument).value for argument in node.arguments]
-            return _always(FUNCTIONS[node.function].apply(*values))
-        return self._applied(FUNCTIONS[node.function].apply, *arguments)
+            # Once, and not at every event; one that fails was refused by `check`.
+            return _always(apply(*(cast(Constant, part).value for part in node.arguments)))
+        return self._applied(apply, *arguments)
 
     def _comparison(self, node: Comparison) -> Evaluator:
         if node.operator == "in":

@@ -8,14 +8,12 @@ nothing inside the loop that ran out.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from ..event import EventView
 from .fields import Evaluator
 from .logic import no_truth_value
-from .values import STEPS_MAX, Failure, Frame, in_range, type_name
-
-_STEP_CHARACTERS: Final = 256  # Chosen: characters of text that cost as much as one small node.
+from .values import STEP_CHARACTERS, STEPS_MAX, Failure, Frame, in_range, type_name
 
 
 def variable(slot: int) -> Evaluator:
@@ -43,7 +41,7 @@ def charged(function: Any, arguments: tuple[Evaluator, ...]) -> Evaluator:
 
 def _weight(value: Any) -> int:
     if type(value) is str:
-        return len(value) // _STEP_CHARACTERS
+        return len(value) // STEP_CHARACTERS
     return len(value) if type(value) is list or type(value) is dict else 0
 
 

@@ -21,6 +21,7 @@ INT_MAX: Final = 2**63 - 1
 
 STEPS_MAX: Final = 100_000  # Source: docs/language.md, `steps_max` of one evaluation.
 STRING_BYTES_MAX: Final = 256 * 1024  # Source: docs/language.md, `string_bytes_max`.
+STEP_CHARACTERS: Final = 128  # Chosen: characters of text that cost as much as a small node.
 VALUE_DEPTH_MAX: Final = 100  # Chosen: JSON of tools is far flatter; keeps recursion bounded.
 _CHARACTER_BYTES_MAX: Final = 4  # UTF-8.
 
@@ -164,11 +165,16 @@ def _containers_equal(left: Any, right: Any, frame: Frame, depth: int) -> bool:
     if len(left) != len(right):
         return False
     frame.charge(len(left))
+    # Loops and not all(...): a generator would take another frame of the stack at each level.
     if type(left) is list:
-        return all(equal(a, b, frame, depth) for a, b in zip(left, right, strict=True))
-    return all(
-        key in right and equal(value, right[key], frame, depth) for key, value in left.items()
-    )
+        for one, other in zip(left, right, strict=True):  # noqa: SIM110
+            if not equal(one, other, frame, depth):
+                return False
+        return True
+    for key, value in left.items():
+        if key not in right or not equal(value, right[key], frame, depth):
+            return False
+    return True
 
 
 def comparable(left: Any, right: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from invariants.cel.values import STEPS_MAX, CelError, Duration, Timestamp
+from invariants.cel.values import STEPS_MAX, VALUE_DEPTH_MAX, CelError, Duration, Timestamp
 from tests.support.cel import TIME_NS, compiled, evaluate, fails, make_view, raw_view
 
 ARGS = {
@@ -293,6 +293,7 @@ def test_steps_are_bounded() -> None:
         "args.l.map(x, digest(args.l)).size() > 0",
         "args.l.all(x, !args.t.contains(args.s))",
         "digest(args.l.map(x, args.l)) == ''",
+        "args.l.all(x, digest(args.t) != '')",
     ):
         value = evaluate(text, args={"l": big, "t": "a" * 200_000, "s": "b"})
         assert isinstance(value, CelError), text
@@ -316,6 +317,25 @@ def test_deep_values_are_bounded() -> None:
     assert fails("args.a == args.b", args={"a": deep, "b": deep})
     assert fails("digest(args)", args={"a": deep})
     assert fails("args.a in [args.b]", args={"a": deep, "b": deep})
+
+
+def test_the_deepest_evaluation_fits_the_stack() -> None:
+    """The deepest expression over the deepest value evaluates, with half the stack in use."""
+    deep: object = 1
+    for level in range(VALUE_DEPTH_MAX):
+        deep = {"a": deep} if level % 2 else [deep]
+    inner = "(args.d == args.e && digest(args.d) == digest(args.e))"
+    for number in range(14):
+        inner = f"[1].all(v{number}, !(!{inner}))"
+    expression = compiled(inner)
+
+    def below(frames: int, value: object) -> object:
+        if frames:
+            return below(frames - 1, value)
+        return expression.evaluate(make_view(args={"d": value, "e": value}))
+
+    assert below(200, deep) is True
+    assert isinstance(below(200, [deep]), CelError)
 
 
 def test_evaluation_leaves_the_event_as_it_is() -> None:
