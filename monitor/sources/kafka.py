@@ -22,19 +22,14 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
-
-from invariants.event import Origin
 
 from ..topics import READ_TOGETHER
 from .address import GROUP
-from .base import Frontier, Notice, Poll, Record, Stream
+from .base import Notice, Poll, Record, Stream
 from .kafka_door import (
-    AuthorizationError,
     ConsumerRebalanceListener,
     CorruptRecordError,
-    FencedInstanceIdError,
     KafkaError,
     LogTruncationError,
     OffsetAndMetadata,
@@ -42,14 +37,14 @@ from .kafka_door import (
     UnsupportedCodecError,
     open_consumer,
 )
+from .kafka_streams import Held, frontier, to_record, told, truncated
 from .kafka_tap import FetchTap
 from .kafka_together import TogetherAssignor
 from .kafka_topics import check_topics
 
-LOG_APPEND_TIME: Final = 1
-MILLISECOND_NS: Final = 1_000_000
 UNPLACED_POLL_S: Final = 0.1  # Chosen: how soon a rebalance is told while nothing else is read.
 OFFSETS_MS: Final = 5_000
+ENDS_MS: Final = 1_000  # Records in hand wait for this answer: better none than a late one.
 COMMIT_AT_CLOSE_MS: Final = 2_000
 STALL_S: Final = 30.0  # Chosen: far above a leader election, far below the session's patience.
 STALL_POLLS_MIN: Final = 10  # A caller that rarely polls is slow, not stalled.
@@ -65,18 +60,6 @@ CONTENT_ERRORS: Final = (
     struct.error,
     zlib.error,
 )
-
-
-@dataclass(slots=True)
-class _Held:
-    """What this member knows of one stream that it holds."""
-
-    stream: Stream
-    is_resumed: bool = False
-    is_placed: bool = False
-    position: int = 0
-    known_end: int | None = None
-    last_arrival_ns: int | None = None
 
 
 class KafkaSource:
@@ -133,7 +116,7 @@ class KafkaSource:
         self._consumer: Any = None
         self._tap: FetchTap | None = None
         self._changes: deque[tuple[bool, tuple[Any, ...]]] = deque()
-        self._held: dict[Any, _Held] = {}
+        self._held: dict[Any, Held] = {}
         self._positions: dict[Stream, int] = {}
         self._committed: dict[Any, Any] = {}
         self._stall_check_at = 0.0
@@ -154,15 +137,16 @@ class KafkaSource:
         stalled = self._stalled(notices)
         if stalled:
             return Poll(lost=stalled, notices=tuple(notices))
-        answers = self._place(notices) and self._fetch(timeout_s, records_max, notices)
+        self._place(notices)
+        answers = self._fetch(timeout_s, records_max, notices)
         gained, lost = self._take_changes()
-        records = self._records(answers or {})
+        records = self._records(answers)
         self._update_positions()
         if records:
             self._ask_ends()
         return Poll(
             records=records,
-            frontiers={held.stream: _frontier(held) for held in self._held.values()},
+            frontiers={held.stream: frontier(held) for held in self._held.values()},
             gained=gained,
             lost=lost,
             notices=tuple(notices),
@@ -229,13 +213,13 @@ class KafkaSource:
             for tp in partitions:
                 self._held.pop(tp, None)
                 if is_gain:
-                    self._held[tp] = _Held(Stream(tp.topic, str(tp.partition)))
+                    self._held[tp] = Held(Stream(tp.topic, str(tp.partition)))
         lost = [held.stream for tp, held in before.items() if self._held.get(tp) is not held]
         gained = [held.stream for tp, held in self._held.items() if before.get(tp) is not held]
         return tuple(sorted(gained)), tuple(sorted(lost))
 
-    def _place(self, notices: list[Notice]) -> bool:
-        """Put every resumed stream where the store says; False while the broker is silent."""
+    def _place(self, notices: list[Notice]) -> None:
+        """Put every resumed stream where the store says (again at the next poll, if need be)."""
         assigned = self._consumer.assignment()
         new = [
             tp
@@ -243,22 +227,23 @@ class KafkaSource:
             if held.is_resumed and not held.is_placed and tp in assigned
         ]
         if not new:
-            return True
+            return
         try:
             starts = self._consumer.beginning_offsets(new, timeout_ms=OFFSETS_MS)
             ends = self._consumer.end_offsets(new, timeout_ms=OFFSETS_MS)
-        except KafkaError:
-            return False
+        except KafkaError as error:
+            if not error.retriable:
+                raise told(error) from error
+            return
         for tp in new:
             held = self._held[tp]
             wanted = self._positions.get(held.stream, starts[tp])
             held.position = wanted if starts[tp] <= wanted <= ends[tp] else starts[tp]
             if held.position != wanted:
-                notices.append(_truncated(held.stream, wanted, starts[tp], ends[tp]))
+                notices.append(truncated(held.stream, wanted, starts[tp], ends[tp]))
             held.known_end, held.is_placed = ends[tp], True
             self._consumer.seek(tp, held.position)
             self._consumer.resume(tp)
-        return True
 
     def _fetch(
         self, timeout_s: float, records_max: int, notices: list[Notice]
@@ -276,7 +261,7 @@ class KafkaSource:
             self._pass_over(error, notices)
         except KafkaError as error:
             if not error.retriable:
-                raise _told(error) from error
+                raise told(error) from error
             time.sleep(min(wait_s, PAUSE_ON_ERROR_S))
         self._pass_screened(notices)
         return answers
@@ -338,15 +323,10 @@ class KafkaSource:
                 continue
             held.position = max(held.position, found[-1].offset + 1)
             for one in found:
-                arrival_ns = self._arrival_ns(one)
-                held.last_arrival_ns = arrival_ns
-                records.append(_record(held.stream, one, arrival_ns))
+                record = to_record(held.stream, one, trust_ts=self._trust_ts)
+                held.last_arrival_ns = record.arrival_ns
+                records.append(record)
         return tuple(records)
-
-    def _arrival_ns(self, one: Any) -> int | None:
-        if self._trust_ts or one.timestamp_type != LOG_APPEND_TIME:
-            return None
-        return int(one.timestamp) * MILLISECOND_NS
 
     def _update_positions(self) -> None:
         """Positions also move over what brings no record (markers, holes of compaction)."""
@@ -362,7 +342,7 @@ class KafkaSource:
         """One question to each broker, so that `is_at_end` is true of this poll's records too."""
         placed = [tp for tp, held in self._held.items() if held.is_placed]
         try:
-            ends = self._consumer.end_offsets(placed, timeout_ms=OFFSETS_MS)
+            ends = self._consumer.end_offsets(placed, timeout_ms=ENDS_MS)
         except KafkaError:
             ends = {}
         for tp in placed:
@@ -414,41 +394,3 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def on_partitions_lost(self, lost: Iterable[Any]) -> None:
         self._source._on_gone(lost)
-
-
-def _told(error: KafkaError) -> OSError:
-    """What only a person can mend."""
-    if isinstance(error, FencedInstanceIdError):
-        return OSError(
-            "another monitor has joined the group under the same `instance`; "
-            "give each of them a name of its own"
-        )
-    if isinstance(error, AuthorizationError):
-        return PermissionError(f"the broker does not allow it: {error}")
-    return OSError(f"the Kafka client failed: {error}")
-
-
-def _record(stream: Stream, one: Any, arrival_ns: int | None) -> Record:
-    return Record(
-        origin=Origin(stream.topic, stream.partition, one.offset),
-        key=one.key,
-        value=one.value or b"",
-        headers=tuple((name, value or b"") for name, value in one.headers or ()),
-        arrival_ns=arrival_ns,
-    )
-
-
-def _frontier(held: _Held) -> Frontier:
-    end = held.known_end
-    return Frontier(
-        next_offset=held.position,
-        is_at_end=held.is_placed and end is not None and held.position >= end,
-        read_to_ns=held.last_arrival_ns,
-        lag_records=max(0, (end or 0) - held.position) if held.is_placed else 0,
-    )
-
-
-def _truncated(stream: Stream, wanted: int, start: int, end: int) -> Notice:
-    what = "is gone by retention" if wanted < start else f"lies beyond the end ({end})"
-    detail = f"offset {wanted} {what}; reading goes on at {start}"
-    return Notice("truncated", stream, wanted, start, detail)

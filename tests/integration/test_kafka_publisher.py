@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from monitor.publish.kafka import KafkaPublisher
 from monitor.sources.kafka import KafkaSource
 from monitor.sources.kafka_control import KafkaControlReader
 from monitor.sources.kafka_door import client_settings
-from monitor.sources.kafka_topics import init_topics
-from monitor.topics import CONTROL, POLICIES, TopicPolicy
+from monitor.sources.kafka_topics import check_topics, init_topics
+from monitor.topics import CONTROL, POLICIES, READ_TOGETHER, TopicPolicy
 from tests.support.kafka_broker import Broker, start_broker
 from tests.support.kafka_topics import fresh_topics, one_topic, publish_all, read_until
 
@@ -211,15 +212,16 @@ class TestTopics:
 
     def test_topics_are_made_once_with_their_policies(self, kafka_broker: Broker) -> None:
         """The first run makes them all; the second changes nothing and finds no difference."""
-        first = init_topics(kafka_broker.bootstrap, 3, 1)
-        assert {report.topic for report in first} == set(POLICIES)
-        assert all(report.is_created and not report.differences for report in first)
-        second = init_topics(kafka_broker.bootstrap, 3, 1)
-        assert not any(report.is_created or report.differences for report in second)
-        source = KafkaSource(kafka_broker.bootstrap)
-        assert source.warnings == ()
-        source.close()
-        reader = KafkaControlReader(kafka_broker.bootstrap, CONTROL)
+        mark = uuid.uuid4().hex[:8]
+        policies = {f"{mark}.{topic}": policy for topic, policy in POLICIES.items()}
+        first = init_topics(kafka_broker.bootstrap, 3, 1, topics=policies)
+        assert [report.topic for report in first] == list(policies)
+        assert [report for report in first if not report.is_created or report.differences] == []
+        second = init_topics(kafka_broker.bootstrap, 3, 1, topics=policies)
+        assert [report for report in second if report.is_created or report.differences] == []
+        together = [f"{mark}.{topic}" for topic in READ_TOGETHER]
+        assert check_topics(kafka_broker.bootstrap, together) == ()
+        reader = KafkaControlReader(kafka_broker.bootstrap, f"{mark}.{CONTROL}")
         assert reader.read_to_end(10) == []
         reader.close()
 

@@ -1,0 +1,69 @@
+"""What a Kafka source knows of each stream that it holds, and how that is told.
+
+Pure: values of the client library in, values of `monitor.sources.base` out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from invariants.event import Origin
+
+from .base import Frontier, Notice, Record, Stream
+from .kafka_door import AuthorizationError, FencedInstanceIdError, KafkaError
+
+LOG_APPEND_TIME: Final = 1
+MILLISECOND_NS: Final = 1_000_000
+
+
+@dataclass(slots=True)
+class Held:
+    """What this member knows of one stream that it holds."""
+
+    stream: Stream
+    is_resumed: bool = False
+    is_placed: bool = False
+    position: int = 0
+    known_end: int | None = None
+    last_arrival_ns: int | None = None
+
+
+def told(error: KafkaError) -> OSError:
+    """What only a person can mend."""
+    if isinstance(error, FencedInstanceIdError):
+        return OSError(
+            "another monitor has joined the group under the same `instance`; "
+            "give each of them a name of its own"
+        )
+    if isinstance(error, AuthorizationError):
+        return PermissionError(f"the broker does not allow it: {error}")
+    return OSError(f"the Kafka client failed: {error}")
+
+
+def to_record(stream: Stream, one: Any, *, trust_ts: bool) -> Record:
+    """The client's record as ours; its time counts only where the broker gave it."""
+    is_vouched_for = one.timestamp_type == LOG_APPEND_TIME and not trust_ts
+    return Record(
+        origin=Origin(stream.topic, stream.partition, one.offset),
+        key=one.key,
+        value=one.value or b"",
+        headers=tuple((name, value or b"") for name, value in one.headers or ()),
+        arrival_ns=int(one.timestamp) * MILLISECOND_NS if is_vouched_for else None,
+    )
+
+
+def frontier(held: Held) -> Frontier:
+    end = held.known_end
+    return Frontier(
+        next_offset=held.position,
+        is_at_end=held.is_placed and end is not None and held.position >= end,
+        read_to_ns=held.last_arrival_ns,
+        lag_records=max(0, (end or 0) - held.position) if held.is_placed else 0,
+    )
+
+
+def truncated(stream: Stream, wanted: int, start: int, end: int) -> Notice:
+    what = "is gone by retention" if wanted < start else f"lies beyond the end ({end})"
+    detail = f"offset {wanted} {what}; reading goes on at {start}"
+    return Notice("truncated", stream, wanted, start, detail)
