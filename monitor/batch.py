@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from monitor.decode.rejected import Rejected
@@ -12,10 +13,17 @@ from monitor.finding import Finding
 class Batch:
     """Counts and results of one turn. Plain numbers: metrics take them once a batch."""
 
-    events_count: int = 0
+    begins_ns: int
+    """By the monotonic clock."""
+    records_count: int = 0
     duplicates_count: int = 0
+    shapes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Events by kind and tool."""
     findings: list[Finding] = field(default_factory=list)
-    dead_letters: list[Rejected] = field(default_factory=list)
+    dead_letters: list[tuple[Rejected, bytes | None]] = field(default_factory=list)
+    """Records that are no event; with their bytes only where the settings say so."""
+    commit_begins_ns: int = 0
+    commit_ends_ns: int = 0
     is_urgent: bool = False
     """A finding stops somebody: the batch ends here, so that the stop waits for nothing."""
 
@@ -33,4 +41,4 @@ class Batch:
     @property
     def is_empty(self) -> bool:
         """Nothing happened."""
-        return not (self.events_count or self.findings or self.dead_letters)
+        return not (self.records_count or self.findings or self.dead_letters)

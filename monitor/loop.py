@@ -12,11 +12,10 @@ A batch that stops somebody ends at the event which asked for it: a stop waits f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
-from invariants.event import Event, Tick
+from invariants.event import Event, Origin, Tick
 from invariants.state import StateError
 from monitor.batch import Batch
 from monitor.clock import Clock
@@ -30,12 +29,9 @@ from monitor.merge import Item, Merger
 from monitor.order import Noticed
 from monitor.provenance import Provenance
 from monitor.respond import Action, ResponsePolicy, admit, plan
-from monitor.sources.base import Notice, Poll, Record, Source, Stream
+from monitor.sources.base import Frontier, Notice, NoticeKind, Record, Source, Stream
 from monitor.store import Store, StoreError
 from monitor.store_records import Change, Committed, Position
-
-POLL_WAIT_S: Final = 0.05
-"""Chosen: how long an idle turn waits for records; ticks and heartbeats come between turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +45,14 @@ class LoopSettings:
     """How far the broker's clock may be behind ours without a tick coming too early."""
     gives_ticks: bool = True
     """False for finished files and backfills: there, only events decide deadlines."""
+    poll_wait_s: float = 0.05
+    """How long an idle turn waits for records; ticks and heartbeats come between turns."""
+    keeps_raw: bool = False
+    """Whether dead letters carry the bytes of the record."""
+
+
+Observer = Callable[[Batch, Committed, Mapping[Stream, Frontier]], None]
+"""Told of each batch after its effects, with how far each stream is known."""
 
 
 class Loop:
@@ -66,7 +70,8 @@ class Loop:
         policy: ResponsePolicy,
         settings: LoopSettings,
         group_of: Callable[[Stream], str],
-        observe: Callable[[Batch, Committed], None],
+        observe: Observer,
+        count_notice: Callable[[NoticeKind], None],
     ) -> None:
         self._source = source
         self._engine = engine
@@ -78,9 +83,13 @@ class Loop:
         self._settings = settings
         self._group_of = group_of
         self._observe = observe
+        self._count_notice = count_notice
         self._merger = Merger(group_of, settings.lateness_ns, settings.skew_ns)
         self._committed: dict[Stream, int] = {}
-        self._is_drained = False
+        self._raw: dict[Origin, bytes] = {}
+        self._is_finished = False
+        self._is_moving = False
+        self._frontiers: Mapping[Stream, Frontier] = {}
 
     def start(self) -> None:
         """Carry out what a crash may have left, then place the source where the store ended."""
@@ -97,20 +106,19 @@ class Loop:
 
     def turn(self) -> bool:
         """One batch from poll to offsets. True when there will be no more."""
-        is_behind = self._merger.held_count() > self._settings.batch_records_max
-        poll = Poll() if is_behind else self._poll()
-        batch = Batch()
+        is_behind = self._merger.held_count > self._settings.batch_records_max
+        if not (is_behind and self._is_moving):
+            self._poll()
+        batch = Batch(self._clock.monotonic_ns())
         self._take_records(batch)
+        self._is_moving = not batch.is_empty
         if not batch.is_urgent:
             batch.take(self._tick())
         self._finish(batch)
-        is_idle = self._merger.held_count() == 0
-        if poll.is_finished:
-            self._is_drained = True
-        return self._is_drained and is_idle
+        return self._is_finished and not batch.is_urgent and self._merger.held_count == 0
 
-    def _poll(self) -> Poll:
-        poll = self._source.poll(POLL_WAIT_S, self._settings.batch_records_max)
+    def _poll(self) -> None:
+        poll = self._source.poll(self._settings.poll_wait_s, self._settings.batch_records_max)
         for notice in poll.notices:
             self._tell(notice)
         if poll.lost:
@@ -122,9 +130,13 @@ class Loop:
             self._committed = {stream: p.next_offset for stream, p in positions.items()}
             self._source.resume(self._committed)
         for record in poll.records:
-            self._merger.put(record.stream, record.origin.offset, self._decode(record))
+            content = self._decode(record)
+            if self._settings.keeps_raw and isinstance(content, Rejected):
+                self._raw[content.origin] = record.value
+            self._merger.put(record.stream, record.origin.offset, content)
         self._merger.know(poll.frontiers)
-        return poll
+        self._frontiers = poll.frontiers
+        self._is_finished = self._is_finished or poll.is_finished
 
     def _decode(self, record: Record) -> Event | Rejected:
         return decode_event(
@@ -142,14 +154,16 @@ class Loop:
         return topic.removeprefix(prefix) if topic.startswith(prefix) else ""
 
     def _take_records(self, batch: Batch) -> None:
-        while batch.events_count < self._settings.batch_records_max and not batch.is_urgent:
+        while batch.records_count < self._settings.batch_records_max and not batch.is_urgent:
             item = self._merger.next()
             if item is None:
                 return
-            batch.events_count += 1
+            batch.records_count += 1
             if isinstance(item.content, Rejected):
-                batch.dead_letters.append(item.content)
+                raw = self._raw.pop(item.content.origin, None)
+                batch.dead_letters.append((item.content, raw))
             else:
+                batch.shapes[item.content.kind, item.content.record.tool] += 1
                 batch.take(self._step(item, item.content))
 
     def _step(self, item: Item, event: Event) -> list[Finding]:
@@ -181,7 +195,7 @@ class Loop:
         now_ns = self._clock.now_ns() - self._settings.tick_slack_ns
         findings: list[Finding] = []
         for group in self._merger.groups():
-            reached_ns = self._merger.read_to_ns(group, now_ns)
+            reached_ns = self._merger.reached_ns(group, now_ns)
             if reached_ns is not None:
                 tick = Tick(reached_ns - self._settings.lateness_ns)
                 findings += self._engine.tick(tick.time_ns, frozenset({group}))
@@ -203,12 +217,14 @@ class Loop:
             findings=batch.findings,
             actions=self._plan(batch.findings),
         )
+        batch.commit_begins_ns = self._clock.monotonic_ns()
         committed = self._store.commit(change)
+        batch.commit_ends_ns = self._clock.monotonic_ns()
         self._committed.update(moved)
         self._effects.carry_out(committed)
         self._source.commit(positions)
         batch.duplicates_count = self._engine.take_duplicates_count()
-        self._observe(batch, committed)
+        self._observe(batch, committed, self._frontiers)
 
     def _plan(self, findings: list[Finding]) -> tuple[Action, ...]:
         if not findings:
@@ -221,8 +237,8 @@ class Loop:
         stopped = self._store.targets_stopped(self._clock.now_ns())
         return admit(planned, stopped, self._policy)
 
-    @staticmethod
-    def _tell(notice: Notice) -> None:
+    def _tell(self, notice: Notice) -> None:
+        self._count_notice(notice.kind)
         say("error", "source_notice", kind=notice.kind, stream=str(notice.stream), text=str(notice))
 
 

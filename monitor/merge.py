@@ -7,13 +7,18 @@ item waits while some stream of its group is not yet known up to the item's time
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from invariants.event import Event
 from monitor.decode.rejected import Rejected
 from monitor.sources.base import Frontier, Stream
+
+NEVER: Final = 2**63
+"""Later than every time: a stream that was read to its end holds nobody back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,30 @@ class _Waiting:
     latest_ns: int = 0
     frontier: Frontier | None = None
 
+    def reached_ns(self) -> int:
+        """Up to which time an empty stream is known."""
+        if self.frontier is None:
+            return 0
+        return NEVER if self.frontier.is_at_end else self.frontier.read_to_ns or 0
+
+
+Rank = tuple[int, str, str, int]
+
+
+@dataclass(slots=True)
+class _Group:
+    """The streams that are merged with each other."""
+
+    streams: dict[Stream, _Waiting] = field(default_factory=dict)
+    heads: list[tuple[Rank, Stream]] = field(default_factory=list)
+    barrier_ns: int = 0
+    """No stream without items can bring a record from before this time."""
+
+    def raise_barrier(self) -> None:
+        self.barrier_ns = min(
+            (w.reached_ns() for w in self.streams.values() if not w.items), default=NEVER
+        )
+
 
 class Merger:
     """Holds back records until their turn; `positions` says from where a restart must read."""
@@ -42,90 +71,88 @@ class Merger:
         self._group_of = group_of
         self._lateness_ns = lateness_ns
         self._skew_ns = skew_ns
-        self._streams: dict[Stream, _Waiting] = {}
+        self._groups: dict[str, _Group] = {}
+        self.held_count = 0
+        """Records read and not yet given on."""
 
     def put(self, stream: Stream, offset: int, content: Event | Rejected) -> None:
-        """Take in the next record of a stream."""
-        waiting = self._streams.setdefault(stream, _Waiting())
-        claimed_ns = self._claimed_ns(content, waiting.latest_ns)
-        waiting.latest_ns = max(waiting.latest_ns, claimed_ns)
-        waiting.items.append(Item(waiting.latest_ns, stream, offset, content))
+        """Take in the next record of a stream. `know` must follow before `next`."""
+        group = self._groups.setdefault(self._group_of(stream), _Group())
+        waiting = group.streams.setdefault(stream, _Waiting())
+        waiting.latest_ns = max(waiting.latest_ns, self._claimed_ns(content))
+        item = Item(waiting.latest_ns, stream, offset, content)
+        if not waiting.items:
+            heapq.heappush(group.heads, (_rank(item), stream))
+        waiting.items.append(item)
+        self.held_count += 1
 
     def know(self, frontiers: Mapping[Stream, Frontier]) -> None:
         """Take in how far each stream is known."""
         for stream, frontier in frontiers.items():
-            self._streams.setdefault(stream, _Waiting()).frontier = frontier
+            group = self._groups.setdefault(self._group_of(stream), _Group())
+            group.streams.setdefault(stream, _Waiting()).frontier = frontier
+        for group in self._groups.values():
+            group.raise_barrier()
 
     def forget(self, stream: Stream) -> None:
         """The stream is not ours any more: what waits is dropped, unprocessed."""
-        self._streams.pop(stream, None)
+        name = self._group_of(stream)
+        group = self._groups.get(name)
+        if group is None or stream not in group.streams:
+            return
+        self.held_count -= len(group.streams.pop(stream).items)
+        group.heads = [head for head in group.heads if head[1] != stream]
+        heapq.heapify(group.heads)
+        group.raise_barrier()
+        if not group.streams:
+            del self._groups[name]
 
     def next(self) -> Item | None:
-        """The next record in order, or None where it could still be preceded by another."""
-        best: _Waiting | None = None
-        for waiting in self._streams.values():
-            if waiting.items and (best is None or _rank(waiting) < _rank(best)):
-                if len(self._streams) > 1 and self._must_wait(waiting.items[0]):
-                    continue
-                best = waiting
-        return best.items.popleft() if best is not None else None
-
-    def held_count(self) -> int:
-        """Records read and not yet given on."""
-        return sum(len(waiting.items) for waiting in self._streams.values())
+        """The next record in order, or None where each could still be preceded by another."""
+        for group in self._groups.values():
+            if not group.heads or group.heads[0][0][0] >= group.barrier_ns:
+                continue
+            _, stream = heapq.heappop(group.heads)
+            waiting = group.streams[stream]
+            item = waiting.items.popleft()
+            self.held_count -= 1
+            if waiting.items:
+                heapq.heappush(group.heads, (_rank(waiting.items[0]), stream))
+            else:
+                group.barrier_ns = min(group.barrier_ns, waiting.reached_ns())
+            return item
+        return None
 
     def positions(self) -> dict[Stream, int]:
         """Per stream, the offset of the first record that was not given on."""
         known: dict[Stream, int] = {}
-        for stream, waiting in self._streams.items():
-            if waiting.items:
-                known[stream] = waiting.items[0].offset
-            elif waiting.frontier is not None:
-                known[stream] = waiting.frontier.next_offset
+        for group in self._groups.values():
+            for stream, waiting in group.streams.items():
+                if waiting.items:
+                    known[stream] = waiting.items[0].offset
+                elif waiting.frontier is not None:
+                    known[stream] = waiting.frontier.next_offset
         return known
 
-    def read_to_ns(self, group: str, now_ns: int) -> int | None:
-        """No event of this group that arrived before this time is still to come; None: unknown."""
-        known: list[int] = []
-        for stream, waiting in self._streams.items():
-            if self._group_of(stream) != group:
-                continue
-            if waiting.items or waiting.frontier is None:
-                return None
-            reached_ns = now_ns if waiting.frontier.is_at_end else waiting.frontier.read_to_ns
-            if reached_ns is None:
-                return None
-            known.append(reached_ns)
-        return min(known) if known else None
+    def reached_ns(self, name: str, now_ns: int) -> int | None:
+        """No event of this group that arrives before this time is still to come; None: unknown."""
+        group = self._groups[name]
+        if group.heads:
+            return None
+        return min(group.barrier_ns, now_ns)
 
-    def groups(self) -> set[str]:
+    def groups(self) -> list[str]:
         """The groups that are held now."""
-        return {self._group_of(stream) for stream in self._streams}
+        return list(self._groups)
 
-    def _claimed_ns(self, content: Event | Rejected, latest_ns: int) -> int:
+    def _claimed_ns(self, content: Event | Rejected) -> int:
         if isinstance(content, Rejected):
-            return latest_ns
+            return 0
         if content.arrival_ns is None:
             return content.ts_ns
         latest_allowed_ns = content.arrival_ns + self._skew_ns
         return min(max(content.ts_ns, content.arrival_ns - self._lateness_ns), latest_allowed_ns)
 
-    def _must_wait(self, item: Item) -> bool:
-        """Whether some empty stream of the group may still bring an earlier record."""
-        group = self._group_of(item.stream)
-        for stream, waiting in self._streams.items():
-            if waiting.items or stream == item.stream or self._group_of(stream) != group:
-                continue
-            frontier = waiting.frontier
-            if frontier is None:
-                return True
-            if frontier.is_at_end:
-                continue
-            if frontier.read_to_ns is None or frontier.read_to_ns <= item.order_ns:
-                return True
-        return False
 
-
-def _rank(waiting: _Waiting) -> tuple[int, str, str, int]:
-    item = waiting.items[0]
+def _rank(item: Item) -> Rank:
     return (item.order_ns, item.stream.topic, item.stream.partition, item.offset)

@@ -1,0 +1,153 @@
+"""What the monitor does to the outside, after it was made durable: actions, findings, heartbeats.
+
+Everything here is taken from the store's outbox and marked there. A crash in between repeats the
+effect under the same id; a broker that is away leaves it in the outbox, and it is tried again.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from monitor.actions.contract import Done
+from monitor.actions.control import ControlIssuer, write_heartbeat
+from monitor.actions.dispatch import Dispatcher
+from monitor.clock import Clock
+from monitor.decode.rejected import Rejected
+from monitor.log import say
+from monitor.sources.base import Publisher
+from monitor.store import Store
+from monitor.store_records import Committed
+from monitor.topics import DEAD_LETTERS, FINDINGS
+
+FLUSH_S: Final = 10.0
+OUTBOX_BATCH_MAX: Final = 1_000
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A record that is no event, as it stands on the dead-letter topic."""
+
+    reason: str
+    detail: str
+    origin: str
+    size_bytes: int
+    digest: str
+    excerpt: str
+    raw: str | None = None
+    """Base64 of the whole record, only with `dlq_raw: true`."""
+
+
+class Effects:
+    """Carries out what was stored. `publisher` is None where findings have nowhere to go."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        dispatcher: Dispatcher,
+        publisher: Publisher | None,
+        clock: Clock,
+        issuer: ControlIssuer,
+        heartbeat_ns: int,
+        count_action: Callable[[Done], None],
+        count_failure: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._publisher = publisher
+        self._clock = clock
+        self._issuer = issuer
+        self._heartbeat_ns = heartbeat_ns
+        self._count_action = count_action
+        self._count_failure = count_failure
+        self._next_heartbeat_ns = 0
+        self._has_backlog = True
+
+    def catch_up(self) -> None:
+        """Carry out what an earlier run had stored and not done. Called once, at the start."""
+        self._act()
+        self._publish_findings()
+        self._beat()
+
+    def publish_dead_letters(self, rejected: Sequence[tuple[Rejected, bytes | None]]) -> None:
+        """Keep records that are no event. Raises OSError where they could not be kept.
+
+        Called before the batch is stored: a dead letter may be doubled by a crash, never lost.
+        """
+        if not rejected or self._publisher is None:
+            return
+        for item, raw in rejected:
+            letter = DeadLetter(
+                item.reason,
+                item.detail,
+                str(item.origin),
+                item.size_bytes,
+                item.digest,
+                item.excerpt,
+                None if raw is None else base64.b64encode(raw).decode(),
+            )
+            self._publisher.publish(DEAD_LETTERS, str(item.origin), msgspec.json.encode(letter))
+        self._publisher.flush(FLUSH_S)
+
+    def carry_out(self, committed: Committed) -> None:
+        """Do what a batch asked for: who is stopped first, then who is told."""
+        if committed.actions:
+            self._act()
+        if committed.findings:
+            self._has_backlog = True
+        self.idle()
+
+    def idle(self) -> None:
+        """Between batches: retry what is due, publish what waits, give the sign of life."""
+        if self._has_backlog:
+            self._publish_findings()
+        now_ns = self._clock.monotonic_ns()
+        if now_ns >= self._next_heartbeat_ns:
+            self._next_heartbeat_ns = now_ns + self._heartbeat_ns
+            self._act()
+            self._beat()
+            self._has_backlog = True
+
+    def close(self) -> None:
+        """One last round, then let go."""
+        self._act()
+        self._publish_findings()
+        self._dispatcher.close()
+        if self._publisher is not None:
+            self._publisher.close()
+
+    def _act(self) -> None:
+        for done in self._dispatcher.run_due():
+            self._count_action(done)
+
+    def _publish_findings(self) -> None:
+        """Publish the outbox, oldest first, until it is empty or the broker says no."""
+        while True:
+            waiting = self._store.pending_findings(OUTBOX_BATCH_MAX)
+            if not waiting:
+                self._has_backlog = False
+                return
+            ids = [finding.id for finding in waiting]
+            if self._publisher is not None:
+                try:
+                    for finding in waiting:
+                        self._publisher.publish(FINDINGS, finding.session, finding.json)
+                    self._publisher.flush(FLUSH_S)
+                except OSError as error:
+                    say("error", "findings_not_published", count=len(ids), error=str(error))
+                    self._store.mark_unpublished(ids)
+                    self._count_failure()
+                    self._has_backlog = False  # Tried again with the next heartbeat.
+                    return
+            self._store.mark_published(ids)
+
+    def _beat(self) -> None:
+        if self._publisher is None:
+            return
+        try:
+            write_heartbeat(self._publisher, self._issuer, self._clock)
+        except OSError as error:
+            say("error", "heartbeat_not_written", error=str(error))
