@@ -72,7 +72,7 @@ def up_to_names(operators: int) -> Iterator[Formula]:
             yield formula
 
 
-LETTERS = ({}, {"a": FACT}, {"b": FACT}, {"a": FACT, "b": FACT})
+LETTERS: tuple[dict[str, Fact], ...] = ({}, {"a": FACT}, {"b": FACT}, {"a": FACT, "b": FACT})
 GAPS_NS = (0, 0, 2 * SECOND_NS, SECOND_NS, SECOND_NS)  # Equal times, beyond a window, inside it.
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from hypothesis import given
 
@@ -64,7 +65,7 @@ def test_always_is_never_not(invariant: InvariantSpec, steps: tuple[Step, ...]) 
     formula = invariant.formula
     if isinstance(formula, AggregateComparison):
         return
-    other = "never" if invariant.form == "always" else "always"
+    other: Literal["never", "always"] = "never" if invariant.form == "always" else "always"
     mirrored = replace(invariant, form=other, formula=Not(formula))
     assert final_verdicts("reference", mirrored, steps) == final_verdicts(
         "reference", invariant, steps

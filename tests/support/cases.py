@@ -24,7 +24,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -69,10 +69,10 @@ def parse_case(document: Mapping[str, Any], file: str, suffix: str = "") -> Case
     assert set(document) <= {"note", "invariant", "run", "verdicts"}, sorted(document)
     said: dict[str, Any] = dict(document["invariant"])
     on_unknown = said.pop("on_unknown", "report")
-    ((form, text),) = said.items()
-    assert form in ("never", "always"), form
-    formula = parse_formula(text)
-    invariant = make_invariant("never" if form == "never" else "always", formula, on_unknown)
+    ((key, text),) = said.items()
+    assert key in ("never", "always"), key
+    form: Literal["never", "always"] = "never" if key == "never" else "always"
+    invariant = make_invariant(form, parse_formula(text), on_unknown)
     steps: list[Step] = []
     checkpoints: list[tuple[int, Mapping[str, str]]] = []
     position = 0
@@ -121,7 +121,7 @@ def write_case(
     note: str, invariant: InvariantSpec, steps: Sequence[Step], verdicts: Verdicts
 ) -> str:
     """One line to append, after a line `---`, to a file of `fixtures/cases/`."""
-    said = {invariant.form: format_formula(invariant.formula)}
+    said: dict[str, str] = {invariant.form: format_formula(invariant.formula)}
     if invariant.on_unknown != "report":
         said["on_unknown"] = invariant.on_unknown
     run = [_write_event(s) if isinstance(s, Moment) else {"tick": show_time(s)} for s in steps]

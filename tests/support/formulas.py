@@ -9,7 +9,7 @@ Predicates have no, one or two named values over a tiny domain, windows reach a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar, cast
 
 from hypothesis import strategies as st
 
@@ -70,11 +70,11 @@ def invariants(
     """Any invariant that would load; `future` names the future operators it may use."""
     maker = _Maker(draw, has_exists)
     variables = maker.pick((), ("x",), ("x",), _VARIABLES)
-    on_unknown = maker.pick("report", "report", "violate")
+    on_unknown: Literal["report", "violate"] = maker.pick("report", "report", "violate")
     shape = maker.pick("never", "never", "always", "limit", *(("future",) * 2 if future else ()))
     if shape == "limit":
         aggregate = maker.aggregate(variables)
-        operator = maker.pick("<=", "<")
+        operator: Operator = maker.pick("<=", "<")
         limit = AggregateComparison(aggregate, operator, Constant(maker.pick(0, 1, 2, 1.5)))
         return make_invariant("always", limit, on_unknown)
     trigger = maker.binder(variables, depth, is_at_event=True)
@@ -97,8 +97,7 @@ class _Maker:
         self.has_exists = has_exists
 
     def pick(self, *choices: T) -> T:
-        chosen: T = self.draw(st.sampled_from(choices))
-        return chosen
+        return cast(T, self.draw(st.sampled_from(choices)))
 
     def some(self, variables: Variables) -> Variables:
         """A part of the variables, mostly all."""
@@ -180,7 +179,11 @@ class _Maker:
         """Its negation is a binder."""
         some = self.some(variables)
         left = self.binder(some, depth)
-        return self.pick(Not(left), Binary("implies", left, self.open(some, depth - 1)))
+        denials: tuple[Formula, ...] = (
+            Not(left),
+            Binary("implies", left, self.open(some, depth - 1)),
+        )
+        return self.pick(*denials)
 
     def guarded(self, variables: Variables, depth: int) -> Formula:
         """False for a value that no event has named."""
@@ -193,7 +196,9 @@ class _Maker:
             case "and" if depth > 0:
                 return Binary("and", self.guarded_by(some, depth - 1), self.open(some, depth - 1))
             case "or" if depth > 0:
-                return Binary("or", *(self.guarded_by(some, depth - 1) for _ in range(2)))
+                return Binary(
+                    "or", self.guarded_by(some, depth - 1), self.guarded_by(some, depth - 1)
+                )
             case _:
                 return self.binder(some, depth)
 
@@ -234,12 +239,8 @@ class _Maker:
         """Atoms that name each of the variables."""
         if len(variables) == 1:
             variable = Variable(variables[0])
-            return self.pick(
-                Atom("p", (("v", variable),)),
-                Atom("q", (("v", variable),)),
-                Atom("r", (("v", variable),)),
-                Atom("r", (("w", variable), ("v", self.term(variables)))),
-            )
+            atoms = [Atom(name, (("v", variable),)) for name in ("p", "q", "r")]
+            return self.pick(*atoms, Atom("r", (("w", variable), ("v", self.term(variables)))))
         first, second, *rest = variables
         atom: Formula = Atom("r", (("v", Variable(first)), ("w", Variable(second))))
         return atom if not rest else Binary("and", atom, self.naming_atom(tuple(rest)))
@@ -286,10 +287,11 @@ class _Maker:
     def term(self, variables: Variables) -> Term:
         names = [Variable(name) for name in variables]
         constant = Constant(self.pick(*_COMMON_VALUES))
-        return self.pick(*names, *names, *names, constant, Anything())
+        terms: list[Term] = [*names, *names, *names, constant, Anything()]
+        return self.pick(*terms)
 
     def side(self, variables: Variables) -> Variable | Constant:
-        choices = [Variable(name) for name in variables]
+        choices: list[Variable | Constant] = [Variable(name) for name in variables]
         return self.pick(*choices, Constant(self.pick(*_COMMON_VALUES)))
 
 
