@@ -52,6 +52,8 @@ class Effects:
         clock: Clock,
         issuer: ControlIssuer,
         heartbeat_ns: int,
+        follow_control: Callable[[], None],
+        prune: Callable[[], object],
         count_action: Callable[[Done], None],
         count_failure: Callable[[], None],
     ) -> None:
@@ -61,6 +63,8 @@ class Effects:
         self._clock = clock
         self._issuer = issuer
         self._heartbeat_ns = heartbeat_ns
+        self._follow_control = follow_control
+        self._prune = prune
         self._count_action = count_action
         self._count_failure = count_failure
         self._next_heartbeat_ns = 0
@@ -109,6 +113,7 @@ class Effects:
             self._next_heartbeat_ns = now_ns + self._heartbeat_ns
             self._act()
             self._beat()
+            self._prune()
             self._has_backlog = True
 
     def close(self) -> None:
@@ -120,6 +125,7 @@ class Effects:
             self._publisher.close()
 
     def _act(self) -> None:
+        self._follow_control()
         for done in self._dispatcher.run_due():
             self._count_action(done)
 

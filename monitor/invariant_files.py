@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from invariants.check import check_specs
-
 from invariants.errors import ConfigError, Fault, Place, SpecError
 from invariants.load import load_spec
 from invariants.spec import Spec

@@ -72,6 +72,7 @@ class Loop:
         group_of: Callable[[Stream], str],
         observe: Observer,
         count_notice: Callable[[NoticeKind], None],
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._source = source
         self._engine = engine
@@ -84,6 +85,9 @@ class Loop:
         self._group_of = group_of
         self._observe = observe
         self._count_notice = count_notice
+        self._beat = beat
+        self.is_assigned = False
+        """Whether the source has said which streams are ours."""
         self._merger = Merger(group_of, settings.lateness_ns, settings.skew_ns)
         self._committed: dict[Stream, int] = {}
         self._raw: dict[Origin, bytes] = {}
@@ -109,6 +113,7 @@ class Loop:
         is_behind = self._merger.held_count > self._settings.batch_records_max
         if not (is_behind and self._is_moving):
             self._poll()
+        self._beat()
         batch = Batch(self._clock.monotonic_ns())
         self._take_records(batch)
         self._is_moving = not batch.is_empty
@@ -136,6 +141,7 @@ class Loop:
             self._merger.put(record.stream, record.origin.offset, content)
         self._merger.know(poll.frontiers)
         self._frontiers = poll.frontiers
+        self.is_assigned = self.is_assigned or bool(poll.frontiers)
         self._is_finished = self._is_finished or poll.is_finished
 
     def _decode(self, record: Record) -> Event | Rejected:

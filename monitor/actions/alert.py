@@ -34,6 +34,19 @@ class LogAlertDriver:
         """Nothing is held."""
 
 
+class ToldAlready:
+    """For a finished file: its findings are printed as results, and need no line in the log."""
+
+    def carry_out(self, order: Order) -> Outcome:
+        return Outcome("done", "printed")
+
+    def finished(self) -> list[tuple[str, Outcome]]:
+        return []
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 def _fields(finding: Finding) -> dict[str, object]:
     return {
         "finding": finding.id,

@@ -1,7 +1,7 @@
 """What the command line prints: text for people, JSON for programs, and how it ends.
 
-Text from events is shown with every control character made visible: a terminal obeys some of
-them, and agents choose the text.
+Text from events goes through `finding_text.visible` first: a terminal obeys control characters,
+and agents choose the text.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -38,24 +37,11 @@ def say_json(content: Any) -> None:
     sys.stdout.flush()
 
 
-def visible(text: str, characters_max: int = 200) -> str:
-    """Text of an event as a terminal may show it: printable, on one line, and bounded."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return shown if len(shown) <= characters_max else shown[: characters_max - 1] + "…"
-
-
 def coloured(text: str, colour: str) -> str:
     """`text` in a colour, where standard output is a terminal that wants one."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return text
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
-
-
-def time_text(time_ns: int) -> str:
-    """Nanoseconds since 1970 as RFC 3339 with milliseconds, in UTC."""
-    seconds, rest_ns = divmod(time_ns, 1_000_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest_ns // 1_000_000:03d}Z"
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> list[str]:

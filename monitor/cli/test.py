@@ -6,8 +6,9 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, coloured, say, say_json, visible
+from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, coloured, say, say_json
 from monitor.cli.verbs import Verbs, with_output
+from monitor.finding_text import visible
 from monitor.invariant_files import read_specs
 from monitor.spec_tests import run_examples
 

@@ -1,0 +1,171 @@
+"""`interlock run`: the monitor itself, on a live source or over a finished file."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from types import FrameType
+from typing import Final
+
+import msgspec
+
+from monitor.batch import Batch
+from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, coloured, complain, say
+from monitor.cli.verbs import Verbs, with_output
+from monitor.clock import SystemClock
+from monitor.config import add_flags, load_settings, require
+from monitor.finding import Finding
+from monitor.finding_text import line
+from monitor.log import configure_log
+from monitor.log import say as log
+from monitor.service import Service, open_service
+from monitor.settings import Settings
+from monitor.sources.address import FileAddress, parse_source_url
+from monitor.sources.files import FileSource
+from monitor.store_records import Committed
+
+PROGRESS_EVERY_S: Final = 1.0
+
+
+def add(verbs: Verbs) -> None:
+    """Declare the verb."""
+    parser = verbs.add_parser(
+        "run",
+        help="watch a source and hold it against invariants",
+        description="Reads events, evaluates invariants, stores and publishes findings, and "
+        "stops sessions where an invariant in mode `enforce` says so. Over a finished file it "
+        "prints what it found, and exits with 1 where an invariant was violated.",
+    )
+    parser.add_argument("--config", help="a YAML file with settings (else INTERLOCK_CONFIG)")
+    with_output(parser)
+    add_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run until the source ends or a signal asks to stop."""
+    settings = load_settings(arguments.config, flags=vars(arguments))
+    require(settings, "source", "invariants")
+    assert settings.source is not None, "`require` saw to it"
+    is_file = isinstance(parse_source_url(settings.source), FileAddress)
+    log_level = "warning" if is_file and settings.log_level == "info" else settings.log_level
+    configure_log(log_level, settings.log_format)
+    with ExitStack() as stack:
+        if is_file:
+            settings = _for_file(settings, stack)
+        return _watch(settings, arguments.output, stack)
+
+
+def _for_file(settings: Settings, stack: ExitStack) -> Settings:
+    """A finished file is read anew each time, unless a state directory was asked for."""
+    if settings.state_dir == Settings().state_dir:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="interlock-"))
+        settings = replace(settings, state_dir=folder, store_synchronous="normal")
+    return replace(settings, http_enabled=False)
+
+
+def _watch(settings: Settings, output: str, stack: ExitStack) -> int:
+    printer = _Printer(output)
+    service = open_service(settings, SystemClock(), stack, printer.take)
+    printer.attach(service)
+    for warning in (*map(str, service.program.warnings), *service.surroundings.warnings):
+        log("warning", "at_start", text=warning)
+    stopper = _Stopper()
+    log(
+        "info",
+        "watching",
+        source=settings.source,
+        invariants=len(service.program.invariants),
+        program=service.program.digest,
+        http_port=service.http_port,
+    )
+    service.loop.start()
+    service.loop.run(stopper.is_asked)
+    if service.surroundings.is_finished_file:
+        return printer.summary()
+    log("info", "stopped", events=service.teller.events_count)
+    return EXIT_FINE
+
+
+class _Stopper:
+    """SIGTERM and SIGINT ask for an end after the batch at hand; a second one ends at once."""
+
+    def __init__(self) -> None:
+        self._is_asked = False
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGINT, self._ask)
+
+    def is_asked(self) -> bool:
+        return self._is_asked
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self._is_asked:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self._is_asked = True
+
+
+class _Printer:
+    """Prints findings as they are stored, progress on a terminal, and the sum at the end."""
+
+    def __init__(self, output: str) -> None:
+        self._output = output
+        self._service: Service | None = None
+        self._violated_count = 0
+        self._findings_count = 0
+        self._rejected_count = 0
+        self._shows_progress = sys.stderr.isatty()
+        self._next_progress_s = time.monotonic() + PROGRESS_EVERY_S
+
+    def attach(self, service: Service) -> None:
+        """The service whose batches are printed."""
+        self._service = service
+
+    def take(self, batch: Batch, committed: Committed) -> None:
+        """One batch: its new findings."""
+        self._rejected_count += len(batch.dead_letters)
+        for rejected, _ in batch.dead_letters:
+            log("warning", "rejected", origin=str(rejected.origin), reason=rejected.reason)
+        for finding in committed.findings:
+            self._findings_count += 1
+            self._violated_count += finding.type == "violated"
+            self._print(finding)
+        if self._shows_progress and time.monotonic() >= self._next_progress_s:
+            self._next_progress_s = time.monotonic() + PROGRESS_EVERY_S
+            self._progress()
+
+    def summary(self) -> int:
+        """What a finished file came to; 1 where an invariant was violated."""
+        assert self._service is not None, "attached before the first batch"
+        events_count = self._service.teller.events_count
+        if self._output == "text":
+            for invariant in self._service.teller.dormant():
+                complain(f"note: no event of this file could concern `{invariant}`")
+            say(
+                f"{events_count} events, {self._findings_count} findings, "
+                f"{self._violated_count} of them violations, "
+                f"{self._rejected_count} records that are no event"
+            )
+        return EXIT_VIOLATIONS if self._violated_count else EXIT_FINE
+
+    def _print(self, finding: Finding) -> None:
+        if self._output == "json":
+            say(msgspec.json.encode(finding).decode())
+        else:
+            say(coloured(line(finding), finding.severity))
+
+    def _progress(self) -> None:
+        assert self._service is not None, "attached before the first batch"
+        source = self._service.surroundings.source
+        text = f"{self._service.teller.events_count} events"
+        if isinstance(source, FileSource):
+            progress = source.progress()
+            if progress.total_bytes:
+                text += f", {100 * progress.read_bytes // progress.total_bytes} %"
+        sys.stderr.write(f"\r\x1b[2K{text}\r")
+        sys.stderr.flush()

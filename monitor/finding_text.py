@@ -1,0 +1,120 @@
+"""Findings as people read them: one line for a list, a page for one finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+from monitor.finding import Finding
+from monitor.store_records import StoredAction
+
+CHARACTERS_MAX: Final = 200
+
+_WORDS: Final = {
+    "violated": "violated",
+    "inconclusive": "cannot be decided",
+    "gap": "events are missing",
+    "id_conflict": "one id, two contents",
+    "provenance": "not theirs to say",
+    "after_end": "came after the end",
+    "capacity": "a bound was reached",
+    "unevaluable": "could not be judged",
+}
+
+
+def visible(text: str, characters_max: int = CHARACTERS_MAX) -> str:
+    """Text of an event as a terminal may show it: printable, on one line, and bounded."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= characters_max else shown[: characters_max - 1] + "…"
+
+
+def time_text(time_ns: int) -> str:
+    """Nanoseconds since 1970 as RFC 3339 with milliseconds, in UTC."""
+    seconds, rest_ns = divmod(time_ns, 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest_ns // 1_000_000:03d}Z"
+
+
+def binding_text(finding: Finding) -> str:
+    """`x = "a", y = 3`, or nothing; `?` stands for a value that the event lacks."""
+    if finding.binding == {"?": "?"}:
+        return "a value is missing"
+    pairs = (f"{name} = {value!r}" for name, value in sorted(finding.binding.items()))
+    return visible(", ".join(pairs))
+
+
+def line(finding: Finding) -> str:
+    """One line: when, how bad, what, who, on which values."""
+    name = finding.invariant or finding.type
+    told = f" ({binding_text(finding)})" if finding.binding else ""
+    return (
+        f"{time_text(finding.anchor.time_ns)} {finding.severity:8} {name} "
+        f"{_WORDS[finding.type]} in {visible(finding.session, 60)} "
+        f"at {visible(finding.anchor.id, 60)}{told} [{finding.id}]"
+    )
+
+
+def page(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
+    """Everything that is known of a finding, in words."""
+    name = finding.invariant or finding.type
+    lines = [
+        f"{finding.id}: {name}: {_WORDS[finding.type]}",
+        *([f"  {visible(finding.summary)}"] if finding.summary else []),
+        f"  severity   {finding.severity}",
+        f"  session    {visible(finding.session)}",
+        *([f"  agent      {visible(finding.agent)}"] if finding.agent else []),
+        *([f"  principal  {visible(finding.principal)}"] if finding.principal else []),
+        f"  event      {_event_text(finding.anchor.position, finding.anchor.id)}",
+        f"  decided    {time_text(finding.decided_ns)} ({finding.prevention})",
+    ]
+    if finding.binding:
+        lines.append(f"  values     {binding_text(finding)}")
+    if finding.detail:
+        lines.append(f"  detail     {visible(finding.detail)}")
+    if finding.is_escalated:
+        lines.append(
+            "  note       it was inconclusive, which `on_unknown: violate` makes a violation"
+        )
+    lines += _grounds(finding)
+    lines += _done(finding, actions)
+    return lines
+
+
+def _grounds(finding: Finding) -> list[str]:
+    lines = []
+    if finding.witness:
+        lines.append("  because of these events:")
+        lines += [
+            f"    {time_text(w.time_ns)}  {_event_text(w.position, w.id)}" for w in finding.witness
+        ]
+    if finding.absences:
+        lines.append("  and because there was none of these:")
+    for absence in finding.absences:
+        begin = "the beginning" if absence.from_ns is None else time_text(max(absence.from_ns, 0))
+        lines.append(f"    {visible(absence.formula)}, from {begin} to {time_text(absence.to_ns)}")
+    if finding.unknowns:
+        lines.append("  what could not be told, at these events:")
+        lines += [
+            f"    {time_text(w.time_ns)}  {_event_text(w.position, w.id)}" for w in finding.unknowns
+        ]
+    return lines
+
+
+def _done(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
+    lines = [
+        f"    {stored.action.kind} {visible(stored.action.target)}: {_state(stored)}"
+        for stored in actions
+    ]
+    return ["  what was done:", *lines] if lines else []
+
+
+def _state(stored: StoredAction) -> str:
+    if stored.state == "would":
+        return "would have been done (mode: observe)"
+    outcome = visible(stored.outcome or stored.action.reason)
+    return f"{stored.state}{f': {outcome}' if outcome else ''}"
+
+
+def _event_text(position: int, id_: str) -> str:
+    return f"event {position} ({visible(id_, 80)})"

@@ -1,0 +1,116 @@
+"""An address -> what stands behind it: the source, the publisher and the control topic's reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from invariants.errors import ConfigError
+from monitor.clock import Clock
+from monitor.publish.logdir import LogDirPublisher
+from monitor.settings import Settings
+from monitor.sources.address import FileAddress, KafkaAddress, LogDirAddress, SourceAddress
+from monitor.sources.base import ControlReader, Publisher, Source, Stream
+from monitor.sources.files import FileSource
+from monitor.sources.logdir import LogDirControlReader, LogDirSource
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the monitor stands between. A finished file has nowhere to publish to."""
+
+    source: Source
+    publisher: Publisher | None
+    control: ControlReader | None
+    group_of: Callable[[Stream], str]
+    trusts_ts: bool
+    is_finished_file: bool
+    warnings: tuple[str, ...] = ()
+
+
+def open_surroundings(
+    address: SourceAddress, settings: Settings, clock: Clock, writer: str
+) -> Surroundings:
+    """Connect to what an address names.
+
+    Raises
+    ------
+    ConfigError
+        Where the address cannot be used as it is.
+    OSError
+        Where a broker does not answer.
+    """
+    match address:
+        case KafkaAddress():
+            return _open_kafka(address, settings)
+        case LogDirAddress(directory):
+            Path(directory).mkdir(parents=True, exist_ok=True)
+            source = LogDirSource(directory, now_ns=clock.now_ns)
+            return Surroundings(
+                source,
+                LogDirPublisher(directory, writer),
+                LogDirControlReader(directory),
+                lambda stream: "",
+                settings.trust_ts,
+                is_finished_file=False,
+                warnings=source.warnings,
+            )
+        case FileAddress(path):
+            return Surroundings(
+                FileSource(path), None, None, lambda stream: "", True, is_finished_file=True
+            )
+
+
+def open_control(
+    address: SourceAddress, settings: Settings, writer: str
+) -> tuple[ControlReader, Publisher]:
+    """The control topic alone, to read and to write: for operators.
+
+    Raises
+    ------
+    ConfigError
+        Where the address is a file, which has no control topic.
+    """
+    match address:
+        case KafkaAddress(bootstrap):
+            # Kafka's client takes long to import, and most commands need none.
+            from monitor.publish.kafka import KafkaPublisher
+            from monitor.sources.kafka_control import KafkaControlReader
+
+            kafka = settings.kafka.client_settings()
+            return (
+                KafkaControlReader(bootstrap, settings=kafka),
+                KafkaPublisher(bootstrap, settings=kafka),
+            )
+        case LogDirAddress(directory):
+            return LogDirControlReader(directory), LogDirPublisher(directory, writer)
+        case FileAddress():
+            raise ConfigError(
+                "a finished file has no control topic; name `kafka://...` or `log:DIR`"
+            )
+
+
+def _open_kafka(address: KafkaAddress, settings: Settings) -> Surroundings:
+    from monitor.sources.kafka import KafkaSource
+
+    trusts_ts = address.trust_ts or settings.trust_ts
+    kafka = settings.kafka.client_settings()
+    source = KafkaSource(
+        address.bootstrap,
+        address.topics,
+        address.group,
+        instance=address.instance,
+        settings=kafka,
+        trust_ts=trusts_ts,
+    )
+    reader, publisher = open_control(address, settings, "")
+    return Surroundings(
+        source,
+        publisher,
+        reader,
+        lambda stream: stream.partition,
+        trusts_ts,
+        is_finished_file=False,
+        warnings=tuple(source.warnings),
+    )

@@ -1,0 +1,266 @@
+"""Puts the monitor together from its settings, runs it, and takes it apart again.
+
+Everything that must be closed is closed in the opposite order of its opening, also when opening
+fails half-way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from interlock.control_record import ControlView
+from invariants.limits import Limits
+from invariants.program import Program, compile_program
+from invariants.spec import Spec
+from monitor.actions.alert import ToldAlready
+from monitor.actions.dispatch import Dispatcher
+from monitor.actions.opening import control_issuer, open_drivers, response_policy
+from monitor.batch import Batch
+from monitor.clock import Clock
+from monitor.decode.rejected import REASONS
+from monitor.effects import Effects
+from monitor.engine import Engine, EngineSettings
+from monitor.http import MonitorPages, MonitorServer, Pulse, Standing
+from monitor.invariant_files import read_specs
+from monitor.lock import StateLock
+from monitor.log import say
+from monitor.loop import Loop, LoopSettings, Observer, scope_loader
+from monitor.metrics import CONTENT_TYPE, Metrics, WatchedInvariant
+from monitor.opening import Surroundings, open_surroundings
+from monitor.provenance import Provenance
+from monitor.publish.nowhere import NowherePublisher
+from monitor.respond import LOG_TARGET, ResponsePolicy
+from monitor.secret import keep_key, read_secret
+from monitor.settings import Settings
+from monitor.sources.address import parse_source_url
+from monitor.sources.base import ControlReader, Frontier, Stream
+from monitor.store import STORE_FILE, Store
+from monitor.store_records import Committed
+from monitor.telling import Teller
+
+CONTROL_READ_S: Final = 30.0
+KEY_FILE: Final = "digest.key"
+POLL_WAIT_S_MAX: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A monitor that was opened and not yet started."""
+
+    loop: Loop
+    program: Program
+    store: Store
+    teller: Teller
+    surroundings: Surroundings
+    http_port: int | None
+
+
+def load_specs(settings: Settings) -> list[Spec]:
+    """All invariant files that the settings name. Raises SpecError with every error."""
+    return [spec for path in settings.invariants for spec in read_specs(Path(path))]
+
+
+def open_service(
+    settings: Settings,
+    clock: Clock,
+    stack: ExitStack,
+    on_batch: Callable[[Batch, Committed], None] = lambda batch, committed: None,
+) -> Service:
+    """Open everything; `stack` closes it. Raises InterlockError or OSError, with nothing kept."""
+    assert settings.source is not None, "the caller requires it"
+    address = parse_source_url(settings.source)
+    state_dir = Path(settings.state_dir)
+    stack.enter_context(StateLock(state_dir))
+    program = compile_program(
+        load_specs(settings), limits=_limits(settings), digest_key=_digest_key(settings, state_dir)
+    )
+    store = Store(
+        state_dir / STORE_FILE,
+        clock=clock,
+        synchronous=settings.store_synchronous,
+        ids_max=settings.ids_max,
+    )
+    stack.callback(store.close)
+    _tell_of_change(store, program)
+    metrics = _metrics(settings, program)
+    issuer = control_issuer(settings, store)
+    surroundings = open_surroundings(address, settings, clock, "monitor")
+    stack.callback(surroundings.source.close)
+    publisher = surroundings.publisher or NowherePublisher()
+    view = ControlView()
+    if surroundings.control is not None:
+        stack.callback(surroundings.control.close)
+        for key, value in surroundings.control.read_to_end(CONTROL_READ_S):
+            view.apply(key, value)
+    drivers = open_drivers(settings, publisher, view, issuer, clock)
+    if surroundings.is_finished_file:
+        drivers[LOG_TARGET] = ToldAlready()
+    effects = Effects(
+        store=store,
+        dispatcher=Dispatcher(store, drivers, clock),
+        publisher=surroundings.publisher,
+        clock=clock,
+        issuer=issuer,
+        heartbeat_ns=settings.respond_heartbeat_ns,
+        follow_control=_follower(surroundings.control, view),
+        prune=lambda: store.prune(clock.now_ns() - settings.store_findings_retention_ns),
+        count_action=lambda done: metrics.count_action(done.kind, done.outcome, done.mode),
+        count_failure=metrics.count_publish_failure,
+    )
+    stack.callback(effects.close)
+    pulse = Pulse(clock, settings.http_stall_limit_ns)
+    is_live = not surroundings.is_finished_file
+    teller = Teller(program, metrics, store, clock, warns_of_dormant=is_live)
+    engine = Engine(program, _engine_settings(settings, surroundings), scope_loader(store))
+    loop = Loop(
+        source=surroundings.source,
+        engine=engine,
+        store=store,
+        effects=effects,
+        clock=clock,
+        provenance=Provenance(surroundings.is_finished_file, settings.asserts),
+        policy=_policy(settings, surroundings),
+        settings=_loop_settings(settings, surroundings),
+        group_of=surroundings.group_of,
+        observe=_observer(teller, on_batch),
+        count_notice=metrics.count_notice,
+        beat=pulse.beat,
+    )
+    port = _serve(settings, _pages(metrics, pulse, loop), clock, stack)
+    return Service(loop, program, store, teller, surroundings, port)
+
+
+def _observer(teller: Teller, on_batch: Callable[[Batch, Committed], None]) -> Observer:
+    def observe(batch: Batch, committed: Committed, frontiers: Mapping[Stream, Frontier]) -> None:
+        teller.observe(batch, committed, frontiers)
+        on_batch(batch, committed)
+
+    return observe
+
+
+def _follower(reader: ControlReader | None, view: ControlView) -> Callable[[], None]:
+    """Keeps the monitor's own view of the control topic up to date."""
+
+    def follow() -> None:
+        if reader is not None:
+            for key, value in reader.poll(0):
+                view.apply(key, value)
+
+    return follow
+
+
+def _pages(metrics: Metrics, pulse: Pulse, loop: Loop) -> MonitorPages:
+    def ready() -> Standing:
+        metrics.set_ready(loop.is_assigned)
+        text = "watching" if loop.is_assigned else "the source has not given any stream yet"
+        return Standing(loop.is_assigned, text)
+
+    def render() -> bytes:
+        metrics.set_ready(loop.is_assigned)
+        return metrics.render()
+
+    return MonitorPages(
+        metrics=render, metrics_type=CONTENT_TYPE, healthy=pulse.standing, ready=ready
+    )
+
+
+def _serve(settings: Settings, pages: MonitorPages, clock: Clock, stack: ExitStack) -> int | None:
+    """Metrics and health over HTTP, where the settings ask for it; the port that is served on."""
+    if not settings.http_enabled:
+        return None
+    server = MonitorServer(pages, settings.http_host, settings.http_port, clock)
+    stack.callback(server.close)
+    return server.port
+
+
+def _policy(settings: Settings, surroundings: Surroundings) -> ResponsePolicy:
+    """What a finished file tells is past: there, what would have been done is recorded."""
+    policy = response_policy(settings)
+    return replace(policy, is_observing=policy.is_observing or surroundings.is_finished_file)
+
+
+def _metrics(settings: Settings, program: Program) -> Metrics:
+    is_observing = settings.mode == "observe"
+    return Metrics(
+        [
+            WatchedInvariant(
+                compiled.spec.id,
+                compiled.spec.severity,
+                "observe" if is_observing else compiled.spec.mode,
+            )
+            for compiled in program.invariants
+        ],
+        severities=settings.severities(),
+        reasons=REASONS,
+        bounds=("scope",),
+        version=own_version(),
+        program_digest=program.digest,
+    )
+
+
+def own_version() -> str:
+    """The version of the installed distribution."""
+    try:
+        return version("interlock")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        slices_max=settings.slices_max,
+        window_entries_max=settings.window_entries_max,
+        pending_max=settings.pending_max,
+    )
+
+
+def _digest_key(settings: Settings, state_dir: Path) -> bytes:
+    """The key of `digest(...)`: as lasting as the state that holds what it made."""
+    if settings.digest_key_file is not None:
+        return read_secret("digest_key_file", settings.digest_key_file).reveal()
+    return keep_key(state_dir / KEY_FILE).reveal()
+
+
+def _engine_settings(settings: Settings, surroundings: Surroundings) -> EngineSettings:
+    return EngineSettings(
+        lateness_ns=settings.lateness_ns,
+        skew_ns=settings.skew_ns,
+        trust_ts=surroundings.trusts_ts,
+        linger_ns=settings.linger_ns,
+        idle_close_ns=None if surroundings.trusts_ts else settings.idle_close_ns,
+        ids_max=settings.ids_max,
+        scopes_in_memory_max=settings.scopes_in_memory_max,
+        mode_cap="observe" if settings.mode == "observe" else None,
+        severities=settings.severities(),
+    )
+
+
+def _loop_settings(settings: Settings, surroundings: Surroundings) -> LoopSettings:
+    return LoopSettings(
+        batch_records_max=settings.batch_records_max,
+        lateness_ns=settings.lateness_ns,
+        skew_ns=settings.skew_ns,
+        gives_ticks=not surroundings.trusts_ts,
+        poll_wait_s=min(settings.poll_interval_ns / 1e9, POLL_WAIT_S_MAX),
+        keeps_raw=settings.dlq_raw,
+    )
+
+
+def _tell_of_change(store: Store, program: Program) -> None:
+    """A program that changed sees running sessions from here on: that is said, not hidden."""
+    known = store.meta("program_digest")
+    if known is not None and known != program.digest:
+        say(
+            "warning",
+            "program_changed",
+            before=known,
+            now=program.digest,
+            text="invariants that are new or changed have not seen what running sessions did so "
+            "far; their verdicts on those sessions speak of the events from here on",
+        )
+    store.set_meta("program_digest", program.digest)

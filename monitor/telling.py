@@ -1,0 +1,109 @@
+"""A batch -> metrics, and which invariants have met no event yet that could concern them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+from invariants.program import Program
+from monitor.batch import Batch
+from monitor.clock import Clock
+from monitor.log import say
+from monitor.metrics import BatchCounts, Metrics
+from monitor.sources.base import Frontier, Stream
+from monitor.store import Store
+from monitor.store_records import Committed
+
+NS_PER_S: Final = 1e9
+DORMANT_AFTER_EVENTS: Final = 1_000
+"""Chosen: so many events seen, and none for an invariant: it may watch for what never comes."""
+BACKLOG_EVERY_NS: Final = 5_000_000_000
+
+
+class Teller:
+    """Keeps the counts between batches; called by the loop's thread."""
+
+    def __init__(
+        self,
+        program: Program,
+        metrics: Metrics,
+        store: Store,
+        clock: Clock,
+        *,
+        warns_of_dormant: bool,
+    ) -> None:
+        self._program = program
+        self._metrics = metrics
+        self._store = store
+        self._clock = clock
+        self._dormant = set(range(len(program.invariants)))
+        self._next_backlog_ns = 0
+        self._streams: set[Stream] = set()
+        self.events_count = 0
+        self._has_warned = not warns_of_dormant
+
+    def observe(
+        self, batch: Batch, committed: Committed, frontiers: Mapping[Stream, Frontier]
+    ) -> None:
+        """Take in one batch."""
+        now_ns = self._clock.now_ns()
+        self.events_count += sum(batch.shapes.values())
+        self._metrics.flush(self._counts(batch, committed, now_ns))
+        for action in committed.actions:
+            if action.state in ("would", "held"):
+                self._metrics.count_action(action.kind, action.state, action.mode)
+        for stream in self._streams - frontiers.keys():
+            self._metrics.forget_stream(stream)
+        self._streams = set(frontiers)
+        for stream, frontier in frontiers.items():
+            age_s = None
+            if not frontier.is_at_end and frontier.read_to_ns is not None:
+                age_s = (now_ns - frontier.read_to_ns) / NS_PER_S
+            self._metrics.set_stream(stream, frontier.lag_records, age_s)
+        if now_ns >= self._next_backlog_ns:
+            self._next_backlog_ns = now_ns + BACKLOG_EVERY_NS
+            backlog = self._store.backlog()
+            self._metrics.set_backlog(
+                scopes_count=backlog.scopes_count,
+                findings_pending_count=backlog.findings_pending_count,
+                actions_pending_count=backlog.actions_pending_count,
+            )
+        self._warn_of_dormant()
+
+    def dormant(self) -> list[str]:
+        """Invariants that no event so far could concern."""
+        return sorted(self._program.invariants[index].spec.id for index in self._dormant)
+
+    def _counts(self, batch: Batch, committed: Committed, now_ns: int) -> BatchCounts:
+        kinds: Counter[str] = Counter()
+        judged: Counter[str] = Counter()
+        for (kind, tool), count in batch.shapes.items():
+            kinds[kind] += count
+            for index, route in self._program.plan(kind, tool).concerned:
+                self._dormant.discard(index)
+                if route.is_judged:
+                    judged[self._program.invariants[index].spec.id] += count
+        unknown = Counter(f.invariant for f in committed.findings if f.type == "inconclusive")
+        end_ns = self._clock.monotonic_ns()
+        return BatchCounts(
+            ended_s=now_ns / NS_PER_S,
+            batch_s=(end_ns - batch.begins_ns) / NS_PER_S,
+            commit_s=(batch.commit_ends_ns - batch.commit_begins_ns) / NS_PER_S,
+            events=kinds,
+            rejected=Counter(rejected.reason for rejected, _ in batch.dead_letters),
+            duplicates_count=batch.duplicates_count,
+            dead_letters_count=len(batch.dead_letters),
+            judged=judged,
+            unknown=unknown,
+            findings=Counter((f.invariant, f.severity, f.type) for f in committed.findings),
+            finding_delays_s=[(now_ns - f.decided_ns) / NS_PER_S for f in committed.findings],
+            capacity=Counter("scope" for f in committed.findings if f.type == "capacity"),
+        )
+
+    def _warn_of_dormant(self) -> None:
+        if self._has_warned or self.events_count < DORMANT_AFTER_EVENTS:
+            return
+        self._has_warned = True
+        for invariant in self.dormant():
+            say("warning", "invariant_saw_no_event", invariant=invariant, events=self.events_count)
