@@ -1,4 +1,7 @@
-"""Hypothesis strategies: random invariants that would load, and random runs for them.
+"""Random invariants that would load, and random runs for them: by Hypothesis, or by a seed.
+
+Hypothesis shrinks what it finds, but likes to repeat itself; a seed gives breadth. Both choose
+through a `Choose`, so that one description of what can be drawn serves both.
 
 Formulas are made so that they keep the rules of variables (docs/language.md, Variables) without
 a check: a *binder* binds all its variables, an *open* formula has only variables that something
@@ -8,7 +11,7 @@ Predicates have no, one or two named values over a tiny domain, windows reach a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, TypeVar, cast
 
 from hypothesis import strategies as st
@@ -55,23 +58,46 @@ _FUNCTIONS: Final[tuple[AggregateFunction, ...]] = (
 )  # fmt: skip
 
 T = TypeVar("T")
-Draw = Callable[[st.SearchStrategy[Any]], Any]
+Choose = Callable[[Sequence[Any]], Any]
+"""One of some options."""
+
 Variables = tuple[str, ...]
+FUTURE_OPERATORS: Final = ("next", "eventually", "always", "until")
 
 
 @st.composite
 def invariants(
-    draw: Draw,
+    draw: Callable[[st.SearchStrategy[Any]], Any],
     *,
-    depth: int = 3,
-    future: tuple[str, ...] = ("next", "eventually", "always", "until"),
+    future: tuple[str, ...] = FUTURE_OPERATORS,
     has_exists: bool = True,
 ) -> InvariantSpec:
     """Any invariant that would load; `future` names the future operators it may use."""
-    maker = _Maker(draw, has_exists)
-    variables = maker.pick((), ("x",), ("x",), _VARIABLES)
+    return choose_invariant(_chooser(draw), future=future, has_exists=has_exists)
+
+
+@st.composite
+def runs(
+    draw: Callable[[st.SearchStrategy[Any]], Any], *, has_overflow: bool = True
+) -> tuple[Step, ...]:
+    """Events with facts of all predicates, equal times, ends of the session, ticks between."""
+    return choose_run(_chooser(draw), has_overflow=has_overflow)
+
+
+def _chooser(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Choose:
+    return lambda options: draw(st.sampled_from(options))
+
+
+def choose_invariant(
+    choose: Choose, *, future: tuple[str, ...] = FUTURE_OPERATORS, has_exists: bool = True
+) -> InvariantSpec:
+    """An invariant that would load; `future` names the future operators it may use."""
+    maker = _Maker(choose, has_exists)
+    depth = maker.pick(1, 2, 2, 3, 3)
+    variables = maker.pick((), ("x",), ("x",), ("x",), _VARIABLES)
     on_unknown: Literal["report", "violate"] = maker.pick("report", "report", "violate")
-    shape = maker.pick("never", "never", "always", "limit", *(("future",) * 2 if future else ()))
+    shapes = ("never", "never", "always", "memory", "memory", "memory", "limit")
+    shape = maker.pick(*shapes, *(("future",) * 2 if future else ()))
     if shape == "limit":
         aggregate = maker.aggregate(variables)
         operator: Operator = maker.pick("<=", "<")
@@ -86,18 +112,20 @@ def invariants(
     if shape == "never":
         return make_invariant("never", trigger, on_unknown)
     beside = maker.open(variables, depth - 1, is_at_event=True)
+    if shape == "memory":
+        trigger, beside = maker.binder(variables, 0), maker.past(variables, depth)
     return make_invariant("always", Binary("implies", trigger, beside), on_unknown)
 
 
 class _Maker:
     """Draws formulas; `depth` bounds how deep they still may grow."""
 
-    def __init__(self, draw: Draw, has_exists: bool) -> None:
-        self.draw = draw
+    def __init__(self, choose: Choose, has_exists: bool) -> None:
+        self.choose = choose
         self.has_exists = has_exists
 
     def pick(self, *choices: T) -> T:
-        return cast(T, self.draw(st.sampled_from(choices)))
+        return cast(T, self.choose(choices))
 
     def some(self, variables: Variables) -> Variables:
         """A part of the variables, mostly all."""
@@ -151,10 +179,7 @@ class _Maker:
         """Any formula without future whose variables are among these, bound elsewhere."""
         if depth <= 0:
             return self.leaf(variables, is_at_event=is_at_event)
-        operator = self.pick(
-            "leaf", "not", "and", "or", "implies", "iff",
-            "once", "once", "historically", "previous", "since", "since", "exists",
-        )  # fmt: skip
+        operator = self.pick("leaf", "not", "and", "or", "implies", "iff", *("past",) * 6)
         below = depth - 1
         match operator:
             case "leaf":
@@ -164,6 +189,13 @@ class _Maker:
             case "and" | "or" | "implies" | "iff":
                 left = self.open(variables, below, is_at_event=is_at_event)
                 return Binary(operator, left, self.open(variables, below, is_at_event=is_at_event))
+            case _:
+                return self.past(variables, depth)
+
+    def past(self, variables: Variables, depth: int) -> Formula:
+        """A past operator, over smaller formulas."""
+        below = depth - 1
+        match self.pick("once", "once", "historically", "previous", *("since",) * 3, "exists"):
             case "once":
                 return Temporal("once", self.window(), self.binder(self.some(variables), below))
             case "historically":
@@ -298,50 +330,49 @@ class _Maker:
 # Runs.
 
 _HALF_NS: Final = SECOND_NS // 2
-_GAPS_NS: Final = (0, 0, _HALF_NS, SECOND_NS, SECOND_NS, SECOND_NS, 2 * SECOND_NS, 3 * SECOND_NS, 1)
+_GAPS_NS: Final = (0, 0, _HALF_NS, *(SECOND_NS,) * 3, 2 * SECOND_NS, 3 * SECOND_NS, 1)
+_TRUTHS: Final = (Truth.FALSE,) * 5 + (Truth.TRUE,) * 5 + (Truth.UNKNOWN,) * 2
+_EVENT_COUNTS: Final = (0, 1, 2, 3, 4, 5, 6, 6, 6, 7, 7, 7, 8, 8)
 
 
-@st.composite
-def facts(draw: Draw, names: tuple[str, ...], *, has_overflow: bool) -> Fact:
+def choose_run(choose: Choose, *, has_overflow: bool = True) -> tuple[Step, ...]:
+    """Events with facts of all predicates, equal times, ends of the session, ticks between."""
+    steps: list[Step] = []
+    time_ns = 0
+    is_quiet = choose((True, False))  # Half of the runs have nothing unknown, missing or cut.
+    for position in range(choose(_EVENT_COUNTS)):
+        gap_ns = choose(_GAPS_NS)
+        if gap_ns and choose((True, False, False, False)):
+            steps.append(time_ns + choose((0, 1, gap_ns // 2, gap_ns)))
+        time_ns += gap_ns
+        letter = {}
+        for name, values in PREDICATES.items():
+            fact = _choose_fact(choose, values, is_quiet, has_overflow)
+            if fact.truth != Truth.FALSE:
+                letter[name] = fact
+        is_end = choose((False,) * 11 + (True,))
+        steps.append(make_moment(position, time_ns, letter, is_session_end=is_end))
+    if choose((True, False, False)):
+        steps.append(time_ns + choose((1, SECOND_NS, 2 * SECOND_NS, 4 * SECOND_NS)))
+    return tuple(steps)
+
+
+def _choose_fact(
+    choose: Choose, names: tuple[str, ...], is_quiet: bool, has_overflow: bool
+) -> Fact:
     """What one predicate says of one event: often false, sometimes unknown, values of all sorts."""
-    truths = (Truth.FALSE,) * 4 + (Truth.TRUE,) * 5 + (Truth.UNKNOWN,) * 2
-    truth = draw(st.sampled_from(truths))
+    truth = choose(_TRUTHS[:10] if is_quiet else _TRUTHS)
     if truth == Truth.FALSE:
         return Fact(truth, {})
     values: dict[str, tuple[Value, ...]] = {}
     missing, overflowing = set(), set()
     for name in names:
-        sorts = ("one",) * 6 + ("two", "two", "none", "two, some not")
-        sort = draw(st.sampled_from((*sorts, "many") if has_overflow else sorts))
+        sorts = ("one",) * 12 + (() if is_quiet else ("none", "two, some not")) + ("two", "two")
+        sort = choose((*sorts, "many") if has_overflow and not is_quiet else sorts)
         count = {"one": 1, "none": 0, "many": 1}.get(sort, 2)
-        chosen = [draw(st.sampled_from(_COMMON_VALUES)) for _ in range(count)]
-        values[name] = tuple(dict.fromkeys(chosen))
+        values[name] = tuple(dict.fromkeys(choose(_COMMON_VALUES) for _ in range(count)))
         if sort in ("none", "two, some not"):
             missing.add(name)
         if sort == "many":
             overflowing.add(name)
     return Fact(truth, values, frozenset(missing), frozenset(overflowing))
-
-
-@st.composite
-def runs(
-    draw: Draw, events_max: int = 7, *, has_ticks: bool = True, has_overflow: bool = True
-) -> tuple[Step, ...]:
-    """Events with facts of all predicates, equal times, ends of the session, ticks between."""
-    steps: list[Step] = []
-    time_ns = 0
-    for position in range(draw(st.sampled_from((*range(events_max), *(events_max,) * 7)))):
-        gap_ns = draw(st.sampled_from(_GAPS_NS))
-        if has_ticks and gap_ns and draw(st.integers(0, 3)) == 0:
-            steps.append(time_ns + draw(st.sampled_from((0, 1, gap_ns // 2, gap_ns))))
-        time_ns += gap_ns
-        told = {
-            name: draw(facts(values, has_overflow=has_overflow))
-            for name, values in PREDICATES.items()
-        }
-        letter = {name: fact for name, fact in told.items() if fact.truth != Truth.FALSE}
-        is_end = draw(st.integers(0, 9)) == 0
-        steps.append(make_moment(position, time_ns, letter, is_session_end=is_end))
-    if has_ticks and draw(st.integers(0, 3)) == 0:
-        steps.append(time_ns + draw(st.sampled_from((1, SECOND_NS, 2 * SECOND_NS, 4 * SECOND_NS))))
-    return tuple(steps)
