@@ -8,8 +8,9 @@ Source: docs/language.md; three values after Kleene (1952), pointwise semantics 
 Readings, where the definition leaves a doubt:
 
 - *Bindings that an event makes*: the violating formula read as a relation. An atom has a row for
-  each choice of the event's values where it is not false; `x == 1`, `x == y` restrict only
-  variables that no atom binds (the trigger asks nothing of comparisons); all else has every row.
+  each choice of the event's values where it is not false, `session_end` has every row or none;
+  `x == 1` and `x == y` restrict only variables that no atom binds (the trigger asks nothing of
+  comparisons); all else has every row.
 - `iff` is `(f and g) or (not f and not g)` when `not` is brought inward.
 - An *overflowing* list may have held any value: a match with a value that was not kept is
   unknown, an aggregate over its values is unknown, and the event is inconclusive, binding `?`,
@@ -144,6 +145,8 @@ class _Meaning:
                     variables = [(name, t) for name, t in arguments if isinstance(t, Variable)]
                     are_kept = all(look_up(t, env) in kept.get(name, ()) for name, t in variables)
                     return self.value(leaf, i, env) if are_kept else FALSE
+                case SessionEnd() if is_positive:
+                    return self.value(leaf, i, env)
                 case Comparison(operator) if operator == ("==" if is_positive else "!="):
                     is_needed = not free_variables(leaf) <= self.named_by_atoms
                     is_equal = is_positive == (self.value(leaf, i, env) == TRUE)

@@ -91,7 +91,7 @@ def may_be_routed(invariant: InvariantSpec, run: Run, random: Random) -> str:
         (errs_towards_doubt, True, 1.0),
         (survives_storage, True, 0.5),
         (ignores_ticks, True, 0.5),
-        (may_be_routed, True, 1.0),
+        (may_be_routed, False, 1.0),
     ],
 )
 def test_machine(law: Law, has_overflow: bool, share: float) -> None:
