@@ -1,0 +1,140 @@
+"""The pages held against the code: examples run, tables are complete, links and commands exist."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from invariants import check
+from invariants.check import check_specs
+from invariants.errors import Fault
+from invariants.load import load_spec
+from monitor.spec_tests import run_examples
+
+ROOT = Path(__file__).resolve().parents[2]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LANGUAGE = ROOT / "docs" / "language.md"
+
+FRAME = """version: 1
+predicates:
+  p:
+    when: kind == "a"
+    with:
+      v: number(args.v)
+  q:
+    when: kind == "b"
+    with:
+      v: number(args.v)
+invariants:
+  - id: a
+    severity: warning
+    {formula}
+"""
+
+
+def _blocks(path: Path, language: str) -> list[tuple[int, str]]:
+    """The fenced blocks of a language, each with the line where it begins."""
+    text = path.read_text()
+    return [
+        (text.count("\n", 0, match.start(2)) + 1, match[2])
+        for match in FENCE.finditer(text)
+        if match[1] == language
+    ]
+
+
+def _section(path: Path, title: str) -> str:
+    """The text from a heading of the second level to the next one."""
+    _, _, rest = path.read_text().partition(f"\n## {title}\n")
+    assert rest, f"{path.name} has no section `{title}`"
+    return rest.partition("\n## ")[0]
+
+
+def _rows(section: str) -> Iterator[list[str]]:
+    """The cells of each row of a section's tables, without heads."""
+    lines = section.split("\n")
+    for number, line in enumerate(lines):
+        is_head = number + 1 < len(lines) and lines[number + 1].startswith("|---")
+        if line.startswith("| ") and not is_head:
+            yield [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def _codes(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def _faults(text: str) -> list[Fault]:
+    spec, faults = load_spec(text, "page.yaml")
+    return [*faults, *(check_specs([spec]) if spec else [])]
+
+
+@pytest.mark.parametrize(
+    ("line", "text"), _blocks(LANGUAGE, "yaml"), ids=lambda value: str(value)[:6]
+)
+def test_examples_of_the_language_run(line: int, text: str) -> None:
+    """Each file on the page loads without a fault or warning, and its examples pass."""
+    spec, faults = load_spec(text, f"language.md:{line}")
+    assert spec is not None, faults
+    assert not [*faults, *check_specs([spec])]
+    results = run_examples([spec])
+    assert results, "an example of the page has no examples"
+    assert not [result for result in results if not result.is_passed]
+
+
+def _formulas() -> list[str]:
+    return [code for row in _rows(_section(LANGUAGE, "Formulas")) for code in _codes(row[0])]
+
+
+@pytest.mark.parametrize("formula", _formulas())
+def test_every_formula_of_the_table_is_taken(formula: str) -> None:
+    """What the table of operators shows can be written."""
+    line = (
+        f"always: p implies {formula}" if "eventually" in formula else f"never: p and ({formula})"
+    )
+    errors = [fault for fault in _faults(FRAME.format(formula=line)) if fault.severity == "error"]
+    assert not errors
+
+
+def _refusals() -> list[tuple[str, str]]:
+    rows = (row for row in _rows(_section(LANGUAGE, "What is refused")) if len(row) == 3)
+    return [(_codes(row[0])[0], row[1]) for row in rows]
+
+
+@pytest.mark.parametrize(("line", "code"), _refusals())
+def test_what_the_page_calls_refused_is_refused(line: str, code: str) -> None:
+    """Each row names the code that the check gives."""
+    assert code in {fault.code for fault in _faults(FRAME.format(formula=line))}
+
+
+@pytest.mark.parametrize("row", list(_rows(_section(LANGUAGE, "Patterns"))), ids=lambda row: row[0])
+def test_every_pattern_can_be_written(row: list[str]) -> None:
+    """The formulas that stand for patterns are formulas."""
+    names = sorted(set(re.findall(r"[a-z]+", _codes(row[1])[0])) - WORDS)
+    predicates = "".join(f'  {name}: kind == "{name}"\n' for name in names)
+    text = f"version: 1\npredicates:\n{predicates}" + (
+        f"invariants:\n  - id: a\n    severity: warning\n    {_codes(row[1])[0]}\n"
+    )
+    assert not _faults(text)
+
+
+WORDS = frozenset(
+    "always never implies once and or not since count eventually m historically".split()
+)
+
+
+def test_every_code_is_named() -> None:
+    """The page's tables name each code that a file can be refused or warned with."""
+    known = set(re.findall(r"\b[EW][2345]\d\d\b", check.__doc__ or ""))
+    assert len(known) > 40
+    assert known <= set(re.findall(r"\b[EW]\d{3}\b", LANGUAGE.read_text()))
+
+
+def test_what_is_not_in_this_version_is_said() -> None:
+    """Each thing that is refused with E299 stands in the page's list."""
+    told = _section(LANGUAGE, "Not in this version")
+    later = sorted((ROOT / "tests" / "golden" / "bad").glob("later-*.yaml"))
+    assert later
+    for path in later:
+        assert path.stem.removeprefix("later-") in told, path.stem
