@@ -5,14 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from interlock.control_record import ControlRecord, ControlView
 from invariants import check
 from invariants.check import check_specs
 from invariants.errors import Fault
+from invariants.event import Event, EventRecord, Origin
 from invariants.load import load_spec
+from monitor.decode.native import decode_event
+from monitor.decode.rejected import REASONS
+from monitor.finding import Finding
+from monitor.finding_make import DEFAULT_SEVERITIES
+from monitor.provenance import KNOWN_KINDS, Provenance
+from monitor.sources.base import NoticeKind
+from monitor.sources.log_layout import from_line
 from monitor.spec_tests import run_examples
+from monitor.topics import APPROVALS, CONTROL, DAY_MS, ENFORCEMENT, POLICIES
+from monitor.topics import EVENTS as EVENTS_TOPIC
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -119,9 +131,8 @@ def test_every_pattern_can_be_written(row: list[str]) -> None:
     assert not _faults(text)
 
 
-WORDS = frozenset(
-    "always never implies once and or not since count eventually m historically".split()
-)
+WORDS = {"always", "never", "implies", "once", "and", "or", "not", "since", "eventually"}
+WORDS |= {"count", "m"}
 
 
 def test_every_code_is_named() -> None:
@@ -138,3 +149,67 @@ def test_what_is_not_in_this_version_is_said() -> None:
     assert later
     for path in later:
         assert path.stem.removeprefix("later-") in told, path.stem
+
+
+EVENTS = ROOT / "docs" / "events.md"
+
+
+def _first_cells(section: str) -> set[str]:
+    return {code for row in _rows(section) for code in _codes(row[0])}
+
+
+def test_every_field_of_an_event_is_told() -> None:
+    """The table of the event has exactly the fields that are read."""
+    assert _first_cells(_section(EVENTS, "The event")) == {*EventRecord.__struct_fields__}
+
+
+def test_every_field_of_findings_and_control_records_is_told() -> None:
+    """Consumers find each field of what the monitor writes."""
+    assert _first_cells(_section(EVENTS, "Findings")) == {*Finding.__struct_fields__}
+    control = _section(EVENTS, "Control records")
+    assert _first_cells(control) == {*ControlRecord.__struct_fields__}
+
+
+def test_the_table_of_kinds_is_the_one_that_is_held() -> None:
+    """Who may assert which kind, cell by cell."""
+    told = set()
+    topics = (EVENTS_TOPIC, APPROVALS, ENFORCEMENT)
+    for row in _rows(_section(EVENTS, "Kinds, and who may assert them")):
+        for kind in _codes(row[0]):
+            told.add(kind)
+            for topic, cell in zip(topics, row[1:], strict=True):
+                assert Provenance().may_assert(topic, kind) is (cell == "yes"), (topic, kind)
+    assert told == KNOWN_KINDS
+
+
+def test_the_table_of_topics_is_complete() -> None:
+    """Each topic with how long it is kept."""
+    rows = {_codes(row[0])[0]: row[2] for row in _rows(_section(EVENTS, "Topics"))}
+    kept = {
+        topic: f"{policy.retention_ms // DAY_MS} days" if policy.retention_ms else rows[topic]
+        for topic, policy in POLICIES.items()
+    }
+    assert rows == kept
+
+
+def test_findings_of_the_engine_and_their_severities_are_told() -> None:
+    """Types and default severities are those of the code."""
+    rows = {_codes(row[0])[0]: row[1] for row in _rows(_section(EVENTS, "Repeats, gaps, ends"))}
+    assert rows == dict(DEFAULT_SEVERITIES)
+
+
+def test_reasons_and_notices_are_told() -> None:
+    """Why a record is no event, and what a source may notice."""
+    assert _first_cells(_section(EVENTS, "Records that are no event")) == {*REASONS}
+    assert _first_cells(_section(EVENTS, "The log directory")) == {*get_args(NoticeKind)}
+
+
+@pytest.mark.parametrize(("line", "text"), _blocks(EVENTS, "json"), ids=lambda v: str(v)[:6])
+def test_json_on_the_page_is_what_it_says(line: int, text: str) -> None:
+    """The event is one, and the envelope holds a control record."""
+    if '"kind"' in text:
+        assert isinstance(decode_event(text.encode(), Origin("a", "0", 0)), Event)
+    else:
+        key, value, _ = from_line(CONTROL, text.encode())
+        assert key is not None, line
+        assert ControlView().apply(key.decode(), value)
