@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -15,16 +16,19 @@ from invariants.check import check_specs
 from invariants.errors import Fault
 from invariants.event import Event, EventRecord, Origin
 from invariants.load import load_spec
+from monitor.cli.__main__ import VERBS, build_parser
 from monitor.decode.native import decode_event
 from monitor.decode.rejected import REASONS
 from monitor.finding import Finding
 from monitor.finding_make import DEFAULT_SEVERITIES
+from monitor.metrics_table import METRICS
 from monitor.provenance import KNOWN_KINDS, Provenance
 from monitor.sources.base import NoticeKind
 from monitor.sources.log_layout import from_line
 from monitor.spec_tests import run_examples
 from monitor.topics import APPROVALS, CONTROL, DAY_MS, ENFORCEMENT, POLICIES
 from monitor.topics import EVENTS as EVENTS_TOPIC
+from tests.conformance.test_cases import NOT_YET_IN_THE_MACHINE
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -149,6 +153,9 @@ def test_what_is_not_in_this_version_is_said() -> None:
     assert later
     for path in later:
         assert path.stem.removeprefix("later-") in told, path.stem
+    for file in NOT_YET_IN_THE_MACHINE:
+        number, word = file.split("-")[:2]
+        assert number in told or f"`{word} " in told, file
 
 
 EVENTS = ROOT / "docs" / "events.md"
@@ -213,3 +220,100 @@ def test_json_on_the_page_is_what_it_says(line: int, text: str) -> None:
         key, value, _ = from_line(CONTROL, text.encode())
         assert key is not None, line
         assert ControlView().apply(key.decode(), value)
+
+
+PAGES = sorted(
+    path
+    for path in ROOT.rglob("*.md")
+    if not any(part.startswith(".") or part == "node_modules" for part in path.parts)
+)
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def _page_name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_page_name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link of every page names a file, and a heading where it names one."""
+    for target in LINK.findall(page.read_text()):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        name, _, anchor = target.partition("#")
+        found = (page.parent / name).resolve() if name else page
+        assert found.exists(), f"{_page_name(page)}: {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", found.read_text(), re.MULTILINE)
+            anchors = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+            assert anchor in anchors, f"{_page_name(page)}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_page_name)
+def test_files_that_pages_name_exist(page: Path) -> None:
+    """A path of ours in backticks is a file or folder of ours."""
+    named = re.findall(
+        r"`((?:invariants|monitor|interlock|detectors|replay|tests|fixtures|docs)/[\w./*-]*)`",
+        page.read_text(),
+    )
+    missing = [name for name in named if not list(ROOT.glob(name.rstrip("/")))]
+    assert not missing
+
+
+def test_the_code_map_is_true() -> None:
+    """ARCHITECTURE.md names modules that are there, and has a line for every folder of modules."""
+    told = _codes(_section(ROOT / "ARCHITECTURE.md", "4. Code map").replace("\n", " "))
+    for name in (name for name in told if re.fullmatch(r"[\w*]+\.py", name)):
+        assert any(list((ROOT / package).rglob(name)) for package in PACKAGES), name
+    for package in PACKAGES:
+        for path in (ROOT / package).iterdir():
+            if (path / "__init__.py").exists():
+                assert f"{path.name}/" in told, f"{package}/{path.name}"
+
+
+PACKAGES = ("invariants", "detectors", "monitor", "replay", "interlock")
+
+
+RUNNING = ROOT / "docs" / "running.md"
+COMMAND = re.compile(r"(?:^|[\s`$])interlock ([a-z]+)\b")
+
+
+def test_every_metric_is_told_and_no_other() -> None:
+    """Names, types, labels and meanings are those of the code's table."""
+    told = [
+        (_codes(row[0])[0], row[1], row[2])
+        for row in _rows(_section(RUNNING, "Metrics and health"))
+        if _codes(row[0])[0].startswith("interlock_")
+    ]
+    meant = [
+        (m.name, f"{m.type} by {', '.join(m.labels)}" if m.labels else m.type, m.meaning)
+        for m in METRICS
+    ]
+    assert told == meant
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_page_name)
+def test_verbs_that_pages_name_exist(page: Path) -> None:
+    """What a page tells to type, in code, is a verb of the command line."""
+    text = page.read_text()
+    code = [*re.findall(r"`([^`\n]+)`", text), *re.findall(r"^(?:    |\$ ).*", text, re.MULTILINE)]
+    code += [block for _, block in _blocks(page, "sh")]
+    verbs = {verb for part in code for verb in COMMAND.findall(part)}
+    assert verbs <= {*VERBS, "completion"}
+
+
+def _shell_lines(page: Path) -> list[str]:
+    lines = [line for _, block in _blocks(page, "sh") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("interlock ")]
+
+
+@pytest.mark.parametrize("line", _shell_lines(RUNNING))
+def test_commands_of_the_operators_page_parse(line: str) -> None:
+    """Every command line is one that the real parser takes."""
+    assert build_parser().parse_args(shlex.split(line)[1:]).run
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_page_name)
+def test_no_page_names_a_machine(page: Path) -> None:
+    """Paths of somebody's own machine mean nothing to a reader."""
+    assert not re.search(r"(?<![\w.])/(home|root|work|Users)/", page.read_text())
