@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InterlockError as error:
         complain(str(error))
         return EXIT_USAGE
+    except BrokenPipeError:
+        raise  # An OSError too, but no fault: `entry_point` ends quietly.
     except OSError as error:
         complain(f"interlock: {error}")
         return EXIT_RUNTIME
