@@ -6,10 +6,13 @@ In what is expected, `...` stands for anything within a line, and a line `...` f
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,6 +55,27 @@ def _pattern(expected: str) -> re.Pattern[str]:
     return re.compile("".join(parts))
 
 
+def _run(bash: str, script: str, folder: Path) -> str:
+    """What a shell prints; nothing that it started is left behind."""
+    settings = {k: v for k, v in os.environ.items() if not k.startswith("INTERLOCK_")}
+    settings["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), settings["PATH"]])
+    shell = subprocess.Popen(
+        [bash, "-c", script],
+        cwd=folder,
+        env=settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        printed, _ = shell.communicate(timeout=SECONDS_MAX)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait()
+    return printed.decode()
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A folder that looks like the checkout, in which files may be written."""
@@ -68,17 +92,7 @@ def test_the_page_does_what_it_says(copy: Path) -> None:
     commands = _commands((ROOT / "README.md").read_text())
     assert len(commands) > 5
     script = "".join(f"echo '{MARK}'\n{command.text}\n" for command in commands)
-    settings = {k: v for k, v in os.environ.items() if not k.startswith("INTERLOCK_")}
-    done = subprocess.run(
-        [bash, "-c", script],
-        cwd=copy,
-        env=settings,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=SECONDS_MAX,
-        check=False,
-    )
-    outputs = done.stdout.decode().split(f"{MARK}\n")[1:]
+    outputs = _run(bash, script, copy).split(f"{MARK}\n")[1:]
     for command, output in zip(commands, outputs, strict=True):
         assert _pattern(command.expected).fullmatch(output), f"$ {command.text}\n{output}"
 
