@@ -116,10 +116,9 @@ def open_service(
     pulse = Pulse(clock, settings.http_stall_limit_ns)
     is_live = not surroundings.is_finished_file
     teller = Teller(program, metrics, store, clock, warns_of_dormant=is_live)
-    engine = Engine(program, _engine_settings(settings, surroundings), scope_loader(store))
     loop = Loop(
         source=surroundings.source,
-        engine=engine,
+        engine=Engine(program, _engine_settings(settings, surroundings), scope_loader(store)),
         store=store,
         effects=effects,
         clock=clock,

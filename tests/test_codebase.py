@@ -29,7 +29,7 @@ SHARED_WITH_CLIENT = "interlock.control_record"
 DOORS = {
     "kafka": {"monitor/sources/kafka_door.py", "interlock/transport_kafka.py"},
     "prometheus_client": {"monitor/metrics.py"},
-    "sqlite3": {"monitor/store.py"},
+    "sqlite3": {"monitor/store.py", "monitor/store_rows.py", "monitor/store_schema.py"},
     "sklearn": set(),
 }
 FILE_LINES_MAX = 400
@@ -175,6 +175,9 @@ def test_no_broad_except_outside_the_loop() -> None:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ExceptHandler):
+                last = node.body[-1]
+                if isinstance(last, ast.Raise) and last.exc is None:
+                    continue  # It cleans up and lets the error go on.
                 names = {
                     n.id
                     for n in ast.walk(node.type or ast.Name("Exception"))
