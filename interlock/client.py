@@ -26,6 +26,7 @@ from .control_view import ControlFollower
 from .errors import SettingError
 from .event_json import Draft
 from .publisher import Limits, Publisher, Stats
+from .recorded_event import recorded_event
 from .session import Session, checked_name, checked_session_id
 from .transport import (
     CONTROL_TOPIC,
@@ -221,6 +222,22 @@ class Client:
                 self._oversize += event.is_oversize
                 self._cut += event.is_cut
         self._publisher.add(event.kind, len(event.rest), numbered)
+
+    def publish_recorded(self, event: bytes | Mapping[str, object]) -> None:
+        """Publish an event that happened elsewhere, as it stands; for backfills and tests.
+
+        It takes the way of every event: the same queue, batches, key and partition. What the
+        queue has no room for is shed: publish a long recording with `block_ms_max=60_000`, and
+        look at `stats().dropped`. A monitor believes the times in it only with `trust_ts`.
+
+        Raises
+        ------
+        SettingError
+            It is no event: `session`, `kind`, and `seq` or `id` must be there.
+        """
+        kind, message = recorded_event(event)
+        _finish_before_multiprocessing_does()
+        self._publisher.add(kind, len(message.value), lambda: message)
 
     def after_fork_in_child(self) -> None:
         """Begin anew in this process: own threads, own files, own sessions, nothing waiting."""

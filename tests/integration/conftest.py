@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import require_or_skip
 from tests.support.kafka_broker import Broker, start_broker, why_not_available
 
 
@@ -13,7 +14,7 @@ from tests.support.kafka_broker import Broker, start_broker, why_not_available
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     reason = why_not_available()
     if reason is not None:
-        pytest.skip(reason)
+        require_or_skip("kafka", reason)
     broker = start_broker(tmp_path_factory.mktemp("kafka"))
     yield broker
     broker.stop()

@@ -1,0 +1,56 @@
+"""An event that was recorded elsewhere -> a message as it stands: its own session, number, time.
+
+Recordings are not taken for granted: what could not be a client's own event is refused here,
+before it reaches a topic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from .errors import SettingError
+from .event_json import EVENT_BYTES_MAX
+from .session import checked_name, checked_session_id
+from .transport import Message
+
+
+class RecordedEvent(NamedTuple):
+    """The kind, which decides what is shed first, and the message, ready to be sent."""
+
+    kind: str
+    message: Message
+
+
+class _Place(msgspec.Struct):
+    """What an event needs to be given its partition and its place."""
+
+    session: str
+    kind: str
+    seq: int | None = None
+    id: str | None = None
+
+
+def recorded_event(event: bytes | Mapping[str, object]) -> RecordedEvent:
+    """Read the session and the kind; bytes are sent unchanged.
+
+    Raises
+    ------
+    SettingError
+        It is no JSON object with `session`, `kind`, and `seq` or `id`, or it is too large.
+    """
+    try:
+        value = event if isinstance(event, bytes) else msgspec.json.encode(event)
+        place = msgspec.json.decode(value, type=_Place)
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
+        # The text is not repeated: it may hold what nobody should read in a log.
+        raise SettingError(f"a recorded event cannot be read: {type(error).__name__}") from None
+    if place.seq is None and place.id is None:
+        raise SettingError("a recorded event needs `seq` or `id`")
+    if len(value) > EVENT_BYTES_MAX:
+        raise SettingError(f"a recorded event has more than {EVENT_BYTES_MAX} bytes")
+    if not checked_name(place.kind, "kind"):
+        raise SettingError("`kind` is empty")
+    return RecordedEvent(place.kind, Message(checked_session_id(place.session), value))
