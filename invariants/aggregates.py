@@ -203,12 +203,12 @@ def _numbers(sample: Sample) -> list[Number]:
 
 def compare_range(values: Range | None, operator: Operator, bound: Value) -> Truth:
     """`aggregate operator bound` where the aggregate lies anywhere in the range."""
+    if values is None:
+        return Truth.UNKNOWN
     limit = number(bound)
     if limit is None:
         if operator in ("==", "!="):
             return Truth.FALSE if operator == "==" else Truth.TRUE
-        return Truth.UNKNOWN
-    if values is None:
         return Truth.UNKNOWN
     least, greatest = values
     match operator:

@@ -24,6 +24,7 @@ from .core import (
     NotNode,
     OrNode,
     atoms,
+    binder,
     memories,
 )
 from .fact import Value
@@ -69,6 +70,8 @@ class Tables:
     """All that is known of an invariant before the first event."""
 
     violating: Node
+    binder: Node
+    """Makes the bindings for which the invariant may be judged."""
     trigger: Node | None
     eventually: Eventually | None
     memories: tuple[PastMemory, ...]
@@ -89,6 +92,7 @@ def build_tables(spec: InvariantSpec, limits: Limits) -> Tables:
     trigger_node = builder.node(asked) if asked is not None else None
     return Tables(
         violating=violating,
+        binder=binder(violating, len(variables)),
         trigger=trigger_node,
         eventually=eventually,
         memories=tuple(builder.memories),

@@ -194,10 +194,28 @@ def bindings(node: Node, now: Moment, width: int, bindings_max: int) -> Bindings
     `width` is the number of the invariant's variables. Envs may leave slots unbound where the
     node binds nothing there. Order is that of the event's values; there are no repeats.
     """
+    if width == 1 and type(node) is AtomNode and len(node.slots) == 1 and not node.constants:
+        fact = now.letter[node.predicate]
+        found = fact.values.get(node.slots[0][0], ()) if fact.truth else ()
+        return Bindings([(chosen,) for chosen in found])
     envs, is_cut = _bind(node, now, (UNBOUND,) * width, bindings_max)
     if len(envs) > 1:
         envs = list(dict.fromkeys(envs))
     return Bindings(envs, is_cut)
+
+
+def binder(node: Node, width: int) -> Node:
+    """A simpler node that makes at least the bindings of `node`: one atom that names them all.
+
+    What it makes too many is not triggered, so that nobody judges it.
+    """
+    members = node.members if isinstance(node, AndNode) else (node,)
+    for member in members:
+        if isinstance(member, AtomNode) and not member.constants:
+            slots = [slot for _, slot in member.slots]
+            if sorted(slots) == list(range(width)):
+                return member
+    return node
 
 
 def _bind(node: Node, now: Moment, start: Env, max_: int) -> tuple[list[Env], bool]:

@@ -177,7 +177,7 @@ class Automaton:
         width = len(self.tables.variables)
         if width == 0:
             return CLOSED
-        return bindings(self.tables.violating, now, width, self.limits.bindings_max)
+        return bindings(self.tables.binder, now, width, self.limits.bindings_max)
 
     def _judge(self, now: Moment, cells: Cells, is_verbose: bool) -> list[Verdict]:
         verdicts: list[Verdict] = []

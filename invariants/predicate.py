@@ -43,6 +43,13 @@ class Predicate:
         """Whether the fact of every event of that kind and tool is `NO_FACT`."""
         return self._when.fold(kind, tool) is False
 
+    def settled_fact(self, kind: str, tool: str) -> Fact | None:
+        """The fact of every event of that kind and tool, where it is the same; else None."""
+        holds = self._when.fold(kind, tool)
+        if holds is False:
+            return NO_FACT
+        return _PLAIN_TRUE if holds is True and not self._values else None
+
     def fact(self, view: EventView) -> Fact:
         """What the predicate says of an event; never raises."""
         holds = self._when.evaluate(view)

@@ -52,9 +52,13 @@ class Compiled:
 
 
 class Plan(NamedTuple):
-    """What an event of one kind and tool can concern: per file, live predicates; invariants."""
+    """What an event of one kind and tool can concern.
+
+    Per file: the predicates that must be asked (`live`), and the facts of all others (`settled`).
+    """
 
     live: tuple[Mapping[str, Predicate], ...]
+    settled: tuple[dict[str, Fact], ...]
     concerned: tuple[tuple[int, Route], ...]
     has_future: bool
     """Whether a verdict of one of them can be pending."""
@@ -97,14 +101,21 @@ class Program:
 
     def plan(self, kind: str, tool: str) -> Plan:
         """Which predicates and invariants an event of this kind and tool can concern."""
-        known = self._plans.get((kind, tool))
-        if known is not None:
-            return known
-        live = tuple(
-            {n: p for n, p in predicates.items() if not p.is_false_for(kind, tool)}
-            for predicates in self.predicates
-        )
-        names = [frozenset(predicates) for predicates in live]
+        planned = self._plans.get((kind, tool))
+        if planned is not None:
+            return planned
+        live: list[dict[str, Predicate]] = []
+        settled: list[dict[str, Fact]] = []
+        names: list[frozenset[str]] = []
+        for predicates in self.predicates:
+            known: dict[str, Fact] = {}
+            for name, predicate in predicates.items():
+                fact = predicate.settled_fact(kind, tool)
+                if fact is not None:
+                    known[name] = fact
+            settled.append(known)
+            live.append({name: p for name, p in predicates.items() if name not in known})
+            names.append(frozenset(n for n in predicates if known.get(n) is not NO_FACT))
         is_end = kind == "session.ended"
         routes = [
             (index, compiled.automaton.route(names[compiled.file_index], is_end=is_end))
@@ -114,7 +125,7 @@ class Program:
         has_future = any(
             self.invariants[index].automaton.tables.eventually is not None for index, _ in concerned
         )
-        plan = Plan(live, concerned, has_future)
+        plan = Plan(tuple(live), tuple(settled), concerned, has_future)
         if len(self._plans) < SHAPES_MAX:
             self._plans[kind, tool] = plan
         return plan
@@ -139,7 +150,8 @@ class Program:
             compiled = self.invariants[index]
             now = moments.get(compiled.file_index)
             if now is None:
-                letter = _Letter(plan.live[compiled.file_index], view)
+                letter = _Letter(plan.settled[compiled.file_index])
+                letter.live, letter.view = plan.live[compiled.file_index], view
                 is_end = record.kind == "session.ended"
                 now = Moment(progress.position, event.time_ns, event.id, letter, is_end)
                 moments[compiled.file_index] = now
@@ -193,22 +205,19 @@ class Program:
         return Progress(position, states, min(waiting) if waiting else None)
 
 
-class _Letter:
-    """What a file's predicates say of one event; each is evaluated once, when first asked."""
+class _Letter(dict[str, Fact]):
+    """What a file's predicates say of one event; each is evaluated once, when first asked.
 
-    __slots__ = ("_facts", "_live", "_view")
+    Begins as a copy of what is settled for the event's kind and tool.
+    """
 
-    def __init__(self, live: Mapping[str, Predicate], view: EventView) -> None:
-        self._live = live
-        self._view = view
-        self._facts: dict[str, Fact] = {}
+    __slots__ = ("live", "view")
 
-    def __getitem__(self, predicate: str, /) -> Fact:
-        fact = self._facts.get(predicate)
-        if fact is None:
-            live = self._live.get(predicate)
-            fact = NO_FACT if live is None else live.fact(self._view)
-            self._facts[predicate] = fact
+    live: Mapping[str, Predicate]
+    view: EventView
+
+    def __missing__(self, predicate: str) -> Fact:
+        fact = self[predicate] = self.live[predicate].fact(self.view)
         return fact
 
 

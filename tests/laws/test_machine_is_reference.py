@@ -14,7 +14,7 @@ from random import Random
 
 import pytest
 
-from invariants.formula.ast import Aggregate, AggregateComparison, Comparison, Formula, Variable
+from invariants.formula.ast import Aggregate, Comparison, Formula
 from invariants.formula.format import format_formula
 from invariants.machine import compile_invariant
 from invariants.moment import Moment
@@ -111,12 +111,10 @@ def test_machine(law: Law, has_overflow: bool, share: float) -> None:
 
 
 def is_known_to_differ(formula: Formula, has_overflow: bool) -> bool:
-    """Whether the machine is known to be wrong of such a formula; cases 33, 34 and 35 pin how."""
+    """Whether the machine is known to be too doubtful of such a formula; cases 33 and 35 pin how."""
     for node in nodes_of(formula):
         match node:
             case Aggregate(_, atom) if has_overflow and atom.arguments:
-                return True
-            case AggregateComparison(Aggregate("min" | "max" | "avg"), "==" | "!=", Variable()):
                 return True
             case _:
                 pass
