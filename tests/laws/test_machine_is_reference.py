@@ -111,7 +111,7 @@ def test_machine(law: Law, has_overflow: bool, share: float) -> None:
 
 
 def is_known_to_differ(formula: Formula, has_overflow: bool) -> bool:
-    """Whether the machine is known to be too doubtful of such a formula; cases 33 and 35 pin how."""
+    """Whether the machine is known to be too doubtful of it; cases 33 and 35 pin how."""
     for node in nodes_of(formula):
         match node:
             case Aggregate(_, atom) if has_overflow and atom.arguments:
