@@ -93,7 +93,11 @@ class KafkaPublisher:
                 f"{self._waiting_count} records were not acknowledged within {timeout_s:g} s"
             ) from None
         except KafkaError as error:
-            raise OSError(f"the broker did not take all records: {error}") from error
+            # The client itself lost count (a batch that it split, for example). Whatever was
+            # handed over since the last flush counts as not taken.
+            with self._lock:
+                self._failures_count = max(self._failures_count, 1)
+                self._failure = self._failure or error
         with self._lock:
             failure, count = self._failure, self._failures_count
             self._failure, self._failures_count = None, 0
@@ -101,7 +105,7 @@ class KafkaPublisher:
             # An idempotent producer that failed once fails every record from then on: the next
             # record gets a new one. What had been refused by then is counted in this error.
             self._let_go(0)
-            raise OSError(f"{count} records were not taken; the first: {failure}") from failure
+            raise OSError(f"at least {count} not taken; the first: {failure}") from failure
 
     def close(self) -> None:
         """Flush, then let go; raises OSError where that flush fails, and lets go all the same."""
