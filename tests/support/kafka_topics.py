@@ -90,3 +90,28 @@ def committed(bootstrap: str, group: str, topic: str, partition: int) -> int | N
     offset = consumer.committed(TopicPartition(topic, partition), timeout_ms=10_000)
     consumer.close()
     return None if offset is None else int(offset)
+
+
+def ends_of(bootstrap: str, topic: str) -> dict[int, int]:
+    """Where each partition of a topic ends now."""
+    consumer = open_consumer(bootstrap, {})
+    partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic)]
+    ends = consumer.end_offsets(partitions)
+    consumer.close()
+    return {partition.partition: int(end) for partition, end in ends.items()}
+
+
+def values_from(bootstrap: str, topic: str, starts: dict[int, int]) -> list[bytes]:
+    """All values from these offsets to the ends, a partition after the other, in order."""
+    consumer = open_consumer(bootstrap, {})
+    partitions = {TopicPartition(topic, number): start for number, start in starts.items()}
+    consumer.assign([*partitions])
+    ends = consumer.end_offsets([*partitions])
+    found: dict[int, list[bytes]] = {number: [] for number in starts}
+    for partition, start in partitions.items():
+        consumer.seek(partition, start)
+    while any(consumer.position(partition) < end for partition, end in ends.items()):
+        for partition, records in consumer.poll(500).items():
+            found[partition.partition] += [record.value for record in records]
+    consumer.close()
+    return [value for number in sorted(found) for value in found[number]]

@@ -6,8 +6,10 @@ They are read in place and never copied into the project.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+import msgspec
 
 from interlock import Client
 from tests.conftest import require_or_skip
@@ -44,11 +46,23 @@ def events(files: Sequence[Path]) -> Iterator[bytes]:
                 yield line.rstrip(b"\n")
 
 
-def publish(target: str, files: Sequence[Path]) -> int:
+def in_parts(files: Sequence[Path], count: int) -> list[list[bytes]]:
+    """The events cut into `count` parts such that every session goes through all of them."""
+    sessions: dict[str, list[bytes]] = {}
+    for event in events(files):
+        sessions.setdefault(msgspec.json.decode(event)["session"], []).append(event)
+    parts: list[list[bytes]] = [[] for _ in range(count)]
+    for session in sessions.values():
+        for number, event in enumerate(session):
+            parts[number * count // len(session)].append(event)
+    return parts
+
+
+def publish(target: str, recording: Iterable[bytes]) -> int:
     """Publish every event by our own client; how many there were. None may be shed or refused."""
     count = 0
     with Client(target, control=False, block_ms_max=60_000, linger_ms=5) as client:
-        for event in events(files):
+        for event in recording:
             client.publish_recorded(event)
             count += 1
         assert client.flush(120), client.stats()
