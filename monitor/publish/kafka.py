@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ..sources.kafka_door import KafkaError, KafkaTimeoutError, open_producer
@@ -21,6 +22,15 @@ BLOCK_MS: Final = 10_000
 DELIVERY_MS: Final = 60_000
 LINGER_MS: Final = 0  # A kill must not wait for company.
 CLOSE_S: Final = 10.0
+
+
+@dataclass(slots=True)
+class _Account:
+    """What became of the records of one producer; a later producer has an account of its own."""
+
+    waiting_count: int = 0
+    failures_count: int = 0
+    failure: BaseException | None = None
 
 
 class KafkaPublisher:
@@ -47,9 +57,7 @@ class KafkaPublisher:
     ) -> None:
         self._waiting_records_max = waiting_records_max
         self._lock = threading.Lock()
-        self._waiting_count = 0
-        self._failure: BaseException | None = None
-        self._failures_count = 0
+        self._account = _Account()
         self._open: Callable[[], Any] = lambda: open_producer(
             bootstrap,
             settings or {},
@@ -71,7 +79,7 @@ class KafkaPublisher:
     ) -> None:
         if self._is_closed:
             raise OSError("this publisher was closed")
-        if self._waiting_count >= self._waiting_records_max:
+        if self._account.waiting_count >= self._waiting_records_max:
             self.flush(BLOCK_MS / 1000)
         if self._producer is None:
             self._producer = self._open()
@@ -79,9 +87,10 @@ class KafkaPublisher:
             future = self._producer.send(topic, key=key.encode(), value=value, headers=[*headers])
         except (KafkaError, ValueError, TypeError) as error:
             raise OSError(f"`{topic}`: not handed over: {error}") from error
+        account = self._account
         with self._lock:
-            self._waiting_count += 1
-        future.add_both(self._settle, future)
+            account.waiting_count += 1
+        future.add_both(self._settle, (future, account))
 
     def flush(self, timeout_s: float) -> None:
         if self._producer is None:
@@ -89,21 +98,22 @@ class KafkaPublisher:
         try:
             self._producer.flush(timeout=timeout_s)
         except KafkaTimeoutError:
+            count = self._account.waiting_count
             raise TimeoutError(
-                f"{self._waiting_count} records were not acknowledged within {timeout_s:g} s"
+                f"{count} records were not acknowledged within {timeout_s:g} s"
             ) from None
         except KafkaError as error:
             # The client itself lost count (a batch that it split, for example). Whatever was
             # handed over since the last flush counts as not taken.
             with self._lock:
-                self._failures_count = max(self._failures_count, 1)
-                self._failure = self._failure or error
+                self._account.failures_count = max(self._account.failures_count, 1)
+                self._account.failure = self._account.failure or error
         with self._lock:
-            failure, count = self._failure, self._failures_count
-            self._failure, self._failures_count = None, 0
+            failure, count = self._account.failure, self._account.failures_count
         if failure is not None:
             # An idempotent producer that failed once fails every record from then on: the next
-            # record gets a new one. What had been refused by then is counted in this error.
+            # record gets a new one, and an account that late answers to the old one do not touch.
+            self._account = _Account()
             self._let_go(0)
             raise OSError(f"at least {count} not taken; the first: {failure}") from failure
 
@@ -115,7 +125,7 @@ class KafkaPublisher:
         try:
             self.flush(CLOSE_S)
         finally:
-            self._let_go(0 if self._waiting_count else CLOSE_S)
+            self._let_go(0 if self._account.waiting_count else CLOSE_S)
 
     def _let_go(self, timeout_s: float) -> None:
         producer, self._producer = self._producer, None
@@ -123,10 +133,11 @@ class KafkaPublisher:
             with contextlib.suppress(KafkaError):
                 producer.close(timeout=timeout_s)
 
-    def _settle(self, future: Any, _: object) -> None:
+    def _settle(self, sent: tuple[Any, _Account], _: object) -> None:
         """On the client's thread, once per record."""
+        future, account = sent
         with self._lock:
-            self._waiting_count -= 1
+            account.waiting_count -= 1
             if future.failed():
-                self._failures_count += 1
-                self._failure = self._failure or future.exception
+                account.failures_count += 1
+                account.failure = account.failure or future.exception
