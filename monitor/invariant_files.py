@@ -5,11 +5,11 @@ Reads nothing but `*.yaml` and `*.yml` below the folder, in the order of their n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from invariants.check import check_specs
+from invariants import check
 from invariants.errors import ConfigError, Fault, Place, SpecError
-from invariants.load import load_spec
 from invariants.spec import Spec
 
 FILE_BYTES_MAX = 1 << 20
@@ -31,21 +31,25 @@ def spec_paths(location: Path) -> list[Path]:
 
 
 def examine(location: Path) -> tuple[list[Spec], list[Fault]]:
-    """All files at a path, and every fault of every file at once; warnings among them."""
-    specs: list[Spec] = []
+    """All files at a path, and every fault of every file at once; warnings among them.
+
+    Where a fault is an error there are no specifications.
+    """
+    texts: list[tuple[str, str]] = []
     faults: list[Fault] = []
     for path in spec_paths(location):
         text, fault = _read(path)
-        if fault is not None:
+        if fault is None:
+            texts.append((str(path), text))
+        else:
             faults.append(fault)
-            continue
-        spec, found = load_spec(text, str(path))
-        faults += found
-        if spec is not None:
-            specs.append(spec)
-    faults += check_specs(specs)
-    faults = list(dict.fromkeys(faults))
-    return specs, sorted(faults, key=lambda fault: (fault.file, fault.place, fault.code))
+    specs: Sequence[Spec] = ()
+    try:
+        specs, warnings = check.read_specs(texts)
+        faults += warnings
+    except SpecError as error:
+        faults += error.faults
+    return list(specs), sorted(faults, key=lambda fault: (fault.file, fault.place, fault.code))
 
 
 def read_specs(location: Path) -> list[Spec]:

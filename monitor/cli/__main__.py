@@ -10,13 +10,14 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
 from invariants.errors import InterlockError
 from monitor.cli.screen import EXIT_RUNTIME, EXIT_USAGE, complain
 
-VERBS = ("run", "check", "test", "schema")
+VERBS = ("run", "check", "test", "explain", "findings", "control", "schema", "kafka", "bench")
 SHIPPED = ("invariants", "detectors", "monitor", "replay", "interlock")
 
 
@@ -26,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="interlock",
         description="Holds what AI agents do against invariants, and stops those that break them.",
     )
+    parser.add_argument("--version", action="version", version=f"interlock {_version()}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
     for verb in VERBS:
         import_module(f"monitor.cli.{verb}").add(verbs)
@@ -64,6 +66,13 @@ def entry_point() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
+
+
+def _version() -> str:
+    try:
+        return version("interlock")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _completion(arguments: argparse.Namespace) -> int:

@@ -35,8 +35,6 @@ def run(arguments: argparse.Namespace) -> int:
         for fault in faults:
             say(str(fault))
         warnings_count = len(faults) - len(errors)
-        say(
-            f"{invariants_count} invariant(s) in {len(specs)} file(s): "
-            f"{len(errors)} error(s), {warnings_count} warning(s)"
-        )
+        read = f"{invariants_count} invariant(s) in {len(specs)} file(s): " if not errors else ""
+        say(f"{read}{len(errors)} error(s), {warnings_count} warning(s)")
     return EXIT_USAGE if errors else EXIT_FINE

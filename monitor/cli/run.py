@@ -10,7 +10,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -23,11 +23,13 @@ from monitor.finding import Finding
 from monitor.finding_text import line
 from monitor.log import configure_log
 from monitor.log import say as log
-from monitor.service import Service, open_service
 from monitor.settings import Settings
 from monitor.sources.address import FileAddress, parse_source_url
 from monitor.sources.files import FileSource
 from monitor.store_records import Committed
+
+if TYPE_CHECKING:
+    from monitor.service import Service
 
 PROGRESS_EVERY_S: Final = 1.0
 
@@ -70,6 +72,9 @@ def _for_file(settings: Settings, stack: ExitStack) -> Settings:
 
 
 def _watch(settings: Settings, output: str, stack: ExitStack) -> int:
+    # The whole monitor, with its store, metrics and clients: other verbs do not wait for it.
+    from monitor.service import open_service
+
     printer = _Printer(output)
     service = open_service(settings, SystemClock(), stack, printer.take)
     printer.attach(service)

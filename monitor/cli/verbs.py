@@ -17,3 +17,12 @@ def with_output(parser: argparse.ArgumentParser) -> None:
         default="text",
         help="text for people (default) or JSON for programs",
     )
+
+
+def with_state_dir(parser: argparse.ArgumentParser) -> None:
+    """Verbs that read what a monitor has stored."""
+    parser.add_argument(
+        "--state-dir",
+        default="interlock-state",
+        help="the state directory of the monitor (interlock-state)",
+    )

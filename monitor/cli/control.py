@@ -1,0 +1,150 @@
+"""`interlock control`: who is stopped, and an operator's hand on it.
+
+The reason that an operator gives is not put on the control topic, which other agents can read:
+it is printed, and written to the log of whoever keeps this command's output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import time
+from contextlib import closing
+from typing import Final, get_args
+
+import msgspec
+
+from interlock.control_record import TARGET_KINDS, ControlRecord, ControlState, ControlView
+from invariants.errors import ConfigError
+from monitor.cli.screen import EXIT_FINE, say, say_json, table
+from monitor.cli.verbs import Verbs, with_output
+from monitor.config import load_settings
+from monitor.finding_text import time_text, visible
+from monitor.opening import open_control
+from monitor.setting import UNITS_NS
+from monitor.sources.address import parse_source_url
+from monitor.topics import CONTROL
+
+READ_S: Final = 30.0
+FLUSH_S: Final = 30.0
+VERB_STATES: Final[dict[str, ControlState]] = {
+    "quarantine": "quarantined",
+    "release": "active",
+    "kill": "killed",
+}
+
+
+def add(verbs: Verbs) -> None:
+    """Declare the verb and its parts."""
+    parser = verbs.add_parser(
+        "control",
+        help="list, quarantine, release or kill",
+        description="Reads and writes the control topic, which guards and gates obey. "
+        "Example: interlock control release session:coding-1-76f7c4 --source log:DIR",
+    )
+    parts = parser.add_subparsers(title="parts", required=True, metavar="PART")
+    lister = parts.add_parser("list", help="every standing record")
+    lister.set_defaults(run=run_list)
+    commands = [lister]
+    for name in VERB_STATES:
+        command = parts.add_parser(name, help=f"{name} a target")
+        command.add_argument(
+            "target", help="session:ID, principal:NAME, agent:ID, tool:NAME, global"
+        )
+        command.add_argument("--reason", default="", help="for people; not put on the topic")
+        if name == "quarantine":
+            command.add_argument("--ttl", help="how long it lasts, as in 30m (until released)")
+        command.set_defaults(run=run_write, part=name)
+        commands.append(command)
+    for command in commands:
+        command.add_argument("--source", required=True, help="kafka://HOST:PORT or log:DIR")
+        command.add_argument("--config", help="a YAML file with settings")
+        with_output(command)
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    """Print what stands."""
+    settings = load_settings(arguments.config)
+    reader, publisher = open_control(parse_source_url(arguments.source), settings, "operator")
+    with closing(publisher), closing(reader):
+        view = _read(reader.read_to_end(READ_S))
+    _print(view, arguments.output)
+    return EXIT_FINE
+
+
+def run_write(arguments: argparse.Namespace) -> int:
+    """Write one record, make sure of it, and print what stands now."""
+    target = _target(arguments.target)
+    now_ns = time.time_ns()
+    ttl_ns = _ttl_ns(getattr(arguments, "ttl", None))
+    record = ControlRecord(
+        state=VERB_STATES[arguments.part],
+        issued_at=now_ns,
+        expires_at=None if ttl_ns is None else now_ns + ttl_ns,
+        issuer=f"operator-{getpass.getuser()}",
+        epoch=now_ns // 1_000_000,
+    )
+    settings = load_settings(arguments.config)
+    reader, publisher = open_control(parse_source_url(arguments.source), settings, "operator")
+    with closing(publisher), closing(reader):
+        publisher.publish(CONTROL, target, msgspec.json.encode(record))
+        publisher.flush(FLUSH_S)
+        view = _read(reader.read_to_end(READ_S))
+    standing = view.records().get(target)
+    if standing != record:
+        raise OSError(f"`{target}` was written, and another record stands: look at `control list`")
+    if arguments.output == "json":
+        say_json({"target": target, **msgspec.to_builtins(record), "reason": arguments.reason})
+    else:
+        reason = f" ({visible(arguments.reason)})" if arguments.reason else ""
+        say(f"{visible(target)} is {record.state} now{reason}")
+    return EXIT_FINE
+
+
+def _read(entries: list[tuple[str, bytes | None]]) -> ControlView:
+    view = ControlView()
+    for key, value in entries:
+        view.apply(key, value)
+    return view
+
+
+def _print(view: ControlView, output: str) -> None:
+    now_ns = time.time_ns()
+    records = sorted(view.records().items())
+    if output == "json":
+        say_json([{"target": key, **msgspec.to_builtins(record)} for key, record in records])
+        return
+    rows = [("target", "state", "since", "until", "issuer", "incident")]
+    for key, record in records:
+        until = "" if record.expires_at is None else time_text(record.expires_at)
+        is_over = record.expires_at is not None and record.expires_at <= now_ns
+        state = f"{record.state} (over)" if is_over and record.state != "killed" else record.state
+        issued = time_text(record.issued_at)
+        rows.append(
+            (visible(key, 80), state, issued, until, visible(record.issuer), record.incident)
+        )
+    for text in table(rows):
+        say(text)
+    if view.heartbeat_ns is not None:
+        say(f"the monitor's last sign of life: {time_text(view.heartbeat_ns)}")
+
+
+def _target(text: str) -> str:
+    kind, colon, name = text.partition(":")
+    if text == "global" or (colon and name and kind in TARGET_KINDS):
+        return text
+    kinds = ", ".join(f"`{k}:...`" for k in TARGET_KINDS if k != "global")
+    raise ConfigError(f"`{text[:80]}` is no target; write {kinds} or `global`")
+
+
+def _ttl_ns(text: str | None) -> int | None:
+    if text is None:
+        return None
+    for unit in sorted(UNITS_NS, key=len, reverse=True):
+        number = text.removesuffix(unit)
+        if number != text and number.isascii() and number.isdigit() and int(number) > 0:
+            return int(number) * UNITS_NS[unit]
+    raise ConfigError(f"`--ttl {text[:40]}` is no duration; write a number and a unit, as in 30m")
+
+
+assert set(VERB_STATES.values()) == set(get_args(ControlState)), "every state has its verb"

@@ -1,0 +1,137 @@
+"""`interlock explain`: a finding, or an invariant, in words for whoever must answer for it."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from invariants.binding import free_variables, trigger, violating_formula
+from invariants.compile import build_tables
+from invariants.formula.format import format_duration, format_formula
+from invariants.limits import DEFAULT_LIMITS
+from invariants.spec import InvariantSpec, Spec
+from monitor.cli.findings import NotFoundError, as_json, find, open_store
+from monitor.cli.screen import EXIT_FINE, say, say_json
+from monitor.cli.verbs import Verbs, with_output, with_state_dir
+from monitor.finding_text import page
+from monitor.invariant_files import read_specs
+
+
+def add(verbs: Verbs) -> None:
+    """Declare the verb."""
+    parser = verbs.add_parser(
+        "explain",
+        help="explain a finding or an invariant",
+        description="With the id of a finding (or its beginning): what happened, because of which "
+        "events, and what was done. With the id of an invariant and --invariants: what it asks. "
+        "Example: interlock explain f-3b467d --state-dir interlock-state",
+    )
+    parser.add_argument("subject", help="a finding's id (`f-...`) or an invariant's")
+    parser.add_argument("--invariants", type=Path, help="a file, or a folder of *.yaml files")
+    with_state_dir(parser)
+    with_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Explain what was named."""
+    specs = read_specs(arguments.invariants) if arguments.invariants else []
+    owners = {i.id: (spec, i) for spec in specs for i in spec.invariants}
+    if arguments.subject in owners:
+        return _explain_invariant(*owners[arguments.subject], arguments.output)
+    if not arguments.subject.startswith("f-"):
+        raise NotFoundError(
+            f"`{arguments.subject[:60]}` is no finding, and no invariant of `--invariants`; "
+            "findings begin with `f-`"
+        )
+    with closing(open_store(arguments.state_dir)) as store:
+        stored = find(store, arguments.subject)
+        actions = store.actions_of(stored.finding.id)
+    finding = stored.finding
+    invariant = owners.get(finding.invariant)
+    if arguments.output == "json":
+        content = as_json(stored)
+        content["actions"] = [msgspec.to_builtins(a.action) for a in actions]
+        if invariant is not None:
+            content["explanation"] = _facts(*invariant)
+        say_json(content)
+        return EXIT_FINE
+    for text in page(finding, actions):
+        say(text)
+    if invariant is not None:
+        say("  the invariant:")
+        for text in _lines(*invariant):
+            say(f"    {text}")
+    say(f"  more: interlock findings list --session {finding.session!r}")
+    return EXIT_FINE
+
+
+def _explain_invariant(spec: Spec, invariant: InvariantSpec, output: str) -> int:
+    if output == "json":
+        say_json(_facts(spec, invariant))
+    else:
+        for text in _lines(spec, invariant):
+            say(text)
+    return EXIT_FINE
+
+
+def _facts(spec: Spec, invariant: InvariantSpec) -> dict[str, Any]:
+    """What there is to know of an invariant before any event."""
+    violating = violating_formula(invariant)
+    tables = build_tables(invariant, DEFAULT_LIMITS)
+    asked = trigger(violating)
+    waits = tables.eventually
+    high_ns = waits.window.high_ns if waits is not None else None
+    return {
+        "id": invariant.id,
+        "file": spec.file,
+        "summary": invariant.summary,
+        "severity": invariant.severity,
+        "mode": invariant.mode,
+        "respond": list(invariant.respond),
+        "on_unknown": invariant.on_unknown,
+        "formula": f"{invariant.form}: {format_formula(invariant.formula)}",
+        "violating": format_formula(violating),
+        "trigger": None if asked is None else format_formula(asked),
+        "variables": sorted(free_variables(violating)),
+        "waits_for": None if waits is None else waits.text,
+        "waits_at_most": None if high_ns is None else format_duration(high_ns),
+        "memories": [memory.text for memory in tables.memories],
+        "predicates": {p.name: p.when.text for p in spec.predicates if p.name in tables.predicates},
+        "examples": [example.name for example in invariant.examples],
+    }
+
+
+def _lines(spec: Spec, invariant: InvariantSpec) -> list[str]:
+    facts = _facts(spec, invariant)
+    lines = [f"{facts['id']} ({facts['severity']}, mode {facts['mode']}): {facts['summary']}"]
+    lines.append(f"  written     {facts['formula']}")
+    lines.append(f"  violated    where this is true: {facts['violating']}")
+    lines.append(f"  judged      {_judged(facts['trigger'])}")
+    if facts["variables"]:
+        lines.append(f"  for each    {', '.join(facts['variables'])} that such an event names")
+    if facts["waits_for"]:
+        until = facts["waits_at_most"]
+        limit = f"within {until}" if until else "until the session ends"
+        lines.append(f"  waits       for {facts['waits_for']}, {limit}")
+    lines += [f"  remembers   {text}" for text in facts["memories"]]
+    lines.append(f"  if unknown  {_unknown(facts['on_unknown'])}")
+    lines.append(f"  then        {', '.join(facts['respond'])}")
+    lines.append("  predicates")
+    lines += [f"    {name}: {when}" for name, when in facts["predicates"].items()]
+    lines += [f"  example     {name}" for name in facts["examples"]]
+    return lines
+
+
+def _judged(asked: str | None) -> str:
+    return "at every event" if asked is None else f"at events where {asked}"
+
+
+def _unknown(on_unknown: str) -> str:
+    if on_unknown == "violate":
+        return "what cannot be told counts as violated"
+    return "what cannot be told is reported as inconclusive"

@@ -1,0 +1,103 @@
+"""`interlock findings`: what was found, from the monitor's store; also while it runs."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from invariants.errors import InterlockError
+from monitor.cli.screen import EXIT_FINE, coloured, say, say_json
+from monitor.cli.verbs import Verbs, with_output, with_state_dir
+from monitor.clock import SystemClock
+from monitor.finding import SEVERITIES
+from monitor.finding_text import line, page
+from monitor.store import STORE_FILE, Store
+from monitor.store_records import FindingFilter, StoredFinding
+
+
+def add(verbs: Verbs) -> None:
+    """Declare the verb and its two parts."""
+    parser = verbs.add_parser(
+        "findings",
+        help="list and show findings",
+        description="Reads the store of a monitor, which may be running. "
+        "Example: interlock findings list --severity critical",
+    )
+    parts = parser.add_subparsers(title="parts", required=True, metavar="list|show")
+    lister = parts.add_parser("list", help="findings, the newest first")
+    lister.add_argument("--session", default="", help="of this session only")
+    lister.add_argument("--invariant", default="", help="of this invariant only")
+    lister.add_argument("--severity", choices=SEVERITIES, help="of this severity only")
+    lister.add_argument("--limit", type=int, default=50, help="at most so many (50)")
+    shower = parts.add_parser("show", help="all about one finding")
+    shower.add_argument("id", help="its id, or the beginning of it")
+    for part, run in ((lister, run_list), (shower, run_show)):
+        with_state_dir(part)
+        with_output(part)
+        part.set_defaults(run=run)
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    """Print findings that match."""
+    wanted = FindingFilter(
+        session=arguments.session,
+        invariant=arguments.invariant,
+        severity=arguments.severity,
+        limit=max(arguments.limit, 1),
+    )
+    with closing(open_store(arguments.state_dir)) as store:
+        found = store.findings(wanted)
+    if arguments.output == "json":
+        say_json([as_json(stored) for stored in found])
+    else:
+        for stored in found:
+            say(coloured(line(stored.finding), stored.finding.severity))
+        say(f"{len(found)} finding(s)")
+    return EXIT_FINE
+
+
+def run_show(arguments: argparse.Namespace) -> int:
+    """Print everything about one finding."""
+    with closing(open_store(arguments.state_dir)) as store:
+        stored = find(store, arguments.id)
+        actions = store.actions_of(stored.finding.id)
+    if arguments.output == "json":
+        say_json({**as_json(stored), "actions": [msgspec.to_builtins(a.action) for a in actions]})
+    else:
+        for text in page(stored.finding, actions):
+            say(text)
+    return EXIT_FINE
+
+
+def open_store(state_dir: str) -> Store:
+    """The store of a state directory, to read only."""
+    path = Path(state_dir) / STORE_FILE
+    if not path.exists():
+        raise NotFoundError(
+            f"`{state_dir}` holds no store; name the `--state-dir` of a monitor that has run"
+        )
+    return Store(path, clock=SystemClock(), is_read_only=True)
+
+
+def find(store: Store, prefix: str) -> StoredFinding:
+    """The one finding whose id begins so. Raises NotFoundError where there is none, or several."""
+    found = store.findings(FindingFilter(id_prefix=prefix, limit=2))
+    if not found:
+        raise NotFoundError(f"no finding has an id that begins with `{prefix[:60]}`")
+    if len(found) > 1:
+        raise NotFoundError(f"more than one finding begins with `{prefix[:60]}`; give more of it")
+    return found[0]
+
+
+def as_json(stored: StoredFinding) -> dict[str, Any]:
+    """A finding for programs, with when it was stored and whether it was published."""
+    content: dict[str, Any] = msgspec.to_builtins(stored.finding)
+    return {**content, "stored_ns": stored.stored_ns, "is_published": stored.is_published}
+
+
+class NotFoundError(InterlockError):
+    """What was asked for by name is not there."""

