@@ -1,0 +1,135 @@
+"""`interlock bench`: what an event costs, and how long a violation takes to stop its session."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from invariants.errors import ConfigError
+from monitor.bench.engine import EngineFigures, measure_engine
+from monitor.cli.screen import EXIT_FINE, say, say_json
+from monitor.cli.verbs import Verbs, with_output
+
+EVENTS_COUNT: Final = 100_000
+SESSIONS_COUNT: Final = 300
+
+
+def add(verbs: Verbs) -> None:
+    """Declare the verb and its two measurements."""
+    parser = verbs.add_parser(
+        "bench",
+        help="measure the engine, or the way from a violation to a refused call",
+        description="Measures on this machine, now. Compare figures of one run with each other; "
+        "docs/benchmarks.md says how they were taken elsewhere.",
+    )
+    kinds = parser.add_subparsers(title="measurements", required=True, metavar="WHAT")
+    engine = kinds.add_parser("engine", help="the cost of an event against bare JSON decoding")
+    engine.add_argument("--events", type=_positive, default=EVENTS_COUNT, metavar="N")
+    with_output(engine)
+    engine.set_defaults(run=_run_engine)
+    kill_switch = kinds.add_parser(
+        "kill-switch", help="from the event that breaks an invariant to the first refusal, on Kafka"
+    )
+    kill_switch.add_argument("--kafka", metavar="HOST:PORT", help="a broker that may be used")
+    kill_switch.add_argument("--sessions", type=_positive, default=SESSIONS_COUNT, metavar="N")
+    kill_switch.add_argument(
+        "--backlog", type=_positive, default=None, metavar="N", help="events for the maximum rate"
+    )
+    with_output(kill_switch)
+    kill_switch.set_defaults(run=_run_kill_switch)
+
+
+def _run_engine(arguments: argparse.Namespace) -> int:
+    figures = measure_engine(arguments.events)
+    if arguments.output == "json":
+        say_json(asdict(figures))
+    else:
+        say(_engine_text(figures))
+    return EXIT_FINE
+
+
+def _engine_text(figures: EngineFigures) -> str:
+    return (
+        f"{figures.ratio_to_decode:g} times bare decoding "
+        f"({figures.ns_per_event} ns an event: {figures.ns_per_event_decode} to decode, "
+        f"{figures.ns_per_event_engine} in the engine; bare decoding "
+        f"{figures.ns_per_event_decode_bare})\n"
+        f"{figures.events_per_second} events/s: {figures.events} events of "
+        f"{figures.event_bytes} bytes, {figures.invariants} invariants, "
+        f"{figures.findings} findings"
+    )
+
+
+def _run_kill_switch(arguments: argparse.Namespace) -> int:
+    # Kafka's client takes long to import.
+    from monitor.bench.kill_switch import BACKLOG_EVENTS, Latencies, measure_kill_switch
+
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="interlock-bench-")))
+        bootstrap = arguments.kafka or _own_broker(folder / "broker", stack)
+        figures = measure_kill_switch(
+            bootstrap, folder, arguments.sessions, arguments.backlog or BACKLOG_EVENTS
+        )
+    if arguments.output == "json":
+        say_json(asdict(figures))
+        return EXIT_FINE
+
+    def told(of: Latencies) -> str:
+        return (
+            f"p50 {of.p50_ms} ms, p99 {of.p99_ms} ms, worst {of.worst_ms} ms "
+            f"({of.sessions} sessions, {of.missed} never refused)"
+        )
+
+    say(f"idle:      {told(figures.idle)}")
+    say(f"half load: {told(figures.half_load)}")
+    say(
+        f"maximum rate {figures.maximum_rate_events_per_second} events/s "
+        f"({figures.maximum_rate_method}); load {figures.half_load_events_per_second} events/s; "
+        f"fsync {figures.fsync_p50_ms} ms"
+    )
+    return EXIT_FINE
+
+
+def _own_broker(directory: Path, stack: ExitStack) -> str:
+    """A broker for this run alone, by what the tests of a checkout use.
+
+    Raises
+    ------
+    ConfigError
+        This is no checkout, or `java` or `mvn` is missing.
+    """
+    path = Path(__file__).resolve().parents[2] / "tests" / "support" / "kafka_broker.py"
+    if not path.is_file():
+        raise ConfigError(
+            "no broker: name one with `--kafka HOST:PORT`, or run this in a checkout of Interlock"
+        )
+    kafka_broker = _load(path)
+    reason = kafka_broker.why_not_available()
+    if reason is not None:
+        raise ConfigError(f"no broker: {reason}; or name one with `--kafka HOST:PORT`")
+    broker = kafka_broker.start_broker(directory)
+    stack.callback(broker.stop)
+    return str(broker.bootstrap)
+
+
+def _load(path: Path) -> Any:
+    """A module by its file: an installed package of another project may be called `tests`."""
+    spec = importlib.util.spec_from_file_location("interlock_kafka_broker", path)
+    assert spec is not None and spec.loader is not None, "the file is there"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"`{text}`: expected 1 or more")
+    return number
