@@ -15,9 +15,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,7 @@ import msgspec
 
 from interlock.client import Client
 from invariants.errors import ConfigError, InterlockError
-from monitor.bench.workload import make_events
+from monitor.bench.workload import SESSIONS_COUNT, make_events
 from monitor.clock import SystemClock
 from monitor.sources.kafka_door import open_admin, open_consumer
 from monitor.sources.kafka_topics import init_topics
@@ -38,6 +39,14 @@ PACE_S: Final = 0.01
 LOOK_EVERY_S: Final = 0.02
 WARM_UP_SHARE: Final = 0.25
 """Of the backlog, before the rate is taken: what a process does once is not its rate."""
+
+BLOCK_EVENTS: Final = 50 * SESSIONS_COUNT
+RENAMED: Final = (
+    (b'"tool":"shell.run"', b'"tool":"shell_run"'),
+    (b'"tool":"db.query"', b'"tool":"db_query"'),
+    (b'"tool":"db.delete"', b'"tool":"db_delete"'),
+    (b'"kind":"approval.granted"', b'"kind":"approval.requested"'),
+)
 
 RATE_METHOD: Final = (
     "the monitor alone works off a backlog published before it started; records stored per second "
@@ -99,7 +108,7 @@ def measure_kill_switch(
     init_topics(bootstrap, partitions, -1, topics={topic: POLICIES[EVENTS]})
     target = f"kafka://{bootstrap}/{topic}"
     try:
-        _publish(target, _events("b", backlog_events))
+        _publish(target, islice(_events("backlog"), backlog_events))
         with _monitor(bootstrap, topic, folder) as monitor:
             rate = _drain_rate(monitor, topic, folder, backlog_events)
             idle = _kills(target, sessions_count, 1, monitor)
@@ -143,24 +152,21 @@ def latencies(took_ns: Sequence[int | None]) -> Latencies:
     )
 
 
-def _events(phase: str, count: int) -> list[bytes]:
-    """Events of the engine's bench in sessions of this phase's own (five characters).
+def _events(phase: str) -> Iterator[bytes]:
+    """Events of the engine's bench without end, in sessions of fifty events named after the phase.
 
-    The tools of the invariants that those events break by the hundred are renamed, so that one
-    event in some thousands gives a finding: what is measured is a watch, not a flood of alerts.
+    The tools of the invariants that those events break by the hundred are renamed, and nobody
+    grants himself an approval: what is measured is a watch, not a flood of alerts.
     """
-    renamed = (
-        (b'"session":"bench', f'"session":"{phase:x>5}'.encode()),
-        (b'"tool":"shell.run"', b'"tool":"shell_run"'),
-        (b'"tool":"db.query"', b'"tool":"db_query"'),
-    )
-    events = make_events(count)
-    for old, new in renamed:
-        events = [event.replace(old, new) for event in events]
-    return events
+    block = make_events(BLOCK_EVENTS)
+    for old, new in RENAMED:
+        block = [event.replace(old, new) for event in block]
+    for number in count():
+        name = f'"session":"{phase}-{number}'.encode()
+        yield from (event.replace(b'"session":"bench', name) for event in block)
 
 
-def _publish(target: str, events: Sequence[bytes]) -> None:
+def _publish(target: str, events: Iterable[bytes]) -> None:
     with Client(target, control=False, block_ms_max=60_000, linger_ms=5) as client:
         for event in events:
             client.publish_recorded(event)
@@ -263,17 +269,13 @@ class _Load:
         self._thread.join()
 
     def _run(self) -> None:
-        sent, block = 0, 20_000
-        coming = iter(_events("L0", block))
+        sent = 0
+        coming = _events("load")
         with Client(self._target, control=False, block_ms_max=1_000) as client:
             began = time.monotonic()
             while not self._stopping.wait(PACE_S):
                 due = int((time.monotonic() - began) * self._wanted_rate) - sent
-                for _ in range(due):
-                    event = next(coming, None)
-                    if event is None:
-                        coming = iter(_events(f"L{(sent // block)}", block))
-                        event = next(coming)
+                for event in islice(coming, max(0, due)):
                     client.publish_recorded(event)
                     sent += 1
             lasted_s = time.monotonic() - began

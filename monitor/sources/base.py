@@ -54,7 +54,9 @@ class Frontier:
     lag_records: int = 0
 
 
-NoticeKind = Literal["truncated", "replaced", "removed", "torn", "unreadable", "refused", "stalled"]
+NoticeKind = Literal[
+    "truncated", "replaced", "removed", "torn", "unreadable", "refused", "stalled", "reread"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Notice:
     left an unfinished line. `unreadable`: what stands from `from_offset` up to `to_offset` could
     not be read and was passed over. `refused`: a file that is none of ours (link, pipe, name, one
     too many) is not read. `stalled`: the client had stopped fetching and was built anew.
+    `reread`: another member of the group had read up to `to_offset`, and the store here knows
+    nothing of it: what was told and stopped there will be told and stopped again.
     """
 
     kind: NoticeKind

@@ -37,7 +37,7 @@ from .kafka_door import (
     UnsupportedCodecError,
     open_consumer,
 )
-from .kafka_streams import Held, frontier, to_record, told, truncated
+from .kafka_streams import Held, frontier, reread, to_record, told, truncated
 from .kafka_tap import FetchTap
 from .kafka_together import TogetherAssignor
 from .kafka_topics import check_topics
@@ -241,6 +241,9 @@ class KafkaSource:
             held.position = wanted if starts[tp] <= wanted <= ends[tp] else starts[tp]
             if held.position != wanted:
                 notices.append(truncated(held.stream, wanted, starts[tp], ends[tp]))
+            if held.stream not in self._positions and ends[tp] > starts[tp]:
+                told_before = reread(self._consumer, tp, held.stream, starts[tp])
+                notices += [told_before] if told_before is not None else []
             held.known_end, held.is_placed = ends[tp], True
             self._consumer.seek(tp, held.position)
             self._consumer.resume(tp)

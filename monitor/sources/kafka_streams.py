@@ -15,6 +15,7 @@ from .kafka_door import AuthorizationError, FencedInstanceIdError, KafkaError
 
 LOG_APPEND_TIME: Final = 1
 MILLISECOND_NS: Final = 1_000_000
+COMMITTED_MS: Final = 2_000
 
 
 @dataclass(slots=True)
@@ -67,3 +68,14 @@ def truncated(stream: Stream, wanted: int, start: int, end: int) -> Notice:
     what = "is gone by retention" if wanted < start else f"lies beyond the end ({end})"
     detail = f"offset {wanted} {what}; reading goes on at {start}"
     return Notice("truncated", stream, wanted, start, detail)
+
+def reread(consumer: Any, partition: Any, stream: Stream, start: int) -> Notice | None:
+    """What to say of a stream that this store does not know, and another member had read."""
+    try:
+        offset = consumer.committed(partition, timeout_ms=COMMITTED_MS)
+    except KafkaError:
+        return None  # Advisory, as all committed offsets are: the reading is the same.
+    if offset is None or offset <= start:
+        return None
+    detail = f"another monitor had read up to {offset}; it is read again from {start}"
+    return Notice("reread", stream, start, offset, detail)

@@ -155,13 +155,14 @@ def disturbed(
     """Read the topic with as many ends in the middle as told; how many findings came twice."""
     draw = random.Random(SEED)
     starts = ends_of(recording.bootstrap, FINDINGS)
-    points = sorted(draw.uniform(0.02, 0.95) for _ in ends)
+    # One in each stretch of the topic, so that they do not fall together.
+    points = [(n + draw.uniform(0.1, 0.9)) / (len(ends) + 0.5) for n in range(len(ends))]
     running.append(monitor)
     for how, point in zip(ends, points, strict=True):
         monitor.start()
         monitor.wait_for(recording.topic, int(point * recording.events_count))
         # Anywhere in the turn of the loop: before and after the commit, while publishing.
-        time.sleep(draw.uniform(0, 0.3))
+        time.sleep(draw.uniform(0, 0.1))
         monitor.stop() if how == "SIGTERM" else monitor.kill()
     monitor.start()
     wait_until_done([monitor], recording.topic, ends_of(recording.bootstrap, recording.topic))

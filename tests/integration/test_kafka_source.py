@@ -80,6 +80,28 @@ def test_the_stores_position_beats_the_committed_one(kafka_broker: Broker) -> No
     assert not any(poll.notices for poll in polls)
 
 
+def test_what_another_member_had_read_is_read_again_and_said(kafka_broker: Broker) -> None:
+    """A store that knows nothing of a stream builds its states anew; that is not kept silent."""
+    names = fresh_topics(kafka_broker.bootstrap, partitions=1)
+    stream = Stream(names.events, "0")
+    publish_all(kafka_broker.bootstrap, names.events, numbered(10))
+    first = KafkaSource(kafka_broker.bootstrap, names.topics, names.group)
+    first.resume({})
+    _, polls = read_until(first, 10)
+    assert not any(poll.notices for poll in polls)
+    first.commit({stream: 7})
+    first.close()
+    second = KafkaSource(kafka_broker.bootstrap, names.topics, names.group)
+    second.resume({})
+    records, polls = read_until(second, 10)
+    second.close()
+    assert [r.origin.offset for r in records] == list(range(10))
+    notices = [notice for poll in polls for notice in poll.notices]
+    assert [(n.kind, n.stream, n.from_offset, n.to_offset) for n in notices] == [
+        ("reread", stream, 0, 7)
+    ]
+
+
 def test_frontiers_reach_the_end_and_count_the_lag(kafka_broker: Broker) -> None:
     """A frontier counts what is unread, and is at its end exactly when nothing is."""
     names = fresh_topics(kafka_broker.bootstrap, partitions=1)
