@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 .PHONY: demo test check format kafka kafka-stop laws bench clean
 
 demo: $(STAMP)
-	$(BIN)/interlock demo
+	$(BIN)/python -m fixtures.demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

@@ -59,7 +59,8 @@ class Event(msgspec.Struct, frozen=True):
     """A decoded event and what its source vouches for.
 
     `id` is the record's, or `session/seq`; `ts_ns` is the producer's claim; `arrival_ns` the
-    broker's append time (None in finished files); `principal` the authenticated sender or `""`;
+    broker's append time (None in finished files), `not_before_ns` the last time at which a record
+    of a log directory was not there yet; `principal` the authenticated sender or `""`;
     `digest` 16 bytes over the content, equal for records whose fields are equal after parsing;
     `time_ns` the effective time, given by the ordering stage (0 before).
     """
@@ -70,6 +71,7 @@ class Event(msgspec.Struct, frozen=True):
     digest: bytes
     origin: Origin
     arrival_ns: int | None = None
+    not_before_ns: int | None = None
     principal: str = ""
     time_ns: int = 0
 

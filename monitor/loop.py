@@ -40,7 +40,6 @@ class LoopSettings:
 
     batch_records_max: int = 1_000
     lateness_ns: int = 0
-    skew_ns: int = 5_000_000_000
     tick_slack_ns: int = 2_000_000_000
     """How far the broker's clock may be behind ours without a tick coming too early."""
     gives_ticks: bool = True
@@ -88,7 +87,7 @@ class Loop:
         self._beat = beat
         self.is_assigned = False
         """Whether the source has said which streams are ours."""
-        self._merger = Merger(group_of, settings.lateness_ns, settings.skew_ns)
+        self._merger = Merger(group_of)
         self._committed: dict[Stream, int] = {}
         self._raw: dict[Origin, bytes] = {}
         self._is_finished = False
@@ -123,7 +122,9 @@ class Loop:
         return self._is_finished and not batch.is_urgent and self._merger.held_count == 0
 
     def _poll(self) -> None:
-        poll = self._source.poll(self._settings.poll_wait_s, self._settings.batch_records_max)
+        # What waits for other streams to be known waits for the next look, and not for records.
+        wait_s = 0.0 if self._merger.held_count else self._settings.poll_wait_s
+        poll = self._source.poll(wait_s, self._settings.batch_records_max)
         for notice in poll.notices:
             self._tell(notice)
         if poll.lost:
@@ -149,6 +150,7 @@ class Loop:
             record.value,
             record.origin,
             arrival_ns=record.arrival_ns,
+            not_before_ns=record.not_before_ns,
             principal=self._principal(record),
         )
 

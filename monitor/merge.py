@@ -1,8 +1,9 @@
 """One order out of several streams: events wait until no earlier one can still come.
 
 The streams of one group (a partition of the topics that are read together, or all files of a log
-directory) are merged by (time, topic, position); within a stream nothing is ever reordered. An
-item waits while some stream of its group is not yet known up to the item's time.
+directory) are merged by (arrival, producer's time, topic, position); within a stream nothing is
+ever reordered. An item waits while some other stream of its group may still bring one that arrived
+before it.
 """
 
 from __future__ import annotations
@@ -23,9 +24,14 @@ NEVER: Final = 2**63
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One record, decoded or rejected, with the time that orders it among streams."""
+    """One record, decoded or rejected, with the times that order it among streams.
+
+    `arrival_ns` is None in backfills and finished files.
+    """
 
     order_ns: int
+    ts_ns: int
+    arrival_ns: int | None
     stream: Stream
     offset: int
     content: Event | Rejected
@@ -40,13 +46,19 @@ class _Waiting:
     frontier: Frontier | None = None
 
     def reached_ns(self) -> int:
-        """Up to which time an empty stream is known."""
+        """The time before which nothing can arrive any more on this stream, which is empty here.
+
+        A source that cannot vouch for its end *after* the other streams were read says up to
+        when it can (`read_to_ns`), also at the end.
+        """
         if self.frontier is None:
             return 0
-        return NEVER if self.frontier.is_at_end else self.frontier.read_to_ns or 0
+        if self.frontier.read_to_ns is not None:
+            return self.frontier.read_to_ns
+        return NEVER if self.frontier.is_at_end else 0
 
 
-Rank = tuple[int, str, str, int]
+Rank = tuple[int, int, str, str, int]
 
 
 @dataclass(slots=True)
@@ -67,10 +79,8 @@ class _Group:
 class Merger:
     """Holds back records until their turn; `positions` says from where a restart must read."""
 
-    def __init__(self, group_of: Callable[[Stream], str], lateness_ns: int, skew_ns: int) -> None:
+    def __init__(self, group_of: Callable[[Stream], str]) -> None:
         self._group_of = group_of
-        self._lateness_ns = lateness_ns
-        self._skew_ns = skew_ns
         self._groups: dict[str, _Group] = {}
         self.held_count = 0
         """Records read and not yet given on."""
@@ -80,7 +90,9 @@ class Merger:
         group = self._groups.setdefault(self._group_of(stream), _Group())
         waiting = group.streams.setdefault(stream, _Waiting())
         waiting.latest_ns = max(waiting.latest_ns, self._claimed_ns(content))
-        item = Item(waiting.latest_ns, stream, offset, content)
+        ts_ns = 0 if isinstance(content, Rejected) else content.ts_ns
+        arrival_ns = 0 if isinstance(content, Rejected) else content.arrival_ns
+        item = Item(waiting.latest_ns, ts_ns, arrival_ns, stream, offset, content)
         if not waiting.items:
             heapq.heappush(group.heads, (_rank(item), stream))
         waiting.items.append(item)
@@ -110,10 +122,14 @@ class Merger:
     def next(self) -> Item | None:
         """The next record in order, or None where each could still be preceded by another."""
         for group in self._groups.values():
-            if not group.heads or group.heads[0][0][0] >= group.barrier_ns:
+            if not group.heads:
                 continue
-            _, stream = heapq.heappop(group.heads)
+            stream = group.heads[0][1]
             waiting = group.streams[stream]
+            arrival_ns = waiting.items[0].arrival_ns
+            if (NEVER - 1 if arrival_ns is None else arrival_ns) >= group.barrier_ns:
+                continue
+            heapq.heappop(group.heads)
             item = waiting.items.popleft()
             self.held_count -= 1
             if waiting.items:
@@ -145,14 +161,22 @@ class Merger:
         """The groups that are held now."""
         return list(self._groups)
 
-    def _claimed_ns(self, content: Event | Rejected) -> int:
+    @staticmethod
+    def _claimed_ns(content: Event | Rejected) -> int:
+        """When it arrived; where only an interval is known, what its producer says within it.
+
+        Never the effective time: one session whose clock runs ahead would push back all others
+        of its stream, behind answers that came after them.
+        """
         if isinstance(content, Rejected):
             return 0
         if content.arrival_ns is None:
             return content.ts_ns
-        latest_allowed_ns = content.arrival_ns + self._skew_ns
-        return min(max(content.ts_ns, content.arrival_ns - self._lateness_ns), latest_allowed_ns)
+        earliest_ns = content.not_before_ns
+        if earliest_ns is None:
+            return content.arrival_ns
+        return min(max(content.ts_ns, earliest_ns), content.arrival_ns)
 
 
 def _rank(item: Item) -> Rank:
-    return (item.order_ns, item.stream.topic, item.stream.partition, item.offset)
+    return (item.order_ns, item.ts_ns, item.stream.topic, item.stream.partition, item.offset)

@@ -90,9 +90,20 @@ def effective_ns(
     """
     time_ns = event.ts_ns
     if event.arrival_ns is not None and not trust_ts:
-        time_ns = max(time_ns, event.arrival_ns - lateness_ns)
-        time_ns = min(time_ns, event.arrival_ns + skew_ns)
+        time_ns = clamped_ns(event, lateness_ns, skew_ns)
     return max(time_ns, previous_ns)
+
+
+def clamped_ns(event: Event, lateness_ns: int, skew_ns: int) -> int:
+    """`ts` moved into what its arrival allows; the event must have one.
+
+    A record of a log directory arrived at some time since it was last looked for in vain.
+    """
+    arrival_ns = event.arrival_ns
+    assert arrival_ns is not None, "asked for events that arrived"
+    earliest_ns = arrival_ns if event.not_before_ns is None else event.not_before_ns
+    time_ns = max(event.ts_ns, earliest_ns - lateness_ns)
+    return min(time_ns, arrival_ns + skew_ns)
 
 
 def _follow_seq(

@@ -243,7 +243,6 @@ def _loop_settings(settings: Settings, surroundings: Surroundings) -> LoopSettin
     return LoopSettings(
         batch_records_max=settings.batch_records_max,
         lateness_ns=settings.lateness_ns,
-        skew_ns=settings.skew_ns,
         gives_ticks=not surroundings.trusts_ts,
         poll_wait_s=min(settings.poll_interval_ns / 1e9, POLL_WAIT_S_MAX),
         keeps_raw=settings.dlq_raw,

@@ -46,7 +46,12 @@ class _NoEventError(Exception):
 
 
 def decode_event(
-    value: bytes, origin: Origin, *, arrival_ns: int | None = None, principal: str = ""
+    value: bytes,
+    origin: Origin,
+    *,
+    arrival_ns: int | None = None,
+    not_before_ns: int | None = None,
+    principal: str = "",
 ) -> Event | Rejected:
     """One record as an event.
 
@@ -54,12 +59,14 @@ def decode_event(
     repeated keys (Measured: `interlock bench engine`).
     """
     try:
-        return _decode(value, origin, arrival_ns, principal)
+        record, id_, ts_ns, digest = _read(value)
     except _NoEventError as error:
         return reject(error.reason, error.detail, origin, value)
+    return Event(record, id_, ts_ns, digest, origin, arrival_ns, not_before_ns, principal)
 
 
-def _decode(value: bytes, origin: Origin, arrival_ns: int | None, principal: str) -> Event:
+def _read(value: bytes) -> tuple[EventRecord, str, int, bytes]:
+    """The record, its id, the producer's time in ns, and the digest of its content."""
     if not value:
         raise _NoEventError("empty", "the record has no bytes")
     if len(value) > RECORD_BYTES_MAX:
@@ -69,7 +76,7 @@ def _decode(value: bytes, origin: Origin, arrival_ns: int | None, principal: str
     ts_ns = _time_ns(record.ts)
     id_ = record.id or f"{record.session}/{record.seq}"
     digest = hashlib.blake2b(_sorted_encoder.encode(content), digest_size=16).digest()
-    return Event(record, id_, ts_ns, digest, origin, arrival_ns, principal)
+    return record, id_, ts_ns, digest
 
 
 def _parse(value: bytes) -> tuple[EventRecord, dict[str, Any]]:

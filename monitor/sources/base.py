@@ -27,13 +27,18 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Bytes as they were found. `arrival_ns` is None where nobody vouches for a time."""
+    """Bytes as they were found. `arrival_ns` is None where nobody vouches for a time.
+
+    `not_before_ns`: where arrival is only when the record was *found* (a log directory), the last
+    time at which it was not there yet; 0 where nobody had looked before.
+    """
 
     origin: Origin
     key: bytes | None
     value: bytes
     headers: tuple[tuple[str, bytes], ...] = ()
     arrival_ns: int | None = None
+    not_before_ns: int | None = None
 
     @property
     def stream(self) -> Stream:
@@ -45,7 +50,9 @@ class Frontier:
     """How far a stream is known: the offset to read next, and whether that was its end.
 
     `next_offset` counts what `origin.offset` counts (records in Kafka, bytes in files).
-    `read_to_ns`: no record that arrived before this time is still to come on this stream.
+    `read_to_ns`: no record that arrived before this time is still to come on this stream. At the
+    end it is None where the end was seen *after* every record of this poll was read; a source that
+    looks at its streams one after the other says here up to when it knows them.
     """
 
     next_offset: int

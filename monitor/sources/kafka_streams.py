@@ -56,10 +56,12 @@ def to_record(stream: Stream, one: Any, *, trust_ts: bool) -> Record:
 
 def frontier(held: Held) -> Frontier:
     end = held.known_end
+    is_at_end = held.is_placed and end is not None and held.position >= end
     return Frontier(
         next_offset=held.position,
-        is_at_end=held.is_placed and end is not None and held.position >= end,
-        read_to_ns=held.last_arrival_ns,
+        is_at_end=is_at_end,
+        # An end that was asked for after the records were read needs no time beside it.
+        read_to_ns=None if is_at_end else held.last_arrival_ns,
         lag_records=max(0, (end or 0) - held.position) if held.is_placed else 0,
     )
 
@@ -68,6 +70,7 @@ def truncated(stream: Stream, wanted: int, start: int, end: int) -> Notice:
     what = "is gone by retention" if wanted < start else f"lies beyond the end ({end})"
     detail = f"offset {wanted} {what}; reading goes on at {start}"
     return Notice("truncated", stream, wanted, start, detail)
+
 
 def reread(consumer: Any, partition: Any, stream: Stream, start: int) -> Notice | None:
     """What to say of a stream that this store does not know, and another member had read."""

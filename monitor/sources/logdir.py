@@ -31,6 +31,10 @@ from .log_tail import FILES_MAX, Followed, LogTail
 INTERVAL_S: Final = 0.02
 """How often an idle directory is looked at; half of it is the mean latency added to a kill."""
 
+UNSEEN_NS_MAX: Final = 5_000_000_000
+"""Chosen: however busy the files are, nobody can put an event further back than this, but for
+what was written before the first look."""
+
 LOOKS_MAX: Final = 16
 """Looks in a row without a pause while a long line or an unfinished file is being passed."""
 
@@ -70,6 +74,8 @@ class LogDirSource:
         self._tail = LogTail(path, topics, files_max)
         self._positions: dict[Stream, int] = {}
         self._latest_ns = 0
+        self._known_ns = 0
+        """The last look that found every file at its end: what comes now was written since."""
 
     def resume(self, positions: Mapping[Stream, int]) -> None:
         self._positions.update(positions)
@@ -97,14 +103,19 @@ class LogDirSource:
         """Nothing is held open between two polls."""
 
     def _look(self, records_max: int) -> Poll:
-        # Read before the files are: whatever is written from here on arrives later than this.
-        self._latest_ns = max(self._latest_ns, self._now_ns())
+        # Between these two times the files are looked at one after the other: what is found was
+        # written before the second, and what is missed, after the first.
+        begin_ns = self._clock_ns()
         gained, notices = self._tail.find()
         lines, more = self._tail.read(records_max)
+        end_ns = self._clock_ns()
+        known_ns = self._known_ns and max(self._known_ns, begin_ns - UNSEEN_NS_MAX)
+        if all(f.is_at_end or f.is_closed_to_us for f in self._tail.files.values()):
+            self._known_ns = begin_ns
         return Poll(
-            records=tuple(_record(stream, line, self._latest_ns) for stream, line in lines),
+            records=tuple(_record(stream, line, end_ns, known_ns) for stream, line in lines),
             frontiers={
-                stream: self._frontier(followed)
+                stream: self._frontier(followed, begin_ns)
                 for stream, followed in self._tail.files.items()
                 if not followed.is_closed_to_us
             },
@@ -112,11 +123,16 @@ class LogDirSource:
             notices=(*notices, *more),
         )
 
-    def _frontier(self, followed: Followed) -> Frontier:
+    def _clock_ns(self) -> int:
+        self._latest_ns = max(self._latest_ns, self._now_ns())
+        return self._latest_ns
+
+    @staticmethod
+    def _frontier(followed: Followed, begin_ns: int) -> Frontier:
         return Frontier(
             next_offset=followed.cursor.line_start,
             is_at_end=followed.is_at_end,
-            read_to_ns=self._latest_ns if followed.is_at_end else None,
+            read_to_ns=begin_ns if followed.is_at_end else None,
             lag_records=followed.lag_lines,
         )
 
@@ -198,10 +214,10 @@ def _checked(directory: Path | str) -> Path:
     return path
 
 
-def _record(stream: Stream, line: Line, arrival_ns: int) -> Record:
+def _record(stream: Stream, line: Line, arrival_ns: int, not_before_ns: int) -> Record:
     key, value, headers = from_line(stream.topic, line.value)
     origin = Origin(stream.topic, stream.partition, line.offset)
-    return Record(origin, key, value, headers, arrival_ns)
+    return Record(origin, key, value, headers, arrival_ns, not_before_ns)
 
 
 class _Issued(msgspec.Struct):
