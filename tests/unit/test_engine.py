@@ -1,0 +1,248 @@
+"""The engine: what it finds depends on events and their times alone, and survives any restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import msgspec
+import pytest
+
+from invariants.check import read_specs
+from invariants.event import Event, Origin
+from invariants.program import Program, compile_program
+from monitor.decode.native import decode_event
+from monitor.decode.rejected import Rejected
+from monitor.engine import Engine, EngineSettings, LoadedScope, ScopeChange
+from monitor.finding import Finding
+
+TEXT = """\
+version: 1
+predicates:
+  secret: kind == "tool.completed" && tool == "vault"
+  leaves: kind == "tool.requested" && tool == "post"
+  failed:
+    when: kind == "tool.failed"
+    with:
+      tool: tool
+  asked:
+    when: kind == "approval.requested"
+    with:
+      call: call
+  answered:
+    when: kind == "approval.granted"
+    with:
+      call: call
+invariants:
+  - {id: leak, severity: warning, never: leaves and once secret}
+  - {id: retries, severity: warning, always: "count(failed(tool=t))[60s] <= 2"}
+  - id: answers
+    severity: warning
+    always: asked(call=c) implies eventually[15m] answered(call=c)
+"""
+DEEP = b'{"session":"s","seq":0,"ts":1,"kind":"k","args":' + b'{"a":' * 80 + b"1" + b"}" * 81
+KINDS = (
+    ("tool.completed", "vault"),
+    ("tool.requested", "post"),
+    ("tool.failed", "post"),
+    ("tool.failed", "get"),
+    ("approval.requested", ""),
+    ("approval.granted", ""),
+    ("message.user", ""),
+    ("session.ended", ""),
+)
+SETTINGS = EngineSettings(trust_ts=True)
+
+
+def program() -> Program:
+    specs, _ = read_specs([("engine.yaml", TEXT)])
+    return compile_program(specs)
+
+
+def make(session: str, seq: int, time_s: int, kind: str, tool: str, call: str = "") -> Event:
+    content = {"session": session, "seq": seq, "ts": time_s * 10**9, "kind": kind}
+    content |= {"tool": tool, "call": call, "args": {"n": 1}}
+    event = decode_event(msgspec.json.encode(content), Origin("t", "0", seq))
+    assert isinstance(event, Event)
+    return event
+
+
+def random_events(seed: int, count: int = 120) -> list[Event]:
+    random = Random(seed)
+    seqs: dict[str, int] = {}
+    events = []
+    for number in range(count):
+        session = random.choice("abc")
+        kind, tool = random.choice(KINDS)
+        seq = seqs[session] = seqs.get(session, -1) + 1
+        events.append(make(session, seq, number * 20, kind, tool, f"c{random.randrange(3)}"))
+    return events
+
+
+def ids(findings: list[Finding]) -> dict[str, list[str]]:
+    """Ids in order, per session."""
+    found: dict[str, list[str]] = {}
+    for finding in findings:
+        found.setdefault(finding.session, []).append(finding.id)
+    return found
+
+
+def plain(events: list[Event]) -> dict[str, list[str]]:
+    engine = Engine(program(), SETTINGS)
+    return ids([finding for event in events for finding in engine.step(event)])
+
+
+class Shelf:
+    """A store in memory: what an engine hands out, a later one is given back."""
+
+    def __init__(self) -> None:
+        self.headers: dict[str, bytes] = {}
+        self.states: dict[str, dict[str, bytes]] = {}
+        self.seen: dict[str, dict[bytes, bytes]] = {}
+
+    def keep(self, changes: list[ScopeChange]) -> None:
+        for change in changes:
+            self.headers[change.scope] = change.header
+            self.states.setdefault(change.scope, {}).update(change.states)
+            self.seen.setdefault(change.scope, {}).update(change.seen)
+
+    def load(self, scope: str) -> LoadedScope:
+        return LoadedScope(
+            self.headers.get(scope), self.states.get(scope, {}), self.seen.get(scope, {})
+        )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_restart_anywhere_changes_nothing(seed: int) -> None:
+    """An engine that is thrown away after any batch, and given back its store, finds the same."""
+    events, random, shelf = random_events(seed), Random(seed), Shelf()
+    engine = Engine(program(), SETTINGS, shelf.load)
+    found: list[Finding] = []
+    for event in events:
+        found += engine.step(event)
+        if random.random() < 0.2:
+            shelf.keep(engine.take_changes()[0])
+            engine = Engine(program(), SETTINGS, shelf.load)
+    assert ids(found) == plain(events)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_repeat_changes_nothing(seed: int) -> None:
+    """An event that comes twice with equal content is one event."""
+    events = random_events(seed)
+    assert plain([e for event in events for e in (event, event)]) == plain(events)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_ticks_change_no_verdict(seed: int) -> None:
+    """A tick tells a deadline earlier, and nothing else; the ids are the same."""
+    events = random_events(seed)
+    engine = Engine(program(), SETTINGS)
+    found: list[Finding] = []
+    for event in events:
+        found += engine.tick(event.ts_ns)
+        found += engine.step(event)
+    told = {session: sorted(names) for session, names in ids(found).items()}
+    assert told == {session: sorted(names) for session, names in plain(events).items()}
+
+
+def test_two_contents_under_one_id_are_two_events() -> None:
+    """The second is judged too, an `id_conflict` says so, and its finding has an id of its own."""
+    engine = Engine(program(), SETTINGS)
+    engine.step(make("s", 0, 0, "tool.completed", "vault"))
+    first = engine.step(make("s", 1, 1, "tool.requested", "post", "x"))
+    second = engine.step(make("s", 1, 2, "tool.requested", "post", "y"))
+    assert [f.type for f in first] == ["violated"]
+    assert {"violated", "id_conflict"} <= {f.type for f in second}
+    assert len({f.id for f in (*first, *second)}) == len(first) + len(second)
+
+
+def test_gaps_repeats_and_late_fills() -> None:
+    """A hole in the numbers is told once, what fills it is not, and a number given twice is."""
+    engine = Engine(program(), SETTINGS)
+    types = [
+        [f.type for f in engine.step(make("s", seq, time_s, "message.user", "", call))]
+        for time_s, (seq, call) in enumerate([(0, "a"), (3, "a"), (1, "a"), (3, "b"), (4, "a")])
+    ]
+    assert types[:3] == [[], ["gap"], []]
+    assert "gap" in types[3]
+    assert types[4] == []
+
+
+def test_ending_a_session_is_no_clean_slate() -> None:
+    """What comes after the end is judged as going on, and told."""
+    engine = Engine(program(), SETTINGS)
+    engine.step(make("s", 0, 0, "tool.completed", "vault"))
+    engine.step(make("s", 1, 1, "session.ended", ""))
+    found = engine.step(make("s", 2, 2, "tool.requested", "post"))
+    assert {f.type for f in found} == {"violated", "after_end"}
+
+
+def test_a_session_that_fell_silent_is_closed_by_time() -> None:
+    """After `idle_close` the pending is decided as at an end; after `linger` nothing is held."""
+    settings = EngineSettings(trust_ts=True, idle_close_ns=60 * 10**9, linger_ns=60 * 10**9)
+    engine = Engine(program(), settings)
+    engine.step(make("s", 0, 0, "approval.requested", "", "c"))
+    assert engine.tick(60 * 10**9) == []
+    found = engine.tick(61 * 10**9)
+    assert [(f.invariant, f.type) for f in found] == [("answers", "violated")]
+    engine.tick(10**15)
+    assert engine.scopes_count == 0
+    assert engine.take_changes()[1] == ["s"]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", "empty"),
+        (b"not json", "not_json"),
+        (b"\xff", "not_json"),
+        (b"[]", "field"),
+        (b"{}", "field"),
+        (b'{"session":"s","seq":0,"ts":1,"kind":"k","kind":"j"}', "repeated_key"),
+        (b'{"session":"s","seq":0,"ts":1,"kind":"k","args":{"a":1,"\\u0061":2}}', "repeated_key"),
+        (b'{"session":"s","seq":0,"ts":1,"kind":"k","args":null}', "field"),
+        (b'{"session":"s","seq":0,"ts":1,"kind":null}', "field"),
+        (b'{"session":"s","seq":-1,"ts":1,"kind":"k"}', "field"),
+        (b'{"session":"s","seq":true,"ts":1,"kind":"k"}', "field"),
+        (b'{"session":"s","ts":1,"kind":"k"}', "field"),
+        (b'{"session":"s","seq":0,"ts":"2026-02-30T00:00:00Z","kind":"k"}', "field"),
+        (b'{"session":"s","seq":0,"ts":1,"kind":"k","v":2}', "version"),
+        (
+            b'{"session":"s","seq":0,"ts":1,"kind":"k","args":' + b'{"a":' * 80 + b"1" + b"}" * 81,
+            "too_deep",
+        ),
+        (b'{"session":"' + b"s" * 600 + b'","seq":0,"ts":1,"kind":"k"}', "field"),
+        (b" " * (900 * 1024 + 1), "too_large"),
+    ],
+)
+def test_what_is_no_event_is_told_with_its_reason(value: bytes, reason: str) -> None:
+    """Never an exception, and never a byte of the content in what is shown."""
+    rejected = decode_event(value, Origin("t", "0", 0))
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason == reason
+    assert "session" not in rejected.excerpt
+
+
+@pytest.mark.parametrize(
+    ("text", "nanoseconds"),
+    [
+        ("1970-01-01T00:00:01Z", 10**9),
+        ("1970-01-01T00:00:01.5+00:00", 1_500_000_000),
+        ("1970-01-01t01:00:00.000000001+01:00", 1),
+        ("2016-12-31T23:59:60Z", 1_483_228_800 * 10**9),
+    ],
+)
+def test_times_are_read_to_the_nanosecond(text: str, nanoseconds: int) -> None:
+    """RFC 3339 with any fraction and offset; a leap second is the second after :59."""
+    content = {"session": "s", "seq": 0, "ts": text, "kind": "k"}
+    event = decode_event(msgspec.json.encode(content), Origin("t", "0", 0))
+    assert isinstance(event, Event)
+    assert event.ts_ns == nanoseconds
+
+
+def test_the_bench_stays_loadable() -> None:
+    """The twenty invariants of the engine's bench compile, without a fault."""
+    path = Path(__file__).resolve().parents[2] / "monitor" / "bench" / "engine.yaml"
+    specs, _ = read_specs([(path.name, path.read_text())])
+    assert len(compile_program(specs).invariants) == 20

@@ -1,0 +1,102 @@
+"""Merging: nothing is lost or reordered in a stream, and nobody waits for what cannot come."""
+
+from __future__ import annotations
+
+from invariants.event import Event, EventRecord, Origin
+from monitor.merge import Merger
+from monitor.sources.base import Frontier, Stream
+
+EVENTS, APPROVALS = Stream("agent.events", "0"), Stream("interlock.approvals", "0")
+END = Frontier(0, is_at_end=True)
+
+
+def event(ts: int, arrival: int | None, offset: int = 0, not_before: int | None = None) -> Event:
+    record = EventRecord(session="s", seq=offset, ts=ts, kind="k")
+    origin = Origin("t", "0", offset)
+    return Event(record, f"e{offset}", ts, b"", origin, arrival, not_before)
+
+
+def drained(merger: Merger) -> list[tuple[str, int]]:
+    taken = []
+    while (item := merger.next()) is not None:
+        taken.append((item.stream.topic, item.offset))
+    return taken
+
+
+def merger() -> Merger:
+    return Merger(lambda stream: stream.partition)
+
+
+def test_arrival_decides_between_streams() -> None:
+    """The approval that arrived first is first, whatever the payment's clock says."""
+    merging = merger()
+    merging.put(EVENTS, 0, event(ts=1, arrival=20))
+    merging.put(APPROVALS, 0, event(ts=99, arrival=10))
+    merging.know({EVENTS: END, APPROVALS: END})
+    assert drained(merging) == [("interlock.approvals", 0), ("agent.events", 0)]
+
+
+def test_a_record_waits_for_a_stream_that_is_not_known_so_far() -> None:
+    """Until the other topic was read to the record's arrival, or to its end."""
+    merging = merger()
+    merging.put(EVENTS, 0, event(ts=1, arrival=20))
+    merging.know({EVENTS: END, APPROVALS: Frontier(0, False, read_to_ns=20)})
+    assert drained(merging) == []
+    assert merging.positions()[EVENTS] == 0
+    merging.know({APPROVALS: Frontier(0, False, read_to_ns=21)})
+    assert drained(merging) == [("agent.events", 0)]
+
+
+def test_a_backfill_waits_for_ends() -> None:
+    """Without an arrival there is nothing to compare: only an end lets a record go."""
+    merging = merger()
+    merging.put(EVENTS, 0, event(ts=1, arrival=None))
+    merging.know({EVENTS: END, APPROVALS: Frontier(0, False, read_to_ns=10**18)})
+    assert drained(merging) == []
+    merging.know({APPROVALS: END})
+    assert drained(merging) == [("agent.events", 0)]
+
+
+def test_within_a_stream_nothing_is_reordered() -> None:
+    """Times that go back do not move a record before its predecessor."""
+    merging = merger()
+    for offset, arrival in enumerate((30, 10, 20)):
+        merging.put(EVENTS, offset, event(ts=arrival, arrival=arrival, offset=offset))
+    merging.put(APPROVALS, 0, event(ts=25, arrival=25))
+    merging.know({EVENTS: END, APPROVALS: END})
+    taken = drained(merging)
+    assert [offset for topic, offset in taken if topic == EVENTS.topic] == [0, 1, 2]
+    assert taken[0] == ("interlock.approvals", 0)
+
+
+def test_between_two_looks_the_producers_clocks_order() -> None:
+    """In a log directory an answer comes after its question, in whichever look each was found."""
+    merging = merger()
+    merging.put(APPROVALS, 0, event(ts=15, arrival=20, not_before=10))
+    merging.know({EVENTS: Frontier(0, True, read_to_ns=12), APPROVALS: Frontier(1, True, 12)})
+    assert drained(merging) == []
+    merging.put(EVENTS, 0, event(ts=14, arrival=30, not_before=12))
+    merging.know({EVENTS: Frontier(1, True, 25), APPROVALS: Frontier(1, True, 31)})
+    assert drained(merging) == [("agent.events", 0), ("interlock.approvals", 0)]
+
+
+def test_groups_do_not_wait_for_each_other() -> None:
+    """A partition that is behind holds nobody back but itself."""
+    other = Stream("agent.events", "1")
+    merging = merger()
+    merging.put(EVENTS, 0, event(ts=1, arrival=20))
+    merging.know({EVENTS: END, other: Frontier(0, False)})
+    assert drained(merging) == [("agent.events", 0)]
+
+
+def test_a_lost_stream_leaves_nothing_behind() -> None:
+    """What waited on it is dropped unprocessed, and nobody waits for it."""
+    merging = merger()
+    merging.put(EVENTS, 7, event(ts=1, arrival=20))
+    merging.know({EVENTS: END, APPROVALS: Frontier(0, False)})
+    merging.forget(APPROVALS)
+    assert drained(merging) == [("agent.events", 7)]
+    merging.put(EVENTS, 8, event(ts=1, arrival=20))
+    merging.forget(EVENTS)
+    assert merging.held_count == 0
+    assert merging.positions() == {}
