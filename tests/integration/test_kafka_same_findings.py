@@ -22,8 +22,9 @@ import pytest
 from monitor.finding import Finding
 from monitor.sources.kafka_topics import init_topics
 from monitor.topics import EVENTS, FINDINGS, POLICIES
+from tests.conftest import require_or_skip
 from tests.support import recorded
-from tests.support.kafka_broker import CHECKOUT, Broker
+from tests.support.kafka_broker import CHECKOUT, Broker, start_broker, why_not_available
 from tests.support.kafka_topics import ends_of, values_from
 from tests.support.monitor_process import MonitorProcess, findings_of_file, wait_until_done
 
@@ -94,6 +95,17 @@ def make_recording(broker: Broker, files: list[Path], folder: Path) -> Recording
     print(f"\n{count} events published in {published - began:.1f} s; ", end="")
     print(f"{len(lines)} findings from files in {took_s:.1f} s")
     return Recording(files, broker.bootstrap, topic, by_session(lines), count)
+
+
+@pytest.fixture(scope="module")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker of its own: topics that other tests made there have other partition counts."""
+    reason = why_not_available()
+    if reason is not None:
+        require_or_skip("kafka", reason)
+    broker = start_broker(tmp_path_factory.mktemp("proof"))
+    yield broker
+    broker.stop()
 
 
 @pytest.fixture(scope="module")

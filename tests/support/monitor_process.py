@@ -106,6 +106,7 @@ def wait_until_done(monitors: Sequence[MonitorProcess], topic: str, ends: dict[i
         furthest = {n: max(r.next_offsets.get(n, 0) for r in reached) for n in ends}
         if furthest == ends and not any(r.unpublished for r in reached):
             return
+        assert any(m.process and m.process.poll() is None for m in monitors), monitors[0].told()
         assert time.monotonic() < deadline, f"{reached} of {ends}\n{monitors[0].told()}"
         time.sleep(LOOK_EVERY_S)
 
