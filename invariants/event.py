@@ -71,9 +71,9 @@ class Event(msgspec.Struct, frozen=True):
     digest: bytes
     origin: Origin
     arrival_ns: int | None = None
-    not_before_ns: int | None = None
     principal: str = ""
     time_ns: int = 0
+    not_before_ns: int | None = None
 
     @property
     def session(self) -> str:

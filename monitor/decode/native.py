@@ -62,7 +62,9 @@ def decode_event(
         record, id_, ts_ns, digest = _read(value)
     except _NoEventError as error:
         return reject(error.reason, error.detail, origin, value)
-    return Event(record, id_, ts_ns, digest, origin, arrival_ns, not_before_ns, principal)
+    return Event(
+        record, id_, ts_ns, digest, origin, arrival_ns, principal, not_before_ns=not_before_ns
+    )
 
 
 def _read(value: bytes) -> tuple[EventRecord, str, int, bytes]:

@@ -13,7 +13,7 @@ END = Frontier(0, is_at_end=True)
 def event(ts: int, arrival: int | None, offset: int = 0, not_before: int | None = None) -> Event:
     record = EventRecord(session="s", seq=offset, ts=ts, kind="k")
     origin = Origin("t", "0", offset)
-    return Event(record, f"e{offset}", ts, b"", origin, arrival, not_before)
+    return Event(record, f"e{offset}", ts, b"", origin, arrival, not_before_ns=not_before)
 
 
 def drained(merger: Merger) -> list[tuple[str, int]]:
