@@ -12,11 +12,11 @@ their names; `UNBOUND` stands for no value, and equals nothing. Truth is 0 false
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Final, NamedTuple, Protocol
 
-from .fact import Fact, Truth, Value
+from .fact import Fact, Value
 from .formula.ast import Operator, Window
 from .moment import Moment
 from .slices import Reading
@@ -53,19 +53,26 @@ class AtomNode:
     predicate: str
     constants: tuple[tuple[str, Value], ...]
     slots: tuple[tuple[str, int], ...]
+    has_arguments: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "has_arguments", bool(self.constants or self.slots))
 
     def value(self, now: Moment, cells: Cells, env: Env) -> int:
         """True where the predicate is, and each argument equals one of the event's values."""
         fact = now.letter[self.predicate]
-        return self.value_of(fact, env) if fact.truth else 0
+        truth: int = fact.truth
+        return self.value_of(fact, env) if truth and self.has_arguments else truth
 
     def value_of(self, fact: Fact, env: Env) -> int:
         """The same, of a fact. A list that was too long may have held any value."""
         truth: int = fact.truth
         for name, wanted in self.constants:
-            truth = min(truth, _match(fact, name, wanted))
+            matched = _match(fact, name, wanted)
+            truth = min(truth, matched)
         for name, slot in self.slots:
-            truth = min(truth, _match(fact, name, env[slot]))
+            matched = _match(fact, name, env[slot])
+            truth = min(truth, matched)
         return truth
 
 
@@ -174,7 +181,24 @@ class MemoryNode:
         return self.memory.read(now, cells, env).truth
 
 
-Node = AtomNode | EndNode | ComparisonNode | NotNode | AndNode | OrNode | MemoryNode
+@dataclass(frozen=True, slots=True)
+class ConstantNode:
+    """What is left of a part whose truth is known (see `folded`): false or true."""
+
+    truth: int
+
+    def value(self, now: Moment, cells: Cells, env: Env) -> int:
+        """Always the same."""
+        return self.truth
+
+
+FALSE_NODE: Final = ConstantNode(0)
+TRUE_NODE: Final = ConstantNode(2)
+
+Node = AtomNode | EndNode | ComparisonNode | NotNode | AndNode | OrNode | MemoryNode | ConstantNode
+
+Known = Mapping[str, bool]
+"""Predicates whose truth is the same at every event of some kind; the others may vary."""
 
 
 class Bindings(NamedTuple):
@@ -341,29 +365,58 @@ def overflows(node: Node, now: Moment) -> bool:
     return False
 
 
-def value_among(node: Node, live: frozenset[str], is_end: bool) -> Truth | None:
-    """The truth wherever only the predicates in `live` may be other than false; None: varies."""
+def folded(node: Node, known: Known, is_end: bool) -> Node:
+    """`node` where the truth of some predicates is known: equal to it at every such event.
+
+    It makes the same bindings too, but for those at which it is false.
+    """
     match node:
-        case AtomNode(predicate):
-            return None if predicate in live else Truth.FALSE
+        case AtomNode(predicate, constants, slots):
+            truth = known.get(predicate)
+            if truth is None or (truth and (constants or slots)):
+                return node
+            return TRUE_NODE if truth else FALSE_NODE
         case EndNode():
-            return Truth.TRUE if is_end else Truth.FALSE
+            return TRUE_NODE if is_end else FALSE_NODE
         case NotNode(body):
-            inner = value_among(body, live, is_end)
-            return None if inner is None else Truth(2 - inner)
+            inner = folded(body, known, is_end)
+            if isinstance(inner, ConstantNode):
+                return FALSE_NODE if inner.truth else TRUE_NODE
+            return NotNode(inner)
         case AndNode(members):
-            return _fold(members, Truth.FALSE, live, is_end)
+            return _folded_and([folded(member, known, is_end) for member in members])
         case OrNode(members):
-            return _fold(members, Truth.TRUE, live, is_end)
+            return _folded_or([folded(member, known, is_end) for member in members])
         case _:
-            return None
+            return node
 
 
-def _fold(
-    members: tuple[Node, ...], absorbing: Truth, live: frozenset[str], is_end: bool
-) -> Truth | None:
-    truths = [value_among(member, live, is_end) for member in members]
-    if absorbing in truths:
-        return absorbing
-    neutral = Truth(2 - absorbing)
-    return neutral if all(truth is neutral for truth in truths) else None
+def _folded_and(members: list[Node]) -> Node:
+    if FALSE_NODE in members:
+        return FALSE_NODE
+    kept = tuple(member for member in members if member is not TRUE_NODE)
+    if len(kept) == 1:
+        return kept[0]
+    return AndNode(kept) if kept else TRUE_NODE
+
+
+def _folded_or(members: list[Node]) -> Node:
+    """A member that is true ends the matter only where no other would bind a variable."""
+    kept = tuple(member for member in members if member is not FALSE_NODE)
+    if TRUE_NODE in kept and not any(map(_binds, kept)):
+        return TRUE_NODE
+    if len(kept) == 1:
+        return kept[0]
+    return OrNode(kept) if kept else FALSE_NODE
+
+
+def _binds(node: Node) -> bool:
+    match node:
+        case AtomNode():
+            return bool(node.slots)
+        case ComparisonNode():
+            return True
+        case AndNode(members) | OrNode(members):
+            return any(map(_binds, members))
+        case _:
+            return False

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .core import Env, Node
+from .core import Cells, Env, Node
 from .fact import Value
+from .moment import Moment
 from .verdict import EventRef
 
 Key = tuple[Value | None, ...]
 """The values of a memory's own variables, in the order of its slots."""
 
-Because = Callable[[Node, Env], tuple[EventRef, ...]]
-"""Earlier events that a formula's value rests on, at the event at hand."""
+Because = Callable[[Node, Moment, Cells, Env], tuple[EventRef, ...]]
+"""Earlier events that a formula's value rests on, at the event at hand (`witness.because`)."""
 
 
 def key_of(env: Env, slots: tuple[int, ...]) -> Key:

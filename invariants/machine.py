@@ -15,25 +15,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from operator import is_not
 from typing import Any, Final, NamedTuple
 
 from .aggregates import number
 from .compile import MissingUse, Tables, build_tables
 from .core import (
     CLOSED,
+    FALSE_NODE,
+    TRUE_NODE,
     UNBOUND,
     AndNode,
     AtomNode,
     Bindings,
     Cells,
     Env,
+    Known,
     Node,
     OrNode,
     bindings,
-    value_among,
+    folded,
 )
-from .fact import Fact, Truth
+from .fact import Fact
 from .formula.format import format_formula
 from .limits import DEFAULT_LIMITS, Limits
 from .memories import PastMemory
@@ -41,7 +43,7 @@ from .moment import Moment
 from .pending import EMPTY_PENDING, Anchor, Decision, PendingCell
 from .spec import InvariantSpec
 from .verdict import MISSING_BINDING, Binding, EventRef, Verdict, VerdictKind, Witness
-from .witness import grounds
+from .witness import because, grounds
 
 _KINDS: Final[tuple[VerdictKind, ...]] = ("holds", "inconclusive", "violated")
 
@@ -64,6 +66,9 @@ class Route(NamedTuple):
     is_judged: bool
     is_observed: bool
     missing_uses: tuple[MissingUse, ...]
+    trigger: Node | None
+    violating: Node
+    """Folded, as the memories' formulas are, with what is known of the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +86,27 @@ class Automaton:
         """The state before the first event."""
         return State(tuple(memory.initial for memory in self.tables.memories))
 
-    def route(self, live: frozenset[str], *, is_end: bool) -> Route | None:
-        """What an event has to pass at which only the predicates in `live` may hold.
+    def route(self, known: Known, *, is_end: bool) -> Route | None:
+        """What an event has to pass of which that is known.
 
-        None where such an event changes nothing and judges nothing.
+        None where such an event changes nothing and is no violation.
         """
         tables = self.tables
-        asked, eventually = tables.trigger, tables.eventually
+        eventually = tables.eventually
+        touched = (memory.touched_by(known, is_end) for memory in tables.memories)
+        asked = tables.trigger and folded(tables.trigger, known, is_end)
+        violating = folded(tables.violating, known, is_end)
         route = Route(
-            tuple(m for m in tables.memories if m.is_touched(live, is_end)),
-            asked is None or value_among(asked, live, is_end) is not Truth.FALSE,
-            eventually is not None and eventually.is_touched(live, is_end),
-            tuple(use for use in tables.missing_uses if use.predicate in live),
+            memories=tuple(memory for memory in touched if memory is not None),
+            is_judged=asked is not FALSE_NODE and violating is not FALSE_NODE,
+            is_observed=eventually is not None and eventually.is_touched(known, is_end),
+            missing_uses=tuple(
+                use for use in tables.missing_uses if known.get(use.predicate) is None
+            ),
+            trigger=None if asked is TRUE_NODE else asked,
+            violating=violating,
         )
-        return route if any(route) else None
+        return route if any(route[:4]) else None
 
     def step(
         self,
@@ -115,16 +127,14 @@ class Automaton:
             state, verdicts = self._pass_time(state, now.time_ns)
         cells: Sequence[Any] = state.cells
         if route.memories:
-            cells, lost_count = self._advance(state.cells, now, route.memories)
-            if any(map(is_not, cells, state.cells)):
-                state = State(tuple(cells), state.pending, state.lost_count + lost_count)
+            cells, state = self._advance(state, now, route.memories)
         if route.missing_uses:
             verdicts += self._missing(now, route.missing_uses)
         if self.tables.eventually is None:
             if route.is_judged:
-                verdicts += self._judge(now, cells, is_verbose)
+                verdicts += self._judge(now, cells, is_verbose, route)
         elif route.is_judged or route.is_observed:
-            state, more = self._judge_future(state, now, cells)
+            state, more = self._judge_future(state, now, cells, route)
             verdicts += more
         if is_verbose or not verdicts:
             return state, verdicts
@@ -147,30 +157,25 @@ class Automaton:
         if eventually is None or not state.pending.queue.length:
             return state, []
         pending, decisions = eventually.pass_time(state.pending, time_ns)
-        return state._replace(pending=pending), [self._decided(d) for d in decisions]
+        state = State(state.cells, pending, state.lost_count)
+        return state, [self._decided(d) for d in decisions]
 
+    @staticmethod
     def _advance(
-        self, before: Sequence[Any], now: Moment, memories: Sequence[PastMemory]
-    ) -> tuple[list[Any], int]:
-        """The cells after the event, and how much found no room in them.
-
-        Memories inside others come first.
-        """
-        cells = list(before)
-        lost_count = 0
-
-        def because(node: Node, env: Env) -> tuple[EventRef, ...]:
-            refs = grounds(node, now, cells, env).refs()
-            return tuple(ref for ref in refs if ref.position != now.position)
-
+        state: State, now: Moment, memories: Sequence[PastMemory]
+    ) -> tuple[Sequence[Any], State]:
+        """The cells after the event, and the state with them. Memories inside others come first."""
+        cells = list(state.cells)
+        lost_count, is_changed = state.lost_count, False
         for memory in memories:
             # Cells are as varied as memories; each memory knows its own.
             held: Any = cells[memory.index]
             after = memory.step(held, now, cells, because)
             if after is not held:
+                is_changed = True
                 cells[memory.index] = after
                 lost_count += memory.lost_count(after) - memory.lost_count(held)
-        return cells, lost_count
+        return cells, State(tuple(cells), state.pending, lost_count) if is_changed else state
 
     def _bindings(self, now: Moment) -> Bindings:
         """The bindings for which the invariant may be judged at the event."""
@@ -179,9 +184,11 @@ class Automaton:
             return CLOSED
         return bindings(self.tables.binder, now, width, self.limits.bindings_max)
 
-    def _judge(self, now: Moment, cells: Cells, is_verbose: bool) -> list[Verdict]:
+    def _judge(
+        self, now: Moment, cells: Cells, is_verbose: bool, route: Route
+    ) -> Sequence[Verdict]:
         verdicts: list[Verdict] = []
-        asked, violating = self.tables.trigger, self.tables.violating
+        asked, violating = route.trigger, route.violating
         found = self._bindings(now)
         for env in found.envs:
             if asked is not None and not asked.value(now, cells, env):
@@ -189,18 +196,23 @@ class Automaton:
             truth = violating.value(now, cells, env)
             if truth == 0 and not is_verbose:
                 continue
-            witness = grounds(violating, now, cells, env).witness() if truth else Witness()
+            witness = self._witness(now, cells, env) if truth else Witness()
             verdicts.append(self._verdict(truth, _ref(now), env, witness, now.time_ns))
         if found.is_cut:
             verdicts.append(self._too_many(now))
         return verdicts
 
-    def _judge_future(self, state: State, now: Moment, cells: Cells) -> tuple[State, list[Verdict]]:
+    def _witness(self, now: Moment, cells: Cells, env: Env) -> Witness:
+        return grounds(self.tables.violating, now, cells, env).witness()
+
+    def _judge_future(
+        self, state: State, now: Moment, cells: Cells, route: Route
+    ) -> tuple[State, list[Verdict]]:
         eventually = self.tables.eventually
         assert eventually is not None, "called for future formulas only"
         verdicts: list[Verdict] = []
         pending, lost_count = state.pending, state.lost_count
-        asked, violating = self.tables.trigger, self.tables.violating
+        asked, violating = route.trigger, route.violating
         found = self._bindings(now)
         for env in found.envs:
             if asked is not None and not asked.value(now, cells, env):
@@ -209,7 +221,7 @@ class Automaton:
             if truth == 0:
                 verdicts.append(self._verdict(0, _ref(now), env, Witness(), now.time_ns))
                 continue
-            witness = grounds(violating, now, cells, env).witness()
+            witness = self._witness(now, cells, env)
             grown = eventually.take_in(pending, Anchor(_ref(now), env, truth, witness))
             if grown is None:
                 verdicts.append(self._no_room(_ref(now), env))
@@ -308,7 +320,14 @@ def compile_invariant(
         text = f"{spec.form}: {format_formula(spec.formula)} on_unknown={spec.on_unknown}"
         digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     tables = build_tables(spec, limits)
-    whole = Route(tables.memories, True, tables.eventually is not None, tables.missing_uses)
+    whole = Route(
+        memories=tables.memories,
+        is_judged=True,
+        is_observed=tables.eventually is not None,
+        missing_uses=tables.missing_uses,
+        trigger=tables.trigger,
+        violating=tables.violating,
+    )
     return Automaton(spec, tables, limits, digest, whole)
 
 

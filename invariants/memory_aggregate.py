@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pyrsistent import PMap, pmap
 
 from .aggregates import EMPTY_TALLY, Sample, Tally, add, compare_range, expire, lose, value_range
-from .core import UNBOUND, AtomNode, Cells, Env, bindings
+from .core import FALSE_NODE, UNBOUND, AtomNode, Cells, Env, Known, bindings, folded
 from .fact import Fact, Value
 from .fifo import EMPTY_FIFO, Fifo
 from .formula.ast import AggregateFunction, Operator, Window
@@ -143,9 +143,9 @@ class AggregateMemory:
         lost = cell.lost_count + (grown.lost_ns == now.time_ns)
         return cell._replace(tallies=cell.tallies.set(key, grown), queue=queue, lost_count=lost)
 
-    def is_touched(self, live: frozenset[str], is_end: bool) -> bool:
-        """Whether an event at which only the predicates in `live` may hold can change the cell."""
-        return self.atom.predicate in live
+    def touched_by(self, known: Known, is_end: bool) -> AggregateMemory | None:
+        """Itself; None where events of which that is known change nothing."""
+        return None if folded(self.atom, known, is_end) is FALSE_NODE else self
 
     @staticmethod
     def lost_count(cell: Any) -> int:

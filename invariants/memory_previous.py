@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .core import Cells, Env, Memory, Node
+from .core import Cells, Env, Known, Memory, Node
 from .formula.ast import Window
 from .keys import Because
 from .moment import Moment
@@ -62,9 +62,9 @@ class PreviousMemory:
         kept = {index: cells[index] for index in self.inner}
         return (Frame(now._replace(letter=letter), kept), cell[0])
 
-    def is_touched(self, live: frozenset[str], is_end: bool) -> bool:
-        """Every event is the next one's previous."""
-        return True
+    def touched_by(self, known: Known, is_end: bool) -> PreviousMemory:
+        """Itself: every event is the next one's previous."""
+        return self
 
     @staticmethod
     def lost_count(cell: Any) -> int:

@@ -8,22 +8,25 @@ slice, and the cell is that slice itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from pyrsistent import PMap, pmap
 
 from .core import (
+    FALSE_NODE,
+    TRUE_NODE,
     UNBOUND,
     Cells,
     Env,
+    Known,
     Node,
     atoms,
     bindings,
+    folded,
     overflows,
-    value_among,
 )
-from .fact import NO_FACT, Truth, Value
+from .fact import NO_FACT, Value
 from .fifo import EMPTY_FIFO, Fifo
 from .formula.ast import Window
 from .keys import Because, Key, key_of
@@ -68,14 +71,15 @@ class ClosedSinceMemory:
         truth = self.right.value(now, cells, nobody)
         if not truth:
             return held
-        refs = because(self.right, nobody) if self.rests_on_memory else ()
+        refs = because(self.right, now, cells, nobody) if self.rests_on_memory else ()
         entry = Entry(now.time_ns, now.position, now.id, refs)
         entries_max = self.limits.window_entries_max
         return push(held, entry, truth, self.window, entries_max=entries_max)
 
-    def is_touched(self, live: frozenset[str], is_end: bool) -> bool:
-        """Whether an event at which only the predicates in `live` may hold can change the cell."""
-        return _is_touched(self.left, self.right, live, is_end)
+    def touched_by(self, known: Known, is_end: bool) -> ClosedSinceMemory | None:
+        """Itself, made short for events of which that is known; None where they change nothing."""
+        sides = _sides(self.left, self.right, known, is_end)
+        return sides and replace(self, left=sides[0], right=sides[1])
 
     @staticmethod
     def lost_count(held: Any) -> int:
@@ -83,10 +87,16 @@ class ClosedSinceMemory:
         return 0 if held is None else int(held.lost_count)
 
 
-def _is_touched(left: Node | None, right: Node, live: frozenset[str], is_end: bool) -> bool:
-    if left is not None and value_among(left, live, is_end) is not Truth.TRUE:
-        return True
-    return value_among(right, live, is_end) is not Truth.FALSE
+def _sides(
+    left: Node | None, right: Node, known: Known, is_end: bool
+) -> tuple[Node | None, Node] | None:
+    """Both sides folded; a left side that is true is none. None where neither does anything."""
+    if left is not None:
+        left = folded(left, known, is_end)
+    if left is TRUE_NODE:
+        left = None
+    right = folded(right, known, is_end)
+    return None if left is None and right is FALSE_NODE else (left, right)
 
 
 class SinceCell(NamedTuple):
@@ -134,7 +144,7 @@ class SinceMemory:
         return max(own, read(cell.rest, now.time_ns, self.window, cell.blur), key=_by_truth)
 
     def step(self, cell: SinceCell, now: Moment, cells: Cells, because: Because) -> SinceCell:
-        """The cell after the event; `because(node, env)` tells on what the right side rests."""
+        """The cell after the event; `because` tells on what the right side rests."""
         cell = self._free(cell, now.time_ns)
         if self.left is not None:
             cell = self._step_left(cell, self.left, now, cells)
@@ -142,7 +152,7 @@ class SinceMemory:
         for env in found.envs:
             truth = self.right.value(now, cells, env)
             if truth:
-                refs = because(self.right, env) if self.rests_on_memory else ()
+                refs = because(self.right, now, cells, env) if self.rests_on_memory else ()
                 entry = Entry(now.time_ns, now.position, now.id, refs)
                 cell = self._take_in(cell, key_of(env, self.slots), entry, truth)
         if found.is_cut or overflows(self.right, now):
@@ -150,9 +160,10 @@ class SinceMemory:
             cell = self._lose(cell, entry)
         return cell
 
-    def is_touched(self, live: frozenset[str], is_end: bool) -> bool:
-        """Whether an event at which only the predicates in `live` may hold can change the cell."""
-        return _is_touched(self.left, self.right, live, is_end)
+    def touched_by(self, known: Known, is_end: bool) -> SinceMemory | None:
+        """Itself, made short for events of which that is known; None where they change nothing."""
+        sides = _sides(self.left, self.right, known, is_end)
+        return sides and replace(self, left=sides[0], right=sides[1])
 
     @staticmethod
     def lost_count(cell: Any) -> int:

@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 from pyrsistent import PMap, pmap
 
-from .core import Cells, Env, Node, bindings, overflows, value_among
-from .fact import Truth
+from .core import FALSE_NODE, Cells, Env, Known, Node, bindings, folded, overflows
 from .fifo import EMPTY_FIFO, Fifo, fifo
 from .formula.ast import Window
 from .keys import Key, key_of
@@ -134,9 +133,9 @@ class Eventually:
         decisions = [self._unmet(anchor, now_ns) for anchor in waiting]
         return (EMPTY_PENDING if waiting else cell), decisions
 
-    def is_touched(self, live: frozenset[str], is_end: bool) -> bool:
-        """Whether an event at which only the predicates in `live` may hold can decide anything."""
-        return is_end or value_among(self.body, live, is_end) is not Truth.FALSE
+    def is_touched(self, known: Known, is_end: bool) -> bool:
+        """Whether an event of which that is known can decide anything."""
+        return is_end or folded(self.body, known, is_end) is not FALSE_NODE
 
     def _is_inside(self, anchor: Anchor, now: Moment) -> bool:
         return now.time_ns - anchor.ref.time_ns >= self.window.low_ns

@@ -7,12 +7,14 @@ an invariant, nor that sums skip what is no number: formulas decide.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from .cel.compile import Expression, compile_expression
+from .cel.fold import KindAndTool
 from .cel.values import INT_MAX, INT_MIN, CelError, Duration, Timestamp
 from .errors import Fault, SpecError
 from .event import SECOND_NS, EventView
@@ -48,16 +50,27 @@ class Predicate:
         holds = self._when.fold(kind, tool)
         if holds is False:
             return NO_FACT
-        return _PLAIN_TRUE if holds is True and not self._values else None
+        if holds is None or not all(value.is_settled_by_call for _, value in self._values):
+            return None
+        return self._valued(Truth.TRUE, KindAndTool(kind, tool))
+
+    def reader(self, kind: str, tool: str) -> Callable[[EventView], Fact]:
+        """`fact` for events of that kind and tool, without what is known of them."""
+        if self._when.fold(kind, tool) is not True:
+            return self.fact
+        return partial(self._valued, Truth.TRUE)
 
     def fact(self, view: EventView) -> Fact:
         """What the predicate says of an event; never raises."""
         holds = self._when.evaluate(view)
         if holds is False:
             return NO_FACT
+        return self._valued(Truth.TRUE if holds is True else Truth.UNKNOWN, view)
+
+    def _valued(self, truth: Truth, view: EventView | KindAndTool) -> Fact:
+        """The fact of an event for which `when` is not false."""
         if not self._values:
-            return _PLAIN_TRUE if holds is True else _PLAIN_UNKNOWN
-        truth = Truth.TRUE if holds is True else Truth.UNKNOWN
+            return _PLAIN_TRUE if truth is Truth.TRUE else _PLAIN_UNKNOWN
         values: dict[str, tuple[Value, ...]] = {}
         missing: list[str] = []
         overflowing: list[str] = []
@@ -68,6 +81,8 @@ class Predicate:
                 missing.append(name)
             if is_overflowing:
                 overflowing.append(name)
+        if not missing and not overflowing:
+            return Fact(truth, values)
         return Fact(truth, values, frozenset(missing), frozenset(overflowing))
 
 
@@ -99,6 +114,8 @@ def _scalar(value: Any) -> Value | None:
 
     Elements of a list have not been read yet, so a whole number beyond int64 is found here.
     """
+    if type(value) is str:
+        return value or None
     if type(value) is int and not INT_MIN <= value <= INT_MAX:
         return None
     if isinstance(value, Timestamp):

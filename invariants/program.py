@@ -7,7 +7,7 @@ invariants, in the live monitor, in the gate, in replay and in tests of invarian
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -16,7 +16,7 @@ import msgspec
 from .check import check_specs
 from .errors import Fault, SpecError
 from .event import Event, EventView
-from .fact import NO_FACT, Fact
+from .fact import Fact
 from .formula.format import format_formula
 from .limits import DEFAULT_LIMITS, Limits
 from .machine import Automaton, Route, State, compile_invariant
@@ -54,10 +54,10 @@ class Compiled:
 class Plan(NamedTuple):
     """What an event of one kind and tool can concern.
 
-    Per file: the predicates that must be asked (`live`), and the facts of all others (`settled`).
+    Per file: how predicates are asked that must be (`live`), and all others' facts (`settled`).
     """
 
-    live: tuple[Mapping[str, Predicate], ...]
+    live: tuple[Mapping[str, Callable[[EventView], Fact]], ...]
     settled: tuple[dict[str, Fact], ...]
     concerned: tuple[tuple[int, Route], ...]
     has_future: bool
@@ -104,21 +104,18 @@ class Program:
         planned = self._plans.get((kind, tool))
         if planned is not None:
             return planned
-        live: list[dict[str, Predicate]] = []
+        live: list[dict[str, Callable[[EventView], Fact]]] = []
         settled: list[dict[str, Fact]] = []
-        names: list[frozenset[str]] = []
+        known: list[dict[str, bool]] = []
         for predicates in self.predicates:
-            known: dict[str, Fact] = {}
-            for name, predicate in predicates.items():
-                fact = predicate.settled_fact(kind, tool)
-                if fact is not None:
-                    known[name] = fact
-            settled.append(known)
-            live.append({name: p for name, p in predicates.items() if name not in known})
-            names.append(frozenset(n for n in predicates if known.get(n) is not NO_FACT))
+            told = {name: p.settled_fact(kind, tool) for name, p in predicates.items()}
+            facts = {name: fact for name, fact in told.items() if fact is not None}
+            settled.append(facts)
+            live.append({n: p.reader(kind, tool) for n, p in predicates.items() if n not in facts})
+            known.append({n: bool(fact.truth) for n, fact in facts.items() if not fact.values})
         is_end = kind == "session.ended"
         routes = [
-            (index, compiled.automaton.route(names[compiled.file_index], is_end=is_end))
+            (index, compiled.automaton.route(known[compiled.file_index], is_end=is_end))
             for index, compiled in enumerate(self.invariants)
         ]
         concerned = tuple((index, route) for index, route in routes if route is not None)
@@ -213,11 +210,11 @@ class _Letter(dict[str, Fact]):
 
     __slots__ = ("live", "view")
 
-    live: Mapping[str, Predicate]
+    live: Mapping[str, Callable[[EventView], Fact]]
     view: EventView
 
     def __missing__(self, predicate: str) -> Fact:
-        fact = self[predicate] = self.live[predicate].fact(self.view)
+        fact = self[predicate] = self.live[predicate](self.view)
         return fact
 
 

@@ -13,6 +13,7 @@ from .core import (
     AtomNode,
     Cells,
     ComparisonNode,
+    ConstantNode,
     EndNode,
     Env,
     MemoryNode,
@@ -59,7 +60,7 @@ class Grounds:
                     self.add(truth, here)
             case EndNode():
                 self.add(truth, here)
-            case ComparisonNode():
+            case ComparisonNode() | ConstantNode():
                 pass
             case NotNode(body):
                 self.collect(body, now, cells, env)
@@ -108,6 +109,12 @@ def _deciding(
         certain = [m for m in node.members if m.value(now, cells, env) == 2]
         return [*deciding, *certain]
     return deciding if truth == 1 else deciding[:1]
+
+
+def because(node: Node, now: Moment, cells: Cells, env: Env) -> tuple[EventRef, ...]:
+    """The earlier events that the value of `node` rests on, latest first."""
+    refs = grounds(node, now, cells, env).refs()
+    return tuple(ref for ref in refs if ref.position != now.position)
 
 
 def grounds(node: Node, now: Moment, cells: Cells, env: Env) -> Grounds:

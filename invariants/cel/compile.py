@@ -16,7 +16,7 @@ from .ast import Node, free_names, walk
 from .check import check, list_name
 from .evaluate import prepare
 from .fields import Evaluator
-from .fold import Folding, KindAndTool, fold
+from .fold import KNOWN_NAMES, Folding, KindAndTool, fold
 from .functions import Type
 from .lexer import Places, SyntaxFault
 from .parser import parse
@@ -37,11 +37,15 @@ class Expression:
     fields: frozenset[str]
     type: Type
     warnings: tuple[Fault, ...]
+    is_settled_by_call: bool
+    """Whether its value is the same at every event of one kind and tool."""
     _evaluator: Evaluator
     _folding: Folding
 
-    def evaluate(self, view: EventView) -> Any:
+    def evaluate(self, view: EventView | KindAndTool) -> Any:
         """The CEL value at an event (see `values.py`), or a `CelError`; never raises.
+
+        The kind and tool alone will do where `is_settled_by_call`.
 
         Cost: linear in the text and the event; within macros at most `STEPS_MAX` steps.
         """
@@ -66,12 +70,15 @@ def compile_expression(
     kind, faults = check(node, file=file, lists=values)
     if any(fault.severity == "error" for fault in faults):
         raise SpecError(faults)
+    prepared = prepare(node, values, digest_key)
+    fields = frozenset(name.name for name in free_names(node))
     return Expression(
         text=source.text,
-        fields=frozenset(name.name for name in free_names(node)),
+        fields=fields,
         type=kind,
         warnings=tuple(faults),
-        _evaluator=prepare(node, values, digest_key).evaluator,
+        is_settled_by_call=fields <= KNOWN_NAMES and not prepared.counts_steps,
+        _evaluator=prepared.evaluator,
         _folding=fold(node, values),
     )
 

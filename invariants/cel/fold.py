@@ -19,7 +19,7 @@ from .values import Failure
 Folding = Callable[[Any], bool | None]
 """Takes a `Call`; gives the truth value that is certain, or None."""
 
-_KNOWN_NAMES: Final = frozenset({"kind", "tool", "lists"})
+KNOWN_NAMES: Final = frozenset({"kind", "tool", "lists"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def fold(node: Node, lists: Mapping[str, list[Any]]) -> Folding:
     if isinstance(node, Conditional):
         condition = fold(node.condition, lists)
         return _conditional(condition, fold(node.chosen, lists), fold(node.otherwise, lists))
-    if all(name.name in _KNOWN_NAMES for name in free_names(node)):
+    if all(name.name in KNOWN_NAMES for name in free_names(node)):
         prepared = prepare(node, lists, b"")
         if not prepared.counts_steps:
             return _evaluation(prepared.evaluator)
