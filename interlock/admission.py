@@ -28,12 +28,15 @@ class Policy:
     """What to answer where the view cannot tell.
 
     `fail` decides once a view was there and grew too old, and after waiting in vain;
-    `before_view` before there was any. Tools in `irreversible_tools` are then always refused.
+    `before_view` before there was any. Where events of this client have not been delivered for
+    longer than `unsent_ns_max`, nobody watches it, and `fail` decides whatever the view says.
+    Tools in `irreversible_tools` are then always refused.
     """
 
     fail: Fail
     before_view: BeforeView
     wait_s_max: float
+    unsent_ns_max: int
     irreversible_tools: frozenset[str]
 
 
@@ -43,18 +46,21 @@ def refusal(
     follower: ControlFollower,
     policy: Policy,
     *,
+    unsent_ns: int = 0,
     is_wait_over: bool = False,
 ) -> Refused | None:
     """Why the call is refused, or None. Never waits.
 
+    `unsent_ns` is how long events have waited and none was delivered.
     What the last view says against the session holds however old that view is.
     """
     state, key = follower.standing(keys)
     if state != "active":
         return _stopped(tool, state, key, follower)
-    if follower.is_usable():
+    is_unwatched = unsent_ns > policy.unsent_ns_max
+    if not is_unwatched and follower.is_usable():
         return None
-    if follower.was_usable:
+    if is_unwatched or follower.was_usable:
         is_open = policy.fail == "open"
     elif policy.before_view == "wait":
         is_over = is_wait_over or wait_left_s(follower, policy) <= 0
@@ -63,6 +69,8 @@ def refusal(
         is_open = policy.before_view == "allow"
     if is_open and tool not in policy.irreversible_tools:
         return None
+    if is_unwatched:
+        return NoView(tool, _why_unwatched(tool, unsent_ns, policy))
     return NoView(tool, _why_no_view(tool, follower))
 
 
@@ -82,7 +90,10 @@ def guard(session: Session, tool: str) -> None:
         The control topic says so of the session, an ancestor, its principal, agent, the tool or
         everything.
     NoView
-        Nobody can say, and the client's settings are to refuse then.
+        Nobody can say, or nobody hears of this client's calls, and its settings are to refuse
+        then.
+    SessionOver
+        The session has ended, or the client was closed.
     """
     session.guard(tool)
 
@@ -122,4 +133,12 @@ def _why_no_view(tool: str, follower: ControlFollower) -> str:
     return (
         f"`{tool}` refused: the control topic was last known {age_ns / 1e9:.1f} s ago, more than "
         f"`view_age_s_max`={follower.age_ns_max / 1e9:g}; check the monitor and both clocks"
+    )
+
+
+def _why_unwatched(tool: str, unsent_ns: int, policy: Policy) -> str:
+    return (
+        f"`{tool}` refused: no event of this client was delivered for {unsent_ns / 1e9:.1f} s, "
+        f"more than `unsent_s_max`={policy.unsent_ns_max / 1e9:g}, so no monitor sees its calls; "
+        "`Client.stats().last_error` says why"
     )

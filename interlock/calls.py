@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
-from .errors import Refused
+from .errors import Refused, SessionOver
 from .event_json import Arguments, arguments
 
 if TYPE_CHECKING:
@@ -82,13 +82,14 @@ class ToolCall:
         # Converted once: what was asked for and what is told afterwards cannot differ.
         self._told = arguments(resolved(self.tool, self._args, self._session.path_args))
         if refused is None:
-            self._emit("tool.requested")
+            if not self._emit("tool.requested"):
+                raise SessionOver(f"`{self.tool}` refused: the client was closed meanwhile")
             return
         self._emit("tool.denied", error=f"{type(refused).__name__}: {refused}")
         raise refused
 
-    def _emit(self, kind: str, *, result: object = None, error: str = "") -> None:
-        self._session.publish(
+    def _emit(self, kind: str, *, result: object = None, error: str = "") -> bool:
+        return self._session.publish(
             kind, tool=self.tool, call=self.id, args=self._told, result=result, error=error
         )
 

@@ -64,6 +64,7 @@ class Client:
     heartbeat_s : a running session without events for so long sends a sign of life.
     fail : what `guard` answers when its view is too old: `closed` refuses.
     irreversible_tools : refused without a fresh view whatever `fail` and `before_view` say.
+    unsent_s_max : how long events may be undelivered before `guard` answers as `fail` says.
     view_age_s_max : the age from which a view is too old; several heartbeats of the monitor.
     before_view : before the first view: `wait` (then as `fail` says), `refuse` or `allow`.
     wait_s_max : how long `wait` waits.
@@ -94,6 +95,7 @@ class Client:
         fail: Fail = "closed",
         irreversible_tools: Iterable[str] = (),
         view_age_s_max: float = 15,
+        unsent_s_max: float = 15,
         before_view: BeforeView = "wait",
         wait_s_max: float = 5,
         control_poll_ms: float = 10,
@@ -116,6 +118,7 @@ class Client:
             fail=_one_of("fail", fail, ("open", "closed")),
             before_view=_one_of("before_view", before_view, ("wait", "refuse", "allow")),
             wait_s_max=_within("wait_s_max", wait_s_max, 0, 600),
+            unsent_ns_max=int(_within("unsent_s_max", unsent_s_max, 0.1, 86_400) * 1e9),
             irreversible_tools=_names("irreversible_tools", irreversible_tools),
         )
         self._heartbeat_ns = int(_within("heartbeat_s", heartbeat_s, 0.01, 86_400) * 1e9)
@@ -138,6 +141,7 @@ class Client:
     def _forget(self) -> None:
         self._lock = threading.Lock()
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+        self.is_closed = False
         self._unserialisable = 0
         self._oversize = 0
         self._cut = 0
@@ -196,9 +200,13 @@ class Client:
     def close(self, timeout_s: float = 5.0) -> Stats:
         """End running sessions, deliver what waits for at most `timeout_s`, stop the threads.
 
-        Safe to call twice. The result's `waiting_events` were not delivered, `dropped` were shed.
+        Safe to call twice; calls are refused from here on (`SessionOver`). The result's
+        `waiting_events` were not delivered, `dropped` were shed.
         """
         deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
+        # First, so that no call begins that nobody would hear of.
+        self.is_closed = True
+        self._publisher.hasten()
         for session in self._running_sessions():
             session.end(error="client closed")
         if self.follower is not None:
@@ -214,14 +222,18 @@ class Client:
         if self.follower is not None:
             self.follower.start()
 
-    def publish(self, event: Draft, numbered: Callable[[], Message]) -> None:
-        """Queue an event; `numbered` gives it its place in the session."""
+    def unsent_ns(self) -> int:
+        """How long events have waited and none was delivered; 0 while they arrive."""
+        return self._publisher.unsent_ns()
+
+    def publish(self, event: Draft, numbered: Callable[[], Message]) -> bool:
+        """Queue an event; `numbered` gives it its place in the session. False once closed."""
         if event.unserialisable_count or event.is_oversize or event.is_cut:
             with self._lock:
                 self._unserialisable += event.unserialisable_count
                 self._oversize += event.is_oversize
                 self._cut += event.is_cut
-        self._publisher.add(event.kind, len(event.rest), numbered)
+        return self._publisher.add(event.kind, len(event.rest), numbered)
 
     def publish_recorded(self, event: bytes | Mapping[str, object]) -> None:
         """Publish an event that happened elsewhere, as it stands; for backfills and tests.

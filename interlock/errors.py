@@ -2,11 +2,12 @@
 
     ClientError
     ├── SettingError     a setting, an address or a name given to the client is faulty
-    ├── SessionOver      a call was made in a session that has ended
+    ├── SessionOver      a call was made in a session that has ended, or after `Client.close()`
     └── Refused          guard() says no: the call was not made
         ├── Quarantined  the session, or what it belongs to, is quarantined
         ├── Killed       the same, for good
-        └── NoView       nobody can say: the control topic was not read, or not lately
+        └── NoView       nobody can say: the control topic was not read lately, or events do not
+                     arrive, so that nobody watches
 
 Trouble with the transport is never an error of the agent: it is counted in `Client.stats()`.
 """
@@ -60,7 +61,11 @@ class Killed(Refused):
 
 
 class NoView(Refused):
-    """The client cannot know whether the call is allowed, and its settings say to refuse then."""
+    """The client cannot know whether the call is allowed, and its settings say to refuse then.
+
+    Either the view of the control topic is missing or too old, or the client's own events have
+    not been delivered for too long, so that no monitor could find anything.
+    """
 
 
 def _rebuilt(kind: type[Refused], tool: str, message: str, key: str, incident: str) -> Refused:

@@ -95,11 +95,13 @@ class Publisher:
         self._last_error = ""
         self._is_healthy = True
         self._dropped: dict[str, int] = {}
+        self._unsent_since_ns: int | None = None
+        self._is_hastening = False
         self._is_closed = False
         self._gives_up = False
 
-    def add(self, kind: str, size: int, numbered: Callable[[], Message]) -> None:
-        """Number an event of about `size` bytes and queue it.
+    def add(self, kind: str, size: int, numbered: Callable[[], Message]) -> bool:
+        """Number an event of about `size` bytes and queue it; False where all is closed.
 
         `numbered` is called once, under the lock: the order of numbers is the order of sending.
         """
@@ -108,11 +110,29 @@ class Publisher:
             event = Waiting(kind, numbered())
             if self._is_closed:
                 self._count_drop(event)
-                return
+                return False
+            if self._unsent_since_ns is None:
+                self._unsent_since_ns = self._clock.monotonic_ns()
             for shed in self._buffer.append(event):
                 self._count_drop(shed)
             if self._thread is None:
                 self._start()
+            self._changed.notify_all()
+            return True
+
+    def unsent_ns(self) -> int:
+        """How long events have been given and none delivered; 0 while they arrive. Takes no lock.
+
+        An event that no broker takes counts as not delivered: a broker that takes none hides the
+        agent as well as one that is away. The next delivery sets the time back.
+        """
+        since_ns = self._unsent_since_ns
+        return 0 if since_ns is None else self._clock.monotonic_ns() - since_ns
+
+    def hasten(self) -> None:
+        """The end is near: from here on nobody is held up until there is room."""
+        with self._changed:
+            self._is_hastening = True
             self._changed.notify_all()
 
     def flush(self, timeout_s: float) -> bool:
@@ -165,7 +185,12 @@ class Publisher:
         if self._buffer.has_room_for(size) or threading.current_thread() is self._thread:
             return
         self._changed.wait_for(
-            lambda: self._buffer.has_room_for(size) or not self._is_healthy or self._is_closed,
+            lambda: (
+                self._buffer.has_room_for(size)
+                or not self._is_healthy
+                or self._is_hastening
+                or self._is_closed
+            ),
             self._limits.block_ns_max / 1e9,
         )
 
@@ -216,12 +241,16 @@ class Publisher:
         """Send until all is delivered, refused for good, or the client gives up."""
         pause_s = RETRY_FIRST_S
         while batch:
-            undelivered = self._try_to_send(batch)
+            undelivered, refused_count = self._try_to_send(batch)
+            delivered_count = len(batch) - len(undelivered) - refused_count
             with self._changed:
-                self._published += len(batch) - len(undelivered)
+                self._published += delivered_count
                 self._in_flight = (len(undelivered), sum(event.size for event in undelivered))
                 if not undelivered:
                     self._is_healthy, self._last_error = True, ""
+                if delivered_count:
+                    is_waiting = self._waiting_count() > 0
+                    self._unsent_since_ns = self._clock.monotonic_ns() if is_waiting else None
                 self._changed.notify_all()
                 if undelivered:
                     self._changed.wait_for(lambda: self._gives_up, pause_s)
@@ -230,8 +259,8 @@ class Publisher:
             batch = undelivered
             pause_s = min(2 * pause_s, RETRY_LONGEST_S)
 
-    def _try_to_send(self, batch: list[Waiting]) -> list[Waiting]:
-        """One attempt; what is to be sent again."""
+    def _try_to_send(self, batch: list[Waiting]) -> tuple[list[Waiting], int]:
+        """One attempt; what is to be sent again, and how many never will be."""
         try:
             if self._transport is None:
                 self._transport = self._open_transport()
@@ -242,14 +271,12 @@ class Publisher:
                 for position in trouble.refused:
                     self._count_drop(batch[position])
                 self._refused += len(trouble.refused)
-                # `_deliver` counts what is no longer waiting as published.
-                self._published -= len(trouble.refused)
-            return [batch[position] for position in trouble.retry]
+            return [batch[position] for position in trouble.retry], len(trouble.refused)
         except OSError as error:
             with self._changed:
                 self._note_trouble(error.strerror or type(error).__name__)
-            return batch
-        return []
+            return batch, 0
+        return [], 0
 
     def _note_trouble(self, reason: str) -> None:
         self._errors += 1

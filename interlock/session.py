@@ -160,8 +160,14 @@ class Session:
 
     def heartbeat(self) -> None:
         """A sign of life; the client sends one by itself after a time without events."""
-        if self.is_running:
-            self.publish("heartbeat")
+        # Held by who starts or ends the session just now: that is sign of life enough, and a
+        # heartbeat must not come behind the end.
+        if self._starting.acquire(blocking=False):
+            try:
+                if self.is_running:
+                    self.publish("heartbeat")
+            finally:
+                self._starting.release()
 
     def tool(self, tool: str, /, **args: object) -> ToolCall:
         """One call as a `with` (or `async with`) block; set its `result` before leaving."""
@@ -229,8 +235,11 @@ class Session:
         error: str = "",
         text: str = "",
         attributes: Mapping[str, object] | None = None,
-    ) -> None:
-        """Publish an event whose arguments were converted; does not start the session."""
+    ) -> bool:
+        """Publish an event whose arguments were converted; does not start the session.
+
+        False where the client is closed, so that nobody will hear of it.
+        """
         event = draft(
             kind,
             identity={**self._client.identity, "parent": self.parent},
@@ -249,7 +258,7 @@ class Session:
             self.last_event_ns = self._client.clock.monotonic_ns()
             return Message(self.id, event.numbered(self.id, seq, now_ns))
 
-        self._client.publish(event, numbered)
+        return self._client.publish(event, numbered)
 
     def after_fork_in_child(self, new_id: str) -> None:
         """Go on as a child of the session that this was."""
@@ -261,13 +270,22 @@ class Session:
     def _answer(self, tool: str, *, is_wait_over: bool = False) -> Refused | None:
         if self._is_over:
             raise SessionOver(f"`{tool}` refused: session `{self.id}` has ended")
+        if self._client.is_closed:
+            raise SessionOver(f"`{tool}` refused: the client was closed")
         if not self._is_started:
             self.start()
         follower = self._client.follower
         if follower is None:
             return None
         keys = (*self._keys, f"tool:{tool}")
-        return refusal(tool, keys, follower, self._client.policy, is_wait_over=is_wait_over)
+        return refusal(
+            tool,
+            keys,
+            follower,
+            self._client.policy,
+            unsent_ns=self._client.unsent_ns(),
+            is_wait_over=is_wait_over,
+        )
 
     def _wait_left_s(self) -> float:
         follower = self._client.follower
