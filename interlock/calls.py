@@ -1,5 +1,8 @@
 """One tool call: guarded, announced, run, and its outcome published; as a `with` block or a
-decorator, for plain and for `async` functions.
+decorator, for plain and for `async` functions and for generators of both sorts.
+
+What is lazy (a coroutine, a generator) does nothing when it is made: the guard is asked when it
+begins, and its outcome is told when it ends.
 """
 
 from __future__ import annotations
@@ -7,15 +10,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import os
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from .errors import Refused, SessionOver
 from .event_json import Arguments, arguments
+from .path_args import resolved
 
 if TYPE_CHECKING:
     from .session import Session
@@ -38,6 +41,7 @@ class ToolCall:
         self.tool = tool
         self.id = uuid.uuid4().hex
         self.result: object = None
+        self.is_generator = False
         self._args = args
         self._told: Arguments | None = None
 
@@ -65,7 +69,8 @@ class ToolCall:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None:
+        # A generator that nobody asks any further has done what it was asked for.
+        if error is None or (self.is_generator and isinstance(error, GeneratorExit)):
             self._emit("tool.completed", result=self.result)
         else:
             self._emit("tool.failed", error=_told_error(error))
@@ -78,6 +83,28 @@ class ToolCall:
     ) -> None:
         self.__exit__(kind, error, trace)
 
+    def ask_again(self) -> None:
+        """For what is lazy: announced when it was made, and stopped perhaps since then.
+
+        Who awaits a hundred calls one after the other must not get past a stop in between.
+        """
+        try:
+            self._session.guard(self.tool)
+        except Refused as refused:
+            self._deny(refused)
+            raise
+
+    async def ask_again_async(self) -> None:
+        """As `ask_again`."""
+        try:
+            await self._session.guard_async(self.tool)
+        except Refused as refused:
+            self._deny(refused)
+            raise
+
+    def _deny(self, refused: Refused) -> None:
+        self._emit("tool.denied", error=f"{type(refused).__name__}: {refused}")
+
     def _begin(self, refused: Refused | None) -> None:
         # Converted once: what was asked for and what is told afterwards cannot differ.
         self._told = arguments(resolved(self.tool, self._args, self._session.path_args))
@@ -85,7 +112,7 @@ class ToolCall:
             if not self._emit("tool.requested"):
                 raise SessionOver(f"`{self.tool}` refused: the client was closed meanwhile")
             return
-        self._emit("tool.denied", error=f"{type(refused).__name__}: {refused}")
+        self._deny(refused)
         raise refused
 
     def _emit(self, kind: str, *, result: object = None, error: str = "") -> bool:
@@ -95,13 +122,20 @@ class ToolCall:
 
 
 def run(call: ToolCall, function: Callable[..., T], args: Mapping[str, Any]) -> T:
-    """Make the call. Where the function gives something to await, its outcome is told then."""
+    """Make the call. Where the function gives something lazy, its outcome is told at its end."""
     with contextlib.ExitStack() as outcome:
         outcome.enter_context(call)
         result = function(**args)
-        if inspect.isawaitable(result):
+        later: object = None
+        if inspect.isgenerator(result):
+            later = _generated(call, lambda: result, is_announced=True)
+        elif inspect.isasyncgen(result):
+            later = _generated_async(call, lambda: result, is_announced=True)
+        elif inspect.isawaitable(result):
+            later = _awaited(call, result)
+        if later is not None:
             outcome.pop_all()
-            return cast(T, _awaited(call, result))
+            return cast(T, later)
         call.result = result
     return result
 
@@ -125,6 +159,17 @@ def recorded(
             return call.result
 
         return cast(Callable[P, T], run_async)
+
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        generated = _generated if inspect.isgeneratorfunction(function) else _generated_async
+
+        @functools.wraps(function)
+        def run_generator(*args: P.args, **kwargs: P.kwargs) -> Any:
+            # Nothing of it runs before somebody asks for the first value.
+            call = begin(args, kwargs)
+            return generated(call, lambda: function(*args, **kwargs), is_announced=False)
+
+        return cast(Callable[P, T], run_generator)
 
     @functools.wraps(function)
     def run_plain(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -156,60 +201,56 @@ def named(
     return told
 
 
-def resolved(
-    tool: str, args: Mapping[str, object], path_args: frozenset[str]
-) -> Mapping[str, object]:
-    """`args` with the paths among them made absolute and free of links.
-
-    `path_args` names arguments, of every tool (`path`) or of one (`read_file.path`).
-    """
-    if not path_args:
-        return args
-    return {
-        name: resolved_path(value) if name in path_args or f"{tool}.{name}" in path_args else value
-        for name, value in args.items()
-    }
-
-
-def resolved_path(value: object) -> object:
-    """A path, or a list of paths, as the system would resolve it now; other values as they are.
-
-    A path that cannot be resolved (a NUL in it) stays: opening it fails as well.
-    """
-    if isinstance(value, list | tuple):
-        return [resolved_path(item) for item in value]
-    if not isinstance(value, str | bytes | os.PathLike):
-        return value
-    try:
-        return os.path.realpath(os.fsdecode(value))
-    except (OSError, ValueError):
-        return value
-
-
 async def _awaited(call: ToolCall, awaitable: Awaitable[object]) -> object:
-    async with _Begun(call):
+    if inspect.iscoroutine(awaitable):
+        try:
+            await call.ask_again_async()
+        except BaseException:
+            awaitable.close()
+            raise
+    with contextlib.ExitStack() as outcome:
+        outcome.push(call)
         call.result = await awaitable
     return call.result
 
 
-class _Begun:
-    """The second half of a call that was begun already."""
+def _generated(
+    call: ToolCall, begin: Callable[[], Any], *, is_announced: bool
+) -> Generator[object, object, object]:
+    call.is_generator = True
+    with contextlib.ExitStack() as outcome:
+        if is_announced:
+            call.ask_again()
+            outcome.push(call)
+        else:
+            outcome.enter_context(call)
+        call.result = yield from begin()
+    return call.result
 
-    def __init__(self, call: ToolCall) -> None:
-        self._call = call
 
-    async def __aenter__(self) -> None:
-        """Nothing: it was announced when it was made."""
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._call.__exit__(kind, error, trace)
+async def _generated_async(
+    call: ToolCall, begin: Callable[[], Any], *, is_announced: bool
+) -> AsyncGenerator[object, object]:
+    call.is_generator = True
+    async with contextlib.AsyncExitStack() as outcome:
+        if is_announced:
+            await call.ask_again_async()
+            outcome.push(call)
+        else:
+            await outcome.enter_async_context(call)
+        items = await outcome.enter_async_context(contextlib.aclosing(begin()))
+        sent: object = None
+        while True:
+            try:
+                item = await items.asend(sent)
+            except StopAsyncIteration:
+                return
+            sent = yield item
 
 
 def _told_error(error: BaseException) -> str:
     """`Type: message`; an exception that cannot say what it is gives its type alone."""
-    return traceback.format_exception_only(type(error), error)[-1].strip()
+    name = type(error).__qualname__
+    # Asks for the text safely, and for neither notes nor the exceptions behind this one's.
+    text = str(traceback.TracebackException(type(error), error, None, lookup_lines=False))
+    return f"{name}: {text}" if text else name

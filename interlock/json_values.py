@@ -35,17 +35,6 @@ TEXT_MAX: Final = 2 * 1024 * 1024
 INT_BITS_MAX: Final = 1024
 """Beyond it no two JSON readers agree, and turning it into text is quadratic."""
 
-_FOREIGN_FAULTS: Final = (
-    TypeError,
-    ValueError,
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    OSError,
-    NotImplementedError,
-)
-"""What reading somebody's own type may raise, a mapping changed by another thread included."""
-
 
 class PlainJson:
     """One conversion, within one budget.
@@ -64,7 +53,9 @@ class PlainJson:
         """`value` as None, bool, int, float, str, list or dict with text keys. Never raises."""
         try:
             return self._plain(value, 0)
-        except _FOREIGN_FAULTS:
+        except Exception:  # noqa: BLE001 - reading somebody's own type runs their code, which may
+            # raise any error of theirs. One that passed here would cost the agent its result
+            # after the tool ran, and the monitor the outcome.
             return self._lost(value)
 
     def _plain(self, value: object, depth: int) -> object:
@@ -86,11 +77,12 @@ class PlainJson:
         return self._other(value, depth)
 
     def _text(self, text: str) -> object:
-        if not _is_utf8(text):
-            return self._lost(text)
         if len(text) > self._text_left:
+            # First, so that what is dropped costs nothing.
             self.is_cut = True
             text = text[: self._text_left]
+        if not _is_utf8(text):
+            return self._lost(text)
         self._text_left -= len(text)
         return text
 
@@ -123,7 +115,7 @@ class PlainJson:
             case decimal.Decimal() | uuid.UUID():
                 return self._text(str(value))
             case datetime.date() | datetime.time():
-                return value.isoformat()
+                return self._text(value.isoformat())
             case os.PathLike():
                 return self._plain(os.fspath(value), depth + 1)
         return self._object(value, depth)
@@ -145,7 +137,10 @@ class PlainJson:
 
     def _bytes(self, value: bytes | bytearray | memoryview) -> object:
         """Text where the bytes are text, so that what a tool fetched can be recognised later."""
-        data = bytes(value)
+        view = memoryview(value)
+        if view.c_contiguous:
+            view = view.cast("B")[: self._text_left + 1]
+        data = bytes(view)
         try:
             return self._text(data.decode("utf-8"))
         except UnicodeDecodeError:
@@ -158,8 +153,9 @@ class PlainJson:
         if dataclasses.is_dataclass(value):
             names = [field.name for field in dataclasses.fields(value)]
             return self._mapping({name: getattr(value, name, None) for name in names}, depth)
-        dump = getattr(value, "model_dump", None)
-        return self._plain(dump(), depth + 1) if callable(dump) else self._lost(value)
+        # Of the type, not of the value: a proxy answers to every name, perhaps over the network.
+        dump = getattr(type(value), "model_dump", None)
+        return self._plain(dump(value), depth + 1) if callable(dump) else self._lost(value)
 
     def _lost(self, value: object) -> dict[str, str]:
         self.lost_count += 1
