@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check format kafka kafka-stop laws bench clean
+.PHONY: demo test check format kafka kafka-stop laws bench compiled clean
 
 demo: $(STAMP)
 	$(BIN)/python -m fixtures.demo
@@ -35,6 +35,14 @@ laws: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/interlock bench engine
+
+# The engine compiled, in a copy of the checkout: the laws and unit tests on it, and its bench.
+compiled: $(STAMP)
+	rm -rf build/compiled && mkdir -p build/compiled
+	git ls-files | tar -cf - -T - | tar -xf - -C build/compiled
+	cd build/compiled && INTERLOCK_COMPILE=1 $(abspath $(BIN))/python setup.py --quiet build_ext --inplace
+	cd build/compiled && $(abspath $(BIN))/python -m pytest -q tests/laws tests/conformance tests/unit
+	cd build/compiled && $(abspath $(BIN))/python -m monitor.cli bench engine --output json
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

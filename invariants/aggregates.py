@@ -7,8 +7,10 @@ between the two agree on it. Sums are exact: doubles are added as fractions.
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from fractions import Fraction
-from typing import NamedTuple, assert_never
+from typing import Any, Final, NamedTuple, assert_never
 
 from .fact import Truth, Value
 from .fifo import EMPTY_FIFO, Fifo
@@ -103,9 +105,9 @@ def expire(tally: Tally, now_ns: int, horizon_ns: int | None) -> Tally:
     oldest_ns = now_ns - horizon_ns
     if lost_ns is None and (not samples.length or samples.oldest().time_ns >= oldest_ns):
         return tally
-    while samples.length and samples.oldest().time_ns < oldest_ns:
-        totals = _shift(totals, samples.oldest(), -1)
-        samples = samples.popleft()
+    gone, samples = samples.older_than(oldest_ns)
+    for sample in gone:
+        totals = _shift(totals, sample, -1)
     if lost_ns is not None and lost_ns < oldest_ns:
         lost_ns = None
     return Tally(samples, totals, lost_ns)
@@ -113,9 +115,13 @@ def expire(tally: Tally, now_ns: int, horizon_ns: int | None) -> Tally:
 
 def _shift(totals: Totals, sample: Sample, sign: int) -> Totals:
     certain_count, possible_count, certain_sum, least_extra, greatest_extra = totals
+    if sample.is_certain and not sample.values:
+        return Totals(
+            certain_count + sign, possible_count, certain_sum, least_extra, greatest_extra
+        )
     amount = _sum_of(sample) if sample.values else 0
     if sample.is_certain:
-        certain_sum = certain_sum + sign * amount if amount else certain_sum
+        certain_sum += sign * amount
         return Totals(
             certain_count + sign, possible_count, certain_sum, least_extra, greatest_extra
         )
@@ -201,17 +207,36 @@ def _numbers(sample: Sample) -> list[Number]:
     return [n for n in numbers if n is not None]
 
 
-def compare_range(values: Range | None, operator: Operator, bound: Value) -> Truth:
-    """`aggregate operator bound` where the aggregate lies anywhere in the range."""
+_ORDERS: Final[dict[Operator, Callable[[Any, Any], bool]]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def compare(tally: Tally, function: AggregateFunction, relation: Operator, bound: Value) -> int:
+    """The truth of `function(...) relation bound`. `tally` must be expired."""
+    if function == "count" and tally.lost_ns is None and type(bound) is int:
+        totals = tally.totals
+        if not totals.possible_count:  # By far the most; the same as below, made short.
+            return 2 if _ORDERS[relation](totals.certain_count, bound) else 0
+    return compare_range(value_range(tally, function), relation, bound)
+
+
+def compare_range(values: Range | None, relation: Operator, bound: Value) -> Truth:
+    """`aggregate relation bound` where the aggregate lies anywhere in the range."""
     if values is None:
         return Truth.UNKNOWN
     limit = number(bound)
     if limit is None:
-        if operator in ("==", "!="):
-            return Truth.FALSE if operator == "==" else Truth.TRUE
+        if relation in ("==", "!="):
+            return Truth.FALSE if relation == "==" else Truth.TRUE
         return Truth.UNKNOWN
     least, greatest = values
-    match operator:
+    match relation:
         case "<=":
             return _both(least <= limit, greatest <= limit)
         case "<":
@@ -225,7 +250,7 @@ def compare_range(values: Range | None, operator: Operator, bound: Value) -> Tru
             is_point = least == greatest == limit
             if not (is_outside or is_point):
                 return Truth.UNKNOWN
-            return Truth.TRUE if is_point == (operator == "==") else Truth.FALSE
+            return Truth.TRUE if is_point == (relation == "==") else Truth.FALSE
         case _:
             assert_never(operator)
 

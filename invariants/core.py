@@ -197,9 +197,6 @@ TRUE_NODE: Final = ConstantNode(2)
 
 Node = AtomNode | EndNode | ComparisonNode | NotNode | AndNode | OrNode | MemoryNode | ConstantNode
 
-Known = Mapping[str, bool]
-"""Predicates whose truth is the same at every event of some kind; the others may vary."""
-
 
 class Bindings(NamedTuple):
     """The bindings that one event makes for a formula; `is_cut` says that there were too many."""
@@ -357,66 +354,9 @@ def memories(node: Node) -> Iterator[Memory]:
 
 def overflows(node: Node, now: Moment) -> bool:
     """Whether a list of the event was too long to be kept: it may have named any value."""
-    for atom in atoms(node):
+    for atom in (node,) if type(node) is AtomNode else atoms(node):
         if atom.slots:
             overflowing = now.letter[atom.predicate].overflowing
             if overflowing and any(name in overflowing for name, _ in atom.slots):
                 return True
     return False
-
-
-def folded(node: Node, known: Known, is_end: bool) -> Node:
-    """`node` where the truth of some predicates is known: equal to it at every such event.
-
-    It makes the same bindings too, but for those at which it is false.
-    """
-    match node:
-        case AtomNode(predicate, constants, slots):
-            truth = known.get(predicate)
-            if truth is None or (truth and (constants or slots)):
-                return node
-            return TRUE_NODE if truth else FALSE_NODE
-        case EndNode():
-            return TRUE_NODE if is_end else FALSE_NODE
-        case NotNode(body):
-            inner = folded(body, known, is_end)
-            if isinstance(inner, ConstantNode):
-                return FALSE_NODE if inner.truth else TRUE_NODE
-            return NotNode(inner)
-        case AndNode(members):
-            return _folded_and([folded(member, known, is_end) for member in members])
-        case OrNode(members):
-            return _folded_or([folded(member, known, is_end) for member in members])
-        case _:
-            return node
-
-
-def _folded_and(members: list[Node]) -> Node:
-    if FALSE_NODE in members:
-        return FALSE_NODE
-    kept = tuple(member for member in members if member is not TRUE_NODE)
-    if len(kept) == 1:
-        return kept[0]
-    return AndNode(kept) if kept else TRUE_NODE
-
-
-def _folded_or(members: list[Node]) -> Node:
-    """A member that is true ends the matter only where no other would bind a variable."""
-    kept = tuple(member for member in members if member is not FALSE_NODE)
-    if TRUE_NODE in kept and not any(map(_binds, kept)):
-        return TRUE_NODE
-    if len(kept) == 1:
-        return kept[0]
-    return OrNode(kept) if kept else FALSE_NODE
-
-
-def _binds(node: Node) -> bool:
-    match node:
-        case AtomNode():
-            return bool(node.slots)
-        case ComparisonNode():
-            return True
-        case AndNode(members) | OrNode(members):
-            return any(map(_binds, members))
-        case _:
-            return False

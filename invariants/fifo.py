@@ -42,12 +42,23 @@ class Fifo(NamedTuple, Generic[Item]):
         rest: Chain = self.front[1]
         if rest is not None:
             return Fifo(rest, self.back, self.length - 1, self.newest)
-        turned: Chain = None
-        chain = self.back
-        while chain is not None:
-            turned = (chain[0], turned)
-            chain = chain[1]
+        turned = _turned(self.back)
         return Fifo(turned, None, self.length - 1, self.newest if turned else None)
+
+    def older_than(self, time_ns: int) -> tuple[list[Item], Fifo[Item]]:
+        """The items in front whose first field is a time before `time_ns`, and the queue without.
+
+        For queues of tuples that begin with a time.
+        """
+        gone: list[Item] = []
+        front, back, length = self.front, self.back, self.length
+        while front is not None and front[0][0] < time_ns:
+            gone.append(front[0])
+            length -= 1
+            front = front[1]
+            if front is None:
+                front, back = _turned(back), None
+        return gone, Fifo(front, back, length, self.newest if length else None)
 
     def items(self) -> Iterator[Item]:
         """Every item, oldest first."""
@@ -61,6 +72,14 @@ class Fifo(NamedTuple, Generic[Item]):
             waiting.append(chain[0])
             chain = chain[1]
         yield from reversed(waiting)
+
+
+def _turned(chain: Chain) -> Chain:
+    turned: Chain = None
+    while chain is not None:
+        turned = (chain[0], turned)
+        chain = chain[1]
+    return turned
 
 
 EMPTY_FIFO: Fifo[Any] = Fifo()

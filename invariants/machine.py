@@ -29,13 +29,12 @@ from .core import (
     Bindings,
     Cells,
     Env,
-    Known,
     Node,
     OrNode,
     bindings,
-    folded,
 )
 from .fact import Fact
+from .folding import Known, folded
 from .formula.format import format_formula
 from .limits import DEFAULT_LIMITS, Limits
 from .memories import PastMemory

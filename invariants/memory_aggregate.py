@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from pyrsistent import PMap, pmap
 
-from .aggregates import EMPTY_TALLY, Sample, Tally, add, compare_range, expire, lose, value_range
-from .core import FALSE_NODE, UNBOUND, AtomNode, Cells, Env, Known, bindings, folded
+from .aggregates import EMPTY_TALLY, Sample, Tally, add, compare, expire, lose
+from .core import FALSE_NODE, UNBOUND, AtomNode, Cells, Env, bindings
 from .fact import Fact, Value
 from .fifo import EMPTY_FIFO, Fifo
+from .folding import Known, folded
 from .formula.ast import AggregateFunction, Operator, Window
 from .keys import Because, Key, key_of
 from .limits import Limits
@@ -75,7 +76,7 @@ class AggregateMemory:
         if bound is UNBOUND:
             return Reading(1)
         tally = self.tally(now, cells, env)
-        return Reading(compare_range(value_range(tally, self.function), self.operator, bound))
+        return Reading(compare(tally, self.function, self.operator, bound))
 
     def refs(
         self, now: Moment, cells: Cells, env: Env
@@ -89,7 +90,8 @@ class AggregateMemory:
         self, cell: AggregateCell, now: Moment, cells: Cells, because: Because
     ) -> AggregateCell:
         """The cell after the event: one sample for each binding that the event makes."""
-        cell = self._free(cell, now.time_ns)
+        if cell.queue.length and cell.queue.oldest()[0] < now.time_ns:
+            cell = self._free(cell, now.time_ns)
         fact = now.letter[self.atom.predicate]
         if not fact.truth:
             return cell
@@ -98,10 +100,13 @@ class AggregateMemory:
             truth = self.atom.value_of(fact, env)
             if truth:
                 cell = self._take_in(cell, key_of(env, self.slots), now, fact, truth)
-        names = {name for name, _ in self.atom.slots} | {n for n, _ in self.atom.constants}
-        if found.is_cut or (fact.overflowing & names):
+        if found.is_cut or (fact.overflowing and self._may_match_overflow(fact)):
             cell = cell._replace(all_lost_ns=now.time_ns, lost_count=cell.lost_count + 1)
         return cell
+
+    def _may_match_overflow(self, fact: Fact) -> bool:
+        matched = (*self.atom.slots, *self.atom.constants)
+        return any(name in fact.overflowing for name, _ in matched)
 
     def _free(self, cell: AggregateCell, now_ns: int) -> AggregateCell:
         horizon_ns = self.window.high_ns
@@ -141,7 +146,8 @@ class AggregateMemory:
         if name is not None and name in fact.overflowing:
             grown = lose(grown, now.time_ns)
         lost = cell.lost_count + (grown.lost_ns == now.time_ns)
-        return cell._replace(tallies=cell.tallies.set(key, grown), queue=queue, lost_count=lost)
+        tallies = cell.tallies.set(key, grown)
+        return AggregateCell(tallies, queue, cell.rest_lost_ns, cell.all_lost_ns, lost)
 
     def touched_by(self, known: Known, is_end: bool) -> AggregateMemory | None:
         """Itself; None where events of which that is known change nothing."""

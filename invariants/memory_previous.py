@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .core import Cells, Env, Known, Memory, Node
+from .core import Cells, Env, Memory, Node
+from .folding import Known
 from .formula.ast import Window
 from .keys import Because
 from .moment import Moment

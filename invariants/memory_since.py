@@ -13,21 +13,10 @@ from typing import Any, Final, NamedTuple
 
 from pyrsistent import PMap, pmap
 
-from .core import (
-    FALSE_NODE,
-    TRUE_NODE,
-    UNBOUND,
-    Cells,
-    Env,
-    Known,
-    Node,
-    atoms,
-    bindings,
-    folded,
-    overflows,
-)
+from .core import FALSE_NODE, TRUE_NODE, UNBOUND, Cells, Env, Node, atoms, bindings, overflows
 from .fact import NO_FACT, Value
 from .fifo import EMPTY_FIFO, Fifo
+from .folding import Known, folded
 from .formula.ast import Window
 from .keys import Because, Key, key_of
 from .limits import Limits
@@ -145,7 +134,8 @@ class SinceMemory:
 
     def step(self, cell: SinceCell, now: Moment, cells: Cells, because: Because) -> SinceCell:
         """The cell after the event; `because` tells on what the right side rests."""
-        cell = self._free(cell, now.time_ns)
+        if cell.queue.length and cell.queue.oldest()[0] < now.time_ns:
+            cell = self._free(cell, now.time_ns)
         if self.left is not None:
             cell = self._step_left(cell, self.left, now, cells)
         found = bindings(self.right, now, self.width, self.limits.bindings_max)
@@ -243,7 +233,7 @@ class SinceMemory:
         queue = cell.queue
         if held is None and self.slots and self.window.high_ns is not None:
             queue = queue.append((entry.time_ns + self.window.high_ns, key))
-        return cell._replace(slices=cell.slices.set(key, grown), queue=queue, lost_count=lost)
+        return SinceCell(cell.slices.set(key, grown), queue, cell.rest, cell.blur, lost)
 
     def _lose(self, cell: SinceCell, entry: Entry) -> SinceCell:
         rest = push(

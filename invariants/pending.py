@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from pyrsistent import PMap, pmap
 
-from .core import FALSE_NODE, Cells, Env, Known, Node, bindings, folded, overflows
+from .core import FALSE_NODE, Cells, Env, Node, bindings, overflows
 from .fifo import EMPTY_FIFO, Fifo, fifo
+from .folding import Known, folded
 from .formula.ast import Window
 from .keys import Key, key_of
 from .limits import Limits
@@ -161,7 +162,7 @@ class Eventually:
             return cell
         kept = tuple(a for a in cell.anchors[key] if a not in gone)
         anchors = cell.anchors.set(key, kept) if kept else cell.anchors.remove(key)
-        return cell._replace(anchors=anchors, waiting_count=cell.waiting_count - len(gone))
+        return PendingCell(anchors, cell.queue, cell.waiting_count - len(gone))
 
     @staticmethod
     def _doubt(cell: PendingCell, key: Key, inside: list[Anchor], here: EventRef) -> PendingCell:

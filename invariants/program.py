@@ -134,7 +134,8 @@ class Program:
         due = progress.next_deadline_ns
         overdue = due is not None and due < event.time_ns
         if not plan.concerned and not overdue:
-            return Judged(progress._replace(position=progress.position + 1), ())
+            position = progress.position + 1
+            return Judged(Progress(position, progress.states, due), ())
         verdicts: list[tuple[int, Verdict]] = []
         if overdue:
             progress, late = self._pass_time(progress, event.time_ns)

@@ -160,12 +160,14 @@ class Engine:
     def _wake_ns(self, scope: _Scope) -> int | None:
         """When time alone next changes something about the scope."""
         header, settings = scope.header, self.settings
-        times = [scope.progress.next_deadline_ns]
+        deadline_ns = scope.progress.next_deadline_ns
         if header.ended_ns is not None:
-            times.append(header.touched_ns + settings.linger_ns)
+            rest_ns = header.touched_ns + settings.linger_ns
         elif settings.idle_close_ns is not None:
-            times.append(header.touched_ns + settings.idle_close_ns)
-        return min((time for time in times if time is not None), default=None)
+            rest_ns = header.touched_ns + settings.idle_close_ns
+        else:
+            return deadline_ns
+        return rest_ns if deadline_ns is None else min(deadline_ns, rest_ns)
 
     def _drop(self, name: str) -> None:
         del self._scopes[name]
