@@ -6,6 +6,7 @@ operation: constant, but for `append` when it sheds (one step per event shed).
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict, deque
 from typing import Final, NamedTuple
 
@@ -50,9 +51,10 @@ class Buffer:
         self._events_max = events_max
         self._bytes_max = bytes_max
         self._waiting: OrderedDict[int, Waiting] = OrderedDict()
-        # Both orders are oldest first, so the head of a rank is its oldest waiting event.
+        # Both orders are oldest first, so the head of a rank is its oldest waiting event. A rank
+        # may name events that are not there: a signal may break off `append` at any line.
         self._by_rank: tuple[deque[int], ...] = tuple(deque() for _ in range(LAST_TO_GO + 1))
-        self._next_number = 0
+        self._numbers = itertools.count()
         self.bytes_count = 0
 
     def __len__(self) -> int:
@@ -64,14 +66,18 @@ class Buffer:
 
     def append(self, event: Waiting) -> list[Waiting]:
         """Take in an event; returns what had to go for it (perhaps the event itself)."""
-        self._waiting[self._next_number] = event
-        self._by_rank[rank(event.kind)].append(self._next_number)
-        self._next_number += 1
+        number = next(self._numbers)
+        self._by_rank[rank(event.kind)].append(number)
         self.bytes_count += event.size
+        self._waiting[number] = event
         shed = []
         while len(self._waiting) > self._events_max or self.bytes_count > self._bytes_max:
-            numbers = next(numbers for numbers in self._by_rank if numbers)
-            shed.append(self._remove(numbers.popleft()))
+            numbers = next((numbers for numbers in self._by_rank if numbers), None)
+            if numbers is None:
+                break
+            oldest = numbers.popleft()
+            if oldest in self._waiting:
+                shed.append(self._remove(oldest))
         return shed
 
     def take(self, events_max: int, bytes_max: int) -> list[Waiting]:
@@ -82,13 +88,14 @@ class Buffer:
             number, event = next(iter(self._waiting.items()))
             if taken and size + event.size > bytes_max:
                 break
-            head = self._by_rank[rank(event.kind)].popleft()
-            assert head == number, "the oldest event is the oldest of its rank"
+            numbers = self._by_rank[rank(event.kind)]
+            while numbers and numbers[0] <= number:
+                numbers.popleft()
             taken.append(self._remove(number))
             size += event.size
         return taken
 
     def _remove(self, number: int) -> Waiting:
         event = self._waiting.pop(number)
-        self.bytes_count -= event.size
+        self.bytes_count = self.bytes_count - event.size if self._waiting else 0
         return event

@@ -139,7 +139,8 @@ class Client:
         _clients.add(self)
 
     def _forget(self) -> None:
-        self._lock = threading.Lock()
+        # A signal's handler may close the client while this thread holds the lock.
+        self._lock = threading.RLock()
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         self.is_closed = False
         self._unserialisable = 0

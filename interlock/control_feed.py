@@ -2,9 +2,9 @@
 
 A feed yields the records of the control topic in the order in which they are to be applied. A
 log directory has several writers (the monitor, operators), each with files of its own, and no
-order between them but time: of two records of one key the later `issued_at` holds, equal times
-go to the more severe, then to the later file and offset. Within one writer's files the order of
-writing holds even where its clock went back.
+order between them but time: of two records of one key the later `issued_at` holds, and equal
+times go to the more severe. Within one writer's files the order of writing holds even where its
+clock went back: what it writes counts as no earlier than what it wrote before.
 """
 
 from __future__ import annotations
@@ -70,9 +70,18 @@ class _Order(NamedTuple):
     """Which of two records of one key is the later one."""
 
     issued_at: int
-    severity: int
-    file: str
+    writer: str
+    number: int
     offset: int
+    severity: int
+
+    def is_after(self, held: _Order) -> bool:
+        """Whether this record holds against `held`, which came of the same key before."""
+        if self.issued_at != held.issued_at:
+            return self.issued_at > held.issued_at
+        if self.writer == held.writer and (self.number, self.offset) > (held.number, held.offset):
+            return True
+        return self.severity >= held.severity
 
 
 @dataclass(slots=True)
@@ -195,14 +204,15 @@ class LogControlFeed:
             return None
         if record.value is None:
             return []
-        writer, _ = _writer_and_number(name)
+        writer, number = _writer_and_number(name)
         issued_at = max(record.value.issued_at, self._newest_of_writer.get(writer, 0))
         self._newest_of_writer[writer] = issued_at
-        order = _Order(issued_at, SEVERITY_ORDER[record.value.state], name, offset)
+        order = _Order(issued_at, writer, number, offset, SEVERITY_ORDER[record.value.state])
         return [(order, Entry(record.key, msgspec.json.encode(record.value)))]
 
     def _is_later(self, key: str, order: _Order) -> bool:
-        if order < self._held.get(key, order):
+        held = self._held.get(key)
+        if held is not None and not order.is_after(held):
             return False
         self._held[key] = order
         return True

@@ -35,8 +35,9 @@ class ControlRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 class ControlView:
     """The standing of every key, as far as the log was read.
 
-    Per key the later record holds; a record whose issuer repeats an older `epoch` of its own is
-    ignored; `killed` never turns back by expiry, `quarantined` does.
+    Per key the later record holds, but for a quarantine behind a kill: `killed` is left by
+    `active` alone, never by a quarantine that would be over in time. A record whose issuer repeats
+    an older `epoch` of its own is ignored. `quarantined` turns back by expiry.
     """
 
     def __init__(self) -> None:
@@ -47,7 +48,8 @@ class ControlView:
     def apply(self, key: str, value: bytes | None) -> bool:
         """Take in one record of the log; False where it was ignored.
 
-        Ignored are tombstones, records of an older epoch, and what cannot be read.
+        Ignored are tombstones, records of an older epoch, and what cannot be read. A quarantine of
+        what is killed is taken in, and the kill stands.
         """
         if not value:
             return False
@@ -62,6 +64,10 @@ class ControlView:
         if record.epoch < self._epochs.get(fence, 0):
             return False
         self._epochs[fence] = record.epoch
+        standing = self._records.get(key)
+        if standing is not None and (standing.state, record.state) == ("killed", "quarantined"):
+            # Two monitors that stop one target at once, or an operator who did not look first.
+            return True
         self._records[key] = record
         return True
 

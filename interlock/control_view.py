@@ -46,7 +46,7 @@ class ControlFollower:
         self._coming: ControlView = ControlView()
         self._feed: ControlFeed | None = None
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()
         self._stop = threading.Event()
         self._is_usable_once = threading.Event()
         self.errors_count = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -56,7 +57,8 @@ class Session:
     def _identify(self, session_id: str, ancestors: tuple[str, ...]) -> None:
         self.id = session_id
         self.ancestors = ancestors
-        self._next_seq = 0
+        # One step, so that a signal in between gives no number twice.
+        self._numbers = itertools.count()
         self._is_started = False
         self._is_over = False
         self.last_event_ns = 0
@@ -253,7 +255,7 @@ class Session:
         )
 
         def numbered() -> Message:
-            seq, self._next_seq = self._next_seq, self._next_seq + 1
+            seq = next(self._numbers)
             now_ns = self._client.clock.wall_ns()
             self.last_event_ns = self._client.clock.monotonic_ns()
             return Message(self.id, event.numbered(self.id, seq, now_ns))

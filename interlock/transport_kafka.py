@@ -9,8 +9,10 @@ partition.
 from __future__ import annotations
 
 import contextlib
+import struct
 import time
 import warnings
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -55,8 +57,12 @@ ENDS_FAILURES_MAX: Final = 30
 PARTITIONS_NS: Final = 30_000_000_000
 RECORDS_MAX: Final = 5_000
 
-_TROUBLE: Final = (KafkaError, OSError, ValueError, TypeError, AssertionError, RuntimeError)
-"""What the library raises where something outside is not as it should be."""
+_TROUBLE: Final = (
+    KafkaError, OSError, ValueError, TypeError, AssertionError, RuntimeError,
+    LookupError, AttributeError, ArithmeticError, EOFError, MemoryError, struct.error, zlib.error,
+)  # fmt: skip
+"""What the library raises where something outside is not as it should be. An error that is
+missing here would end the thread for good, and with it the agent's sight of the control topic."""
 
 _NEVER_TAKEN: Final = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import sys
+from typing import Any
 
 import pytest
 
@@ -96,3 +99,38 @@ def test_order_and_counts_hold_under_any_mixture() -> None:
 def test_kinds_of_the_users_own_rank_with_outcomes() -> None:
     """An unknown kind is neither first nor last to go."""
     assert rank("heartbeat") < rank("my.own.kind") == rank("tool.completed") < rank("tool.denied")
+
+
+class Interrupted(BaseException):
+    """What a signal's handler may raise at any line."""
+
+
+@pytest.mark.parametrize("line_number", range(12))
+def test_an_append_that_is_broken_off_leaves_a_queue_that_works(line_number: int) -> None:
+    """Ctrl-C in the middle of it costs at most its own event: the sending thread goes on."""
+    buffer = Buffer(100, 1_000)
+    buffer.append(event("tool.requested"))
+    lines_left = line_number
+
+    def trace(frame: Any, kind: str, _: object) -> Any:
+        nonlocal lines_left
+        if frame.f_code is not Buffer.append.__code__:
+            return None
+        if kind == "line":
+            lines_left -= 1
+            if lines_left < 0:
+                raise Interrupted
+        return trace
+
+    tracer_before = sys.gettrace()
+    sys.settrace(trace)
+    with contextlib.suppress(Interrupted):
+        buffer.append(event("file.read"))
+    sys.settrace(tracer_before)
+    last = event("tool.requested")
+    buffer.append(last)
+    taken = buffer.take(100, 10**6)
+    assert 2 <= len(taken) <= 3
+    assert taken[-1] is last
+    assert len(buffer) == buffer.bytes_count == 0
+    assert buffer.append(last) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -200,3 +201,40 @@ def test_a_heartbeat_never_follows_the_end(tmp_path: Path) -> None:
     session.heartbeat()
     client.close()
     assert [e["kind"] for e in published(tmp_path)] == ["session.started", "session.ended"]
+
+
+def test_a_signals_handler_may_close_the_client(tmp_path: Path) -> None:
+    """Also where the thread that it interrupts holds the client's own locks."""
+    client = Client(f"log:{tmp_path}", control=False)
+    session = client.session()
+    session.start()
+    closing = threading.Thread(target=lambda: _close_within(client))
+    closing.daemon = True
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()
+    assert [e["kind"] for e in published(tmp_path)] == ["session.started", "session.ended"]
+
+
+def _close_within(client: Client) -> None:
+    with client._lock, client._publisher._changed:
+        client.close(5)
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), AttributeError("x"), struct.error("x")])
+def test_no_error_of_the_library_ends_the_sight_of_the_control_topic(error: Exception) -> None:
+    """Whatever it raises is trouble, after which the topic is read anew."""
+    from interlock.transport_kafka import KafkaControlFeed
+
+    class Broken:
+        def poll(self, *_: object, **__: object) -> object:
+            raise error
+
+        def close(self, **_: object) -> None: ...
+
+    feed = KafkaControlFeed("127.0.0.1:9", {})
+    feed._consumer = Broken()
+    feed._looked_ns = feed._asked_ns = time.monotonic_ns()
+    with pytest.raises(OSError, match=type(error).__name__):
+        feed.poll(0)
+    assert feed._consumer is None

@@ -95,6 +95,40 @@ def test_within_a_writer_the_order_of_writing_holds(tmp_path: Path) -> None:
     assert told(feed_of(tmp_path).poll(0))[-1] == ("session:a", "killed")
 
 
+@pytest.mark.parametrize("is_together", [True, False])
+@pytest.mark.parametrize("states", [("killed", "active"), ("active", "killed")])
+def test_a_writer_whose_clock_went_back_is_obeyed(
+    tmp_path: Path, states: tuple[ControlState, ControlState], is_together: bool
+) -> None:
+    """The release that an operator wrote last releases, whatever the clock said."""
+    feed = feed_of(tmp_path)
+    append(tmp_path / "m-0.jsonl", line("session:a", states[0], 50))
+    if not is_together:
+        feed.poll(0)
+    append(tmp_path / "m-0.jsonl", line("session:a", states[1], 40))
+    assert told(feed.poll(0))[-1] == ("session:a", states[1])
+
+
+def test_a_writer_whose_clock_went_back_overrides_no_other(tmp_path: Path) -> None:
+    """Its late release counts as given at its newest time, and a tie never releases."""
+    feed = feed_of(tmp_path)
+    append(tmp_path / "a-0.jsonl", line("session:a", "active", 50))
+    append(tmp_path / "b-0.jsonl", line("session:a", "killed", 50))
+    assert told(feed.poll(0))[-1] == ("session:a", "killed")
+    append(tmp_path / "a-0.jsonl", line("session:a", "active", 40))
+    assert feed.poll(0).entries == []
+
+
+def test_a_file_that_is_written_anew_releases_nobody(tmp_path: Path) -> None:
+    """While a copy of it grows back, its older records do not hold against what is known."""
+    feed = feed_of(tmp_path)
+    path = tmp_path / "m-0.jsonl"
+    append(path, line("session:a", "active", 10) + line("session:a", "killed", 20))
+    assert told(feed.poll(0))[-1] == ("session:a", "killed")
+    path.write_bytes(line("session:a", "active", 10))
+    assert feed.poll(0).entries == []
+
+
 def test_links_and_pipes_are_not_read(tmp_path: Path) -> None:
     """A link to a readable file, a pipe and a foreign name bring nothing and hold nothing up."""
     (tmp_path / "control").mkdir()

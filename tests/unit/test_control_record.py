@@ -58,6 +58,18 @@ def test_a_quarantine_expires_and_a_kill_does_not(
     assert view.standing(["session:a"], now_ns)[0] == held
 
 
+def test_a_kill_is_not_turned_into_a_quarantine_that_expires() -> None:
+    """Two monitors, or an operator: only `active` releases, however much is written behind."""
+    view = ControlView()
+    view.apply("session:a", record("killed", issuer="m1"))
+    assert view.apply("session:a", record("quarantined", issuer="m2", expires_at=100))
+    assert view.standing(["session:a"], 1_000) == ("killed", "session:a")
+    view.apply("session:a", record("active", issuer="operator"))
+    view.apply("session:a", record("quarantined", issuer="m2", expires_at=100))
+    assert view.standing(["session:a"], 50)[0] == "quarantined"
+    assert view.standing(["session:a"], 100)[0] == "active"
+
+
 def test_an_issuer_cannot_go_back_behind_its_own_epoch() -> None:
     """The epoch fences an issuer against its own past, and nobody else."""
     view = ControlView()
