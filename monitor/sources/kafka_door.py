@@ -72,6 +72,11 @@ RECONNECT_MS_MAX: Final = 2_000  # Chosen: a broker that is back is noticed with
 
 FETCH_BYTES_MAX: Final = 16 * 1024 * 1024
 """For one answer of one broker; far below the 100 MB frame that the client drops in silence."""
+FETCH_WAIT_MS: Final = 20
+"""Chosen: a record of a stream that the question under way does not name waits for its answer.
+
+Measured: with the client's own 500 ms one kill in a hundred took 520 ms (12 partitions, idle).
+"""
 
 PRODUCER_BUFFER_BATCH_BYTES: Final = 128 * 1024  # Measured: facts on Kafka, batches >= 128 kB.
 RECORD_BYTES_MAX: Final = 1_048_576
@@ -133,7 +138,7 @@ def open_consumer(bootstrap: str, settings: Mapping[str, object], **more: object
             "auto_offset_reset": "none",
             "allow_auto_create_topics": False,
             "fetch_max_bytes": FETCH_BYTES_MAX,
-            "fetch_max_wait_ms": 500,
+            "fetch_max_wait_ms": FETCH_WAIT_MS,
             "metadata_max_age_ms": 60_000,
             "metrics_enabled": False,
             **more,
