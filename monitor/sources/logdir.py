@@ -195,7 +195,10 @@ def boundary_warnings(directory: Path) -> tuple[str, ...]:
             mode = path.stat().st_mode
         except OSError:
             continue
-        if mode & OTHERS_CAN_WRITE and not mode & stat.S_ISVTX:
+        # A sticky bit keeps others from replacing a topic's directory. Within a topic it helps
+        # nothing: who may make a file there speaks for the topic.
+        is_kept = path == directory and mode & stat.S_ISVTX
+        if mode & OTHERS_CAN_WRITE and not is_kept:
             told.append(
                 f"`{path}` can be written by others than its owner: agents could speak as "
                 "operators; take the right away (`chmod go-w`)"

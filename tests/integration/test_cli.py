@@ -133,6 +133,15 @@ def test_a_live_run_is_stopped_cleanly_and_goes_on_after_a_kill(tmp_path: Path) 
     assert released.returncode == 0, released.stderr.decode()
 
 
+def test_a_quarantine_is_not_written_behind_a_kill(tmp_path: Path) -> None:
+    """It would be all that a compacted topic keeps, and might expire; a release comes first."""
+
+    def control(part: str) -> int:
+        return interlock("control", part, "session:s", "--source", f"log:{tmp_path}").returncode
+
+    assert [control(p) for p in ("kill", "quarantine", "release", "quarantine")] == [0, 2, 0, 0]
+
+
 def publish_theft(client: Client, session_id: str) -> None:
     """A secret is read, then something leaves for outside."""
     with client.session(session_id) as session:

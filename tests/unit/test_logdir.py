@@ -389,9 +389,14 @@ def test_a_missing_directory_is_refused(tmp_path: Path) -> None:
 
 
 def test_directories_that_others_can_write_are_told(tmp_path: Path) -> None:
-    """Approvals that agents could write are named at the start."""
+    """Approvals that agents could write are named at the start, sticky bit or not."""
     (tmp_path / APPROVALS).mkdir()
     (tmp_path / APPROVALS).chmod(0o777)
     told = boundary_warnings(tmp_path)
     assert len(told) == 2
     assert APPROVALS in told[0]
+    (tmp_path / APPROVALS).chmod(0o1777)
+    assert boundary_warnings(tmp_path) == told
+    (tmp_path / APPROVALS).chmod(0o700)
+    tmp_path.chmod(0o1777)
+    assert len(boundary_warnings(tmp_path)) == 1
