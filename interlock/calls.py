@@ -116,6 +116,9 @@ class ToolCall:
         raise refused
 
     def _emit(self, kind: str, *, result: object = None, error: str = "") -> bool:
+        if not self._session.is_running:
+            # A child that was forked in the middle of the call goes on in a session of its own.
+            self._session.start()
         return self._session.publish(
             kind, tool=self.tool, call=self.id, args=self._told, result=result, error=error
         )

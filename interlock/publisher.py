@@ -99,6 +99,7 @@ class Publisher:
         self._is_hastening = False
         self._is_closed = False
         self._gives_up = False
+        self._has_ended = False
 
     def add(self, kind: str, size: int, numbered: Callable[[], Message]) -> bool:
         """Number an event of about `size` bytes and queue it; False where all is closed.
@@ -146,10 +147,11 @@ class Publisher:
             self._is_closed = True
             self._changed.notify_all()
             thread = self._thread
-        if thread is None or thread is threading.current_thread():
-            return
-        thread.join(timeout_s)
-        with self._changed:
+            if thread is None or thread is threading.current_thread():
+                return
+            # Not `join`: a signal's handler may close while its thread holds the lock, and waiting
+            # here lets go of it, however often it is held.
+            self._changed.wait_for(lambda: self._has_ended or not thread.is_alive(), timeout_s)
             self._gives_up = True
             self._changed.notify_all()
 
@@ -218,6 +220,9 @@ class Publisher:
                 heartbeat_due_ns = self._clock.monotonic_ns() + self._limits.heartbeat_ns
         if self._transport is not None:
             self._transport.close()
+        with self._changed:
+            self._has_ended = True
+            self._changed.notify_all()
 
     def _next_batch(self, heartbeat_due_ns: int) -> list[Waiting] | None:
         """The next events; an empty list when a heartbeat is due; None when all is over."""

@@ -71,6 +71,30 @@ def test_a_forked_session_goes_on_as_a_child_session(tmp_path: Path) -> None:
     assert len(list((tmp_path / "agent.events").iterdir())) == 2
 
 
+def test_a_fork_in_the_middle_of_a_call_tells_both_ends(tmp_path: Path) -> None:
+    """The child's session begins with its start, not with the outcome of the parent's call."""
+    client = Client(f"log:{tmp_path}", control=False)
+    session = client.session("origin")
+    is_child: list[bool] = []
+
+    def fork_within() -> int:
+        pid = os.fork()
+        is_child.append(pid == 0)
+        return pid
+
+    pid = session.call("t", fork_within)
+    if is_child[0]:
+        os._exit(0 if client.flush(10) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    client.close()
+    sessions = by_session(published(tmp_path))
+    parent_kinds = [e["kind"] for e in sessions.pop("origin")]
+    (child_events,) = sessions.values()
+    assert parent_kinds == ["session.started", "tool.requested", "tool.completed", "session.ended"]
+    assert [e["kind"] for e in child_events] == ["session.started", "tool.completed"]
+    assert [e["parent"] for e in child_events] == ["origin", "origin"]
+
+
 def test_what_waits_in_the_parent_is_not_sent_by_the_child(tmp_path: Path) -> None:
     """With a long linger all waits at the fork; each event comes once."""
     client = Client(f"log:{tmp_path}", control=False, linger_ms=500)

@@ -264,3 +264,25 @@ def test_what_would_be_dropped_is_not_read_first(value: Any) -> None:
     convert = PlainJson()
     convert(value)
     assert convert.is_cut
+
+
+def test_waiting_for_a_view_holds_up_no_other_task(tmp_path: Path) -> None:
+    """The event loop goes round while an async tool waits for the first view of the topic."""
+    control = ControlWriter(tmp_path)
+    client = Client(f"log:{tmp_path}", wait_s_max=30)
+    rounds: list[bool] = []
+
+    async def tool() -> int:
+        return 1
+
+    async def main() -> None:
+        waiting = asyncio.ensure_future(client.session().call_async("t", tool))
+        for _ in range(20):
+            await asyncio.sleep(0)
+            rounds.append(waiting.done())
+        control.beat()
+        assert await waiting == 1
+
+    asyncio.run(main())
+    client.close()
+    assert rounds == [False] * 20
