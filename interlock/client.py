@@ -280,7 +280,11 @@ class Client:
     def _open_feed(self) -> ControlFeed:
         match self._target:
             case LogTarget(directory=directory):
-                return LogControlFeed(directory / CONTROL_TOPIC, poll_s=self._control_poll_s)
+                return LogControlFeed(
+                    directory / CONTROL_TOPIC,
+                    poll_s=self._control_poll_s,
+                    wall_ns=self.clock.wall_ns,
+                )
         from .transport_kafka import KafkaControlFeed
 
         return KafkaControlFeed(self._target.bootstrap, self._kafka_options)

@@ -4,7 +4,9 @@ A feed yields the records of the control topic in the order in which they are to
 log directory has several writers (the monitor, operators), each with files of its own, and no
 order between them but time: of two records of one key the later `issued_at` holds, and equal
 times go to the more severe. Within one writer's files the order of writing holds even where its
-clock went back: what it writes counts as no earlier than what it wrote before.
+clock went back: a stop counts as no earlier than what its writer wrote before, and a release
+releases from what its writer wrote before. A release from the future is no release: it would
+outrank whatever stops its target until that time has come.
 """
 
 from __future__ import annotations
@@ -19,13 +21,16 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from .control_record import SEVERITY_ORDER, ControlRecord
+from .control_record import HEARTBEAT_KEY, SEVERITY_ORDER, ControlRecord
 
 LINE_BYTES_MAX: Final = 64 * 1024
 """A control record has some 200 bytes; what is longer is no control record."""
 
 CHUNK_BYTES: Final = 1024 * 1024
 FILES_MAX: Final = 10_000
+
+AHEAD_NS_MAX: Final = 15_000_000_000
+"""Chosen: as far as the clocks of the monitor and the agent may be apart by default."""
 
 
 class Entry(NamedTuple):
@@ -71,16 +76,18 @@ class _Order(NamedTuple):
 
     issued_at: int
     writer: str
+    reading: int
+    """How often the writer's file was begun anew: positions compare within one reading alone."""
     number: int
     offset: int
     severity: int
 
     def is_after(self, held: _Order) -> bool:
         """Whether this record holds against `held`, which came of the same key before."""
+        if (self.writer, self.reading) == (held.writer, held.reading):
+            return (self.number, self.offset) >= (held.number, held.offset)
         if self.issued_at != held.issued_at:
             return self.issued_at > held.issued_at
-        if self.writer == held.writer and (self.number, self.offset) > (held.number, held.offset):
-            return True
         return self.severity >= held.severity
 
 
@@ -89,6 +96,7 @@ class _File:
     """How far one file was read. `tail` is a line without an end yet."""
 
     identity: tuple[int, int]
+    reading: int = 0
     offset: int = 0
     tail: bytes = b""
     is_skipping: bool = False
@@ -102,9 +110,15 @@ class LogControlFeed:
     """
 
     def __init__(
-        self, directory: Path, *, poll_s: float, sleep: Callable[[float], None] = time.sleep
+        self,
+        directory: Path,
+        *,
+        poll_s: float,
+        sleep: Callable[[float], None] = time.sleep,
+        wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._directory = directory
+        self._wall_ns = wall_ns
         self._poll_s = poll_s
         self._sleep = sleep
         self._files: dict[str, _File] = {}
@@ -132,7 +146,8 @@ class LogControlFeed:
         for name, size, identity in self._listed():
             known = self._files.get(name)
             if known is None or known.identity != identity or size < known.offset:
-                known = self._files[name] = _File(identity)
+                readings = 0 if known is None else known.reading + 1
+                known = self._files[name] = _File(identity, readings)
             if size == known.offset:
                 continue
             try:
@@ -142,7 +157,7 @@ class LogControlFeed:
                 is_at_end = False
                 continue
             for offset, line in lines:
-                entries = self._parsed(name, offset, line)
+                entries = self._parsed(name, known.reading, offset, line)
                 unreadable_count += entries is None
                 found.extend(entries or ())
         found.sort(key=lambda pair: pair[0])
@@ -196,19 +211,27 @@ class LogControlFeed:
             os.close(descriptor)
         return lines
 
-    def _parsed(self, name: str, offset: int, line: bytes) -> list[tuple[_Order, Entry]] | None:
-        """One record with its order, none for a tombstone; None for what is no record."""
+    def _parsed(
+        self, name: str, reading: int, offset: int, line: bytes
+    ) -> list[tuple[_Order, Entry]] | None:
+        """One record with its order, none for a tombstone; None for what cannot be taken."""
         try:
-            record = msgspec.json.decode(line, type=_Line)
+            told = msgspec.json.decode(line, type=_Line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
-        if record.value is None:
+        key, record = told.key, told.value
+        if record is None:
             return []
         writer, number = _writer_and_number(name)
-        issued_at = max(record.value.issued_at, self._newest_of_writer.get(writer, 0))
-        self._newest_of_writer[writer] = issued_at
-        order = _Order(issued_at, writer, number, offset, SEVERITY_ORDER[record.value.state])
-        return [(order, Entry(record.key, msgspec.json.encode(record.value)))]
+        newest = max(record.issued_at, self._newest_of_writer.get(writer, 0))
+        self._newest_of_writer[writer] = newest
+        issued_at = newest
+        if record.state == "active" and key != HEARTBEAT_KEY:
+            if record.issued_at > self._wall_ns() + AHEAD_NS_MAX:
+                return None
+            issued_at = record.issued_at
+        order = _Order(issued_at, writer, reading, number, offset, SEVERITY_ORDER[record.state])
+        return [(order, Entry(key, msgspec.json.encode(record)))]
 
     def _is_later(self, key: str, order: _Order) -> bool:
         held = self._held.get(key)

@@ -119,6 +119,25 @@ def test_a_writer_whose_clock_went_back_overrides_no_other(tmp_path: Path) -> No
     assert feed.poll(0).entries == []
 
 
+def test_a_release_from_the_future_outranks_no_kill(tmp_path: Path) -> None:
+    """A machine whose clock is an hour ahead releases nobody in advance; its kills hold at once."""
+    hour_ns = 3_600 * 10**9
+    feed = LogControlFeed(tmp_path, poll_s=0.01, wall_ns=lambda: hour_ns)
+    append(tmp_path / "z-0.jsonl", line("session:a", "active", 2 * hour_ns))
+    append(tmp_path / "z-0.jsonl", line("session:b", "killed", 2 * hour_ns))
+    append(tmp_path / "m-0.jsonl", line("session:a", "killed", hour_ns))
+    append(tmp_path / "m-0.jsonl", line("heartbeat", "active", 2 * hour_ns))
+    reading = feed.poll(0)
+    assert sorted(told(reading)) == [
+        ("heartbeat", "active"), ("session:a", "killed"), ("session:b", "killed"),
+    ]  # fmt: skip
+    assert reading.unreadable_count == 1
+    append(tmp_path / "z-0.jsonl", line("session:a", "active", hour_ns + 1))
+    assert told(feed.poll(0)) == [("session:a", "active")]
+    append(tmp_path / "m-0.jsonl", line("session:a", "killed", hour_ns + 2))
+    assert told(feed.poll(0)) == [("session:a", "killed")]
+
+
 def test_a_file_that_is_written_anew_releases_nobody(tmp_path: Path) -> None:
     """While a copy of it grows back, its older records do not hold against what is known."""
     feed = feed_of(tmp_path)
