@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pyrsistent import PMap, pmap
 
@@ -19,12 +19,22 @@ from .moment import Moment
 from .slices import Reading
 from .verdict import EventRef
 
+CUT_MAX: Final = 64
+"""Chosen: events with a list that was cut that one memory tells apart; each read looks at all."""
+
+
+class CutSample(NamedTuple):
+    """An event that may belong to groups whose value it does not name: its list was too long."""
+
+    sample: Sample
+    fact: Fact
+
 
 class AggregateCell(NamedTuple):
-    """Tallies by binding, and the newest times of what could not be told.
+    """Tallies by binding, and what may belong to any of them.
 
-    `rest_lost_ns`: a binding found no room; `all_lost_ns`: a list was too long to be kept, and
-    may have named any value.
+    `rest_lost_ns`: the newest time at which a binding found no room; `all_lost_ns`: at which an
+    event had more bindings, or more was cut, than is told apart.
     """
 
     tallies: PMap[Key, Tally]
@@ -32,6 +42,7 @@ class AggregateCell(NamedTuple):
     rest_lost_ns: int | None = None
     all_lost_ns: int | None = None
     lost_count: int = 0
+    cut: tuple[CutSample, ...] = ()
 
 
 EMPTY_AGGREGATE = AggregateCell(pmap(), EMPTY_FIFO)
@@ -68,7 +79,23 @@ class AggregateMemory:
                 lost_ns = max(cell.rest_lost_ns, lost_ns or 0)
         if lost_ns is not None:
             held = lose(held, lost_ns)
-        return expire(held, now.time_ns, horizon_ns)
+        held = expire(held, now.time_ns, horizon_ns)
+        return self._with_cut(held, cell.cut, now.time_ns, env) if cell.cut else held
+
+    def _with_cut(self, held: Tally, cut: tuple[CutSample, ...], now_ns: int, env: Env) -> Tally:
+        """The tally, and as doubtful what may belong to its group. For reading only."""
+        room = self.limits.window_entries_max + len(cut)
+        horizon_ns = self.window.high_ns
+        for sample, fact in cut:
+            if horizon_ns is not None and sample.time_ns < now_ns - horizon_ns:
+                continue
+            if self.atom.value_of(fact, env) and not self._is_named(fact, env):
+                held = add(held, sample, self.function, None, room)
+        return held
+
+    def _is_named(self, fact: Fact, env: Env) -> bool:
+        """Whether the event names the group's values: then it is in the group's own tally."""
+        return all(env[slot] in fact.values.get(name, ()) for name, slot in self.atom.slots)
 
     def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
         """The comparison's truth for one binding."""
@@ -100,13 +127,25 @@ class AggregateMemory:
             truth = self.atom.value_of(fact, env)
             if truth:
                 cell = self._take_in(cell, key_of(env, self.slots), now, fact, truth)
-        if found.is_cut or (fact.overflowing and self._may_match_overflow(fact)):
-            cell = cell._replace(all_lost_ns=now.time_ns, lost_count=cell.lost_count + 1)
+        if found.is_cut:
+            return cell._replace(all_lost_ns=now.time_ns, lost_count=cell.lost_count + 1)
+        if fact.overflowing:
+            cell = self._take_in_cut(cell, now, fact)
         return cell
 
-    def _may_match_overflow(self, fact: Fact) -> bool:
-        matched = (*self.atom.slots, *self.atom.constants)
-        return any(name in fact.overflowing for name, _ in matched)
+    def _take_in_cut(self, cell: AggregateCell, now: Moment, fact: Fact) -> AggregateCell:
+        """Keep an event that may name any value of some slot, for readers to weigh."""
+        if not any(name in fact.overflowing for name, _ in self.atom.slots):
+            return cell
+        cut, lost = cell.cut, cell.lost_count + 1
+        if self.window.high_ns is not None:
+            oldest_ns = now.time_ns - self.window.high_ns
+            cut = tuple(item for item in cut if item.sample.time_ns >= oldest_ns)
+        if len(cut) >= CUT_MAX or self.value_name in fact.overflowing:
+            return cell._replace(all_lost_ns=now.time_ns, lost_count=lost, cut=cut)
+        values = () if self.value_name is None else fact.values.get(self.value_name, ())
+        item = CutSample(Sample(now.time_ns, now.position, now.id, False, values), fact)
+        return cell._replace(cut=(*cut, item), lost_count=lost)
 
     def _free(self, cell: AggregateCell, now_ns: int) -> AggregateCell:
         horizon_ns = self.window.high_ns
@@ -147,7 +186,7 @@ class AggregateMemory:
             grown = lose(grown, now.time_ns)
         lost = cell.lost_count + (grown.lost_ns == now.time_ns)
         tallies = cell.tallies.set(key, grown)
-        return AggregateCell(tallies, queue, cell.rest_lost_ns, cell.all_lost_ns, lost)
+        return AggregateCell(tallies, queue, cell.rest_lost_ns, cell.all_lost_ns, lost, cell.cut)
 
     def touched_by(self, known: Known, is_end: bool) -> AggregateMemory | None:
         """Itself; None where events of which that is known change nothing."""

@@ -18,7 +18,7 @@ from .fact import Fact, Truth, Value
 from .fifo import fifo
 from .machine import Automaton, State
 from .memories import PastMemory
-from .memory_aggregate import AggregateCell, AggregateMemory
+from .memory_aggregate import AggregateCell, AggregateMemory, CutSample
 from .memory_previous import Frame, PreviousMemory
 from .memory_since import ClosedSinceMemory, SinceCell, SinceMemory
 from .moment import Moment
@@ -26,7 +26,7 @@ from .pending import Anchor, PendingCell
 from .slices import Entry, Slice
 from .verdict import Absence, EventRef, Witness
 
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 
 _INT64_MAX: Final = 2**63 - 1
 
@@ -72,7 +72,8 @@ def _put_cell(memory: PastMemory, cell: Any) -> Any:
         case AggregateMemory():
             tallies = [[_put_values(key), _put_tally(held)] for key, held in cell.tallies.items()]
             queue = [[time_ns, _put_values(key)] for time_ns, key in cell.queue.items()]
-            return [tallies, queue, cell.rest_lost_ns, cell.all_lost_ns, cell.lost_count]
+            cut = [[_put_sample(item.sample), _put_fact(item.fact)] for item in cell.cut]
+            return [tallies, queue, cell.rest_lost_ns, cell.all_lost_ns, cell.lost_count, cut]
         case _:
             assert_never(memory)
 
@@ -97,13 +98,14 @@ def _take_cell(memory: PastMemory, data: Any) -> Any:
                 None if before is None else _take_frame(memory, before),
             )
         case AggregateMemory():
-            tallies, queue, rest_lost_ns, all_lost_ns, lost_count = data
+            tallies, queue, rest_lost_ns, all_lost_ns, lost_count, cut = data
             return AggregateCell(
                 pmap({_take_values(key): _take_tally(held) for key, held in tallies}),
                 fifo([(time_ns, _take_values(key)) for time_ns, key in queue]),
                 rest_lost_ns,
                 all_lost_ns,
                 lost_count,
+                tuple(CutSample(_take_sample(sample), _take_fact(fact)) for sample, fact in cut),
             )
         case _:
             assert_never(memory)
@@ -165,20 +167,24 @@ def _take_entry(data: Any) -> Entry:
     return Entry(time_ns, position, id_, tuple(_take_ref(ref) for ref in because))
 
 
+def _put_sample(sample: Sample) -> Any:
+    values = _put_values(sample.values)
+    return [sample.time_ns, sample.position, sample.id, sample.is_certain, values]
+
+
+def _take_sample(data: Any) -> Sample:
+    time_ns, position, id_, is_certain, values = data
+    return Sample(time_ns, position, id_, is_certain, tuple(_take_value(v) for v in values))
+
+
 def _put_tally(held: Tally) -> Any:
-    samples = [
-        [s.time_ns, s.position, s.id, s.is_certain, _put_values(s.values)]
-        for s in held.samples.items()
-    ]
+    samples = [_put_sample(sample) for sample in held.samples.items()]
     return [samples, [_put_number(total) for total in held.totals], held.lost_ns]
 
 
 def _take_tally(data: Any) -> Tally:
     samples, totals, lost_ns = data
-    taken = [
-        Sample(time_ns, position, id_, is_certain, tuple(_take_value(v) for v in values))
-        for time_ns, position, id_, is_certain, values in samples
-    ]
+    taken = [_take_sample(sample) for sample in samples]
     certain, possible, *sums = (_take_number(total) for total in totals)
     return Tally(fifo(taken), Totals(int(certain), int(possible), *sums), lost_ns)
 

@@ -16,8 +16,6 @@ NOT_YET_IN_THE_MACHINE = {
     "25-next": "the machine has no `next` yet",
     "26-always": "the machine has no `always` at the top yet",
     "27-until": "the machine has no `until` yet",
-    "33-overflow-of-a-group": "an overflowing list makes every group unknown, its own too",
-    "35-overflow-that-cannot-match": "an overflowing list makes every group unknown, known or not",
 }
 """By file: what the machine must fail today."""
 
