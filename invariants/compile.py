@@ -1,7 +1,7 @@
 """An invariant to the tables that the machine steps: nodes, memories, and what they need.
 
     violating_formula   never/always, limits written out, `not` brought inward   (binding.py)
-    split_future        P and not eventually[w] f  ->  P, f
+    split_future        P and not F, P and F       ->  P, F
     build               formula -> Node, one memory for each distinct past operator or aggregate
     missing_uses        which values the invariant cannot do without
 
@@ -29,6 +29,7 @@ from .core import (
 )
 from .fact import Value
 from .formula.ast import (
+    FUTURE_OPERATORS,
     Aggregate,
     AggregateComparison,
     Anything,
@@ -50,7 +51,7 @@ from .memories import PastMemory
 from .memory_aggregate import AggregateMemory
 from .memory_previous import PreviousMemory
 from .memory_since import ClosedSinceMemory, SinceMemory
-from .pending import Eventually
+from .pending import Future
 from .spec import InvariantSpec
 
 NUMERIC_AGGREGATES = frozenset({"sum", "min", "max", "avg"})
@@ -73,7 +74,7 @@ class Tables:
     binder: Node
     """Makes the bindings for which the invariant may be judged."""
     trigger: Node | None
-    eventually: Eventually | None
+    future: Future | None
     memories: tuple[PastMemory, ...]
     variables: tuple[str, ...]
     predicates: tuple[str, ...]
@@ -87,14 +88,14 @@ def build_tables(spec: InvariantSpec, limits: Limits) -> Tables:
     variables = tuple(sorted(free_variables(formula)))
     builder = _Builder(variables, limits)
     violating = builder.node(past)
-    eventually = builder.eventually(future) if future is not None else None
+    awaited = builder.future(*future) if future is not None else None
     asked = trigger(past)
     trigger_node = builder.node(asked) if asked is not None else None
     return Tables(
         violating=violating,
         binder=binder(violating, len(variables)),
         trigger=trigger_node,
-        eventually=eventually,
+        future=awaited,
         memories=tuple(builder.memories),
         variables=variables,
         predicates=tuple(sorted({atom.predicate for atom in _atoms_of(formula)})),
@@ -102,20 +103,17 @@ def build_tables(spec: InvariantSpec, limits: Limits) -> Tables:
     )
 
 
-def _split_future(formula: Formula) -> tuple[Formula, Temporal | None]:
-    """P and the future operator of `P and not eventually f`."""
+def _split_future(formula: Formula) -> tuple[Formula, tuple[Temporal | Until, bool] | None]:
+    """P and the future operator of `P and not F` or, true, of `P and F`."""
     members = list(conjuncts(formula))
-    for member in members:
-        if (
-            isinstance(member, Not)
-            and isinstance(member.body, Temporal)
-            and member.body.operator == "eventually"
-        ):
-            members.remove(member)
-            past = members[0]
-            for other in members[1:]:
+    for index, member in enumerate(members):
+        is_negated = isinstance(member, Not)
+        body = member.body if isinstance(member, Not) else member
+        if isinstance(body, Temporal | Until) and body.operator in FUTURE_OPERATORS:
+            past, *others = members[:index] + members[index + 1 :]
+            for other in others:
                 past = Binary("and", past, other)
-            return past, member.body
+            return past, (body, not is_negated)
     return formula, None
 
 
@@ -146,14 +144,21 @@ class _Builder:
             case _:
                 return self._memory(formula)
 
-    def eventually(self, formula: Temporal) -> Eventually:
-        return Eventually(
-            text=format_formula(formula.body),
+    def future(self, formula: Temporal | Until, is_violated_by: bool) -> Future:
+        left = self.node(formula.left) if isinstance(formula, Until) else None
+        body = formula.right if isinstance(formula, Until) else formula.body
+        slots = self._slots_of(free_variables(formula))
+        return Future(
+            text=format_formula(body),
             window=formula.window,
-            body=self.node(formula.body),
-            slots=self._slots_of(free_variables(formula.body)),
+            left=left,
+            body=self.node(body),
+            is_next=formula.operator == "next",
+            is_violated_by=is_violated_by,
+            slots=slots,
             width=len(self._slots),
             limits=self._limits,
+            names_every_key=_names_all(left, slots),
         )
 
     def _memory(self, formula: Formula) -> MemoryNode:
@@ -203,7 +208,6 @@ class _Builder:
                 limits=self._limits,
                 rests_on_memory=rests_on_memory,
             )
-        spoken = [] if left_node is None else [a for a in atoms(left_node) if a.slots]
         return SinceMemory(
             index=len(self.memories),
             text=format_formula(formula),
@@ -214,7 +218,7 @@ class _Builder:
             width=len(self._slots),
             limits=self._limits,
             rests_on_memory=rests_on_memory,
-            names_every_key=all({slot for _, slot in a.slots} == set(slots) for a in spoken),
+            names_every_key=_names_all(left_node, slots),
         )
 
     def _aggregate(
@@ -249,6 +253,12 @@ class _Builder:
 
     def _slots_of(self, variables: Iterable[str]) -> tuple[int, ...]:
         return tuple(sorted(self._slots[name] for name in variables))
+
+
+def _names_all(left: Node | None, slots: tuple[int, ...]) -> bool:
+    """Whether each atom of a left side that names a variable names all of them."""
+    spoken = [] if left is None else [atom for atom in atoms(left) if atom.slots]
+    return all({slot for _, slot in atom.slots} == set(slots) for atom in spoken)
 
 
 def _members(formula: Formula, operator: str) -> Iterable[Formula]:

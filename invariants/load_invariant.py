@@ -136,8 +136,6 @@ def _read_formula(source: Source, shape: Shape) -> Formula | None:
         match node:
             case Exists():
                 shape.not_yet(node.place, "`exists`", "write a predicate that says it of one event")
-            case Temporal(operator="next" | "always" as word) | Until(operator="until" as word):
-                shape.not_yet(node.place, f"`{word}`", "of the future there is only `eventually`")
             case _:
                 pass
     return formula

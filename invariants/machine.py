@@ -91,14 +91,14 @@ class Automaton:
         None where such an event changes nothing and is no violation.
         """
         tables = self.tables
-        eventually = tables.eventually
+        future = tables.future
         touched = (memory.touched_by(known, is_end) for memory in tables.memories)
         asked = tables.trigger and folded(tables.trigger, known, is_end)
         violating = folded(tables.violating, known, is_end)
         route = Route(
             memories=tuple(memory for memory in touched if memory is not None),
             is_judged=asked is not FALSE_NODE and violating is not FALSE_NODE,
-            is_observed=eventually is not None and eventually.is_touched(known, is_end),
+            is_observed=future is not None and future.is_touched(known, is_end),
             missing_uses=tuple(
                 use for use in tables.missing_uses if known.get(use.predicate) is None
             ),
@@ -129,7 +129,7 @@ class Automaton:
             cells, state = self._advance(state, now, route.memories)
         if route.missing_uses:
             verdicts += self._missing(now, route.missing_uses)
-        if self.tables.eventually is None:
+        if self.tables.future is None:
             if route.is_judged:
                 verdicts += self._judge(now, cells, is_verbose, route)
         elif route.is_judged or route.is_observed:
@@ -148,14 +148,14 @@ class Automaton:
 
     def next_deadline_ns(self, state: State) -> int | None:
         """A time before which no deadline of this state passes; None where nothing waits."""
-        eventually = self.tables.eventually
-        return eventually.next_deadline_ns(state.pending) if eventually else None
+        future = self.tables.future
+        return future.next_deadline_ns(state.pending) if future else None
 
     def _pass_time(self, state: State, time_ns: int) -> tuple[State, list[Verdict]]:
-        eventually = self.tables.eventually
-        if eventually is None or not state.pending.queue.length:
+        future = self.tables.future
+        if future is None or not state.pending.queue.length:
             return state, []
-        pending, decisions = eventually.pass_time(state.pending, time_ns)
+        pending, decisions = future.pass_time(state.pending, time_ns)
         state = State(state.cells, pending, state.lost_count)
         return state, [self._decided(d) for d in decisions]
 
@@ -207,8 +207,8 @@ class Automaton:
     def _judge_future(
         self, state: State, now: Moment, cells: Cells, route: Route
     ) -> tuple[State, list[Verdict]]:
-        eventually = self.tables.eventually
-        assert eventually is not None, "called for future formulas only"
+        future = self.tables.future
+        assert future is not None, "called for future formulas only"
         verdicts: list[Verdict] = []
         pending, lost_count = state.pending, state.lost_count
         asked, violating = route.trigger, route.violating
@@ -221,7 +221,7 @@ class Automaton:
                 verdicts.append(self._verdict(0, _ref(now), env, Witness(), now.time_ns))
                 continue
             witness = self._witness(now, cells, env)
-            grown = eventually.take_in(pending, Anchor(_ref(now), env, truth, witness))
+            grown = future.take_in(pending, Anchor(_ref(now), env, truth, witness))
             if grown is None:
                 verdicts.append(self._no_room(_ref(now), env))
                 lost_count += 1
@@ -230,9 +230,9 @@ class Automaton:
                 verdicts.append(self._pending(_ref(now), env, witness))
         if found.is_cut:
             verdicts.append(self._too_many(now))
-        pending, decisions = eventually.observe(pending, now, cells)
+        pending, decisions = future.observe(pending, now, cells)
         if now.is_session_end:
-            pending, more = eventually.end(pending, now.time_ns)
+            pending, more = future.end(pending, now.time_ns)
             decisions += more
         verdicts += (self._decided(decision) for decision in decisions)
         if pending is state.pending and lost_count == state.lost_count:
@@ -322,7 +322,7 @@ def compile_invariant(
     whole = Route(
         memories=tables.memories,
         is_judged=True,
-        is_observed=tables.eventually is not None,
+        is_observed=tables.future is not None,
         missing_uses=tables.missing_uses,
         trigger=tables.trigger,
         violating=tables.violating,

@@ -38,6 +38,8 @@ class ClosedSinceMemory:
     width: int
     limits: Limits
     rests_on_memory: bool
+    unfolded: Node | None = None
+    """The right side as it was before `touched_by`: what a witness is taken from."""
 
     initial = None
 
@@ -60,7 +62,7 @@ class ClosedSinceMemory:
         truth = self.right.value(now, cells, nobody)
         if not truth:
             return held
-        refs = because(self.right, now, cells, nobody) if self.rests_on_memory else ()
+        refs = because(self.unfolded or self.right, now, cells, nobody) if self.rests_on_memory else ()
         entry = Entry(now.time_ns, now.position, now.id, refs)
         entries_max = self.limits.window_entries_max
         return push(held, entry, truth, self.window, entries_max=entries_max)
@@ -68,7 +70,7 @@ class ClosedSinceMemory:
     def touched_by(self, known: Known, is_end: bool) -> ClosedSinceMemory | None:
         """Itself, made short for events of which that is known; None where they change nothing."""
         sides = _sides(self.left, self.right, known, is_end)
-        return sides and replace(self, left=sides[0], right=sides[1])
+        return sides and replace(self, left=sides[0], right=sides[1], unfolded=self.right)
 
     @staticmethod
     def lost_count(held: Any) -> int:
@@ -121,6 +123,8 @@ class SinceMemory:
     rests_on_memory: bool
     names_every_key: bool
     """Each atom of `left` names all of `slots`: then what an event touches can be looked up."""
+    unfolded: Node | None = None
+    """The right side as it was before `touched_by`: what a witness is taken from."""
 
     initial = EMPTY_SINCE
 
@@ -142,7 +146,7 @@ class SinceMemory:
         for env in found.envs:
             truth = self.right.value(now, cells, env)
             if truth:
-                refs = because(self.right, now, cells, env) if self.rests_on_memory else ()
+                refs = because(self.unfolded or self.right, now, cells, env) if self.rests_on_memory else ()
                 entry = Entry(now.time_ns, now.position, now.id, refs)
                 cell = self._take_in(cell, key_of(env, self.slots), entry, truth)
         if found.is_cut or overflows(self.right, now):
@@ -153,7 +157,7 @@ class SinceMemory:
     def touched_by(self, known: Known, is_end: bool) -> SinceMemory | None:
         """Itself, made short for events of which that is known; None where they change nothing."""
         sides = _sides(self.left, self.right, known, is_end)
-        return sides and replace(self, left=sides[0], right=sides[1])
+        return sides and replace(self, left=sides[0], right=sides[1], unfolded=self.right)
 
     @staticmethod
     def lost_count(cell: Any) -> int:

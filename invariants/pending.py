@@ -1,8 +1,13 @@
-"""Verdicts that wait for the future: the anchors of `P and not eventually[a, b] f`.
+"""Verdicts that wait for the future: the anchors of `P and not F` (or `P and F`).
 
-An anchor is an event and binding at which P is not false. It is decided as soon as the events so
-far leave its value no choice: when f holds in its window, when time has passed its deadline, or
-at the end of the session. A deadline is decided after all events of its time.
+An anchor is an event and binding at which P is not false. F is `next[w] f`, or `g until[w] f` of
+which `eventually[w] f` is the one without a left side; `always[w] f` is `not eventually[w] not f`.
+An anchor is decided as soon as the events so far leave the violating formula no choice: by an
+event, when time has passed its deadline, or at the end of the session. A deadline is decided after
+all events of its time.
+
+Of F at an anchor two numbers are kept: `met`, what the events so far give, and `still`, what a
+later one could give at best. Its value will lie between `met` and the greater of the two.
 """
 
 from __future__ import annotations
@@ -13,7 +18,8 @@ from typing import NamedTuple
 
 from pyrsistent import PMap, pmap
 
-from .core import FALSE_NODE, Cells, Env, Node, bindings, overflows
+from .core import FALSE_NODE, TRUE_NODE, UNBOUND, Cells, Env, Node, atoms, bindings, overflows
+from .fact import NO_FACT, Value
 from .fifo import EMPTY_FIFO, Fifo, fifo
 from .folding import Known, folded
 from .formula.ast import Window
@@ -21,6 +27,7 @@ from .keys import Key, key_of
 from .limits import Limits
 from .moment import Moment
 from .verdict import Absence, EventRef, Witness
+from .witness import grounds
 
 
 class Anchor(NamedTuple):
@@ -30,8 +37,10 @@ class Anchor(NamedTuple):
     env: Env
     truth: int
     witness: Witness
+    met: int = 0
+    still: int = 2
     doubt: EventRef | None = None
-    """The last event inside the window at which f was unknown."""
+    """The last event that made `met` or `still` unknown."""
 
 
 class Decision(NamedTuple):
@@ -44,7 +53,7 @@ class Decision(NamedTuple):
 
 
 class PendingCell(NamedTuple):
-    """Anchors by the binding of f's variables, oldest first; and their deadlines, in order."""
+    """Anchors by the binding of F's variables, oldest first; and their deadlines, in order."""
 
     anchors: PMap[Key, tuple[Anchor, ...]]
     queue: Fifo[tuple[int, Key]]
@@ -55,15 +64,21 @@ EMPTY_PENDING = PendingCell(pmap(), EMPTY_FIFO)
 
 
 @dataclass(frozen=True, slots=True)
-class Eventually:
-    """`eventually[window] body` at the top of an invariant."""
+class Future:
+    """`left until[window] body` at the top of an invariant; `is_next`: of the neighbour alone."""
 
     text: str
     window: Window
+    left: Node | None
     body: Node
+    is_next: bool
+    is_violated_by: bool
+    """The violating formula is `P and F`; otherwise it is `P and not F`."""
     slots: tuple[int, ...]
     width: int
     limits: Limits
+    names_every_key: bool
+    """Each atom of `left` names all of `slots`: then what an event touches can be looked up."""
 
     def take_in(self, cell: PendingCell, anchor: Anchor) -> PendingCell | None:
         """The cell with one more anchor; None where there is no room for it."""
@@ -98,76 +113,147 @@ class Eventually:
             assert width_ns is not None, "only windows that end have a queue"
             held = cell.anchors.get(key, ())
             due = [a for a in held if a.ref.time_ns + width_ns <= deadline_ns]
-            decisions += (self._unmet(anchor, deadline_ns) for anchor in due)
+            decisions += (self._over(anchor, deadline_ns) for anchor in due)
             cell = self._without(cell._replace(queue=cell.queue.popleft()), key, due)
         return cell, decisions
 
     def observe(
         self, cell: PendingCell, now: Moment, cells: Cells
     ) -> tuple[PendingCell, list[Decision]]:
-        """Apply what the event says of f to the anchors whose window it lies in."""
+        """Apply what the event says to the anchors that it touches; which ones it decides."""
         decisions: list[Decision] = []
-        found = bindings(self.body, now, self.width, self.limits.bindings_max)
-        here = EventRef(now.position, now.time_ns, now.id)
-        for env in found.envs:
-            truth = self.body.value(now, cells, env)
-            if not truth:
+        for key in self._touched_keys(cell, now, cells) if cell.anchors else ():
+            env = self._env(key)
+            right = self.body.value(now, cells, env)
+            left = 2 if self.left is None else self.left.value(now, cells, env)
+            if not (right or self.is_next) and left == 2:
                 continue
-            key = key_of(env, self.slots)
-            inside = [a for a in cell.anchors.get(key, ()) if self._is_inside(a, now)]
-            if truth == 2:
-                decisions += (Decision(a, 0, now.time_ns, Witness((a.ref, here))) for a in inside)
-                cell = self._without(cell, key, inside)
-            else:
-                cell = self._doubt(cell, key, inside, here)
-        if found.is_cut or overflows(self.body, now):
-            for key, held in cell.anchors.items():
-                inside = [a for a in held if self._is_inside(a, now)]
-                cell = self._doubt(cell, key, inside, here)
-        return cell, decisions
+            changed: list[Anchor] = []
+            for anchor in cell.anchors[key]:
+                after = self._moved(anchor, now, right, left)
+                decision = self._decided(after, now, cells)
+                if decision is None:
+                    changed.append(after)
+                else:
+                    decisions.append(decision)
+            cell = self._with(cell, key, tuple(changed))
+        return cell, sorted(decisions, key=_in_order)
+
+    def _moved(self, anchor: Anchor, now: Moment, right: int, left: int) -> Anchor:
+        """The anchor after an event at which the two sides have these values."""
+        met, still, doubt = anchor.met, anchor.still, anchor.doubt
+        is_own = anchor.ref.position == now.position
+        if self.is_next and is_own:
+            return anchor
+        here = EventRef(now.position, now.time_ns, now.id)
+        if now.time_ns - anchor.ref.time_ns >= self.window.low_ns:
+            gained = min(still, right)
+            if gained > met:
+                met = gained
+                doubt = here if gained == 1 and right == 1 else doubt
+            elif gained == met == 1 and right == 1:
+                doubt = here
+        if left < still:
+            still, doubt = left, here if left == 1 else doubt
+        return anchor._replace(met=met, still=0 if self.is_next else still, doubt=doubt)
+
+    def _decided(self, anchor: Anchor, now: Moment, cells: Cells) -> Decision | None:
+        """The verdict, where every value that F can still have gives the same."""
+        truth = self._violation(anchor, anchor.met)
+        if truth != self._violation(anchor, max(anchor.met, anchor.still)):
+            return None
+        here = EventRef(now.position, now.time_ns, now.id)
+        if truth == 0:
+            return Decision(anchor, 0, now.time_ns, Witness((anchor.ref, here)))
+        if truth == 1 or anchor.met == 1:
+            return Decision(anchor, truth, now.time_ns, self._doubtful(anchor))
+        node = self.body if anchor.met or self.left is None else self.left
+        found = grounds(node, now, cells, anchor.env).witness()
+        events = {*anchor.witness.events, *found.events, here}
+        absences = [*anchor.witness.absences, *found.absences]
+        if not anchor.met and not self.is_next:
+            from_ns = anchor.ref.time_ns + self.window.low_ns
+            absences.append(Absence(self.text, from_ns, now.time_ns))
+        unknowns = {*anchor.witness.unknowns, *found.unknowns}
+        witness = Witness(
+            tuple(sorted(events)), tuple(dict.fromkeys(absences)), tuple(sorted(unknowns))
+        )
+        return Decision(anchor, truth, now.time_ns, witness)
+
+    def _violation(self, anchor: Anchor, value: int) -> int:
+        """The violating formula's truth were F's value this."""
+        return min(anchor.truth, value if self.is_violated_by else 2 - value)
+
+    def _over(self, anchor: Anchor, decided_ns: int) -> Decision:
+        """The wait is over: what is met now is F's value."""
+        truth = self._violation(anchor, anchor.met)
+        if truth == 0:
+            return Decision(anchor, 0, decided_ns, Witness((anchor.ref,)))
+        if anchor.met:
+            return Decision(anchor, truth, decided_ns, self._doubtful(anchor))
+        absence = Absence(self.text, anchor.ref.time_ns + self.window.low_ns, decided_ns)
+        held = anchor.witness
+        witness = Witness(held.events, (*held.absences, absence), held.unknowns)
+        return Decision(anchor, truth, decided_ns, witness)
+
+    @staticmethod
+    def _doubtful(anchor: Anchor) -> Witness:
+        held = anchor.witness
+        unknowns = held.unknowns if anchor.doubt is None else (*held.unknowns, anchor.doubt)
+        return Witness(held.events, held.absences, tuple(dict.fromkeys(unknowns)))
 
     def end(self, cell: PendingCell, now_ns: int) -> tuple[PendingCell, list[Decision]]:
         """Decide everything on the trace as it stands."""
-        waiting = sorted(
-            (a for held in cell.anchors.values() for a in held), key=lambda a: (a.ref, str(a.env))
-        )
-        decisions = [self._unmet(anchor, now_ns) for anchor in waiting]
-        return (EMPTY_PENDING if waiting else cell), decisions
+        decisions = [self._over(a, now_ns) for held in cell.anchors.values() for a in held]
+        return (EMPTY_PENDING if decisions else cell), sorted(decisions, key=_in_order)
 
     def is_touched(self, known: Known, is_end: bool) -> bool:
         """Whether an event of which that is known can decide anything."""
-        return is_end or folded(self.body, known, is_end) is not FALSE_NODE
+        if is_end or self.is_next or folded(self.body, known, is_end) is not FALSE_NODE:
+            return True
+        return self.left is not None and folded(self.left, known, is_end) is not TRUE_NODE
 
-    def _is_inside(self, anchor: Anchor, now: Moment) -> bool:
-        return now.time_ns - anchor.ref.time_ns >= self.window.low_ns
+    def _touched_keys(self, cell: PendingCell, now: Moment, cells: Cells) -> Iterable[Key]:
+        """The bindings for which the event may say something of F."""
+        nobody: Env = (UNBOUND,) * self.width
+        if self.is_next or overflows(self.body, now):
+            return list(cell.anchors)
+        found = bindings(self.body, now, self.width, self.limits.bindings_max)
+        keys = dict.fromkeys(key_of(env, self.slots) for env in found.envs)
+        if found.is_cut:
+            return list(cell.anchors)
+        if self.left is not None:
+            if self.left.value(now, cells, nobody) != 2:
+                return list(cell.anchors)
+            spoken = [a for a in atoms(self.left) if a.slots]
+            for atom in (a for a in spoken if now.letter[a.predicate] is not NO_FACT):
+                if not self.names_every_key or overflows(atom, now):
+                    return list(cell.anchors)
+                named = bindings(atom, now, self.width, self.limits.bindings_max)
+                if named.is_cut:
+                    return list(cell.anchors)
+                keys.update(dict.fromkeys(key_of(env, self.slots) for env in named.envs))
+        return [key for key in keys if key in cell.anchors]
 
-    def _unmet(self, anchor: Anchor, decided_ns: int) -> Decision:
-        """In vain: the wait is over, and was false; or unknown, where f was unknown once."""
-        if anchor.doubt is not None:
-            unknowns = (*anchor.witness.unknowns, anchor.doubt)
-            witness = Witness(anchor.witness.events, anchor.witness.absences, unknowns)
-            return Decision(anchor, 1, decided_ns, witness)
-        absence = Absence(self.text, anchor.ref.time_ns + self.window.low_ns, decided_ns)
-        witness = Witness(
-            anchor.witness.events,
-            (*anchor.witness.absences, absence),
-            anchor.witness.unknowns,
-        )
-        return Decision(anchor, anchor.truth, decided_ns, witness)
+    def _env(self, key: Key) -> Env:
+        env: list[Value | None] = [UNBOUND] * self.width
+        for slot, chosen in zip(self.slots, key, strict=True):
+            env[slot] = chosen
+        return tuple(env)
 
-    @staticmethod
-    def _without(cell: PendingCell, key: Key, decided: Iterable[Anchor]) -> PendingCell:
+    def _without(self, cell: PendingCell, key: Key, decided: Iterable[Anchor]) -> PendingCell:
         gone = set(decided)
         if not gone:
             return cell
-        kept = tuple(a for a in cell.anchors[key] if a not in gone)
-        anchors = cell.anchors.set(key, kept) if kept else cell.anchors.remove(key)
-        return PendingCell(anchors, cell.queue, cell.waiting_count - len(gone))
+        return self._with(cell, key, tuple(a for a in cell.anchors[key] if a not in gone))
 
     @staticmethod
-    def _doubt(cell: PendingCell, key: Key, inside: list[Anchor], here: EventRef) -> PendingCell:
-        touched = set(inside)
-        if not touched:
-            return cell
-        held = tuple(a._replace(doubt=here) if a in touched else a for a in cell.anchors[key])
-        return cell._replace(anchors=cell.anchors.set(key, held))
+    def _with(cell: PendingCell, key: Key, kept: tuple[Anchor, ...]) -> PendingCell:
+        gone_count = len(cell.anchors[key]) - len(kept)
+        anchors = cell.anchors.set(key, kept) if kept else cell.anchors.remove(key)
+        return PendingCell(anchors, cell.queue, cell.waiting_count - gone_count)
+
+
+def _in_order(decision: Decision) -> tuple[EventRef, str]:
+    """By anchor: the order of a map is not the same in every process."""
+    return decision.anchor.ref, str(decision.anchor.env)

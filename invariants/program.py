@@ -120,7 +120,7 @@ class Program:
         ]
         concerned = tuple((index, route) for index, route in routes if route is not None)
         has_future = any(
-            self.invariants[index].automaton.tables.eventually is not None for index, _ in concerned
+            self.invariants[index].automaton.tables.future is not None for index, _ in concerned
         )
         plan = Plan(tuple(live), tuple(settled), concerned, has_future)
         if len(self._plans) < SHAPES_MAX:

@@ -217,19 +217,21 @@ def _put_anchor(anchor: Anchor) -> Any:
         [_put_ref(ref) for ref in witness.events],
         [[absence.formula, absence.from_ns, absence.to_ns] for absence in witness.absences],
         [_put_ref(ref) for ref in witness.unknowns],
+        anchor.met,
+        anchor.still,
         doubt,
     ]
 
 
 def _take_anchor(data: Any) -> Anchor:
-    ref, env, truth, events, absences, unknowns, doubt = data
+    ref, env, truth, events, absences, unknowns, met, still, doubt = data
     witness = Witness(
         tuple(_take_ref(item) for item in events),
         tuple(Absence(formula, from_ns, to_ns) for formula, from_ns, to_ns in absences),
         tuple(_take_ref(item) for item in unknowns),
     )
     taken_doubt = None if doubt is None else _take_ref(doubt)
-    return Anchor(_take_ref(ref), _take_values(env), truth, witness, taken_doubt)
+    return Anchor(_take_ref(ref), _take_values(env), truth, witness, met, still, taken_doubt)
 
 
 def _put_ref(ref: EventRef) -> Any:

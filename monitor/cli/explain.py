@@ -84,7 +84,7 @@ def _facts(spec: Spec, invariant: InvariantSpec) -> dict[str, Any]:
     violating = violating_formula(invariant)
     tables = build_tables(invariant, DEFAULT_LIMITS)
     asked = trigger(violating)
-    waits = tables.eventually
+    waits = tables.future
     high_ns = waits.window.high_ns if waits is not None else None
     return {
         "id": invariant.id,

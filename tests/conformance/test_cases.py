@@ -13,9 +13,6 @@ DIRECTORY = Path(__file__).parents[2] / "fixtures" / "cases"
 CASES = load_cases(DIRECTORY)
 NOT_YET_IN_THE_MACHINE = {
     "11-exists": "the machine has no `exists` yet",
-    "25-next": "the machine has no `next` yet",
-    "26-always": "the machine has no `always` at the top yet",
-    "27-until": "the machine has no `until` yet",
 }
 """By file: what the machine must fail today."""
 

@@ -29,7 +29,6 @@ from tests.support.cases import show_verdicts, write_case
 from tests.support.engines import Letter, Verdicts, final_verdicts, history
 from tests.support.formulas import PREDICATES, choose_invariant, choose_run
 
-MACHINE_FUTURE = ("eventually",)  # The machine knows no other future operator yet.
 Law = Callable[[InvariantSpec, Run, Random], str]
 """What is wrong with one case, or nothing."""
 
@@ -99,7 +98,7 @@ def test_machine(law: Law, has_overflow: bool, share: float) -> None:
     """The law holds of every case drawn; `share` of `CASES` are."""
     for seed in range(FIRST_SEED, FIRST_SEED + int(CASES * share)):
         choose = Random(seed).choice
-        invariant = choose_invariant(choose, future=MACHINE_FUTURE, has_exists=False)
+        invariant = choose_invariant(choose, has_exists=False)
         run = choose_run(choose, has_overflow=has_overflow)
         if law(invariant, run, Random(seed)):
             shrunk = shrink_run(run, lambda r: bool(law(invariant, r, Random(seed))))  # noqa: B023
