@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from invariants.event import Event
@@ -70,6 +70,15 @@ class _Group:
     barrier_ns: int = 0
     """No stream without items can bring a record from before this time."""
 
+    def let_go(self, frontiers: Mapping[Stream, Frontier]) -> None:
+        """Streams that are not among these: those with items first give them on."""
+        for stream in [stream for stream in self.streams if stream not in frontiers]:
+            waiting = self.streams[stream]
+            if not waiting.items:
+                del self.streams[stream]
+            elif waiting.frontier is not None:
+                waiting.frontier = replace(waiting.frontier, is_at_end=True, read_to_ns=None)
+
     def raise_barrier(self) -> None:
         self.barrier_ns = min(
             (w.reached_ns() for w in self.streams.values() if not w.items), default=NEVER
@@ -99,11 +108,17 @@ class Merger:
         self.held_count += 1
 
     def know(self, frontiers: Mapping[Stream, Frontier]) -> None:
-        """Take in how far each stream is known."""
+        """Take in how far each stream is known; one that is not named holds nobody back.
+
+        A file that retention took brings nothing any more, and its sessions go on elsewhere: to
+        wait for it would be to wait for ever.
+        """
         for stream, frontier in frontiers.items():
             group = self._groups.setdefault(self._group_of(stream), _Group())
             group.streams.setdefault(stream, _Waiting()).frontier = frontier
         for group in self._groups.values():
+            # A group without streams stays: time goes on for its sessions.
+            group.let_go(frontiers)
             group.raise_barrier()
 
     def forget(self, stream: Stream) -> None:
@@ -140,13 +155,13 @@ class Merger:
         return None
 
     def positions(self) -> dict[Stream, int]:
-        """Per stream, the offset of the first record that was not given on."""
+        """Per stream, the offset of the first record that was not given on; no unplaced streams."""
         known: dict[Stream, int] = {}
         for group in self._groups.values():
             for stream, waiting in group.streams.items():
                 if waiting.items:
                     known[stream] = waiting.items[0].offset
-                elif waiting.frontier is not None:
+                elif waiting.frontier is not None and waiting.frontier.next_offset is not None:
                     known[stream] = waiting.frontier.next_offset
         return known
 

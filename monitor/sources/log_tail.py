@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from .base import Notice, NoticeKind, Stream
-from .log_layout import parse_file_name
+from .log_layout import LINE_BYTES_MAX, parse_file_name
 from .log_lines import Cursor, Line, is_same_file, read_lines, stands_at_line
 
 FILES_MAX: Final = 4096
@@ -41,6 +41,8 @@ class Followed:
     cursor: Cursor = field(default_factory=Cursor)
     inode: tuple[int, int] = (0, 0)
     size: int = 0
+    first_size: int = 0
+    """What stood there when the file was found: until then it is caught up with."""
     changed_ns: int = 0
     checked_ns: int = -1
     is_placed: bool = False
@@ -53,6 +55,13 @@ class Followed:
         """All whole lines were read; an unfinished one is not a record yet."""
         seen = max(self.cursor.line_start, self.cursor.searched_to)
         return self.is_placed and seen >= self.size
+
+    @property
+    def is_caught_up(self) -> bool:
+        """What stood there at the start was read, or is a line that is too long to be one."""
+        cursor = self.cursor
+        is_in_no_line = cursor.searched_to - cursor.line_start > LINE_BYTES_MAX
+        return self.is_placed and (cursor.line_start >= self.first_size or is_in_no_line)
 
     @property
     def lag_lines(self) -> int:
@@ -111,7 +120,7 @@ class LogTail:
                 self._tell(notices, "refused", stream, detail)
                 continue
             writer, number = parse_file_name(stream.partition) or ("", 0)
-            self.files[stream] = Followed(stream, writer, number)
+            self.files[stream] = Followed(stream, writer, number, first_size=status.st_size)
             new[stream] = status
         if new:
             # A name that is read (again) may be told of again.
@@ -205,6 +214,7 @@ class LogTail:
         was = followed.cursor.line_start
         followed.cursor.restart()
         followed.checked_ns = -1
+        followed.first_size = 0
         told = f"{detail}; it was read up to byte {was} and is read from its start"
         notices.append(Notice(kind, followed.stream, was, 0, told))
 

@@ -76,6 +76,7 @@ class LogDirSource:
         self._latest_ns = 0
         self._known_ns = 0
         """The last look that found every file at its end: what comes now was written since."""
+        self._first_look_ns = 0
 
     def resume(self, positions: Mapping[Stream, int]) -> None:
         self._positions.update(positions)
@@ -110,8 +111,13 @@ class LogDirSource:
         lines, more = self._tail.read(records_max)
         end_ns = self._clock_ns()
         known_ns = self._known_ns and max(self._known_ns, begin_ns - UNSEEN_NS_MAX)
-        if all(f.is_at_end or f.is_closed_to_us for f in self._tail.files.values()):
+        self._first_look_ns = self._first_look_ns or begin_ns
+        readable = [f for f in self._tail.files.values() if not f.is_closed_to_us]
+        if all(f.is_at_end for f in readable):
             self._known_ns = begin_ns
+        elif not self._known_ns and all(f.is_at_end or f.is_caught_up for f in readable):
+            # Somebody writes faster than is read here: everybody else must not wait for that.
+            self._known_ns = self._first_look_ns
         return Poll(
             records=tuple(_record(stream, line, end_ns, known_ns) for stream, line in lines),
             frontiers={
@@ -127,12 +133,16 @@ class LogDirSource:
         self._latest_ns = max(self._latest_ns, self._now_ns())
         return self._latest_ns
 
-    @staticmethod
-    def _frontier(followed: Followed, begin_ns: int) -> Frontier:
+    def _frontier(self, followed: Followed, begin_ns: int) -> Frontier:
+        """How far a file is known: one that is being read is waited for, and not for ever.
+
+        What is still to come of it will be put into the order at most `UNSEEN_NS_MAX` back.
+        """
+        unread_ns = begin_ns - UNSEEN_NS_MAX if self._known_ns else None
         return Frontier(
             next_offset=followed.cursor.line_start,
             is_at_end=followed.is_at_end,
-            read_to_ns=begin_ns if followed.is_at_end else None,
+            read_to_ns=begin_ns if followed.is_at_end else unread_ns,
             lag_records=followed.lag_lines,
         )
 

@@ -100,3 +100,35 @@ def test_a_lost_stream_leaves_nothing_behind() -> None:
     merging.forget(EVENTS)
     assert merging.held_count == 0
     assert merging.positions() == {}
+
+
+def test_a_stream_that_went_away_holds_nobody_back() -> None:
+    """Retention takes a file; what it held is given on, and the others do not wait for more."""
+    merging = merger()
+    merging.put(APPROVALS, 0, event(ts=5, arrival=5))
+    merging.know({EVENTS: Frontier(0, True, read_to_ns=10), APPROVALS: Frontier(1, True, 10)})
+    assert drained(merging) == [("interlock.approvals", 0)]
+    merging.put(EVENTS, 0, event(ts=20, arrival=20))
+    merging.know({EVENTS: Frontier(1, True, read_to_ns=30)})
+    assert drained(merging) == [("agent.events", 0)]
+    assert APPROVALS not in merging.positions()
+
+
+def test_what_a_stream_that_went_away_had_brought_is_given_on() -> None:
+    """Also where its last frontier said that there was more to come; its end is its position."""
+    merging = merger()
+    merging.put(EVENTS, 7, event(ts=20, arrival=20))
+    merging.know({EVENTS: Frontier(8, False, read_to_ns=1), APPROVALS: Frontier(0, False, 1)})
+    assert drained(merging) == []
+    merging.know({APPROVALS: END})
+    assert drained(merging) == [("agent.events", 7)]
+    assert merging.positions()[EVENTS] == 8
+
+
+def test_time_goes_on_where_all_streams_went_away() -> None:
+    """Deadlines of sessions are decided although retention took every file."""
+    merging = merger()
+    merging.know({EVENTS: Frontier(0, True, read_to_ns=10)})
+    assert merging.reached_ns("0", 99) == 10
+    merging.know({})
+    assert [merging.reached_ns(name, 99) for name in merging.groups()] == [99]
