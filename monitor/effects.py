@@ -53,7 +53,7 @@ class Effects:
         issuer: ControlIssuer,
         heartbeat_ns: int,
         follow_control: Callable[[], None],
-        prune: Callable[[], object],
+        upkeep: Callable[[], object],
         count_action: Callable[[Done], None],
         count_failure: Callable[[], None],
     ) -> None:
@@ -64,10 +64,11 @@ class Effects:
         self._issuer = issuer
         self._heartbeat_ns = heartbeat_ns
         self._follow_control = follow_control
-        self._prune = prune
+        self._upkeep = upkeep
         self._count_action = count_action
         self._count_failure = count_failure
         self._next_heartbeat_ns = 0
+        self._heartbeat_written_ns = clock.monotonic_ns()
         self._has_backlog = True
 
     def catch_up(self) -> None:
@@ -113,8 +114,12 @@ class Effects:
             self._next_heartbeat_ns = now_ns + self._heartbeat_ns
             self._act()
             self._beat()
-            self._prune()
+            self._upkeep()
             self._has_backlog = True
+
+    def heartbeat_age_s(self) -> float:
+        """Since the last sign of life that was written (or the start); asked by any thread."""
+        return (self._clock.monotonic_ns() - self._heartbeat_written_ns) / 1e9
 
     def close(self) -> None:
         """One last round, then let go."""
@@ -157,3 +162,5 @@ class Effects:
             write_heartbeat(self._publisher, self._issuer, self._clock)
         except OSError as error:
             say("error", "heartbeat_not_written", error=str(error))
+            return
+        self._heartbeat_written_ns = self._clock.monotonic_ns()

@@ -67,10 +67,13 @@ class Pulse:
     def beat(self) -> None:
         self._last_ns = self._clock.monotonic_ns()
 
+    def age_s(self) -> float:
+        """How long ago the loop turned."""
+        return (self._clock.monotonic_ns() - self._last_ns) / 1e9
+
     def standing(self) -> Standing:
-        silent_ns = self._clock.monotonic_ns() - self._last_ns
-        text = f"the loop turned {silent_ns / 1e9:.1f} s ago"
-        return Standing(silent_ns <= self._stall_limit_ns, text)
+        age_s = self.age_s()
+        return Standing(age_s <= self._stall_limit_ns / 1e9, f"the loop turned {age_s:.1f} s ago")
 
 
 class MonitorPages:

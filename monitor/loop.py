@@ -15,22 +15,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from invariants.event import Event, Origin, Tick
-from invariants.state import StateError
+from invariants.event import Origin, Tick
 from monitor.batch import Batch
 from monitor.clock import Clock
-from monitor.decode.native import decode_event
 from monitor.decode.rejected import Rejected
 from monitor.effects import Effects
 from monitor.engine import Engine, LoadedScope
 from monitor.finding import Finding
+from monitor.judge import judge, read_record
 from monitor.log import say
-from monitor.merge import Item, Merger
-from monitor.order import Noticed
+from monitor.merge import Merger
 from monitor.provenance import Provenance
 from monitor.respond import Action, ResponsePolicy, admit, plan
-from monitor.sources.base import Frontier, Notice, NoticeKind, Record, Source, Stream
-from monitor.store import Store, StoreError
+from monitor.sources.base import Frontier, Notice, NoticeKind, Source, Stream
+from monitor.store import Store
 from monitor.store_records import Change, Committed, Position
 
 
@@ -121,6 +119,11 @@ class Loop:
         self._finish(batch)
         return self._is_finished and not batch.is_urgent and self._merger.held_count == 0
 
+    @property
+    def frontiers(self) -> Mapping[Stream, Frontier]:
+        """How far each stream is known, as the last poll said."""
+        return self._frontiers
+
     def _poll(self) -> None:
         # What waits for other streams to be known waits for the next look, and not for records.
         wait_s = 0.0 if self._merger.held_count else self._settings.poll_wait_s
@@ -136,7 +139,7 @@ class Loop:
             self._committed = {stream: p.next_offset for stream, p in positions.items()}
             self._source.resume(self._committed)
         for record in poll.records:
-            content = self._decode(record)
+            content = read_record(record)
             if self._settings.keeps_raw and isinstance(content, Rejected):
                 self._raw[content.origin] = record.value
             self._merger.put(record.stream, record.origin.offset, content)
@@ -144,22 +147,6 @@ class Loop:
         self._frontiers = poll.frontiers
         self.is_assigned = self.is_assigned or bool(poll.frontiers)
         self._is_finished = self._is_finished or poll.is_finished
-
-    def _decode(self, record: Record) -> Event | Rejected:
-        return decode_event(
-            record.value,
-            record.origin,
-            arrival_ns=record.arrival_ns,
-            not_before_ns=record.not_before_ns,
-            principal=self._principal(record),
-        )
-
-    @staticmethod
-    def _principal(record: Record) -> str:
-        """A topic of one principal is its identity; nothing inside the event ever is."""
-        prefix = "agent.events."
-        topic = record.origin.topic
-        return topic.removeprefix(prefix) if topic.startswith(prefix) else ""
 
     def _take_records(self, batch: Batch) -> None:
         while batch.records_count < self._settings.batch_records_max and not batch.is_urgent:
@@ -172,29 +159,8 @@ class Loop:
                 batch.dead_letters.append((item.content, raw))
             else:
                 batch.shapes[item.content.kind, item.content.record.tool] += 1
-                batch.take(self._step(item, item.content))
-
-    def _step(self, item: Item, event: Event) -> list[Finding]:
-        group = self._group_of(item.stream)
-        if not self._provenance.may_assert(item.stream.topic, event.kind):
-            text = f"`{item.stream.topic}` may not assert `{event.kind}`; the event is not seen"
-            return self._engine.refuse(event, Noticed("provenance", text), group)
-        try:
-            return self._engine.step(event, group)
-        except (StoreError, StateError):
-            raise  # What was remembered cannot be read: going on would be a clean slate.
-        except Exception as error:  # noqa: BLE001 (the one place; it counts and tells what it met)
-            # Our own fault, met by one event: told as a finding, the stream goes on. The scope
-            # keeps the state that it had, since a step makes a new one or none.
-            say(
-                "error",
-                "step_failed",
-                origin=str(event.origin),
-                session=event.session,
-                error=type(error).__name__,
-            )
-            text = f"the engine failed on this event ({type(error).__name__}): it was not judged"
-            return self._engine.refuse(event, Noticed("unevaluable", text), group)
+                group = self._group_of(item.stream)
+                batch.take(judge(self._engine, self._provenance, item.content, group))
 
     def _tick(self) -> list[Finding]:
         """Tell each group how far time has come: to where nothing earlier can arrive."""

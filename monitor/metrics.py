@@ -17,6 +17,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from interlock.control_record import TARGET_KINDS, ControlState
+
 from .actions.contract import OUTCOMES
 from .finding import EngineFindingType, Severity
 from .metrics_table import METRICS, Metric
@@ -38,6 +40,11 @@ KIND_CLASSES: Final = (
     OTHER,
 )
 """The part of an event's kind before its dot; agents may invent kinds, these are all labels."""
+
+STOPPED: Final = tuple(
+    (kind, state) for kind in TARGET_KINDS for state in get_args(ControlState) if state != "active"
+)
+"""Kinds of targets with the states that stop them: labels of `interlock_targets_stopped`."""
 
 STREAMS_MAX: Final = 500
 """Streams with series of their own: in a log directory, every writer's file is one."""
@@ -170,6 +177,22 @@ class Metrics:
         self._gauges["interlock_scopes"].set(scopes_count)
         self._gauges["interlock_findings_pending"].set(findings_pending_count)
         self._gauges["interlock_actions_pending"].set(actions_pending_count)
+
+    def set_ages(self, *, turn_s: float, heartbeat_s: float) -> None:
+        """Asked for when metrics are read, so that they grow while the loop hangs."""
+        self._gauges["interlock_turn_age_seconds"].set(turn_s)
+        self._gauges["interlock_heartbeat_age_seconds"].set(heartbeat_s)
+
+    def set_stopped(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Standing targets by kind and state; what is not named is 0."""
+        gauge = self._gauges["interlock_targets_stopped"]
+        for labels in STOPPED:
+            gauge.labels(*labels).set(counts.get(labels, 0))
+
+    def set_store_space(self, *, used_bytes: int, free_bytes: int) -> None:
+        """How large the store is, and what its disk has left."""
+        self._gauges["interlock_store_bytes"].set(used_bytes)
+        self._gauges["interlock_store_free_bytes"].set(free_bytes)
 
     def set_ready(self, is_ready: bool) -> None:
         self._gauges["interlock_ready"].set(int(is_ready))

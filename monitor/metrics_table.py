@@ -46,6 +46,16 @@ METRICS: Final = (
         "When the last batch was stored, in seconds since 1970.",
     ),
     Metric(
+        "interlock_turn_age_seconds",
+        "gauge",
+        "Since the loop last turned, also with nothing to do; grows where it hangs.",
+    ),
+    Metric(
+        "interlock_heartbeat_age_seconds",
+        "gauge",
+        "Since the last sign of life on the control topic; guards refuse where it grows.",
+    ),
+    Metric(
         "interlock_events_read_total",
         "counter",
         "Events read, by the first part of their kind.",
@@ -111,6 +121,14 @@ METRICS: Final = (
     Metric("interlock_scopes", "gauge", "Scopes that the store holds."),
     Metric("interlock_findings_pending", "gauge", "Findings that wait to be published."),
     Metric("interlock_actions_pending", "gauge", "Actions that wait to be carried out."),
+    Metric(
+        "interlock_targets_stopped",
+        "gauge",
+        "Who stands as stopped on the control topic, whoever stopped them.",
+        ("kind", "state"),
+    ),
+    Metric("interlock_store_bytes", "gauge", "Size of the store's files."),
+    Metric("interlock_store_free_bytes", "gauge", "What is free on the store's disk."),
     Metric(
         "interlock_lag_records",
         "gauge",

@@ -42,6 +42,7 @@ from monitor.sources.base import ControlReader, Frontier, Stream
 from monitor.store import STORE_FILE, Store
 from monitor.store_records import Committed
 from monitor.telling import Teller
+from monitor.upkeep import Upkeep
 
 CONTROL_READ_S: Final = 30.0
 KEY_FILE: Final = "digest.key"
@@ -92,14 +93,15 @@ def open_service(
     surroundings = open_surroundings(address, settings, clock, "monitor")
     stack.callback(surroundings.source.close)
     publisher = surroundings.publisher or NowherePublisher()
-    view = ControlView()
-    if surroundings.control is not None:
-        stack.callback(surroundings.control.close)
-        for key, value in surroundings.control.read_to_end(CONTROL_READ_S):
-            view.apply(key, value)
+    view = _read_control(surroundings, stack)
     drivers = open_drivers(settings, publisher, view, issuer, clock)
     if surroundings.is_finished_file:
         drivers[LOG_TARGET] = ToldAlready()
+    is_live = not surroundings.is_finished_file
+    teller = Teller(program, metrics, store, clock, warns_of_dormant=is_live)
+    upkeep = Upkeep(
+        settings, store, clock, teller, metrics, view=view, frontiers=lambda: loop.frontiers
+    )
     effects = Effects(
         store=store,
         dispatcher=Dispatcher(store, drivers, clock),
@@ -108,14 +110,12 @@ def open_service(
         issuer=issuer,
         heartbeat_ns=settings.respond_heartbeat_ns,
         follow_control=_follower(surroundings.control, view),
-        prune=lambda: store.prune(clock.now_ns() - settings.store_findings_retention_ns),
+        upkeep=upkeep,
         count_action=lambda done: metrics.count_action(done.kind, done.outcome, done.mode),
         count_failure=metrics.count_publish_failure,
     )
     stack.callback(effects.close)
     pulse = Pulse(clock, settings.http_stall_limit_ns)
-    is_live = not surroundings.is_finished_file
-    teller = Teller(program, metrics, store, clock, warns_of_dormant=is_live)
     loop = Loop(
         source=surroundings.source,
         engine=Engine(program, _engine_settings(settings, surroundings), scope_loader(store)),
@@ -130,8 +130,18 @@ def open_service(
         count_notice=metrics.count_notice,
         beat=pulse.beat,
     )
-    port = _serve(settings, _pages(metrics, pulse, loop), clock, stack)
+    port = _serve(settings, _pages(metrics, pulse, loop, effects), clock, stack)
     return Service(loop, program, store, teller, surroundings, port)
+
+
+def _read_control(surroundings: Surroundings, stack: ExitStack) -> ControlView:
+    """What stands on the control topic before anything is done."""
+    view = ControlView()
+    if surroundings.control is not None:
+        stack.callback(surroundings.control.close)
+        for key, value in surroundings.control.read_to_end(CONTROL_READ_S):
+            view.apply(key, value)
+    return view
 
 
 def _observer(teller: Teller, on_batch: Callable[[Batch, Committed], None]) -> Observer:
@@ -153,7 +163,7 @@ def _follower(reader: ControlReader | None, view: ControlView) -> Callable[[], N
     return follow
 
 
-def _pages(metrics: Metrics, pulse: Pulse, loop: Loop) -> MonitorPages:
+def _pages(metrics: Metrics, pulse: Pulse, loop: Loop, effects: Effects) -> MonitorPages:
     def ready() -> Standing:
         metrics.set_ready(loop.is_assigned)
         text = "watching" if loop.is_assigned else "the source has not given any stream yet"
@@ -161,6 +171,7 @@ def _pages(metrics: Metrics, pulse: Pulse, loop: Loop) -> MonitorPages:
 
     def render() -> bytes:
         metrics.set_ready(loop.is_assigned)
+        metrics.set_ages(turn_s=pulse.age_s(), heartbeat_s=effects.heartbeat_age_s())
         return metrics.render()
 
     return MonitorPages(

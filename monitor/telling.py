@@ -53,6 +53,15 @@ class Teller:
         for action in committed.actions:
             if action.state in ("would", "held"):
                 self._metrics.count_action(action.kind, action.state, action.mode)
+        self.tell_streams(frontiers)
+        if now_ns >= self._next_backlog_ns:
+            self._next_backlog_ns = now_ns + BACKLOG_EVERY_NS
+            self.tell_backlog()
+        self._warn_of_dormant()
+
+    def tell_streams(self, frontiers: Mapping[Stream, Frontier]) -> None:
+        """How far behind each stream is; those that are ours no more are forgotten."""
+        now_ns = self._clock.now_ns()
         for stream in self._streams - frontiers.keys():
             self._metrics.forget_stream(stream)
         self._streams = set(frontiers)
@@ -61,15 +70,15 @@ class Teller:
             if not frontier.is_at_end and frontier.read_to_ns is not None:
                 age_s = (now_ns - frontier.read_to_ns) / NS_PER_S
             self._metrics.set_stream(stream, frontier.lag_records, age_s)
-        if now_ns >= self._next_backlog_ns:
-            self._next_backlog_ns = now_ns + BACKLOG_EVERY_NS
-            backlog = self._store.backlog()
-            self._metrics.set_backlog(
-                scopes_count=backlog.scopes_count,
-                findings_pending_count=backlog.findings_pending_count,
-                actions_pending_count=backlog.actions_pending_count,
-            )
-        self._warn_of_dormant()
+
+    def tell_backlog(self) -> None:
+        """What the store holds, and what waits in it."""
+        backlog = self._store.backlog()
+        self._metrics.set_backlog(
+            scopes_count=backlog.scopes_count,
+            findings_pending_count=backlog.findings_pending_count,
+            actions_pending_count=backlog.actions_pending_count,
+        )
 
     def dormant(self) -> list[str]:
         """Invariants that no event so far could concern."""
