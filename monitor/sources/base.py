@@ -49,13 +49,14 @@ class Record:
 class Frontier:
     """How far a stream is known: the offset to read next, and whether that was its end.
 
-    `next_offset` counts what `origin.offset` counts (records in Kafka, bytes in files).
+    `next_offset` counts what `origin.offset` counts (records in Kafka, bytes in files). It is None
+    while the source has not placed the stream yet: no position that anybody may store.
     `read_to_ns`: no record that arrived before this time is still to come on this stream. At the
     end it is None where the end was seen *after* every record of this poll was read; a source that
     looks at its streams one after the other says here up to when it knows them.
     """
 
-    next_offset: int
+    next_offset: int | None
     is_at_end: bool
     read_to_ns: int | None = None
     lag_records: int = 0

@@ -58,7 +58,7 @@ def frontier(held: Held) -> Frontier:
     end = held.known_end
     is_at_end = held.is_placed and end is not None and held.position >= end
     return Frontier(
-        next_offset=held.position,
+        next_offset=held.position if held.is_placed else None,
         is_at_end=is_at_end,
         # An end that was asked for after the records were read needs no time beside it.
         read_to_ns=None if is_at_end else held.last_arrival_ns,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from invariants.event import Event, EventRecord, Origin
 from monitor.merge import Merger
 from monitor.sources.base import Frontier, Stream
+from monitor.sources.kafka_streams import Held, frontier
 
 EVENTS, APPROVALS = Stream("agent.events", "0"), Stream("interlock.approvals", "0")
 END = Frontier(0, is_at_end=True)
@@ -78,6 +79,18 @@ def test_between_two_looks_the_producers_clocks_order() -> None:
     merging.put(EVENTS, 0, event(ts=14, arrival=30, not_before=12))
     merging.know({EVENTS: Frontier(1, True, 25), APPROVALS: Frontier(1, True, 31)})
     assert drained(merging) == [("agent.events", 0), ("interlock.approvals", 0)]
+
+
+def test_a_stream_that_is_not_placed_has_no_position() -> None:
+    """Right after a start or a rebalance nobody knows where it stands: storing 0 would lose that.
+
+    Found by the simulation: a crash before the next poll had the whole topic read again.
+    """
+    merging = merger()
+    unplaced = frontier(Held(EVENTS))
+    assert unplaced.next_offset is None
+    merging.know({EVENTS: unplaced, APPROVALS: Frontier(7, is_at_end=True)})
+    assert merging.positions() == {APPROVALS: 7}
 
 
 def test_groups_do_not_wait_for_each_other() -> None:
