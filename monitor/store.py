@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from .actions.backoff import LONGEST_NS, STOP_LONGEST_NS
 from .clock import Clock
 from .finding import Finding
 from .respond import BREAKER_WINDOW_NS, Action
@@ -196,9 +197,17 @@ class Store:
         self._each("UPDATE findings SET attempts = attempts + 1 WHERE id = ?", ids)
 
     def pending_actions(self, now_ns: int, limit: int) -> list[StoredAction]:
-        """Planned actions whose time has come: kills first, then quarantines, then alerts."""
-        query = "WHERE state = 'planned' AND not_before_ns <= ? ORDER BY urgency, seq LIMIT ?"
-        return self._actions(query, (now_ns, limit))
+        """Planned actions whose time has come: kills first, then quarantines, then alerts.
+
+        A time that lies further ahead than anything is ever put off was set before the wall clock
+        went back: it has come too, or a stop would wait until the clock has caught up.
+        """
+        query = (
+            "WHERE state = 'planned' AND (not_before_ns <= ? "
+            "OR not_before_ns > CASE WHEN urgency < 2 THEN ? ELSE ? END) "
+            "ORDER BY urgency, seq LIMIT ?"
+        )
+        return self._actions(query, (now_ns, now_ns + STOP_LONGEST_NS, now_ns + LONGEST_NS, limit))
 
     def mark_action(self, mark: ActionMark) -> None:
         self.mark_actions((mark,))

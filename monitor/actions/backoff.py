@@ -7,6 +7,8 @@ from typing import Final
 
 FIRST_NS: Final = 1_000_000_000
 LONGEST_NS: Final = 300_000_000_000
+STOP_LONGEST_NS: Final = 15_000_000_000
+"""Chosen: whoever must be stopped is tried for again at least four times a minute, for ever."""
 DOUBLINGS_MAX: Final = 20  # Beyond, any sensible longest wait is reached; 2**20 s are 12 days.
 
 

@@ -20,12 +20,10 @@ from ..clock import Clock
 from ..respond import ActionKind
 from ..sources.base import Publisher
 from ..topics import CONTROL
-from .backoff import backoff_ns
+from .backoff import STOP_LONGEST_NS, backoff_ns
 from .contract import Order, Outcome
 
 FLUSH_S: Final = 5.0
-RETRY_NS_MAX: Final = 15_000_000_000
-"""Chosen: whoever must be stopped is tried for again at least four times a minute, for ever."""
 AWAY_NS: Final = 2_000_000_000
 """Chosen: how long the loop is left alone after a publish that did not come through."""
 
@@ -84,7 +82,7 @@ class ControlDriver:
 
     def _publish(self, order: Order, value: bytes) -> Outcome:
         action = order.action
-        wait_ns = backoff_ns(action.id, order.attempts, RETRY_NS_MAX)
+        wait_ns = backoff_ns(action.id, order.attempts, STOP_LONGEST_NS)
         try:
             self._publisher.publish(CONTROL, action.target, value)
             self._publisher.flush(FLUSH_S)

@@ -21,7 +21,7 @@ from monitor.store_records import (
     Position,
     StoredScope,
 )
-from tests.support.rim import START_NS, HandClock, WrittenScope, make_finding
+from tests.support.rim import SECOND_NS, START_NS, HandClock, WrittenScope, make_finding
 
 EVENTS_0 = Stream("agent.events", "0")
 
@@ -162,6 +162,20 @@ def test_pending_actions_come_by_urgency_and_time(store: Store) -> None:
     assert [a.action.kind for a in store.pending_actions(START_NS + 4, 9)] == ["alert"]
     retried = store.pending_actions(START_NS + 5, 1)[0]
     assert (retried.attempts, retried.outcome) == (1, "no broker")
+
+
+def test_a_clock_that_goes_back_puts_no_stop_off(store: Store) -> None:
+    """What was put off by 15 s is due when the clock stands an hour earlier, and alerts are too."""
+    findings = make_finding("f-k", respond=["kill", "alert"], principal="")
+    kill, alert = plan(findings, ResponsePolicy())
+    store.commit(Change(findings=[findings], actions=[kill, alert]))
+    store.mark_action(ActionMark(kill.id, "planned", "no broker", START_NS + 15 * SECOND_NS))
+    store.mark_action(ActionMark(alert.id, "planned", "no answer", START_NS + 300 * SECOND_NS))
+    hour_ns = 3_600 * SECOND_NS
+    assert store.pending_actions(START_NS, 9) == []
+    assert [a.action.kind for a in store.pending_actions(START_NS - SECOND_NS, 1)] == ["kill"]
+    early = store.pending_actions(START_NS - hour_ns, 9)
+    assert [a.action.kind for a in early] == ["kill", "alert"]
 
 
 def test_the_breaker_counts_stops_of_the_last_hour(tmp_path: Path) -> None:
