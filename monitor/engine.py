@@ -205,6 +205,13 @@ class Engine:
         """Scopes in memory."""
         return len(self._scopes)
 
+    def look(self, scope: str) -> tuple[Header, Progress] | None:
+        """What is in memory of a scope, for readers; None where it is not. Both stay as they are:
+        a later step makes new ones.
+        """
+        held = self._scopes.get(scope)
+        return None if held is None else (held.header, held.progress)
+
     def _step_event(self, event: Event, group: str) -> list[Finding]:
         name = event.session
         scope = self._scope(name)

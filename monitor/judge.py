@@ -1,0 +1,65 @@
+"""One record, judged: bytes -> event -> provenance -> engine -> findings.
+
+The loop and replay share it, so that both make the same of the same bytes. It orders no effects,
+and it is the one place that goes on after an exception of any sort: what one event did to the
+engine must not end the stream.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from invariants.event import Event
+from invariants.state import StateError
+from monitor.decode.native import decode_event
+from monitor.decode.rejected import Rejected
+from monitor.engine import Engine
+from monitor.finding import Finding
+from monitor.log import say
+from monitor.order import Noticed
+from monitor.provenance import Provenance
+from monitor.sources.base import Record
+from monitor.store_schema import StoreError
+from monitor.topics import EVENTS
+
+_PRINCIPAL_PREFIX: Final = EVENTS + "."
+
+
+def read_record(record: Record) -> Event | Rejected:
+    """The event that a record holds, with what its source vouches for; or why it holds none."""
+    return decode_event(
+        record.value,
+        record.origin,
+        arrival_ns=record.arrival_ns,
+        not_before_ns=record.not_before_ns,
+        principal=principal_of(record.origin.topic),
+    )
+
+
+def principal_of(topic: str) -> str:
+    """A topic of one principal is its identity; nothing inside the event ever is."""
+    return topic.removeprefix(_PRINCIPAL_PREFIX) if topic.startswith(_PRINCIPAL_PREFIX) else ""
+
+
+def judge(engine: Engine, provenance: Provenance, event: Event, group: str) -> list[Finding]:
+    """Take one event into the engine, or refuse it where its topic may not say such a thing."""
+    topic = event.origin.topic
+    if not provenance.may_assert(topic, event.kind):
+        text = f"`{topic}` may not assert `{event.kind}`; the event is not seen"
+        return engine.refuse(event, Noticed("provenance", text), group)
+    try:
+        return engine.step(event, group)
+    except (StoreError, StateError):
+        raise  # What was remembered cannot be read: going on would be a clean slate.
+    except Exception as error:  # noqa: BLE001 (the one place; it counts and tells what it met)
+        # Our own fault, met by one event: told as a finding, the stream goes on. The scope
+        # keeps the state that it had, since a step makes a new one or none.
+        say(
+            "error",
+            "step_failed",
+            origin=str(event.origin),
+            session=event.session,
+            error=type(error).__name__,
+        )
+        text = f"the engine failed on this event ({type(error).__name__}): it was not judged"
+        return engine.refuse(event, Noticed("unevaluable", text), group)
