@@ -1,7 +1,7 @@
 """What tests need from outside, and what is said when it is not there.
 
-`INTERLOCK_REQUIRE=kafka,data` names what must be there: a test that would be skipped for want of
-it fails instead. Elsewhere every want is told once more, loudly, at the end of the run.
+`INTERLOCK_REQUIRE=kafka,data,prometheus` names what must be there: a test that would be skipped
+for want of it fails instead. Elsewhere every want is told once more, loudly, at the end of the run.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-WANTS = ("kafka", "data")
+WANTS = ("kafka", "data", "prometheus")
 MARK = "NOT RUN for want of "
 
 
