@@ -6,11 +6,8 @@ effect under the same id; a broker that is away leaves it in the outbox, and it 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
 from typing import Final
-
-import msgspec
 
 from monitor.actions.contract import Done
 from monitor.actions.control import ControlIssuer, write_heartbeat
@@ -18,26 +15,14 @@ from monitor.actions.dispatch import Dispatcher
 from monitor.clock import Clock
 from monitor.decode.rejected import Rejected
 from monitor.log import say
+from monitor.outgoing import dead_letter, fitting
 from monitor.sources.base import Publisher
 from monitor.store import Store
-from monitor.store_records import Committed
+from monitor.store_records import Committed, OutboxLetter
 from monitor.topics import DEAD_LETTERS, FINDINGS
 
 FLUSH_S: Final = 10.0
 OUTBOX_BATCH_MAX: Final = 1_000
-
-
-class DeadLetter(msgspec.Struct, frozen=True):
-    """A record that is no event, as it stands on the dead-letter topic."""
-
-    reason: str
-    detail: str
-    origin: str
-    size_bytes: int
-    digest: str
-    excerpt: str
-    raw: str | None = None
-    """Base64 of the whole record, only with `dlq_raw: true`."""
 
 
 class Effects:
@@ -70,32 +55,24 @@ class Effects:
         self._next_heartbeat_ns = 0
         self._heartbeat_written_ns = clock.monotonic_ns()
         self._has_backlog = True
+        self._has_letters = True
 
     def catch_up(self) -> None:
         """Carry out what an earlier run had stored and not done. Called once, at the start."""
         self._act()
         self._publish_findings()
+        self._publish_letters()
         self._beat()
 
-    def publish_dead_letters(self, rejected: Sequence[tuple[Rejected, bytes | None]]) -> None:
-        """Keep records that are no event. Raises OSError where they could not be kept.
-
-        Called before the batch is stored: a dead letter may be doubled by a crash, never lost.
-        """
-        if not rejected or self._publisher is None:
-            return
-        for item, raw in rejected:
-            letter = DeadLetter(
-                item.reason,
-                item.detail,
-                str(item.origin),
-                item.size_bytes,
-                item.digest,
-                item.excerpt,
-                None if raw is None else base64.b64encode(raw).decode(),
-            )
-            self._publisher.publish(DEAD_LETTERS, str(item.origin), msgspec.json.encode(letter))
-        self._publisher.flush(FLUSH_S)
+    def letters_of(
+        self, rejected: Sequence[tuple[Rejected, bytes | None]]
+    ) -> tuple[OutboxLetter, ...]:
+        """The dead letters to be stored with a batch; none where there is nowhere to publish."""
+        if self._publisher is None:
+            return ()
+        return tuple(
+            OutboxLetter(str(item.origin), dead_letter(item, raw)) for item, raw in rejected
+        )
 
     def carry_out(self, committed: Committed) -> None:
         """Do what a batch asked for: who is stopped first, then who is told."""
@@ -103,19 +80,23 @@ class Effects:
             self._act()
         if committed.findings:
             self._has_backlog = True
+        if committed.letters_count:
+            self._has_letters = True
         self.idle()
 
     def idle(self) -> None:
         """Between batches: retry what is due, publish what waits, give the sign of life."""
         if self._has_backlog:
             self._publish_findings()
+        if self._has_letters:
+            self._publish_letters()
         now_ns = self._clock.monotonic_ns()
         if now_ns >= self._next_heartbeat_ns:
             self._next_heartbeat_ns = now_ns + self._heartbeat_ns
             self._act()
             self._beat()
             self._upkeep()
-            self._has_backlog = True
+            self._has_backlog = self._has_letters = True
 
     def heartbeat_age_s(self) -> float:
         """Since the last sign of life that was written (or the start); asked by any thread."""
@@ -125,6 +106,7 @@ class Effects:
         """One last round, then let go."""
         self._act()
         self._publish_findings()
+        self._publish_letters()
         self._dispatcher.close()
         if self._publisher is not None:
             self._publisher.close()
@@ -145,7 +127,7 @@ class Effects:
             if self._publisher is not None:
                 try:
                     for finding in waiting:
-                        self._publisher.publish(FINDINGS, finding.session, finding.json)
+                        self._publisher.publish(FINDINGS, finding.session, fitting(finding.json))
                     self._publisher.flush(FLUSH_S)
                 except OSError as error:
                     say("error", "findings_not_published", count=len(ids), error=str(error))
@@ -154,6 +136,23 @@ class Effects:
                     self._has_backlog = False  # Tried again with the next heartbeat.
                     return
             self._store.mark_published(ids)
+
+    def _publish_letters(self) -> None:
+        """Publish the dead letters that wait; they are the last to go out, and hold nobody up."""
+        while self._publisher is not None:
+            waiting = self._store.pending_letters(OUTBOX_BATCH_MAX)
+            if not waiting:
+                break
+            try:
+                for _, letter in waiting:
+                    self._publisher.publish(DEAD_LETTERS, letter.origin, letter.json)
+                self._publisher.flush(FLUSH_S)
+            except OSError as error:
+                say("error", "dead_letters_not_published", count=len(waiting), error=str(error))
+                self._count_failure()
+                break  # Tried again with the next heartbeat.
+            self._store.forget_letters([seq for seq, _ in waiting])
+        self._has_letters = False
 
     def _beat(self) -> None:
         if self._publisher is None:

@@ -183,13 +183,13 @@ class Loop:
         if not (changes or dropped or moved or not batch.is_empty):
             self._effects.idle()
             return
-        self._effects.publish_dead_letters(batch.dead_letters)
         change = Change(
             positions={stream: Position(offset) for stream, offset in moved.items()},
             scopes=changes,
             dropped=dropped,
             findings=batch.findings,
             actions=self._plan(batch.findings),
+            letters=self._effects.letters_of(batch.dead_letters),
         )
         batch.commit_begins_ns = self._clock.monotonic_ns()
         committed = self._store.commit(change)

@@ -33,6 +33,7 @@ from .store_records import (
     Committed,
     FindingFilter,
     OutboxFinding,
+    OutboxLetter,
     Position,
     StoredAction,
     StoredFinding,
@@ -43,6 +44,7 @@ from .store_rows import (
     drop_scope,
     insert_action,
     insert_finding,
+    insert_letters,
     set_meta,
     unsealed,
     write_positions,
@@ -174,7 +176,8 @@ class Store:
             now_ns = self._clock.now_ns()
             findings = [f for f in change.findings if insert_finding(connection, f, now_ns)]
             actions = [a for a in change.actions if insert_action(connection, a, now_ns)]
-        return Committed(tuple(findings), tuple(actions))
+            insert_letters(connection, change.letters)
+        return Committed(tuple(findings), tuple(actions), len(change.letters))
 
     # The outbox.
 
@@ -195,6 +198,18 @@ class Store:
     def mark_unpublished(self, ids: Iterable[str]) -> None:
         """An attempt to publish these failed; they stay pending."""
         self._each("UPDATE findings SET attempts = attempts + 1 WHERE id = ?", ids)
+
+    def pending_letters(self, limit: int) -> list[tuple[int, OutboxLetter]]:
+        """Dead letters that are not published yet, the oldest first, with their numbers."""
+        query = "SELECT seq, origin, json FROM dead_letters ORDER BY seq LIMIT ?"
+        return [(row[0], OutboxLetter(row[1], row[2])) for row in self._rows(query, (limit,))]
+
+    def forget_letters(self, numbers: Sequence[int]) -> None:
+        """These are on their topic."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "DELETE FROM dead_letters WHERE seq = ?", [(number,) for number in numbers]
+            )
 
     def pending_actions(self, now_ns: int, limit: int) -> list[StoredAction]:
         """Planned actions whose time has come: kills first, then quarantines, then alerts.

@@ -39,6 +39,14 @@ class ScopeWrite(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class OutboxLetter:
+    """A dead letter that waits to be published: its JSON as it goes out, keyed by its origin."""
+
+    origin: str
+    json: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What one batch changed."""
 
@@ -48,6 +56,7 @@ class Change:
     dropped: Sequence[str] = ()
     findings: Sequence[Finding] = ()
     actions: Sequence[Action] = ()
+    letters: Sequence[OutboxLetter] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class Committed:
 
     findings: tuple[Finding, ...]
     actions: tuple[Action, ...]
+    letters_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import msgspec
 
 from .finding import Finding
 from .respond import URGENCY, Action
-from .store_records import Change, ScopeWrite
+from .store_records import Change, OutboxLetter, ScopeWrite
 from .store_schema import StoreError
 
 SEAL_BYTES: Final = 8
@@ -128,6 +128,13 @@ def insert_action(connection: sqlite3.Connection, action: Action, now_ns: int) -
         ),
     )
     return cursor.rowcount == 1
+
+
+def insert_letters(connection: sqlite3.Connection, letters: Sequence[OutboxLetter]) -> None:
+    connection.executemany(
+        "INSERT INTO dead_letters (origin, json) VALUES (?, ?)",
+        [(letter.origin, letter.json) for letter in letters],
+    )
 
 
 def set_meta(connection: sqlite3.Connection, name: str, value: str) -> None:

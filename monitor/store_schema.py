@@ -17,7 +17,7 @@ from invariants.errors import ConfigError, InterlockError
 
 Synchronous = Literal["full", "normal"]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 APPLICATION_ID: Final = 0x494C4B31
 """`ILK1` in the file's header: a database of another program is not taken for ours."""
 
@@ -97,6 +97,14 @@ CREATE INDEX actions_pending ON actions (urgency, seq) WHERE state = 'planned';
 CREATE INDEX actions_by_finding ON actions (finding);
 CREATE INDEX actions_stopping ON actions (stored_ns)
     WHERE urgency < 2 AND state IN ('planned', 'done', 'failed');
+"""
+
+SINCE_VERSION_2: Final = """
+CREATE TABLE dead_letters (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    origin TEXT NOT NULL,
+    json BLOB NOT NULL
+) STRICT;
 """
 
 
@@ -182,11 +190,13 @@ def _check(
         return
     _set_durability(connection, path, synchronous)
     if is_new:
-        _make_tables(connection)
+        _make_tables(connection, TABLES + SINCE_VERSION_2)
         return
     verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise _damaged(path, verdict)
+    if version < SCHEMA_VERSION:
+        _make_tables(connection, SINCE_VERSION_2)
 
 
 def _set_durability(connection: sqlite3.Connection, path: Path, synchronous: Synchronous) -> None:
@@ -200,10 +210,10 @@ def _set_durability(connection: sqlite3.Connection, path: Path, synchronous: Syn
     connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES_MAX}")
 
 
-def _make_tables(connection: sqlite3.Connection) -> None:
-    """All or nothing: a process killed here leaves a file that counts as new."""
+def _make_tables(connection: sqlite3.Connection, tables: str) -> None:
+    """All or nothing: a process killed here leaves a file of the version that it was of."""
     connection.execute("BEGIN IMMEDIATE")
-    for statement in TABLES.split(";"):
+    for statement in tables.split(";"):
         if statement.strip():
             connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -14,7 +14,7 @@ import pytest
 from invariants.errors import ConfigError
 from monitor.sources.base import Stream
 from monitor.store import Store, StoreError
-from monitor.store_records import Change, FindingFilter, Position
+from monitor.store_records import Change, FindingFilter, OutboxLetter, Position
 from tests.support.rim import HandClock, WrittenScope, make_finding
 
 EVENTS_0 = Stream("agent.events", "0")
@@ -44,7 +44,7 @@ def test_a_newer_store_is_refused(tmp_path: Path) -> None:
     path = filled(tmp_path / "s")
     alter(path, "PRAGMA user_version = 99")
     before = path.read_bytes()
-    with pytest.raises(ConfigError, match=r"newer Interlock.*99.*up to 1"):
+    with pytest.raises(ConfigError, match=r"newer Interlock.*99.*up to 2"):
         open_store(path)
     assert path.read_bytes() == before
 
@@ -189,3 +189,19 @@ def kill_writer(path: Path, lines_count: int) -> int:
         writer.wait()
         writer.stdout.close()
     return int(rest[-1]) if rest else told
+
+
+def test_a_store_of_the_first_schema_is_taken_over(tmp_path: Path) -> None:
+    """It gets the table of dead letters, keeps what it held, and is of this version then."""
+    path = filled(tmp_path / "s")
+    alter(path, "DROP TABLE dead_letters")
+    alter(path, "PRAGMA user_version = 1")
+    store = open_store(path)
+    kept = len(store.findings(FindingFilter()))
+    store.commit(Change(letters=[OutboxLetter("t/0@1", b"{}")]))
+    assert [letter.json for _, letter in store.pending_letters(9)] == [b"{}"]
+    store.close()
+    assert kept > 0
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    connection.close()

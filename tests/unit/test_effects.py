@@ -1,0 +1,133 @@
+"""Effects come out of the store's outbox: what a topic does not take holds nothing else up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from invariants.event import Origin
+from monitor.actions.contract import Done
+from monitor.actions.control import ControlIssuer
+from monitor.actions.dispatch import Dispatcher
+from monitor.decode.rejected import reject
+from monitor.effects import Effects
+from monitor.outgoing import FINDING_BYTES_MAX, RAW_BYTES_MAX, dead_letter, fitting
+from monitor.store import Store
+from monitor.store_records import Change
+from monitor.topics import DEAD_LETTERS, FINDINGS
+from tests.support.rim import HandClock, MemoryPublisher, make_finding
+
+RECORD_BYTES_MAX = 1_048_576 - 4_096
+"""What a broker takes by default, less its own words around a record."""
+
+
+class PickyPublisher(MemoryPublisher):
+    """Refuses the records of one topic, as a broker does where a right is missing."""
+
+    refuses = ""
+
+    def publish(
+        self, topic: str, key: str, value: bytes, headers: tuple[tuple[str, bytes], ...] = ()
+    ) -> None:
+        if topic == self.refuses:
+            raise PermissionError(f"`{topic}` may not be written")
+        super().publish(topic, key, value, headers)
+
+    def topics(self) -> list[str]:
+        return [topic for topic, _, _ in self.records if topic in (FINDINGS, DEAD_LETTERS)]
+
+
+class Rig:
+    """Effects on a store, with everything else remembered."""
+
+    def __init__(self, path: Path) -> None:
+        self.clock = HandClock()
+        self.publisher = PickyPublisher()
+        self.store = Store(path, clock=self.clock)
+        self.failures_count = 0
+        self.done: list[Done] = []
+        self.effects = Effects(
+            store=self.store,
+            dispatcher=Dispatcher(self.store, {}, self.clock),
+            publisher=self.publisher,
+            clock=self.clock,
+            issuer=ControlIssuer("m", 1),
+            heartbeat_ns=5_000_000_000,
+            follow_control=lambda: None,
+            upkeep=lambda: None,
+            count_action=self.done.append,
+            count_failure=self._count,
+        )
+
+    def _count(self) -> None:
+        self.failures_count += 1
+
+    def take(self, change: Change) -> None:
+        self.effects.carry_out(self.store.commit(change))
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(tmp_path / "state.sqlite")
+    yield made
+    made.store.close()
+
+
+def garbage(rig: Rig, raw: bytes = b"no event") -> Change:
+    rejected = reject("not_json", "no JSON", Origin("agent.events", "0", 7), raw)
+    return Change(letters=rig.effects.letters_of([(rejected, raw)]), findings=[make_finding()])
+
+
+def test_garbage_does_not_stop_a_monitor_that_may_not_write_dead_letters(rig: Rig) -> None:
+    """The findings of the batch go out; the letter waits in the store, and is told and counted."""
+    rig.publisher.refuses = DEAD_LETTERS
+    rig.take(garbage(rig))
+    assert rig.publisher.topics() == [FINDINGS]
+    assert len(rig.store.pending_letters(9)) == 1 and rig.failures_count == 1
+    rig.publisher.refuses = ""
+    for _ in range(2):
+        rig.clock.move(6)
+        rig.effects.idle()
+    assert rig.publisher.topics() == [FINDINGS, DEAD_LETTERS]
+    assert rig.store.pending_letters(9) == []
+
+
+def test_a_letter_that_a_crash_left_goes_out_at_the_next_start(rig: Rig) -> None:
+    """It was stored with its batch."""
+    rig.store.commit(garbage(rig))
+    rig.effects.catch_up()
+    assert DEAD_LETTERS in rig.publisher.topics()
+    assert rig.store.pending_letters(9) == []
+
+
+def test_a_letter_with_its_bytes_fits_a_record() -> None:
+    """The largest record whose bytes are kept, and one of which they are left out."""
+    for size, is_kept in ((RAW_BYTES_MAX, True), (RAW_BYTES_MAX + 1, False), (1_048_000, False)):
+        raw = b"x" * size
+        rejected = reject("too_large", "too large", Origin("agent.events", "0", 7), raw)
+        letter = dead_letter(rejected, raw)
+        assert len(letter) < RECORD_BYTES_MAX
+        assert (msgspec.json.decode(letter)["raw"] is not None) == is_kept
+
+
+def test_a_finding_larger_than_a_record_is_published_cut_and_says_so(rig: Rig) -> None:
+    """Two large values of the same session must not keep every later finding from its topic."""
+    value = "\x01" * 140_000
+    large = make_finding("f-large", binding={"x": value, "y": value})
+    whole = msgspec.json.encode(large)
+    assert len(whole) > RECORD_BYTES_MAX > FINDING_BYTES_MAX
+    rig.take(Change(findings=[large, make_finding("f-small")]))
+    sent = [value for topic, _, value in rig.publisher.records if topic == FINDINGS]
+    assert len(sent[0]) < RECORD_BYTES_MAX
+    assert [msgspec.json.decode(one)["id"] for one in sent] == ["f-large", "f-small"]
+    assert "cut to fit" in msgspec.json.decode(sent[0])["detail"]
+    kept = rig.store.finding("f-large")
+    assert kept is not None and kept.binding["x"] == value
+
+
+def test_a_finding_that_fits_goes_out_byte_for_byte() -> None:
+    json = msgspec.json.encode(make_finding(binding={"x": "y"}))
+    assert fitting(json) is json
