@@ -1,0 +1,146 @@
+"""Plays recorded lines to the engine: the same one as live, given the same inputs in their order.
+
+Nothing here, or in anything that this imports, can act on the outside: findings come back to the
+caller, and that is all (`tests/test_codebase.py` holds the replay room to it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, assert_never
+
+import msgspec
+
+from invariants.event import Close, Event, Origin, Tick
+from invariants.limits import Limits
+from invariants.program import Program
+from monitor.decode.rejected import Rejected
+from monitor.engine import EMPTY_LOAD, Engine, EngineSettings, LoadedScope
+from monitor.finding import SEVERITIES, Finding
+from monitor.judge import judge, read_record
+from monitor.provenance import Provenance
+from monitor.sources.base import Record
+from replay.recording import (
+    CloseLine,
+    Header,
+    RecordedSettings,
+    RecordLine,
+    TickLine,
+    content_of,
+)
+
+InputLine = RecordLine | TickLine | CloseLine
+"""What the engine is given; all other lines only tell of it."""
+
+Fate = Literal["taken", "repeat", "refused", "rejected"]
+"""What became of a record: seen by the invariants; a repeat; not its topic's to say; no event."""
+
+REFUSALS: Final = ("provenance", "unevaluable")
+"""Findings about an event that the invariants do not see."""
+
+SCOPES_IN_MEMORY_MAX: Final = 2_000
+"""Chosen: the others rest on disk; a session's memory may hold thousands of entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What one line came to. `event` has its effective time where it was taken."""
+
+    findings: list[Finding]
+    event: Event | None = None
+    rejected: Rejected | None = None
+    fate: Fate = "taken"
+
+
+class Player:
+    """One engine that recorded lines are played to."""
+
+    def __init__(
+        self,
+        header: Header,
+        program: Program,
+        load: Callable[[str], LoadedScope] = lambda scope: EMPTY_LOAD,
+    ) -> None:
+        self.engine = Engine(program, engine_settings(header.settings), load)
+        self._groups_are_partitions = header.source.kind == "kafka"
+        self._provenance = _provenance(header.settings)
+
+    def play(self, line: InputLine) -> Played:
+        """Give one line to the engine."""
+        match line:
+            case RecordLine():
+                return self._play_record(line)
+            case TickLine(time_ns=time_ns, group=group):
+                groups = frozenset({group})
+                return Played(self.engine.tick(Tick(time_ns).time_ns, groups))
+            case CloseLine(scope=scope, time_ns=time_ns):
+                return Played(self.engine.step(Close(scope, time_ns)))
+            case _:
+                assert_never(line)
+
+    def _play_record(self, line: RecordLine) -> Played:
+        event = read_line(line)
+        if isinstance(event, Rejected):
+            return Played([], rejected=event, fate="rejected")
+        found = judge(self.engine, self._provenance, event, self._group(line))
+        if self.engine.take_duplicates_count():
+            return Played(found, event, fate="repeat")
+        if any(finding.type in REFUSALS for finding in found):
+            return Played(found, event, fate="refused")
+        held = self.engine.look(event.session)
+        assert held is not None, "the engine has just stepped it"
+        return Played(found, msgspec.structs.replace(event, time_ns=held[0].time_ns))
+
+    def _group(self, line: RecordLine) -> str:
+        return line.partition if self._groups_are_partitions else ""
+
+
+def read_line(line: RecordLine) -> Event | Rejected:
+    """The event that a recorded line holds, as its source vouched for it then."""
+    value = content_of(line)
+    assert value is not None, "only control records are tombstones"
+    record = Record(
+        origin=Origin(line.topic, line.partition, line.offset),
+        key=None,
+        value=value,
+        arrival_ns=line.arrival_ns,
+        not_before_ns=line.not_before_ns,
+    )
+    event = read_record(record)
+    if isinstance(event, Event) and event.principal != line.principal:
+        return msgspec.structs.replace(event, principal=line.principal)
+    return event
+
+
+def engine_settings(settings: RecordedSettings) -> EngineSettings:
+    """The engine's settings as they were live."""
+    return EngineSettings(
+        lateness_ns=settings.lateness_ns,
+        skew_ns=settings.skew_ns,
+        trust_ts=settings.trust_ts,
+        linger_ns=settings.linger_ns,
+        idle_close_ns=settings.idle_close_ns,
+        ids_max=settings.ids_max,
+        scopes_in_memory_max=SCOPES_IN_MEMORY_MAX,
+        mode_cap="observe" if settings.mode == "observe" else None,
+        severities={
+            name: severity
+            for name, severity in settings.severities.items()
+            if severity in SEVERITIES
+        },
+    )
+
+
+def limits_of(settings: RecordedSettings) -> Limits:
+    """The bounds that the machine had live: past one of them verdicts are unknown."""
+    return Limits(
+        slices_max=settings.slices_max,
+        window_entries_max=settings.window_entries_max,
+        pending_max=settings.pending_max,
+    )
+
+
+def _provenance(settings: RecordedSettings) -> Provenance:
+    asserts = {topic: frozenset(kinds) for topic, kinds in settings.asserts.items()}
+    return Provenance(settings.is_trusted, asserts)

@@ -1,0 +1,185 @@
+"""Reads a recording, or a plain file of events, as one sequence of lines.
+
+Input: a path. Output: a header, and lines one after the other; memory is bounded by the longest
+line. A recording that was damaged is read up to the damage, which is kept in `damage`: what stood
+before it holds. A plain file has a header of its own making: trusted times, every kind allowed, no
+ticks, exactly as `interlock run` reads such a file.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from invariants.errors import ConfigError
+from monitor.sources.files import STANDARD_INPUT, FileSource
+from replay.recording import (
+    HEADER_BYTES_MAX,
+    LINE_BYTES_MAX,
+    BrokenLineError,
+    Chain,
+    EndLine,
+    Header,
+    Line,
+    NoticeLine,
+    RecordedSettings,
+    RecordedSource,
+    RecordLine,
+    decode_header,
+    decode_line,
+    is_recording,
+    text_or_base64,
+)
+
+POLL_RECORDS: Final = 1_000
+GZIP_MAGIC: Final = b"\x1f\x8b"
+UNREADABLE: Final = (OSError, EOFError, zlib.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """From which line on (the header is line 1) a recording cannot be relied on, and why."""
+
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"recording is damaged at line {self.line}: {self.reason}"
+
+
+class RecordedFile:
+    """One file to replay. `damage` and `end` are known once `lines` has come to its end.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be opened, or its header is damaged or of another version.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.damage: Damage | None = None
+        self.end: EndLine | None = None
+        self._raw, self._text = _open(path)
+        self._chain = Chain()
+        self.is_plain, self.header = self._read_header()
+
+    def lines(self) -> Iterator[Line]:
+        """Every line but header and trailer. To be asked for once."""
+        if self.is_plain:
+            self.close()
+            yield from self._plain_lines()
+            return
+        number = 1
+        while True:
+            number += 1
+            line = self._next(number)
+            if line is None:
+                return
+            if isinstance(line, EndLine):
+                self.end = line
+                self._expect_nothing_more(number + 1)
+                return
+            yield line
+
+    def close(self) -> None:
+        """Let go of the file. Safe to call twice."""
+        self._text.close()
+        self._raw.close()
+
+    def _next(self, number: int) -> Line | None:
+        try:
+            sealed = self._text.readline(LINE_BYTES_MAX + 1)
+        except UNREADABLE as error:
+            self.damage = Damage(number, f"it cannot be unpacked ({type(error).__name__})")
+            return None
+        try:
+            if not sealed:
+                raise BrokenLineError("it ends without its trailer: cut, or not finished yet")
+            if len(sealed) > LINE_BYTES_MAX:
+                raise BrokenLineError(f"the line is longer than {LINE_BYTES_MAX} bytes")
+            return decode_line(self._chain.unseal(sealed))
+        except BrokenLineError as error:
+            self.damage = Damage(number, str(error))
+            return None
+
+    def _expect_nothing_more(self, number: int) -> None:
+        try:
+            is_more = bool(self._text.readline(1))
+        except UNREADABLE:
+            is_more = True
+        if is_more:
+            self.damage = Damage(number, "something stands behind the trailer")
+
+    def _read_header(self) -> tuple[bool, Header]:
+        try:
+            first = self._text.readline(HEADER_BYTES_MAX + 1)
+        except UNREADABLE as error:
+            raise ConfigError(f"`{self.path}` cannot be unpacked: {error}") from None
+        if not is_recording(first):
+            return True, _header_of_plain(self.path)
+        try:
+            return False, decode_header(self._chain.unseal(first))
+        except BrokenLineError as error:
+            self.close()
+            raise ConfigError(f"`{self.path}`: recording is damaged at line 1: {error}") from None
+
+    def _plain_lines(self) -> Iterator[Line]:
+        source = FileSource(self.path)
+        try:
+            source.poll(0, 1)
+            source.resume({})
+            while True:
+                poll = source.poll(0, POLL_RECORDS)
+                for record in poll.records:
+                    origin = record.origin
+                    text, packed = text_or_base64(record.value)
+                    yield RecordLine(
+                        topic=origin.topic,
+                        partition=origin.partition,
+                        offset=origin.offset,
+                        text=text,
+                        base64=packed,
+                    )
+                for notice in poll.notices:
+                    yield NoticeLine(
+                        kind=notice.kind,
+                        topic=notice.stream.topic,
+                        partition=notice.stream.partition,
+                        from_offset=notice.from_offset,
+                        to_offset=notice.to_offset,
+                        detail=notice.detail,
+                    )
+                if poll.is_finished:
+                    return
+        finally:
+            source.close()
+
+
+def _open(path: str) -> tuple[IO[bytes], IO[bytes]]:
+    if path == STANDARD_INPUT:
+        raise ConfigError("replay goes back and forth: name a file, not standard input")
+    try:
+        raw = Path(path).open("rb")  # noqa: SIM115 - closed by `close`
+    except OSError as error:
+        raise ConfigError(f"`{path}` cannot be read: {error.strerror}") from None
+    try:
+        if raw.read(2) != GZIP_MAGIC:
+            raw.seek(0)
+            return raw, raw
+        raw.seek(0)
+    except OSError as error:
+        raw.close()
+        raise ConfigError(f"`{path}` cannot be read: {error.strerror}") from None
+    return raw, gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
+
+
+def _header_of_plain(path: str) -> Header:
+    return Header(
+        source=RecordedSource(kind="file", address=path, topics=[]),
+        settings=RecordedSettings(trust_ts=True, is_trusted=True),
+    )

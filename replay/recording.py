@@ -1,0 +1,295 @@
+"""The format of recordings, version 1: a header, what the engine was given, a trailer.
+
+One JSON object a line (docs/replay.md). Every line ends with a `digest` over the line before it
+and its own content, so that a line that was cut, edited, left out or put in is noticed at its
+place. This is no signature: who rewrites the whole file can make new digests.
+
+Pure: no file is opened here. Values of lines are made and read here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import Final
+
+import msgspec
+
+FORMAT: Final = "interlock-recording"
+RECORDING_VERSION: Final = 1
+DIGEST_BYTES: Final = 8
+LINE_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Chosen: a record of 1 MB (what brokers take) whose every byte JSON must write as six."""
+HEADER_BYTES_MAX: Final = 32 * 1024 * 1024
+EMBEDDED_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Text of invariant files that a header carries; files beyond it are named and not carried."""
+
+_TAIL_HEAD: Final = b',"digest":"'
+_TAIL_BYTES: Final = len(_TAIL_HEAD) + 2 * DIGEST_BYTES + len(b'"}')
+
+
+class RecordedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What of the configuration verdicts depend on; times in ns. Holds no secret."""
+
+    lateness_ns: int = 0
+    skew_ns: int = 5_000_000_000
+    trust_ts: bool = False
+    linger_ns: int = 86_400_000_000_000
+    idle_close_ns: int | None = None
+    ids_max: int = 10_000
+    slices_max: int = 10_000
+    window_entries_max: int = 10_000
+    pending_max: int = 1_000
+    mode: str = "as-written"
+    severities: dict[str, str] = {}
+    asserts: dict[str, list[str]] = {}
+    is_trusted: bool = False
+    """Whether every topic may assert every kind, as in finished files."""
+
+
+class RecordedSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the records come from, and which were asked for.
+
+    `has_broker_times`: arrivals are the broker's, equal for everyone who reads the topic. Where
+    not (a log directory), they are when the *recorder* found the records.
+    """
+
+    kind: str
+    address: str
+    topics: list[str]
+    has_broker_times: bool = False
+    from_time_ns: int | None = None
+    until_time_ns: int | None = None
+    session: str = ""
+
+
+class RecordedInvariant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An invariant that was live: its name, what it meant (digest), and its file."""
+
+    id: str
+    digest: str
+    file: str
+
+
+class RecordedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An invariant file: its name, and its text unless the header had no room for it."""
+
+    name: str
+    text: str | None
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line. `key_digest` names the key of `digest(...)` without giving it away."""
+
+    format: str = FORMAT
+    version: int = RECORDING_VERSION
+    created: str = ""
+    release: str = ""
+    source: RecordedSource
+    settings: RecordedSettings = RecordedSettings()
+    program_version: int = 0
+    program_digest: str = ""
+    invariants: list[RecordedInvariant] = []
+    files: list[RecordedFile] = []
+    key_digest: str = ""
+    model_digest: str = ""
+
+
+class _Line(msgspec.Struct, frozen=True, tag_field="line", omit_defaults=True, kw_only=True):
+    """What all lines after the header share: a tag that says which they are."""
+
+
+class RecordLine(_Line, frozen=True, tag="event"):
+    """One record of a stream, in the order in which the engine takes them; event or not.
+
+    `text` is its bytes where they are UTF-8, else `base64` is.
+    """
+
+    topic: str
+    partition: str
+    offset: int
+    arrival_ns: int | None = None
+    not_before_ns: int | None = None
+    principal: str = ""
+    text: str | None = None
+    base64: str | None = None
+
+
+class TickLine(_Line, frozen=True, tag="tick"):
+    """Time reached `time_ns` in the streams of a group: deadlines before it are decided."""
+
+    time_ns: int
+    group: str = ""
+
+
+class CloseLine(_Line, frozen=True, tag="close"):
+    """A session was closed from outside the stream."""
+
+    scope: str
+    time_ns: int
+
+
+class ControlLine(_Line, frozen=True, tag="control"):
+    """A record of the control topic. No input of the engine: it tells what was done."""
+
+    key: str
+    text: str | None = None
+    base64: str | None = None
+
+
+class FindingLine(_Line, frozen=True, tag="finding"):
+    """A finding that the live monitor published, as it stood on its topic."""
+
+    text: str | None = None
+    base64: str | None = None
+
+
+class NoticeLine(_Line, frozen=True, tag="notice"):
+    """Something that records may be missing for, as the source told it."""
+
+    kind: str
+    topic: str
+    partition: str
+    from_offset: int
+    to_offset: int
+    detail: str
+
+
+class StreamSpan(msgspec.Struct, frozen=True):
+    """What was read of one stream: offsets from (included) and to (excluded).
+
+    `starts_log` says that nothing was in the stream before `from_offset`.
+    """
+
+    topic: str
+    partition: str
+    from_offset: int
+    to_offset: int
+    starts_log: bool
+
+
+class EndLine(_Line, frozen=True, tag="end"):
+    """The trailer: how many lines of each sort, and how far everything was read.
+
+    `findings` and `control` say how well those topics were read: `whole`, `partial` (older ones
+    are gone) or `absent`.
+    """
+
+    counts: dict[str, int]
+    streams: list[StreamSpan] = []
+    findings: str = "absent"
+    control: str = "absent"
+    reason: str = ""
+
+
+Line = RecordLine | TickLine | CloseLine | ControlLine | FindingLine | NoticeLine | EndLine
+
+_encoder: Final = msgspec.json.Encoder()
+_line_decoder: Final = msgspec.json.Decoder(Line)
+_header_decoder: Final = msgspec.json.Decoder(Header)
+
+
+class BrokenLineError(ValueError):
+    """A line that is not what was written there; the text says why."""
+
+
+class Chain:
+    """The digests of a recording, line after line; one for writing, one for reading."""
+
+    def __init__(self) -> None:
+        self._previous = b""
+
+    def seal(self, content: bytes) -> bytes:
+        """A JSON object with its digest as the last key, and a line break."""
+        assert content.endswith(b"}") and len(content) > 2, "a JSON object with something in it"
+        digest = self._next(content)
+        return content[:-1] + _TAIL_HEAD + digest + b'"}\n'
+
+    def unseal(self, line: bytes) -> bytes:
+        """The JSON object that was sealed. Raises BrokenLineError where it was not this one."""
+        line = line.removesuffix(b"\n")
+        content, tail = line[:-_TAIL_BYTES] + b"}", line[-_TAIL_BYTES:]
+        if not (tail.startswith(_TAIL_HEAD) and tail.endswith(b'"}')):
+            raise BrokenLineError("it does not end with a digest")
+        if tail[len(_TAIL_HEAD) : -2] != self._next(content):
+            raise BrokenLineError("its digest is not that of this line behind the one before")
+        return content
+
+    def _next(self, content: bytes) -> bytes:
+        made = hashlib.blake2b(self._previous + content, digest_size=DIGEST_BYTES).hexdigest()
+        self._previous = made.encode()
+        return self._previous
+
+
+def encode_header(header: Header) -> bytes:
+    """The header as a JSON object without digest."""
+    return _encoder.encode(header)
+
+
+def decode_header(content: bytes) -> Header:
+    """Raises BrokenLineError for what is no header, or one of another version."""
+    try:
+        header = _header_decoder.decode(content)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise BrokenLineError(f"it is no header: {error}") from None
+    if header.format != FORMAT:
+        raise BrokenLineError("it is no header of a recording")
+    if header.version != RECORDING_VERSION:
+        raise BrokenLineError(
+            f"the recording has version {header.version}, this release reads {RECORDING_VERSION}"
+        )
+    return header
+
+
+def encode_line(line: Line) -> bytes:
+    """A line as a JSON object without digest."""
+    return _encoder.encode(line)
+
+
+def decode_line(content: bytes) -> Line:
+    """Raises BrokenLineError for what is no line of a recording."""
+    try:
+        line: Line = _line_decoder.decode(content)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise BrokenLineError(f"it is no line of a recording: {error}") from None
+    if isinstance(line, RecordLine | ControlLine | FindingLine):
+        content_of(line)
+    return line
+
+
+def text_or_base64(value: bytes) -> tuple[str | None, str | None]:
+    """Bytes as JSON can carry them exactly: as text where they are UTF-8, else as base64."""
+    try:
+        return value.decode("utf-8"), None
+    except UnicodeDecodeError:
+        return None, base64.b64encode(value).decode("ascii")
+
+
+def content_of(line: RecordLine | ControlLine | FindingLine) -> bytes | None:
+    """The very bytes that were recorded; None for a tombstone of the control topic.
+
+    Raises
+    ------
+    BrokenLineError
+        The line carries none, or what is no base64.
+    """
+    if line.text is not None:
+        try:
+            return line.text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise BrokenLineError("`text` is none") from None
+    if line.base64 is not None:
+        try:
+            return base64.b64decode(line.base64, validate=True)
+        except (binascii.Error, ValueError):
+            raise BrokenLineError("`base64` is none") from None
+    if isinstance(line, ControlLine):
+        return None
+    raise BrokenLineError("it carries neither `text` nor `base64`")
+
+
+def is_recording(first_line: bytes) -> bool:
+    """Whether a file that begins so is meant to be a recording, and not a file of plain events."""
+    head = first_line[:64].replace(b" ", b"")
+    return head.startswith(b'{"format":"' + FORMAT.encode())

@@ -1,0 +1,135 @@
+"""What does not fit into memory: bytes laid down in a temporary file, and states of scopes there.
+
+Nothing is ever changed in place, so what was laid down stays readable, and an older snapshot of
+all scopes is just an older map of places. The file has no name: it is gone with the process.
+
+States take the engine's own door, by which a monitor comes back after a restart: `take_changes`
+gives them out as bytes, and `load` takes them in.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+import msgspec
+from pyrsistent import PMap
+
+from monitor.engine import EMPTY_LOAD, LoadedScope, ScopeChange
+
+LINKS_MAX: Final = 32
+"""Chosen: pieces that one load puts together; then all is laid down in one piece again."""
+
+
+class Place(NamedTuple):
+    """Where some bytes lie."""
+
+    offset: int
+    size: int
+
+
+class Shelf:
+    """Bytes in an unnamed temporary file of this process."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="interlock-replay-")  # noqa: SIM115 - see `close`
+        self._end = 0
+
+    def lay(self, content: bytes) -> Place:
+        """Lay down some bytes for good."""
+        place = Place(self._end, len(content))
+        self._file.seek(self._end)
+        self._file.write(content)
+        self._end += len(content)
+        return place
+
+    def read(self, place: Place) -> bytes:
+        """The bytes at a place."""
+        self._file.seek(place.offset)
+        return self._file.read(place.size)
+
+    @property
+    def size_bytes(self) -> int:
+        """How much lies here."""
+        return self._end
+
+    def close(self) -> None:
+        """Let go of the file, which is gone then. Safe to call twice."""
+        self._file.close()
+
+
+class ScopeVersion(NamedTuple):
+    """A scope as it was at some input: its newest piece, how many there are, its next wake-up."""
+
+    place: Place
+    links_count: int
+    wake_ns: int | None
+
+
+Scopes = PMap[str, ScopeVersion]
+"""All scopes at some input. An old map stays good."""
+
+
+class _Piece(msgspec.Struct, frozen=True, array_like=True):
+    """What changed of a scope; the rest stands in the pieces before."""
+
+    header: bytes
+    states: dict[str, bytes]
+    seen: list[tuple[bytes, bytes]]
+    before: tuple[int, int] | None
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(_Piece)
+
+
+def keep(
+    shelf: Shelf, scopes: Scopes, changes: Iterable[ScopeChange], dropped: Iterable[str]
+) -> Scopes:
+    """The scopes with what the engine says has changed."""
+    for scope in dropped:
+        scopes = scopes.discard(scope)
+    written = {c.scope: _lay(shelf, scopes.get(c.scope), c) for c in changes}
+    return scopes.update(written) if written else scopes
+
+
+def _lay(shelf: Shelf, known: ScopeVersion | None, change: ScopeChange) -> ScopeVersion:
+    states, seen = dict(change.states), list(change.seen)
+    before: tuple[int, int] | None = None
+    links_count = 1
+    if known is not None and known.links_count < LINKS_MAX:
+        before, links_count = (known.place.offset, known.place.size), known.links_count + 1
+    elif known is not None:
+        whole = _put_together(shelf, known)
+        states = {**whole.states, **states}
+        seen = [*whole.seen.items(), *seen]
+    piece = _Piece(change.header, states, seen, before)
+    return ScopeVersion(shelf.lay(_encoder.encode(piece)), links_count, change.wake_ns)
+
+
+def loader(shelf: Shelf, scopes: Callable[[], Scopes]) -> Callable[[str], LoadedScope]:
+    """How an engine gets at scopes that it has not in memory."""
+
+    def load(scope: str) -> LoadedScope:
+        known = scopes().get(scope)
+        return EMPTY_LOAD if known is None else _put_together(shelf, known)
+
+    return load
+
+
+def _put_together(shelf: Shelf, known: ScopeVersion) -> LoadedScope:
+    pieces: list[_Piece] = []
+    place: tuple[int, int] | None = known.place
+    while place is not None:
+        piece = _decoder.decode(shelf.read(Place(*place)))
+        pieces.append(piece)
+        place = piece.before
+    states: dict[str, bytes] = {}
+    seen: dict[bytes, bytes] = {}
+    for piece in reversed(pieces):
+        states.update(piece.states)
+        for id_digest, content in piece.seen:
+            seen.pop(id_digest, None)
+            seen[id_digest] = content
+    return LoadedScope(pieces[0].header, states, seen)

@@ -1,0 +1,91 @@
+"""Writes a recording: header first, then lines as they come, the trailer last.
+
+The file is made for its owner alone (0600), since it holds what agents said and did, and never
+in the place of another unless that is asked for. A recording without a trailer was cut, or is
+still being written; readers say so.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+
+from invariants.errors import ConfigError
+from replay.recording import Chain, EndLine, Header, Line, encode_header, encode_line
+
+FILE_MODE: Final = 0o600
+COMPRESSION_LEVEL: Final = 6
+
+
+class RecordingWriter:
+    """One recording being written.
+
+    Raises
+    ------
+    ConfigError
+        The file is there already and `is_replacing` is not said, or it cannot be made.
+    """
+
+    def __init__(self, path: Path, header: Header, *, is_replacing: bool = False) -> None:
+        self._raw = _create(path, is_replacing=is_replacing)
+        self._text: IO[bytes] = self._raw
+        if path.suffix == ".gz":
+            # No file name and no time inside: equal contents make equal files.
+            self._text = gzip.GzipFile("", "wb", COMPRESSION_LEVEL, self._raw, mtime=0)  # type: ignore[assignment]
+        self._chain = Chain()
+        self._counts: Counter[str] = Counter()
+        self._text.write(self._chain.seal(encode_header(header)))
+
+    def put(self, line: Line) -> None:
+        """Write one line."""
+        self._counts[_tag(line)] += 1
+        self._text.write(self._chain.seal(encode_line(line)))
+
+    def flush(self) -> None:
+        """Let readers see what was written so far."""
+        self._text.flush()
+        self._raw.flush()
+
+    def count(self, tag: str) -> int:
+        """How many lines of one sort were written."""
+        return self._counts[tag]
+
+    def end(self, end: EndLine) -> None:
+        """Write the trailer, with the counts of all lines, and close the file."""
+        counts = dict(sorted(self._counts.items()))
+        trailer = msgspec.structs.replace(end, counts=counts)
+        self._text.write(self._chain.seal(encode_line(trailer)))
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file. Safe to call twice."""
+        if self._raw.closed:
+            return
+        self._text.close()
+        if not self._raw.closed:
+            self._raw.flush()
+            with suppress(OSError):  # A pipe or a device keeps nothing.
+                os.fsync(self._raw.fileno())
+            self._raw.close()
+
+
+def _tag(line: Line) -> str:
+    tag = type(line).__struct_config__.tag
+    assert isinstance(tag, str), "every line has a tag"
+    return tag
+
+
+def _create(path: Path, *, is_replacing: bool) -> IO[bytes]:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if is_replacing else os.O_EXCL)
+    try:
+        return os.fdopen(os.open(path, flags, FILE_MODE), "wb")
+    except FileExistsError:
+        raise ConfigError(f"`{path}` is there already; take another name, or `--force`") from None
+    except OSError as error:
+        raise ConfigError(f"`{path}` cannot be written: {error.strerror}") from None
