@@ -33,8 +33,9 @@ from replay.recording import (
 InputLine = RecordLine | TickLine | CloseLine
 """What the engine is given; all other lines only tell of it."""
 
-Fate = Literal["taken", "repeat", "refused", "rejected"]
-"""What became of a record: seen by the invariants; a repeat; not its topic's to say; no event."""
+Fate = Literal["taken", "repeat", "refused", "rejected", "other"]
+"""What became of a record: seen by the invariants; a repeat; not its topic's to say; no event;
+of another session than the one that is looked at."""
 
 REFUSALS: Final = ("provenance", "unevaluable")
 """Findings about an event that the invariants do not see."""
@@ -54,14 +55,19 @@ class Played:
 
 
 class Player:
-    """One engine that recorded lines are played to."""
+    """One engine that recorded lines are played to; of one session alone where it is named.
+
+    Sessions do not change each other's verdicts, so one can be played without the others.
+    """
 
     def __init__(
         self,
         header: Header,
         program: Program,
         load: Callable[[str], LoadedScope] = lambda scope: EMPTY_LOAD,
+        session: str = "",
     ) -> None:
+        self._session = session
         self.engine = Engine(program, engine_settings(header.settings), load)
         self._groups_are_partitions = header.source.kind == "kafka"
         self._provenance = _provenance(header.settings)
@@ -83,7 +89,9 @@ class Player:
         event = read_line(line)
         if isinstance(event, Rejected):
             return Played([], rejected=event, fate="rejected")
-        found = judge(self.engine, self._provenance, event, self._group(line))
+        if self._session and event.session != self._session:
+            return Played([], event, fate="other")
+        found = judge(self.engine, self._provenance, event, self.group(line))
         if self.engine.take_duplicates_count():
             return Played(found, event, fate="repeat")
         if any(finding.type in REFUSALS for finding in found):
@@ -92,7 +100,8 @@ class Player:
         assert held is not None, "the engine has just stepped it"
         return Played(found, msgspec.structs.replace(event, time_ns=held[0].time_ns))
 
-    def _group(self, line: RecordLine) -> str:
+    def group(self, line: RecordLine) -> str:
+        """The group of streams in which a record was merged: the one whose ticks it hears."""
         return line.partition if self._groups_are_partitions else ""
 
 

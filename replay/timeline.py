@@ -1,0 +1,312 @@
+"""A recording played through once, and every moment of it at hand.
+
+Input: the lines of a recording and a program. The first pass plays all of it, notes where every
+input and finding stands, and takes a snapshot of all scopes every so often: a `pyrsistent` map
+whose versions share what they can, of places in a temporary file (`shelf.py`). Any session can
+then be taken up again from the snapshot before, and each of its events visited, forth and back.
+
+Bounds: of an input three numbers stay in memory (about 20 bytes), of a session its name and two
+arrays; inputs, findings and states lie on disk; snapshots are at most `SNAPSHOTS_MAX`, farther
+apart in longer recordings; a track holds `TRACK_STEPS_MAX` events.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import msgspec
+from pyrsistent import PVector, pmap, pvector
+
+from invariants.program import Program
+from monitor.finding import Finding
+from replay.player import InputLine, Played, Player
+from replay.reading import Damage, RecordedFile
+from replay.recording import (
+    CloseLine,
+    ControlLine,
+    EndLine,
+    FindingLine,
+    Line,
+    NoticeLine,
+    RecordLine,
+    TickLine,
+    content_of,
+    decode_line,
+    encode_line,
+)
+from replay.shelf import Place, Scopes, Shelf, keep, loader
+from replay.track import SessionTrack
+
+SNAPSHOT_EVERY: Final = 256
+"""Inputs from one snapshot to the next, doubled whenever there are too many."""
+SNAPSHOTS_MAX: Final = 512
+NOTICES_MAX: Final = 10_000
+CLOSED: Final = 2**64 - 1
+"""In a trace: the event is a `session.ended` that the engine made of long silence."""
+
+
+class Told(NamedTuple):
+    """A finding, and the input (from 0) at which the engine told it."""
+
+    input_number: int
+    finding: Finding
+
+
+class Beside(NamedTuple):
+    """A line that is no input, and how many inputs stood before it."""
+
+    inputs_before: int
+    place: Place
+
+
+class Snapshot(NamedTuple):
+    """All scopes after so many inputs."""
+
+    inputs_count: int
+    scopes: Scopes
+
+
+@dataclass(slots=True)
+class SessionInputs:
+    """Where a session's records stand among the inputs.
+
+    `trace` gives the input of each position of its trace (the last one, if the session was
+    forgotten and began anew); `life_begins` is the number of its first input in `inputs`.
+    """
+
+    group: str = ""
+    inputs: array[int] = field(default_factory=lambda: array("Q"))
+    trace: array[int] = field(default_factory=lambda: array("Q"))
+    seq_first: int | None = None
+    kind_first: str = ""
+
+
+class Timeline:
+    """See the module. `session` restricts it to one session. Close it, to let go of its files."""
+
+    def __init__(self, file: RecordedFile, program: Program, session: str = "") -> None:
+        self.header = file.header
+        self.program = program
+        self.session = session
+        self.notices: list[NoticeLine] = []
+        self.rejected_count = 0
+        self.repeats_count = 0
+        self._shelf = Shelf()
+        self._lines = Shelf()
+        self._offsets: array[int] = array("Q")
+        self._sizes: array[int] = array("L")
+        self._records: array[int] = array("Q")
+        self._ticks: dict[str, array[int]] = {}
+        self.last_tick_ns: dict[str, int] = {}
+        self.sessions: dict[str, SessionInputs] = {}
+        self._findings: list[tuple[int, str, Place]] = []
+        self._live: list[Beside] = []
+        self._control: list[Beside] = []
+        self._scopes: Scopes = pmap()
+        self._snapshots: PVector[Snapshot] = pvector()
+        self._every = SNAPSHOT_EVERY
+        self._snapshot_due = SNAPSHOT_EVERY
+        self._track: SessionTrack | None = None
+        self._play_all(file)
+        self.damage: Damage | None = file.damage
+        self.end: EndLine | None = file.end
+
+    def close(self) -> None:
+        """Let go of the temporary files. Safe to call twice."""
+        self._shelf.close()
+        self._lines.close()
+
+    # What there is.
+
+    @property
+    def records_count(self) -> int:
+        """Records of the recording, events or not."""
+        return len(self._records)
+
+    @property
+    def inputs_count(self) -> int:
+        """What the engine was given: records, ticks, closes."""
+        return len(self._offsets)
+
+    @property
+    def kept_bytes(self) -> int:
+        """What lies in temporary files."""
+        return self._shelf.size_bytes + self._lines.size_bytes
+
+    def findings(self, session: str = "") -> Iterator[Told]:
+        """Everything that was found, in the order in which it was told; or of one session."""
+        for number, name, place in self._findings:
+            if not session or name == session:
+                content = self._shelf.read(place)
+                yield Told(number, msgspec.json.decode(content, type=Finding))
+
+    @property
+    def findings_count(self) -> int:
+        """How many findings there are."""
+        return len(self._findings)
+
+    def live_findings(self) -> Iterator[bytes]:
+        """What the live monitor had published, as it was recorded, in its order."""
+        for beside in self._live:
+            line = decode_line(self._lines.read(beside.place))
+            assert isinstance(line, FindingLine), "nothing else was noted there"
+            yield content_of(line) or b""
+
+    def control_records(self) -> Iterator[tuple[int, str, bytes | None]]:
+        """The control records: inputs before it, key, value (None for a tombstone)."""
+        for beside in self._control:
+            line = decode_line(self._lines.read(beside.place))
+            assert isinstance(line, ControlLine), "nothing else was noted there"
+            yield beside.inputs_before, line.key, content_of(line)
+
+    def input_line(self, number: int) -> InputLine:
+        """Input number `number`, from 0."""
+        line = decode_line(self._lines.read(Place(self._offsets[number], self._sizes[number])))
+        assert isinstance(line, RecordLine | TickLine | CloseLine), "only inputs are noted there"
+        return line
+
+    def input_of_record(self, number: int) -> int:
+        """The input that record number `number` is; IndexError where there is none."""
+        return self._records[number]
+
+    def record_of_input(self, number: int) -> int:
+        """How many records stand before an input."""
+        return bisect_left(self._records, number)
+
+    # Moving about.
+
+    def track(self, session: str, until_input: int) -> SessionTrack:
+        """A session's steps up to an input (included); the last track is kept and gone on with."""
+        held = self._track
+        if held is None or not held.reaches(session, until_input):
+            if held is not None and held.session == session and until_input >= held.next_input:
+                held.go_on(self._inputs_of(session, held.next_input, until_input), until_input)
+                return held
+            held = self._track = self._new_track(session, until_input)
+        return held
+
+    def _new_track(self, session: str, until_input: int) -> SessionTrack:
+        own = self.sessions[session].inputs
+        # From the beginning where that is near enough, else so far back that it is a long way.
+        first_index = max(0, bisect_right(own, until_input) - SessionTrack.STEPS_MAX // 2)
+        first = own[first_index] if first_index else 0
+        snapshot = self._snapshot_before(first)
+        scopes = snapshot.scopes
+        track = SessionTrack(
+            session,
+            snapshot.inputs_count,
+            lambda load: Player(self.header, self.program, load, session),
+            loader(self._shelf, lambda: scopes),
+        )
+        known = scopes.get(session)
+        if known is not None and known.wake_ns is not None:
+            track.expect(known.wake_ns)
+        inputs = self._inputs_of(session, snapshot.inputs_count, until_input)
+        track.go_on(inputs, until_input)
+        return track
+
+    def _snapshot_before(self, input_number: int) -> Snapshot:
+        counts = [snapshot.inputs_count for snapshot in self._snapshots]
+        index = bisect_right(counts, input_number) - 1
+        return self._snapshots[index] if index >= 0 else Snapshot(0, pmap())
+
+    def _inputs_of(
+        self, session: str, first: int, until_input: int
+    ) -> Iterator[tuple[int, InputLine]]:
+        """A session's inputs and its group's ticks, from one input to another (both included)."""
+        index = self.sessions[session]
+        numbers: list[int] = []
+        for inputs in (index.inputs, self._ticks.get(index.group, array("Q"))):
+            numbers += inputs[bisect_left(inputs, first) : bisect_right(inputs, until_input)]
+        for number in sorted(numbers):
+            yield number, self.input_line(number)
+
+    # The first pass.
+
+    def _play_all(self, file: RecordedFile) -> None:
+        load = loader(self._shelf, lambda: self._scopes)
+        player = Player(self.header, self.program, load, self.session)
+        for line in file.lines():
+            if isinstance(line, RecordLine | TickLine | CloseLine):
+                self._play(player, line)
+            else:
+                self._note_beside(line)
+        self._keep(player)
+
+    def _play(self, player: Player, line: InputLine) -> None:
+        number = len(self._offsets)
+        place = self._lines.lay(encode_line(line))
+        self._offsets.append(place.offset)
+        self._sizes.append(place.size)
+        played = player.play(line)
+        self._note_input(player, number, line, played)
+        for finding in played.findings:
+            kept = self._shelf.lay(msgspec.json.encode(finding))
+            self._findings.append((number, finding.session, kept))
+        is_due = number + 1 >= self._snapshot_due
+        # As live: what a tick lets go of is gone before the next record comes.
+        if isinstance(line, TickLine) or is_due:
+            self._keep(player)
+        if is_due:
+            self._take_snapshot(number + 1)
+
+    def _note_input(self, player: Player, number: int, line: InputLine, played: Played) -> None:
+        match line:
+            case TickLine(time_ns=time_ns, group=group):
+                self._ticks.setdefault(group, array("Q")).append(number)
+                self.last_tick_ns[group] = max(time_ns, self.last_tick_ns.get(group, 0))
+                return
+            case CloseLine(scope=scope):
+                if scope in self.sessions:
+                    self.sessions[scope].inputs.append(number)
+                return
+        self._records.append(number)
+        self.rejected_count += played.fate == "rejected"
+        self.repeats_count += played.fate == "repeat"
+        event = played.event
+        if event is None or played.fate == "other":
+            return
+        index = self.sessions.get(event.session)
+        if index is None:
+            index = self.sessions[event.session] = SessionInputs(player.group(line))
+            index.seq_first, index.kind_first = event.seq, event.kind
+        index.inputs.append(number)
+        if played.fate == "taken":
+            held = player.engine.look(event.session)
+            assert held is not None, "the engine has just stepped it"
+            _extend(index.trace, held[0].position - 1, number)
+
+    def _note_beside(self, line: Line) -> None:
+        if isinstance(line, NoticeLine):
+            if len(self.notices) < NOTICES_MAX:
+                self.notices.append(line)
+            return
+        beside = Beside(len(self._offsets), self._lines.lay(encode_line(line)))
+        if isinstance(line, FindingLine):
+            self._live.append(beside)
+        elif isinstance(line, ControlLine):
+            self._control.append(beside)
+
+    def _keep(self, player: Player) -> None:
+        changes, dropped = player.engine.take_changes()
+        self._scopes = keep(self._shelf, self._scopes, changes, dropped)
+
+    def _take_snapshot(self, inputs_count: int) -> None:
+        self._snapshots = self._snapshots.append(Snapshot(inputs_count, self._scopes))
+        if len(self._snapshots) >= SNAPSHOTS_MAX:
+            self._snapshots = pvector(list(self._snapshots)[1::2])
+            self._every *= 2
+        self._snapshot_due = inputs_count + self._every
+
+
+def _extend(trace: array[int], position: int, number: int) -> None:
+    """Note at which input a position of a trace came; holes are ends that the engine made."""
+    if position < len(trace):
+        del trace[:]  # It had been forgotten, and began anew.
+    while len(trace) < position:
+        trace.append(CLOSED)
+    trace.append(number)

@@ -1,0 +1,103 @@
+"""One session's way through its inputs, step by step, to be walked forth and back.
+
+Every step keeps the header and the progress after it. Both are immutable and share what did not
+change, so that a step costs a few hundred bytes (Measured: docs/replay.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import ClassVar, NamedTuple
+
+from pyrsistent import PVector, pvector
+
+from invariants.event import Event
+from invariants.program import Progress
+from monitor.engine import EMPTY_LOAD, LoadedScope
+from monitor.finding import Finding
+from monitor.order import Header
+from replay.player import Fate, InputLine, Player
+from replay.recording import RecordLine
+
+
+class TrackStep(NamedTuple):
+    """A session after one of its records. `event` has its effective time where it was taken."""
+
+    input_number: int
+    event: Event
+    fate: Fate
+    header: Header
+    progress: Progress
+
+
+class SessionTrack:
+    """The steps of one session from some input on; only ever extended."""
+
+    STEPS_MAX: ClassVar[int] = 10_000
+    """Chosen: some 10 MB; of a longer session the track begins anew, nearer to what is asked."""
+
+    def __init__(
+        self,
+        session: str,
+        begins_at: int,
+        open_player: Callable[[Callable[[str], LoadedScope]], Player],
+        load: Callable[[str], LoadedScope],
+    ) -> None:
+        self.session = session
+        self.begins_at = begins_at
+        self.next_input = begins_at
+        self.steps: PVector[TrackStep] = pvector()
+        self.findings: list[Finding] = []
+        self._is_forgotten = False
+        self._player = open_player(lambda name: EMPTY_LOAD if self._is_forgotten else load(name))
+
+    def reaches(self, session: str, until_input: int) -> bool:
+        """Whether the state after an input can be read here."""
+        return session == self.session and self.begins_at <= until_input < self.next_input
+
+    def expect(self, wake_ns: int) -> None:
+        """When time alone next changes something, as it was known where the track begins."""
+        self._player.engine.expect([(wake_ns, self.session)])
+
+    def go_on(self, inputs: Iterable[tuple[int, InputLine]], until_input: int) -> None:
+        """Play more inputs of this session and its group, in their order, up to one (included)."""
+        engine = self._player.engine
+        more: list[TrackStep] = []
+        for number, line in inputs:
+            played = self._player.play(line)
+            self.findings += played.findings
+            if not isinstance(line, RecordLine):
+                _, dropped = engine.take_changes()
+                self._is_forgotten = self._is_forgotten or self.session in dropped
+                continue
+            held = engine.look(self.session)
+            if played.event is not None and held is not None:
+                more.append(TrackStep(number, played.event, played.fate, *held))
+        self.steps = self.steps.extend(more)
+        self.next_input = until_input + 1
+
+    def step_at(self, input_number: int) -> TrackStep | None:
+        """The last step at or before an input; None where there is none yet."""
+        low, high = 0, len(self.steps)
+        while low < high:
+            middle = (low + high) // 2
+            if self.steps[middle].input_number <= input_number:
+                low = middle + 1
+            else:
+                high = middle
+        return self.steps[low - 1] if low else None
+
+    def life_before(self, step: TrackStep) -> list[TrackStep]:
+        """The steps that were taken into the trace up to `step`, oldest first, in one life.
+
+        A session that was forgotten (`linger`) begins anew at position 0.
+        """
+        taken = [s for s in self.steps if s.input_number <= step.input_number]
+        life: list[TrackStep] = []
+        for one in taken:
+            if one.fate != "taken":
+                continue
+            if life and one.header.position <= life[-1].header.position:
+                life = []
+            life.append(one)
+        return life
