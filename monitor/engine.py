@@ -97,7 +97,7 @@ class Engine:
         self._load = load
         self._scopes: OrderedDict[str, _Scope] = OrderedDict()
         self._changed: dict[str, _Scope] = {}
-        self._dropped: list[str] = []
+        self._dropped: dict[str, None] = {}
         self._wakes: list[tuple[int, str]] = []
         self._duplicates_count = 0
 
@@ -122,6 +122,10 @@ class Engine:
         while self._wakes and self._wakes[0][0] < time_ns:
             due_ns, name = heapq.heappop(self._wakes)
             scope = self._scope(name)
+            if scope.header.position == 0:
+                # The entry has outlived its scope, and would be due again for ever.
+                del self._scopes[name]
+                continue
             if groups is not None and scope.header.group not in groups:
                 waiting.append((due_ns, name))
                 continue
@@ -172,7 +176,7 @@ class Engine:
     def _drop(self, name: str) -> None:
         del self._scopes[name]
         self._changed.pop(name, None)
-        self._dropped.append(name)
+        self._dropped[name] = None
 
     def expect(self, wakes: list[tuple[int, str]]) -> None:
         """Wake-ups that the store knows of, after a start."""
@@ -182,8 +186,8 @@ class Engine:
     def take_changes(self) -> tuple[list[ScopeChange], list[str]]:
         """What must be written since the last call, and the scopes that are gone."""
         changes = [self._change(name, scope) for name, scope in self._changed.items()]
-        dropped = self._dropped
-        self._changed, self._dropped = {}, []
+        dropped = list(self._dropped)
+        self._changed, self._dropped = {}, {}
         while len(self._scopes) > self.settings.scopes_in_memory_max:
             self._scopes.popitem(last=False)
         return changes, dropped
@@ -340,7 +344,8 @@ class Engine:
         if scope is not None:
             self._scopes.move_to_end(name)
             return scope
-        scope = self._restore(self._load(name))
+        # What was dropped in this batch is still in the store, and must not come back from there.
+        scope = self._restore(EMPTY_LOAD if name in self._dropped else self._load(name))
         self._scopes[name] = scope
         return scope
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -100,7 +101,10 @@ class Shelf:
         self.states: dict[str, dict[str, bytes]] = {}
         self.seen: dict[str, dict[bytes, bytes]] = {}
 
-    def keep(self, changes: list[ScopeChange]) -> None:
+    def keep(self, changes: list[ScopeChange], dropped: Sequence[str] = ()) -> None:
+        for name in dropped:
+            for held in (self.headers, self.states, self.seen):
+                held.pop(name, None)
         for change in changes:
             self.headers[change.scope] = change.header
             self.states.setdefault(change.scope, {}).update(change.states)
@@ -189,6 +193,51 @@ def test_a_session_that_fell_silent_is_closed_by_time() -> None:
     engine.tick(10**15)
     assert engine.scopes_count == 0
     assert engine.take_changes()[1] == ["s"]
+
+
+@pytest.mark.timeout(20)
+def test_a_wake_up_that_outlives_its_session_is_let_go() -> None:
+    """A session may be awaited at two times; the later one found it gone, and ran for ever.
+
+    Found by the simulation.
+    """
+    shelf = Shelf()
+    settings = EngineSettings(trust_ts=True, idle_close_ns=3_600 * 10**9, linger_ns=60 * 10**9)
+    engine = Engine(program(), settings, shelf.load)
+    engine.step(make("s", 0, 0, "message.user", ""))
+    engine.step(make("s", 1, 1, "approval.requested", "", "c"))
+    for time_s in (1_000, 2_000, 5_000):
+        engine.tick(time_s * 10**9)
+        shelf.keep(*engine.take_changes())
+        if time_s == 1_000:
+            engine.step(make("s", 2, 1_001, "session.ended", ""))
+    assert (engine.scopes_count, shelf.headers) == (0, {})
+    assert engine.tick(10**15, frozenset({""})) == []
+    assert engine._wakes == []
+
+
+@pytest.mark.timeout(20)
+def test_a_session_dropped_in_a_batch_does_not_come_back_in_it() -> None:
+    """The store still holds it until the batch is stored: reading it there would undo the drop.
+
+    Found by the simulation.
+    """
+    settings = EngineSettings(trust_ts=True, idle_close_ns=60 * 10**9, linger_ns=0)
+    told = []
+    for is_stored_between in (False, True):
+        shelf = Shelf()
+        engine = Engine(program(), settings, shelf.load)
+        engine.step(make("s", 0, 0, "tool.completed", "vault"))
+        engine.step(make("s", 1, 1, "approval.requested", "", "c"))
+        shelf.keep(*engine.take_changes())
+        found = engine.tick(10**13)
+        if is_stored_between:
+            shelf.keep(*engine.take_changes())
+        found += engine.step(make("s", 2, 10_001, "tool.requested", "post"))
+        shelf.keep(*engine.take_changes())
+        told.append((ids(found), shelf.headers, shelf.states, shelf.seen))
+    assert told[0] == told[1]
+    assert "leak" not in {f.invariant for f in found}
 
 
 @pytest.mark.parametrize(
