@@ -19,12 +19,12 @@ from .core import (
     AtomNode,
     ComparisonNode,
     EndNode,
+    ExistsNode,
     MemoryNode,
     Node,
     NotNode,
     OrNode,
     atoms,
-    binder,
     memories,
 )
 from .fact import Value
@@ -37,6 +37,7 @@ from .formula.ast import (
     Binary,
     Comparison,
     Constant,
+    Exists,
     Formula,
     Not,
     SessionEnd,
@@ -77,6 +78,8 @@ class Tables:
     future: Future | None
     memories: tuple[PastMemory, ...]
     variables: tuple[str, ...]
+    width: int
+    """How many slots a binding has: the variables', and one for each `exists`."""
     predicates: tuple[str, ...]
     missing_uses: tuple[MissingUse, ...]
 
@@ -86,14 +89,15 @@ def build_tables(spec: InvariantSpec, limits: Limits) -> Tables:
     formula = violating_formula(spec)
     past, future = _split_future(formula)
     variables = tuple(sorted(free_variables(formula)))
-    builder = _Builder(variables, limits)
+    builder = _Builder(variables, _exists_count(formula), limits)
     violating = builder.node(past)
     awaited = builder.future(*future) if future is not None else None
     asked = trigger(past)
     trigger_node = builder.node(asked) if asked is not None else None
     return Tables(
         violating=violating,
-        binder=binder(violating, len(variables)),
+        binder=_binder(violating, len(variables)),
+        width=builder.width,
         trigger=trigger_node,
         future=awaited,
         memories=tuple(builder.memories),
@@ -120,9 +124,11 @@ def _split_future(formula: Formula) -> tuple[Formula, tuple[Temporal | Until, bo
 class _Builder:
     """Makes nodes; equal past operators and aggregates share one memory."""
 
-    def __init__(self, variables: tuple[str, ...], limits: Limits) -> None:
+    def __init__(self, variables: tuple[str, ...], exists_count: int, limits: Limits) -> None:
         self.memories: list[PastMemory] = []
-        self._known: dict[Formula, MemoryNode] = {}
+        self.width = len(variables) + exists_count
+        self._next_slot = len(variables)
+        self._known: dict[tuple[Formula, tuple[int, ...]], MemoryNode] = {}
         self._slots = {name: slot for slot, name in enumerate(variables)}
         self._limits = limits
 
@@ -141,8 +147,19 @@ class _Builder:
             case Binary("and" | "or" as operator):
                 members = tuple(self.node(member) for member in _members(formula, operator))
                 return AndNode(members) if operator == "and" else OrNode(members)
+            case Exists():
+                return self._exists(formula)
             case _:
                 return self._memory(formula)
+
+    def _exists(self, formula: Exists) -> Node:
+        """Its variable gets a slot of its own, even where another has the same name."""
+        outer = self._slots
+        slot, self._next_slot = self._next_slot, self._next_slot + 1
+        self._slots = {**outer, formula.variable: slot}
+        body = self.node(formula.body)
+        self._slots = outer
+        return ExistsNode(slot, body, self._limits.bindings_max)
 
     def future(self, formula: Temporal | Until, is_violated_by: bool) -> Future:
         left = self.node(formula.left) if isinstance(formula, Until) else None
@@ -156,17 +173,18 @@ class _Builder:
             is_next=formula.operator == "next",
             is_violated_by=is_violated_by,
             slots=slots,
-            width=len(self._slots),
+            width=self.width,
             limits=self._limits,
             names_every_key=_names_all(left, slots),
         )
 
     def _memory(self, formula: Formula) -> MemoryNode:
-        known = self._known.get(formula)
+        key = formula, self._slots_of(free_variables(formula))
+        known = self._known.get(key)
         if known is None:
             memory = self._make_memory(formula)
             self.memories.append(memory)
-            known = self._known[formula] = MemoryNode(memory)
+            known = self._known[key] = MemoryNode(memory)
         return known
 
     def _make_memory(self, formula: Formula) -> PastMemory:
@@ -204,7 +222,7 @@ class _Builder:
                 window=window,
                 left=left_node,
                 right=right_node,
-                width=len(self._slots),
+                width=self.width,
                 limits=self._limits,
                 rests_on_memory=rests_on_memory,
             )
@@ -215,7 +233,7 @@ class _Builder:
             left=left_node,
             right=right_node,
             slots=slots,
-            width=len(self._slots),
+            width=self.width,
             limits=self._limits,
             rests_on_memory=rests_on_memory,
             names_every_key=_names_all(left_node, slots),
@@ -237,7 +255,7 @@ class _Builder:
             bound_slot=bound_slot,
             bound=bound_value,
             slots=tuple(sorted({slot for _, slot in atom.slots})),
-            width=len(self._slots),
+            width=self.width,
             limits=self._limits,
         )
 
@@ -269,13 +287,51 @@ def _members(formula: Formula, operator: str) -> Iterable[Formula]:
         yield formula
 
 
+def _binder(node: Node, width: int) -> Node:
+    """A simpler node that makes at least the bindings of `node`: one atom that names them all.
+
+    What it makes too many is not triggered, so that nobody judges it; but a trigger asks nothing of
+    `exists`.
+    """
+    members = node.members if isinstance(node, AndNode) else (node,)
+    if any(map(_has_exists, members)):
+        return node
+    for member in members:
+        if isinstance(member, AtomNode) and not member.constants:
+            slots = [slot for _, slot in member.slots]
+            if sorted(slots) == list(range(width)):
+                return member
+    return node
+
+
+def _has_exists(node: Node) -> bool:
+    match node:
+        case AndNode(members) | OrNode(members):
+            return any(map(_has_exists, members))
+        case _:
+            return isinstance(node, ExistsNode)
+
+
+def _exists_count(formula: Formula) -> int:
+    """How often `exists` stands in a formula; triggers have none."""
+    match formula:
+        case Exists(_, body):
+            return 1 + _exists_count(body)
+        case Not(body) | Temporal(body=body):
+            return _exists_count(body)
+        case Binary(_, left, right) | Until(_, _, left, right):
+            return _exists_count(left) + _exists_count(right)
+        case _:
+            return 0
+
+
 def _atoms_of(formula: Formula) -> Iterable[Atom]:
     match formula:
         case Atom():
             yield formula
         case AggregateComparison(aggregate):
             yield aggregate.atom
-        case Not(body) | Temporal(body=body):
+        case Not(body) | Temporal(body=body) | Exists(body=body):
             yield from _atoms_of(body)
         case Binary(_, left, right) | Until(_, _, left, right):
             yield from _atoms_of(left)
@@ -295,7 +351,7 @@ def _missing_uses(formula: Formula) -> set[MissingUse]:
             if name is not None:
                 uses.add(MissingUse(atom.predicate, name, function in NUMERIC_AGGREGATES))
             return uses
-        case Not(body) | Temporal(body=body):
+        case Not(body) | Temporal(body=body) | Exists(body=body):
             return _missing_uses(body)
         case Binary(_, left, right) | Until(_, _, left, right):
             return _missing_uses(left) | _missing_uses(right)

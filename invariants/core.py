@@ -182,6 +182,35 @@ class MemoryNode:
 
 
 @dataclass(frozen=True, slots=True)
+class ExistsNode:
+    """`exists x (body)`: the event at hand gives x its values; outside, its slot is unbound."""
+
+    slot: int
+    body: Node
+    bindings_max: int
+
+    def value(self, now: Moment, cells: Cells, env: Env) -> int:
+        """The greatest over the values of x; doubtful where the event may have named others."""
+        found = self.rows(now, env)
+        best = 1 if found.is_cut or overflows(self.body, now) else 0
+        for row in found.envs:
+            best = max(best, self.body.value(now, cells, row))
+        return best
+
+    def rows(self, now: Moment, env: Env) -> Bindings:
+        """The binding at hand, with each value that the event gives x."""
+        envs, is_cut = _bind(self.body, now, env, self.bindings_max)
+        return Bindings(list(dict.fromkeys(envs)), is_cut)
+
+    def bind(self, now: Moment, start: Env) -> tuple[list[Env], bool]:
+        """What the body binds but x."""
+        found = self.rows(now, start)
+        slot = self.slot
+        outside = [(*row[:slot], UNBOUND, *row[slot + 1 :]) for row in found.envs]
+        return list(dict.fromkeys(outside)), found.is_cut
+
+
+@dataclass(frozen=True, slots=True)
 class ConstantNode:
     """What is left of a part whose truth is known (see `folded`): false or true."""
 
@@ -195,7 +224,17 @@ class ConstantNode:
 FALSE_NODE: Final = ConstantNode(0)
 TRUE_NODE: Final = ConstantNode(2)
 
-Node = AtomNode | EndNode | ComparisonNode | NotNode | AndNode | OrNode | MemoryNode | ConstantNode
+Node = (
+    AtomNode
+    | EndNode
+    | ComparisonNode
+    | NotNode
+    | AndNode
+    | OrNode
+    | ExistsNode
+    | MemoryNode
+    | ConstantNode
+)
 
 
 class Bindings(NamedTuple):
@@ -206,7 +245,6 @@ class Bindings(NamedTuple):
 
 
 NO_BINDINGS: Final = Bindings(())
-CLOSED: Final = Bindings(((),))
 
 
 def bindings(node: Node, now: Moment, width: int, bindings_max: int) -> Bindings:
@@ -225,20 +263,6 @@ def bindings(node: Node, now: Moment, width: int, bindings_max: int) -> Bindings
     return Bindings(envs, is_cut)
 
 
-def binder(node: Node, width: int) -> Node:
-    """A simpler node that makes at least the bindings of `node`: one atom that names them all.
-
-    What it makes too many is not triggered, so that nobody judges it.
-    """
-    members = node.members if isinstance(node, AndNode) else (node,)
-    for member in members:
-        if isinstance(member, AtomNode) and not member.constants:
-            slots = [slot for _, slot in member.slots]
-            if sorted(slots) == list(range(width)):
-                return member
-    return node
-
-
 def _bind(node: Node, now: Moment, start: Env, max_: int) -> tuple[list[Env], bool]:
     match node:
         case AtomNode():
@@ -255,6 +279,8 @@ def _bind(node: Node, now: Moment, start: Env, max_: int) -> tuple[list[Env], bo
             return found[:max_], is_cut or len(found) > max_
         case EndNode():
             return ([start] if now.is_session_end else []), False
+        case ExistsNode():
+            return node.bind(now, start)
         case ComparisonNode("=="):
             return [_unify(node, start)], False
         case _:
@@ -332,7 +358,7 @@ def atoms(node: Node) -> Iterator[AtomNode]:
         case AndNode(members) | OrNode(members):
             for member in members:
                 yield from atoms(member)
-        case NotNode(body):
+        case NotNode(body) | ExistsNode(body=body):
             yield from atoms(body)
         case _:
             return
@@ -346,7 +372,7 @@ def memories(node: Node) -> Iterator[Memory]:
         case AndNode(members) | OrNode(members):
             for member in members:
                 yield from memories(member)
-        case NotNode(body):
+        case NotNode(body) | ExistsNode(body=body):
             yield from memories(body)
         case _:
             return

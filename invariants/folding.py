@@ -18,6 +18,7 @@ from .core import (
     ComparisonNode,
     ConstantNode,
     EndNode,
+    ExistsNode,
     Node,
     NotNode,
     OrNode,
@@ -45,6 +46,10 @@ def folded(node: Node, known: Known, is_end: bool) -> Node:
             if isinstance(inner, ConstantNode):
                 return FALSE_NODE if inner.truth else TRUE_NODE
             return NotNode(inner)
+        case ExistsNode(slot, body, bindings_max):
+            inner = folded(body, known, is_end)
+            # What is true without naming x needs an event that names it: the body binds x.
+            return FALSE_NODE if inner is FALSE_NODE else ExistsNode(slot, inner, bindings_max)
         case AndNode(members):
             return _folded_and([folded(member, known, is_end) for member in members])
         case OrNode(members):
@@ -78,6 +83,8 @@ def _binds(node: Node) -> bool:
             return bool(node.slots)
         case ComparisonNode():
             return True
+        case ExistsNode(body=body):
+            return _binds(body)
         case AndNode(members) | OrNode(members):
             return any(map(_binds, members))
         case _:

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final, Literal
 
 from .errors import SpecError
 from .formula.ast import (
-    AggregateComparison,
-    Atom,
-    Binary,
-    Comparison,
-    Exists,
     Formula,
-    Not,
-    SessionEnd,
-    Temporal,
-    Until,
 )
+from .formula.format import format_formula
 from .formula.parser import parse_formula_at
 from .formula.tokens import show_text
 from .load_example import read_example
+from .load_pattern import read_pattern
+from .patterns import Form
 from .shape import Shape
 from .spec import Action, Example, InvariantSpec, Severity, Source
 from .yaml_faults import E_CHOICE, E_KEY_MISSING, E_KEY_REPEATED, E_NAME
@@ -64,9 +58,8 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
     keys = shape.keys_of(top, "an invariant", _KEYS, ("id", "severity"))
     identity = _read_id(keys, shape)
     severity = shape.choice_of(keys.get("severity"), "`severity`", _SEVERITIES)
-    form = _form(keys, top, shape)
-    source = shape.expression_of(keys[form], f"`{form}`") if form else None
-    formula = _read_formula(source, shape) if source else None
+    written = _form(keys, top, shape)
+    stated = _read_stated(written, keys, shape) if written else None
     _check_scope(keys, shape)
     summary = shape.text_of(keys["summary"], "`summary`") if "summary" in keys else None
     on_unknown = shape.choice_of(keys.get("on_unknown"), "`on_unknown`", _ON_UNKNOWN)
@@ -74,8 +67,9 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
     fail = shape.choice_of(keys.get("fail"), "`fail`", _FAILS)
     respond = _read_respond(keys["respond"], shape) if "respond" in keys else ("alert",)
     examples = _read_examples(keys.get("examples"), shape)
-    if identity is None or form is None or source is None or formula is None:
+    if identity is None or stated is None:
         return None
+    form, formula, source = stated
     return InvariantSpec(
         id=identity,
         # A faulty choice was told; its default lets the checks of names and binding go on.
@@ -106,24 +100,34 @@ def _read_id(keys: Mapping[str, YamlNode], shape: Shape) -> str | None:
     return scalar.text
 
 
-def _form(
-    keys: Mapping[str, YamlNode], top: YamlMap, shape: Shape
-) -> Literal["never", "always"] | None:
-    """Which of `never` and `always` the invariant has, when it has exactly one."""
-    if "pattern" in keys:
-        mend = "write the formula that it stands for (docs/language.md, Patterns)"
-        shape.not_yet(keys["pattern"].place, "`pattern`", mend)
+def _read_stated(
+    written: str, keys: Mapping[str, YamlNode], shape: Shape
+) -> tuple[Form, Formula, Source] | None:
+    """What the invariant says, with its text; a pattern's is the formula that it stands for."""
+    if written == "pattern":
+        expanded = read_pattern(keys["pattern"], shape)
+        if expanded is None:
+            return None
+        form, formula = expanded
+        return form, formula, Source(format_formula(formula), keys["pattern"].place)
+    source = shape.expression_of(keys[written], f"`{written}`")
+    read = _read_formula(source, shape) if source else None
+    if source is None or read is None:
+        return None
+    return "never" if written == "never" else "always", read, source
+
+
+def _form(keys: Mapping[str, YamlNode], top: YamlMap, shape: Shape) -> str | None:
+    """Which of `never`, `always` and `pattern` the invariant has, when it has exactly one."""
     present = [key for key in _FORMS if key in keys]
     if not present:
-        message = "this invariant has neither `never` nor `always`"
+        message = "this invariant has neither `never` nor `always` nor `pattern`"
         shape.add(top.place, E_KEY_MISSING, message, "add `never: ...` or `always: ...`")
     elif len(present) > 1:
         message = f"this invariant has `{present[0]}` and `{present[1]}`, and exactly one is taken"
         mend = "make two invariants of it"
         shape.add(keys[present[1]].place, E_KEY_REPEATED, message, mend)
-    if "never" in present:
-        return "never"
-    return "always" if "always" in present else None
+    return present[0] if present else None
 
 
 def _read_formula(source: Source, shape: Shape) -> Formula | None:
@@ -132,25 +136,7 @@ def _read_formula(source: Source, shape: Shape) -> Formula | None:
     except SpecError as error:
         shape.faults.extend(error.faults)
         return None
-    for node in _nodes(formula):
-        match node:
-            case Exists():
-                shape.not_yet(node.place, "`exists`", "write a predicate that says it of one event")
-            case _:
-                pass
     return formula
-
-
-def _nodes(formula: Formula) -> Iterator[Formula]:
-    yield formula
-    match formula:
-        case Not(body) | Temporal(body=body) | Exists(body=body):
-            yield from _nodes(body)
-        case Binary(_, left, right) | Until(_, _, left, right):
-            yield from _nodes(left)
-            yield from _nodes(right)
-        case Atom() | SessionEnd() | Comparison() | AggregateComparison():
-            pass
 
 
 def _check_scope(keys: Mapping[str, YamlNode], shape: Shape) -> None:

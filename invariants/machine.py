@@ -20,7 +20,6 @@ from typing import Any, Final, NamedTuple
 from .aggregates import number
 from .compile import MissingUse, Tables, build_tables
 from .core import (
-    CLOSED,
     FALSE_NODE,
     TRUE_NODE,
     UNBOUND,
@@ -178,10 +177,10 @@ class Automaton:
 
     def _bindings(self, now: Moment) -> Bindings:
         """The bindings for which the invariant may be judged at the event."""
-        width = len(self.tables.variables)
-        if width == 0:
-            return CLOSED
-        return bindings(self.tables.binder, now, width, self.limits.bindings_max)
+        tables = self.tables
+        if not tables.variables:
+            return Bindings(((UNBOUND,) * tables.width,))
+        return bindings(tables.binder, now, tables.width, self.limits.bindings_max)
 
     def _judge(
         self, now: Moment, cells: Cells, is_verbose: bool, route: Route
@@ -266,8 +265,7 @@ class Automaton:
         if asked is None:
             return True
         lenient = _without_missing(asked, {(use.predicate, use.name) for use in used})
-        width = len(self.tables.variables)
-        found = bindings(lenient, now, width, self.limits.bindings_max)
+        found = bindings(lenient, now, self.tables.width, self.limits.bindings_max)
         return found.is_cut or any(lenient.value(now, (), env) for env in found.envs)
 
     def _verdict(
@@ -295,13 +293,14 @@ class Automaton:
 
     def _too_many(self, now: Moment) -> Verdict:
         here = _ref(now)
-        unbound: Env = (UNBOUND,) * len(self.tables.variables)
+        unbound: Env = (UNBOUND,) * self.tables.width
         verdict = self._verdict(1, here, unbound, Witness(unknowns=(here,)), now.time_ns)
         text = f"the event makes more than {self.limits.bindings_max} bindings (bindings_max)"
         return replace(verdict, reason=text)
 
     def _binding(self, env: Env) -> Binding:
-        pairs = zip(self.tables.variables, env, strict=True)
+        # Slots behind the variables belong to `exists`.
+        pairs = zip(self.tables.variables, env, strict=False)
         return tuple((name, chosen) for name, chosen in pairs if chosen is not UNBOUND)
 
 
@@ -351,6 +350,7 @@ def _without_missing(node: Node, missing: set[tuple[str, str]]) -> Node:
             return AndNode(tuple(_without_missing(member, missing) for member in members))
         case OrNode(members):
             return OrNode(tuple(_without_missing(member, missing) for member in members))
+        # Nothing is asked of `exists`: no trigger has one.
         case _:
             return node
 

@@ -62,7 +62,9 @@ class ClosedSinceMemory:
         truth = self.right.value(now, cells, nobody)
         if not truth:
             return held
-        refs = because(self.unfolded or self.right, now, cells, nobody) if self.rests_on_memory else ()
+        refs = (
+            because(self.unfolded or self.right, now, cells, nobody) if self.rests_on_memory else ()
+        )
         entry = Entry(now.time_ns, now.position, now.id, refs)
         entries_max = self.limits.window_entries_max
         return push(held, entry, truth, self.window, entries_max=entries_max)
@@ -146,7 +148,11 @@ class SinceMemory:
         for env in found.envs:
             truth = self.right.value(now, cells, env)
             if truth:
-                refs = because(self.unfolded or self.right, now, cells, env) if self.rests_on_memory else ()
+                refs = (
+                    because(self.unfolded or self.right, now, cells, env)
+                    if self.rests_on_memory
+                    else ()
+                )
                 entry = Entry(now.time_ns, now.position, now.id, refs)
                 cell = self._take_in(cell, key_of(env, self.slots), entry, truth)
         if found.is_cut or overflows(self.right, now):

@@ -9,6 +9,7 @@ Readings, where the definition leaves a doubt:
 
 - *Bindings that an event makes*: the violating formula read as a relation. An atom has a row for
   each choice of the event's values where it is not false, `session_end` has every row or none;
+  `exists x (f)` has those of f without x; a formula without free variables has its one row;
   `x == 1` and `x == y` restrict only variables that no atom binds (the trigger asks nothing of
   comparisons); all else has every row.
 - `iff` is `(f and g) or (not f and not g)` when `not` is brought inward.
@@ -117,7 +118,6 @@ class _Meaning:
         self.now_ns = max([moment.time_ns for moment in trace] + [ticked_to_ns or 0])
         self.predicates, self.constants = named_in(violating)
         self.free = free_variables(violating)
-        self.named_by_atoms = _inward(violating, True, _atom_variables, or_, and_)
         self.cache: dict[tuple[int, int, Env], tuple[Formula, Truth]] = {}
 
     # Which bindings, and whether they are judged.
@@ -137,6 +137,10 @@ class _Meaning:
 
     def is_made(self, i: int, env: Env) -> bool:
         """Whether event i makes the binding: the violating formula as a relation has this row."""
+        return not self.free or self.has_row(self.violating, i, env) != FALSE
+
+    def has_row(self, formula: Formula, i: int, env: Env) -> Truth:
+        named_by_atoms = _inward(formula, True, _atom_variables, or_, and_)
 
         def row(leaf: Formula, is_positive: bool) -> Truth:
             match leaf:
@@ -148,13 +152,18 @@ class _Meaning:
                 case SessionEnd() if is_positive:
                     return self.value(leaf, i, env)
                 case Comparison(operator) if operator == ("==" if is_positive else "!="):
-                    is_needed = not free_variables(leaf) <= self.named_by_atoms
+                    is_needed = not free_variables(leaf) <= named_by_atoms
                     is_equal = is_positive == (self.value(leaf, i, env) == TRUE)
                     return TRUE if is_equal or not is_needed else FALSE
+                case Exists(variable, body) if is_positive:
+                    return max(
+                        self.has_row(body, i, _extended(env, variable, value))
+                        for value in self.universe(i, i)
+                    )
                 case _:
                     return TRUE
 
-        return _inward(self.violating, True, row, min, max) != FALSE
+        return _inward(formula, True, row, min, max)
 
     def trigger(self, i: int, env: Env) -> Truth:
         """What the violating formula asks of the event itself."""
@@ -266,9 +275,8 @@ class _Meaning:
             case Until():
                 raise AssertionError("`until` stands only at the top")
             case Exists(variable, body):
-                others = tuple(pair for pair in env if pair[0] != variable)
                 return max(
-                    self.value(body, i, tuple(sorted((*others, (variable, value)))))
+                    self.value(body, i, _extended(env, variable, value))
                     for value in self.universe(0, i)
                 )
             case _:
@@ -368,6 +376,12 @@ def _inward(
             return join(of_left, fold(right, is_positive))
         case _:
             return leaf(formula, is_positive)
+
+
+def _extended(env: Env, variable: str, value: Value) -> Env:
+    """The binding with one more variable, which hides an outer one of its name."""
+    others = tuple(pair for pair in env if pair[0] != variable)
+    return tuple(sorted((*others, (variable, value)), key=lambda pair: pair[0]))
 
 
 def _atom_variables(leaf: Formula, is_positive: bool) -> frozenset[str]:

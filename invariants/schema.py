@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from .patterns import PATTERNS
+
 Schema = dict[str, Any]
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -130,6 +132,7 @@ def _invariant() -> Schema:
         "severity": {"enum": ["info", "warning", "critical"]},
         "never": {**text, "description": "A formula that must be true at no event."},
         "always": {**text, "description": "A formula that must be true at every event."},
+        "pattern": _pattern(),
         "summary": {**text, "description": "One sentence for whoever reads the finding."},
         "per": {"enum": ["session"]},
         "on_unknown": {
@@ -154,10 +157,25 @@ def _invariant() -> Schema:
     }
     return {
         **_closed(properties, required=["id", "severity"]),
-        "oneOf": [{"required": ["never"]}, {"required": ["always"]}],
+        "oneOf": [{"required": [form]} for form in ("never", "always", "pattern")],
         "if": {"properties": {"severity": {"const": "critical"}}, "required": ["severity"]},
         "then": {"required": ["on_unknown"]},
     }
+
+
+def _pattern() -> Schema:
+    """One pattern by its name, with its parts."""
+    text = {"type": "string", "minLength": 1}
+    numbers = {"times": {"type": "integer", "minimum": 0}, "within": text}
+    options: Schema = {}
+    for name, pattern in PATTERNS.items():
+        if pattern.is_list:
+            options[name] = {"type": "array", "minItems": 2, "items": text}
+            continue
+        parts = (*pattern.required, *pattern.optional)
+        properties = {part: numbers.get(part, text) for part in parts}
+        options[name] = _closed(properties, required=list(pattern.required))
+    return {**_closed(options, required=[]), "minProperties": 1, "maxProperties": 1}
 
 
 def _example() -> Schema:

@@ -16,6 +16,7 @@ from .core import (
     ConstantNode,
     EndNode,
     Env,
+    ExistsNode,
     MemoryNode,
     Node,
     NotNode,
@@ -64,6 +65,9 @@ class Grounds:
                 pass
             case NotNode(body):
                 self.collect(body, now, cells, env)
+            case ExistsNode(body=body):
+                for row in _deciding_rows(node, truth, now, cells, env):
+                    self.collect(body, now, cells, row)
             case AndNode() | OrNode():
                 for member in _deciding(node, truth, now, cells, env):
                     self.collect(member, now, cells, env)
@@ -108,6 +112,15 @@ def _deciding(
     if truth == 1 and isinstance(node, AndNode):
         certain = [m for m in node.members if m.value(now, cells, env) == 2]
         return [*deciding, *certain]
+    return deciding if truth == 1 else deciding[:1]
+
+
+def _deciding_rows(node: ExistsNode, truth: int, now: Moment, cells: Cells, env: Env) -> list[Env]:
+    """All rows where all are needed, else the first that decides; all unknown ones."""
+    rows = [*node.rows(now, env).envs]
+    if truth == 0:
+        return rows
+    deciding = [row for row in rows if node.body.value(now, cells, row) == truth]
     return deciding if truth == 1 else deciding[:1]
 
 

@@ -74,10 +74,10 @@ def parse_window(cursor: Cursor) -> Window:
     if not cursor.is_sign("["):
         return UNBOUNDED
     opening = cursor.take()
-    low, high = 0, _duration(cursor)
+    low, high = 0, parse_duration(cursor)
     if cursor.is_sign(","):
         cursor.take()
-        low, high = high, _duration(cursor)
+        low, high = high, parse_duration(cursor)
     cursor.expect("]", "a window is `[10m]`, or `[5s, 10m]`")
     if low > high:
         message = "this window ends before it begins"
@@ -118,11 +118,12 @@ def _is_literal(token: Token) -> bool:
     )
 
 
-def _duration(cursor: Cursor) -> int:
+def parse_duration(cursor: Cursor) -> int:
+    """The nanoseconds of the duration that stands here; raises FormulaFault."""
     token = cursor.take()
     if token.sort != "duration":
         met = "the end" if token.sort == "end" else show_text(token.text)
-        message = f"a duration is expected in a window, and {met} was met"
+        message = f"a duration is expected, and {met} was met"
         mend = "a duration is a whole number with a unit, as in `[10m]` (`ms`, `s`, `m`, `h`, `d`)"
         if token.sort == "number":
             mend = f"write its unit: `{token.text.removeprefix('-')}s`; {mend}"

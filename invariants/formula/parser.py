@@ -34,7 +34,7 @@ from typing import Final, Literal, NoReturn, cast
 from ..errors import Fault, Place, SpecError
 from .ast import UNBOUNDED, Binary, Exists, Formula, Not, SessionEnd, Temporal, Until, Window
 from .cursor import Cursor, Locate
-from .leaves import parse_leaf, parse_window
+from .leaves import parse_duration, parse_leaf, parse_window
 from .tokens import OPERATOR_WORDS, FormulaFault, Token, split_tokens
 
 DEPTH_MAX: Final = 100  # Chosen: every later pass may recurse; Python's own limit is 1,000 frames.
@@ -55,6 +55,19 @@ def parse_formula_at(text: str, *, file: str, locate: Locate) -> Formula:
     """As `parse_formula`, for text whose characters lie where `locate` says."""
     try:
         return _Parser(Cursor(split_tokens(text), locate)).parse()
+    except FormulaFault as fault:
+        where = locate(fault.offset)
+        raise SpecError([Fault(file, where, fault.code, fault.message, fault.mend)]) from None
+
+
+def parse_span(text: str, *, file: str, locate: Locate) -> int:
+    """The nanoseconds of a duration, `10m`, that stands alone; raises SpecError."""
+    try:
+        cursor = Cursor(split_tokens(text), locate)
+        duration_ns = parse_duration(cursor)
+        if not cursor.is_end():
+            _fail_behind(cursor)
+        return duration_ns
     except FormulaFault as fault:
         where = locate(fault.offset)
         raise SpecError([Fault(file, where, fault.code, fault.message, fault.mend)]) from None

@@ -11,9 +11,7 @@ from tests.support.engines import Engine, history
 
 DIRECTORY = Path(__file__).parents[2] / "fixtures" / "cases"
 CASES = load_cases(DIRECTORY)
-NOT_YET_IN_THE_MACHINE = {
-    "11-exists": "the machine has no `exists` yet",
-}
+NOT_YET_IN_THE_MACHINE = {}
 """By file: what the machine must fail today."""
 
 

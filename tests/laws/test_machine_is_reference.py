@@ -98,7 +98,7 @@ def test_machine(law: Law, has_overflow: bool, share: float) -> None:
     """The law holds of every case drawn; `share` of `CASES` are."""
     for seed in range(FIRST_SEED, FIRST_SEED + int(CASES * share)):
         choose = Random(seed).choice
-        invariant = choose_invariant(choose, has_exists=False)
+        invariant = choose_invariant(choose)
         run = choose_run(choose, has_overflow=has_overflow)
         if law(invariant, run, Random(seed)):
             shrunk = shrink_run(run, lambda r: bool(law(invariant, r, Random(seed))))  # noqa: B023

@@ -107,7 +107,9 @@ def _formulas() -> list[str]:
 def test_every_formula_of_the_table_is_taken(formula: str) -> None:
     """What the table of operators shows can be written."""
     line = (
-        f"always: p implies {formula}" if "eventually" in formula else f"never: p and ({formula})"
+        f"always: p implies ({formula})"
+        if FUTURE & {*re.findall(r"[a-z]+", formula)}
+        else f"never: p and ({formula})"
     )
     errors = [fault for fault in _faults(FRAME.format(formula=line)) if fault.severity == "error"]
     assert not errors
@@ -126,17 +128,22 @@ def test_what_the_page_calls_refused_is_refused(line: str, code: str) -> None:
 
 @pytest.mark.parametrize("row", list(_rows(_section(LANGUAGE, "Patterns"))), ids=lambda row: row[0])
 def test_every_pattern_can_be_written(row: list[str]) -> None:
-    """The formulas that stand for patterns are formulas."""
-    names = sorted(set(re.findall(r"[a-z]+", _codes(row[1])[0])) - WORDS)
-    predicates = "".join(f'  {name}: kind == "{name}"\n' for name in names)
-    text = f"version: 1\npredicates:\n{predicates}" + (
-        f"invariants:\n  - id: a\n    severity: warning\n    {_codes(row[1])[0]}\n"
-    )
-    assert not _faults(text)
+    """A pattern of the table stands for the formula beside it."""
+    stated = []
+    for written in ("pattern: {" + _codes(row[0])[0] + "}", _codes(row[1])[0]):
+        names = sorted(set(re.findall(r"\b[pqr]\b", written)))
+        predicates = "".join(f'  {name}: kind == "{name}"\n' for name in names)
+        text = f"version: 1\npredicates:\n{predicates}" + (
+            f"invariants:\n  - id: a\n    severity: warning\n    {written}\n"
+        )
+        assert not _faults(text)
+        spec, _ = load_spec(text, "page.yaml")
+        assert spec is not None
+        stated.append((spec.invariants[0].form, spec.invariants[0].formula))
+    assert stated[0] == stated[1]
 
 
-WORDS = {"always", "never", "implies", "once", "and", "or", "not", "since", "eventually"}
-WORDS |= {"count", "m"}
+FUTURE = {"next", "eventually", "always", "until"}
 
 
 def test_every_code_is_named() -> None:

@@ -15,7 +15,7 @@ INVARIANT = FILE["properties"]["invariants"]["items"]
 
 
 def _codes(key: str, value: str) -> list[str]:
-    form = "" if key in ("never", "always") else "    never: p\n"
+    form = "" if key in ("never", "always", "pattern") else "    never: p\n"
     said = {"id": "a", "severity": "info", key: value}
     lines = "".join(f"    {name}: {text}\n" for name, text in said.items())
     text = f"version: 1\npredicates:\n  p: kind == 'a'\ninvariants:\n  -\n{lines}{form}"
@@ -41,6 +41,8 @@ def test_keys_of_invariants(key: str) -> None:
     value = (schema.get("enum") or ["p"])[0]
     if schema.get("type") == "array":
         value = "[alert]" if key == "respond" else "[{events: [{kind: a}]}]"
+    if key == "pattern":
+        value = "{forbidden: {event: p}}"
     assert _codes(key, value) == []
 
 

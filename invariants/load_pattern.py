@@ -1,0 +1,106 @@
+"""`pattern:` of an invariant, read and written out as the formula that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from .errors import SpecError
+from .formula.ast import UNBOUNDED, Atom, Formula, Window
+from .formula.parser import parse_formula_at, parse_span
+from .patterns import PATTERNS, Form, Parts, Pattern
+from .shape import Shape, did_you_mean, sort_of
+from .yaml_faults import E_KEY_UNKNOWN, E_SHAPE
+from .yaml_text import YamlMap, YamlNode, YamlScalar
+
+TIMES_MAX: Final = 2**31 - 1  # Chosen: far beyond any count that a session can hold.
+
+
+def read_pattern(node: YamlNode, shape: Shape) -> tuple[Form, Formula] | None:
+    """The form and formula of a pattern; None where a fault was told."""
+    top = shape.map_of(node, "`pattern`")
+    if top is None:
+        return None
+    if len(top.entries) != 1:
+        message = f"`pattern` names one pattern, and this names {len(top.entries)}"
+        shape.add(top.place, E_SHAPE, message, "make an invariant of each")
+        return None
+    key, value = top.entries[0]
+    pattern = PATTERNS.get(key.text)
+    if pattern is None:
+        message = f"there is no pattern `{key.text}`"
+        shape.add(key.place, E_KEY_UNKNOWN, message, did_you_mean(key.text, PATTERNS))
+        return None
+    told_before = len(shape.faults)
+    read = _read_items if pattern.is_list else _read_parts
+    parts = read(value, f"the pattern `{key.text}`", pattern, shape)
+    if parts is None or len(shape.faults) > told_before:
+        return None
+    return pattern.expand(parts)
+
+
+def _read_items(node: YamlNode, what: str, pattern: Pattern, shape: Shape) -> Parts | None:
+    items = shape.items_of(node, what)
+    if items is None:
+        return None
+    if len(items) < 2:
+        shape.add(node.place, E_SHAPE, f"{what} needs two events or more", "name them in order")
+        return None
+    formulas = [_read_formula(item, f"an item of {what}", shape) for item in items]
+    return Parts({}, [formula for formula in formulas if formula is not None])
+
+
+def _read_parts(node: YamlNode, what: str, pattern: Pattern, shape: Shape) -> Parts | None:
+    top = shape.map_of(node, what)
+    if not isinstance(top, YamlMap):
+        return None
+    keys = shape.keys_of(top, what, (*pattern.required, *pattern.optional), pattern.required)
+    formulas: dict[str, Formula] = {}
+    for name, value in keys.items():
+        if name in ("within", "times"):
+            continue
+        formula = _read_formula(value, f"`{name}` of {what}", shape)
+        if formula is None:
+            continue
+        formulas[name] = formula
+        if name in pattern.atoms and not isinstance(formula, Atom):
+            message = f"`{name}` of {what} is counted, and must be one predicate"
+            mend = "name what you mean as a predicate, as in `failed(tool=t)`"
+            shape.add(value.place, E_SHAPE, message, mend)
+    return Parts(formulas, (), _read_within(keys, what, shape), _read_times(keys, what, shape))
+
+
+def _read_formula(node: YamlNode, what: str, shape: Shape) -> Formula | None:
+    source = shape.expression_of(node, what)
+    if source is None:
+        return None
+    try:
+        return parse_formula_at(source.text, file=shape.file, locate=source.place_at)
+    except SpecError as error:
+        shape.faults.extend(error.faults)
+        return None
+
+
+def _read_within(keys: Mapping[str, YamlNode], what: str, shape: Shape) -> Window:
+    if "within" not in keys:
+        return UNBOUNDED
+    source = shape.expression_of(keys["within"], f"`within` of {what}")
+    if source is None:
+        return UNBOUNDED
+    try:
+        return Window(0, parse_span(source.text, file=shape.file, locate=source.place_at))
+    except SpecError as error:
+        shape.faults.extend(error.faults)
+        return UNBOUNDED
+
+
+def _read_times(keys: Mapping[str, YamlNode], what: str, shape: Shape) -> int:
+    node = keys.get("times")
+    if node is None or not shape.has_value(node, f"`times` of {what}"):
+        return 0
+    value = node.value if isinstance(node, YamlScalar) else None
+    if type(value) is int and 0 <= value <= TIMES_MAX:
+        return value
+    message = f"`times` of {what} is a whole number from 0, and this is {sort_of(node)}"
+    shape.add(node.place, E_SHAPE, message, "write how often the event may happen, as in `3`")
+    return 0
