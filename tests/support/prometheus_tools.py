@@ -33,7 +33,7 @@ class NotFetchedError(RuntimeError):
 
 
 def program(name: str) -> str:
-    """The path of one of `PROGRAMS`; ends the test where there is none (see `tests/conftest.py`)."""
+    """The path of one of `PROGRAMS`; where there is none, ends the test."""
     assert name in PROGRAMS
     reason = why_not_available()
     if reason is not None:
@@ -43,7 +43,7 @@ def program(name: str) -> str:
 
 @functools.cache
 def why_not_available() -> str | None:
-    """One sentence on why there is no Prometheus here; None where there is. Fetches it if need be."""
+    """Fetch it if need be; one sentence on why there is none, None where there is."""
     if not _is_installed():
         try:
             _fetch()
