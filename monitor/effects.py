@@ -23,6 +23,8 @@ from monitor.topics import DEAD_LETTERS, FINDINGS
 
 FLUSH_S: Final = 10.0
 OUTBOX_BATCH_MAX: Final = 1_000
+BEHIND_NS: Final = 10_000_000_000
+"""Chosen: below the age at which guards refuse by default (15 s), so that it is told before."""
 
 
 class Effects:
@@ -56,13 +58,13 @@ class Effects:
         self._heartbeat_written_ns = clock.monotonic_ns()
         self._has_backlog = True
         self._has_letters = True
+        self._owes_heartbeat = True
 
     def catch_up(self) -> None:
         """Carry out what an earlier run had stored and not done. Called once, at the start."""
         self._act()
         self._publish_findings()
         self._publish_letters()
-        self._beat()
 
     def letters_of(
         self, rejected: Sequence[tuple[Rejected, bytes | None]]
@@ -74,7 +76,7 @@ class Effects:
             OutboxLetter(str(item.origin), dead_letter(item, raw)) for item, raw in rejected
         )
 
-    def carry_out(self, committed: Committed) -> None:
+    def carry_out(self, committed: Committed, judged_to_ns: Callable[[], int | None]) -> None:
         """Do what a batch asked for: who is stopped first, then who is told."""
         if committed.actions:
             self._act()
@@ -82,10 +84,13 @@ class Effects:
             self._has_backlog = True
         if committed.letters_count:
             self._has_letters = True
-        self.idle()
+        self.idle(judged_to_ns)
 
-    def idle(self) -> None:
-        """Between batches: retry what is due, publish what waits, give the sign of life."""
+    def idle(self, judged_to_ns: Callable[[], int | None]) -> None:
+        """Between batches: retry what is due, publish what waits, give the sign of life.
+
+        No sign is given before it can be told up to when everything was judged.
+        """
         if self._has_backlog:
             self._publish_findings()
         if self._has_letters:
@@ -94,9 +99,11 @@ class Effects:
         if now_ns >= self._next_heartbeat_ns:
             self._next_heartbeat_ns = now_ns + self._heartbeat_ns
             self._act()
-            self._beat()
             self._upkeep()
-            self._has_backlog = self._has_letters = True
+            self._has_backlog = self._has_letters = self._owes_heartbeat = True
+        if self._owes_heartbeat and (judged_ns := judged_to_ns()) is not None:
+            self._owes_heartbeat = False
+            self._beat(judged_ns)
 
     def heartbeat_age_s(self) -> float:
         """Since the last sign of life that was written (or the start); asked by any thread."""
@@ -154,11 +161,15 @@ class Effects:
             self._store.forget_letters([seq for seq, _ in waiting])
         self._has_letters = False
 
-    def _beat(self) -> None:
+    def _beat(self, judged_ns: int) -> None:
         if self._publisher is None:
             return
+        behind_ns = self._clock.now_ns() - judged_ns
+        if behind_ns > BEHIND_NS:
+            text = "guards refuse while the monitor is so far behind what arrived"
+            say("warning", "monitor_is_behind", seconds=round(behind_ns / 1e9, 1), text=text)
         try:
-            write_heartbeat(self._publisher, self._issuer, self._clock)
+            write_heartbeat(self._publisher, self._issuer, judged_ns)
         except OSError as error:
             say("error", "heartbeat_not_written", error=str(error))
             return

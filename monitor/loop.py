@@ -30,6 +30,7 @@ from monitor.respond import Action, ResponsePolicy, admit, plan
 from monitor.sources.base import Frontier, Notice, NoticeKind, Source, Stream
 from monitor.store import Store
 from monitor.store_records import Change, Committed, Position
+from monitor.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Loop:
         self._is_finished = False
         self._is_moving = False
         self._frontiers: Mapping[Stream, Frontier] = {}
+        self._watch = Watch()
 
     def start(self) -> None:
         """Carry out what a crash may have left, then place the source where the store ended."""
@@ -126,6 +128,7 @@ class Loop:
 
     def _poll(self) -> None:
         # What waits for other streams to be known waits for the next look, and not for records.
+        begin_ns = self._clock.now_ns()
         wait_s = 0.0 if self._merger.held_count else self._settings.poll_wait_s
         poll = self._source.poll(wait_s, self._settings.batch_records_max)
         for notice in poll.notices:
@@ -145,7 +148,8 @@ class Loop:
             self._merger.put(record.stream, record.origin.offset, content)
         self._merger.know(poll.frontiers)
         self._frontiers = poll.frontiers
-        self.is_assigned = self.is_assigned or bool(poll.frontiers)
+        self._watch.look(poll.frontiers, poll.lost, begin_ns, is_whole=poll.is_whole)
+        self.is_assigned = bool(poll.frontiers) or poll.is_whole
         self._is_finished = self._is_finished or poll.is_finished
 
     def _take_records(self, batch: Batch) -> None:
@@ -181,7 +185,7 @@ class Loop:
         changes, dropped = self._engine.take_changes()
         moved = {s: p for s, p in positions.items() if self._committed.get(s) != p}
         if not (changes or dropped or moved or not batch.is_empty):
-            self._effects.idle()
+            self._effects.idle(self._judged_to_ns)
             return
         change = Change(
             positions={stream: Position(offset) for stream, offset in moved.items()},
@@ -195,10 +199,13 @@ class Loop:
         committed = self._store.commit(change)
         batch.commit_ends_ns = self._clock.monotonic_ns()
         self._committed.update(moved)
-        self._effects.carry_out(committed)
+        self._effects.carry_out(committed, self._judged_to_ns)
         self._source.commit(positions)
         batch.duplicates_count = self._engine.take_duplicates_count()
         self._observe(batch, committed, self._frontiers)
+
+    def _judged_to_ns(self) -> int | None:
+        return self._watch.judged_to_ns(self._merger.held_arrivals())
 
     def _plan(self, findings: list[Finding]) -> tuple[Action, ...]:
         if not findings:

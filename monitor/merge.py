@@ -165,6 +165,15 @@ class Merger:
                     known[stream] = waiting.frontier.next_offset
         return known
 
+    def held_arrivals(self) -> list[int | None]:
+        """When the oldest record of each stream arrived that was read and not given on."""
+        return [
+            waiting.items[0].arrival_ns
+            for group in self._groups.values()
+            for waiting in group.streams.values()
+            if waiting.items
+        ]
+
     def reached_ns(self, name: str, now_ns: int) -> int | None:
         """No event of this group that arrives before this time is still to come; None: unknown."""
         group = self._groups[name]

@@ -123,10 +123,11 @@ class ControlDriver:
         return self._ttl_ns is not None and standing.expires_at >= now_ns + self._ttl_ns // 2
 
 
-def write_heartbeat(publisher: Publisher, issuer: ControlIssuer, clock: Clock) -> None:
+def write_heartbeat(publisher: Publisher, issuer: ControlIssuer, judged_to_ns: int) -> None:
     """The monitor's sign of life: gates and guards learn from it how old their view is.
 
-    To be written only while the monitor does its work, else it vouches for what nobody watches.
+    It carries the time up to which everything was judged: a monitor that is behind vouches for no
+    more than that.
 
     Raises
     ------
@@ -135,7 +136,7 @@ def write_heartbeat(publisher: Publisher, issuer: ControlIssuer, clock: Clock) -
     """
     record = ControlRecord(
         state="active",
-        issued_at=clock.now_ns(),
+        issued_at=judged_to_ns,
         issuer=issuer.name,
         epoch=issuer.epoch,
     )

@@ -59,6 +59,8 @@ class Frontier:
     next_offset: int | None
     is_at_end: bool
     read_to_ns: int | None = None
+    seen_to_ns: int | None = None
+    """What arrived before this was read, as far as the source can tell without being at the end."""
     lag_records: int = 0
 
 
@@ -106,6 +108,8 @@ class Poll:
     gained: tuple[Stream, ...] = ()
     lost: tuple[Stream, ...] = ()
     is_finished: bool = False
+    is_whole: bool = False
+    """Nobody else reads a part of this source: what it does not hold is not there."""
     notices: tuple[Notice, ...] = ()
 
 

@@ -37,6 +37,7 @@ from .kafka_door import (
     UnsupportedCodecError,
     open_consumer,
 )
+from .kafka_stall import StallWatch
 from .kafka_streams import Held, frontier, reread, to_record, told, truncated
 from .kafka_tap import FetchTap
 from .kafka_together import TogetherAssignor
@@ -45,9 +46,9 @@ from .kafka_topics import check_topics
 UNPLACED_POLL_S: Final = 0.1  # Chosen: how soon a rebalance is told while nothing else is read.
 OFFSETS_MS: Final = 5_000
 ENDS_MS: Final = 1_000  # Records in hand wait for this answer: better none than a late one.
+ENDS_EVERY_S: Final = 5.0  # Chosen: a third of what guards wait for a sign of life.
 COMMIT_AT_CLOSE_MS: Final = 2_000
 STALL_S: Final = 30.0  # Chosen: far above a leader election, far below the session's patience.
-STALL_POLLS_MIN: Final = 10  # A caller that rarely polls is slow, not stalled.
 PAUSE_ON_ERROR_S: Final = 0.2
 
 # What the client raises, besides its own errors, over the content of a batch.
@@ -119,9 +120,7 @@ class KafkaSource:
         self._held: dict[Any, Held] = {}
         self._positions: dict[Stream, int] = {}
         self._committed: dict[Any, Any] = {}
-        self._stall_check_at = 0.0
-        self._stall_seen: dict[Any, int] = {}
-        self._polls_count = 0
+        self._asked_at = 0.0
         self._refetched: dict[Any, int] = {}
         self._connect()
 
@@ -142,7 +141,7 @@ class KafkaSource:
         gained, lost = self._take_changes()
         records = self._records(answers)
         self._update_positions()
-        if records:
+        if records or self._needs_ends():
             self._ask_ends()
         return Poll(
             records=records,
@@ -182,9 +181,7 @@ class KafkaSource:
         self._consumer = self._open()
         self._tap = FetchTap(self._consumer)
         self._consumer.subscribe(list(self._topics), listener=_Listener(self))
-        self._stall_check_at = self._monotonic() + self._stall_s
-        self._stall_seen = {}
-        self._polls_count = 0
+        self._stall = StallWatch(self._stall_s, self._monotonic)
 
     def _reconnect(self, timeout_s: float) -> bool:
         try:
@@ -341,8 +338,17 @@ class KafkaSource:
                 if highwater is not None and held.known_end is not None:
                     held.known_end = max(held.known_end, highwater)
 
+    def _needs_ends(self) -> bool:
+        """After a question without an answer, and now and then: an end known once grows old.
+
+        A broker that answers nothing must not leave its streams at an end that was long ago.
+        """
+        is_old = self._monotonic() - self._asked_at >= ENDS_EVERY_S
+        return is_old or any(h.is_placed and h.known_end is None for h in self._held.values())
+
     def _ask_ends(self) -> None:
         """One question to each broker, so that `is_at_end` is true of this poll's records too."""
+        self._asked_at = self._monotonic()
         placed = [tp for tp, held in self._held.items() if held.is_placed]
         try:
             ends = self._consumer.end_offsets(placed, timeout_ms=ENDS_MS)
@@ -352,30 +358,14 @@ class KafkaSource:
             self._held[tp].known_end = ends.get(tp)
 
     def _stalled(self, notices: list[Notice]) -> tuple[Stream, ...]:
-        """Let go of a client that stands still before unread records; the streams it held.
-
-        A fetch answer too large for the client, for one, brings no record and no error.
-        """
-        self._polls_count += 1
-        now = self._monotonic()
-        if now < self._stall_check_at or self._polls_count < STALL_POLLS_MIN:
+        """Let go of a client that stands still before unread records; the streams it held."""
+        if not self._stall.is_due():
             return ()
-        self._stall_check_at, self._polls_count = now + self._stall_s, 0
         self._ask_ends()
-        behind = {
-            tp: held.position
-            for tp, held in self._held.items()
-            if held.is_placed and held.known_end is not None and held.position < held.known_end
-        }
-        stalled = [tp for tp, position in behind.items() if self._stall_seen.get(tp) == position]
-        self._stall_seen = behind
-        if not stalled:
+        found = self._stall.stalled(self._held)
+        if not found:
             return ()
-        for tp in stalled:
-            held = self._held[tp]
-            detail = f"nothing was fetched for {self._stall_s:g} s; the client is built anew"
-            end = held.known_end or held.position
-            notices.append(Notice("stalled", held.stream, held.position, end, detail))
+        notices += found
         lost = tuple(sorted(held.stream for held in self._held.values()))
         self.close()
         self._held.clear()

@@ -62,6 +62,7 @@ def frontier(held: Held) -> Frontier:
         is_at_end=is_at_end,
         # An end that was asked for after the records were read needs no time beside it.
         read_to_ns=None if is_at_end else held.last_arrival_ns,
+        seen_to_ns=held.last_arrival_ns,
         lag_records=max(0, (end or 0) - held.position) if held.is_placed else 0,
     )
 

@@ -126,6 +126,7 @@ class LogDirSource:
                 if not followed.is_closed_to_us
             },
             gained=tuple(gained),
+            is_whole=True,
             notices=(*notices, *more),
         )
 

@@ -10,6 +10,7 @@ from monitor.publish.kafka import KafkaPublisher
 from monitor.sources.base import Stream
 from monitor.sources.kafka import KafkaSource
 from monitor.sources.kafka_control import KafkaControlReader
+from monitor.sources.kafka_door import KafkaTimeoutError
 from monitor.topics import APPROVALS, CONTROL, ENFORCEMENT, EVENTS, READ_TOGETHER
 from tests.support.kafka_mock import API_VERSION, mock_cluster, why_no_mock
 from tests.support.kafka_topics import read_until
@@ -96,3 +97,30 @@ def test_the_control_topic_is_read_whole(cluster: str) -> None:
         later = reader.poll(1)
     reader.close()
     assert later == [("global", b"now")]
+
+
+def test_an_end_that_was_asked_for_in_vain_is_asked_for_again(
+    cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the records at hand wait until another one comes: a kill would wait with them."""
+    publish(cluster, EVENTS, [("s", b"1")])
+    source = KafkaSource(cluster, READ_TOGETHER, "g", settings=OLD)
+    source.resume({})
+    ask = source._consumer.end_offsets
+
+    def once_in_vain(*places: object, **said: object) -> None:
+        monkeypatch.setattr(source._consumer, "end_offsets", ask)
+        raise KafkaTimeoutError("no answer")
+
+    source.poll(0.1, 10)
+    while not source.poll(0.1, 10).frontiers:
+        source.resume({})
+    source.resume({})
+    source._place([])
+    monkeypatch.setattr(source._consumer, "end_offsets", once_in_vain)
+    records, polls = read_until(source, 1)
+    assert not any(frontier.is_at_end for frontier in polls[-1].frontiers.values())
+    later = source.poll(0.1, 10)
+    source.close()
+    assert len(records) == 1 and not later.records
+    assert all(frontier.is_at_end for frontier in later.frontiers.values())

@@ -162,10 +162,10 @@ def test_a_fenced_monitor_says_so() -> None:
     assert "respond.issuer" in outcome.detail
 
 
-def test_the_heartbeat_tells_when_it_was_written() -> None:
+def test_the_heartbeat_tells_up_to_when_everything_was_judged() -> None:
     """Readers learn how old their view is; no key's state is touched."""
     rig = Rig()
-    write_heartbeat(rig.publisher, ISSUER, rig.clock)
+    write_heartbeat(rig.publisher, ISSUER, START_NS)
     _, key, value = rig.publisher.records[0]
     rig.view.apply(key, value)
     assert rig.view.heartbeat_ns == START_NS

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from interlock.control_record import HEARTBEAT_KEY
 from invariants.event import Origin
 from monitor.actions.contract import Done
 from monitor.actions.control import ControlIssuer
@@ -18,7 +19,7 @@ from monitor.outgoing import FINDING_BYTES_MAX, RAW_BYTES_MAX, dead_letter, fitt
 from monitor.store import Store
 from monitor.store_records import Change
 from monitor.topics import DEAD_LETTERS, FINDINGS
-from tests.support.rim import HandClock, MemoryPublisher, make_finding
+from tests.support.rim import START_NS, HandClock, MemoryPublisher, make_finding
 
 RECORD_BYTES_MAX = 1_048_576 - 4_096
 """What a broker takes by default, less its own words around a record."""
@@ -48,6 +49,7 @@ class Rig:
         self.publisher = PickyPublisher()
         self.store = Store(path, clock=self.clock)
         self.failures_count = 0
+        self.judged_ns: int | None = START_NS
         self.done: list[Done] = []
         self.effects = Effects(
             store=self.store,
@@ -66,7 +68,16 @@ class Rig:
         self.failures_count += 1
 
     def take(self, change: Change) -> None:
-        self.effects.carry_out(self.store.commit(change))
+        self.effects.carry_out(self.store.commit(change), self.judged_to_ns)
+
+    def idle(self) -> None:
+        self.effects.idle(self.judged_to_ns)
+
+    def judged_to_ns(self) -> int | None:
+        return self.judged_ns
+
+    def heartbeats(self) -> list[int]:
+        return [said["issued_at"] for key, said in self.publisher.decoded() if key == HEARTBEAT_KEY]
 
 
 @pytest.fixture
@@ -90,7 +101,7 @@ def test_garbage_does_not_stop_a_monitor_that_may_not_write_dead_letters(rig: Ri
     rig.publisher.refuses = ""
     for _ in range(2):
         rig.clock.move(6)
-        rig.effects.idle()
+        rig.idle()
     assert rig.publisher.topics() == [FINDINGS, DEAD_LETTERS]
     assert rig.store.pending_letters(9) == []
 
@@ -131,3 +142,22 @@ def test_a_finding_larger_than_a_record_is_published_cut_and_says_so(rig: Rig) -
 def test_a_finding_that_fits_goes_out_byte_for_byte() -> None:
     json = msgspec.json.encode(make_finding(binding={"x": "y"}))
     assert fitting(json) is json
+
+
+def test_no_sign_of_life_before_anything_was_judged(rig: Rig) -> None:
+    """A monitor that ends at each start vouches for nobody; the first sign comes once it can."""
+    rig.judged_ns = None
+    rig.effects.catch_up()
+    rig.idle()
+    assert rig.heartbeats() == []
+    rig.judged_ns = START_NS + 5
+    rig.idle()
+    assert rig.heartbeats() == [START_NS + 5]
+
+
+def test_a_monitor_that_is_behind_vouches_for_no_more_than_it_judged(rig: Rig) -> None:
+    """An hour behind, guards take their view for an hour old."""
+    rig.idle()
+    rig.clock.move(3_600)
+    rig.idle()
+    assert rig.heartbeats() == [START_NS, START_NS]

@@ -1,0 +1,50 @@
+"""Whether a Kafka client stands still before records that it does not read.
+
+A fetch answer too large for the client, for one, brings no record and no error, for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from .base import Notice
+from .kafka_streams import Held
+
+STALL_POLLS_MIN: Final = 10  # A caller that rarely polls is slow, not stalled.
+
+
+class StallWatch:
+    """Looks at the positions every `stall_s`, counted from the making of the client."""
+
+    def __init__(self, stall_s: float, monotonic: Callable[[], float]) -> None:
+        self._stall_s = stall_s
+        self._monotonic = monotonic
+        self._check_at = monotonic() + stall_s
+        self._seen: dict[Any, int] = {}
+        self._polls_count = 0
+
+    def is_due(self) -> bool:
+        """Counts a poll; true where it is time to look, with ends that were just asked for."""
+        self._polls_count += 1
+        now = self._monotonic()
+        if now < self._check_at or self._polls_count < STALL_POLLS_MIN:
+            return False
+        self._check_at, self._polls_count = now + self._stall_s, 0
+        return True
+
+    def stalled(self, held: Mapping[Any, Held]) -> list[Notice]:
+        """One notice for each stream that is where it was, with unread records before it."""
+        behind = {
+            tp: one.position
+            for tp, one in held.items()
+            if one.is_placed and one.known_end is not None and one.position < one.known_end
+        }
+        detail = f"nothing was fetched for {self._stall_s:g} s; the client is built anew"
+        found = [
+            Notice("stalled", held[tp].stream, position, held[tp].known_end or position, detail)
+            for tp, position in behind.items()
+            if self._seen.get(tp) == position
+        ]
+        self._seen = behind
+        return found
