@@ -51,6 +51,8 @@ def add(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until the source ends or a signal asks to stop."""
+    # Before anything is opened: a stop that comes while it opens is a clean one too.
+    stopper = _Stopper()
     settings = load_settings(arguments.config, flags=vars(arguments))
     require(settings, "source", "invariants")
     assert settings.source is not None, "`require` saw to it"
@@ -60,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         if is_file:
             settings = _for_file(settings, stack)
-        return _watch(settings, arguments.output, stack)
+        return _watch(settings, arguments.output, stack, stopper)
 
 
 def _for_file(settings: Settings, stack: ExitStack) -> Settings:
@@ -71,7 +73,7 @@ def _for_file(settings: Settings, stack: ExitStack) -> Settings:
     return replace(settings, http_enabled=False)
 
 
-def _watch(settings: Settings, output: str, stack: ExitStack) -> int:
+def _watch(settings: Settings, output: str, stack: ExitStack, stopper: _Stopper) -> int:
     # The whole monitor, with its store, metrics and clients: other verbs do not wait for it.
     from monitor.service import open_service
 
@@ -80,7 +82,6 @@ def _watch(settings: Settings, output: str, stack: ExitStack) -> int:
     printer.attach(service)
     for warning in (*map(str, service.program.warnings), *service.surroundings.warnings):
         log("warning", "at_start", text=warning)
-    stopper = _Stopper()
     log(
         "info",
         "watching",

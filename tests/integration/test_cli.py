@@ -200,3 +200,30 @@ def test_the_check_starts_no_heavy_library() -> None:
         check=True,
     )
     assert told.stdout.decode().splitlines()[-1] == "[]"
+
+
+STOPPED_WHILE_LOADING = """
+import os, signal, sys
+from importlib.abc import MetaPathFinder
+
+class Stop(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+stop_at = sys.argv.pop(1)
+from monitor.cli.__main__ import entry_point
+sys.meta_path.insert(0, Stop())
+entry_point()
+"""
+
+
+@pytest.mark.parametrize("module", ["monitor.cli.bench", "monitor.service", "monitor.loop"])
+def test_a_stop_that_comes_while_it_loads_is_a_clean_one(tmp_path: Path, module: str) -> None:
+    """A supervisor that stops what it has just started sees no crash, and nothing is lost."""
+    command = [sys.executable, "-c", STOPPED_WHILE_LOADING, module, "run"]
+    command += ["--source", f"log:{tmp_path / 'log'}", "--invariants", str(INVARIANTS)]
+    command += ["--state-dir", str(tmp_path / "state"), "--no-http-enabled"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"Traceback" not in done.stderr
