@@ -24,6 +24,7 @@ Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for us
     E407  operand that does not bind         E408  left side of `since` or `until`
     E409  order inside a temporal operator   E410  order of truth values
     E411  too large once written out         E412  types that can never match
+    E413  `report: edge` of the future
     W501  `never: a implies b`               W502  predicate that nothing uses
     W503  `previous` or `next`               W504  variable that occurs once
 """

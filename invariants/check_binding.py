@@ -71,6 +71,10 @@ def check_formula(invariant: InvariantSpec, file: str) -> list[Fault]:
         mend = "use fewer nested `iff`, or name parts of it as predicates"
         return [Fault(file, invariant.formula_source.place, "E411", message, mend)]
     faults = [*_check_future(invariant, file), *_check_order(invariant.formula, file)]
+    if invariant.report == "edge" and any(map(_is_future, subformulas(invariant.formula))):
+        message = "`report: edge` needs verdicts in the order of events, and this one waits"
+        mend = "write `report: first` or `report: every`"
+        faults.append(Fault(file, invariant.place, "E413", message, mend))
     if any(fault.code == "E405" for fault in faults):
         return faults  # Where the future stands wrongly, binding would be told of another formula.
     violating = violating_formula(invariant)

@@ -16,6 +16,7 @@ from .formula.tokens import show_text
 from .load_example import read_example
 from .load_pattern import read_pattern
 from .patterns import Form
+from .report import Report
 from .shape import Shape
 from .spec import Action, Example, InvariantSpec, Severity, Source
 from .yaml_faults import E_CHOICE, E_KEY_MISSING, E_KEY_REPEATED, E_NAME
@@ -47,7 +48,7 @@ _MODES: Final[dict[str, Literal["observe", "enforce"]]] = {
 }
 _FAILS: Final[dict[str, Literal["open", "closed"]]] = {"open": "open", "closed": "closed"}
 _PERS: Final = {per: per for per in ("session", "agent", "user", "tenant")}
-_REPORTS: Final = {report: report for report in ("every", "first", "edge")}
+_REPORTS: Final[dict[str, Report]] = {"every": "every", "first": "first", "edge": "edge"}
 
 
 def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
@@ -63,6 +64,7 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
     _check_scope(keys, shape)
     summary = shape.text_of(keys["summary"], "`summary`") if "summary" in keys else None
     on_unknown = shape.choice_of(keys.get("on_unknown"), "`on_unknown`", _ON_UNKNOWN)
+    report = shape.choice_of(keys.get("report"), "`report`", _REPORTS)
     mode = shape.choice_of(keys.get("mode"), "`mode`", _MODES)
     fail = shape.choice_of(keys.get("fail"), "`fail`", _FAILS)
     respond = _read_respond(keys["respond"], shape) if "respond" in keys else ("alert",)
@@ -80,6 +82,7 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
         place=keys["id"].place,
         summary=summary.text if summary else "",
         on_unknown=on_unknown or "report",
+        report=report or "every",
         mode=mode or "observe",
         fail=fail or "closed",
         respond=respond,
@@ -143,9 +146,6 @@ def _check_scope(keys: Mapping[str, YamlNode], shape: Shape) -> None:
     per = shape.choice_of(keys.get("per"), "`per`", _PERS)
     if per not in (None, "session"):
         shape.not_yet(keys["per"].place, f"`per: {per}`", "write `per: session`")
-    report = shape.choice_of(keys.get("report"), "`report`", _REPORTS)
-    if report not in (None, "every"):
-        shape.not_yet(keys["report"].place, f"`report: {report}`", "write `report: every`")
 
 
 def _read_respond(node: YamlNode, shape: Shape) -> tuple[Action, ...]:

@@ -13,7 +13,7 @@ Source of the meaning: docs/language.md; `reference.py` is the same thing writte
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
@@ -39,6 +39,7 @@ from .limits import DEFAULT_LIMITS, Limits
 from .memories import PastMemory
 from .moment import Moment
 from .pending import EMPTY_PENDING, Anchor, Decision, PendingCell
+from .report import NOTHING_TOLD, Told, take_told
 from .spec import InvariantSpec
 from .verdict import MISSING_BINDING, Binding, EventRef, Verdict, VerdictKind, Witness
 from .witness import because, grounds
@@ -55,6 +56,8 @@ class State(NamedTuple):
     cells: tuple[Any, ...]
     pending: PendingCell = EMPTY_PENDING
     lost_count: int = 0
+    told: Told = NOTHING_TOLD
+    """What `report` has to remember of what became a finding."""
 
 
 class Route(NamedTuple):
@@ -96,7 +99,8 @@ class Automaton:
         violating = folded(tables.violating, known, is_end)
         route = Route(
             memories=tuple(memory for memory in touched if memory is not None),
-            is_judged=asked is not FALSE_NODE and violating is not FALSE_NODE,
+            is_judged=asked is not FALSE_NODE
+            and (violating is not FALSE_NODE or self.spec.report == "edge"),
             is_observed=future is not None and future.is_touched(known, is_end),
             missing_uses=tuple(
                 use for use in tables.missing_uses if known.get(use.predicate) is None
@@ -130,20 +134,30 @@ class Automaton:
             verdicts += self._missing(now, route.missing_uses)
         if self.tables.future is None:
             if route.is_judged:
-                verdicts += self._judge(now, cells, is_verbose, route)
+                is_whole = is_verbose or self.spec.report == "edge"
+                verdicts += self._judge(now, cells, is_whole, route)
         elif route.is_judged or route.is_observed:
             state, more = self._judge_future(state, now, cells, route)
             verdicts += more
         if is_verbose or not verdicts:
             return state, verdicts
-        return state, _findings_only(verdicts)
+        return self._reported(state, verdicts)
+
+    def _reported(self, state: State, verdicts: list[Verdict]) -> tuple[State, Sequence[Verdict]]:
+        """Those that become findings, and the state that remembers what it must of them."""
+        if not verdicts:
+            return state, verdicts
+        told, findings = take_told(self.spec.report, state.told, verdicts, self.limits.slices_max)
+        if told is not state.told:
+            state = State(state.cells, state.pending, state.lost_count, told)
+        return state, findings
 
     def tick(
         self, state: State, time_ns: int, is_verbose: bool = False
     ) -> tuple[State, Sequence[Verdict]]:
         """Time has reached `time_ns`: every deadline before it is decided."""
         state, verdicts = self._pass_time(state, time_ns)
-        return state, verdicts if is_verbose else _findings_only(verdicts)
+        return (state, verdicts) if is_verbose else self._reported(state, verdicts)
 
     def next_deadline_ns(self, state: State) -> int | None:
         """A time before which no deadline of this state passes; None where nothing waits."""
@@ -155,7 +169,7 @@ class Automaton:
         if future is None or not state.pending.queue.length:
             return state, []
         pending, decisions = future.pass_time(state.pending, time_ns)
-        state = State(state.cells, pending, state.lost_count)
+        state = State(state.cells, pending, state.lost_count, state.told)
         return state, [self._decided(d) for d in decisions]
 
     @staticmethod
@@ -173,7 +187,9 @@ class Automaton:
                 is_changed = True
                 cells[memory.index] = after
                 lost_count += memory.lost_count(after) - memory.lost_count(held)
-        return cells, State(tuple(cells), state.pending, lost_count) if is_changed else state
+        return cells, State(
+            tuple(cells), state.pending, lost_count, state.told
+        ) if is_changed else state
 
     def _bindings(self, now: Moment) -> Bindings:
         """The bindings for which the invariant may be judged at the event."""
@@ -236,7 +252,7 @@ class Automaton:
         verdicts += (self._decided(decision) for decision in decisions)
         if pending is state.pending and lost_count == state.lost_count:
             return state, verdicts
-        return State(state.cells, pending, lost_count), verdicts
+        return State(state.cells, pending, lost_count, state.told), verdicts
 
     def _missing(self, now: Moment, uses: Sequence[MissingUse]) -> list[Verdict]:
         """The verdict of binding `?`: the event lacks a value that the invariant needs."""
@@ -357,7 +373,3 @@ def _without_missing(node: Node, missing: set[tuple[str, str]]) -> Node:
 
 def _ref(now: Moment) -> EventRef:
     return EventRef(now.position, now.time_ns, now.id)
-
-
-def _findings_only(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    return [v for v in verdicts if v.kind in ("violated", "inconclusive")]

@@ -139,7 +139,11 @@ def _invariant() -> Schema:
             "enum": ["violate", "report"],
             "description": "What doubt is; a critical invariant must say it.",
         },
-        "report": {"enum": ["every"]},
+        "report": {
+            "enum": ["every", "first", "edge"],
+            "default": "every",
+            "description": "Which verdicts become findings, for each binding of a scope.",
+        },
         "mode": {"enum": ["observe", "enforce"], "default": "observe"},
         "fail": {
             "enum": ["open", "closed"],

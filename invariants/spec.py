@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from .errors import Place
 from .formula.ast import Formula
+from .report import Report
 
 Severity = Literal["info", "warning", "critical"]
 Action = Literal["alert", "quarantine", "kill"]
@@ -77,6 +78,7 @@ class InvariantSpec:
     summary: str = ""
     per: Literal["session"] = "session"
     on_unknown: Literal["violate", "report"] = "report"
+    report: Report = "every"
     mode: Literal["observe", "enforce"] = "observe"
     fail: Literal["open", "closed"] = "closed"
     respond: tuple[Action, ...] = ("alert",)

@@ -23,6 +23,7 @@ from .memory_previous import Frame, PreviousMemory
 from .memory_since import ClosedSinceMemory, SinceCell, SinceMemory
 from .moment import Moment
 from .pending import Anchor, PendingCell
+from .report import Told
 from .slices import Entry, Slice
 from .verdict import Absence, EventRef, Witness
 
@@ -41,21 +42,35 @@ def encode_state(automaton: Automaton, state: State) -> bytes:
         _put_cell(memory, cell)
         for memory, cell in zip(automaton.tables.memories, state.cells, strict=True)
     ]
-    packed = [STATE_VERSION, cells, _put_pending(state.pending), state.lost_count]
+    told = [
+        [[[name, _put_value(value)] for name, value in binding], kind, last]
+        for (binding, kind), last in state.told.items()
+    ]
+    packed = [STATE_VERSION, cells, _put_pending(state.pending), state.lost_count, told]
     return msgspec.msgpack.encode(packed)
 
 
 def decode_state(automaton: Automaton, data: bytes) -> State:
     """The state that `encode_state` wrote down. Raises StateError for anything else."""
     try:
-        version, cells, pending, lost_count = msgspec.msgpack.decode(data)
+        version, *rest = msgspec.msgpack.decode(data)
         if version != STATE_VERSION:
             raise StateError(f"state has version {version!r}, this program reads {STATE_VERSION}")
+        cells, pending, lost_count, told = rest
         memories = automaton.tables.memories
         taken = tuple(_take_cell(m, c) for m, c in zip(memories, cells, strict=True))
-        return State(taken, _take_pending(pending), lost_count)
+        return State(taken, _take_pending(pending), lost_count, _take_told(told))
     except (msgspec.MsgspecError, ValueError, TypeError, KeyError, IndexError) as error:
         raise StateError(f"stored state cannot be read: {error}") from error
+
+
+def _take_told(data: Any) -> Told:
+    return pmap(
+        {
+            (tuple((name, _take_value(value)) for name, value in binding), kind): last
+            for binding, kind, last in data
+        }
+    )
 
 
 def _put_cell(memory: PastMemory, cell: Any) -> Any:

@@ -6,7 +6,7 @@ Input: checked specifications. Output: one `ExampleResult` each. Nothing but the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -53,7 +53,9 @@ def _run(spec: Spec, invariant: InvariantSpec, example: Example) -> ExampleResul
             problem = f"event {number} is no event: {decoded.detail}"
             return _result(spec, invariant, example, problem)
         events.append(decoded)
-    alone = Spec(spec.file, spec.lists, spec.predicates, (invariant,))
+    # Examples speak of verdicts, and `report` only of which of them become findings.
+    every = replace(invariant, report="every")
+    alone = Spec(spec.file, spec.lists, spec.predicates, (every,))
     program = compile_program([alone], limits=DEFAULT_LIMITS, digest_key=b"examples")
     engine = Engine(program, EngineSettings(trust_ts=True))
     findings = [finding for event in events for finding in engine.step(event)]
