@@ -177,6 +177,16 @@ class Timeline:
         """How many records stand before an input."""
         return bisect_left(self._records, number)
 
+    def tick_before(self, group: str, number: int) -> int | None:
+        """How far the last tick of a group before an input had taken time; None without one."""
+        ticks = self._ticks.get(group, ())
+        index = bisect_left(ticks, number) - 1
+        if index < 0:
+            return None
+        line = self.input_line(ticks[index])
+        assert isinstance(line, TickLine), "only ticks are noted there"
+        return line.time_ns
+
     # Moving about.
 
     def track(self, session: str, until_input: int) -> SessionTrack:

@@ -1,0 +1,348 @@
+"""Looks at one moment of a timeline: what stands, waits, was counted and was found there.
+
+Input: a timeline and an input of it. Output: a `Standing`. Looking changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from typing import Any, Final, assert_never
+
+import msgspec
+
+from invariants.aggregates import Tally, expire, value_range
+from invariants.binding import violating_formula
+from invariants.core import UNBOUND, Env
+from invariants.errors import ConfigError
+from invariants.event import Event
+from invariants.fact import Value
+from invariants.formula.format import format_formula
+from invariants.memories import PastMemory
+from invariants.memory_aggregate import AggregateMemory
+from invariants.memory_previous import PreviousMemory
+from invariants.memory_since import ClosedSinceMemory, SinceMemory
+from invariants.pending import Anchor
+from invariants.program import Compiled
+from invariants.slices import Entry, Slice
+from invariants.verdict import EventRef
+from monitor.decode.rejected import Rejected
+from monitor.finding import Finding, WitnessEvent
+from replay.player import read_line
+from replay.recording import RecordLine
+from replay.standing import (
+    SHOWN_MAX,
+    EventSeen,
+    InvariantStanding,
+    MemoryStanding,
+    PendingStanding,
+    SessionClock,
+    SliceStanding,
+    Standing,
+    Status,
+    TallyStanding,
+)
+from replay.timeline import CLOSED, Timeline
+from replay.track import SessionTrack, TrackStep
+from replay.values import TRUTH_NAMES, Reading, env_text, reading_of, values_at
+
+INT64_MAX: Final = 2**63 - 1
+
+
+def input_at(timeline: Timeline, number: int) -> int:
+    """The input that `--at NUMBER` means: a record of the recording, or of the one session.
+
+    Counts from 0, or from the end where negative. In a timeline of one session it is the
+    position in that session's trace, as findings tell it.
+
+    Raises
+    ------
+    ConfigError
+        There is no such record.
+    """
+    choose: Callable[[int], int] = timeline.input_of_record
+    counted, what = timeline.records_count, "records"
+    if timeline.session:
+        index = timeline.sessions.get(timeline.session)
+        trace = list(index.trace) if index is not None else []
+        choose = trace.__getitem__
+        counted, what = len(trace), "events of this session"
+    place = number if number >= 0 else counted + number
+    if not 0 <= place < counted:
+        raise ConfigError(f"`--at {number}`: there are {counted} {what}, counted from 0")
+    found = choose(place)
+    if found == CLOSED:
+        raise ConfigError(f"`--at {number}`: there the monitor itself ended the session; one less")
+    return found
+
+
+def look_at(timeline: Timeline, input_number: int) -> Standing:
+    """Everything that stands after an input, of the session that it belongs to."""
+    line = timeline.input_line(input_number)
+    assert isinstance(line, RecordLine), "only records are asked for"
+    read = read_line(line)
+    record = timeline.record_of_input(input_number)
+    if isinstance(read, Rejected):
+        event = _seen(input_number, record, line, fate="rejected", problem=read.detail)
+        return Standing(event=event, clock=None, invariants=[], findings=[])
+    track = timeline.track(read.session, input_number)
+    step = track.step_at(input_number)
+    told = [t.finding for t in timeline.findings(read.session) if t.input_number <= input_number]
+    if step is None or step.input_number != input_number:
+        event = _seen(input_number, record, line, fate="other", event=read)
+        return Standing(event=event, clock=None, invariants=[], findings=told)
+    event = _seen(input_number, record, line, fate=step.fate, event=step.event)
+    life = _life(track, step)
+    if step.fate == "taken":
+        position = step.header.position - 1
+        event = msgspec.structs.replace(event, position=position)
+    return Standing(
+        event=event,
+        clock=_clock(timeline, step, input_number),
+        invariants=_invariants(timeline, life, told) if life else [],
+        findings=told,
+    )
+
+
+def _life(track: SessionTrack, step: TrackStep) -> list[TrackStep]:
+    """The steps to look back over; the last of them is the event that is looked at."""
+    life = track.life_before(step)
+    if life and step.fate != "taken":
+        # A repeat changes nothing: what stands is what stood at the event before it.
+        life[-1] = life[-1]._replace(progress=step.progress)
+    return life
+
+
+def _invariants(
+    timeline: Timeline, life: Sequence[TrackStep], told: list[Finding]
+) -> list[InvariantStanding]:
+    is_whole = life[0].header.position == 1
+    return [
+        _invariant(timeline, index, compiled, life, told, is_whole=is_whole)
+        for index, compiled in enumerate(timeline.program.invariants)
+    ]
+
+
+def _invariant(
+    timeline: Timeline,
+    index: int,
+    compiled: Compiled,
+    life: Sequence[TrackStep],
+    told: list[Finding],
+    *,
+    is_whole: bool,
+) -> InvariantStanding:
+    program, step = timeline.program, life[-1]
+    spec, automaton = compiled.spec, compiled.automaton
+    state = step.progress.states[index]
+    reading = reading_of(program, index, step)
+    values, bindings_count = values_at(program, index, life, is_whole=is_whole)
+    pending = _pending(compiled, step, index)
+    future = automaton.tables.future
+    return InvariantStanding(
+        id=spec.id,
+        digest=compiled.digest,
+        severity=spec.severity,
+        mode=spec.mode,
+        status=_status(compiled, step, told, pending),
+        formula=f"{spec.form}: {format_formula(spec.formula)}",
+        violating=format_formula(violating_formula(spec)),
+        waits_for="" if future is None else future.text,
+        bindings=values,
+        bindings_count=bindings_count,
+        memories=[_memory(compiled, memory, reading) for memory in automaton.tables.memories],
+        pending=pending[:SHOWN_MAX],
+        pending_count=state.pending.waiting_count,
+        lost_count=state.lost_count,
+    )
+
+
+def _status(
+    compiled: Compiled, step: TrackStep, told: Iterable[Finding], pending: list[PendingStanding]
+) -> Status:
+    """As docs/language.md, Verdicts, says."""
+    types = {finding.type for finding in told if finding.invariant_digest == compiled.digest}
+    if "violated" in types:
+        return "violated"
+    if step.header.ended_ns is not None and not pending:
+        return "inconclusive" if "inconclusive" in types else "satisfied"
+    is_bad = any(waiting.if_ended == "violated" for waiting in pending)
+    return "currently_violated" if is_bad else "currently_satisfied"
+
+
+def _pending(compiled: Compiled, step: TrackStep, index: int) -> list[PendingStanding]:
+    """What waits, oldest first."""
+    automaton = compiled.automaton
+    future, cell = automaton.tables.future, step.progress.states[index].pending
+    if future is None or not cell.waiting_count:
+        return []
+    _, decisions = future.end(cell, step.event.time_ns)
+    high_ns = future.window.high_ns
+    escalates = compiled.spec.on_unknown == "violate"
+    names = ("holds", "violated" if escalates else "inconclusive", "violated")
+
+    def told(anchor: Anchor, truth: int) -> PendingStanding:
+        return PendingStanding(
+            anchor=_event(anchor.ref),
+            binding=env_text(automaton, anchor.env),
+            deadline_ns=None if high_ns is None else anchor.ref.time_ns + high_ns,
+            if_ended=names[truth],
+        )
+
+    return [told(decision.anchor, decision.truth) for decision in decisions]
+
+
+def _memory(compiled: Compiled, memory: PastMemory, reading: Reading) -> MemoryStanding:
+    cell: Any = reading.cells[memory.index]
+    match memory:
+        case ClosedSinceMemory():
+            held = {(): cell} if cell is not None else {}
+            return _slices(compiled, memory, held, reading, memory.lost_count(cell))
+        case SinceMemory():
+            return _slices(compiled, memory, cell.slices, reading, cell.lost_count)
+        case PreviousMemory():
+            return MemoryStanding(text=memory.text)
+        case AggregateMemory():
+            return _tallies(compiled, memory, reading)
+        case _:
+            assert_never(memory)
+
+
+def _slices(
+    compiled: Compiled,
+    memory: ClosedSinceMemory | SinceMemory,
+    held: Any,
+    reading: Reading,
+    lost_count: int,
+) -> MemoryStanding:
+    slots = memory.slots if isinstance(memory, SinceMemory) else ()
+    env_of = _env_maker(compiled, slots)
+    now, cells = reading
+    found = []
+    for key in held:
+        piece: Slice = held[key]
+        found.append(
+            SliceStanding(
+                binding=env_text(compiled.automaton, env_of(key)),
+                value=TRUTH_NAMES[memory.read(now, cells, env_of(key)).truth],
+                certain=[_entry(entry) for entry in piece.certain[-SHOWN_MAX:]],
+                possible=[_entry(entry) for entry in piece.possible[-SHOWN_MAX:]],
+                has_lost=piece.lost_ns is not None,
+            )
+        )
+    shown = sorted(found, key=lambda one: _order(one.binding))[:SHOWN_MAX]
+    return MemoryStanding(
+        text=memory.text, slices=shown, bindings_count=len(found), lost_count=lost_count
+    )
+
+
+def _tallies(compiled: Compiled, memory: AggregateMemory, reading: Reading) -> MemoryStanding:
+    cell: Any = reading.cells[memory.index]
+    env_of = _env_maker(compiled, memory.slots)
+    found = []
+    for key in cell.tallies:
+        tally = memory.tally(reading.now, reading.cells, env_of(key))
+        tally = expire(tally, reading.now.time_ns, memory.window.high_ns)
+        found.append(_tally(env_text(compiled.automaton, env_of(key)), memory, tally))
+    shown = sorted(found, key=lambda one: _order(one.binding))[:SHOWN_MAX]
+    return MemoryStanding(
+        text=memory.text, tallies=shown, bindings_count=len(found), lost_count=cell.lost_count
+    )
+
+
+def _tally(binding: dict[str, Any], memory: AggregateMemory, tally: Tally) -> TallyStanding:
+    values = value_range(tally, memory.function)
+    newest = tally.samples.newest
+    return TallyStanding(
+        binding=binding,
+        certain_count=tally.totals.certain_count,
+        possible_count=tally.totals.possible_count,
+        least=None if values is None else plain_number(values.least),
+        greatest=None if values is None else plain_number(values.greatest),
+        newest=None if newest is None else _event(newest.ref()),
+        has_lost=tally.lost_ns is not None,
+    )
+
+
+def _env_maker(compiled: Compiled, slots: Sequence[int]) -> Callable[[Sequence[Value | None]], Env]:
+    """Puts the values of a slice's key where they belong in a binding."""
+    width = compiled.automaton.tables.width
+
+    def make(key: Sequence[Value | None]) -> Env:
+        env: list[Value | None] = [UNBOUND] * width
+        for slot, chosen in zip(slots, key, strict=True):
+            env[slot] = chosen
+        return tuple(env)
+
+    return make
+
+
+def _clock(timeline: Timeline, step: TrackStep, input_number: int) -> SessionClock:
+    header = step.header
+    return SessionClock(
+        position_next=header.position,
+        time_ns=header.time_ns,
+        ended_ns=header.ended_ns,
+        agent=header.agent,
+        principal=header.principal,
+        missing_seq=list(header.missing),
+        tick_ns=timeline.tick_before(header.group, input_number),
+    )
+
+
+def _seen(
+    input_number: int,
+    record: int,
+    line: RecordLine,
+    *,
+    fate: str,
+    event: Event | None = None,
+    problem: str = "",
+) -> EventSeen:
+    seen = EventSeen(
+        input=input_number,
+        record=record,
+        fate=fate,
+        topic=line.topic,
+        partition=line.partition,
+        offset=line.offset,
+        arrival_ns=line.arrival_ns,
+        problem=problem,
+    )
+    if event is None:
+        return seen
+    return msgspec.structs.replace(
+        seen,
+        id=event.id,
+        session=event.session,
+        kind=event.kind,
+        tool=event.record.tool,
+        call=event.record.call,
+        agent=event.record.agent,
+        principal=event.principal,
+        ts_ns=event.ts_ns,
+        time_ns=event.time_ns,
+    )
+
+
+def plain_number(number: int | Fraction) -> int | float | str:
+    """An exact number as JSON can carry it."""
+    if isinstance(number, int):
+        return number if abs(number) <= INT64_MAX else f"{float(number):g}"
+    try:
+        return float(number)
+    except OverflowError:
+        return "beyond every double"
+
+
+def _order(binding: dict[str, Any]) -> bytes:
+    """An order of bindings that does not depend on the process."""
+    return msgspec.json.encode(binding, order="sorted")
+
+
+def _entry(entry: Entry) -> WitnessEvent:
+    return WitnessEvent(entry.position, entry.time_ns, entry.id)
+
+
+def _event(ref: EventRef) -> WitnessEvent:
+    return WitnessEvent(ref.position, ref.time_ns, ref.id)

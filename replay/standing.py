@@ -1,0 +1,159 @@
+"""How everything stands at one event: plain frozen values, for text, JSON and the report.
+
+Made by `look.py`, shown by `standing_text.py`. Times are ns since 1970, positions count a
+session's events from 0. Lists that an attacker can make long are cut at `SHOWN_MAX`; their counts
+are not. Two runs over one recording give equal values, and equal JSON byte for byte.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+
+from monitor.finding import Finding, WitnessEvent
+
+SHOWN_MAX: Final = 100
+"""Chosen: bindings, slices, pending verdicts of one invariant that are spelt out."""
+
+TruthName = Literal["false", "unknown", "true", "unbound"]
+"""`unbound`: the formula has a variable, and the event at hand gives it no value."""
+
+Status = Literal[
+    "violated", "inconclusive", "satisfied", "currently_violated", "currently_satisfied"
+]
+
+
+class _Plain(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that is shown and never changed."""
+
+
+class EventSeen(_Plain, frozen=True):
+    """A record of the recording, and what became of it; `position` is None where not taken."""
+
+    input: int
+    record: int
+    fate: str
+    position: int | None = None
+    id: str = ""
+    session: str = ""
+    kind: str = ""
+    tool: str = ""
+    call: str = ""
+    agent: str = ""
+    principal: str = ""
+    ts_ns: int = 0
+    time_ns: int = 0
+    arrival_ns: int | None = None
+    topic: str = ""
+    partition: str = ""
+    offset: int = 0
+    problem: str = ""
+
+
+class Since(_Plain, frozen=True):
+    """From which event on a value has been as it is; `is_at_least` where it may be older."""
+
+    position: int
+    time_ns: int
+    id: str
+    is_at_least: bool = False
+
+
+class FormulaValue(_Plain, frozen=True):
+    """A sub-formula's value at the event; `depth` counts from 0 at the whole formula."""
+
+    depth: int
+    text: str
+    value: TruthName
+    since: Since | None = None
+
+
+class BoundValues(_Plain, frozen=True):
+    """The values of all sub-formulas for one binding."""
+
+    binding: dict[str, Any]
+    values: list[FormulaValue]
+
+
+class SliceStanding(_Plain, frozen=True):
+    """What a `once`, `since` or `previous` remembers for one binding."""
+
+    binding: dict[str, Any]
+    value: TruthName
+    certain: list[WitnessEvent]
+    possible: list[WitnessEvent]
+    has_lost: bool
+
+
+class TallyStanding(_Plain, frozen=True):
+    """What an aggregate has counted for one binding; `least` and `greatest` bound its value."""
+
+    binding: dict[str, Any]
+    certain_count: int
+    possible_count: int
+    least: int | float | str | None
+    greatest: int | float | str | None
+    newest: WitnessEvent | None
+    has_lost: bool
+
+
+class MemoryStanding(_Plain, frozen=True):
+    """The state of one temporal operator or aggregate."""
+
+    text: str
+    slices: list[SliceStanding] = []
+    tallies: list[TallyStanding] = []
+    bindings_count: int = 0
+    lost_count: int = 0
+
+
+class PendingStanding(_Plain, frozen=True):
+    """A verdict that waits for the future; `if_ended`: what it would be, were the session over."""
+
+    anchor: WitnessEvent
+    binding: dict[str, Any]
+    deadline_ns: int | None
+    if_ended: str
+
+
+class InvariantStanding(_Plain, frozen=True):
+    """One invariant on the session."""
+
+    id: str
+    digest: str
+    severity: str
+    mode: str
+    status: Status
+    formula: str
+    violating: str
+    waits_for: str
+    bindings: list[BoundValues]
+    bindings_count: int
+    memories: list[MemoryStanding]
+    pending: list[PendingStanding]
+    pending_count: int
+    lost_count: int
+
+
+class SessionClock(_Plain, frozen=True):
+    """The session's own time and numbering."""
+
+    position_next: int
+    time_ns: int
+    ended_ns: int | None
+    agent: str
+    principal: str
+    missing_seq: list[tuple[int, int]]
+    tick_ns: int | None
+    """How far the ticks before the event had taken time, where there were any."""
+
+
+class Standing(_Plain, frozen=True):
+    """Everything at one event of one session."""
+
+    event: EventSeen
+    clock: SessionClock | None
+    invariants: list[InvariantStanding]
+    findings: list[Finding]
+    """Of the session, up to the event, in the order in which they were told."""
