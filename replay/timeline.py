@@ -81,6 +81,7 @@ class SessionInputs:
     group: str = ""
     inputs: array[int] = field(default_factory=lambda: array("Q"))
     trace: array[int] = field(default_factory=lambda: array("Q"))
+    last_ns: int = 0
     seq_first: int | None = None
     kind_first: str = ""
 
@@ -187,6 +188,11 @@ class Timeline:
         assert isinstance(line, TickLine), "only ticks are noted there"
         return line.time_ns
 
+    def last_ns(self, session: str) -> int:
+        """The time that the recording reaches for a session: deadlines before it are decided."""
+        index = self.sessions[session]
+        return max(index.last_ns, self.last_tick_ns.get(index.group, 0))
+
     # Moving about.
 
     def track(self, session: str, until_input: int) -> SessionTrack:
@@ -289,6 +295,7 @@ class Timeline:
             held = player.engine.look(event.session)
             assert held is not None, "the engine has just stepped it"
             _extend(index.trace, held[0].position - 1, number)
+            index.last_ns = max(index.last_ns, held[0].time_ns)
 
     def _note_beside(self, line: Line) -> None:
         if isinstance(line, NoticeLine):

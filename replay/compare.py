@@ -1,0 +1,289 @@
+"""Findings of a replay against those that the live monitor published.
+
+Input: a timeline, and which invariants cannot be judged again. Output: whether both told the same
+(ids, in their order, per session), the first difference with the event that it is about, and what
+could not be compared: that is said and never passed over.
+
+What is not recorded cannot be judged again: invariants of another digest, sessions whose beginning
+is not in the recording, events after its end, findings that retention took away.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from monitor.finding import Finding
+from replay.live_program import Unevaluable
+from replay.timeline import SessionInputs, Timeline, Told
+
+DifferenceKind = Literal["missing", "other", "order"]
+"""`missing`: live told it, the replay did not. `other`: the replay told it, live did not."""
+
+REPEATABLE: Final = frozenset(
+    {
+        "violated",
+        "inconclusive",
+        "gap",
+        "id_conflict",
+        "provenance",
+        "after_end",
+        "capacity",
+        "unevaluable",
+    }
+)
+"""Types of findings that the engine makes again of the same inputs."""
+
+NAMED_MAX: Final = 100
+"""Chosen: sessions that are spelt out among what cannot be compared; all are counted."""
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """Where replay and live part. `input` is None where the replay has no such moment."""
+
+    kind: DifferenceKind
+    session: str
+    finding: Finding
+    input: int | None
+    explanation: str
+
+
+class NotCompared(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that cannot be re-evaluated, by its name, and how many live findings it had."""
+
+    what: str
+    name: str
+    reason: str
+    findings_count: int = 0
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it. `is_equal` speaks of what was compared; `not_compared` of the rest."""
+
+    is_recorded: bool
+    is_equal: bool
+    live_count: int
+    replay_count: int
+    compared_count: int
+    sessions_differing_count: int = 0
+    first: Difference | None = None
+    not_compared: list[NotCompared] = []
+    not_compared_count: int = 0
+    unreadable_count: int = 0
+
+
+def compare(timeline: Timeline, unevaluable: Sequence[Unevaluable]) -> Comparison:
+    """Hold the findings of the recording against those that were recorded with it."""
+    live, unreadable_count = _live(timeline)
+    is_recorded = bool(live) or (timeline.end is not None and timeline.end.findings != "absent")
+    told = list(timeline.findings())
+    sieve = _Sieve(timeline, unevaluable)
+    kept_live = [f for f in live if sieve.keeps_live(f)]
+    kept_told = [t for t in told if is_recorded and sieve.keeps_told(t)]
+    differences = _differences(timeline, kept_live, kept_told)
+    first = min(differences, key=_place, default=None)
+    not_compared = sieve.not_compared(live)
+    return Comparison(
+        is_recorded=is_recorded,
+        is_equal=not differences,
+        live_count=len(live),
+        replay_count=len({t.finding.id for t in told}),
+        compared_count=len(kept_live),
+        sessions_differing_count=len(differences),
+        first=first,
+        not_compared=not_compared[:NAMED_MAX],
+        not_compared_count=len(not_compared),
+        unreadable_count=unreadable_count,
+    )
+
+
+def _live(timeline: Timeline) -> tuple[list[Finding], int]:
+    """Live findings, each where it came first (a monitor may publish one twice)."""
+    first: dict[str, Finding] = {}
+    unreadable_count = 0
+    for content in timeline.live_findings():
+        try:
+            finding = msgspec.json.decode(content, type=Finding)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            unreadable_count += 1
+            continue
+        if not timeline.session or finding.session == timeline.session:
+            first.setdefault(finding.id, finding)
+    return list(first.values()), unreadable_count
+
+
+class _Sieve:
+    """What can be compared, and what cannot."""
+
+    def __init__(self, timeline: Timeline, unevaluable: Sequence[Unevaluable]) -> None:
+        self._timeline = timeline
+        self._reasons = {item.digest: item for item in unevaluable}
+        self._digests = {c.digest for c in timeline.program.invariants}
+        end = timeline.end
+        self._begins_late = end is None or not all(span.starts_log for span in end.streams)
+        self._begins_late |= timeline.header.source.from_time_ns is not None
+        self._has_all_findings = end is not None and end.findings == "whole"
+        self._live_digests = {live.digest for live in timeline.header.invariants}
+        self._unknown: Counter[tuple[str, str, str]] = Counter()
+
+    def keeps_live(self, finding: Finding) -> bool:
+        """Whether the replay had to tell this live finding too."""
+        reason = self._against(finding) or self._against_live(finding)
+        if reason is not None:
+            self._unknown[reason] += 1
+        return reason is None
+
+    def keeps_told(self, told: Told) -> bool:
+        """Whether the live monitor had to tell this finding of the replay too."""
+        reason = self._against(told.finding) or self._against_told(told.finding)
+        if reason is not None:
+            self._unknown[reason] += 0
+        return reason is None
+
+    def not_compared(self, live: Iterable[Finding]) -> list[NotCompared]:
+        """Everything that was set aside, invariants first."""
+        counts = Counter(f.invariant_digest for f in live)
+        told = [
+            NotCompared(
+                what="invariant",
+                name=item.invariant,
+                reason=item.reason,
+                findings_count=counts[digest],
+            )
+            for digest, item in self._reasons.items()
+        ]
+        told += [
+            NotCompared(what=what, name=name, reason=reason, findings_count=count)
+            for (what, name, reason), count in sorted(self._unknown.items())
+            if what != "known"
+        ]
+        return told
+
+    def _against(self, finding: Finding) -> tuple[str, str, str] | None:
+        digest = finding.invariant_digest
+        if digest in self._reasons:
+            return "known", finding.invariant, ""
+        index = self._timeline.sessions.get(finding.session)
+        if index is None:
+            return "session", finding.session, "none of its events is in the recording"
+        if self._begins_late and not _begins_itself(index):
+            return "session", finding.session, "its beginning is not in the recording"
+        return None
+
+    def _against_live(self, finding: Finding) -> tuple[str, str, str] | None:
+        digest = finding.invariant_digest
+        if digest and digest not in self._digests:
+            text = f"digest {digest} is not among the invariants of this replay"
+            return "invariant", finding.invariant, text
+        if finding.type not in REPEATABLE:
+            return "finding", finding.type, "findings of this type are not made again by a replay"
+        if finding.type == "capacity" and self._reasons:
+            return "finding", finding.type, "it may be about an invariant that is not here"
+        end_ns = self._timeline.last_ns(finding.session)
+        waited = finding.decided_ns != finding.anchor.time_ns
+        if finding.decided_ns > end_ns or (waited and finding.decided_ns == end_ns):
+            text = "it was decided after the end of the recording"
+            return "finding", finding.invariant or finding.type, text
+        return None
+
+    def _against_told(self, finding: Finding) -> tuple[str, str, str] | None:
+        digest = finding.invariant_digest
+        if digest and self._live_digests and digest not in self._live_digests:
+            return "invariant", finding.invariant, "it was not live when this was recorded"
+        if not self._has_all_findings:
+            text = "the oldest live findings, or the last ones, are not in the recording"
+            return "finding", finding.invariant or finding.type, text
+        return None
+
+
+def _begins_itself(index: SessionInputs) -> bool:
+    """Whether the first event that was recorded of a session says that it is the first."""
+    return index.seq_first == 0 or index.kind_first == "session.started"
+
+
+def _differences(
+    timeline: Timeline, live: Sequence[Finding], told: Sequence[Told]
+) -> list[Difference]:
+    """The first difference of every session that has one."""
+    live_of: dict[str, list[Finding]] = {}
+    told_of: dict[str, dict[str, Told]] = {}
+    for finding in live:
+        live_of.setdefault(finding.session, []).append(finding)
+    for one in told:
+        told_of.setdefault(one.finding.session, {}).setdefault(one.finding.id, one)
+    found = []
+    for session in sorted({*live_of, *told_of}):
+        here = list(told_of.get(session, {}).values())
+        difference = _first_difference(timeline, session, live_of.get(session, []), here)
+        if difference is not None:
+            found.append(difference)
+    return found
+
+
+def _first_difference(
+    timeline: Timeline, session: str, live: Sequence[Finding], told: Sequence[Told]
+) -> Difference | None:
+    told_ids = {one.finding.id for one in told}
+    live_ids = {finding.id for finding in live}
+    for then, now in zip(live, told, strict=False):
+        if then.id == now.finding.id:
+            continue
+        if then.id not in told_ids:
+            return _missing(timeline, session, then)
+        return (
+            _other(session, now) if now.finding.id not in live_ids else _order(session, then, now)
+        )
+    if len(live) > len(told):
+        return _missing(timeline, session, live[len(told)])
+    if len(told) > len(live):
+        return _other(session, told[len(live)])
+    return None
+
+
+def _order(session: str, then: Finding, now: Told) -> Difference:
+    text = f"live told `{then.id}` at this place of the session; the replay tells it elsewhere"
+    return Difference(
+        kind="order", session=session, finding=now.finding, input=now.input_number, explanation=text
+    )
+
+
+def _missing(timeline: Timeline, session: str, finding: Finding) -> Difference:
+    position = finding.anchor.position
+    index = timeline.sessions[session]
+    is_there = position < len(index.trace)
+    text = (
+        f"live found `{finding.invariant or finding.type}` at event {position} "
+        f"({finding.anchor.id}); the replay does not"
+    )
+    if not is_there:
+        text += f", and has only {len(index.trace)} events of the session"
+    number = index.trace[position] if is_there else None
+    return Difference(
+        kind="missing", session=session, finding=finding, input=number, explanation=text
+    )
+
+
+def _other(session: str, told: Told) -> Difference:
+    finding = told.finding
+    text = (
+        f"the replay finds `{finding.invariant or finding.type}` at event "
+        f"{finding.anchor.position} ({finding.anchor.id}); live had not told of it when this "
+        "was recorded"
+    )
+    return Difference(
+        kind="other",
+        session=session,
+        finding=finding,
+        input=told.input_number,
+        explanation=text,
+    )
+
+
+def _place(difference: Difference) -> tuple[int, int, str]:
+    """Differences in the order of the recording; those that have no place in it by time."""
+    number = difference.input
+    anchor_ns = difference.finding.anchor.time_ns
+    return (number if number is not None else 2**63, anchor_ns, difference.session)

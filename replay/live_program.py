@@ -1,0 +1,149 @@
+"""Which invariants a recording is replayed with, and what of them cannot be judged again.
+
+With a folder named: those. Else the ones that the header embeds, as they were live; else the
+default packs. An invariant that was live and is not here with the same digest cannot be
+re-evaluated, and that is said of each: another digest is another meaning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from invariants.check import read_specs as read_texts
+from invariants.errors import ConfigError
+from invariants.program import PROGRAM_VERSION, Program, compile_program
+from invariants.spec import Spec
+from monitor.invariant_files import read_specs
+from replay.player import limits_of
+from replay.recording import EMBEDDED_BYTES_MAX, Header, RecordedFile, RecordedInvariant
+
+REPLAY_KEY: Final = b"replay"
+"""The key of `digest(...)` where the live one is not given: then digests are other ones."""
+
+_DIGEST_CALL: Final = re.compile(r"\bdigest\s*\(")
+
+
+@dataclass(frozen=True, slots=True)
+class Unevaluable:
+    """An invariant that was live and cannot be judged here as it was then; and why."""
+
+    invariant: str
+    digest: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveProgram:
+    """The program to replay with. `origin`: `given`, `recorded` or `packs`."""
+
+    program: Program
+    origin: str
+    unevaluable: tuple[Unevaluable, ...]
+
+
+def find_program(header: Header, given: Path | None, digest_key: bytes | None) -> LiveProgram:
+    """The program for a recording.
+
+    Raises
+    ------
+    ConfigError
+        The header embeds no invariants and none are given.
+    SpecError
+        Files that are faulty, or that this release cannot read any more.
+    """
+    specs, origin = _specs(header, given)
+    program = compile_program(
+        specs, limits=limits_of(header.settings), digest_key=digest_key or REPLAY_KEY
+    )
+    key_digest = name_key(digest_key) if digest_key is not None else ""
+    is_other_key = key_digest != header.key_digest
+    return LiveProgram(program, origin, tuple(_unevaluable(header, program, specs, is_other_key)))
+
+
+def name_key(key: bytes) -> str:
+    """A name for a key, to tell whether two are one; the key cannot be told from it."""
+    return hashlib.blake2b(b"interlock digest key", key=key[:64], digest_size=8).hexdigest()
+
+
+def embed(specs: Sequence[Spec], texts: Sequence[tuple[str, str]]) -> list[RecordedFile]:
+    """Invariant files as a header carries them; past `EMBEDDED_BYTES_MAX` by name alone."""
+    assert len(specs) == len(texts), "each file gives one spec"
+    left = EMBEDDED_BYTES_MAX
+    files = []
+    for name, text in texts:
+        size = len(text.encode())
+        files.append(RecordedFile(name, text if size <= left else None))
+        left -= size if size <= left else 0
+    return files
+
+
+def describe(program: Program) -> list[RecordedInvariant]:
+    """The invariants of a program as a header names them."""
+    return [
+        RecordedInvariant(compiled.spec.id, compiled.digest, compiled.file)
+        for compiled in program.invariants
+    ]
+
+
+def _specs(header: Header, given: Path | None) -> tuple[list[Spec], str]:
+    if given is not None:
+        return read_specs(given), "given"
+    if header.files:
+        absent = [file.name for file in header.files if file.text is None]
+        if absent:
+            raise ConfigError(
+                f"the recording had no room for `{absent[0]}`; name the files: `--invariants`"
+            )
+        texts = [(file.name, file.text) for file in header.files if file.text is not None]
+        return list(read_texts(texts)[0]), "recorded"
+    packs = default_packs()
+    if packs is None:
+        raise ConfigError("the recording carries no invariants; name some: `--invariants DIR`")
+    return read_specs(packs), "packs"
+
+
+def default_packs() -> Path | None:
+    """The folder of the packs that are on by default; None where none are installed."""
+    folder = Path(__file__).resolve().parents[1] / "invariants" / "packs"
+    return folder if any(folder.glob("*.yaml")) else None
+
+
+def _unevaluable(
+    header: Header, program: Program, specs: Sequence[Spec], is_other_key: bool
+) -> list[Unevaluable]:
+    here = {compiled.spec.id: compiled for compiled in program.invariants}
+    found = []
+    for live in header.invariants:
+        compiled = here.get(live.id)
+        if header.program_version not in (0, PROGRAM_VERSION):
+            reason = (
+                f"verdicts had version {header.program_version} then and have "
+                f"{PROGRAM_VERSION} in this release"
+            )
+        elif compiled is None:
+            reason = "it is not among the invariants of this replay"
+        elif compiled.digest != live.digest:
+            reason = f"it meant something else: digest {live.digest} then, {compiled.digest} here"
+        elif is_other_key and _uses_digest(
+            specs[compiled.file_index], compiled.automaton.tables.predicates
+        ):
+            reason = "it uses `digest(...)`, and its key is not given; name it: `--digest-key-file`"
+        else:
+            continue
+        found.append(Unevaluable(live.id, live.digest, reason))
+    return found
+
+
+def _uses_digest(spec: Spec, predicates: Sequence[str]) -> bool:
+    """Whether a value that findings are named by may depend on the key."""
+    return any(
+        _DIGEST_CALL.search(source.text)
+        for predicate in spec.predicates
+        if predicate.name in predicates
+        for source in (predicate.when, *(value for _, value in predicate.values))
+    )
