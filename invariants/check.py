@@ -11,6 +11,7 @@ Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for us
     E211  anchor or alias                    E212  character that hides text, or is none
     E213  name or id that cannot be one      E214  expression cut off by ` #`
     E215  faulty example                     E216  version
+    E217  file of a list
     E299  in the language, not in this version yet
     E301  something else was expected        E302  sign of another language
     E303  argument without name or `=`       E304  window or duration
@@ -39,6 +40,7 @@ from .errors import Fault, SpecError
 from .formula.ast import AggregateComparison, Atom
 from .lint import lint_formula
 from .load import read_spec
+from .load_lists import OpenList, no_list_files
 from .predicate import compile_predicate
 from .shape import did_you_mean
 from .spec import InvariantSpec, PredicateSpec, Spec
@@ -50,7 +52,9 @@ def check_specs(specs: Sequence[Spec]) -> list[Fault]:
     return _in_order([*faults, *_repeated_ids(specs), *_unused_predicates(specs, faults)])
 
 
-def read_specs(texts: Sequence[tuple[str, str]]) -> tuple[tuple[Spec, ...], list[Fault]]:
+def read_specs(
+    texts: Sequence[tuple[str, str]], open_list: OpenList = no_list_files
+) -> tuple[tuple[Spec, ...], list[Fault]]:
     """Specs and warnings of some files, each given as its name and its text.
 
     Raises
@@ -61,7 +65,7 @@ def read_specs(texts: Sequence[tuple[str, str]]) -> tuple[tuple[Spec, ...], list
     faults: list[Fault] = []
     specs: list[Spec] = []
     for file, text in texts:
-        reading = read_spec(text, file)
+        reading = read_spec(text, file, open_list)
         faults += reading.faults
         if reading.spec is None:
             continue

@@ -1,27 +1,26 @@
 """An invariant file's text into a `Spec`, with every fault of its shape at its place.
 
-Input: text and the name of its file (only for messages; nothing is opened here). Output: what
+Input: text and the name of its file (for messages; nothing is opened here, and lists from files
+come through `open_list`). Output: what
 its author wrote, with formulas parsed and CEL still as text. What the names in it mean is
 `check.py`'s concern. Codes E201 to E216 and E299; the table stands at the head of `check.py`.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
 from .errors import Fault, Place
 from .load_invariant import read_invariant
-from .shape import CEL_WORDS, Shape, sort_of
+from .load_lists import OpenList, no_list_files, read_lists
+from .shape import Shape, sort_of
 from .spec import InvariantSpec, PredicateSpec, Source, Spec
-from .yaml_faults import E_FLOW_MAP, E_SHAPE, E_VERSION
+from .yaml_faults import E_FLOW_MAP, E_VERSION
 from .yaml_text import YamlMap, YamlNode, YamlScalar, read_yaml
 
 VERSION: Final = 1
 _TOP_KEYS: Final = ("version", "lists", "sources", "predicates", "invariants")
-
-Scalar = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +41,15 @@ class Reading:
         return self.spec is not None and all(f.severity != "error" for f in self.faults)
 
 
-def load_spec(text: str, file: str) -> tuple[Spec | None, list[Fault]]:
+def load_spec(
+    text: str, file: str, open_list: OpenList = no_list_files
+) -> tuple[Spec | None, list[Fault]]:
     """The spec, or None where anything in the file is wrong; and all that is wrong or doubtful."""
-    reading = read_spec(text, file)
+    reading = read_spec(text, file, open_list)
     return (reading.spec if reading.is_whole else None), list(reading.faults)
 
 
-def read_spec(text: str, file: str) -> Reading:
+def read_spec(text: str, file: str, open_list: OpenList = no_list_files) -> Reading:
     """As `load_spec`, keeping what could be read of a faulty file so that it can be checked too."""
     root, faults = read_yaml(text, file)
     if root is None:
@@ -65,7 +66,7 @@ def read_spec(text: str, file: str) -> Reading:
     predicates, refused = _read_predicates(keys.get("predicates"), shape)
     spec = Spec(
         file=file,
-        lists=_read_lists(keys.get("lists"), shape),
+        lists=read_lists(keys.get("lists"), shape, open_list),
         predicates=predicates,
         invariants=_read_invariants(keys.get("invariants"), shape),
     )
@@ -89,36 +90,6 @@ def _check_version(node: YamlNode | None, top: YamlMap, shape: Shape) -> None:
     elif not isinstance(node, YamlScalar) or node.value is True or node.value != VERSION:
         message = f"`version` is {sort_of(node)}, and only {VERSION} is understood here"
         shape.add(node.place, E_VERSION, message, mend)
-
-
-def _read_lists(node: YamlNode | None, shape: Shape) -> dict[str, tuple[Scalar, ...]]:
-    lists: dict[str, tuple[Scalar, ...]] = {}
-    top = shape.map_of(node, "`lists`") if node is not None else None
-    for key, value in top.entries if top else ():
-        what = f"the list `{key.text}`"
-        if not shape.name_of(key, "the name of a list", also_reserved=CEL_WORDS):
-            continue
-        if isinstance(value, YamlMap):
-            shape.not_yet(value.place, "a list from a file", "write its items here")
-            continue
-        items = shape.items_of(value, what)
-        elements = [_read_element(item, what, shape) for item in items or ()]
-        lists[key.text] = tuple(element for element in elements if element is not None)
-    return lists
-
-
-def _read_element(node: YamlNode, what: str, shape: Shape) -> Scalar | None:
-    if not shape.has_value(node, f"an item of {what}"):
-        return None
-    if not isinstance(node, YamlScalar):
-        message = f"an item of {what} is a text, a number or a truth value"
-        shape.add(node.place, E_SHAPE, message, "write one such value")
-        return None
-    if isinstance(node.value, float) and not math.isfinite(node.value):
-        message = f"an item of {what} is not finite"
-        shape.add(node.place, E_SHAPE, message, "write a finite number, or put text in quotes")
-        return None
-    return node.value
 
 
 def _read_predicates(

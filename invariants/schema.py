@@ -106,11 +106,13 @@ def _named(description: str, values: Schema) -> Schema:
 
 
 def _list() -> Schema:
-    return {
+    values = {
         "type": "array",
         "minItems": 1,
         "items": {"type": ["string", "number", "boolean"], "minLength": 1},
     }
+    file = {"type": "string", "minLength": 1, "description": "One item a line, beside this file."}
+    return {"anyOf": [values, _closed({"file": file}, required=["file"])]}
 
 
 def _expression(description: str) -> Schema:

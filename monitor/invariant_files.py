@@ -1,6 +1,7 @@
 """The door to invariant files: a file or a folder on disk -> specifications, or every fault.
 
-Reads nothing but `*.yaml` and `*.yml` below the folder, in the order of their names.
+Reads `*.yaml` and `*.yml` below the folder, in the order of their names, and the lists' files that
+they name.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from invariants import check
 from invariants.errors import ConfigError, Fault, Place, SpecError
+from invariants.load_lists import ListFileError
 from invariants.spec import Spec
 
 FILE_BYTES_MAX = 1 << 20
@@ -45,7 +47,7 @@ def examine(location: Path) -> tuple[list[Spec], list[Fault]]:
             faults.append(fault)
     specs: Sequence[Spec] = ()
     try:
-        specs, warnings = check.read_specs(texts)
+        specs, warnings = check.read_specs(texts, _open_list)
         faults += warnings
     except SpecError as error:
         faults += error.faults
@@ -59,6 +61,22 @@ def read_specs(location: Path) -> list[Spec]:
     if errors:
         raise SpecError(errors)
     return specs
+
+
+def _open_list(invariant_file: str, written: str) -> str:
+    """A list's file, which lies in the invariant file's folder or below it."""
+    folder = Path(invariant_file).parent
+    path = folder / written
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ListFileError(
+            f"`{written}` lies outside the folder of this file", "put it beside this file"
+        )
+    text, fault = _read(path) if path.is_file() else ("", None)
+    if fault is not None:
+        raise ListFileError(f"`{written}`: {fault.message}", fault.mend or "mend the file")
+    if not path.is_file():
+        raise ListFileError(f"there is no file `{written}`", "names are relative to this file")
+    return text
 
 
 def _read(path: Path) -> tuple[str, Fault | None]:
