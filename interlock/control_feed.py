@@ -2,11 +2,7 @@
 
 A feed yields the records of the control topic in the order in which they are to be applied. A
 log directory has several writers (the monitor, operators), each with files of its own, and no
-order between them but time: of two records of one key the later `issued_at` holds, and equal
-times go to the more severe. Within one writer's files the order of writing holds even where its
-clock went back: a stop counts as no earlier than what its writer wrote before, and a release
-releases from what its writer wrote before. A release from the future is no release: it would
-outrank whatever stops its target until that time has come.
+order between them but time: see `LogOrder`, which the monitor reads them by as well.
 """
 
 from __future__ import annotations
@@ -21,16 +17,10 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from .control_record import HEARTBEAT_KEY, SEVERITY_ORDER, ControlRecord
-
-LINE_BYTES_MAX: Final = 64 * 1024
-"""A control record has some 200 bytes; what is longer is no control record."""
+from .control_record import RECORD_BYTES_MAX, ControlRecord, LogOrder, Order, Place
 
 CHUNK_BYTES: Final = 1024 * 1024
 FILES_MAX: Final = 10_000
-
-AHEAD_NS_MAX: Final = 15_000_000_000
-"""Chosen: as far as the clocks of the monitor and the agent may be apart by default."""
 
 
 class Entry(NamedTuple):
@@ -71,26 +61,6 @@ class _Line(msgspec.Struct, frozen=True):
     value: ControlRecord | None = None
 
 
-class _Order(NamedTuple):
-    """Which of two records of one key is the later one."""
-
-    issued_at: int
-    writer: str
-    reading: int
-    """How often the writer's file was begun anew: positions compare within one reading alone."""
-    number: int
-    offset: int
-    severity: int
-
-    def is_after(self, held: _Order) -> bool:
-        """Whether this record holds against `held`, which came of the same key before."""
-        if (self.writer, self.reading) == (held.writer, held.reading):
-            return (self.number, self.offset) >= (held.number, held.offset)
-        if self.issued_at != held.issued_at:
-            return self.issued_at > held.issued_at
-        return self.severity >= held.severity
-
-
 @dataclass(slots=True)
 class _File:
     """How far one file was read. `tail` is a line without an end yet."""
@@ -122,8 +92,7 @@ class LogControlFeed:
         self._poll_s = poll_s
         self._sleep = sleep
         self._files: dict[str, _File] = {}
-        self._held: dict[str, _Order] = {}
-        self._newest_of_writer: dict[str, int] = {}
+        self._order = LogOrder()
 
     def poll(self, timeout_s: float) -> Reading:
         deadline = time.monotonic() + timeout_s
@@ -140,7 +109,7 @@ class LogControlFeed:
         """Nothing is held open between polls."""
 
     def _read_new(self) -> Reading:
-        found: list[tuple[_Order, Entry]] = []
+        found: list[tuple[Order, Entry]] = []
         unreadable_count = 0
         is_at_end = True
         for name, size, identity in self._listed():
@@ -162,7 +131,7 @@ class LogControlFeed:
                 found.extend(entries or ())
         found.sort(key=lambda pair: pair[0])
         return Reading(
-            [entry for order, entry in found if self._is_later(entry.key, order)],
+            [entry for order, entry in found if self._order.is_later(entry.key, order)],
             is_at_end=is_at_end,
             unreadable_count=unreadable_count,
         )
@@ -213,7 +182,7 @@ class LogControlFeed:
 
     def _parsed(
         self, name: str, reading: int, offset: int, line: bytes
-    ) -> list[tuple[_Order, Entry]] | None:
+    ) -> list[tuple[Order, Entry]] | None:
         """One record with its order, none for a tombstone; None for what cannot be taken."""
         try:
             told = msgspec.json.decode(line, type=_Line)
@@ -223,22 +192,8 @@ class LogControlFeed:
         if record is None:
             return []
         writer, number = _writer_and_number(name)
-        newest = max(record.issued_at, self._newest_of_writer.get(writer, 0))
-        self._newest_of_writer[writer] = newest
-        issued_at = newest
-        if record.state == "active" and key != HEARTBEAT_KEY:
-            if record.issued_at > self._wall_ns() + AHEAD_NS_MAX:
-                return None
-            issued_at = record.issued_at
-        order = _Order(issued_at, writer, reading, number, offset, SEVERITY_ORDER[record.state])
-        return [(order, Entry(key, msgspec.json.encode(record)))]
-
-    def _is_later(self, key: str, order: _Order) -> bool:
-        held = self._held.get(key)
-        if held is not None and not order.is_after(held):
-            return False
-        self._held[key] = order
-        return True
+        order = self._order.of(key, record, Place(writer, reading, number, offset), self._wall_ns())
+        return None if order is None else [(order, Entry(key, msgspec.json.encode(record)))]
 
 
 def _cut_lines(known: _File, chunk: bytes) -> Iterator[tuple[int, bytes]]:
@@ -250,12 +205,12 @@ def _cut_lines(known: _File, chunk: bytes) -> Iterator[tuple[int, bytes]]:
         if known.is_skipping:
             known.is_skipping = False
             yield start, b""
-        elif len(line) > LINE_BYTES_MAX:
+        elif len(line) > RECORD_BYTES_MAX:
             yield start, b""
         elif line.strip():
             yield start, line
         start += len(line) + 1
-    if len(tail) > LINE_BYTES_MAX:
+    if len(tail) > RECORD_BYTES_MAX:
         # Its beginning is dropped, so that a line without an end cannot fill the memory.
         known.is_skipping, tail = True, b""
     known.tail = tail

@@ -7,7 +7,7 @@ order of the log. This module reads no file and no clock: the caller says what t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,13 @@ SEVERITY_ORDER: Final[Mapping[str, int]] = {"active": 0, "quarantined": 1, "kill
 TARGET_KINDS: Final = ("session", "principal", "agent", "tool", "global")
 HEARTBEAT_KEY: Final = "heartbeat"
 """The monitor's sign of life on the control topic: readers learn how old their view is."""
+
+
+RECORD_BYTES_MAX: Final = 64 * 1024
+"""A control record has some 200 bytes; what is longer is no control record."""
+
+AHEAD_NS_MAX: Final = 15_000_000_000
+"""Chosen: as far as the clocks of the monitor and the agent may be apart by default."""
 
 
 class ControlRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -100,3 +107,65 @@ def _is_expired(record: ControlRecord, now_ns: int) -> bool:
     if record.state == "killed" or record.expires_at is None:
         return False
     return now_ns >= record.expires_at
+
+
+class Place(NamedTuple):
+    """Where a record of a log directory stands: whose it is, and where among those of its writer.
+
+    `reading`: how often the writer's file was begun anew; positions compare within one alone.
+    """
+
+    writer: str
+    reading: int
+    number: int
+    offset: int
+
+
+class Order(NamedTuple):
+    """Which of two records of one key is the later one."""
+
+    issued_at: int
+    place: Place
+    severity: int
+
+    def is_after(self, held: Order) -> bool:
+        """Whether this record holds against `held`, which came of the same key before."""
+        if self.place[:2] == held.place[:2]:
+            return self.place[2:] >= held.place[2:]
+        if self.issued_at != held.issued_at:
+            return self.issued_at > held.issued_at
+        return self.severity >= held.severity
+
+
+class LogOrder:
+    """The order of records that several writers put down without one: by time, as far as it goes.
+
+    Of two records of one key the later `issued_at` holds, and equal times go to the more severe.
+    Within one writer's files the order of writing holds even where its clock went back: a stop
+    counts as no earlier than what its writer wrote before, and a release releases from what its
+    writer wrote before. A release from the future is no release: it would outrank whatever stops
+    its target until that time has come.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, Order] = {}
+        self._newest_of_writer: dict[str, int] = {}
+
+    def of(self, key: str, record: ControlRecord, place: Place, now_ns: int) -> Order | None:
+        """Its order; None for a release from the future. Asked in the order of each writer."""
+        newest = max(record.issued_at, self._newest_of_writer.get(place.writer, 0))
+        self._newest_of_writer[place.writer] = newest
+        issued_at = newest
+        if record.state == "active" and key != HEARTBEAT_KEY:
+            if record.issued_at > now_ns + AHEAD_NS_MAX:
+                return None
+            issued_at = record.issued_at
+        return Order(issued_at, place, SEVERITY_ORDER[record.state])
+
+    def is_later(self, key: str, order: Order) -> bool:
+        """Whether it holds against what held before; then it is what holds."""
+        held = self._held.get(key)
+        if held is not None and not order.is_after(held):
+            return False
+        self._held[key] = order
+        return True

@@ -13,7 +13,8 @@ from monitor.settings import Settings
 from monitor.sources.address import FileAddress, KafkaAddress, LogDirAddress, SourceAddress
 from monitor.sources.base import ControlReader, Publisher, Source, Stream
 from monitor.sources.files import FileSource
-from monitor.sources.logdir import LogDirControlReader, LogDirSource
+from monitor.sources.log_control import LogDirControlReader
+from monitor.sources.logdir import LogDirSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def open_surroundings(
             return Surroundings(
                 source,
                 LogDirPublisher(directory, writer),
-                LogDirControlReader(directory),
+                LogDirControlReader(directory, now_ns=clock.now_ns),
                 lambda stream: "",
                 settings.trust_ts,
                 is_finished_file=False,

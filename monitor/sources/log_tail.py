@@ -49,6 +49,8 @@ class Followed:
     is_torn_told: bool = False
     is_closed_to_us: bool = False
     lines_count: int = 0
+    readings_count: int = 0
+    """How often it was begun anew, since it became shorter or another one."""
 
     @property
     def is_at_end(self) -> bool:
@@ -215,6 +217,7 @@ class LogTail:
         followed.cursor.restart()
         followed.checked_ns = -1
         followed.first_size = 0
+        followed.readings_count += 1
         told = f"{detail}; it was read up to byte {was} and is read from its start"
         notices.append(Notice(kind, followed.stream, was, 0, told))
 

@@ -15,15 +15,13 @@ import stat
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from invariants.errors import ConfigError
 from invariants.event import Origin
 
 from ..topics import APPROVALS, CONTROL, ENFORCEMENT, READ_TOGETHER
-from .base import ControlEntry, Frontier, Notice, Poll, Record, Stream
+from .base import Frontier, Poll, Record, Stream
 from .log_layout import from_line
 from .log_lines import Line
 from .log_tail import FILES_MAX, Followed, LogTail
@@ -38,7 +36,7 @@ what was written before the first look."""
 LOOKS_MAX: Final = 16
 """Looks in a row without a pause while a long line or an unfinished file is being passed."""
 
-CONTROL_LINES_MAX: Final = 10_000
+
 OTHERS_CAN_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -67,7 +65,7 @@ class LogDirSource:
         sleep: Callable[[float], object] = time.sleep,
         files_max: int = FILES_MAX,
     ) -> None:
-        path = _checked(directory)
+        path = checked_directory(directory)
         self.warnings = boundary_warnings(path)
         self._now_ns = now_ns
         self._sleep = sleep
@@ -148,56 +146,6 @@ class LogDirSource:
         )
 
 
-class LogDirControlReader:
-    """The control topic of a log directory, read whole, as `ControlReader` says.
-
-    There is no order between writers here: the records that one call brings are put in the order
-    of their `issued_at`, ties by writer and place. `notices` collects what was not as it should be.
-    """
-
-    def __init__(
-        self,
-        directory: Path | str,
-        topic: str = CONTROL,
-        *,
-        sleep: Callable[[float], object] = time.sleep,
-    ) -> None:
-        self._tail = LogTail(_checked(directory), (topic,))
-        self._sleep = sleep
-        self.notices: list[Notice] = []
-
-    def read_to_end(self, timeout_s: float) -> list[ControlEntry]:
-        """All whole lines there are now (what is on the disk is read, however long it takes)."""
-        return self._take()
-
-    def poll(self, timeout_s: float) -> list[ControlEntry]:
-        left_s = timeout_s
-        while True:
-            entries = self._take()
-            if entries or left_s <= 0:
-                return entries
-            pause_s = min(INTERVAL_S, left_s)
-            self._sleep(pause_s)
-            left_s -= pause_s
-
-    def close(self) -> None:
-        """Nothing is held open between two polls."""
-
-    def _take(self) -> list[ControlEntry]:
-        _, notices = self._tail.find()
-        self._tail.place({})
-        found: list[tuple[Stream, Line]] = []
-        while True:
-            lines, more = self._tail.read(CONTROL_LINES_MAX)
-            notices += more
-            found += lines
-            if not lines and not more and not self._tail.is_moving:
-                break
-        self.notices = (self.notices + notices)[-FILES_MAX:]
-        entries = [_entry(stream, line) for stream, line in found]
-        return [(key, value) for _, key, value in sorted(entries, key=lambda entry: entry[0])]
-
-
 def boundary_warnings(directory: Path) -> tuple[str, ...]:
     """Which topics that agents must not write can be written by others than their owner."""
     told = []
@@ -221,7 +169,7 @@ def boundary_warnings(directory: Path) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _checked(directory: Path | str) -> Path:
+def checked_directory(directory: Path | str) -> Path:
     path = Path(directory)
     if not path.is_dir():
         raise ConfigError(f"`{path}` is no directory; make it first, or mend the `log:` address")
@@ -232,17 +180,3 @@ def _record(stream: Stream, line: Line, arrival_ns: int, not_before_ns: int) -> 
     key, value, headers = from_line(stream.topic, line.value)
     origin = Origin(stream.topic, stream.partition, line.offset)
     return Record(origin, key, value, headers, arrival_ns, not_before_ns)
-
-
-class _Issued(msgspec.Struct):
-    issued_at: int = 0
-
-
-def _entry(stream: Stream, line: Line) -> tuple[Any, str, bytes | None]:
-    key, value, _ = from_line(stream.topic, line.value)
-    try:
-        issued_at = msgspec.json.decode(value, type=_Issued).issued_at
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        issued_at = 0
-    place = (issued_at, stream.partition, line.offset)
-    return place, (key or b"").decode("utf-8", "replace"), value or None

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from interlock.control_feed import LINE_BYTES_MAX, LogControlFeed, Reading
-from interlock.control_record import ControlRecord, ControlState, ControlView
+from interlock.control_feed import LogControlFeed, Reading
+from interlock.control_record import RECORD_BYTES_MAX, ControlRecord, ControlState, ControlView
 
 
 def line(key: str, state: ControlState, issued_at: int, **fields: object) -> bytes:
@@ -173,7 +173,7 @@ def test_garbage_is_counted_and_stepped_over(tmp_path: Path) -> None:
 def test_a_line_without_end_fills_no_memory(tmp_path: Path) -> None:
     """Past the limit its beginning is dropped, and the next line is read again."""
     feed = feed_of(tmp_path)
-    append(tmp_path / "m-0.jsonl", b"x" * (LINE_BYTES_MAX + 1))
+    append(tmp_path / "m-0.jsonl", b"x" * (RECORD_BYTES_MAX + 1))
     feed.poll(0)
     held = feed._files["m-0.jsonl"].tail
     assert len(held) == 0

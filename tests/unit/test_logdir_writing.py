@@ -10,8 +10,9 @@ import pytest
 
 from monitor.publish.logdir import LogDirPublisher, remove_expired
 from monitor.sources.base import Notice, Record, Stream
+from monitor.sources.log_control import LogDirControlReader
 from monitor.sources.log_layout import from_line, parse_file_name, to_line
-from monitor.sources.logdir import LogDirControlReader, LogDirSource
+from monitor.sources.logdir import LogDirSource
 from monitor.topics import APPROVALS, CONTROL, DEAD_LETTERS, EVENTS, TopicPolicy
 
 START_NS = 1_700_000_000_000_000_000
@@ -192,7 +193,8 @@ class TestControl:
         assert reader.poll(0) == []
         publisher = LogDirPublisher(tmp_path, "c")
         publisher.publish(CONTROL, "global", b"")
-        assert reader.poll(0) == [("global", None)]
+        publisher.publish(CONTROL, "session:5", b'{"state":"killed","issued_at":5}')
+        assert [key for key, _ in reader.poll(0)] == ["session:5"]
         publisher.close()
         reader.close()
 
@@ -200,13 +202,14 @@ class TestControl:
         """Reading to the end means to the end, rotated files and long lines included."""
         publisher = LogDirPublisher(tmp_path, "w", file_bytes_max=100_000)
         for number in range(3_000):
-            publisher.publish(CONTROL, f"k{number}", b'{"issued_at":%d}' % number)
-        publisher.publish(CONTROL, "last", b'{"issued_at":9000,"x":"%s"}' % (b"x" * 2_000_000))
-        publisher.publish(CONTROL, "very last", b'{"issued_at":9001}')
+            publisher.publish(CONTROL, f"k{number}", b'{"state":"killed","issued_at":%d}' % number)
+        long = b'{"state":"killed","issued_at":9000,"x":"%s"}' % (b"x" * 2_000_000)
+        publisher.publish(CONTROL, "too long", long)
+        publisher.publish(CONTROL, "last", b'{"state":"killed","issued_at":9001}')
         publisher.close()
         found = LogDirControlReader(tmp_path).read_to_end(1)
-        assert len(found) == 3_002
-        assert found[-1] == ("very last", b'{"issued_at":9001}')
+        assert len(found) == 3_001
+        assert found[-1] == ("last", b'{"state":"killed","issued_at":9001}')
 
 
 class TestLayout:
