@@ -24,7 +24,7 @@ from monitor.finding import Finding, Severity
 from monitor.finding_make import engine_finding, verdict_finding
 from monitor.order import Header, Noticed, admit
 
-Seen = dict[bytes, bytes]
+Seen = OrderedDict[bytes, bytes]
 """Digest of an event's id -> digest of its content."""
 
 
@@ -248,7 +248,7 @@ class Engine:
     def _remember(self, scope: _Scope, id_digest: bytes, digest: bytes) -> None:
         """Past `ids_max` the oldest id is forgotten: its repeat then counts as a new event."""
         if len(scope.seen) >= self.settings.ids_max:
-            del scope.seen[next(iter(scope.seen))]
+            scope.seen.popitem(last=False)
         scope.seen[id_digest] = digest
         scope.seen_added.append((id_digest, digest))
 
@@ -352,7 +352,7 @@ class Engine:
     def _restore(self, loaded: LoadedScope) -> _Scope:
         if loaded.header is None:
             initial = self.program.initial
-            return _Scope(Header(), initial, {}, stored=initial)
+            return _Scope(Header(), initial, OrderedDict(), stored=initial)
         header = msgspec.msgpack.decode(loaded.header, type=Header)
         states = {}
         for compiled in self.program.invariants:
@@ -360,7 +360,7 @@ class Engine:
             if data is not None:
                 states[compiled.digest] = decode_state(compiled.automaton, data)
         progress = self.program.with_states(header.position, states)
-        return _Scope(header, progress, dict(loaded.seen), stored=progress)
+        return _Scope(header, progress, OrderedDict(loaded.seen), stored=progress)
 
     def _change(self, name: str, scope: _Scope) -> ScopeChange:
         """Only states that are other objects than those stored are encoded again."""
