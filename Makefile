@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check format kafka kafka-stop laws bench compiled clean
+.PHONY: demo test check format kafka kafka-stop laws simulation bench compiled clean
 
 demo: $(STAMP)
 	$(BIN)/python -m fixtures.demo
@@ -32,6 +32,11 @@ kafka-stop: $(STAMP)
 # The long runs. Their last results stand in docs/.
 laws: $(STAMP)
 	INTERLOCK_LAWS_CASES=100000 $(BIN)/python -m pytest -q -s tests/laws --timeout 36000
+
+# The whole monitor on one thread, with faults drawn from seeds; docs/simulation.md.
+SEEDS ?= 2000
+simulation: $(STAMP)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 bench: $(STAMP)
 	$(BIN)/interlock bench engine

@@ -1,0 +1,296 @@
+"""What must hold of a run, judged by a plain engine without store, crash, merge or batch.
+
+In a *strict* world the order of records is known from the logs alone, so nothing of what the
+monitor did is believed. In a *loose* one (brokers whose clocks differ, clocks that jump far,
+sessions closed for idleness) order and ticks are the monitor's to choose: there the engine is
+given what the ledger saw committed, and the ledger holds it against the logs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from interlock.control_record import HEARTBEAT_KEY, ControlRecord, ControlView
+from invariants.event import Event, Origin
+from invariants.program import Program
+from invariants.state import encode_state
+from monitor.actions.control import STATES
+from monitor.decode.native import decode_event
+from monitor.engine import Engine, EngineSettings
+from monitor.finding import Finding
+from monitor.order import Noticed
+from monitor.provenance import Provenance
+from monitor.respond import Action, ResponsePolicy, plan
+from monitor.topics import CONTROL, DEAD_LETTERS, FINDINGS
+from tests.simulation.ledger import Ledger, Refused, Stepped, Ticked, WrongError
+from tests.simulation.outside import TEAM, Outside, Told
+from tests.simulation.rooms import POISON, SimulatedStore
+
+SEVERITY: Final = {"active": 0, "quarantined": 1, "killed": 2}
+GAP: Final = re.compile(r"seq (\d+) to (\d+)")
+REFUSALS: Final = ("provenance", "unevaluable")
+
+
+@dataclass(slots=True)
+class Expected:
+    """What an undisturbed run comes to."""
+
+    findings: list[Finding] = field(default_factory=list)
+    rejected: set[str] = field(default_factory=set)
+    """Origins of the records that are no event."""
+    seen: dict[str, set[int]] = field(default_factory=dict)
+    """Numbers that came, per session; forged events and those that were not judged are none."""
+    headers: dict[str, bytes] = field(default_factory=dict)
+    states: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    events_count: int = 0
+
+    def by_session(self) -> dict[str, list[Finding]]:
+        return by_session(self.findings)
+
+
+def by_session(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    """Each finding where it came first, in order, per session."""
+    sessions: dict[str, dict[str, Finding]] = {}
+    for finding in findings:
+        if finding.type in REFUSALS:  # The loop words them, and the words are not ours to test.
+            finding = msgspec.structs.replace(finding, detail="")
+        sessions.setdefault(finding.session, {}).setdefault(finding.id, finding)
+    return {session: list(found.values()) for session, found in sessions.items()}
+
+
+def expect_from_logs(
+    outside: Outside, program: Program, settings: EngineSettings, end_ns: int
+) -> Expected:
+    """A plain run over everything that is in the logs, in order of arrival."""
+    expected, engine = Expected(), Engine(program, settings)
+    provenance = Provenance()
+    for partition in outside.partitions:
+        for origin, value, arrival_ns in _arrivals(outside, partition):
+            principal = "team-a" if origin.topic == TEAM else ""
+            event = decode_event(value, origin, arrival_ns=arrival_ns, principal=principal)
+            if not isinstance(event, Event):
+                expected.rejected.add(str(origin))
+            elif not provenance.may_assert(origin.topic, event.kind):
+                expected.findings += engine.refuse(event, Noticed("provenance", ""), partition)
+            elif event.record.tool == POISON:
+                expected.findings += engine.refuse(event, Noticed("unevaluable", ""), partition)
+            else:
+                _step(expected, engine, event, partition)
+    expected.findings += engine.tick(end_ns)
+    return _with_states(expected, engine)
+
+
+def expect_from_ledger(ledger: Ledger, program: Program, settings: EngineSettings) -> Expected:
+    """A plain run over what one monitor took in, ticks and order as it chose them."""
+    expected, engine = Expected(), Engine(program, settings)
+    for batch in ledger.batches:
+        expected.rejected |= {str(rejected.origin) for rejected in batch.rejected}
+        for given in batch.given:
+            match given:
+                case Stepped(event, group):
+                    _step(expected, engine, event, group)
+                case Refused(event, noticed, group):
+                    expected.findings += engine.refuse(event, noticed, group)
+                case Ticked(time_ns, groups):
+                    expected.findings += engine.tick(time_ns, groups)
+    return _with_states(expected, engine)
+
+
+def _step(expected: Expected, engine: Engine, event: Event, group: str) -> None:
+    expected.findings += engine.step(event, group)
+    expected.events_count += 1
+    if event.seq is not None:
+        expected.seen.setdefault(event.session, set()).add(event.seq)
+
+
+def _arrivals(outside: Outside, partition: str) -> Iterator[tuple[Origin, bytes, int]]:
+    """Records of a partition in order of arrival, but for those that retention took unread."""
+    found = [
+        (entry.arrival_ns, stream, entry)
+        for stream, log in outside.logs.items()
+        if stream.partition == partition
+        for entry in log.entries
+        if entry.offset not in outside.skipped[stream]
+    ]
+    for arrival_ns, stream, entry in sorted(found, key=lambda one: one[0]):
+        yield Origin(stream.topic, partition, entry.offset), entry.value, arrival_ns
+
+
+def _with_states(expected: Expected, engine: Engine) -> Expected:
+    changes, _ = engine.take_changes()
+    for change in changes:
+        expected.headers[change.scope] = change.header
+        expected.states[change.scope] = dict(change.states)
+    return expected
+
+
+def judge_findings(outside: Outside, expected: Expected) -> None:
+    """(1) Each finding at least once, none other, in order in each session, repeats the same."""
+    told = [msgspec.json.decode(one.value, type=Finding) for one in outside.told[FINDINGS]]
+    found, wanted = by_session(told), expected.by_session()
+    ids = {f.id for of in found.values() for f in of}
+    wanted_ids = {f.id for of in wanted.values() for f in of}
+    if wanted_ids - ids:
+        raise WrongError(f"missing: {_show(wanted, wanted_ids - ids)}")
+    if ids - wanted_ids:
+        raise WrongError(f"other: {_show(found, ids - wanted_ids)}")
+    for session, of in wanted.items():
+        if [f.id for f in found[session]] != [f.id for f in of]:
+            raise WrongError(f"another order in `{session}`")
+        for one, other in zip(found[session], of, strict=True):
+            if one != other:
+                raise WrongError(f"another content: {one}\nexpected: {other}")
+    first: dict[str, bytes] = {}
+    for finding, record in zip(told, outside.told[FINDINGS], strict=True):
+        if first.setdefault(finding.id, record.value) != record.value:
+            raise WrongError(f"told twice in two ways: {record.value!r}, {first[finding.id]!r}")
+
+
+def _show(sessions: dict[str, list[Finding]], ids: set[str]) -> str:
+    shown = [f for of in sessions.values() for f in of if f.id in ids]
+    return "; ".join(f"{f.type} {f.invariant} at {f.anchor.id} of {f.session}" for f in shown[:5])
+
+
+def judge_gaps(outside: Outside, expected: Expected) -> None:
+    """(7) Every number that never came, below one that came, stands in a finding."""
+    told: dict[str, set[int]] = {}
+    for one in outside.told[FINDINGS]:
+        finding = msgspec.json.decode(one.value, type=Finding)
+        match = GAP.search(finding.detail) if finding.type == "gap" else None
+        if match is not None:
+            first, last = int(match[1]), int(match[2])
+            told.setdefault(finding.session, set()).update(range(first, last + 1))
+    for session, seen in expected.seen.items():
+        lost = set(range(max(seen))) - seen - told.get(session, set())
+        if lost:
+            raise WrongError(f"`{session}`: {sorted(lost)} never came, and nobody says so")
+
+
+def judge_stops(
+    outside: Outside,
+    expected: Expected,
+    policy: ResponsePolicy,
+    held: frozenset[str],
+    superseded: frozenset[str],
+) -> int:
+    """(2) Each stop is on the control topic or stood already; nobody else is stopped.
+
+    `held` and `superseded` are actions that the store says were not written, and why; for the
+    second there must be a record that makes it so.
+    """
+    planned = {a.id: a for f in expected.findings for a in plan(f, policy) if a.is_enforcing}
+    wanted = [a for a in planned.values() if a.state == "planned"]
+    written = [
+        (told, msgspec.json.decode(told.value, type=ControlRecord))
+        for told in outside.told[CONTROL]
+        if told.key != HEARTBEAT_KEY
+    ]
+    known = {(a.target, a.incident, STATES[a.kind]) for a in wanted}
+    for told, record in written:
+        if told.node != "operator" and (told.key, record.incident, record.state) not in known:
+            raise WrongError(f"`{told.key}` was stopped ({record.state}) and nothing asked for it")
+    for action in wanted:
+        if action.id not in held and not _is_stopped(action, written, superseded):
+            raise WrongError(f"{action.kind} of `{action.target}` was never delivered")
+    _judge_repeats([told.key for told, _ in written], [record for _, record in written])
+    _judge_standing(outside, [a for a in wanted if a.id not in held])
+    return len(wanted)
+
+
+def _is_stopped(
+    action: Action, written: list[tuple[Told, ControlRecord]], superseded: frozenset[str]
+) -> bool:
+    records = [record for told, record in written if told.key == action.target]
+    if any(record.incident == action.incident for record in records):
+        return True
+    least = SEVERITY[STATES[action.kind]]
+    return action.id in superseded and any(SEVERITY[r.state] >= least for r in records)
+
+
+def _judge_repeats(keys: list[str], records: list[ControlRecord]) -> None:
+    """A stop that came twice leaves everybody as one that came once, where nobody released."""
+    released = {key for key, record in zip(keys, records, strict=True) if record.state == "active"}
+    whole, once = ControlView(), ControlView()
+    met: set[tuple[str, str, str]] = set()
+    for key, record in zip(keys, records, strict=True):
+        value = msgspec.json.encode(record)
+        whole.apply(key, value)
+        if (key, record.incident, record.state) not in met:
+            met.add((key, record.incident, record.state))
+            once.apply(key, value)
+    for key, record in whole.records().items():
+        if key not in released and once.records()[key].state != record.state:
+            raise WrongError(f"`{key}` is {record.state} by a repeat alone")
+
+
+def _judge_standing(outside: Outside, wanted: list[Action]) -> None:
+    """Whoever had to be stopped is, unless an operator had the last word about it."""
+    view = ControlView()
+    by_operator = set()
+    for told in outside.told[CONTROL]:
+        view.apply(told.key, told.value)
+        if told.node == "operator":
+            by_operator.add(told.key)
+    for action in wanted:
+        standing = view.records().get(action.target)
+        is_met = standing and SEVERITY[standing.state] >= SEVERITY[STATES[action.kind]]
+        if action.target not in by_operator and not is_met:
+            raise WrongError(f"`{action.target}` is {standing} and had to be {action.kind}ed")
+
+
+def judge_alerts(
+    outside: Outside, expected: Expected, policy: ResponsePolicy, given_up: frozenset[str]
+) -> int:
+    """Each alert was taken by the webhook's receiver at least once, unless it was given up."""
+    wanted = {a.id for f in expected.findings for a in plan(f, policy) if a.target == "webhook"}
+    if missing := wanted - outside.posts.keys() - given_up:
+        raise WrongError(f"never posted: {sorted(missing)}")
+    return len(wanted)
+
+
+def judge_dead_letters(outside: Outside, expected: Expected) -> None:
+    """(4) Every record that is no event is a dead letter, and nothing else is."""
+    told = {one.key for one in outside.told[DEAD_LETTERS]}
+    # Told before a crash, and gone by retention when it was to be read again.
+    gone = {f"{stream}@{offset}" for stream, of in outside.skipped.items() for offset in of}
+    if expected.rejected - told or told - expected.rejected - gone:
+        raise WrongError(f"dead letters: {told ^ expected.rejected}")
+
+
+def judge_states(
+    store: SimulatedStore, program: Program, expected: Expected, scopes: Iterable[str]
+) -> None:
+    """(5) The store holds what an undisturbed run would hold."""
+    initial = {
+        compiled.digest: encode_state(compiled.automaton, state)
+        for compiled, state in zip(program.invariants, program.initial.states, strict=True)
+    }
+    for scope in scopes:
+        stored = store.load_scope(scope)
+        if stored.header != expected.headers[scope]:
+            raise WrongError(f"header of `{scope}`: {stored.header!r}, {expected.headers[scope]!r}")
+        for digest, nothing in initial.items():
+            one = stored.states.get(digest, nothing)
+            other = expected.states[scope].get(digest, nothing)
+            if _in_any_order(one) != _in_any_order(other):
+                raise WrongError(f"state of {digest} in `{scope}`: {one!r}, expected {other!r}")
+
+
+def _in_any_order(state: bytes) -> object:
+    """A state's bytes with its maps in one order: a map that was read back has another."""
+    return _sorted(msgspec.msgpack.decode(state))
+
+
+def _sorted(value: object) -> object:
+    if not isinstance(value, list):
+        return value
+    parts = [_sorted(part) for part in value]
+    is_map = len(parts) > 1 and all(
+        isinstance(part, list) and len(part) == 2 and isinstance(part[0], list) for part in parts
+    )
+    return sorted(parts, key=repr) if is_map else parts

@@ -1,0 +1,189 @@
+"""Bugs that are planted into the monitor, to see that the oracle can fail.
+
+Each is a context manager; what it takes away is what some line of the monitor is there for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final
+from unittest.mock import patch
+
+from monitor.actions.dispatch import Dispatcher
+from monitor.engine import Engine, ScopeChange
+from monitor.loop import Loop
+from monitor.merge import Merger
+from monitor.sources.base import Stream
+from monitor.store import Store
+from monitor.store_records import ActionMark, Change, Committed, OutboxFinding
+
+Plant = Callable[[], AbstractContextManager[None]]
+
+
+@contextmanager
+def offsets_before_the_transaction() -> Iterator[None]:
+    """The group is told positions that a crash can take back."""
+    real = Loop._finish
+
+    def finish(self: Loop, batch: Any) -> None:
+        self._source.commit(self._merger.positions())
+        real(self, batch)
+
+    with patch.object(Loop, "_finish", finish):
+        yield
+
+
+@contextmanager
+def positions_before_the_transaction() -> Iterator[None]:
+    """Positions become durable on their own, before the states that include them."""
+    real = Store.commit
+
+    def commit(self: Store, change: Change) -> Committed:
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, NULL)",
+                [(s.topic, s.partition, p.next_offset) for s, p in change.positions.items()],
+            )
+        return real(self, change)
+
+    with patch.object(Store, "commit", commit):
+        yield
+
+
+@contextmanager
+def outbox_dropped_after_a_failure() -> Iterator[None]:
+    """What could not be published counts as published."""
+    with patch.object(Store, "mark_unpublished", Store.mark_published):
+        yield
+
+
+@contextmanager
+def marked_before_published() -> Iterator[None]:
+    """Findings leave the outbox when they are read from it."""
+    real = Store.pending_findings
+
+    def pending(self: Store, limit: int) -> list[OutboxFinding]:
+        found = real(self, limit)
+        self.mark_published([finding.id for finding in found])
+        return found
+
+    with patch.object(Store, "pending_findings", pending):
+        yield
+
+
+@contextmanager
+def repeats_forgotten() -> Iterator[None]:
+    """The ids that were seen are not stored: a repeat after a restart is a new event."""
+    real = Engine._change
+
+    def change(self: Engine, name: str, scope: Any) -> ScopeChange:
+        scope.seen_added = []
+        return real(self, name, scope)
+
+    with patch.object(Engine, "_change", change):
+        yield
+
+
+@contextmanager
+def stops_marked_before_done() -> Iterator[None]:
+    """An action is marked before it is carried out: a crash in between loses it."""
+    real = Dispatcher._attempt
+
+    def attempt(self: Dispatcher, stored: Any) -> Any:
+        if stored.action.is_enforcing:
+            self._store.mark_action(ActionMark(stored.action.id, "done"))
+        return real(self, stored)
+
+    with patch.object(Dispatcher, "_attempt", attempt):
+        yield
+
+
+@contextmanager
+def streams_not_waited_for() -> Iterator[None]:
+    """A record is given on while another stream may still bring an earlier one."""
+
+    def reached(self: Any) -> int:
+        return 2**63
+
+    with patch("monitor.merge._Waiting.reached_ns", reached):
+        yield
+
+
+@contextmanager
+def ticks_over_what_waits() -> Iterator[None]:
+    """Time goes on although records that arrived before it were not judged yet."""
+    with patch.object(Merger, "reached_ns", lambda self, name, now_ns: now_ns):
+        yield
+
+
+@contextmanager
+def lost_partitions_kept() -> Iterator[None]:
+    """What was read of a partition and not judged is kept over a rebalance, and read again."""
+    with patch.object(Merger, "forget", lambda self, stream: None):
+        yield
+
+
+@contextmanager
+def letters_forgotten_before_published() -> Iterator[None]:
+    """Dead letters leave the outbox when they are read from it."""
+    real = Store.pending_letters
+
+    def pending(self: Store, limit: int) -> list[Any]:
+        found = real(self, limit)
+        self.forget_letters([number for number, _ in found])
+        return found
+
+    with patch.object(Store, "pending_letters", pending):
+        yield
+
+
+@contextmanager
+def unplaced_streams_at_0() -> Iterator[None]:
+    """The position of a stream that was not placed yet is stored as 0 (a bug that was there)."""
+    real = Merger.positions
+
+    def positions(self: Merger) -> Mapping[Stream, int]:
+        known = real(self)
+        for group in self._groups.values():
+            for stream, waiting in group.streams.items():
+                if waiting.frontier is not None and waiting.frontier.next_offset is None:
+                    known.setdefault(stream, 0)
+        return known
+
+    with patch.object(Merger, "positions", positions):
+        yield
+
+
+@contextmanager
+def only_a_clock_decides_retries() -> Iterator[None]:
+    """A wall clock that goes back puts stops off by as much (a bug that was there)."""
+    with patch("monitor.store.STOP_LONGEST_NS", 2**60), patch("monitor.store.LONGEST_NS", 2**60):
+        yield
+
+
+@contextmanager
+def gaps_swallowed() -> Iterator[None]:
+    """Numbers that did not come are not told."""
+    with patch("monitor.order._follow_seq", lambda header, seq, noticed: (seq or 0, ())):
+        yield
+
+
+PLANTS: Final[dict[str, Plant]] = {
+    plant.__name__: plant
+    for plant in (
+        offsets_before_the_transaction,
+        positions_before_the_transaction,
+        outbox_dropped_after_a_failure,
+        marked_before_published,
+        repeats_forgotten,
+        stops_marked_before_done,
+        streams_not_waited_for,
+        ticks_over_what_waits,
+        lost_partitions_kept,
+        letters_forgotten_before_published,
+        unplaced_streams_at_0,
+        only_a_clock_decides_retries,
+        gaps_swallowed,
+    )
+}

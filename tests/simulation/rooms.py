@@ -1,0 +1,162 @@
+"""The monitor's own parts, each with a witness or a fault in front: store, engine, merger.
+
+Subclasses and one proxy; what they do is what the real ones do, or a crash.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from invariants.event import Event, Input
+from invariants.program import Program
+from monitor.clock import Clock
+from monitor.engine import Engine, EngineSettings, LoadedScope
+from monitor.finding import Finding
+from monitor.merge import Item, Merger
+from monitor.order import Noticed
+from monitor.store import Store
+from monitor.store_records import Change, Committed
+from tests.simulation.faults import Crash, Faults
+from tests.simulation.ledger import Ledger, Refused, Stepped, Ticked
+
+POISON: Final = "poison"
+"""A tool at whose events the simulated engine fails, as a fault of its own would make it."""
+
+
+class FaultyConnection:
+    """An SQLite connection at which the process may die, or the disk be full."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, faults: Faults, after_commit: Callable[[], None]
+    ) -> None:
+        self._connection = connection
+        self._faults = faults
+        self._after_commit = after_commit
+        self.is_dead = False
+        connection.execute("PRAGMA synchronous = OFF")  # No power is really cut here.
+
+    def execute(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+        self._before(query)
+        cursor = self._connection.execute(query, values)
+        if query == "COMMIT":
+            self._after_commit()
+            self._faults.crash_on("crash after COMMIT")
+        return cursor
+
+    def executemany(self, query: str, rows: Any) -> sqlite3.Cursor:
+        self._before(query)
+        return self._connection.executemany(query, rows)
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.in_transaction
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def copy_to(self, path: Path) -> None:
+        """The database as it is now, for a power cut to come."""
+        path.unlink(missing_ok=True)
+        target = sqlite3.connect(path)
+        self._connection.backup(target)
+        target.close()
+
+    def _before(self, query: str) -> None:
+        if self.is_dead:
+            raise Crash("dead already")
+        faults = self._faults
+        if query == "COMMIT":
+            faults.crash_on("crash before COMMIT")
+            if faults.strikes("COMMIT fails"):
+                raise sqlite3.OperationalError("disk I/O error")
+        elif query.startswith("BEGIN"):
+            if faults.strikes("database locked"):
+                raise sqlite3.OperationalError("database is locked")
+        elif self.in_transaction and query != "ROLLBACK":
+            faults.crash_on("crash inside a transaction")
+            if faults.strikes("disk full"):
+                raise sqlite3.OperationalError("database or disk is full")
+
+
+class SimulatedStore(Store):
+    """The store on a faulty connection; what it commits is told to the ledger."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        faults: Faults,
+        ledger: Ledger,
+        identity: str,
+        clock: Clock,
+        **rest: Any,
+    ) -> None:
+        super().__init__(path, clock=clock, new_identity=lambda: identity, **rest)
+        self.faulty = FaultyConnection(self._connection, faults, self._after_commit)
+        self._connection = self.faulty  # type: ignore[assignment]
+        self._faults = faults
+        self._ledger = ledger
+        self._writing: Change | None = None
+
+    def commit(self, change: Change) -> Committed:
+        self._faults.crash_on("crash before the store")
+        self._writing = change
+        try:
+            return super().commit(change)
+        finally:
+            self._writing = None
+
+    def _after_commit(self) -> None:
+        """The file holds it: from here on it counts, whatever becomes of the process."""
+        if self._writing is not None:
+            self._ledger.commit(self._writing)
+            self._writing = None
+
+
+class WitnessedEngine(Engine):
+    """The engine; the ledger sees what it is given. It fails on `POISON`."""
+
+    def __init__(
+        self,
+        program: Program,
+        settings: EngineSettings,
+        load: Callable[[str], LoadedScope],
+        ledger: Ledger,
+    ) -> None:
+        super().__init__(program, settings, load)
+        self._ledger = ledger
+
+    def step(self, given: Input, group: str = "") -> list[Finding]:
+        assert isinstance(given, Event), "the loop gives events and ticks"
+        if given.record.tool == POISON:
+            raise RuntimeError("simulated: a fault of our own")
+        before = self._duplicates_count
+        findings = super().step(given, group)
+        is_duplicate = self._duplicates_count > before
+        self._ledger.at_hand.given.append(Stepped(given, group, is_duplicate))
+        return findings
+
+    def tick(self, time_ns: int, groups: frozenset[str] | None = None) -> list[Finding]:
+        self._ledger.at_hand.given.append(Ticked(time_ns, groups))
+        return super().tick(time_ns, groups)
+
+    def refuse(self, event: Event, noticed: Noticed, group: str) -> list[Finding]:
+        self._ledger.at_hand.given.append(Refused(event, noticed, group))
+        return super().refuse(event, noticed, group)
+
+
+class WitnessedMerger(Merger):
+    """The merger; the ledger sees every record that it gives on."""
+
+    def __init__(self, group_of: Callable[[Any], str], ledger: Ledger) -> None:
+        super().__init__(group_of)
+        self._ledger = ledger
+
+    def next(self) -> Item | None:
+        item = super().next()
+        if item is not None:
+            self._ledger.at_hand.taken.append(item)
+        return item
