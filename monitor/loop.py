@@ -27,7 +27,14 @@ from monitor.log import say
 from monitor.merge import Merger
 from monitor.provenance import Provenance
 from monitor.respond import Action, ResponsePolicy, admit, plan
-from monitor.sources.base import Frontier, Notice, NoticeKind, Source, Stream
+from monitor.sources.base import (
+    Frontier,
+    Notice,
+    NoticeKind,
+    RecognisingSource,
+    Source,
+    Stream,
+)
 from monitor.store import Store
 from monitor.store_records import Change, Committed, Position
 from monitor.watch import Watch
@@ -97,10 +104,8 @@ class Loop:
     def start(self) -> None:
         """Carry out what a crash may have left, then place the source where the store ended."""
         self._effects.catch_up()
-        positions = self._store.load_positions()
-        self._committed = {stream: p.next_offset for stream, p in positions.items()}
         self._engine.expect(self._store.load_deadlines())
-        self._source.resume(self._committed)
+        self._resume()
 
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Turn until told to stop, or until a source that ends has ended."""
@@ -138,9 +143,7 @@ class Loop:
                 self._merger.forget(stream)
             self._engine.forget_groups(frozenset(self._group_of(s) for s in poll.lost))
         if poll.gained:
-            positions = self._store.load_positions()
-            self._committed = {stream: p.next_offset for stream, p in positions.items()}
-            self._source.resume(self._committed)
+            self._resume()
         for record in poll.records:
             content = read_record(record)
             if self._settings.keeps_raw and isinstance(content, Rejected):
@@ -151,6 +154,15 @@ class Loop:
         self._watch.look(poll.frontiers, poll.lost, begin_ns, is_whole=poll.is_whole)
         self.is_assigned = bool(poll.frontiers) or poll.is_whole
         self._is_finished = self._is_finished or poll.is_finished
+
+    def _resume(self) -> None:
+        """Place the source where the store ended, in the streams that those positions are of."""
+        positions = self._store.load_positions()
+        self._committed = {stream: p.next_offset for stream, p in positions.items()}
+        if isinstance(self._source, RecognisingSource):
+            known = {s: p.file_identity for s, p in positions.items() if p.file_identity}
+            self._source.recognise(known)
+        self._source.resume(self._committed)
 
     def _take_records(self, batch: Batch) -> None:
         while batch.records_count < self._settings.batch_records_max and not batch.is_urgent:
@@ -188,7 +200,7 @@ class Loop:
             self._effects.idle(self._judged_to_ns)
             return
         change = Change(
-            positions={stream: Position(offset) for stream, offset in moved.items()},
+            positions={stream: self._position(stream, offset) for stream, offset in moved.items()},
             scopes=changes,
             dropped=dropped,
             findings=batch.findings,
@@ -203,6 +215,10 @@ class Loop:
         self._source.commit(positions)
         batch.duplicates_count = self._engine.take_duplicates_count()
         self._observe(batch, committed, self._frontiers)
+
+    def _position(self, stream: Stream, offset: int) -> Position:
+        frontier = self._frontiers.get(stream)
+        return Position(offset, None if frontier is None else frontier.identity)
 
     def _judged_to_ns(self) -> int | None:
         return self._watch.judged_to_ns(self._merger.held_arrivals())

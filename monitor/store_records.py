@@ -13,7 +13,7 @@ from .sources.base import Stream
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where to read on in a stream; for a file, also which file it was (where that is known)."""
+    """Where to read on in a stream, and which one it was, where that is known (`identity`)."""
 
     next_offset: int
     file_identity: str | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from invariants.event import Origin
 
@@ -62,6 +62,8 @@ class Frontier:
     seen_to_ns: int | None = None
     """What arrived before this was read, as far as the source can tell without being at the end."""
     lag_records: int = 0
+    identity: str | None = None
+    """Tells this stream from another of its name, where the source can tell them apart."""
 
 
 NoticeKind = Literal[
@@ -131,6 +133,18 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of files and sockets. Safe to call twice."""
+
+
+@runtime_checkable
+class RecognisingSource(Protocol):
+    """A source that can tell a stream from another one which took its name in the meantime."""
+
+    def recognise(self, identities: Mapping[Stream, str]) -> None:
+        """What the streams were when their positions were stored; called before `resume`.
+
+        Of one that is another now the position means nothing: it is read from its start, and a
+        `replaced` notice says so.
+        """
 
 
 class Publisher(Protocol):

@@ -20,6 +20,7 @@ from invariants.errors import ConfigError
 from invariants.event import Origin
 
 from .base import Frontier, Notice, Poll, Record, Stream
+from .identity import HEAD_BYTES, identity_of, length_of
 from .log_layout import LINE_BYTES_MAX
 from .pipe import Pipe
 
@@ -67,10 +68,15 @@ class FileSource:
             self._text = gzip.GzipFile(fileobj=self._raw) if path.endswith(".gz") else self._raw
         self._offset = 0
         self._skip_to = 0
+        self._head = b""
+        self._stored_identity: str | None = None
         self._is_gained = False
         self._is_resumed = False
         self._is_finished = False
         self._read_bytes = 0
+
+    def recognise(self, identities: Mapping[Stream, str]) -> None:
+        self._stored_identity = identities.get(self._stream)
 
     def resume(self, positions: Mapping[Stream, int]) -> None:
         if not self._is_resumed and self._pipe is None:
@@ -126,7 +132,7 @@ class FileSource:
                 self._is_finished = True
                 return
             start = self._offset
-            self._offset += len(line)
+            self._advance(line)
             bytes_left -= len(line)
             if not line.endswith(b"\n") and len(line) > LINE_BYTES_MAX:
                 self._pass_rest()
@@ -139,14 +145,25 @@ class FileSource:
         """Step to the end of a line that is too long, piece by piece."""
         while True:
             piece = self._text.readline(SKIP_BYTES)
-            self._offset += len(piece)
+            self._advance(piece)
             if not piece or piece.endswith(b"\n"):
                 return
 
     def _skip(self, notices: list[Notice]) -> bool:
-        """Go to the store's position; False where the file does not reach that far."""
+        """Go to the store's position; False where the file does not reach that far.
+
+        Where it is another file than the one that the position is of, its start is gone to.
+        """
         while self._offset < self._skip_to:
             piece = self._text.readline(min(SKIP_BYTES, self._skip_to - self._offset))
+            self._advance(piece)
+            if self._is_another(is_over=not piece):
+                detail = (
+                    "it begins otherwise than the file that was read; it is read from its start"
+                )
+                notices.append(Notice("replaced", self._stream, self._skip_to, 0, detail))
+                self._begin_again()
+                return True
             if not piece:
                 detail = f"the file ends at byte {self._offset}, before the position; it was cut"
                 notices.append(
@@ -154,8 +171,30 @@ class FileSource:
                 )
                 self._is_finished = True
                 return False
-            self._offset += len(piece)
         return True
+
+    def _advance(self, piece: bytes) -> None:
+        self._offset += len(piece)
+        if len(self._head) < HEAD_BYTES:
+            self._head += piece[: HEAD_BYTES - len(self._head)]
+
+    def _is_another(self, *, is_over: bool) -> bool:
+        """Whether the file is not the one that the stored identity is of, once that can be told."""
+        stored = self._stored_identity
+        length = None if stored is None else length_of(stored)
+        if length is None or (len(self._head) < length and not is_over):
+            return False
+        self._stored_identity = None
+        return identity_of(self._head[:length]) != stored
+
+    def _begin_again(self) -> None:
+        assert self._raw is not None, "nothing is skipped of a pipe"
+        self._offset = self._skip_to = 0
+        self._head = b""
+        if isinstance(self._text, gzip.GzipFile):
+            self._text.seek(0)
+        else:
+            self._raw.seek(0)
 
     def _give_up(self, error: Exception, notices: list[Notice]) -> None:
         """A damaged or cut packed file: all before the damage was read, and this is said."""
@@ -167,7 +206,11 @@ class FileSource:
         return self._offset if self._raw is None else self._raw.tell()
 
     def _frontiers(self) -> dict[Stream, Frontier]:
-        return {self._stream: Frontier(self._offset, is_at_end=self._is_finished)}
+        return {
+            self._stream: Frontier(
+                self._offset, is_at_end=self._is_finished, identity=identity_of(self._head)
+            )
+        }
 
 
 def _open(path: str) -> tuple[IO[bytes], int]:

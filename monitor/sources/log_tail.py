@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from .base import Notice, NoticeKind, Stream
+from .identity import HEAD_BYTES, identity_of, length_of
 from .log_layout import LINE_BYTES_MAX, parse_file_name
 from .log_lines import Cursor, Line, is_same_file, read_lines, stands_at_line
 
@@ -49,6 +50,10 @@ class Followed:
     is_torn_told: bool = False
     is_closed_to_us: bool = False
     lines_count: int = 0
+    identity: str | None = None
+    """What its beginning says it is, of what was read so far."""
+    stored_identity: str | None = None
+    """What it was when its position was stored, until that was looked at."""
     readings_count: int = 0
     """How often it was begun anew, since it became shorter or another one."""
 
@@ -86,6 +91,7 @@ class LogTail:
         self._files_max = files_max
         self._told: set[tuple[Stream, NoticeKind]] = set()
         self._turn = 0
+        self._identities: Mapping[Stream, str] = {}
         self.files: dict[Stream, Followed] = {}
         self.is_moving = False
         """Whether the last read got further in any file, be it within an unfinished line."""
@@ -129,17 +135,26 @@ class LogTail:
             self._told = {told for told in self._told if told[0] not in new}
         return new
 
+    def recognise(self, identities: Mapping[Stream, str]) -> None:
+        """What files were when their positions were stored; for the next `place`."""
+        self._identities = identities
+
     def place(self, positions: Mapping[Stream, int]) -> None:
         """Start the files that were not started yet, at these offsets or at 0."""
         for followed in self.files.values():
             if not followed.is_placed:
                 followed.cursor.restart(max(0, positions.get(followed.stream, 0)))
                 followed.is_placed = True
+                if followed.cursor.line_start:
+                    followed.stored_identity = self._identities.get(followed.stream)
 
     def read(self, lines_max: int) -> tuple[list[tuple[Stream, Line]], list[Notice]]:
         """Whole lines of the files that have some, each file in its turn."""
         notices: list[Notice] = []
         lines: list[tuple[Stream, Line]] = []
+        for followed in self.files.values():
+            if followed.stored_identity is not None:
+                self._compare(followed, notices)
         ready = self._ready(notices)
         share = max(1, lines_max // max(1, len(ready)))
         bytes_left = READ_BYTES_MAX
@@ -176,6 +191,19 @@ class LogTail:
             before = followed
         return ready
 
+    def _compare(self, followed: Followed, notices: list[Notice]) -> None:
+        """Whether a file is the one of which the position was stored, also where nothing is new."""
+        stored = followed.stored_identity
+        assert stored is not None
+        with _opened(self._directory / followed.stream.topic, followed) as file:
+            if file is None:
+                return  # `_read_one` tells; until it can be opened, nothing of it is read.
+            followed.stored_identity, followed.identity = None, stored
+            length = length_of(stored)
+            if length is not None and identity_of(os.pread(file, length, 0)) != stored:
+                detail = "it begins otherwise than the file that was read"
+                self._begin_again(followed, "replaced", detail, notices)
+
     def _read_one(self, followed: Followed, lines_max: int, notices: list[Notice]) -> list[Line]:
         cursor = followed.cursor
         with _opened(self._directory / followed.stream.topic, followed) as file:
@@ -192,6 +220,9 @@ class LogTail:
                 self._begin_again(followed, "replaced", "what was read is not there", notices)
             followed.checked_ns = followed.changed_ns
             lines = read_lines(file, cursor, followed.size, lines_max)
+            if followed.identity is None or (length_of(followed.identity) or 0) < HEAD_BYTES:
+                head = os.pread(file, min(HEAD_BYTES, cursor.line_start), 0)
+                followed.identity = identity_of(head)
             self.is_moving |= max(cursor.line_start, cursor.searched_to) > start
         followed.lines_count += len(lines)
         return lines
@@ -218,6 +249,7 @@ class LogTail:
         followed.checked_ns = -1
         followed.first_size = 0
         followed.readings_count += 1
+        followed.identity = followed.stored_identity = None
         told = f"{detail}; it was read up to byte {was} and is read from its start"
         notices.append(Notice(kind, followed.stream, was, 0, told))
 

@@ -76,6 +76,9 @@ class LogDirSource:
         """The last look that found every file at its end: what comes now was written since."""
         self._first_look_ns = 0
 
+    def recognise(self, identities: Mapping[Stream, str]) -> None:
+        self._tail.recognise(identities)
+
     def resume(self, positions: Mapping[Stream, int]) -> None:
         self._positions.update(positions)
         self._tail.place(self._positions)
@@ -143,6 +146,7 @@ class LogDirSource:
             is_at_end=followed.is_at_end,
             read_to_ns=begin_ns if followed.is_at_end else unread_ns,
             lag_records=followed.lag_lines,
+            identity=followed.identity,
         )
 
 
