@@ -12,6 +12,7 @@ import pytest
 from monitor.metrics_table import METRICS
 from monitor.publish.logdir import LogDirPublisher
 from monitor.topics import EVENTS
+from tests.prometheus.dashboard import shown
 from tests.prometheus.rule_files import FILES, alerts
 from tests.support.monitor_process import LOOK_EVERY_S, PATIENCE_S, MonitorProcess
 from tests.support.prometheus_server import PrometheusServer
@@ -89,7 +90,9 @@ def firing(server: PrometheusServer) -> dict[str, dict[str, str]]:
 def test_what_an_agent_does_reaches_a_person(
     monitor: MonitorProcess, prometheus: PrometheusServer, tmp_path: Path
 ) -> None:
-    """Quiet before; then violation, kill and dead letter fire, and a monitor that died is seen."""
+    """Quiet before; then violation, kill and dead letter fire, every panel of the dashboard has
+    something to show, and a monitor that died is seen.
+    """
     series = prometheus.wait_for('{job="interlock", __name__=~"interlock_.*_total"}')
     prometheus.wait_for("interlock:findings:new5m")
     assert not firing(prometheus)
@@ -106,6 +109,8 @@ def test_what_an_agent_does_reaches_a_person(
     assert firing(prometheus).keys() <= alerts().keys()
     prometheus.wait_for('interlock_targets_stopped{kind="session", state="killed"} == 1')
     assert prometheus.query("interlock_heartbeat_age_seconds < 15")
+    for one in shown():
+        assert prometheus.query(one.plain()), f"{one.panel} is empty: {one.expression}"
 
     monitor.kill()
     prometheus.wait_for('ALERTS{alertname="InterlockMonitorDown", alertstate="pending"}')

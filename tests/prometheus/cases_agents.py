@@ -58,6 +58,13 @@ CASES = [
     ),
     Case(
         "InterlockCriticalViolation",
+        "found just before the restart",
+        {CRITICAL: "0x27 1 0x30", "process_start_time_seconds": "-100000x28 890x30"},
+        "16m",
+        [(one(**LEAK), "1")],
+    ),
+    Case(
+        "InterlockCriticalViolation",
         "old findings of a monitor that Prometheus reads for the first time",
         {CRITICAL: "7x60"},
         "20m",
