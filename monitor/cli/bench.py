@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from invariants.errors import ConfigError
 from monitor.bench.engine import EngineFigures, measure_engine
+from monitor.bench.session_length import measure_session_length
 from monitor.cli.screen import EXIT_FINE, say, say_json
 from monitor.cli.verbs import Verbs, with_output
 
@@ -21,7 +22,7 @@ SESSIONS_COUNT: Final = 300
 
 
 def add(verbs: Verbs) -> None:
-    """Declare the verb and its two measurements."""
+    """Declare the verb and its measurements."""
     parser = verbs.add_parser(
         "bench",
         help="measure the engine, or the way from a violation to a refused call",
@@ -33,6 +34,12 @@ def add(verbs: Verbs) -> None:
     engine.add_argument("--events", type=_positive, default=EVENTS_COUNT, metavar="N")
     with_output(engine)
     engine.set_defaults(run=_run_engine)
+    length = kinds.add_parser(
+        "session-length", help="the cost of an event in a long session against short ones"
+    )
+    length.add_argument("--length", type=_positive, default=EVENTS_COUNT, metavar="N")
+    with_output(length)
+    length.set_defaults(run=_run_session_length)
     kill_switch = kinds.add_parser(
         "kill-switch", help="from the event that breaks an invariant to the first refusal, on Kafka"
     )
@@ -64,6 +71,19 @@ def _engine_text(figures: EngineFigures) -> str:
         f"{figures.event_bytes} bytes, {figures.invariants} invariants, "
         f"{figures.findings} findings"
     )
+
+
+def _run_session_length(arguments: argparse.Namespace) -> int:
+    figures = measure_session_length(arguments.length)
+    if arguments.output == "json":
+        say_json(asdict(figures))
+        return EXIT_FINE
+    say(
+        f"{figures.cost_ratio:g} times: {figures.ns_per_event_long} ns an event in a session of "
+        f"{figures.length_long}, {figures.ns_per_event_short} in sessions of "
+        f"{figures.length_short}; {figures.cost_ratio_last:g} times in its last fifth"
+    )
+    return EXIT_FINE
 
 
 def _run_kill_switch(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from monitor.bench.engine import EngineFigures
 from monitor.bench.kill_switch import latencies
+from monitor.bench.session_length import LengthFigures
 from monitor.cli.__main__ import main
 
 
@@ -23,6 +24,18 @@ def test_the_engines_bench_tells_people(capsys: pytest.CaptureFixture[str]) -> N
     """As text, with the ratio first."""
     assert main(["bench", "engine", "--events", "2000"]) == 0
     assert "times bare decoding" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_the_bench_of_session_length_tells_every_figure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As JSON and as text; all that is paid was approved, and not too often."""
+    assert main(["bench", "session-length", "--length", "4000", "--output", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told) == set(LengthFigures.__slots__)
+    assert (told["length_long"], told["values_long"], told["findings"]) == (4_000, 400, 0)
+    assert main(["bench", "session-length", "--length", "2000"]) == 0
+    assert "times:" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "x"])
