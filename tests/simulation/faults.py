@@ -49,8 +49,8 @@ BASE_RATES: Final[Mapping[str, float]] = {
     "retention took unread records": 0.01,
     "commit to the group fails": 0.05,
     # Clocks.
-    "clock jumps forward": 0.02,
-    "clock jumps backward": 0.02,
+    "clock jumps forward": 0.04,
+    "clock jumps backward": 0.05,
     # What producers do; rates are per record.
     "record sent again": 0.06,
     "record sent again much later": 0.03,

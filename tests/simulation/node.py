@@ -63,7 +63,6 @@ class Node:
         self._stack = ExitStack()
         self._snapshot_batches: int | None = None
 
-    @property
     def is_up(self) -> bool:
         return self.service is not None
 

@@ -15,7 +15,7 @@ from tests.simulation.planted import PLANTS
 from tests.simulation.world import simulate
 
 ASKED = os.environ.get("INTERLOCK_SIMULATION_SEED", "")
-SEEDS = [int(ASKED)] if ASKED else list(range(40))
+SEEDS = [int(ASKED)] if ASKED else list(range(30))
 SEEDS_TO_CATCH = 100
 
 

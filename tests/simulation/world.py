@@ -158,12 +158,12 @@ class World:
         return self.report
 
     def _go_on(self, node: Node) -> None:
-        if not node.is_up:
+        if not node.is_up():
             if self.random.random() < 0.5:
                 node.start()
             return
         node.turn()
-        if not node.is_up:
+        if not node.is_up():
             return
         if self.faults.strikes("polite stop"):
             node.stop()
@@ -228,8 +228,8 @@ class World:
         for _ in range(DRAIN_TURNS_MAX + 2 * waiting):
             self.outside.pass_time(QUIET_TURN_NS)
             for node in self.nodes:
-                node.turn() if node.is_up else node.start()
-                if not node.is_up:
+                node.turn() if node.is_up() else node.start()
+                if not node.is_up():
                     raise WrongError(f"monitor {node.name} does not start, or ends, without fault")
             if not any(self._what_waits()):
                 return
@@ -340,7 +340,7 @@ def simulate(seed: int, folder: Path) -> Report:
             raise WrongError(f"seed {seed}: {error}") from error
         finally:
             for node in world.nodes:
-                if node.is_up:
+                if node.is_up():
                     node._die()
 
 
