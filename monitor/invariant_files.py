@@ -6,7 +6,8 @@ they name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from invariants import check
@@ -16,6 +17,15 @@ from invariants.spec import Spec
 
 FILE_BYTES_MAX = 1 << 20
 FILES_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class FileText:
+    """An invariant file as it was read, with the lists' files that it names."""
+
+    path: Path
+    text: str
+    lists: Mapping[str, str] = field(default_factory=dict)
 
 
 def spec_paths(location: Path) -> list[Path]:
@@ -61,6 +71,27 @@ def read_specs(location: Path) -> list[Spec]:
     if errors:
         raise SpecError(errors)
     return specs
+
+
+def read_texts(location: Path) -> list[FileText]:
+    """The very texts behind `read_specs`, to be kept with what was found by them.
+
+    Raises SpecError as that does.
+    """
+    files = []
+    for path in spec_paths(location):
+        text, fault = _read(path)
+        lists: dict[str, str] = {}
+
+        def note(file: str, written: str, lists: dict[str, str] = lists) -> str:
+            lists[written] = _open_list(file, written)
+            return lists[written]
+
+        if fault is not None:
+            raise SpecError([fault])
+        check.read_specs([(str(path), text)], note)
+        files.append(FileText(path, text, lists))
+    return files
 
 
 def _open_list(invariant_file: str, written: str) -> str:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from invariants.check import read_specs as read_texts
+from invariants.check import read_specs as check_texts
 from invariants.errors import ConfigError
+from invariants.load_lists import ListFileError
 from invariants.program import PROGRAM_VERSION, Program, compile_program
 from invariants.spec import Spec
-from monitor.invariant_files import read_specs
+from monitor.invariant_files import read_specs, read_texts
 from replay.player import limits_of
 from replay.recording import EMBEDDED_BYTES_MAX, Header, RecordedFile, RecordedInvariant
 
@@ -70,15 +71,20 @@ def name_key(key: bytes) -> str:
     return hashlib.blake2b(b"interlock digest key", key=key[:64], digest_size=8).hexdigest()
 
 
-def embed(specs: Sequence[Spec], texts: Sequence[tuple[str, str]]) -> list[RecordedFile]:
-    """Invariant files as a header carries them; past `EMBEDDED_BYTES_MAX` by name alone."""
-    assert len(specs) == len(texts), "each file gives one spec"
+def embed(location: Path) -> list[RecordedFile]:
+    """The invariant files at a path as a header carries them; without text where there is no room.
+
+    Raises ConfigError and SpecError as reading them does.
+    """
     left = EMBEDDED_BYTES_MAX
     files = []
-    for name, text in texts:
-        size = len(text.encode())
-        files.append(RecordedFile(name, text if size <= left else None))
-        left -= size if size <= left else 0
+    for read in read_texts(location):
+        name = read.path.relative_to(location.parent).as_posix()
+        size = sum(len(text.encode()) for text in (read.text, *read.lists.values()))
+        has_room = size <= left
+        left -= size if has_room else 0
+        lists = dict(read.lists) if has_room else {}
+        files.append(RecordedFile(name, read.text if has_room else None, lists))
     return files
 
 
@@ -99,12 +105,24 @@ def _specs(header: Header, given: Path | None) -> tuple[list[Spec], str]:
             raise ConfigError(
                 f"the recording had no room for `{absent[0]}`; name the files: `--invariants`"
             )
-        texts = [(file.name, file.text) for file in header.files if file.text is not None]
-        return list(read_texts(texts)[0]), "recorded"
+        return _embedded(header), "recorded"
     packs = default_packs()
     if packs is None:
         raise ConfigError("the recording carries no invariants; name some: `--invariants DIR`")
     return read_specs(packs), "packs"
+
+
+def _embedded(header: Header) -> list[Spec]:
+    lists = {file.name: file.lists for file in header.files}
+
+    def open_list(invariant_file: str, written: str) -> str:
+        text = lists[invariant_file].get(written)
+        if text is None:
+            raise ListFileError(f"`{written}` is not in the recording", "name the files")
+        return text
+
+    texts = [(file.name, file.text) for file in header.files if file.text is not None]
+    return list(check_texts(texts, open_list)[0])
 
 
 def default_packs() -> Path | None:

@@ -73,10 +73,14 @@ class RecordedInvariant(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class RecordedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An invariant file: its name, and its text unless the header had no room for it."""
+    """An invariant file: its name, and its text unless the header had no room for it.
+
+    `lists` are the texts of the lists' files that it names, by the names that it gives them.
+    """
 
     name: str
     text: str | None
+    lists: dict[str, str] = {}
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,7 +38,7 @@ from .kafka_door import (
     open_consumer,
 )
 from .kafka_stall import StallWatch
-from .kafka_streams import Held, frontier, reread, to_record, told, truncated
+from .kafka_streams import Held, assign_all, frontier, reread, to_record, told, truncated
 from .kafka_tap import FetchTap
 from .kafka_together import TogetherAssignor
 from .kafka_topics import check_topics
@@ -70,6 +70,8 @@ class KafkaSource:
     ----------
     bootstrap
         Brokers, as `host:port,host:port`.
+    group
+        None reads every partition and joins no group: a bystander, who commits nothing.
     instance
         Static membership: a restart under the same name gets its partitions back unmoved.
     settings
@@ -91,7 +93,7 @@ class KafkaSource:
         self,
         bootstrap: str,
         topics: Sequence[str] = READ_TOGETHER,
-        group: str = GROUP,
+        group: str | None = GROUP,
         *,
         instance: str | None = None,
         settings: Mapping[str, object] | None = None,
@@ -101,6 +103,7 @@ class KafkaSource:
         **more: object,
     ) -> None:
         self._topics = tuple(topics)
+        self._group = group
         self._trust_ts = trust_ts
         self._stall_s = stall_s
         self._monotonic = monotonic
@@ -158,7 +161,7 @@ class KafkaSource:
             for tp, held in self._held.items()
             if held.is_placed and held.stream in positions
         }
-        if not offsets or self._consumer is None:
+        if not offsets or self._consumer is None or self._group is None:
             return
         self._committed.update(offsets)
         with contextlib.suppress(KafkaError):
@@ -180,7 +183,10 @@ class KafkaSource:
     def _connect(self) -> None:
         self._consumer = self._open()
         self._tap = FetchTap(self._consumer)
-        self._consumer.subscribe(list(self._topics), listener=_Listener(self))
+        if self._group is None:
+            self._on_assigned(assign_all(self._consumer, self._topics))
+        else:
+            self._consumer.subscribe(list(self._topics), listener=_Listener(self))
         self._stall = StallWatch(self._stall_s, self._monotonic)
 
     def _reconnect(self, timeout_s: float) -> bool:
@@ -238,7 +244,8 @@ class KafkaSource:
             held.position = wanted if starts[tp] <= wanted <= ends[tp] else starts[tp]
             if held.position != wanted:
                 notices.append(truncated(held.stream, wanted, starts[tp], ends[tp]))
-            if held.stream not in self._positions and ends[tp] > starts[tp]:
+            is_new = self._group is not None and held.stream not in self._positions
+            if is_new and ends[tp] > starts[tp]:
                 told_before = reread(self._consumer, tp, held.stream, starts[tp])
                 notices += [told_before] if told_before is not None else []
             held.known_end, held.is_placed = ends[tp], True

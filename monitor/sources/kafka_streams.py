@@ -5,13 +5,14 @@ Pure: values of the client library in, values of `monitor.sources.base` out.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from invariants.event import Origin
 
 from .base import Frontier, Notice, Record, Stream
-from .kafka_door import AuthorizationError, FencedInstanceIdError, KafkaError
+from .kafka_door import AuthorizationError, FencedInstanceIdError, KafkaError, TopicPartition
 
 LOG_APPEND_TIME: Final = 1
 MILLISECOND_NS: Final = 1_000_000
@@ -65,6 +66,17 @@ def frontier(held: Held) -> Frontier:
         seen_to_ns=held.last_arrival_ns,
         lag_records=max(0, (end or 0) - held.position) if held.is_placed else 0,
     )
+
+
+def assign_all(consumer: Any, topics: Iterable[str]) -> list[Any]:
+    """Give a consumer without a group every partition of some topics."""
+    partitions = [
+        TopicPartition(topic, number)
+        for topic in topics
+        for number in sorted(consumer.partitions_for_topic(topic) or ())
+    ]
+    consumer.assign(partitions)
+    return partitions
 
 
 def truncated(stream: Stream, wanted: int, start: int, end: int) -> Notice:

@@ -1,0 +1,304 @@
+"""Records what the live engine is given: the same merge, the same order, the same times.
+
+Input: a bystander's source (it joins no group and commits nothing) and what to record. Output: a
+recording. Events come out in the order of `monitor/merge.py`; between them ticks, as the live
+loop gives them: to where nothing earlier can arrive, a little behind the clock.
+
+Where arrivals are the broker's, the past is recorded as it was. In a log directory an arrival is
+when the files were *found*: who records while the monitor watches is close to it, who comes later
+has the producers' own times and no bound on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from interlock.control_record import HEARTBEAT_KEY
+from invariants.event import Event
+from monitor.clock import Clock
+from monitor.judge import read_record
+from monitor.merge import Item, Merger
+from monitor.sources.base import ControlEntry, ControlReader, Notice, Poll, Record, Stream
+from monitor.sources.bystander import Bystander
+from monitor.sources.log_layout import parse_file_name
+from replay.recording import (
+    ControlLine,
+    EndLine,
+    FindingLine,
+    Header,
+    NoticeLine,
+    RecordLine,
+    StreamSpan,
+    TickLine,
+    text_or_base64,
+)
+from replay.writing import RecordingWriter
+
+TICK_EVERY_NS: Final = 1_000_000_000
+"""Chosen: deadlines are decided by events anyway; ticks close what is idle."""
+TICK_SLACK_NS: Final = 2_000_000_000
+"""As the live loop: how far the broker's clock may be behind ours."""
+RECORDS_MAX: Final = 1_000
+POLL_WAIT_S: Final = 0.2
+BESIDE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to record. Times are arrivals where a broker gives them, else the producers' own.
+
+    `until_ns` is excluded. `is_following`: go on after the end, until told to stop.
+    """
+
+    session: str = ""
+    from_ns: int | None = None
+    until_ns: int | None = None
+    is_following: bool = False
+
+
+@dataclass(slots=True)
+class _Span:
+    first: int
+    following: int
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What is known while recording."""
+
+    spans: dict[Stream, _Span] = field(default_factory=dict)
+    ticked_ns: dict[str, int] = field(default_factory=dict)
+    passed_groups: set[str] = field(default_factory=set)
+    values: dict[tuple[Stream, int], Record] = field(default_factory=dict)
+    passed_over_count: int = 0
+
+
+class Recorder:
+    """Takes a source into a recording."""
+
+    def __init__(
+        self,
+        place: Bystander,
+        writer: RecordingWriter,
+        header: Header,
+        wanted: Wanted,
+        clock: Clock,
+    ) -> None:
+        self._place = place
+        self._writer = writer
+        self._settings = header.settings
+        self._wanted = wanted
+        self._clock = clock
+        self._merger = Merger(place.group_of)
+        self._known = _Progress()
+
+    def run(self, should_stop: Callable[[], bool]) -> EndLine:
+        """Record until all that was wanted is there, or until told to stop; the trailer."""
+        source = self._place.source
+        source.resume(self._place.positions)
+        is_moving, reason = False, "asked to stop"
+        while not should_stop():
+            poll = Poll()
+            if not (is_moving and self._merger.held_count > RECORDS_MAX):
+                poll = source.poll(POLL_WAIT_S, RECORDS_MAX)
+                self._take(poll)
+            is_moving = self._give_out()
+            self._tick()
+            if self._wanted.is_following:
+                self._writer.flush()
+                if self._is_over():
+                    reason = "until the time that was named"
+                    break
+            elif self._is_done(poll, is_moving):
+                reason = "all there was"
+                break
+        return self._end(reason)
+
+    def _take(self, poll: Poll) -> None:
+        for notice in poll.notices:
+            self._writer.put(_notice_line(notice))
+        if poll.gained:
+            self._place.source.resume(self._place.positions)
+        for stream, frontier in poll.frontiers.items():
+            if frontier.next_offset is not None:  # None: the stream is not placed yet.
+                span = self._known.spans.setdefault(
+                    stream, _Span(frontier.next_offset, frontier.next_offset)
+                )
+                span.following = frontier.next_offset
+        for record in poll.records:
+            span = self._known.spans[record.stream]
+            span.first = min(span.first, record.origin.offset)
+            self._known.values[record.stream, record.origin.offset] = record
+            self._merger.put(record.stream, record.origin.offset, read_record(record))
+        self._merger.know(poll.frontiers)
+
+    def _give_out(self) -> bool:
+        """Write all whose turn has come; whether there was any."""
+        is_any = False
+        while (item := self._merger.next()) is not None:
+            is_any = True
+            record = self._known.values.pop((item.stream, item.offset))
+            if self._is_wanted(item):
+                self._tick_before(item)
+                self._writer.put(_record_line(record, item))
+            else:
+                self._known.passed_over_count += 1
+        return is_any
+
+    def _is_wanted(self, item: Item) -> bool:
+        wanted, content = self._wanted, item.content
+        time_ns = item.arrival_ns if self._place.has_broker_times else item.ts_ns
+        if time_ns is None:
+            time_ns = item.ts_ns
+        if wanted.until_ns is not None and time_ns >= wanted.until_ns:
+            self._known.passed_groups.add(self._place.group_of(item.stream))
+            return False
+        if wanted.from_ns is not None and time_ns < wanted.from_ns:
+            return False
+        if not wanted.session:
+            return True
+        return isinstance(content, Event) and content.session == wanted.session
+
+    def _tick_before(self, item: Item) -> None:
+        """Live, time had passed before this record came; only a broker's times say how much."""
+        if self._place.has_broker_times and item.arrival_ns is not None:
+            self._write_tick(self._place.group_of(item.stream), item.arrival_ns - TICK_SLACK_NS)
+
+    def _tick(self, every_ns: int = TICK_EVERY_NS) -> None:
+        """Tell each group that has nothing waiting how far time has come, as the loop does."""
+        if self._settings.trust_ts:
+            return
+        now_ns = self._clock.now_ns() - TICK_SLACK_NS
+        for group in self._merger.groups():
+            reached_ns = self._merger.reached_ns(group, now_ns)
+            if reached_ns is not None:
+                self._write_tick(group, reached_ns, every_ns)
+
+    def _write_tick(self, group: str, reached_ns: int, every_ns: int = TICK_EVERY_NS) -> None:
+        if self._wanted.until_ns is not None and self._place.has_broker_times:
+            reached_ns = min(reached_ns, self._wanted.until_ns - TICK_SLACK_NS)
+        time_ns = reached_ns - self._settings.lateness_ns
+        if time_ns >= self._known.ticked_ns.get(group, 0) + every_ns:
+            self._known.ticked_ns[group] = time_ns
+            self._writer.put(TickLine(time_ns=time_ns, group=group))
+
+    def _is_over(self) -> bool:
+        until_ns = self._wanted.until_ns
+        return until_ns is not None and self._clock.now_ns() >= until_ns
+
+    def _is_done(self, poll: Poll, is_moving: bool) -> bool:
+        """Whether every stream was read to its end, or to the time that was named."""
+        if poll.records or poll.gained or is_moving:
+            return False
+        if not self._known.spans:
+            return not self._place.is_assigned_late
+        groups = dict.fromkeys(map(self._place.group_of, self._known.spans), True)
+        for stream, frontier in poll.frontiers.items():
+            groups[self._place.group_of(stream)] &= frontier.is_at_end
+        now_ns = self._clock.now_ns()
+        return all(
+            group in self._known.passed_groups
+            or (is_at_end and self._merger.reached_ns(group, now_ns) is not None)
+            for group, is_at_end in groups.items()
+        )
+
+    def _end(self, reason: str) -> EndLine:
+        self._tick(every_ns=1)
+        place, wanted = self._place, self._wanted
+        findings = control = "absent"
+        if place.findings is not None:
+            self._write_findings(_read(place.findings))
+            findings = "whole" if place.has_all_findings else "partial"
+        if place.control is not None:
+            self._write_control(_read(place.control))
+            control = "whole"
+        streams = sorted(self._known.spans.items())
+        begins = wanted.from_ns is None
+        return EndLine(
+            counts={},
+            streams=[
+                StreamSpan(s.topic, s.partition, span.first, span.following, begins and starts)
+                for s, span in streams
+                if (starts := self._starts_log(s, span)) is not None
+            ],
+            findings=findings,
+            control=control,
+            reason=reason,
+        )
+
+    def _starts_log(self, stream: Stream, span: _Span) -> bool:
+        """Whether nothing was written before what was read of a stream."""
+        if span.first > 0:
+            return False
+        name = parse_file_name(stream.partition)
+        if name is None:
+            return True
+        writer, number = name
+        return number == 1 or Stream(stream.topic, f"{writer}-{number - 1}.jsonl") in (
+            self._known.spans
+        )
+
+    def _write_findings(self, entries: Iterator[ControlEntry]) -> None:
+        for _, value in entries:
+            if value is None or not self._is_of_session(value):
+                continue
+            text, packed = text_or_base64(value)
+            self._writer.put(FindingLine(text=text, base64=packed))
+
+    def _is_of_session(self, finding: bytes) -> bool:
+        if not self._wanted.session:
+            return True
+        try:
+            return msgspec.json.decode(finding, type=_OfSession).session == self._wanted.session
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return True  # Kept, so that its being unreadable is told.
+
+    def _write_control(self, entries: Iterator[ControlEntry]) -> None:
+        session = self._wanted.session
+        for key, value in entries:
+            is_other = key.startswith("session:") and key != f"session:{session}"
+            if key == HEARTBEAT_KEY or (session and is_other):
+                continue
+            text, packed = (None, None) if value is None else text_or_base64(value)
+            self._writer.put(ControlLine(key=key, text=text, base64=packed))
+
+
+class _OfSession(msgspec.Struct):
+    session: str = ""
+
+
+def _read(reader: ControlReader) -> Iterator[ControlEntry]:
+    try:
+        yield from reader.read_to_end(BESIDE_S)
+    finally:
+        reader.close()
+
+
+def _record_line(record: Record, item: Item) -> RecordLine:
+    text, packed = text_or_base64(record.value)
+    content = item.content
+    return RecordLine(
+        topic=record.origin.topic,
+        partition=record.origin.partition,
+        offset=record.origin.offset,
+        arrival_ns=record.arrival_ns,
+        not_before_ns=record.not_before_ns,
+        principal=content.principal if isinstance(content, Event) else "",
+        text=text,
+        base64=packed,
+    )
+
+
+def _notice_line(notice: Notice) -> NoticeLine:
+    return NoticeLine(
+        kind=notice.kind,
+        topic=notice.stream.topic,
+        partition=notice.stream.partition,
+        from_offset=notice.from_offset,
+        to_offset=notice.to_offset,
+        detail=notice.detail,
+    )
