@@ -30,9 +30,13 @@ def visible(text: str, characters_max: int = CHARACTERS_MAX) -> str:
 
 
 def time_text(time_ns: int) -> str:
-    """Nanoseconds since 1970 as RFC 3339 with milliseconds, in UTC."""
+    """Nanoseconds since 1970 as RFC 3339 with milliseconds, in UTC; else the number itself."""
     seconds, rest_ns = divmod(time_ns, 1_000_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        # Foreign numbers, such as in a control record, may be no time at all.
+        return f"{time_ns} ns" if abs(time_ns) < 2**64 else "no time"
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest_ns // 1_000_000:03d}Z"
 
 

@@ -130,7 +130,14 @@ def _print(view: ControlView, output: str) -> None:
         state = f"{record.state} (over)" if is_over and record.state != "killed" else record.state
         issued = time_text(record.issued_at)
         rows.append(
-            (visible(key, 80), state, issued, until, visible(record.issuer), record.incident)
+            (
+                visible(key, 80),
+                state,
+                issued,
+                until,
+                visible(record.issuer),
+                visible(record.incident),
+            )
         )
     for text in table(rows):
         say(text)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from monitor.batch import Batch
-from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, coloured, complain, say
+from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, coloured, complain, json_text, say
 from monitor.cli.verbs import Verbs, with_output
 from monitor.clock import SystemClock
 from monitor.config import add_flags, load_settings, require
@@ -23,6 +23,7 @@ from monitor.finding import Finding
 from monitor.finding_text import line
 from monitor.log import configure_log
 from monitor.log import say as log
+from monitor.secret import Secret, read_secret
 from monitor.settings import Settings
 from monitor.sources.address import FileAddress, parse_source_url
 from monitor.sources.files import FileSource
@@ -58,11 +59,22 @@ def run(arguments: argparse.Namespace) -> int:
     assert settings.source is not None, "`require` saw to it"
     is_file = isinstance(parse_source_url(settings.source), FileAddress)
     log_level = "warning" if is_file and settings.log_level == "info" else settings.log_level
-    configure_log(log_level, settings.log_format)
+    configure_log(log_level, settings.log_format, secrets_of(settings))
     with ExitStack() as stack:
         if is_file:
             settings = _for_file(settings, stack)
         return _watch(settings, arguments.output, stack, stopper)
+
+
+def secrets_of(settings: Settings) -> list[Secret]:
+    """Every secret that the settings name, which the log must not show, whoever writes it."""
+    files = {
+        "digest_key_file": settings.digest_key_file,
+        "webhook.secret_file": settings.webhook_secret_file,
+        "kafka.sasl_plain_password_file": settings.kafka.sasl_plain_password_file,
+        "kafka.ssl_password_file": settings.kafka.ssl_password_file,
+    }
+    return [read_secret(name, path) for name, path in files.items() if path is not None]
 
 
 def _for_file(settings: Settings, stack: ExitStack) -> Settings:
@@ -161,7 +173,7 @@ class _Printer:
 
     def _print(self, finding: Finding) -> None:
         if self._output == "json":
-            say(msgspec.json.encode(finding).decode())
+            say(json_text(msgspec.json.encode(finding)))
         else:
             say(coloured(line(finding), finding.severity))
 

@@ -7,6 +7,7 @@ and agents choose the text.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any, Final
@@ -18,6 +19,11 @@ EXIT_VIOLATIONS: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_RUNTIME: Final = 3
 
+_OBEYED: Final = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+)
+"""Control characters of both sorts, and what turns the direction of text around."""
+
 _COLOURS: Final = {"critical": "31;1", "warning": "33", "info": "36", "good": "32", "dim": "2"}
 
 
@@ -27,13 +33,23 @@ def say(text: str = "") -> None:
 
 
 def complain(text: str) -> None:
-    """One line about what went wrong, on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    """Lines about what went wrong, on standard error, as a terminal may show them."""
+    print(safe(text), file=sys.stderr, flush=True)
+
+
+def safe(text: str) -> str:
+    """`text` without what a terminal would obey; its lines and its letters stay as they are."""
+    return _OBEYED.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
+def json_text(encoded: bytes) -> str:
+    """JSON that a terminal does not obey: the same document, what it would obey as `\\uXXXX`."""
+    return _OBEYED.sub(lambda match: f"\\u{ord(match.group()):04x}", encoded.decode())
 
 
 def say_json(content: Any) -> None:
     """One JSON document on standard output, keys in a fixed order."""
-    sys.stdout.write(msgspec.json.encode(content, order="sorted").decode() + "\n")
+    sys.stdout.write(json_text(msgspec.json.encode(content, order="sorted")) + "\n")
     sys.stdout.flush()
 
 
