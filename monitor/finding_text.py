@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from monitor.finding import Finding
-from monitor.store_records import StoredAction
+
+if TYPE_CHECKING:
+    from monitor.store_records import StoredAction  # Whoever reads findings need not plan actions.
 
 CHARACTERS_MAX: Final = 200
 

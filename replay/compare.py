@@ -37,6 +37,7 @@ REPEATABLE: Final = frozenset(
 )
 """Types of findings that the engine makes again of the same inputs."""
 
+TIME_NS_MAX: Final = 2**64
 NAMED_MAX: Final = 100
 """Chosen: sessions that are spelt out among what cannot be compared; all are counted."""
 
@@ -110,9 +111,19 @@ def _live(timeline: Timeline) -> tuple[list[Finding], int]:
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             unreadable_count += 1
             continue
+        if not _has_times(finding):
+            unreadable_count += 1
+            continue
         if not timeline.session or finding.session == timeline.session:
             first.setdefault(finding.id, finding)
     return list(first.values()), unreadable_count
+
+
+def _has_times(finding: Finding) -> bool:
+    """Whether its times are times: who wrote the recording may have put anything there."""
+    return all(
+        0 <= time_ns < TIME_NS_MAX for time_ns in (finding.anchor.time_ns, finding.decided_ns)
+    )
 
 
 class _Sieve:

@@ -61,8 +61,10 @@ def find_program(header: Header, given: Path | None, digest_key: bytes | None) -
     program = compile_program(
         specs, limits=limits_of(header.settings), digest_key=digest_key or REPLAY_KEY
     )
-    key_digest = name_key(digest_key) if digest_key is not None else ""
-    is_other_key = key_digest != header.key_digest
+    # A key that the header does not name may be the right one: a wrong one shows as differences.
+    is_other_key = digest_key is None or name_key(digest_key) != (
+        header.key_digest or name_key(digest_key)
+    )
     return LiveProgram(program, origin, tuple(_unevaluable(header, program, specs, is_other_key)))
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -25,6 +25,10 @@ HEADER_BYTES_MAX: Final = 32 * 1024 * 1024
 EMBEDDED_BYTES_MAX: Final = 4 * 1024 * 1024
 """Text of invariant files that a header carries; files beyond it are named and not carried."""
 
+Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""Numbers of a file that somebody may have written by hand: within what times and offsets are."""
+
 _TAIL_HEAD: Final = b',"digest":"'
 _TAIL_BYTES: Final = len(_TAIL_HEAD) + 2 * DIGEST_BYTES + len(b'"}')
 
@@ -32,15 +36,15 @@ _TAIL_BYTES: Final = len(_TAIL_HEAD) + 2 * DIGEST_BYTES + len(b'"}')
 class RecordedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What of the configuration verdicts depend on; times in ns. Holds no secret."""
 
-    lateness_ns: int = 0
-    skew_ns: int = 5_000_000_000
+    lateness_ns: Nanoseconds = 0
+    skew_ns: Nanoseconds = 5_000_000_000
     trust_ts: bool = False
-    linger_ns: int = 86_400_000_000_000
-    idle_close_ns: int | None = None
-    ids_max: int = 10_000
-    slices_max: int = 10_000
-    window_entries_max: int = 10_000
-    pending_max: int = 1_000
+    linger_ns: Nanoseconds = 86_400_000_000_000
+    idle_close_ns: Nanoseconds | None = None
+    ids_max: Count = 10_000
+    slices_max: Count = 10_000
+    window_entries_max: Count = 10_000
+    pending_max: Count = 1_000
     mode: str = "as-written"
     severities: dict[str, str] = {}
     asserts: dict[str, list[str]] = {}
@@ -59,8 +63,8 @@ class RecordedSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address: str
     topics: list[str]
     has_broker_times: bool = False
-    from_time_ns: int | None = None
-    until_time_ns: int | None = None
+    from_time_ns: Nanoseconds | None = None
+    until_time_ns: Nanoseconds | None = None
     session: str = ""
 
 
@@ -112,9 +116,9 @@ class RecordLine(_Line, frozen=True, tag="event"):
 
     topic: str
     partition: str
-    offset: int
-    arrival_ns: int | None = None
-    not_before_ns: int | None = None
+    offset: Count
+    arrival_ns: Nanoseconds | None = None
+    not_before_ns: Nanoseconds | None = None
     principal: str = ""
     text: str | None = None
     base64: str | None = None
@@ -123,7 +127,7 @@ class RecordLine(_Line, frozen=True, tag="event"):
 class TickLine(_Line, frozen=True, tag="tick"):
     """Time reached `time_ns` in the streams of a group: deadlines before it are decided."""
 
-    time_ns: int
+    time_ns: Nanoseconds
     group: str = ""
 
 
@@ -131,7 +135,7 @@ class CloseLine(_Line, frozen=True, tag="close"):
     """A session was closed from outside the stream."""
 
     scope: str
-    time_ns: int
+    time_ns: Nanoseconds
 
 
 class ControlLine(_Line, frozen=True, tag="control"):
@@ -155,8 +159,8 @@ class NoticeLine(_Line, frozen=True, tag="notice"):
     kind: str
     topic: str
     partition: str
-    from_offset: int
-    to_offset: int
+    from_offset: Count
+    to_offset: Count
     detail: str
 
 
@@ -168,8 +172,8 @@ class StreamSpan(msgspec.Struct, frozen=True):
 
     topic: str
     partition: str
-    from_offset: int
-    to_offset: int
+    from_offset: Count
+    to_offset: Count
     starts_log: bool
 
 
@@ -180,7 +184,7 @@ class EndLine(_Line, frozen=True, tag="end"):
     are gone) or `absent`.
     """
 
-    counts: dict[str, int]
+    counts: dict[str, Count]
     streams: list[StreamSpan] = []
     findings: str = "absent"
     control: str = "absent"

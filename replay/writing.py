@@ -56,12 +56,13 @@ class RecordingWriter:
         """How many lines of one sort were written."""
         return self._counts[tag]
 
-    def end(self, end: EndLine) -> None:
-        """Write the trailer, with the counts of all lines, and close the file."""
+    def end(self, end: EndLine) -> dict[str, int]:
+        """Write the trailer, with the counts of all lines, and close the file; the counts."""
         counts = dict(sorted(self._counts.items()))
         trailer = msgspec.structs.replace(end, counts=counts)
         self._text.write(self._chain.seal(encode_line(trailer)))
         self.close()
+        return counts
 
     def close(self) -> None:
         """Let go of the file. Safe to call twice."""

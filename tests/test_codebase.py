@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ ARROWS = {
     "replay": {"replay", "monitor", "detectors", "invariants", "interlock"},
     "interlock": {"interlock"},
 }
+# The command line puts everything together: these verbs reach up, when they run (decision 0020).
+REACHING_UP = {"monitor/cli/record.py", "monitor/cli/replay.py", "monitor/cli/report.py"}
 # The monitor shares one module with the client: what a control record means.
 SHARED_WITH_CLIENT = "interlock.control_record"
 
@@ -76,9 +79,56 @@ def test_arrows_run_one_way() -> None:
         own = path.relative_to(ROOT).parts[0]
         for module, line in _imports(path):
             top = module.split(".")[0]
+            if top == "replay" and _names(path) in REACHING_UP:
+                continue
             if top in PACKAGES and top not in ARROWS[own]:
                 wrong.append(f"{_names(path)}:{line} imports {module}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_verbs_reach_up_only_when_they_run() -> None:
+    """Loading the command line loads nothing of the replay room: only a verb at work does."""
+    for name in sorted(REACHING_UP):
+        path = ROOT / name
+        if not path.exists():
+            continue
+        for node in ast.parse(path.read_text()).body:
+            found = [n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
+            is_inside = isinstance(node, ast.FunctionDef | ast.If)  # `if TYPE_CHECKING`
+            modules = {getattr(n, "module", None) or "" for n in found}
+            assert is_inside or not any(m.startswith("replay") for m in modules), name
+
+
+def test_the_replay_room_cannot_act() -> None:
+    """Nothing that replay loads can act, publish or stop anybody: it is not there."""
+    names = [
+        f"replay.{path.stem}"
+        for path in sorted((ROOT / "replay").glob("*.py"))
+        if path.stem != "__init__"
+    ]
+    script = f"import sys, importlib\nfor n in {names!r}: importlib.import_module(n)\n"
+    script += "print('\\n'.join(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert set(names) <= loaded
+    acting = (
+        "monitor.actions",
+        "monitor.publish",
+        "monitor.effects",
+        "monitor.respond",
+        "monitor.opening",
+        "monitor.loop",
+        "monitor.service",
+        "monitor.store",
+        "interlock.client",
+        "interlock.publisher",
+        "interlock.transport",
+        "kafka",
+    )
+    met = {m for m in loaded for a in acting if m == a or m.startswith(a + ".")}
+    assert not met, met
 
 
 def test_doors_are_the_only_ones() -> None:

@@ -18,7 +18,19 @@ from types import ModuleType
 from invariants.errors import InterlockError
 from monitor.cli.screen import EXIT_RUNTIME, EXIT_USAGE, complain
 
-VERBS = ("run", "check", "test", "explain", "findings", "control", "schema", "kafka", "bench")
+VERBS = (
+    "run",
+    "check",
+    "test",
+    "explain",
+    "findings",
+    "control",
+    "schema",
+    "kafka",
+    "bench",
+    "record",
+    "replay",
+)
 SHIPPED = ("invariants", "detectors", "monitor", "replay", "interlock")
 
 

@@ -1,0 +1,146 @@
+"""`interlock record`: what the monitor is given, written to a file, without taking part."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import msgspec
+
+from invariants.errors import ConfigError
+from monitor.cli.screen import EXIT_FINE, complain, say, say_json
+from monitor.cli.verbs import Verbs, with_output
+from monitor.clock import SystemClock
+from monitor.config import add_flags, load_settings, require
+from monitor.finding_text import visible
+from monitor.log import configure_log
+from monitor.sources.address import parse_source_url
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def add(verbs: Verbs) -> None:
+    """Declare the verb."""
+    parser = verbs.add_parser(
+        "record",
+        help="record a topic or a log directory, to replay it",
+        description="Writes down what the engine is given: events with their bytes, places and "
+        "times, in the order of the live monitor, and the live findings and control records "
+        "beside them. It joins no group, commits nothing and stops nobody. Take the settings of "
+        "the live monitor (`--config`, `--invariants`), so that the recording can say what was "
+        "live. It holds what agents said and did: keep it as you keep that. "
+        "Example: interlock record --source log:/var/lib/interlock -o incident.jsonl.gz",
+    )
+    parser.add_argument("-o", "--out", type=Path, required=True, help="FILE.jsonl or FILE.jsonl.gz")
+    parser.add_argument("--from", dest="from_time", help="RFC 3339: only what came from then on")
+    parser.add_argument("--until", dest="until_time", help="RFC 3339: only what came before")
+    parser.add_argument("--follow", action="store_true", help="go on until told to stop (SIGTERM)")
+    parser.add_argument("--session", default="", help="of this session only")
+    parser.add_argument("--force", action="store_true", help="write over a file that is there")
+    parser.add_argument("--config", help="a YAML file with settings (else INTERLOCK_CONFIG)")
+    with_output(parser)
+    add_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Record, and say what is in the recording."""
+    # The replay room stands above the monitor; the command line alone reaches up (decision 0020).
+    from monitor.sources.bystander import open_bystander
+    from replay.header import make_header
+    from replay.recorder import Recorder, Wanted
+    from replay.writing import RecordingWriter
+
+    settings = load_settings(arguments.config, flags=vars(arguments))
+    require(settings, "source")
+    configure_log("warning", settings.log_format)
+    address = parse_source_url(settings.source or "")
+    clock = SystemClock()
+    wanted = Wanted(
+        session=arguments.session,
+        from_ns=parse_time("--from", arguments.from_time),
+        until_ns=parse_time("--until", arguments.until_time),
+        is_following=arguments.follow,
+    )
+    place = open_bystander(
+        address,
+        settings.kafka.client_settings(),
+        clock.now_ns,
+        trust_ts=settings.trust_ts,
+        from_time_ns=wanted.from_ns,
+    )
+    with closing(place.source):
+        if wanted.until_ns is None and place.has_broker_times and not wanted.is_following:
+            # A topic that is written to all the time has no end to wait for.
+            wanted = replace(wanted, until_ns=clock.now_ns())
+        header = make_header(
+            settings, address, place.topics, wanted, created_ns=clock.now_ns(), release=_release()
+        )
+        writer = RecordingWriter(arguments.out, header, is_replacing=arguments.force)
+        with closing(writer):
+            end = Recorder(place, writer, header, wanted, clock).run(_Stopper().is_asked)
+            counts = writer.end(end)
+    return _tell(arguments, counts, end)
+
+
+def parse_time(flag: str, text: str | None) -> int | None:
+    """RFC 3339 text as ns since 1970. Raises ConfigError for anything else."""
+    if text is None:
+        return None
+    try:
+        elapsed = datetime.fromisoformat(text) - _EPOCH
+    except (ValueError, TypeError):  # TypeError: a time without its zone.
+        elapsed = timedelta(-1)
+    if elapsed < timedelta(0):
+        raise ConfigError(
+            f"`{flag} {visible(text, 60)}`: expected RFC 3339 with its zone, as in "
+            "`2026-11-23T09:00:00Z`"
+        )
+    return elapsed // timedelta(microseconds=1) * 1_000
+
+
+def _tell(arguments: argparse.Namespace, counts: Any, end: Any) -> int:
+    if arguments.output == "json":
+        say_json({**msgspec.to_builtins(end), "counts": counts})
+        return EXIT_FINE
+    if not counts.get("event"):
+        complain("note: there was nothing to record")
+    if end.findings != "whole":
+        complain(
+            f"note: live findings: {end.findings}; a replay cannot be held against all of them"
+        )
+    told = ", ".join(f"{count} {name}" for name, count in counts.items())
+    say(f"{arguments.out}: {told or 'nothing'} ({end.reason})")
+    return EXIT_FINE
+
+
+class _Stopper:
+    """SIGTERM and SIGINT ask for an end, with its trailer; a second one ends at once."""
+
+    def __init__(self) -> None:
+        self._is_asked = False
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGINT, self._ask)
+
+    def is_asked(self) -> bool:
+        return self._is_asked
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self._is_asked:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self._is_asked = True
+
+
+def _release() -> str:
+    try:
+        return version("interlock")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,106 @@
+"""The header of a recording, made of the settings that the live monitor has.
+
+Only what is named here goes into it: fields that verdicts depend on. Passwords, keys, and the
+paths of their files have no way in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from invariants.limits import Limits
+from invariants.program import PROGRAM_VERSION, compile_program
+from monitor.invariant_files import read_specs
+from monitor.secret import read_secret
+from monitor.settings import Settings
+from monitor.sources.address import KafkaAddress, LogDirAddress, SourceAddress
+from replay.live_program import REPLAY_KEY, describe, embed, name_key
+from replay.recorder import Wanted
+from replay.recording import Header, RecordedFile, RecordedSettings, RecordedSource
+
+KEY_FILE: Final = "digest.key"
+"""Where a monitor keeps its key in its state directory (`monitor/service.py`)."""
+
+
+def make_header(
+    settings: Settings,
+    address: SourceAddress,
+    topics: Sequence[str],
+    wanted: Wanted,
+    *,
+    created_ns: int,
+    release: str,
+) -> Header:
+    """What a recording says of itself.
+
+    Raises
+    ------
+    SpecError, ConfigError
+        The invariant files of the settings cannot be read.
+    """
+    trusts_ts = settings.trust_ts or (isinstance(address, KafkaAddress) and address.trust_ts)
+    files: list[RecordedFile] = []
+    specs = []
+    for path in settings.invariants:
+        specs += read_specs(Path(path))
+        files += embed(Path(path))
+    limits = Limits(settings.slices_max, settings.window_entries_max, settings.pending_max)
+    program = compile_program(specs, limits=limits, digest_key=REPLAY_KEY) if specs else None
+    return Header(
+        created=datetime.fromtimestamp(created_ns // 10**9, UTC).isoformat(),
+        release=release,
+        source=RecordedSource(
+            kind="kafka" if isinstance(address, KafkaAddress) else "log",
+            address=_shown(address),
+            topics=list(topics),
+            has_broker_times=isinstance(address, KafkaAddress) and not trusts_ts,
+            from_time_ns=wanted.from_ns,
+            until_time_ns=wanted.until_ns,
+            session=wanted.session,
+        ),
+        settings=_recorded(settings, trusts_ts=trusts_ts),
+        program_version=PROGRAM_VERSION,
+        program_digest=program.digest if program else "",
+        invariants=describe(program) if program else [],
+        files=files,
+        key_digest=_key_digest(settings),
+    )
+
+
+def _recorded(settings: Settings, *, trusts_ts: bool) -> RecordedSettings:
+    """As `monitor/service.py` gives them to the engine."""
+    return RecordedSettings(
+        lateness_ns=settings.lateness_ns,
+        skew_ns=settings.skew_ns,
+        trust_ts=trusts_ts,
+        linger_ns=settings.linger_ns,
+        idle_close_ns=None if trusts_ts else settings.idle_close_ns,
+        ids_max=settings.ids_max,
+        slices_max=settings.slices_max,
+        window_entries_max=settings.window_entries_max,
+        pending_max=settings.pending_max,
+        mode=settings.mode,
+        severities=dict(settings.severities()),
+        asserts={topic: sorted(kinds) for topic, kinds in settings.asserts.items()},
+    )
+
+
+def _key_digest(settings: Settings) -> str:
+    path = settings.digest_key_file
+    if path is None:
+        kept = Path(settings.state_dir) / KEY_FILE
+        path = str(kept) if kept.is_file() else None
+    return "" if path is None else name_key(read_secret("digest_key_file", path).reveal())
+
+
+def _shown(address: SourceAddress) -> str:
+    match address:
+        case KafkaAddress(bootstrap):
+            return f"kafka://{bootstrap}"
+        case LogDirAddress(directory):
+            return f"log:{directory}"
+        case _:
+            raise AssertionError("a finished file is not recorded")

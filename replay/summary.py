@@ -1,0 +1,103 @@
+"""What a whole replay came to: plain values, as JSON and as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from monitor.finding import Finding
+from monitor.finding_text import line, visible
+from replay.compare import Comparison, Difference, NotCompared
+from replay.live_program import LiveProgram
+from replay.recording import NoticeLine
+from replay.timeline import Timeline
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A replay of a whole recording. `damage` is "" where the recording is sound."""
+
+    records: int
+    inputs: int
+    sessions: int
+    rejected: int
+    repeats: int
+    invariants_from: str
+    program_digest: str
+    recorded_program_digest: str
+    findings: list[Finding]
+    comparison: Comparison
+    notices: list[dict[str, Any]]
+    damage: str
+
+
+def summarise(timeline: Timeline, live: LiveProgram, comparison: Comparison) -> Summary:
+    """All that was found, and how it stands to what was found live."""
+    damage = timeline.damage
+    return Summary(
+        records=timeline.records_count,
+        inputs=timeline.inputs_count,
+        sessions=len(timeline.sessions),
+        rejected=timeline.rejected_count,
+        repeats=timeline.repeats_count,
+        invariants_from=live.origin,
+        program_digest=live.program.digest,
+        recorded_program_digest=timeline.header.program_digest,
+        findings=[told.finding for told in timeline.findings()],
+        comparison=comparison,
+        notices=[msgspec.to_builtins(notice) for notice in timeline.notices],
+        damage="" if damage is None else str(damage),
+    )
+
+
+def summary_lines(summary: Summary, notices: list[NoticeLine]) -> list[str]:
+    """Findings, then what they are held against, then the sum."""
+    lines = [line(finding) for finding in summary.findings]
+    lines += [
+        f"note: {visible(notice.topic, 60)}/{visible(notice.partition, 60)}: {notice.kind}: "
+        f"{visible(notice.detail)}"
+        for notice in notices
+    ]
+    if summary.damage:
+        lines.append(f"note: {visible(summary.damage)}; what stood before it holds")
+    if summary.rejected:
+        lines.append(f"note: {summary.rejected} record(s) are no event; no invariant saw them")
+    lines += _comparison(summary.comparison)
+    lines.append(
+        f"{summary.records} records of {summary.sessions} session(s), "
+        f"{summary.comparison.replay_count} findings"
+    )
+    return lines
+
+
+def _comparison(comparison: Comparison) -> list[str]:
+    if not comparison.is_recorded:
+        return ["no live findings are in the recording: nothing to compare with"]
+    lines = [_not_compared(item) for item in comparison.not_compared]
+    unnamed = comparison.not_compared_count - len(comparison.not_compared)
+    if unnamed:
+        lines.append(f"cannot be re-evaluated: {unnamed} more")
+    if comparison.unreadable_count:
+        lines.append(f"note: {comparison.unreadable_count} live finding(s) cannot be read")
+    if comparison.first is not None:
+        lines += _difference(comparison.first)
+        lines.append(f"DIFFERENT in {comparison.sessions_differing_count} session(s)")
+    elif comparison.live_count and not comparison.compared_count:
+        lines.append("nothing could be compared: see above")
+    else:
+        lines.append(f"equal: {comparison.compared_count} finding(s), live and replayed")
+    return lines
+
+
+def _not_compared(item: NotCompared) -> str:
+    count = f" ({item.findings_count} live finding(s))" if item.findings_count else ""
+    return f"cannot be re-evaluated: {item.what} {visible(item.name, 80)}: {item.reason}{count}"
+
+
+def _difference(difference: Difference) -> list[str]:
+    where = "" if difference.input is None else f", at input {difference.input}"
+    return [
+        f"first difference ({difference.kind}{where}) in {visible(difference.session, 80)}:",
+        f"  {visible(difference.explanation, 400)}",
+        f"  {visible(line(difference.finding), 1_000)}",
+    ]
