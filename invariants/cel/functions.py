@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from . import addresses, globs, numbers, paths, strings, times, words
+from .shell import started
 
 Type = Literal[
     "any", "null", "bool", "int", "double", "string", "list", "map", "timestamp", "duration"
@@ -95,11 +96,12 @@ _ALL: Final = (
     Function("digest", "function", (_JSON,), "string", _bound_elsewhere),
     Function("entropy", "function", (_TEXT,), "double", strings.entropy),
     Function("shell_words", "function", (_TEXT,), "list", words.shell_words),
+    Function("shell_commands", "function", (_TEXT,), "list", started.shell_commands),
 )
 
 FUNCTIONS: Final[dict[str, Function]] = {function.name: function for function in _ALL}
 
-LATER: Final = frozenset({"shell_commands", "seen", "only_from"})
+LATER: Final = frozenset({"seen", "only_from"})
 """Functions of the language that this version does not have yet."""
 
 LEFT_OUT: Final = {

@@ -93,7 +93,7 @@ def the_fault(text: str, **lists: tuple[Any, ...]) -> Fault:
         ("text.matches('((a{100}){100}){100}')", "E105", 14),
         ("seen(args.to, 'user')", "E106", 1),
         ("only_from(args.to, 'user')", "E106", 1),
-        ("shell_commands(args.command)", "E106", 1),
+        ("shell_commands(seq) == []", "E104", 16),
         ("kind in lists.none", "E108", 14),
         ('kind in lists["none"]', "E108", 14),
         ("kind in lists.dates", "E108", 14),

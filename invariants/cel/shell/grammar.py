@@ -1,0 +1,400 @@
+"""Shell text into pipelines of commands: POSIX's grammar with what Bash adds.
+
+Input: text. Output: pipelines, in order, whether a branch would be taken or not. Nothing is run
+and no variable is known. What is no such text raises Failure: a guess would be an evasion.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..values import Failure
+from .scan import HereDocument, Scanner
+from .word import Word
+
+PIPELINES_MAX: Final = 1_000  # Chosen: far beyond what one call of a tool honestly holds.
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """`2> file`: `operator` is `<`, `>`, `>>`, `<>` or `<&`; descriptor -1 is the operator's own.
+
+    What only doubles an output (`2>&1`) is left out.
+    """
+
+    operator: str
+    target: Word
+    descriptor: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Simple:
+    """A command's words and where its streams go. Without words: redirections alone."""
+
+    words: tuple[Word, ...]
+    redirects: tuple[Redirect, ...] = ()
+    here: HereDocument | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pipelines that share their streams: a subshell, a loop, a branch, the body of a function."""
+
+    pipelines: tuple[Pipeline, ...]
+    redirects: tuple[Redirect, ...] = ()
+    here: HereDocument | None = None
+
+
+Stage = Simple | Group
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Commands, each of which reads what the one before it writes."""
+
+    stages: tuple[Stage, ...]
+
+
+@dataclass(slots=True)
+class _Streams:
+    redirects: list[Redirect] = field(default_factory=list)
+    here: HereDocument | None = None
+
+
+_REDIRECT: Final = re.compile(
+    r"(?:([0-9]{1,9})|\{[A-Za-z_][A-Za-z0-9_]*\})?(&>>|&>|<<<|<<-|<<|<&|<>|>>|>&|>\||[<>])(?!\()"
+)
+_RESERVED: Final = re.compile(r"(?:[a-z]+|[{}!]|\[\[)(?=[ \t\n;&|<>()]|\\\n|$)")
+_DUPLICATE: Final = re.compile(r"[0-9]+-?|-")
+_TIME_FLAG: Final = re.compile(r"-p(?=[ \t])")
+_OPENERS: Final = frozenset({"{", "if", "while", "until", "for", "select", "case", "[["})
+_CLOSERS: Final = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
+
+
+def parse(text: str, depth: int = 0) -> list[Pipeline]:
+    """Every pipeline of `text`, those in substitutions behind the others.
+
+    Raises Failure where it is no shell text, or nested too deep.
+    """
+    if "\0" in text:
+        raise Failure("`shell_commands` of text with a NUL")
+    return _Parser(text, depth).whole()
+
+
+class _Parser(Scanner):
+    """Recursive descent; the depth of nesting is counted, so that recursion stays bounded."""
+
+    def __init__(self, text: str, depth: int) -> None:
+        super().__init__(text, depth)
+        self.found: list[Pipeline] = []
+        self._count = 0
+
+    def whole(self) -> list[Pipeline]:
+        pipelines = self._list(frozenset())
+        if self.position < len(self.text):
+            raise Failure("`shell_commands` of text with a sign that nothing opened")
+        if self.pending:
+            raise Failure("`shell_commands` of a here-document without its body")
+        return [*pipelines, *self.found]
+
+    def substituted(self, text: str) -> None:
+        self.found += parse(text, self.depth + 1)
+
+    def substituted_here(self) -> None:
+        self._deeper()
+        self.found += self._list(frozenset())
+        self._expect(")")
+        self.depth -= 1
+
+    def _deeper(self) -> None:
+        self.depth += 1
+        self.check_depth(self.depth)
+
+    def _list(self, stops: frozenset[str]) -> list[Pipeline]:
+        """Pipelines up to a reserved word of `stops`, a `)`, a `;;` or the end of the text."""
+        pipelines: list[Pipeline] = []
+        while True:
+            self._skip_lines()
+            if self.position >= len(self.text) or self.at(")") or self.at(";;") or self.at(";&"):
+                return pipelines
+            if self._reserved() in stops:
+                return pipelines
+            pipelines.append(self._pipeline())
+            self.skip_blanks()
+            if self.at("&&") or self.at("||"):
+                self.position += 2
+            elif (self.at(";") and not (self.at(";;") or self.at(";&"))) or self.at("&"):
+                self.position += 1
+
+    def _skip_lines(self) -> None:
+        self.skip_blanks()
+        while self.at("\n"):
+            self.take_newline()
+            self.skip_blanks()
+
+    def _reserved(self) -> str | None:
+        """The reserved word here, if one could be; it is not stepped over."""
+        found = _RESERVED.match(self.text, self.position)
+        return found[0] if found is not None else None
+
+    def _expect(self, text: str) -> None:
+        self._skip_lines()
+        if not self.at(text) or (text != ")" and self._reserved() != text):
+            raise Failure(f"`shell_commands` of text in which a `{text}` is missing")
+        self.position += len(text)
+
+    def _pipeline(self) -> Pipeline:
+        self._count += 1
+        if self._count > PIPELINES_MAX:
+            raise Failure(f"`shell_commands` of text with more than {PIPELINES_MAX} commands")
+        while self._reserved() in ("!", "time"):
+            is_time = self._reserved() == "time"
+            self.position += 4 if is_time else 1
+            self.skip_blanks()
+            if is_time and _TIME_FLAG.match(self.text, self.position):
+                self.position += 2
+                self.skip_blanks()
+            if is_time and self._ends_here():
+                return Pipeline(())
+        stages = [self._command()]
+        while True:
+            self.skip_blanks()
+            if self.at("||") or not self.at("|"):
+                return Pipeline(tuple(stages))
+            self.position += 2 if self.at("|&") else 1
+            self._skip_lines()
+            stages.append(self._command())
+
+    def _ends_here(self) -> bool:
+        return self.position >= len(self.text) or self.text[self.position] in "\n;&|)"
+
+    def _command(self) -> Stage:
+        self.skip_blanks()
+        word = self._reserved()
+        if word in _CLOSERS or word in ("function", "coproc"):
+            # `function f {` and `coproc name {` are Bash's own; `f() {` says the first as well.
+            if word == "function":
+                return self._function()
+            raise Failure(f"`shell_commands` of text with a `{word}` that cannot be read there")
+        if self.at("("):
+            self._deeper()
+            group = self._parenthesised()
+        elif word in _OPENERS:
+            assert word is not None, "it is one of the openers"
+            self._deeper()
+            self.position += len(word)
+            group = self._compound(word)
+        else:
+            return self._simple()
+        self.depth -= 1
+        streams = _Streams()
+        while True:
+            self.skip_blanks()
+            if not self._redirect(streams):
+                break
+        return Group(tuple(group), tuple(streams.redirects), streams.here)
+
+    def _parenthesised(self) -> list[Pipeline]:
+        self.position += 1
+        if self.at("(") and (end := self.arithmetic_end()) >= 0:
+            self.skip_arithmetic(end)
+            return []
+        pipelines = self._list(frozenset())
+        self._expect(")")
+        return pipelines
+
+    def _compound(self, opener: str) -> list[Pipeline]:
+        match opener:
+            case "{":
+                pipelines = self._list(frozenset({"}"}))
+                self._expect("}")
+                return pipelines
+            case "if":
+                return self._if()
+            case "while" | "until":
+                pipelines = self._list(frozenset({"do"}))
+                return pipelines + self._do()
+            case "for" | "select":
+                self._for_head()
+                return self._do()
+            case "case":
+                return self._case()
+            case _:
+                self._condition()
+                return []
+
+    def _if(self) -> list[Pipeline]:
+        pipelines = self._list(frozenset({"then"}))
+        self._expect("then")
+        while True:
+            pipelines += self._list(frozenset({"elif", "else", "fi"}))
+            word = self._reserved()
+            if word not in ("elif", "else", "fi"):
+                raise Failure("`shell_commands` of text in which a `fi` is missing")
+            self.position += len(word)
+            if word == "fi":
+                return pipelines
+            if word == "elif":
+                pipelines += self._list(frozenset({"then"}))
+                self._expect("then")
+
+    def _do(self) -> list[Pipeline]:
+        self._skip_lines()
+        is_brace = self._reserved() == "{"
+        self._expect("{" if is_brace else "do")
+        end = "}" if is_brace else "done"
+        pipelines = self._list(frozenset({end}))
+        self._expect(end)
+        return pipelines
+
+    def _for_head(self) -> None:
+        self.skip_blanks()
+        if self.at("(("):
+            self.position += 1
+            end = self.text.find("))", self.position)
+            if end < 0:
+                raise Failure("`shell_commands` of arithmetic that cannot be read")
+            self.skip_arithmetic(end)
+        elif self.word() is None:
+            raise Failure("`shell_commands` of a `for` without a name")
+        self._skip_lines()
+        if self._reserved() == "in":
+            self.position += 2
+            self.skip_blanks()
+            while self.word() is not None:
+                self.skip_blanks()
+        if self.at(";"):
+            self.position += 1
+
+    def _case(self) -> list[Pipeline]:
+        self.skip_blanks()
+        if self.word() is None:
+            raise Failure("`shell_commands` of a `case` without a word")
+        self._expect("in")
+        pipelines: list[Pipeline] = []
+        while True:
+            self._skip_lines()
+            if self._reserved() == "esac":
+                self.position += 4
+                return pipelines
+            if self.at("("):
+                self.position += 1
+            self._patterns()
+            pipelines += self._list(frozenset({"esac"}))
+            if self.at(";;&"):
+                self.position += 3
+            elif self.at(";;") or self.at(";&"):
+                self.position += 2
+            elif self._reserved() != "esac":
+                raise Failure("`shell_commands` of text in which an `esac` is missing")
+
+    def _patterns(self) -> None:
+        while True:
+            self.skip_blanks()
+            if self.word() is None:
+                raise Failure("`shell_commands` of a `case` whose pattern cannot be read")
+            self.skip_blanks()
+            if self.at(")"):
+                self.position += 1
+                return
+            if not self.at("|"):
+                raise Failure("`shell_commands` of a `case` whose pattern cannot be read")
+            self.position += 1
+
+    def _condition(self) -> None:
+        """Step over `... ]]`; operators are signs of the condition in it."""
+        while True:
+            self.skip_blanks()
+            if self.position >= len(self.text):
+                raise Failure("`shell_commands` of text with an open `[[`")
+            if self.at("\n"):
+                self.take_newline()
+            elif (word := self.word()) is None:
+                self.position += 1
+            elif word.text == "]]" and word.is_bare:
+                return
+
+    def _function(self) -> Stage:
+        self.position += len("function")
+        self.skip_blanks()
+        if self.word() is None:
+            raise Failure("`shell_commands` of a function without a name")
+        self.skip_blanks()
+        if self.at("("):
+            self._empty_brackets()
+        return self._body()
+
+    def _empty_brackets(self) -> None:
+        self.position += 1
+        self.skip_blanks()
+        if not self.at(")"):
+            raise Failure("`shell_commands` of text with a `(` where none can be")
+        self.position += 1
+
+    def _body(self) -> Stage:
+        """What a function does, as if it were called where it is defined."""
+        self._skip_lines()
+        self._deeper()
+        body = self._command()
+        self.depth -= 1
+        return body
+
+    def _simple(self) -> Stage:
+        start = self.position
+        words: list[Word] = []
+        streams = _Streams()
+        is_assigned = False
+        while True:
+            self.skip_blanks()
+            if self._redirect(streams):
+                continue
+            if self.at("("):
+                if len(words) == 1 and not streams.redirects and not is_assigned:
+                    self._empty_brackets()
+                    return self._body()
+                raise Failure("`shell_commands` of text with a `(` where none can be")
+            taken, is_assignment = self.words(may_assign=not words)
+            if not taken:
+                break
+            is_assigned = is_assigned or is_assignment
+            if not is_assignment:
+                words += taken
+        if self.position == start:
+            raise Failure("`shell_commands` of text in which a command is missing")
+        return Simple(tuple(words), tuple(streams.redirects), streams.here)
+
+    def _redirect(self, streams: _Streams) -> bool:
+        """Step over a redirection here, if there is one."""
+        found = _REDIRECT.match(self.text, self.position)
+        if found is None:
+            return False
+        self.position = found.end()
+        self.skip_blanks()
+        descriptor = int(found[1]) if found[1] else -1
+        operator = found[2]
+        if operator in ("<<", "<<-"):
+            streams.here = self._here_document(drops_tabs=operator == "<<-")
+            return True
+        target = self.word()
+        if target is None:
+            raise Failure("`shell_commands` of a redirection without a target")
+        if operator == "<<<":
+            streams.here = HereDocument("", True, False, target.text + "\n", target.is_fixed)
+        elif operator != ">&" or not _DUPLICATE.fullmatch(target.text):
+            plain = {"&>": ">", "&>>": ">>", ">|": ">", ">&": ">"}
+            streams.redirects.append(Redirect(plain.get(operator, operator), target, descriptor))
+        return True
+
+    def _here_document(self, *, drops_tabs: bool) -> HereDocument:
+        start = self.position
+        delimiter = self.word()
+        if delimiter is None:
+            raise Failure("`shell_commands` of a here-document without a delimiter")
+        if not delimiter.is_fixed:
+            raise Failure("`shell_commands` of a here-document whose delimiter expands")
+        is_literal = any(sign in self.text[start : self.position] for sign in "'\"\\")
+        document = HereDocument(delimiter.text, is_literal, drops_tabs)
+        self.pending.append(document)
+        return document

@@ -1,0 +1,180 @@
+"""A shell word as far as text alone decides it, and the expansion of its braces.
+
+A word is made of pieces: bare text, quoted text, and expansions (`$x`, `$(...)`), whose values
+nobody knows before the shell runs. An expansion stays in the word as it was written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final, Literal
+
+from ..values import Failure
+
+BRACE_WORDS_MAX: Final = 512  # Chosen: words that one word with braces may stand for.
+BRACE_DEPTH_MAX: Final = 20  # Chosen: deeper nesting is no honest command line.
+
+Kind = Literal["bare", "quoted", "expansion", "open_expansion", "process"]
+"""An `open_expansion` stands outside quotes: the shell may cut it into several words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text of one kind within a word; never empty where it is bare."""
+
+    text: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word: `text` with quotes removed, and what is not settled about it.
+
+    `is_fixed` is whether the text is the word that the program gets; `is_one` whether the program
+    gets one word, whatever it is; `is_bare` whether nothing of it is quoted or expanded, as in
+    reserved words; `has_glob` whether it may stand for file names.
+    """
+
+    text: str
+    is_fixed: bool = True
+    is_one: bool = True
+    is_bare: bool = True
+    has_glob: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Is this exactly one word, and known?"""
+        return self.is_fixed and not self.has_glob
+
+
+def made(pieces: Sequence[Piece]) -> Word:
+    """The word of these pieces."""
+    bare = [piece.text for piece in pieces if piece.kind == "bare"]
+    text = "".join(piece.text for piece in pieces)
+    kinds = {piece.kind for piece in pieces}
+    has_glob = text not in ("[", "[[") and any(_GLOB.search(part) for part in bare)
+    return Word(
+        text=text,
+        is_fixed=kinds <= {"bare", "quoted"},
+        is_one=not has_glob and "open_expansion" not in kinds,
+        is_bare=kinds <= {"bare"},
+        has_glob=has_glob,
+    )
+
+
+_GLOB: Final = re.compile(r"[*?\[]")
+
+
+def expanded(pieces: list[Piece]) -> list[Word]:
+    """The words that braces make of one, as Bash does it (`a{b,c}` is `ab ac`)."""
+    if not any(piece.kind == "bare" and "{" in piece.text for piece in pieces):
+        return [made(pieces)]
+    units = [
+        unit
+        for piece in pieces
+        for unit in (map(_bare, piece.text) if piece.kind == "bare" else (piece,))
+    ]
+    braces = _pairs(units)
+    results = _alternatives(units, 0, len(units), braces, 0)
+    return [made(_merged(result)) for result in results if result or not units]
+
+
+def _bare(character: str) -> Piece:
+    return Piece(character, "bare")
+
+
+@dataclass(slots=True)
+class _Brace:
+    """One pair of braces: where it ends, and where its own commas are."""
+
+    end: int = -1
+    commas: list[int] = field(default_factory=list)
+
+
+def _pairs(units: Sequence[Piece]) -> dict[int, _Brace]:
+    """Every `{` that is closed, by its position; one pass."""
+    found: dict[int, _Brace] = {}
+    is_open: list[int] = []
+    for position, unit in enumerate(units):
+        if unit.kind != "bare":
+            continue
+        if unit.text == "{":
+            is_open.append(position)
+            found[position] = _Brace()
+        elif unit.text == "," and is_open:
+            found[is_open[-1]].commas.append(position)
+        elif unit.text == "}" and is_open:
+            found[is_open.pop()].end = position
+    return {position: brace for position, brace in found.items() if brace.end >= 0}
+
+
+def _alternatives(
+    units: Sequence[Piece], start: int, end: int, braces: dict[int, _Brace], depth: int
+) -> list[list[Piece]]:
+    """What `units[start:end]` stands for, each as pieces."""
+    if depth > BRACE_DEPTH_MAX:
+        raise Failure("`shell_commands` of braces that are nested too deep")
+    results: list[list[Piece]] = [[]]
+    position = start
+    while position < end:
+        brace = braces.get(position)
+        choices = None
+        if brace is not None and brace.commas:
+            cuts = [position, *brace.commas, brace.end]
+            choices = [
+                choice
+                for left, right in pairwise(cuts)
+                for choice in _alternatives(units, left + 1, right, braces, depth + 1)
+            ]
+        elif brace is not None:
+            choices = _sequence(units[position + 1 : brace.end])
+        if choices is None:
+            for result in results:
+                result.append(units[position])
+            position += 1
+            continue
+        if len(results) * len(choices) > BRACE_WORDS_MAX:
+            raise Failure("`shell_commands` of braces that stand for too many words")
+        results = [[*result, *choice] for result in results for choice in choices]
+        assert brace is not None, "choices come from a pair of braces"
+        position = brace.end + 1
+    return results
+
+
+_NUMBERS: Final = re.compile(r"(-?[0-9]{1,9})\.\.(-?[0-9]{1,9})(?:\.\.-?[0-9]{1,9})?")
+_LETTERS: Final = re.compile(r"([A-Za-z])\.\.([A-Za-z])(?:\.\.-?[0-9]{1,9})?")
+
+
+def _sequence(units: Sequence[Piece]) -> list[list[Piece]] | None:
+    """What `{1..5}` or `{a..e}` stands for: every value between, steps or not."""
+    if len(units) > 40 or any(unit.kind != "bare" for unit in units):
+        return None
+    text = "".join(unit.text for unit in units)
+    if numbers := _NUMBERS.fullmatch(text):
+        first, last = int(numbers[1]), int(numbers[2])
+    elif letters := _LETTERS.fullmatch(text):
+        first, last = ord(letters[1]), ord(letters[2])
+    else:
+        return None
+    low, high = min(first, last), max(first, last)
+    if high - low >= BRACE_WORDS_MAX:
+        raise Failure("`shell_commands` of braces that stand for too many words")
+    return [[Piece(str(n) if numbers else chr(n), "bare")] for n in range(low, high + 1)]
+
+
+def _merged(units: Sequence[Piece]) -> list[Piece]:
+    """Neighbouring bare characters as one piece."""
+    pieces: list[Piece] = []
+    run: list[str] = []
+    for unit in units:
+        if unit.kind == "bare":
+            run.append(unit.text)
+            continue
+        if run:
+            pieces.append(Piece("".join(run), "bare"))
+            run = []
+        pieces.append(unit)
+    return [*pieces, Piece("".join(run), "bare")] if run else pieces

@@ -1,0 +1,184 @@
+"""Programs whose job is to start another one, and where in their words that one begins.
+
+Options of these programs are known by name. Where one is not, or where the program has too many,
+every rest of its words is taken for a command: too much is an alarm, too little an evasion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ..values import Failure
+from .word import Word
+
+ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """The options of one program: letters and long names, those that take a value apart."""
+
+    valued: str = ""
+    flags: str = ""
+    long_valued: frozenset[str] = frozenset()
+    long_flags: frozenset[str] = frozenset()
+    operands: int = 0
+    assigns: bool = False
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(f"--{name}" for name in text.split())
+
+
+# Source: the manual pages of coreutils 9, util-linux 2.39, findutils 4.9, sudo 1.9, OpenDoas 6.8.
+WRAPPERS: Final[dict[str, Wrapper]] = {
+    "builtin": Wrapper(),
+    "busybox": Wrapper(),
+    "chroot": Wrapper("", "", _names("userspec groups"), _names("skip-chdir"), operands=1),
+    "command": Wrapper("", "p"),
+    "doas": Wrapper("Cu", "nsL"),
+    "env": Wrapper(
+        "uC",
+        "i0v",
+        _names("unset chdir"),
+        _names("ignore-environment null debug"),
+        assigns=True,
+    ),
+    "exec": Wrapper("a", "cl"),
+    "ionice": Wrapper("cn", "t", _names("class classdata"), _names("ignore")),
+    "nice": Wrapper("n", "0123456789", _names("adjustment")),
+    "nohup": Wrapper(),
+    "setsid": Wrapper("", "cfw", frozenset(), _names("ctty fork wait")),
+    "stdbuf": Wrapper("ioe", "", _names("input output error")),
+    "sudo": Wrapper(
+        "CDghpRrTtUu",
+        "ABbEeHiKklNnPSsVv",
+        _names(
+            "close-from chdir group host prompt chroot role type command-timeout other-user user"
+        ),
+        _names(
+            "askpass background bell edit set-home login remove-timestamp reset-timestamp list"
+            " non-interactive preserve-groups stdin shell validate preserve-env"
+        ),
+        assigns=True,
+    ),
+    "time": Wrapper("fo", "apqv", _names("format output"), _names("append portability verbose")),
+    "timeout": Wrapper(
+        "sk",
+        "fpv",
+        _names("signal kill-after"),
+        _names("foreground preserve-status verbose"),
+        operands=1,
+    ),
+    "toybox": Wrapper(),
+    "xargs": Wrapper(
+        "adEILnPs",
+        "0eiloprtx",
+        _names("arg-file delimiter max-args max-chars max-lines max-procs process-slot-var"),
+        _names("null no-run-if-empty verbose interactive exit open-tty eof replace show-limits"),
+    ),
+}
+
+# Chosen: programs that are known to start what stands somewhere among their words.
+RUNNERS: Final = frozenset(
+    [
+        "bwrap",
+        "chrt",
+        "dbus-run-session",
+        "docker",
+        "fakeroot",
+        "faketime",
+        "firejail",
+        "flock",
+        "kubectl",
+        "ltrace",
+        "mosh",
+        "nerdctl",
+        "nsenter",
+        "oc",
+        "parallel",
+        "podman",
+        "proot",
+        "rlwrap",
+        "runcon",
+        "runuser",
+        "script",
+        "ssh",
+        "strace",
+        "su",
+        "systemd-run",
+        "taskset",
+        "unshare",
+        "watch",
+        "winpty",
+        "xvfb-run",
+        "npx",
+        "uv",
+        "uvx",
+        "poetry",
+        "pipenv",
+    ]
+)
+# What these get is joined and read by a shell once more.
+JOINERS: Final = frozenset({"mosh", "parallel", "ssh", "watch"})
+
+_ATTACHED: Final = frozenset("eil")
+"""Letters of `xargs` whose value, if there is one, stands in the same word."""
+
+
+def command_start(words: Sequence[Word], wrapper: Wrapper) -> int | None:
+    """The position of the inner command, `len(words)` where there is none; None: cannot be told.
+
+    Raises Failure where an expansion may be several words, options among them.
+    """
+    position = 1
+    while position < len(words) and words[position].text.startswith("-"):
+        word = words[position]
+        if not word.is_one or not (word.is_fixed or "=" in word.text):
+            raise Failure("`shell_commands` of options that are only known when it runs")
+        if word.text == "--":
+            position += 1
+            break
+        step = _option_step(word.text, wrapper)
+        if step is None:
+            return None
+        position += step
+    if wrapper.assigns:
+        while position < len(words) and ASSIGNMENT.match(words[position].text):
+            position += 1
+    position += wrapper.operands
+    if any(not word.is_one for word in words[1:position]):
+        raise Failure("`shell_commands` of options that are only known when it runs")
+    return min(position, len(words))
+
+
+def _option_step(text: str, wrapper: Wrapper) -> int | None:
+    """How many words an option takes; None for one that is not known."""
+    if text.startswith("--"):
+        name, equals, _ = text.partition("=")
+        if name in wrapper.long_valued:
+            return 1 if equals else 2
+        return 1 if name in wrapper.long_flags else None
+    for index, letter in enumerate(text[1:], 2):
+        if letter in wrapper.valued:
+            return 2 if index == len(text) else 1
+        if letter not in wrapper.flags:
+            return None
+        if letter in _ATTACHED and "I" in wrapper.valued:
+            return 1
+    return 1
+
+
+def replaced_text(words: Sequence[Word]) -> str | None:
+    """What `xargs` replaces by its input (`-I {}`) among these options of it; None for nothing."""
+    for index, word in enumerate(words):
+        if word.text.startswith("-I"):
+            return word.text[2:] or (words[index + 1].text if index + 1 < len(words) else "{}")
+        if word.text.startswith("-i"):
+            return word.text[2:] or "{}"
+        if word.text.startswith("--replace"):
+            return word.text.partition("=")[2] or "{}"
+    return None
