@@ -22,7 +22,7 @@ from invariants.event import Event
 from monitor.clock import Clock
 from monitor.judge import read_record
 from monitor.merge import Item, Merger
-from monitor.sources.base import ControlEntry, ControlReader, Notice, Poll, Record, Stream
+from monitor.sources.base import ControlEntry, Notice, Poll, Record, Stream
 from monitor.sources.bystander import Bystander
 from monitor.sources.log_layout import parse_file_name
 from replay.recording import (
@@ -44,7 +44,6 @@ TICK_SLACK_NS: Final = 2_000_000_000
 """As the live loop: how far the broker's clock may be behind ours."""
 RECORDS_MAX: Final = 1_000
 POLL_WAIT_S: Final = 0.2
-BESIDE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +210,10 @@ class Recorder:
         place, wanted = self._place, self._wanted
         findings = control = "absent"
         if place.findings is not None:
-            self._write_findings(_read(place.findings))
+            self._write_findings(place.findings())
             findings = "whole" if place.has_all_findings else "partial"
         if place.control is not None:
-            self._write_control(_read(place.control))
+            self._write_control(place.control())
             control = "whole"
         streams = sorted(self._known.spans.items())
         begins = wanted.from_ns is None
@@ -269,13 +268,6 @@ class Recorder:
 
 class _OfSession(msgspec.Struct):
     session: str = ""
-
-
-def _read(reader: ControlReader) -> Iterator[ControlEntry]:
-    try:
-        yield from reader.read_to_end(BESIDE_S)
-    finally:
-        reader.close()
 
 
 def _record_line(record: Record, item: Item) -> RecordLine:

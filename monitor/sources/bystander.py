@@ -6,18 +6,26 @@ live monitor sees them, without its noticing. For recordings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from invariants.errors import ConfigError
 
 from ..topics import CONTROL, FINDINGS, READ_TOGETHER
 from .address import FileAddress, KafkaAddress, LogDirAddress, SourceAddress
-from .base import ControlReader, Source, Stream
-from .log_control import LogDirControlReader
-from .log_layout import parse_file_name
+from .base import ControlEntry, Source, Stream
+from .log_layout import from_line, parse_file_name
+from .log_tail import LogTail
 from .logdir import LogDirSource
+
+LINES_MAX: Final = 1_000
+READ_S: Final = 60.0
+
+Entries = Callable[[], Iterator[ControlEntry]]
+"""All records of a topic that stand there when it is called: key, and value or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +38,8 @@ class Bystander:
     """
 
     source: Source
-    findings: ControlReader | None
-    control: ControlReader | None
+    findings: Entries | None
+    control: Entries | None
     group_of: Callable[[Stream], str]
     topics: tuple[str, ...]
     has_broker_times: bool
@@ -74,8 +82,8 @@ def _open_log(directory: Path, now_ns: Callable[[], int]) -> Bystander:
     control = directory / CONTROL
     return Bystander(
         source,
-        LogDirControlReader(directory, FINDINGS) if findings.is_dir() else None,
-        LogDirControlReader(directory, CONTROL) if control.is_dir() else None,
+        (lambda: _entries_of_log(directory, FINDINGS)) if findings.is_dir() else None,
+        (lambda: _entries_of_log(directory, CONTROL)) if control.is_dir() else None,
         lambda stream: "",
         READ_TOGETHER,
         has_broker_times=False,
@@ -84,6 +92,20 @@ def _open_log(directory: Path, now_ns: Callable[[], int]) -> Bystander:
         positions={},
         warnings=source.warnings,
     )
+
+
+def _entries_of_log(directory: Path, topic: str) -> Iterator[ControlEntry]:
+    """Every whole line of a topic, each writer's in its order."""
+    tail = LogTail(directory, (topic,))
+    tail.find()
+    tail.place({})
+    while True:
+        lines, notices = tail.read(LINES_MAX)
+        for _, line in lines:
+            key, value, _ = from_line(topic, line.value)
+            yield (key or b"").decode("utf-8", "replace"), value or None
+        if not lines and not notices and not tail.is_moving:
+            return
 
 
 def _has_first_files(directory: Path) -> bool:
@@ -116,15 +138,17 @@ def _open_kafka(
         address.bootstrap, address.topics, None, settings=settings, trust_ts=trusts_ts
     )
 
-    def reader(topic: str) -> KafkaControlReader | None:
-        if topic not in there:
-            return None
-        return KafkaControlReader(address.bootstrap, topic, settings=settings)
+    def entries_of(topic: str) -> Entries | None:
+        def read() -> Iterator[ControlEntry]:
+            with closing(KafkaControlReader(address.bootstrap, topic, settings=settings)) as reader:
+                yield from reader.read_to_end(READ_S)
+
+        return read if topic in there else None
 
     return Bystander(
         source,
-        reader(FINDINGS),
-        reader(CONTROL),
+        entries_of(FINDINGS),
+        entries_of(CONTROL),
         lambda stream: stream.partition,
         address.topics,
         has_broker_times=not trusts_ts,
