@@ -1,0 +1,109 @@
+"""A trained model: what is usual, two heads, where their zero lies, and when to raise an alarm.
+
+Pure values; `training.py` makes them, `model_file.py` writes and reads them, `detector.py` puts
+them to use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from detectors.baseline import Baseline
+from detectors.calibrate import Calibration
+from detectors.features import FEATURES
+from detectors.forest import Floats, Forest, path_length, shortening
+from detectors.rarity import Rarity
+
+FOREST_WEIGHT: Final = 1 / 4
+RARITY_WEIGHT: Final = 3 / 4
+"""Chosen on recorded sessions (docs/detection.md): rarity finds most attacks there, the forest
+finds what is odd without being rare column by column."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """The zero and the unit of one head: per feature the mean of what it adds over the moments of
+    training, and the standard deviation of the sum.
+    """
+
+    means: Floats
+    deviation: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heads:
+    """What turns a row into a score.
+
+    `usual` holds, per feature, the bounds of the middle 90 % of the moments in training.
+    """
+
+    forest: Forest
+    rarity: Rarity
+    by_forest: Head
+    by_rarity: Head
+    usual: tuple[tuple[float, float], ...]
+
+    def value(self, row: list[float]) -> float:
+        """The score: the weighted mean of both heads in standard deviations; larger is stranger."""
+        path = path_length(self.forest, np.array(row))
+        begin = _expected_at_roots(self.forest)
+        forest = (begin - path - float(self.by_forest.means.sum())) / self.by_forest.deviation
+        terms = sum(self.rarity.terms(row)) - float(self.by_rarity.means.sum())
+        return FOREST_WEIGHT * forest + RARITY_WEIGHT * terms / self.by_rarity.deviation
+
+    def shares(self, row: list[float]) -> Floats:
+        """What each feature adds to the score, `float64[F]`; they sum to `value`, to rounding."""
+        _, falls = shortening(self.forest, np.array(row))
+        forest = (falls - self.by_forest.means) / self.by_forest.deviation
+        terms = (np.array(self.rarity.terms(row)) - self.by_rarity.means) / self.by_rarity.deviation
+        shares: Floats = FOREST_WEIGHT * forest + RARITY_WEIGHT * terms
+        return shares
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How a model came to be, for people and for `digest`s; nothing of it changes a score."""
+
+    sessions_count: int
+    groups_count: int
+    moments_count: int
+    """Scored actions in training."""
+    grouped_by: str
+    calibration: str
+    seed: int
+    made_with: str
+    """Name and version of the library that grew the forest."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """Everything that scoring needs. `key` is None where it stands in a file of its own."""
+
+    heads: Heads
+    baseline: Baseline
+    calibration: Calibration
+    training: Training
+    key: bytes | None
+    key_digest: bytes
+    """Tells whether a key file is the one that the model was trained with."""
+
+
+def make_head(added: Floats) -> Head:
+    """From what each feature added at each moment of training, `float64[n, F]`."""
+    deviation = float(added.sum(axis=1).std())
+    # Where all moments are alike there is no unit; 1 keeps scores finite.
+    return Head(added.mean(axis=0), deviation if deviation > 1e-9 else 1.0)
+
+
+def usual_of(rows: Floats) -> tuple[tuple[float, float], ...]:
+    """Per feature, the 5th and the 95th of 100 parts of the moments in training."""
+    assert rows.shape[1] == len(FEATURES)
+    low, high = np.quantile(rows, (0.05, 0.95), axis=0)
+    return tuple((float(a), float(b)) for a, b in zip(low, high, strict=True))
+
+
+def _expected_at_roots(forest: Forest) -> float:
+    return float(forest.length.take(forest.roots).sum()) / forest.trees_count
