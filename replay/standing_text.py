@@ -135,7 +135,7 @@ def _invariant(invariant: InvariantStanding) -> Iterator[str]:
 
 def _bound(bound: BoundValues) -> Iterator[str]:
     name = _binding(bound.binding)
-    yield f"  its violation is the first of these{f', for {name}' if name else ''}:"
+    yield f"  {f'for {name}, ' if name else ''}violated where the first of these is true:"
     for value in bound.values:
         yield f"    {value.value:8} {'  ' * value.depth}{visible(value.text)}{_since(value)}"
 

@@ -1,0 +1,281 @@
+"""Everything about one session, as frozen values: for the report, and for who asks what happened.
+
+Input: a timeline. Output: a `SessionStory`: the events with what the predicates said of them, the
+findings with their witnesses and the values of all sub-formulas at the anchor, the control records
+that speak of the session. Texts are as agents wrote them, cut but not escaped: whoever shows them
+must escape them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from interlock.control_record import ControlRecord
+from invariants.event import EventRecord
+from invariants.fact import Fact
+from invariants.spec import InvariantSpec
+from monitor.finding import Finding
+from monitor.finding_make import show_binding
+from replay.look import look_at
+from replay.standing import EventSeen, InvariantStanding, SessionClock
+from replay.timeline import CLOSED, Timeline
+from replay.track import TrackStep
+from replay.values import TRUTH_NAMES, LetterOfEvent
+
+EVENTS_MAX: Final = 2_000
+"""Chosen: events of one story, unless the caller says otherwise; witnesses are always in it."""
+FINDINGS_MAX: Final = 200
+TEXT_MAX: Final = 4_000
+"""Characters of one field of an event."""
+
+
+class FactSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What one predicate said of an event; those that were false are left out."""
+
+    file: str
+    predicate: str
+    value: str
+    values: list[dict[str, Any]]
+    missing: list[str]
+
+
+class StoryEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event: where it stands, its content (JSON text, cut), what was said of it and found."""
+
+    seen: EventSeen
+    user: str
+    text: str
+    args: str
+    result: str
+    error: str
+    attributes: str
+    parent: str
+    facts: list[FactSeen]
+    anchors: list[str]
+    """Ids of findings about this event."""
+    witnesses: list[str]
+    """Ids of findings that rest on it."""
+
+
+class StoryFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding, and its invariant as it stood at the anchor.
+
+    `anchor_input` is None where the anchor is no event of the recording (an end that the engine
+    made); `standing` is None there too, and for findings of no invariant.
+    """
+
+    finding: Finding
+    told_at_input: int
+    anchor_input: int | None
+    standing: InvariantStanding | None
+    summary: str
+    formula_source: str
+
+
+class StoryControl(msgspec.Struct, frozen=True, kw_only=True):
+    """A control record on the session, its principal, its agent, or everybody."""
+
+    key: str
+    state: str
+    issued_at_ns: int
+    expires_at_ns: int | None
+    issuer: str
+    incident: str
+
+
+class SessionStory(msgspec.Struct, frozen=True, kw_only=True):
+    """One session from its first event to its last."""
+
+    session: str
+    clock: SessionClock | None
+    events: list[StoryEvent]
+    events_count: int
+    findings: list[StoryFinding]
+    findings_count: int
+    control: list[StoryControl]
+    notices: list[str]
+    damage: str
+
+
+def tell_session(timeline: Timeline, session: str, *, events_max: int = EVENTS_MAX) -> SessionStory:
+    """The story of a session of the timeline.
+
+    Of more than `events_max` events those that findings rest on are told, and the latest others.
+
+    Raises
+    ------
+    KeyError
+        The recording has no event of the session.
+
+    Cost: the session played once, and once more a page of `look_at` for each finding.
+    """
+    index = timeline.sessions[session]
+    told = list(timeline.findings(session))
+    track = timeline.track(session, index.inputs[-1])
+    steps = list(track.steps)
+    chosen = _chosen(steps, [one.finding for one in told], events_max)
+    last = steps[-1] if steps else None
+    clock = look_at(timeline, last.input_number).clock if last is not None else None
+    return SessionStory(
+        session=session,
+        clock=clock,
+        events=[_event(timeline, step, [one.finding for one in told]) for step in chosen],
+        events_count=len(index.inputs),
+        findings=[_finding(timeline, one.finding, one.input_number) for one in told[:FINDINGS_MAX]],
+        findings_count=len(told),
+        control=_control(timeline, clock, session),
+        notices=[f"{n.topic}/{n.partition}: {n.kind}: {n.detail}" for n in timeline.notices],
+        damage="" if timeline.damage is None else str(timeline.damage),
+    )
+
+
+def _chosen(
+    steps: Sequence[TrackStep], findings: Sequence[Finding], events_max: int
+) -> list[TrackStep]:
+    if len(steps) <= events_max:
+        return list(steps)
+    needed = {ref.position for f in findings for ref in (f.anchor, *f.witness, *f.unknowns)}
+    kept = [n for n, step in enumerate(steps) if _position(step) in needed][-events_max:]
+    is_kept = set(kept)
+    rest = [n for n in range(len(steps) - 1, -1, -1) if n not in is_kept]
+    return [steps[n] for n in sorted([*kept, *rest[: events_max - len(kept)]])]
+
+
+def _position(step: TrackStep) -> int | None:
+    return step.header.position - 1 if step.fate == "taken" else None
+
+
+def _event(timeline: Timeline, step: TrackStep, findings: Sequence[Finding]) -> StoryEvent:
+    event, position = step.event, _position(step)
+    record: EventRecord = event.record
+    return StoryEvent(
+        seen=EventSeen(
+            input=step.input_number,
+            record=timeline.record_of_input(step.input_number),
+            fate=step.fate,
+            position=position,
+            id=event.id,
+            session=event.session,
+            kind=event.kind,
+            tool=record.tool,
+            call=record.call,
+            agent=record.agent,
+            principal=event.principal,
+            ts_ns=event.ts_ns,
+            time_ns=event.time_ns,
+            arrival_ns=event.arrival_ns,
+            topic=event.origin.topic,
+            partition=event.origin.partition,
+            offset=event.origin.offset,
+        ),
+        user=_cut(record.user),
+        text=_cut(record.text),
+        args=_raw(record.args),
+        result=_raw(record.result),
+        error=_cut(record.error),
+        attributes=_raw(record.attributes),
+        parent=_cut(record.parent),
+        facts=_facts(timeline, step) if step.fate == "taken" else [],
+        anchors=[f.id for f in findings if f.anchor.id == event.id],
+        witnesses=[
+            f.id
+            for f in findings
+            if position is not None
+            and any(ref.position == position for ref in (*f.witness, *f.unknowns))
+        ],
+    )
+
+
+def _facts(timeline: Timeline, step: TrackStep) -> list[FactSeen]:
+    program = timeline.program
+    files = {compiled.file_index: compiled.file for compiled in program.invariants}
+    found = []
+    for number, predicates in enumerate(program.predicates):
+        letter = LetterOfEvent(predicates, step.event)
+        for name in predicates:
+            fact = letter[name]
+            if fact.truth:
+                found.append(_fact(files.get(number, ""), name, fact))
+    return found
+
+
+def _fact(file: str, name: str, fact: Fact) -> FactSeen:
+    return FactSeen(
+        file=file,
+        predicate=name,
+        value=TRUTH_NAMES[fact.truth],
+        values=[
+            show_binding(((key, value),)) for key, values in fact.values.items() for value in values
+        ],
+        missing=sorted({*fact.missing, *fact.overflowing}),
+    )
+
+
+def _finding(timeline: Timeline, finding: Finding, told_at: int) -> StoryFinding:
+    anchor_input = _anchor_input(timeline, finding)
+    spec = _spec_of(timeline, finding)
+    standing = None
+    if anchor_input is not None and spec is not None:
+        standings = look_at(timeline, anchor_input).invariants
+        standing = next((s for s in standings if s.digest == finding.invariant_digest), None)
+    return StoryFinding(
+        finding=finding,
+        told_at_input=told_at,
+        anchor_input=anchor_input,
+        standing=standing,
+        summary=spec.summary if spec is not None else finding.summary,
+        formula_source=spec.formula_source.text if spec is not None else "",
+    )
+
+
+def _anchor_input(timeline: Timeline, finding: Finding) -> int | None:
+    """The input that the anchor of a finding is; by its place in the trace."""
+    trace = timeline.sessions[finding.session].trace
+    position = finding.anchor.position
+    if not 0 <= position < len(trace) or trace[position] == CLOSED:
+        return None
+    return trace[position]
+
+
+def _spec_of(timeline: Timeline, finding: Finding) -> InvariantSpec | None:
+    for compiled in timeline.program.invariants:
+        if compiled.digest == finding.invariant_digest:
+            return compiled.spec
+    return None
+
+
+def _control(timeline: Timeline, clock: SessionClock | None, session: str) -> list[StoryControl]:
+    """In the order in which they were recorded. What cannot be read is left out, as by guards."""
+    keys = {f"session:{session}", "global"}
+    if clock is not None:
+        keys |= {f"principal:{clock.principal}", f"agent:{clock.agent}"}
+    found = []
+    for _, key, value in timeline.control_records():
+        if key not in keys or value is None:
+            continue
+        try:
+            record = msgspec.json.decode(value, type=ControlRecord)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            continue
+        found.append(
+            StoryControl(
+                key=key,
+                state=record.state,
+                issued_at_ns=record.issued_at,
+                expires_at_ns=record.expires_at,
+                issuer=_cut(record.issuer),
+                incident=_cut(record.incident),
+            )
+        )
+    return found
+
+
+def _raw(value: msgspec.Raw) -> str:
+    return _cut(bytes(value).decode("utf-8", "replace"))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…"
