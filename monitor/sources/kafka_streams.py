@@ -57,9 +57,10 @@ def to_record(stream: Stream, one: Any, *, trust_ts: bool) -> Record:
 
 def frontier(held: Held) -> Frontier:
     end = held.known_end
+    # While a stream is placed again, its position still counts for what was read before.
     is_at_end = held.is_placed and end is not None and held.position >= end
     return Frontier(
-        next_offset=held.position if held.is_placed else None,
+        next_offset=held.position if held.is_placed or held.position else None,
         is_at_end=is_at_end,
         # An end that was asked for after the records were read needs no time beside it.
         read_to_ns=None if is_at_end else held.last_arrival_ns,

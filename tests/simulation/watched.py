@@ -34,6 +34,8 @@ predicates:
       to: args.recipient
   stopped: kind == "control.applied"
   anything_asked: kind == "tool.requested"
+  begun: kind == "sim.step" && has(args.p)
+  gone_on: kind == "sim.step" && has(args.q)
 invariants:
   - id: no-wiping
     severity: critical
@@ -52,6 +54,7 @@ invariants:
     mode: enforce
     always: count(login_failed(url=u))[5s] <= 2
     respond: [quarantine]
+  - {id: steps-go-on, severity: info, always: "begun implies eventually[3s] gone_on"}
   - id: stopped-is-stopped
     severity: info
     never: anything_asked and once[30s] stopped

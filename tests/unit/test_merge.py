@@ -91,6 +91,9 @@ def test_a_stream_that_is_not_placed_has_no_position() -> None:
     assert unplaced.next_offset is None
     merging.know({EVENTS: unplaced, APPROVALS: Frontier(7, is_at_end=True)})
     assert merging.positions() == {APPROVALS: 7}
+    placed_again = frontier(Held(EVENTS, position=5))
+    merging.know({EVENTS: placed_again, APPROVALS: Frontier(7, is_at_end=True)})
+    assert merging.positions() == {EVENTS: 5, APPROVALS: 7}
 
 
 def test_groups_do_not_wait_for_each_other() -> None:
