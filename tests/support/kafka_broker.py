@@ -133,6 +133,23 @@ def start_broker(directory: Path, *, outlives_us: bool = False) -> Broker:
     raise BrokerError(f"the broker did not start: {failure}")
 
 
+def start_with(directory: Path, settings: dict[str, str], cluster: str) -> Broker:
+    """A broker with the caller's own settings, whose first advertised listener is on loopback."""
+    libraries = fetch()
+    directory.mkdir(parents=True, exist_ok=True)
+    text = "".join(f"{name}={value}\n" for name, value in settings.items())
+    (directory / "server.properties").write_text(text)
+    (directory / "log4j2.xml").write_text(LOGGING)
+    command = ["java", "-Xmx256M", "-cp", f"{libraries}/*", "kafka.tools.StorageTool", "format"]
+    command += ["-t", cluster, "-c", str(directory / "server.properties")]
+    _run(command, directory, START_SECONDS_MAX, "formatting the data directory")
+    pid, failure = _launch(directory, libraries, outlives_us=False)
+    if failure:
+        raise BrokerError(f"the broker did not start: {failure}")
+    first = settings["advertised.listeners"].split(",")[0]
+    return Broker(first.partition("://")[2], pid, directory)
+
+
 def fetch() -> Path:
     """The directory of jars; fills it by Maven the first time (12 s on a fast line)."""
     libraries = _libraries_directory()
@@ -218,7 +235,7 @@ def _settle(directory: Path, libraries: Path) -> str:
         lines = (directory / "server.properties").read_text().splitlines()
         prefix = "advertised.listeners=PLAINTEXT://"
         return next(line.removeprefix(prefix) for line in lines if line.startswith(prefix))
-    bootstrap = _write_settings(directory, _free_port(), _free_port())
+    bootstrap = _write_settings(directory, free_port(), free_port())
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     command = ["java", "-Xmx256M", "-cp", f"{libraries}/*", "kafka.tools.StorageTool", "format"]
     command += ["--standalone", "-t", cluster, "-c", str(directory / "server.properties")]
@@ -273,7 +290,7 @@ def _run(command: list[str], directory: Path, seconds: int, what: str) -> None:
         raise BrokerError(f"{what} failed: " + " / ".join(last))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

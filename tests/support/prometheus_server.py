@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 import urllib.error
@@ -15,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from tests.support.kafka_broker import free_port
 from tests.support.prometheus_tools import program
 
 PATIENCE_S = 60.0
@@ -35,7 +35,7 @@ class PrometheusServer:
     def start(self) -> None:
         """Start it and wait until it answers."""
         for _ in range(START_ATTEMPTS):
-            self.port = _free_port()
+            self.port = free_port()
             self._launch()
             if self._is_up():
                 return
@@ -112,9 +112,3 @@ class PrometheusServer:
     def _ask(self, path: str) -> Any:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return json.load(answer)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
