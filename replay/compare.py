@@ -82,8 +82,9 @@ def compare(timeline: Timeline, unevaluable: Sequence[Unevaluable]) -> Compariso
     is_recorded = bool(live) or (timeline.end is not None and timeline.end.findings != "absent")
     told = list(timeline.findings())
     sieve = _Sieve(timeline, unevaluable)
+    ids = {finding.id for finding in live}
     kept_live = [f for f in live if sieve.keeps_live(f)]
-    kept_told = [t for t in told if is_recorded and sieve.keeps_told(t)]
+    kept_told = [t for t in told if is_recorded and sieve.keeps_told(t, ids)]
     differences = _differences(timeline, kept_live, kept_told)
     first = min(differences, key=_place, default=None)
     not_compared = sieve.not_compared(live)
@@ -147,9 +148,11 @@ class _Sieve:
             self._unknown[reason] += 1
         return reason is None
 
-    def keeps_told(self, told: Told) -> bool:
+    def keeps_told(self, told: Told, live_ids: set[str]) -> bool:
         """Whether the live monitor had to tell this finding of the replay too."""
-        reason = self._against(told.finding) or self._against_told(told.finding)
+        reason = self._against(told.finding)
+        if reason is None and told.finding.id not in live_ids:
+            reason = self._against_told(told.finding)
         if reason is not None:
             self._unknown[reason] += 0
         return reason is None

@@ -66,14 +66,6 @@ def standing_lines(standing: Standing) -> list[str]:
     return lines
 
 
-def moment_text(time_ns: int) -> str:
-    """A time; a deadline may lie beyond all calendars."""
-    try:
-        return time_text(time_ns)
-    except (OverflowError, ValueError):
-        return f"{time_ns} ns after 1970"
-
-
 def _event(event: EventSeen) -> Iterator[str]:
     where = f"{visible(event.topic, 60)}/{visible(event.partition, 60)}@{event.offset}"
     if not event.session:
@@ -87,11 +79,11 @@ def _event(event: EventSeen) -> Iterator[str]:
         yield f"  {_FATES[event.fate]}"
     yield f"  id         {visible(event.id, 80)}"
     yield f"  recorded   as record {event.record}, from {where}"
-    yield f"  happened   {moment_text(event.ts_ns)} by its producer's clock"
+    yield f"  happened   {time_text(event.ts_ns)} by its producer's clock"
     if event.arrival_ns is not None:
-        yield f"  arrived    {moment_text(event.arrival_ns)}"
+        yield f"  arrived    {time_text(event.arrival_ns)}"
     if event.time_ns:
-        yield f"  counts as  {moment_text(event.time_ns)}"
+        yield f"  counts as  {time_text(event.time_ns)}"
 
 
 def _clock(clock: SessionClock) -> Iterator[str]:
@@ -100,9 +92,9 @@ def _clock(clock: SessionClock) -> Iterator[str]:
     if clock.principal:
         yield f"  principal  {visible(clock.principal, 80)}"
     if clock.tick_ns is not None:
-        yield f"  ticks      had reached {moment_text(max(clock.tick_ns, 0))}"
+        yield f"  ticks      had reached {time_text(max(clock.tick_ns, 0))}"
     if clock.ended_ns is not None:
-        yield f"  ended      {moment_text(clock.ended_ns)}"
+        yield f"  ended      {time_text(clock.ended_ns)}"
     if clock.missing_seq:
         holes = ", ".join(f"{a}" if a == b else f"{a} to {b}" for a, b in clock.missing_seq[:10])
         yield f"  missing    events numbered {holes}"
@@ -146,7 +138,7 @@ def _since(value: FormulaValue) -> str:
         return ""
     if since.is_at_least:
         return f"  (for longer than since event {since.position})"
-    return f"  (since event {since.position}, {moment_text(since.time_ns)})"
+    return f"  (since event {since.position}, {time_text(since.time_ns)})"
 
 
 def _memory(memory: MemoryStanding) -> Iterator[str]:
@@ -182,7 +174,7 @@ def _pending(waiting: PendingStanding) -> str:
     until = (
         "without a deadline"
         if waiting.deadline_ns is None
-        else f"until {moment_text(waiting.deadline_ns)}"
+        else f"until {time_text(waiting.deadline_ns)}"
     )
     text = f"since event {waiting.anchor.position} ({visible(waiting.anchor.id, 60)}), {until}"
     return f"{text}{f', for {name}' if name else ''}: {waiting.if_ended} if the session ended now"

@@ -122,5 +122,19 @@ def write(
     return path
 
 
+_OPENED: list[Timeline] = []
+
+
 def timeline_of(path: Path, program: Program | None = None, session: str = "") -> Timeline:
-    return Timeline(RecordedFile(str(path)), program or program_of(), session)
+    """A timeline that `close_all` closes, from a fixture of the test's own."""
+    file = RecordedFile(str(path))
+    timeline = Timeline(file, program or program_of(), session)
+    file.close()
+    _OPENED.append(timeline)
+    return timeline
+
+
+def close_all() -> None:
+    """Close what the test has opened."""
+    while _OPENED:
+        _OPENED.pop().close()
