@@ -67,7 +67,16 @@ class Frontier:
 
 
 NoticeKind = Literal[
-    "truncated", "replaced", "removed", "torn", "unreadable", "refused", "stalled", "reread"
+    "truncated",
+    "replaced",
+    "removed",
+    "torn",
+    "unreadable",
+    "refused",
+    "stalled",
+    "reread",
+    "unstamped",
+    "grown",
 ]
 
 
@@ -76,13 +85,14 @@ class Notice:
     """Something that evidence may be missing for: to be told loudly, never to be swallowed.
 
     `truncated`: the position of the store is not in the stream any more; reading goes on at
-    `to_offset`, the earliest there is. `replaced`: a file of this name has other content now.
+    `to_offset`, the earliest there is. `replaced`: a file or topic of this name is another one.
     `removed`: a file went away with unread bytes. `torn`: a writer went on to its next file and
     left an unfinished line. `unreadable`: what stands from `from_offset` up to `to_offset` could
     not be read and was passed over. `refused`: a file that is none of ours (link, pipe, name, one
     too many) is not read. `stalled`: the client had stopped fetching and was built anew.
     `reread`: another member of the group had read up to `to_offset`, and the store here knows
-    nothing of it: what was told and stopped there will be told and stopped again.
+    nothing of it: what was told and stopped there will be told and stopped again. `unstamped`:
+    records carry no append time of the broker. `grown`: a topic has more partitions than it had.
     """
 
     kind: NoticeKind

@@ -17,18 +17,17 @@ client keeps trying; what can only be mended by a person is raised as `OSError`.
 from __future__ import annotations
 
 import contextlib
-import struct
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from ..clock import SystemClock
 from ..topics import READ_TOGETHER
 from .address import GROUP
 from .base import Notice, Poll, Record, Stream
+from .kafka_change import PartitionCounts, place, replaced, topic_identity
 from .kafka_door import (
-    ConsumerRebalanceListener,
     CorruptRecordError,
     KafkaError,
     LogTruncationError,
@@ -38,11 +37,12 @@ from .kafka_door import (
     open_consumer,
 )
 from .kafka_stall import StallWatch
-from .kafka_streams import Held, assign_all, frontier, reread, to_record, told, truncated
-from .kafka_tap import FetchTap
-from .kafka_together import TogetherAssignor
+from .kafka_streams import Held, assign_all, frontier, reread, to_record, told, unstamped
+from .kafka_tap import CONTENT_ERRORS, FetchTap
+from .kafka_together import Listener, TogetherAssignor
 from .kafka_topics import check_topics
 
+CLOCK: Final = SystemClock()
 UNPLACED_POLL_S: Final = 0.1  # Chosen: how soon a rebalance is told while nothing else is read.
 OFFSETS_MS: Final = 5_000
 ENDS_MS: Final = 1_000  # Records in hand wait for this answer: better none than a late one.
@@ -50,17 +50,6 @@ ENDS_EVERY_S: Final = 5.0  # Chosen: a third of what guards wait for a sign of l
 COMMIT_AT_CLOSE_MS: Final = 2_000
 STALL_S: Final = 30.0  # Chosen: far above a leader election, far below the session's patience.
 PAUSE_ON_ERROR_S: Final = 0.2
-
-# What the client raises, besides its own errors, over the content of a batch.
-CONTENT_ERRORS: Final = (
-    ValueError,
-    LookupError,
-    TypeError,
-    ArithmeticError,
-    EOFError,
-    struct.error,
-    zlib.error,
-)
 
 
 class KafkaSource:
@@ -100,6 +89,7 @@ class KafkaSource:
         trust_ts: bool = False,
         stall_s: float = STALL_S,
         monotonic: Callable[[], float] = time.monotonic,
+        now_ns: Callable[[], int] = CLOCK.now_ns,
         **more: object,
     ) -> None:
         self._topics = tuple(topics)
@@ -107,6 +97,7 @@ class KafkaSource:
         self._trust_ts = trust_ts
         self._stall_s = stall_s
         self._monotonic = monotonic
+        self._now_ns = now_ns
         self._open: Callable[[], Any] = lambda: open_consumer(
             bootstrap,
             settings or {},
@@ -122,10 +113,15 @@ class KafkaSource:
         self._changes: deque[tuple[bool, tuple[Any, ...]]] = deque()
         self._held: dict[Any, Held] = {}
         self._positions: dict[Stream, int] = {}
+        self._identities: dict[Stream, str] = {}
+        self._counts = PartitionCounts(self._topics)
         self._committed: dict[Any, Any] = {}
         self._asked_at = 0.0
         self._refetched: dict[Any, int] = {}
         self._connect()
+
+    def recognise(self, identities: Mapping[Stream, str]) -> None:
+        self._identities.update(identities)
 
     def resume(self, positions: Mapping[Stream, int]) -> None:
         self._positions.update(positions)
@@ -139,13 +135,15 @@ class KafkaSource:
         stalled = self._stalled(notices)
         if stalled:
             return Poll(lost=stalled, notices=tuple(notices))
+        self._place_again(replaced(self._consumer, self._held))
         self._place(notices)
         answers = self._fetch(timeout_s, records_max, notices)
         gained, lost = self._take_changes()
-        records = self._records(answers)
+        records = self._records(answers, notices)
         self._update_positions()
         if records or self._needs_ends():
             self._ask_ends()
+            notices += self._counts.grown(self._consumer)
         return Poll(
             records=records,
             frontiers={held.stream: frontier(held) for held in self._held.values()},
@@ -186,7 +184,9 @@ class KafkaSource:
         if self._group is None:
             self._on_assigned(assign_all(self._consumer, self._topics))
         else:
-            self._consumer.subscribe(list(self._topics), listener=_Listener(self))
+            self._consumer.subscribe(
+                list(self._topics), listener=Listener(self._on_assigned, self._on_gone)
+            )
         self._stall = StallWatch(self._stall_s, self._monotonic)
 
     def _reconnect(self, timeout_s: float) -> bool:
@@ -240,15 +240,16 @@ class KafkaSource:
             return
         for tp in new:
             held = self._held[tp]
-            wanted = self._positions.get(held.stream, starts[tp])
-            held.position = wanted if starts[tp] <= wanted <= ends[tp] else starts[tp]
-            if held.position != wanted:
-                notices.append(truncated(held.stream, wanted, starts[tp], ends[tp]))
+            wanted, known = self._positions.get(held.stream), self._identities.get(held.stream)
+            now = topic_identity(self._consumer, tp.topic)
+            notice = place(held, wanted, starts[tp], ends[tp], identities=(known, now))
+            notices += [notice] if notice is not None else []
+            if now is not None:
+                self._identities[held.stream] = now
             is_new = self._group is not None and held.stream not in self._positions
             if is_new and ends[tp] > starts[tp]:
                 told_before = reread(self._consumer, tp, held.stream, starts[tp])
                 notices += [told_before] if told_before is not None else []
-            held.known_end, held.is_placed = ends[tp], True
             self._consumer.seek(tp, held.position)
             self._consumer.resume(tp)
 
@@ -322,17 +323,21 @@ class KafkaSource:
         position: int | None = self._consumer.position(tp, timeout_ms=0)
         return position
 
-    def _records(self, answers: Mapping[Any, list[Any]]) -> tuple[Record, ...]:
+    def _records(
+        self, answers: Mapping[Any, list[Any]], notices: list[Notice]
+    ) -> tuple[Record, ...]:
         records: list[Record] = []
+        found_ns = self._now_ns()
         for tp, found in answers.items():
             held = self._held.get(tp)
             if held is None or not held.is_placed:
                 continue
             held.position = max(held.position, found[-1].offset + 1)
-            for one in found:
-                record = to_record(held.stream, one, trust_ts=self._trust_ts)
-                held.last_arrival_ns = record.arrival_ns
-                records.append(record)
+            notice = None if self._trust_ts else unstamped(held, found)
+            notices += [notice] if notice is not None else []
+            records += [
+                to_record(held, one, trust_ts=self._trust_ts, found_ns=found_ns) for one in found
+            ]
         return tuple(records)
 
     def _update_positions(self) -> None:
@@ -378,19 +383,3 @@ class KafkaSource:
         self._held.clear()
         self._changes.clear()
         return lost
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Runs on the client's own thread: it only takes notes, since blocking there raises."""
-
-    def __init__(self, source: KafkaSource) -> None:
-        self._source = source
-
-    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-        self._source._on_gone(revoked)
-
-    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        self._source._on_assigned(assigned)
-
-    def on_partitions_lost(self, lost: Iterable[Any]) -> None:
-        self._source._on_gone(lost)

@@ -5,7 +5,7 @@ Pure: values of the client library in, values of `monitor.sources.base` out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +29,8 @@ class Held:
     position: int = 0
     known_end: int | None = None
     last_arrival_ns: int | None = None
+    identity: str | None = None
+    is_unstamped_told: bool = False
 
 
 def told(error: KafkaError) -> OSError:
@@ -43,16 +45,39 @@ def told(error: KafkaError) -> OSError:
     return OSError(f"the Kafka client failed: {error}")
 
 
-def to_record(stream: Stream, one: Any, *, trust_ts: bool) -> Record:
-    """The client's record as ours; its time counts only where the broker gave it."""
-    is_vouched_for = one.timestamp_type == LOG_APPEND_TIME and not trust_ts
+def to_record(held: Held, one: Any, *, trust_ts: bool, found_ns: int) -> Record:
+    """The client's record as ours; its time counts only where the broker gave it.
+
+    Where it did not, and nobody said that this is a backfill, the record arrived between its
+    predecessor and `found_ns`: its producer must not say when, as far as that can be helped.
+    """
+    is_stamped = one.timestamp_type == LOG_APPEND_TIME
+    arrival_ns, not_before_ns = None, None
+    if not trust_ts:
+        arrival_ns = int(one.timestamp) * MILLISECOND_NS if is_stamped else found_ns
+        not_before_ns = None if is_stamped else held.last_arrival_ns or 0
+        held.last_arrival_ns = arrival_ns if is_stamped else held.last_arrival_ns
     return Record(
-        origin=Origin(stream.topic, stream.partition, one.offset),
+        origin=Origin(held.stream.topic, held.stream.partition, one.offset),
         key=one.key,
         value=one.value or b"",
         headers=tuple((name, value or b"") for name, value in one.headers or ()),
-        arrival_ns=int(one.timestamp) * MILLISECOND_NS if is_vouched_for else None,
+        arrival_ns=arrival_ns,
+        not_before_ns=not_before_ns,
     )
+
+
+def unstamped(held: Held, found: Sequence[Any]) -> Notice | None:
+    """Once a stream: its records carry times that their producers chose."""
+    if held.is_unstamped_told or all(one.timestamp_type == LOG_APPEND_TIME for one in found):
+        return None
+    held.is_unstamped_told = True
+    first = next(one.offset for one in found if one.timestamp_type != LOG_APPEND_TIME)
+    detail = (
+        "the broker put no append time on its records; they count as arrived when they were read: "
+        "set `message.timestamp.type=LogAppendTime` on the topic"
+    )
+    return Notice("unstamped", held.stream, first, found[-1].offset + 1, detail)
 
 
 def frontier(held: Held) -> Frontier:
@@ -66,6 +91,7 @@ def frontier(held: Held) -> Frontier:
         read_to_ns=None if is_at_end else held.last_arrival_ns,
         seen_to_ns=held.last_arrival_ns,
         lag_records=max(0, (end or 0) - held.position) if held.is_placed else 0,
+        identity=held.identity,
     )
 
 

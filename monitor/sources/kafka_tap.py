@@ -10,9 +10,22 @@ version without it fails when the source is opened, not later. Test: test_kafka_
 
 from __future__ import annotations
 
-from typing import Any
+import struct
+import zlib
+from typing import Any, Final
 
 from .kafka_batches import UnreadableBatch, batch_at, screen
+
+# What the client raises, besides its own errors, over the content of a batch.
+CONTENT_ERRORS: Final = (
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
 
 
 class FetchTap:

@@ -9,12 +9,14 @@ member all topics of its numbers.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
 from .kafka_door import (
     ConsumerProtocolAssignment,
     ConsumerProtocolSubscription,
+    ConsumerRebalanceListener,
     CooperativeStickyAssignor,
 )
 
@@ -36,6 +38,25 @@ class TogetherAssignor(CooperativeStickyAssignor):  # type: ignore[misc]
             )
             for member, assignment in dealt.items()
         }
+
+
+class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Runs on the client's own thread: it only passes on, since blocking there raises."""
+
+    def __init__(
+        self, on_assigned: Callable[[Iterable[Any]], None], on_gone: Callable[[Iterable[Any]], None]
+    ) -> None:
+        self._on_assigned = on_assigned
+        self._on_gone = on_gone
+
+    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        self._on_gone(revoked)
+
+    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        self._on_assigned(assigned)
+
+    def on_partitions_lost(self, lost: Iterable[Any]) -> None:
+        self._on_gone(lost)
 
 
 class _LeadView:

@@ -68,7 +68,7 @@ def test_reading_goes_on_at_the_stores_positions(cluster: str) -> None:
     again, polls = read_until(second, 5, {stream: 15})
     second.close()
     assert [r.origin.offset for r in again] == [15, 16, 17, 18, 19]
-    assert not any(poll.notices for poll in polls)
+    assert {notice.kind for poll in polls for notice in poll.notices} == {"unstamped"}
 
 
 def test_a_position_beyond_the_end_is_told(cluster: str) -> None:
@@ -80,8 +80,24 @@ def test_a_position_beyond_the_end_is_told(cluster: str) -> None:
     records, polls = read_until(source, 3, wrong)
     source.close()
     assert len(records) == 3
-    notices = [notice for poll in polls for notice in poll.notices]
+    notices = [n for poll in polls for n in poll.notices if n.kind != "unstamped"]
     assert {(n.kind, n.stream) for n in notices} == {("truncated", stream) for stream in wrong}
+
+
+def test_times_of_producers_are_none_of_the_brokers(cluster: str) -> None:
+    """This broker stamps nothing, as a topic whose settings were changed under the monitor.
+
+    Records count as arrived when they were read, and it is said once: were the times that agents
+    choose taken instead, one stamped 2262 would keep its session's deadlines away for ever.
+    """
+    publish(cluster, EVENTS, [("s", b"%d" % n) for n in range(9)])
+    source = KafkaSource(cluster, READ_TOGETHER, "g", settings=OLD, now_ns=lambda: 77)
+    source.resume({})
+    records, polls = read_until(source, 9)
+    source.close()
+    assert {(r.arrival_ns, r.not_before_ns) for r in records} == {(77, 0)}
+    notices = [notice for poll in polls for notice in poll.notices]
+    assert [(n.kind, n.stream) for n in notices] == [("unstamped", records[0].stream)]
 
 
 def test_the_control_topic_is_read_whole(cluster: str) -> None:
