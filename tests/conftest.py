@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-WANTS = ("kafka", "data", "prometheus")
+WANTS = ("kafka", "data", "prometheus", "browser")
 MARK = "NOT RUN for want of "
 
 

@@ -30,6 +30,7 @@ VERBS = (
     "bench",
     "record",
     "replay",
+    "report",
 )
 SHIPPED = ("invariants", "detectors", "monitor", "replay", "interlock")
 

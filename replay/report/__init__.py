@@ -1,0 +1,1 @@
+"""One incident as one self-contained page that a person likes to read."""
