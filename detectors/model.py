@@ -7,7 +7,7 @@ them to use.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -72,7 +72,7 @@ class Training:
     moments_count: int
     """Scored actions in training."""
     grouped_by: str
-    calibration: str
+    calibration: Literal["split", "cross"]
     seed: int
     made_with: str
     """Name and version of the library that grew the forest."""

@@ -23,6 +23,7 @@ from invariants.verdict import EventRef
 from monitor.finding import Finding, Severity
 from monitor.finding_make import engine_finding, verdict_finding
 from monitor.order import Header, Noticed, admit
+from monitor.scoring import ScoredScope, Scoring
 
 Seen = OrderedDict[bytes, bytes]
 """Digest of an event's id -> digest of its content."""
@@ -78,6 +79,8 @@ class _Scope:
     seen_added: list[tuple[bytes, bytes]] = field(default_factory=list)
     queued_ns: int | None = None
     """The earliest wake-up that the engine's heap holds for this scope."""
+    scored: ScoredScope | None = None
+    """What a detector remembers of it, where there is one."""
 
 
 EMPTY_LOAD: Final = LoadedScope(None, {}, {})
@@ -91,10 +94,13 @@ class Engine:
         program: Program,
         settings: EngineSettings,
         load: Callable[[str], LoadedScope] = lambda scope: EMPTY_LOAD,
+        scoring: Scoring | None = None,
     ) -> None:
         self.program = program
         self.settings = settings
         self._load = load
+        self._scoring = scoring
+        self._taken: tuple[_Scope, Event, str] | None = None
         self._scopes: OrderedDict[str, _Scope] = OrderedDict()
         self._changed: dict[str, _Scope] = {}
         self._dropped: dict[str, None] = {}
@@ -110,6 +116,14 @@ class Engine:
                 return self.tick(time_ns)
             case Close(scope, time_ns):
                 return self._close(scope, time_ns)
+
+    def score(self) -> list[Finding]:
+        """What the detector says of what the last step took in; apart, to lose no verdict by it."""
+        if self._scoring is None or self._taken is None:
+            return []
+        (scope, event, digest), self._taken = self._taken, None
+        assert scope.scored is not None, "made with the scope"
+        return self._scoring.score(scope.scored, event, scope.header, digest)
 
     def tick(self, time_ns: int, groups: frozenset[str] | None = None) -> list[Finding]:
         """Time has reached `time_ns`, in all scopes or in those of some groups.
@@ -233,8 +247,9 @@ class Engine:
             skew_ns=settings.skew_ns,
             trust_ts=settings.trust_ts,
         )
-        noticed = admission.noticed
+        noticed, digest = admission.noticed, ""
         if known is not None:
+            digest = event.digest.hex()
             text = "two events of different content carry this id"
             noticed = (*noticed, Noticed("id_conflict", text))
         event = msgspec.structs.replace(event, time_ns=admission.time_ns)
@@ -242,7 +257,8 @@ class Engine:
         scope.header = admission.header
         if known is None:
             self._remember(scope, id_digest, event.digest)
-        digest = event.digest.hex() if known is not None else ""
+        if self._scoring is not None:
+            self._taken = scope, event, digest
         return self._apply(name, scope, judged, event, noticed=noticed, conflict_digest=digest)
 
     def _remember(self, scope: _Scope, id_digest: bytes, digest: bytes) -> None:
@@ -265,13 +281,10 @@ class Engine:
         record = EventRecord(id=id_, session=name, ts=ended_ns, kind="session.ended")
         event = Event(record, id_, ended_ns, b"", Origin("", "", 0), time_ns=ended_ns)
         judged = self.program.step(scope.progress, event)
-        header = msgspec.structs.replace(
-            scope.header,
-            position=scope.header.position + 1,
-            time_ns=ended_ns,
-            ended_ns=ended_ns,
+        position = scope.header.position + 1
+        scope.header = msgspec.structs.replace(
+            scope.header, position=position, time_ns=ended_ns, ended_ns=ended_ns
         )
-        scope.header = header
         return self._apply(name, scope, judged, event)
 
     def _apply(
@@ -345,7 +358,10 @@ class Engine:
             self._scopes.move_to_end(name)
             return scope
         # What was dropped in this batch is still in the store, and must not come back from there.
-        scope = self._restore(EMPTY_LOAD if name in self._dropped else self._load(name))
+        loaded = EMPTY_LOAD if name in self._dropped else self._load(name)
+        scope = self._restore(loaded)
+        if self._scoring is not None:
+            scope.scored = self._scoring.restore(loaded.states, scope.header.position)
         self._scopes[name] = scope
         return scope
 
@@ -364,14 +380,14 @@ class Engine:
 
     def _change(self, name: str, scope: _Scope) -> ScopeChange:
         """Only states that are other objects than those stored are encoded again."""
-        before = scope.stored.states
+        pairs = zip(scope.progress.states, scope.stored.states, strict=True)
         states = {
             compiled.digest: encode_state(compiled.automaton, state)
-            for compiled, state, old in zip(
-                self.program.invariants, scope.progress.states, before, strict=True
-            )
+            for compiled, (state, old) in zip(self.program.invariants, pairs, strict=True)
             if state is not old
         }
+        if self._scoring is not None and scope.scored is not None:
+            states |= self._scoring.take_change(scope.scored)
         seen = tuple(scope.seen_added)
         scope.seen_added = []
         scope.stored = scope.progress

@@ -11,7 +11,7 @@ Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
 EngineFindingType = Literal[
-    "gap", "id_conflict", "provenance", "after_end", "capacity", "unevaluable"
+    "gap", "id_conflict", "provenance", "after_end", "capacity", "unevaluable", "anomaly"
 ]
 FindingType = Literal["violated", "inconclusive"] | EngineFindingType
 
@@ -30,6 +30,33 @@ class WitnessAbsence(msgspec.Struct, frozen=True):
     formula: str
     from_ns: int | None
     to_ns: int
+
+
+class AnomalyFeature(msgspec.Struct, frozen=True):
+    """One feature behind a score: its value, the bounds between which 90 % of training lay, and
+    what it added to the score.
+    """
+
+    name: str
+    meaning: str
+    unit: str
+    value: float
+    usual: tuple[float, float]
+    share: float
+
+
+class Anomaly(msgspec.Struct, frozen=True):
+    """What a detector found: no certainty, a rank among ordinary sessions.
+
+    `p_value` bounds the share of ordinary sessions that ever reach `score`; `model` names the
+    model by its digest. Features stand in the order of what they added, the largest first.
+    """
+
+    score: float
+    threshold: float
+    p_value: float
+    model: str
+    features: list[AnomalyFeature]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +90,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     mode: Literal["observe", "enforce"] = "observe"
     respond: list[str] = []
     detail: str = ""
+    anomaly: Anomaly | None = None
+    """Of the type `anomaly` alone."""
 
 
 def finding_id(

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from detectors.contract import Reason, Score
 from invariants.fact import Value
 from invariants.program import Compiled
 from invariants.verdict import Binding, EventRef, Verdict
-from monitor.finding import Finding, Severity, WitnessAbsence, WitnessEvent, finding_id
+from monitor.finding import (
+    Anomaly,
+    AnomalyFeature,
+    Finding,
+    Severity,
+    WitnessAbsence,
+    WitnessEvent,
+    finding_id,
+)
 from monitor.order import Noticed
+
+REASONS_TOLD: Final = 3
+"""Features that the text names; all that were given stand in `anomaly.features`."""
 
 DEFAULT_SEVERITIES: Final[Mapping[str, Severity]] = {
     "gap": "warning",
@@ -18,6 +30,7 @@ DEFAULT_SEVERITIES: Final[Mapping[str, Severity]] = {
     "after_end": "warning",
     "capacity": "warning",
     "unevaluable": "critical",
+    "anomaly": "warning",
 }
 
 
@@ -101,6 +114,66 @@ def engine_finding(
         respond=["alert"],
         detail=noticed.detail,
     )
+
+
+def anomaly_finding(
+    score: Score,
+    *,
+    model: str,
+    scope: str,
+    agent: str,
+    principal: str,
+    anchor: EventRef,
+    anchor_digest: str,
+    severity: Severity,
+) -> Finding:
+    """A detector's alarm: it advises, whatever its severity, and names what is behind it."""
+    assert score.threshold is not None and score.p_value is not None, "an alarm is calibrated"
+    return Finding(
+        id=finding_id(
+            subject="anomaly",
+            digest=model,
+            scope=scope,
+            anchor_id=anchor.id,
+            anchor_digest=anchor_digest,
+            binding={},
+            verdict="anomaly",
+        ),
+        type="anomaly",
+        severity=severity,
+        scope=scope,
+        session=scope,
+        agent=agent,
+        principal=principal,
+        anchor=_event(anchor),
+        witness=[_event(anchor)],
+        decided_ns=anchor.time_ns,
+        respond=["alert"],
+        detail=_anomaly_text(score),
+        anomaly=Anomaly(
+            score=score.value,
+            threshold=score.threshold,
+            p_value=score.p_value,
+            model=model,
+            features=[
+                AnomalyFeature(r.feature, r.meaning, r.unit, r.value, r.usual, r.share)
+                for r in score.reasons
+            ],
+        ),
+    )
+
+
+def _anomaly_text(score: Score) -> str:
+    """How far it came, and what the first features mean, are, and usually are."""
+    assert score.p_value is not None
+    reasons = "; ".join(_reason_text(reason) for reason in score.reasons[:REASONS_TOLD])
+    return f"at most {score.p_value:.1%} of ordinary sessions come this far: {reasons}"
+
+
+def _reason_text(reason: Reason) -> str:
+    low, high = reason.usual
+    usual = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+    return f"{reason.meaning} ({reason.feature} {reason.value:.3g}, usually {usual})"
 
 
 def show_binding(binding: Binding) -> dict[str, Any]:

@@ -22,6 +22,7 @@ _WORDS: Final = {
     "after_end": "came after the end",
     "capacity": "a bound was reached",
     "unevaluable": "could not be judged",
+    "anomaly": "is unusual",
 }
 
 

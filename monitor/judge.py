@@ -48,18 +48,30 @@ def judge(engine: Engine, provenance: Provenance, event: Event, group: str) -> l
         text = f"`{topic}` may not assert `{event.kind}`; the event is not seen"
         return engine.refuse(event, Noticed("provenance", text), group)
     try:
-        return engine.step(event, group)
+        findings = engine.step(event, group)
     except (StoreError, StateError):
         raise  # What was remembered cannot be read: going on would be a clean slate.
     except Exception as error:  # noqa: BLE001 (the one place; it counts and tells what it met)
         # Our own fault, met by one event: told as a finding, the stream goes on. The scope
         # keeps the state that it had, since a step makes a new one or none.
-        say(
-            "error",
-            "step_failed",
-            origin=str(event.origin),
-            session=event.session,
-            error=type(error).__name__,
-        )
-        text = f"the engine failed on this event ({type(error).__name__}): it was not judged"
-        return engine.refuse(event, Noticed("unevaluable", text), group)
+        return _unevaluable(engine, event, group, "engine", error)
+    try:
+        return findings + engine.score()
+    except Exception as error:  # noqa: BLE001 (as above; no verdict is lost with a score)
+        return findings + _unevaluable(engine, event, group, "detector", error)
+
+
+def _unevaluable(
+    engine: Engine, event: Event, group: str, part: str, error: Exception
+) -> list[Finding]:
+    say(
+        "error",
+        "step_failed",
+        part=part,
+        origin=str(event.origin),
+        session=event.session,
+        error=type(error).__name__,
+    )
+    text = f"the {part} failed on this event ({type(error).__name__}): it was not judged"
+    key = "" if part == "engine" else part
+    return engine.refuse(event, Noticed("unevaluable", text, key), group)

@@ -178,6 +178,10 @@ class Metrics:
         self._gauges["interlock_findings_pending"].set(findings_pending_count)
         self._gauges["interlock_actions_pending"].set(actions_pending_count)
 
+    def set_detector(self, model: str, calibration: Literal["calibrated", "uncalibrated"]) -> None:
+        """Which model scores sessions, by its digest."""
+        self._gauges["interlock_detector_info"].labels(model, calibration).set(1)
+
     def set_ages(self, *, turn_s: float, heartbeat_s: float) -> None:
         """Asked for when metrics are read, so that they grow while the loop hangs."""
         self._gauges["interlock_turn_age_seconds"].set(turn_s)

@@ -36,6 +36,12 @@ METRICS: Final = (
         ("invariant", "severity", "mode"),
     ),
     Metric(
+        "interlock_detector_info",
+        "gauge",
+        "Always 1 where a model scores sessions; an uncalibrated one raises no alarm.",
+        ("model", "calibration"),
+    ),
+    Metric(
         "interlock_ready",
         "gauge",
         "1 where sources are assigned, the program is loaded and the control topic was read.",
@@ -53,7 +59,7 @@ METRICS: Final = (
     Metric(
         "interlock_heartbeat_age_seconds",
         "gauge",
-        "Since the last sign of life on the control topic; guards refuse where it grows.",
+        "Since the time that the last sign of life vouches for; guards refuse where it grows.",
     ),
     Metric(
         "interlock_events_read_total",

@@ -23,6 +23,7 @@ from monitor.actions.opening import control_issuer, open_drivers, response_polic
 from monitor.batch import Batch
 from monitor.clock import Clock
 from monitor.decode.rejected import REASONS
+from monitor.detector_opening import open_scoring
 from monitor.effects import Effects
 from monitor.engine import Engine, EngineSettings
 from monitor.http import MonitorPages, MonitorServer, Pulse, Standing
@@ -89,6 +90,7 @@ def open_service(
     stack.callback(store.close)
     _tell_of_change(store, program)
     metrics = _metrics(settings, program)
+    load, scoring = scope_loader(store), open_scoring(settings, metrics)
     issuer = control_issuer(settings, store)
     surroundings = open_surroundings(address, settings, clock, "monitor")
     stack.callback(surroundings.source.close)
@@ -118,7 +120,7 @@ def open_service(
     pulse = Pulse(clock, settings.http_stall_limit_ns)
     loop = Loop(
         source=surroundings.source,
-        engine=Engine(program, _engine_settings(settings, surroundings), scope_loader(store)),
+        engine=Engine(program, _engine_settings(settings, surroundings), load, scoring),
         store=store,
         effects=effects,
         clock=clock,

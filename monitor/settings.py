@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, get_args
 
 from .finding import SEVERITIES, EngineFindingType, Severity
 from .setting import UNITS_NS, Setting, row
+from .settings_detector import DetectorSettings
 from .settings_kafka import KafkaSettings
 
 _S: Final = UNITS_NS["s"]
@@ -208,6 +209,12 @@ class Settings:
         "An event could not be judged, by a fault of our own: evidence is missing.",
     )
 
+    severity_anomaly: Severity = _severity(
+        "anomaly",
+        "warning",
+        "A session is unlike the ordinary ones that `detector.model` was trained on.",
+    )
+
     # Responses.
     respond_issuer: str | None = row(
         "respond.issuer",
@@ -336,6 +343,7 @@ class Settings:
         choices=("auto", "json", "text"),
     )
 
+    detector: DetectorSettings = field(default_factory=DetectorSettings)
     kafka: KafkaSettings = field(default_factory=KafkaSettings)
 
     def severities(self) -> Mapping[str, Severity]:
@@ -345,23 +353,24 @@ class Settings:
 
 TABLE: Final[tuple[Setting, ...]] = tuple(
     f.metadata["setting"]
-    for f in (*fields(Settings), *fields(KafkaSettings))
+    for f in (*fields(Settings), *fields(DetectorSettings), *fields(KafkaSettings))
     if "setting" in f.metadata
 )
 
 
 def make_settings(values: Mapping[str, Any]) -> Settings:
     """Settings from values under the names that people write; what is left out has its default."""
+    detector = {f.name: values[n] for f in fields(DetectorSettings) if (n := _name(f)) in values}
     kafka = {f.name: values[n] for f in fields(KafkaSettings) if (n := _name(f)) in values}
     others = {f.name: values[n] for f in fields(Settings) if (n := _name(f)) in values}
-    return Settings(**others, kafka=KafkaSettings(**kafka))
+    return Settings(**others, detector=DetectorSettings(**detector), kafka=KafkaSettings(**kafka))
 
 
 def values_of(settings: Settings) -> list[tuple[Setting, Any]]:
     """Every setting with its value, in the order of the table."""
     return [
         (f.metadata["setting"], getattr(holder, f.name))
-        for holder in (settings, settings.kafka)
+        for holder in (settings, settings.detector, settings.kafka)
         for f in fields(holder)
         if "setting" in f.metadata
     ]

@@ -60,6 +60,7 @@ _TITLES: Final = {
     "store": "Store",
     "http": "Metrics and health",
     "log": "Log",
+    "detector": "Detector",
     "kafka": "Kafka client",
 }
 

@@ -1,0 +1,80 @@
+"""A detector in the stream: its state beside each scope's, its alarms as findings.
+
+Input: an event that a scope took in. Output: an `anomaly` finding where the detector gives its
+alarm, which is once a session at most. The detector's state is stored with the scope's other
+states, under the model's digest, in the same transaction: a restart changes no finding. Its
+severity advises; it never stops anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from detectors.contract import Detector
+from invariants.event import Event
+from invariants.verdict import EventRef
+from monitor.finding import Finding, Severity
+from monitor.finding_make import anomaly_finding
+from monitor.order import Header
+
+
+@dataclass(slots=True)
+class ScoredScope:
+    """A detector's state of one scope; `stored` is what the store has, told by identity."""
+
+    state: Any
+    stored: Any = None
+
+
+class Scoring:
+    """One detector for all scopes."""
+
+    def __init__(self, detector: Detector[Any], severity: Severity) -> None:
+        self._detector = detector
+        self._severity = severity
+
+    def restore(self, states: Mapping[str, bytes], position: int) -> ScoredScope:
+        """What the store holds of a scope; a scope whose beginning this model did not see is not
+        scored, since the threshold speaks of whole sessions.
+
+        Raises
+        ------
+        StateError
+            What it holds is no state of this detector.
+        """
+        data = states.get(self._detector.digest)
+        if data is None:
+            return ScoredScope(self._detector.initial(is_whole=position == 0))
+        state = self._detector.decode(data)
+        return ScoredScope(state, stored=state)
+
+    def score(
+        self, scored: ScoredScope, event: Event, header: Header, digest: str
+    ) -> list[Finding]:
+        """Take in one event; `header` is the scope's after it, `digest` the event's where its id
+        is in conflict.
+        """
+        scored.state, score = self._detector.step(scored.state, event)
+        if score is None or not score.is_alarm:
+            return []
+        return [
+            anomaly_finding(
+                score,
+                model=self._detector.digest,
+                scope=event.session,
+                agent=header.agent,
+                principal=header.principal,
+                anchor=EventRef(header.position - 1, header.time_ns, event.id),
+                anchor_digest=digest,
+                severity=self._severity,
+            )
+        ]
+
+    def take_change(self, scored: ScoredScope) -> dict[str, bytes]:
+        """What must be written of a scope; nothing where it is as stored."""
+        if scored.state is scored.stored:
+            return {}
+        scored.stored = scored.state
+        return {self._detector.digest: self._detector.encode(scored.state)}
