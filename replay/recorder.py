@@ -215,6 +215,10 @@ class Recorder:
         if place.control is not None:
             self._write_control(place.control())
             control = "whole"
+        # What was read and still waits for its turn is not in the recording.
+        for stream, following in self._merger.positions().items():
+            if stream in self._known.spans:
+                self._known.spans[stream].following = following
         streams = sorted(self._known.spans.items())
         begins = wanted.from_ns is None
         return EndLine(
