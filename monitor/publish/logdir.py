@@ -110,6 +110,10 @@ class LogDirPublisher:
         number = 1 + max(_numbers(folder, self._writer), default=0)
         for attempt in range(number, number + NAME_ATTEMPTS_MAX):
             path = folder / file_name(self._writer, attempt)
+            if parse_file_name(path.name) is None:
+                # Somebody took the last number that readers know. Better no record, loudly, than
+                # one in a file that nobody reads.
+                break
             try:
                 file = os.open(path, flags, FILE_MODE)
             except FileExistsError:

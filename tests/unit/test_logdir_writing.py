@@ -248,3 +248,14 @@ class TestLayout:
         """Only `WRITER-N.jsonl` is read."""
         assert parse_file_name(name) is None
         assert parse_file_name("a-b-12.jsonl") == ("a-b", 12)
+
+
+def test_no_record_goes_to_a_file_that_nobody_reads(tmp_path: Path) -> None:
+    """Whoever may make files can take the last number there is: then writing fails, loudly."""
+    folder = tmp_path / CONTROL
+    folder.mkdir()
+    (folder / "monitor-999999999.jsonl").touch()
+    publisher = LogDirPublisher(tmp_path, "monitor")
+    with pytest.raises(OSError, match="no free name"):
+        publisher.publish(CONTROL, "session:s", b"{}")
+    assert [path.name for path in folder.iterdir()] == ["monitor-999999999.jsonl"]
