@@ -55,7 +55,7 @@ class Effects:
         self._count_action = count_action
         self._count_failure = count_failure
         self._next_heartbeat_ns = 0
-        self._heartbeat_written_ns = clock.monotonic_ns()
+        self._vouched_ns = clock.now_ns()
         self._has_backlog = True
         self._has_letters = True
         self._owes_heartbeat = True
@@ -106,8 +106,11 @@ class Effects:
             self._beat(judged_ns)
 
     def heartbeat_age_s(self) -> float:
-        """Since the last sign of life that was written (or the start); asked by any thread."""
-        return (self._clock.monotonic_ns() - self._heartbeat_written_ns) / 1e9
+        """Since the time that the last written sign of life vouches for (or since the start).
+
+        Asked by any thread. Guards compare the same two times.
+        """
+        return max(self._clock.now_ns() - self._vouched_ns, 0) / 1e9
 
     def close(self) -> None:
         """One last round, then let go."""
@@ -173,4 +176,4 @@ class Effects:
         except OSError as error:
             say("error", "heartbeat_not_written", error=str(error))
             return
-        self._heartbeat_written_ns = self._clock.monotonic_ns()
+        self._vouched_ns = judged_ns

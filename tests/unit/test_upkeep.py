@@ -79,7 +79,7 @@ def test_what_was_published_waits_no_longer(rig: Rig) -> None:
 
 def test_lag_is_told_without_batches(rig: Rig) -> None:
     """A stream that nothing is read from any more grows older, and one taken away has no series."""
-    rig.frontiers = {PARTITION: Frontier(5, False, START_NS, 7)}
+    rig.frontiers = {PARTITION: Frontier(5, is_at_end=False, read_to_ns=START_NS, lag_records=7)}
     rig.clock.move(90)
     found = rig.told()
     assert found["interlock_oldest_event_age_seconds", ("agent.events", "0")] == 90
