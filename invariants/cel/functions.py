@@ -42,6 +42,7 @@ _TEXT: Final = _types("string")
 _SIZED: Final = _types("string", "list", "map")
 _NUMERIC: Final = _types("int", "double", "string")
 _LIST: Final = _types("list")
+_SHELL: Final = _types("string", "list")
 _INSTANT: Final = _types("timestamp")
 _JSON: Final = _types("null", "bool", "int", "double", "string", "list", "map")
 _ANY: Final = _JSON | _types("timestamp", "duration")
@@ -96,7 +97,7 @@ _ALL: Final = (
     Function("digest", "function", (_JSON,), "string", _bound_elsewhere),
     Function("entropy", "function", (_TEXT,), "double", strings.entropy),
     Function("shell_words", "function", (_TEXT,), "list", words.shell_words),
-    Function("shell_commands", "function", (_TEXT,), "list", started.shell_commands),
+    Function("shell_commands", "function", (_SHELL,), "list", started.shell_commands),
 )
 
 FUNCTIONS: Final[dict[str, Function]] = {function.name: function for function in _ALL}

@@ -36,6 +36,7 @@ def started(text: str) -> list[list[str]]:
         ("a=(1 $(b)) c", [["c"], ["b"]]),
         ("[[ $# -gt 0 && x =~ ^(a|b)$ ]] && c", [["c"]]),
         ("((i++)); a $((1 + 2))", [["a", "$((1 + 2))"]]),
+        ("((reboot || x))", [["reboot"], ["x"]]),
         ("a 'b c' \"d $e\" f\\ g", [["a", "b c", "d $e", "f g"]]),
         ("a {b,c}d {1..3}", [["a", "bd", "cd", "1", "2", "3"]]),
         ("a <<E\nb\nE\nc", [["a"], ["c"]]),
@@ -208,6 +209,16 @@ def test_text_of_no_sense_never_raises_anything_else() -> None:
         except Failure:
             continue
         assert all(words and all(type(word) is str for word in words) for words in commands)
+
+
+def test_words_without_a_shell_start_too() -> None:
+    """A list is one command's words: nothing is expanded in them, but `sh -c` is followed."""
+    assert shell_commands(["rm", "$x", "; a"]) == [["rm", "$x", "; a"]]
+    assert shell_commands(["bash", "-lc", "a; b"]) == [["bash", "-lc", "a; b"], ["a"], ["b"]]
+    assert ["b", "c"] in shell_commands(["a; b", "c"])
+    for faulty in ([], ["rm", 1], {"a": 1}, None):
+        with pytest.raises(Failure):
+            shell_commands(faulty)
 
 
 def test_texts_within_texts_end() -> None:

@@ -12,49 +12,10 @@ from typing import Final
 
 from ..values import Failure
 from .scan import HereDocument, Scanner
+from .tree import Group, Pipeline, Redirect, Simple, Stage
 from .word import Word
 
 PIPELINES_MAX: Final = 1_000  # Chosen: far beyond what one call of a tool honestly holds.
-
-
-@dataclass(frozen=True, slots=True)
-class Redirect:
-    """`2> file`: `operator` is `<`, `>`, `>>`, `<>` or `<&`; descriptor -1 is the operator's own.
-
-    What only doubles an output (`2>&1`) is left out.
-    """
-
-    operator: str
-    target: Word
-    descriptor: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Simple:
-    """A command's words and where its streams go. Without words: redirections alone."""
-
-    words: tuple[Word, ...]
-    redirects: tuple[Redirect, ...] = ()
-    here: HereDocument | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Pipelines that share their streams: a subshell, a loop, a branch, the body of a function."""
-
-    pipelines: tuple[Pipeline, ...]
-    redirects: tuple[Redirect, ...] = ()
-    here: HereDocument | None = None
-
-
-Stage = Simple | Group
-
-
-@dataclass(frozen=True, slots=True)
-class Pipeline:
-    """Commands, each of which reads what the one before it writes."""
-
-    stages: tuple[Stage, ...]
 
 
 @dataclass(slots=True)
@@ -68,6 +29,7 @@ _REDIRECT: Final = re.compile(
 )
 _RESERVED: Final = re.compile(r"(?:[a-z]+|[{}!]|\[\[)(?=[ \t\n;&|<>()]|\\\n|$)")
 _DUPLICATE: Final = re.compile(r"[0-9]+-?|-")
+_CALCULATES: Final = re.compile(r"[-+*%=^~?]")
 _TIME_FLAG: Final = re.compile(r"-p(?=[ \t])")
 _OPENERS: Final = frozenset({"{", "if", "while", "until", "for", "select", "case", "[["})
 _CLOSERS: Final = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
@@ -199,8 +161,11 @@ class _Parser(Scanner):
     def _parenthesised(self) -> list[Pipeline]:
         self.position += 1
         if self.at("(") and (end := self.arithmetic_end()) >= 0:
-            self.skip_arithmetic(end)
-            return []
+            inner = self.text[self.position : end]
+            # `((reboot))` and `((a || b))` are commands in a plain sh.
+            if _CALCULATES.search(inner) and not set("&|") & set(inner):
+                self.skip_arithmetic(end)
+                return []
         pipelines = self._list(frozenset())
         self._expect(")")
         return pipelines

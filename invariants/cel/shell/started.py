@@ -16,8 +16,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ..values import Failure, text
-from .grammar import Group, Pipeline, Simple, Stage, parse
+from .grammar import parse
 from .streams import OUTSIDE, UNKNOWN, Stream, output
+from .tree import Group, Pipeline, Simple, Stage
 from .word import Word
 from .wrappers import JOINERS, RUNNERS, WRAPPERS, command_start, replaced_text
 
@@ -68,7 +69,12 @@ _INPUT = Word("$@", is_fixed=False, is_one=False, is_bare=False)
 
 
 def shell_commands(line: Any) -> list[list[str]]:
-    """The commands of `line`; fails on what it cannot parse or cannot know."""
+    """The commands of `line`, a text, or the words of one command (`["sh", "-c", "ls"]`).
+
+    Fails on what it cannot parse or cannot know.
+    """
+    if type(line) is list:
+        return _started_words(line)
     written = text(line, "shell_commands")
     if len(written) > _CACHED_CHARACTERS_MAX:
         return _started(written)
@@ -78,6 +84,15 @@ def shell_commands(line: Any) -> list[list[str]]:
 def _started(written: str) -> list[list[str]]:
     found = _Started()
     found.code(written, OUTSIDE)
+    return found.commands
+
+
+def _started_words(words: Sequence[Any]) -> list[list[str]]:
+    """What is started without a shell, by words that nothing expands."""
+    if not words:
+        raise Failure("`shell_commands` of no word")
+    found = _Started()
+    found.words([Word(text(word, "shell_commands")) for word in words])
     return found.commands
 
 
@@ -101,6 +116,12 @@ class _Started:
             raise Failure("`shell_commands` of text that holds too much text to run")
         self._walk(parse(written), stream)
         self._depth -= 1
+
+    def words(self, words: Sequence[Word]) -> None:
+        """All that these words start; a first word that is no name is text for a shell."""
+        self._command(words, OUTSIDE)
+        if not _BLANK_OR_SIGN.isdisjoint(words[0].text):
+            self.code(_joined(words), OUTSIDE)
 
     def _walk(self, pipelines: Iterable[Pipeline], stream: Stream) -> None:
         for pipeline in pipelines:
