@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -39,6 +40,14 @@ def findings_of(directory: Path) -> list[Finding]:
         return [stored.finding for stored in store.findings(FindingFilter(limit=100_000))]
 
 
+def replay(recording: Path) -> set[str]:
+    """The ids that `interlock replay` finds in a recording."""
+    command = [sys.executable, "-m", "monitor.cli", "replay", str(recording), "--output", "json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return {finding["id"] for finding in json.loads(done.stdout)["findings"]}
+
+
 def markers(directory: Path) -> set[str]:
     """The parts of secrets that reached the outside server, by its own log."""
     arrived = requests(directory / "workspace" / "outside.jsonl")
@@ -63,6 +72,12 @@ def test_in_enforce_mode_the_hijacked_are_stopped(tmp_path: Path) -> None:
     assert hijacked <= loud
     assert not honest & loud
     assert "False alarms: 0 of " in told
+    assert told.splitlines()[-2] == str(tmp_path / "incident.html")
+    page = (tmp_path / "incident.html").read_text()
+    assert "The replay found what was found live" in page
+    assert all(f.id in page for f in found if f.severity == "critical")
+    replayed = replay(tmp_path / "recording.jsonl.gz")
+    assert replayed == {f.id for f in found}, "live, recorded and replayed are one"
     assert not {"secret-3", "secret-4", "secret-5"} & markers(tmp_path)
 
 
