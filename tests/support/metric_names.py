@@ -24,10 +24,7 @@ OF_PROMETHEUS: Mapping[str, tuple[str, ...]] = {
 """Metrics that are not of our table, with their labels: Prometheus and its client make them."""
 
 OF_EVERY_TARGET = {"job", "instance"}
-ANOMALY = "anomaly"
-"""The type of a detector's findings."""
-
-FINDING_TYPES = {name for part in get_args(FindingType) for name in get_args(part)} | {ANOMALY}
+FINDING_TYPES = {name for part in get_args(FindingType) for name in get_args(part)}
 VALUES: Mapping[tuple[str, str], set[str]] = {
     ("findings", "type"): FINDING_TYPES,
     ("findings", "severity"): {*SEVERITIES},
