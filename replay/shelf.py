@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final, NamedTuple
 
 import msgspec
@@ -85,40 +86,49 @@ _decoder: Final = msgspec.msgpack.Decoder(_Piece)
 
 
 def keep(
-    shelf: Shelf, scopes: Scopes, changes: Iterable[ScopeChange], dropped: Iterable[str]
+    shelf: Shelf,
+    scopes: Scopes,
+    changes: Iterable[ScopeChange],
+    dropped: Iterable[str],
+    ids_max: int,
 ) -> Scopes:
-    """The scopes with what the engine says has changed."""
+    """The scopes with what the engine says has changed; `ids_max` as in the engine's settings."""
     for scope in dropped:
         scopes = scopes.discard(scope)
-    written = {c.scope: _lay(shelf, scopes.get(c.scope), c) for c in changes}
+    written = {c.scope: _lay(shelf, scopes.get(c.scope), c, ids_max) for c in changes}
     return scopes.update(written) if written else scopes
 
 
-def _lay(shelf: Shelf, known: ScopeVersion | None, change: ScopeChange) -> ScopeVersion:
+def _lay(
+    shelf: Shelf, known: ScopeVersion | None, change: ScopeChange, ids_max: int
+) -> ScopeVersion:
     states, seen = dict(change.states), list(change.seen)
     before: tuple[int, int] | None = None
     links_count = 1
     if known is not None and known.links_count < LINKS_MAX:
         before, links_count = (known.place.offset, known.place.size), known.links_count + 1
     elif known is not None:
-        whole = _put_together(shelf, known)
+        whole = _put_together(shelf, known, ids_max)
         states = {**whole.states, **states}
         seen = [*whole.seen.items(), *seen]
     piece = _Piece(change.header, states, seen, before)
     return ScopeVersion(shelf.lay(_encoder.encode(piece)), links_count, change.wake_ns)
 
 
-def loader(shelf: Shelf, scopes: Callable[[], Scopes]) -> Callable[[str], LoadedScope]:
+def loader(
+    shelf: Shelf, scopes: Callable[[], Scopes], ids_max: int
+) -> Callable[[str], LoadedScope]:
     """How an engine gets at scopes that it has not in memory."""
 
     def load(scope: str) -> LoadedScope:
         known = scopes().get(scope)
-        return EMPTY_LOAD if known is None else _put_together(shelf, known)
+        return EMPTY_LOAD if known is None else _put_together(shelf, known, ids_max)
 
     return load
 
 
-def _put_together(shelf: Shelf, known: ScopeVersion) -> LoadedScope:
+def _put_together(shelf: Shelf, known: ScopeVersion, ids_max: int) -> LoadedScope:
+    """All pieces as one; of the ids the newest, since the engine has forgotten the others."""
     pieces: list[_Piece] = []
     place: tuple[int, int] | None = known.place
     while place is not None:
@@ -132,4 +142,5 @@ def _put_together(shelf: Shelf, known: ScopeVersion) -> LoadedScope:
         for id_digest, content in piece.seen:
             seen.pop(id_digest, None)
             seen[id_digest] = content
-    return LoadedScope(pieces[0].header, states, seen)
+    newest = dict(islice(seen.items(), max(0, len(seen) - ids_max), None))
+    return LoadedScope(pieces[0].header, states, newest)

@@ -109,6 +109,7 @@ class Timeline:
         self._control: list[Beside] = []
         self._scopes: Scopes = pmap()
         self._snapshots: PVector[Snapshot] = pvector()
+        self._ids_max = file.header.settings.ids_max
         self._every = SNAPSHOT_EVERY
         self._snapshot_due = SNAPSHOT_EVERY
         self._track: SessionTrack | None = None
@@ -216,7 +217,7 @@ class Timeline:
             session,
             snapshot.inputs_count,
             lambda load: Player(self.header, self.program, load, session),
-            loader(self._shelf, lambda: scopes),
+            loader(self._shelf, lambda: scopes, self._ids_max),
         )
         known = scopes.get(session)
         if known is not None and known.wake_ns is not None:
@@ -244,7 +245,7 @@ class Timeline:
     # The first pass.
 
     def _play_all(self, file: RecordedFile) -> None:
-        load = loader(self._shelf, lambda: self._scopes)
+        load = loader(self._shelf, lambda: self._scopes, self._ids_max)
         player = Player(self.header, self.program, load, self.session)
         for line in file.lines():
             if isinstance(line, RecordLine | TickLine | CloseLine):
@@ -310,7 +311,7 @@ class Timeline:
 
     def _keep(self, player: Player) -> None:
         changes, dropped = player.engine.take_changes()
-        self._scopes = keep(self._shelf, self._scopes, changes, dropped)
+        self._scopes = keep(self._shelf, self._scopes, changes, dropped, self._ids_max)
 
     def _take_snapshot(self, inputs_count: int) -> None:
         self._snapshots = self._snapshots.append(Snapshot(inputs_count, self._scopes))

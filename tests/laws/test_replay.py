@@ -1,0 +1,209 @@
+"""Replay is stepping: at any moment, from any direction, over snapshots however far apart.
+
+Cases are drawn by seed; a failure names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+
+from invariants.state import encode_state
+from monitor.engine import Engine
+from replay.look import look_at
+from replay.player import Player
+from replay.recording import CloseLine, Header, Line, RecordedSettings, RecordedSource, RecordLine
+from replay.timeline import Timeline
+from replay.track import SessionTrack
+from tests.laws.conftest import CASES, FIRST_SEED
+from tests.support.recordings import (
+    close_all,
+    event,
+    header_of,
+    program_of,
+    record,
+    tick,
+    timeline_of,
+    write,
+)
+from tests.support.rim import SECOND_NS, START_NS
+
+WATCHED = """\
+version: 1
+predicates:
+  a: kind == "a"
+  b: kind == "b"
+  p:
+    when: kind == "p"
+    with:
+      v: call
+  q:
+    when: kind == "q" && args.yes
+    with:
+      v: call
+invariants:
+  - id: past
+    severity: info
+    never: p(v=x) and once[5s] q(v=x)
+  - id: since
+    severity: info
+    always: p(v=x) implies ((not b) since q(v=x))
+  - id: ahead
+    severity: info
+    always: q(v=x) implies eventually[4s] p(v=x)
+  - id: counted
+    severity: info
+    always: count(p(v=x))[6s] <= 1
+  - id: before
+    severity: info
+    never: a and previous a
+"""
+PROGRAM = program_of(WATCHED)
+SESSIONS = ("s", "t", "u")
+REPLAY_CASES = max(20, CASES // 40)
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    close_all()
+
+
+def draw_lines(random: Random) -> list[Line]:
+    """Events of some sessions, some twice, some no event, with ticks, ends and closes between."""
+    lines: list[Line] = []
+    numbers = dict.fromkeys(SESSIONS, 0)
+    at_s = 0.0
+    for offset in range(random.randint(5, 40)):
+        at_s += random.choice((0, 0, 0.5, 1, 1, 3, 20 if random.random() < 0.1 else 1))
+        draw = random.random()
+        if draw < 0.1:
+            lines.append(tick(at_s - random.choice((0, 1, 30))))
+        elif draw < 0.13:
+            name = random.choice(SESSIONS)
+            lines.append(CloseLine(scope=name, time_ns=START_NS + int(at_s * SECOND_NS)))
+        elif draw < 0.16:
+            lines.append(record(b"{", offset))
+        elif draw < 0.24 and any(isinstance(line, RecordLine) for line in lines):
+            lines.append(random.choice([one for one in lines if isinstance(one, RecordLine)]))
+        else:
+            lines.append(draw_event(random, numbers, at_s, offset))
+    return lines
+
+
+def draw_event(random: Random, numbers: dict[str, int], at_s: float, offset: int) -> RecordLine:
+    session = random.choice(SESSIONS)
+    kind = random.choice(("a", "b", "p", "p", "q", "q", "session.ended", "approval.granted"))
+    args: Any = random.choice(({"yes": True}, {"yes": True}, {}))
+    content = event(session, numbers[session], kind, at_s, call=random.choice("xyz"), args=args)
+    numbers[session] += random.choice((1, 1, 1, 2))
+    return record(content, offset, arrival_ns=START_NS + int(at_s * SECOND_NS))
+
+
+def draw_header(random: Random) -> Header:
+    settings = RecordedSettings(
+        trust_ts=random.random() < 0.3,
+        linger_ns=random.choice((0, 5, 1000)) * SECOND_NS,
+        idle_close_ns=random.choice((None, 3 * SECOND_NS)),
+        ids_max=random.choice((2, 10_000)),
+        slices_max=random.choice((1, 10_000)),
+        pending_max=random.choice((1, 1_000)),
+    )
+    source = RecordedSource("kafka", "kafka://b:9092", ["agent.events"], True)
+    return header_of(WATCHED, settings=settings, source=source)
+
+
+def stepped(header: Header, lines: list[Line]) -> Iterator[tuple[int, Engine]]:
+    """One engine, given every line in turn."""
+    player = Player(header, PROGRAM)
+    for number, line in enumerate(lines):
+        assert isinstance(line, RecordLine) or hasattr(line, "time_ns")
+        player.play(line)  # type: ignore[arg-type]
+        yield number, player.engine
+
+
+def state_of(found: Any) -> object:
+    """A header, and every state in a form that does not depend on the order of a map."""
+    if found is None:
+        return None
+    header, progress = found
+    states = zip(PROGRAM.invariants, progress.states, strict=True)
+    return header, progress.position, [in_order(encode_state(c.automaton, s)) for c, s in states]
+
+
+def in_order(state: bytes) -> object:
+    version, cells, (anchors, queue, waiting), *rest = msgspec.msgpack.decode(state)
+    for cell in cells:
+        if cell is not None and isinstance(cell[0], list):
+            cell[0] = sorted(cell[0], key=repr)
+    rest = [sorted(part, key=repr) if isinstance(part, list) else part for part in rest]
+    return version, cells, (sorted(anchors, key=repr), queue, waiting), rest
+
+
+@pytest.mark.parametrize(("every", "steps_max", "links_max"), [(256, 10_000, 32), (3, 6, 2)])
+def test_every_moment_is_what_stepping_gives(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    every: int,
+    steps_max: int,
+    links_max: int,
+) -> None:
+    """In random order, with snapshots near or far, each record's state is that of stepping."""
+    monkeypatch.setattr("replay.timeline.SNAPSHOT_EVERY", every)
+    monkeypatch.setattr("replay.timeline.SNAPSHOTS_MAX", 4)
+    monkeypatch.setattr("replay.shelf.LINKS_MAX", links_max)
+    monkeypatch.setattr(SessionTrack, "STEPS_MAX", steps_max)
+    for seed in range(FIRST_SEED, FIRST_SEED + REPLAY_CASES):
+        random = Random(seed)
+        header, lines = draw_header(random), draw_lines(random)
+        timeline = timeline_of(write(tmp_path / "r.jsonl", lines, header), PROGRAM)
+        wanted = [
+            (number, name, state_of(engine.look(name)))
+            for number, engine in stepped(header, lines)
+            for name in SESSIONS
+            if name in timeline.sessions
+            and number in timeline.sessions[name].inputs
+            and isinstance(lines[number], RecordLine)
+        ]
+        random.shuffle(wanted)
+        for number, name, state in wanted:
+            step = timeline.track(name, number).step_at(number)
+            assert step is not None and step.input_number == number, f"seed {seed}"
+            assert state_of((step.header, step.progress)) == state, f"seed {seed}, input {number}"
+        timeline.close()
+
+
+def test_a_moment_is_the_same_with_and_without_its_future(tmp_path: Path) -> None:
+    """Looking at record N of a recording shows what a recording that ends there shows."""
+    for seed in range(FIRST_SEED, FIRST_SEED + REPLAY_CASES // 2):
+        random = Random(seed)
+        header, lines = draw_header(random), draw_lines(random)
+        whole = timeline_of(write(tmp_path / "w.jsonl", lines, header), PROGRAM)
+        for number in random.sample(range(len(lines)), min(6, len(lines))):
+            if not isinstance(lines[number], RecordLine):
+                continue
+            part = write(tmp_path / "p.jsonl", lines[: number + 1], header)
+            alone = timeline_of(part, PROGRAM)
+            assert look_at(whole, number) == look_at(alone, number), f"seed {seed}, input {number}"
+        close_all()
+
+
+def test_a_session_alone_is_found_the_same(tmp_path: Path) -> None:
+    """Other sessions change nothing: neither the findings of a session nor any of its moments."""
+    for seed in range(FIRST_SEED, FIRST_SEED + REPLAY_CASES // 2):
+        random = Random(seed)
+        header, lines = draw_header(random), draw_lines(random)
+        path = write(tmp_path / "r.jsonl", lines, header)
+        whole: Timeline = timeline_of(path, PROGRAM)
+        for name in whole.sessions:
+            alone = timeline_of(path, PROGRAM, session=name)
+            assert list(alone.findings()) == list(whole.findings(name)), f"seed {seed}, {name}"
+            last = whole.sessions[name].inputs[-1]
+            if isinstance(lines[last], RecordLine):
+                assert look_at(whole, last) == look_at(alone, last), f"seed {seed}, {name}"
+        close_all()
