@@ -150,9 +150,8 @@ class Recorder:
 
     def _is_wanted(self, item: Item) -> bool:
         wanted, content = self._wanted, item.content
-        time_ns = item.arrival_ns if self._place.has_broker_times else item.ts_ns
-        if time_ns is None:
-            time_ns = item.ts_ns
+        stamped_ns = _stamped_ns(item)
+        time_ns = item.ts_ns if stamped_ns is None else stamped_ns
         if wanted.until_ns is not None and time_ns >= wanted.until_ns:
             self._known.passed_groups.add(self._place.group_of(item.stream))
             return False
@@ -164,8 +163,9 @@ class Recorder:
 
     def _tick_before(self, item: Item) -> None:
         """Live, time had passed before this record came; only a broker's times say how much."""
-        if self._place.has_broker_times and item.arrival_ns is not None:
-            self._write_tick(self._place.group_of(item.stream), item.arrival_ns - TICK_SLACK_NS)
+        stamped_ns = _stamped_ns(item)
+        if stamped_ns is not None and not self._settings.trust_ts:
+            self._write_tick(self._place.group_of(item.stream), stamped_ns - TICK_SLACK_NS)
 
     def _tick(self, every_ns: int = TICK_EVERY_NS) -> None:
         """Tell each group that has nothing waiting how far time has come, as the loop does."""
@@ -272,6 +272,14 @@ class Recorder:
 
 class _OfSession(msgspec.Struct):
     session: str = ""
+
+
+def _stamped_ns(item: Item) -> int | None:
+    """When a broker says that it arrived; None where that is only when it was found."""
+    content = item.content
+    if isinstance(content, Event) and content.not_before_ns is None:
+        return content.arrival_ns
+    return None
 
 
 def _record_line(record: Record, item: Item) -> RecordLine:
