@@ -14,7 +14,7 @@ import numpy as np
 from detectors.baseline import Baseline
 from detectors.calibrate import Calibration
 from detectors.features import FEATURES
-from detectors.forest import Floats, Forest, path_length, shortening
+from detectors.forest import Floats, Forest, path_length, path_lengths, shortening
 from detectors.rarity import Rarity
 
 FOREST_WEIGHT: Final = 1 / 4
@@ -53,6 +53,20 @@ class Heads:
         forest = (begin - path - float(self.by_forest.means.sum())) / self.by_forest.deviation
         terms = sum(self.rarity.terms(row)) - float(self.by_rarity.means.sum())
         return FOREST_WEIGHT * forest + RARITY_WEIGHT * terms / self.by_rarity.deviation
+
+    def values(self, rows: list[list[float]]) -> Floats:
+        """`value` of many rows, to rounding; faster than one by one from some ten on."""
+        parts = self.parts(rows)
+        values: Floats = parts @ np.array([FOREST_WEIGHT, RARITY_WEIGHT])
+        return values
+
+    def parts(self, rows: list[list[float]]) -> Floats:
+        """What each head says of many rows, `float64[n, 2]`: forest, rarity."""
+        begin = _expected_at_roots(self.forest) - float(self.by_forest.means.sum())
+        forest = (begin - path_lengths(self.forest, np.array(rows))) / self.by_forest.deviation
+        terms = np.array([sum(self.rarity.terms(row)) for row in rows])
+        rarity = (terms - float(self.by_rarity.means.sum())) / self.by_rarity.deviation
+        return np.stack([forest, rarity], axis=1)
 
     def shares(self, row: list[float]) -> Floats:
         """What each feature adds to the score, `float64[F]`; they sum to `value`, to rounding."""

@@ -131,9 +131,8 @@ def rows(observations: Iterable[Observation], baseline: Baseline) -> Iterator[li
 
 def largest_score(heads: Heads, baseline: Baseline, observations: Iterable[Observation]) -> float:
     """The largest score that a session ever has."""
-    return max(
-        (heads.value(values) for values in rows(observations, baseline)), default=NOTHING_SCORED
-    )
+    made = list(rows(observations, baseline))
+    return float(heads.values(made).max()) if made else NOTHING_SCORED
 
 
 def folds(

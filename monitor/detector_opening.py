@@ -98,10 +98,10 @@ def uncalibrated_text(model: Model) -> str:
     more = calibration.missing_groups
     # Half of the groups calibrate in a split.
     needed = 2 * more if training.calibration == "split" else more
-    unit = "session" if training.grouped_by == "session" else f"group (by {training.grouped_by})"
+    unit = "sessions" if training.grouped_by == "session" else f"groups (by {training.grouped_by})"
     return (
-        f"uncalibrated: {needed} more {unit}{'s' if needed != 1 else ''} needed before "
-        f"{calibration.false_alarms:.3g} of false alarms can be promised; sessions are scored and "
+        f"uncalibrated: {needed} more {unit} needed before a rate of "
+        f"{calibration.false_alarms:.3g} false alarms can be promised; sessions are scored and "
         "none is called an alarm"
     )
 

@@ -22,7 +22,7 @@ _WORDS: Final = {
     "after_end": "came after the end",
     "capacity": "a bound was reached",
     "unevaluable": "could not be judged",
-    "anomaly": "is unusual",
+    "anomaly": "unlike ordinary sessions",
 }
 
 
@@ -77,8 +77,9 @@ def page(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
     ]
     if finding.binding:
         lines.append(f"  values     {binding_text(finding)}")
-    if finding.detail:
+    if finding.detail and finding.anomaly is None:
         lines.append(f"  detail     {visible(finding.detail)}")
+    lines += _anomaly(finding)
     if finding.is_escalated:
         lines.append(
             "  note       it was inconclusive, which `on_unknown: violate` makes a violation"
@@ -86,6 +87,24 @@ def page(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
     lines += _grounds(finding)
     lines += _done(finding, actions)
     return lines
+
+
+def _anomaly(finding: Finding) -> list[str]:
+    """The score, and the features behind it with what is usual."""
+    anomaly = finding.anomaly
+    if anomaly is None:
+        return []
+    return [
+        f"  score      {anomaly.score:.3g}, above {anomaly.threshold:.3g}: at most "
+        f"{anomaly.p_value:.1%} of ordinary sessions come this far",
+        f"  model      {anomaly.model}; it advises, and stops nobody",
+        "  because of these features:",
+        *(
+            f"    {feature.name} {feature.value:.3g} (usually {feature.usual[0]:.3g} to "
+            f"{feature.usual[1]:.3g}), {feature.share:+.2f}: {feature.meaning}"
+            for feature in anomaly.features
+        ),
+    ]
 
 
 def _grounds(finding: Finding) -> list[str]:

@@ -28,6 +28,7 @@ VERBS = (
     "schema",
     "kafka",
     "bench",
+    "train",
     "record",
     "replay",
     "report",

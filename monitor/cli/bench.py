@@ -19,6 +19,7 @@ from monitor.cli.verbs import Verbs, with_output
 
 EVENTS_COUNT: Final = 100_000
 SESSIONS_COUNT: Final = 300
+SEEDS_COUNT: Final = 10
 
 
 def add(verbs: Verbs) -> None:
@@ -50,6 +51,22 @@ def add(verbs: Verbs) -> None:
     )
     with_output(kill_switch)
     kill_switch.set_defaults(run=_run_kill_switch)
+
+    detector = kinds.add_parser(
+        "detector", help="what a model finds on labelled recordings, as Markdown tables"
+    )
+    detector.add_argument("folder", metavar="FOLDER", help="recordings, with labels.jsonl.gz")
+    detector.add_argument("--seeds", type=_positive, default=SEEDS_COUNT, metavar="N")
+    detector.set_defaults(run=_run_detector)
+
+
+def _run_detector(arguments: argparse.Namespace) -> int:
+    try:
+        from monitor.bench.detector_report import load, report
+    except ImportError:
+        raise ConfigError("this needs more packages: pip install 'interlock[train]'") from None
+    report(load(arguments.folder), arguments.seeds, say)
+    return EXIT_FINE
 
 
 def _run_engine(arguments: argparse.Namespace) -> int:
