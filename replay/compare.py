@@ -18,6 +18,7 @@ import msgspec
 
 from monitor.finding import Finding
 from replay.live_program import Unevaluable
+from replay.player import REFUSALS
 from replay.timeline import SessionInputs, Timeline, Told
 
 DifferenceKind = Literal["missing", "other", "order"]
@@ -196,11 +197,14 @@ class _Sieve:
             return "finding", finding.type, "findings of this type are not made again by a replay"
         if finding.type == "capacity" and self._reasons:
             return "finding", finding.type, "it may be about an invariant that is not here"
+        name = finding.invariant or finding.type
+        index = self._timeline.sessions[finding.session]
+        if finding.type not in REFUSALS and finding.anchor.position >= index.positions_max:
+            return "finding", name, "its event is not in the recording"
         end_ns = self._timeline.last_ns(finding.session)
-        waited = finding.decided_ns != finding.anchor.time_ns
-        if finding.decided_ns > end_ns or (waited and finding.decided_ns == end_ns):
-            text = "it was decided after the end of the recording"
-            return "finding", finding.invariant or finding.type, text
+        has_waited = finding.decided_ns != finding.anchor.time_ns
+        if has_waited and finding.decided_ns >= end_ns:
+            return "finding", name, "it was decided after the end of the recording"
         return None
 
     def _against_told(self, finding: Finding) -> tuple[str, str, str] | None:

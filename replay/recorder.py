@@ -25,6 +25,7 @@ from monitor.merge import Item, Merger
 from monitor.sources.base import ControlEntry, Notice, Poll, Record, Stream
 from monitor.sources.bystander import Bystander
 from monitor.sources.log_layout import parse_file_name
+from monitor.topics import CONTROL, FINDINGS
 from replay.recording import (
     ControlLine,
     EndLine,
@@ -207,26 +208,31 @@ class Recorder:
 
     def _end(self, reason: str) -> EndLine:
         self._tick(every_ns=1)
-        place, wanted = self._place, self._wanted
         findings = control = "absent"
-        if place.findings is not None:
-            self._write_findings(place.findings())
-            findings = "whole" if place.has_all_findings else "partial"
-        if place.control is not None:
-            self._write_control(place.control())
+        if (beside := self._place.beside(FINDINGS)) is not None:
+            self._write_findings(beside.entries)
+            findings = "whole" if beside.is_whole else "partial"
+        if (beside := self._place.beside(CONTROL)) is not None:
+            self._write_control(beside.entries)
+            # Compaction takes away what does not stand any more: that is no loss.
             control = "whole"
         # What was read and still waits for its turn is not in the recording.
         for stream, following in self._merger.positions().items():
             if stream in self._known.spans:
                 self._known.spans[stream].following = following
         streams = sorted(self._known.spans.items())
-        begins = wanted.from_ns is None
+        begins = self._wanted.from_ns is None
         return EndLine(
             counts={},
             streams=[
-                StreamSpan(s.topic, s.partition, span.first, span.following, begins and starts)
-                for s, span in streams
-                if (starts := self._starts_log(s, span)) is not None
+                StreamSpan(
+                    stream.topic,
+                    stream.partition,
+                    span.first,
+                    span.following,
+                    begins and self._starts_log(stream, span),
+                )
+                for stream, span in streams
             ],
             findings=findings,
             control=control,

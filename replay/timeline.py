@@ -81,6 +81,8 @@ class SessionInputs:
     group: str = ""
     inputs: array[int] = field(default_factory=lambda: array("Q"))
     trace: array[int] = field(default_factory=lambda: array("Q"))
+    positions_max: int = 0
+    """The longest that its trace has been."""
     last_ns: int = 0
     seq_first: int | None = None
     kind_first: str = ""
@@ -297,6 +299,7 @@ class Timeline:
             assert held is not None, "the engine has just stepped it"
             _extend(index.trace, held[0].position - 1, number)
             index.last_ns = max(index.last_ns, held[0].time_ns)
+            index.positions_max = max(index.positions_max, held[0].position)
 
     def _note_beside(self, line: Line) -> None:
         if isinstance(line, NoticeLine):

@@ -14,7 +14,7 @@ from typing import Final
 
 from invariants.errors import ConfigError
 
-from ..topics import CONTROL, FINDINGS, READ_TOGETHER
+from ..topics import READ_TOGETHER
 from .address import FileAddress, KafkaAddress, LogDirAddress, SourceAddress
 from .base import ControlEntry, Source, Stream
 from .log_layout import from_line, parse_file_name
@@ -24,28 +24,33 @@ from .logdir import LogDirSource
 LINES_MAX: Final = 1_000
 READ_S: Final = 60.0
 
-Entries = Callable[[], Iterator[ControlEntry]]
-"""All records of a topic that stand there when it is called: key, and value or None."""
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """All records of a topic as they stand: key, and value or None, in their order.
+
+    `is_whole` says that none was taken away by retention.
+    """
+
+    entries: Iterator[ControlEntry]
+    is_whole: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Bystander:
     """What can be read of an address.
 
-    `findings` and `control` are None where there is no such topic; `has_all_findings` says that
-    no finding was taken away by retention. `positions` is where to begin, where not everywhere at
-    the start.
+    `beside` reads another topic as it stands by then, None where there is none. `positions` is
+    where to begin, where not everywhere at the start.
     """
 
     source: Source
-    findings: Entries | None
-    control: Entries | None
+    beside: Callable[[str], Beside | None]
     group_of: Callable[[Stream], str]
     topics: tuple[str, ...]
     has_broker_times: bool
     is_assigned_late: bool
     """Whether streams that are there may still be unknown after the first look."""
-    has_all_findings: bool
     positions: Mapping[Stream, int]
     warnings: tuple[str, ...] = ()
 
@@ -78,17 +83,20 @@ def open_bystander(
 
 def _open_log(directory: Path, now_ns: Callable[[], int]) -> Bystander:
     source = LogDirSource(directory, now_ns=now_ns)
-    findings = directory / FINDINGS
-    control = directory / CONTROL
+
+    def beside(topic: str) -> Beside | None:
+        folder = directory / topic
+        if not folder.is_dir():
+            return None
+        return Beside(_entries_of_log(directory, topic), _has_first_files(folder))
+
     return Bystander(
         source,
-        (lambda: _entries_of_log(directory, FINDINGS)) if findings.is_dir() else None,
-        (lambda: _entries_of_log(directory, CONTROL)) if control.is_dir() else None,
+        beside,
         lambda stream: "",
         READ_TOGETHER,
         has_broker_times=False,
         is_assigned_late=False,
-        has_all_findings=_has_first_files(findings),
         positions={},
         warnings=source.warnings,
     )
@@ -110,8 +118,6 @@ def _entries_of_log(directory: Path, topic: str) -> Iterator[ControlEntry]:
 
 def _has_first_files(directory: Path) -> bool:
     """Whether of every writer the files are there from number 1 on."""
-    if not directory.is_dir():
-        return True
     numbers: dict[str, set[int]] = {}
     for path in directory.iterdir():
         parsed = parse_file_name(path.name)
@@ -132,28 +138,28 @@ def _open_kafka(
     from .kafka_positions import look_up
 
     trusts_ts = address.trust_ts or trust_ts
-    found = look_up(address.bootstrap, (*address.topics, FINDINGS, CONTROL), settings, from_time_ns)
-    there = {stream.topic for stream in found.starts}
+    found = look_up(address.bootstrap, address.topics, settings, from_time_ns)
     source = KafkaSource(
         address.bootstrap, address.topics, None, settings=settings, trust_ts=trusts_ts
     )
 
-    def entries_of(topic: str) -> Entries | None:
-        def read() -> Iterator[ControlEntry]:
-            with closing(KafkaControlReader(address.bootstrap, topic, settings=settings)) as reader:
-                yield from reader.read_to_end(READ_S)
+    def beside(topic: str) -> Beside | None:
+        starts = look_up(address.bootstrap, (topic,), settings).starts
+        if not starts:
+            return None
+        return Beside(read(topic), all(offset == 0 for offset in starts.values()))
 
-        return read if topic in there else None
+    def read(topic: str) -> Iterator[ControlEntry]:
+        with closing(KafkaControlReader(address.bootstrap, topic, settings=settings)) as reader:
+            yield from reader.read_to_end(READ_S)
 
     return Bystander(
         source,
-        entries_of(FINDINGS),
-        entries_of(CONTROL),
+        beside,
         lambda stream: stream.partition,
         address.topics,
         has_broker_times=not trusts_ts,
         is_assigned_late=True,
-        has_all_findings=all(o == 0 for s, o in found.starts.items() if s.topic == FINDINGS),
-        positions={s: o for s, o in found.since.items() if s.topic in address.topics},
+        positions=found.since,
         warnings=tuple(source.warnings),
     )
