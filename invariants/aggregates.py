@@ -119,7 +119,7 @@ def _shift(totals: Totals, sample: Sample, sign: int) -> Totals:
         return Totals(
             certain_count + sign, possible_count, certain_sum, least_extra, greatest_extra
         )
-    amount = _sum_of(sample) if sample.values else 0
+    amount = amount_of(sample) if sample.values else 0
     if sample.is_certain:
         certain_sum += sign * amount
         return Totals(
@@ -132,7 +132,8 @@ def _shift(totals: Totals, sample: Sample, sign: int) -> Totals:
     return Totals(certain_count, possible_count + sign, certain_sum, least_extra, greatest_extra)
 
 
-def _sum_of(sample: Sample) -> Number:
+def amount_of(sample: Sample) -> Number:
+    """What an event adds to a sum."""
     numbers = (number(value) for value in sample.values)
     return sum((n for n in numbers if n is not None), 0)
 
@@ -162,10 +163,10 @@ def value_range(tally: Tally, function: AggregateFunction) -> Range | None:
 
 
 def _extreme(tally: Tally, function: AggregateFunction) -> Range | None:
-    certain = [n for s in tally.samples.items() if s.is_certain for n in _numbers(s)]
+    certain = [n for s in tally.samples.items() if s.is_certain for n in numbers_of(s)]
     if not certain:
         return None
-    every = certain + [n for s in tally.samples.items() if not s.is_certain for n in _numbers(s)]
+    every = certain + [n for s in tally.samples.items() if not s.is_certain for n in numbers_of(s)]
     if function == "min":
         return Range(min(every), min(certain))
     return Range(max(certain), max(every))
@@ -173,10 +174,10 @@ def _extreme(tally: Tally, function: AggregateFunction) -> Range | None:
 
 def _average(tally: Tally) -> Range | None:
     """Over choices: doubtful events are added in order of their mean while that helps."""
-    certain = [n for s in tally.samples.items() if s.is_certain for n in _numbers(s)]
+    certain = [n for s in tally.samples.items() if s.is_certain for n in numbers_of(s)]
     if not certain:
         return None
-    doubtful = [_numbers(s) for s in tally.samples.items() if not s.is_certain]
+    doubtful = [numbers_of(s) for s in tally.samples.items() if not s.is_certain]
     groups = sorted((g for g in doubtful if g), key=_mean)
     return Range(
         _pulled(certain, groups, is_lowering=True),
@@ -202,7 +203,8 @@ def _mean(numbers: list[Number]) -> Fraction:
     return Fraction(sum(numbers)) / len(numbers)
 
 
-def _numbers(sample: Sample) -> list[Number]:
+def numbers_of(sample: Sample) -> list[Number]:
+    """An event's values as far as they are numbers."""
     numbers = (number(value) for value in sample.values)
     return [n for n in numbers if n is not None]
 

@@ -16,6 +16,7 @@ from .formula.ast import AggregateFunction, Operator, Window
 from .keys import Because, Key, key_of
 from .limits import Limits
 from .moment import Moment
+from .proof import needed
 from .slices import Reading
 from .verdict import EventRef
 
@@ -108,10 +109,17 @@ class AggregateMemory:
     def refs(
         self, now: Moment, cells: Cells, env: Env
     ) -> tuple[tuple[EventRef, ...], tuple[EventRef, ...]]:
-        """The events counted for certain, and those that may or may not count; latest first."""
+        """The events on which the comparison rests, certain and doubtful ones; latest first.
+
+        Without doubt they are as few as will do.
+        """
         samples = list(self.tally(now, cells, env).samples.items())[::-1]
-        certain = tuple(sample.ref() for sample in samples if sample.is_certain)
-        return certain, tuple(sample.ref() for sample in samples if not sample.is_certain)
+        certain = [sample for sample in samples if sample.is_certain]
+        doubtful = tuple(sample.ref() for sample in samples if not sample.is_certain)
+        bound = self.bound if self.bound_slot is None else env[self.bound_slot]
+        if bound is not UNBOUND and self.read(now, cells, env).truth == 2:
+            certain = needed(certain, self.function, self.operator, bound)
+        return tuple(sample.ref() for sample in certain), doubtful
 
     def step(
         self, cell: AggregateCell, now: Moment, cells: Cells, because: Because

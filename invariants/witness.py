@@ -6,6 +6,7 @@ rests on. The witness suffices to see the verdict; of equal ones the latest even
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from .core import (
@@ -66,15 +67,31 @@ class Grounds:
             case NotNode(body):
                 self.collect(body, now, cells, env)
             case ExistsNode(body=body):
-                for row in _deciding_rows(node, truth, now, cells, env):
-                    self.collect(body, now, cells, row)
-            case AndNode() | OrNode():
-                for member in _deciding(node, truth, now, cells, env):
-                    self.collect(member, now, cells, env)
+                rows = _deciding_rows(node, truth, now, cells, env)
+                proofs = [grounds(body, now, cells, row) for row in rows]
+                self._take(proofs, is_one_enough=truth == 2)
+            case AndNode(members) | OrNode(members):
+                deciding = _deciding(node, truth, now, cells, env)
+                proofs = [grounds(member, now, cells, env) for member in deciding]
+                is_one_enough = truth != 1 and truth == (0 if isinstance(node, AndNode) else 2)
+                self._take(proofs, is_one_enough=is_one_enough and len(members) > 1)
             case MemoryNode():
                 self._collect_memory(node, now, cells, env)
             case _:
                 assert_never(node)
+
+    def _take(self, proofs: Sequence[Grounds], *, is_one_enough: bool) -> None:
+        """All of some proofs; or the one that adds the fewest events, of equal ones the latest."""
+        if is_one_enough:
+            proofs = sorted(proofs, key=self._added)[:1]
+        for proof in proofs:
+            self._events.update(proof._events)
+            self._unknowns.update(proof._unknowns)
+            self._absences.update(proof._absences)
+
+    def _added(self, proof: Grounds) -> tuple[int, int, list[int]]:
+        new = [ref.position for ref in proof._events if ref not in self._events]
+        return len(new), len(proof._absences), sorted(-position for position in new)
 
     def _collect_memory(self, node: MemoryNode, now: Moment, cells: Cells, env: Env) -> None:
         memory, truth = node.memory, node.value(now, cells, env)
@@ -105,23 +122,22 @@ class Grounds:
 def _deciding(
     node: AndNode | OrNode, truth: int, now: Moment, cells: Cells, env: Env
 ) -> list[Node]:
-    """All members where all are needed, else the first that decides; all unknown ones."""
+    """All members where all are needed, else those that decide."""
     if truth == (2 if isinstance(node, AndNode) else 0):
         return list(node.members)
     deciding = [m for m in node.members if m.value(now, cells, env) == truth]
     if truth == 1 and isinstance(node, AndNode):
         certain = [m for m in node.members if m.value(now, cells, env) == 2]
         return [*deciding, *certain]
-    return deciding if truth == 1 else deciding[:1]
+    return deciding
 
 
 def _deciding_rows(node: ExistsNode, truth: int, now: Moment, cells: Cells, env: Env) -> list[Env]:
-    """All rows where all are needed, else the first that decides; all unknown ones."""
+    """All rows where all are needed, else those that decide."""
     rows = [*node.rows(now, env).envs]
     if truth == 0:
         return rows
-    deciding = [row for row in rows if node.body.value(now, cells, row) == truth]
-    return deciding if truth == 1 else deciding[:1]
+    return [row for row in rows if node.body.value(now, cells, row) == truth]
 
 
 def because(node: Node, now: Moment, cells: Cells, env: Env) -> tuple[EventRef, ...]:

@@ -1,0 +1,94 @@
+"""Which of the events that an aggregate counted its comparison needs: the latest that suffice.
+
+`count(p) > 3` needs four events, however many there were. Where fewer events would not show it
+(an upper bound, an average, a sum with negative amounts), all of them stand.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from .aggregates import Number, Sample, amount_of, number, numbers_of
+from .fact import Value
+from .formula.ast import AggregateFunction, Operator
+
+
+def needed(
+    samples: Sequence[Sample], function: AggregateFunction, relation: Operator, bound: Value
+) -> list[Sample]:
+    """Of certain samples, latest first, a set that is minimal by inclusion."""
+    limit = number(bound)
+    everything = list(samples)
+    if limit is None:
+        return everything
+    if (function, relation) in {("max", ">"), ("max", ">="), ("min", "<"), ("min", "<=")}:
+        return _one_beyond(everything, relation, limit)
+    if relation not in (">", ">="):
+        return everything
+    match function:
+        case "count":
+            return _enough(everything, [1] * len(everything), relation, limit)
+        case "sum":
+            amounts = [amount_of(sample) for sample in everything]
+            if min(amounts, default=0) >= 0:
+                return _enough(everything, amounts, relation, limit)
+        case "distinct":
+            return _enough_values(everything, relation, limit)
+        case _:
+            pass
+    return everything
+
+
+def _is_beyond(value: Number, relation: Operator, limit: Number) -> bool:
+    match relation:
+        case ">":
+            return value > limit
+        case ">=":
+            return value >= limit
+        case "<":
+            return value < limit
+        case _:
+            return value <= limit
+
+
+def _one_beyond(samples: list[Sample], relation: Operator, limit: Number) -> list[Sample]:
+    for sample in samples:
+        if any(_is_beyond(value, relation, limit) for value in numbers_of(sample)):
+            return [sample]
+    return samples
+
+
+def _enough(
+    samples: list[Sample], amounts: Sequence[Number], relation: Operator, limit: Number
+) -> list[Sample]:
+    """Latest ones until they suffice, then without those that were not needed, oldest first."""
+    total: Number = 0
+    count = 0
+    while count < len(samples) and not _is_beyond(total, relation, limit):
+        total += amounts[count]
+        count += 1
+    kept: list[Sample] = []
+    for sample, amount in zip(samples[:count][::-1], amounts[:count][::-1], strict=True):
+        if _is_beyond(total - amount, relation, limit):
+            total -= amount
+        else:
+            kept.append(sample)
+    return kept[::-1]
+
+
+def _enough_values(samples: list[Sample], relation: Operator, limit: Number) -> list[Sample]:
+    """The same of distinct values: an event is needed for the values that no other one has."""
+    held: Counter[Value] = Counter()
+    count = 0
+    while count < len(samples) and not _is_beyond(len(held), relation, limit):
+        held.update(set(samples[count].values))
+        count += 1
+    kept: list[Sample] = []
+    for sample in samples[:count][::-1]:
+        fewer = held - Counter(set(sample.values))
+        if _is_beyond(len(fewer), relation, limit):
+            held = fewer
+        else:
+            kept.append(sample)
+    return kept[::-1]

@@ -1,0 +1,127 @@
+"""A witness is a proof: it suffices, and nothing in it can be left out; the reference is asked.
+
+That nothing can be left out is asked where one operator looks at other events: each takes the
+latest event that proves it, and of two operators one event might have served for both.
+
+Taken away is every event that the witness does not name. What is left must still be a violation at
+the anchor, and no more one without any other of its events. Operators that count events
+(`previous`, `next`) and comparisons that more events can undo are left out of this law, as are
+`until` (a left side that broke and a right side that never came are two proofs of one thing) and
+verdicts that rest on what was unknown; an absence is proven by there being fewer events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+
+from invariants.binding import violating_formula
+from invariants.formula.ast import AggregateComparison, Exists, Formula, Not, Temporal, Until
+from invariants.formula.format import format_formula
+from invariants.machine import compile_invariant
+from invariants.moment import Moment
+from invariants.reference import judge
+from invariants.spec import InvariantSpec
+from invariants.verdict import Verdict
+from tests.laws.census import nodes_of
+from tests.laws.conftest import CASES, FIRST_SEED
+from tests.support.formulas import choose_invariant, choose_run
+
+LATE_NS = 10**18  # Every deadline has passed.
+
+
+def is_fit(formula: Formula) -> bool:
+    """Whether what holds for want of events holds at the anchor itself, and not at a past event."""
+    for node in nodes_of(formula):
+        match node:
+            case Temporal(body=body) if not grows_with_events(body):
+                return False
+            case Until(left=left, right=right) if not (
+                grows_with_events(left) and grows_with_events(right)
+            ):
+                return False
+            case Temporal("previous" | "next" | "historically" | "always"):
+                return False
+            case AggregateComparison() | Exists() | Until("until"):
+                return False
+            case Not(body) if any(isinstance(n, Until) for n in nodes_of(body)):
+                return False  # What broke a left side is not remembered: the absence stands for it.
+            case _:
+                pass
+    return True
+
+
+def grows_with_events(violating: Formula) -> bool:
+    """Whether no event can be grounds for the absence of another: then less is less."""
+    return not any(
+        isinstance(node, Not) and any(isinstance(n, Temporal | Until) for n in nodes_of(node.body))
+        for node in nodes_of(violating)
+    )
+
+
+def memories_count(violating: Formula) -> int:
+    """How many operators look at other events: with two, one event may serve for both."""
+    return sum(isinstance(node, Temporal | Until) for node in nodes_of(violating))
+
+
+def violations(invariant: InvariantSpec, run: Sequence[Moment | int]) -> list[Verdict]:
+    """Violations that rest on nothing unknown."""
+    automaton = compile_invariant(invariant)
+    state = automaton.initial()
+    told: list[Verdict] = []
+    for step in run:
+        if isinstance(step, Moment):
+            state, more = automaton.step(state, step)
+        else:
+            state, more = automaton.tick(state, step)
+        told += more
+    return [v for v in told if v.kind == "violated" and not v.witness.unknowns]
+
+
+def is_violated(invariant: InvariantSpec, trace: Sequence[Moment], verdict: Verdict) -> bool:
+    """By the reference, on these events alone, once the time of the verdict has passed."""
+    anchor = verdict.anchor.position
+    renumbered = [moment._replace(position=n) for n, moment in enumerate(trace)]
+    place = next(n for n, moment in enumerate(trace) if moment.position == anchor)
+    told = judge(invariant, renumbered, ticked_to_ns=LATE_NS)
+    return told.get((place, verdict.binding)) == "violated"
+
+
+def is_end_of(moment: Moment, verdict: Verdict) -> bool:
+    """Whether the session's end is what decided a verdict that waited."""
+    return moment.is_session_end and moment.time_ns == verdict.decided_ns
+
+
+def test_a_witness_suffices_and_is_minimal() -> None:
+    """On random invariants and runs."""
+    checked = smaller = 0
+    for seed in range(FIRST_SEED, FIRST_SEED + CASES):
+        choose = Random(seed).choice
+        invariant = replace(choose_invariant(choose), on_unknown="report")
+        run = choose_run(choose, has_overflow=False)
+        violating = violating_formula(invariant)
+        if not is_fit(violating):
+            continue
+        waits = any(
+            isinstance(n, Temporal) and n.operator == "eventually" for n in nodes_of(violating)
+        )
+        is_monotone = grows_with_events(violating) and memories_count(violating) <= 1
+        events = [step for step in run if isinstance(step, Moment)]
+        for verdict in violations(invariant, run):
+            named = {ref.position for ref in verdict.witness.events} | {verdict.anchor.position}
+            ends = {m.position for m in events if is_end_of(m, verdict)} if waits else set()
+            kept = [moment for moment in events if moment.position in named | ends]
+            what = f"seed {seed}: {invariant.form}: {format_formula(invariant.formula)}\n{verdict}"
+            assert is_violated(invariant, kept, verdict), f"does not suffice: {what}"
+            for moment in kept:
+                if moment.position == verdict.anchor.position or moment.position in ends:
+                    continue
+                if not is_monotone:
+                    continue
+                fewer = [other for other in kept if other is not moment]
+                assert not is_violated(invariant, fewer, verdict), f"not minimal: {what}"
+            checked += 1
+            smaller += len(kept) < len(events)
+    assert checked > CASES // 50
+    assert smaller > checked // 4
