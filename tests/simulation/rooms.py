@@ -17,6 +17,7 @@ from monitor.engine import Engine, EngineSettings, LoadedScope
 from monitor.finding import Finding
 from monitor.merge import Item, Merger
 from monitor.order import Noticed
+from monitor.scoring import Scoring
 from monitor.store import Store
 from monitor.store_records import Change, Committed
 from tests.simulation.faults import Crash, Faults
@@ -124,9 +125,11 @@ class WitnessedEngine(Engine):
         program: Program,
         settings: EngineSettings,
         load: Callable[[str], LoadedScope],
+        scoring: Scoring | None = None,
+        *,
         ledger: Ledger,
     ) -> None:
-        super().__init__(program, settings, load)
+        super().__init__(program, settings, load, scoring)
         self._ledger = ledger
 
     def step(self, given: Input, group: str = "") -> list[Finding]:
