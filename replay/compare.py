@@ -34,6 +34,7 @@ REPEATABLE: Final = frozenset(
         "after_end",
         "capacity",
         "unevaluable",
+        "anomaly",
     }
 )
 """Types of findings that the engine makes again of the same inputs."""
@@ -193,6 +194,8 @@ class _Sieve:
         if digest and digest not in self._digests:
             text = f"digest {digest} is not among the invariants of this replay"
             return "invariant", finding.invariant, text
+        if finding.type == "anomaly" and not self._has_model(finding):
+            return "detector", "anomaly", "its model is not given; name it: `--detector-model`"
         if finding.type not in REPEATABLE:
             return "finding", finding.type, "findings of this type are not made again by a replay"
         if finding.type == "capacity" and self._reasons:
@@ -207,10 +210,16 @@ class _Sieve:
             return "finding", name, "it was decided after the end of the recording"
         return None
 
+    def _has_model(self, finding: Finding) -> bool:
+        return finding.anomaly is not None and finding.anomaly.model == self._timeline.model_digest
+
     def _against_told(self, finding: Finding) -> tuple[str, str, str] | None:
         digest = finding.invariant_digest
         if digest and self._live_digests and digest not in self._live_digests:
             return "invariant", finding.invariant, "it was not live when this was recorded"
+        model = self._timeline.header.model_digest
+        if finding.type == "anomaly" and model != self._timeline.model_digest:
+            return "detector", "anomaly", "another model was live, or none"
         if not self._has_all_findings:
             text = "the oldest live findings, or the last ones, are not in the recording"
             return "finding", finding.invariant or finding.type, text

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from invariants.limits import Limits
 from invariants.program import PROGRAM_VERSION, compile_program
 from monitor.invariant_files import read_specs
@@ -33,6 +35,7 @@ def make_header(
     *,
     created_ns: int,
     release: str,
+    model_digest: str = "",
 ) -> Header:
     """What a recording says of itself.
 
@@ -46,7 +49,7 @@ def make_header(
     specs = []
     for path in settings.invariants:
         specs += read_specs(Path(path))
-        files += embed(Path(path))
+        files += _apart(embed(Path(path)), {file.name for file in files})
     limits = Limits(settings.slices_max, settings.window_entries_max, settings.pending_max)
     program = compile_program(specs, limits=limits, digest_key=REPLAY_KEY) if specs else None
     return Header(
@@ -67,7 +70,18 @@ def make_header(
         invariants=describe(program) if program else [],
         files=files,
         key_digest=_key_digest(settings),
+        model_digest=model_digest,
     )
+
+
+def _apart(files: list[RecordedFile], taken: set[str]) -> list[RecordedFile]:
+    """The files under names that none of the others has."""
+    return [
+        msgspec.structs.replace(file, name=f"{len(taken)}/{file.name}")
+        if file.name in taken
+        else file
+        for file in files
+    ]
 
 
 def _recorded(settings: Settings, *, trusts_ts: bool) -> RecordedSettings:

@@ -20,6 +20,7 @@ from monitor.engine import EMPTY_LOAD, Engine, EngineSettings, LoadedScope
 from monitor.finding import SEVERITIES, Finding
 from monitor.judge import judge, read_record
 from monitor.provenance import Provenance
+from monitor.scoring import Scoring
 from monitor.sources.base import Record
 from replay.recording import (
     CloseLine,
@@ -66,9 +67,10 @@ class Player:
         program: Program,
         load: Callable[[str], LoadedScope] = lambda scope: EMPTY_LOAD,
         session: str = "",
+        scoring: Scoring | None = None,
     ) -> None:
         self._session = session
-        self.engine = Engine(program, engine_settings(header.settings), load)
+        self.engine = Engine(program, engine_settings(header.settings), load, scoring)
         self._groups_are_partitions = header.source.kind == "kafka"
         self._provenance = _provenance(header.settings)
 
@@ -94,7 +96,7 @@ class Player:
         found = judge(self.engine, self._provenance, event, self.group(line))
         if self.engine.take_duplicates_count():
             return Played(found, event, fate="repeat")
-        if any(finding.type in REFUSALS for finding in found):
+        if any(map(_is_refusal, found)):
             return Played(found, event, fate="refused")
         held = self.engine.look(event.session)
         assert held is not None, "the engine has just stepped it"
@@ -103,6 +105,11 @@ class Player:
     def group(self, line: RecordLine) -> str:
         """The group of streams in which a record was merged: the one whose ticks it hears."""
         return line.partition if self._groups_are_partitions else ""
+
+
+def _is_refusal(finding: Finding) -> bool:
+    """Whether the event was not taken in. What only the detector failed on, was."""
+    return finding.type in REFUSALS and not finding.detail.startswith("the detector ")
 
 
 def read_line(line: RecordLine) -> Event | Rejected:

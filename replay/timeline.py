@@ -23,6 +23,7 @@ from pyrsistent import PVector, pmap, pvector
 
 from invariants.program import Program
 from monitor.finding import Finding
+from monitor.scoring import Scoring
 from replay.player import InputLine, Played, Player
 from replay.reading import Damage, RecordedFile
 from replay.recording import (
@@ -47,6 +48,13 @@ SNAPSHOTS_MAX: Final = 512
 NOTICES_MAX: Final = 10_000
 CLOSED: Final = 2**64 - 1
 """In a trace: the event is a `session.ended` that the engine made of long silence."""
+
+
+class LiveDetector(NamedTuple):
+    """A detector that scores sessions as live, and the digest of its model."""
+
+    digest: str
+    scoring: Scoring
 
 
 class Told(NamedTuple):
@@ -91,10 +99,18 @@ class SessionInputs:
 class Timeline:
     """See the module. `session` restricts it to one session. Close it, to let go of its files."""
 
-    def __init__(self, file: RecordedFile, program: Program, session: str = "") -> None:
+    def __init__(
+        self,
+        file: RecordedFile,
+        program: Program,
+        session: str = "",
+        detector: LiveDetector | None = None,
+    ) -> None:
         self.header = file.header
         self.program = program
         self.session = session
+        self.model_digest = detector.digest if detector is not None else ""
+        self._scoring = detector.scoring if detector is not None else None
         self.notices: list[NoticeLine] = []
         self.rejected_count = 0
         self.repeats_count = 0
@@ -218,7 +234,7 @@ class Timeline:
         track = SessionTrack(
             session,
             snapshot.inputs_count,
-            lambda load: Player(self.header, self.program, load, session),
+            lambda load: Player(self.header, self.program, load, session, self._scoring),
             loader(self._shelf, lambda: scopes, self._ids_max),
         )
         known = scopes.get(session)
@@ -248,7 +264,7 @@ class Timeline:
 
     def _play_all(self, file: RecordedFile) -> None:
         load = loader(self._shelf, lambda: self._scopes, self._ids_max)
-        player = Player(self.header, self.program, load, self.session)
+        player = Player(self.header, self.program, load, self.session, self._scoring)
         for line in file.lines():
             if isinstance(line, RecordLine | TickLine | CloseLine):
                 self._play(player, line)

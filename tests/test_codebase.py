@@ -24,7 +24,12 @@ ARROWS = {
     "interlock": {"interlock"},
 }
 # The command line puts everything together: these verbs reach up, when they run (decision 0020).
-REACHING_UP = {"monitor/cli/record.py", "monitor/cli/replay.py", "monitor/cli/report.py"}
+REACHING_UP = {
+    "monitor/cli/record.py",
+    "monitor/cli/replay.py",
+    "monitor/cli/report.py",
+    "monitor/cli/train.py",
+}
 # The monitor shares one module with the client: what a control record means.
 SHARED_WITH_CLIENT = "interlock.control_record"
 

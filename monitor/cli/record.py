@@ -21,6 +21,7 @@ from monitor.clock import SystemClock
 from monitor.config import add_flags, load_settings, require
 from monitor.finding_text import visible
 from monitor.log import configure_log
+from monitor.settings import Settings
 from monitor.sources.address import parse_source_url
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,7 +82,13 @@ def run(arguments: argparse.Namespace) -> int:
             # A topic that is written to all the time has no end to wait for.
             wanted = replace(wanted, until_ns=clock.now_ns())
         header = make_header(
-            settings, address, place.topics, wanted, created_ns=clock.now_ns(), release=_release()
+            settings,
+            address,
+            place.topics,
+            wanted,
+            created_ns=clock.now_ns(),
+            release=_release(),
+            model_digest=_model_digest(settings),
         )
         writer = RecordingWriter(arguments.out, header, is_replacing=arguments.force)
         with closing(writer):
@@ -137,6 +144,15 @@ class _Stopper:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         self._is_asked = True
+
+
+def _model_digest(settings: Settings) -> str:
+    """The name of the detector's model that is live, where there is one."""
+    if settings.detector.model is None:
+        return ""
+    from monitor.detector_opening import open_detector
+
+    return open_detector(settings.detector.model, settings.detector.key_file).digest
 
 
 def _release() -> str:

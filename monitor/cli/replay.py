@@ -18,7 +18,8 @@ from monitor.secret import read_secret
 
 if TYPE_CHECKING:
     from replay.live_program import LiveProgram
-    from replay.timeline import Timeline
+    from replay.recording import Header
+    from replay.timeline import LiveDetector, Timeline
 
 
 def add(verbs: Verbs) -> None:
@@ -47,6 +48,8 @@ def add(verbs: Verbs) -> None:
     parser.add_argument(
         "--digest-key-file", help="the live monitor's key of `digest(...)` (its digest.key)"
     )
+    parser.add_argument("--detector-model", help="the live detector's model")
+    parser.add_argument("--detector-key-file", help="the key that the model was trained with")
     with_output(parser)
     parser.set_defaults(run=run)
 
@@ -63,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     key = read_secret("digest_key_file", key_file).reveal() if key_file else None
     with closing(RecordedFile(arguments.recording)) as file:
         live = find_program(file.header, arguments.invariants, key)
-        timeline = Timeline(file, live.program, arguments.session)
+        detector = _detector(file.header, arguments)
+        timeline = Timeline(file, live.program, arguments.session, detector)
     with closing(timeline):
         if arguments.session and arguments.session not in timeline.sessions:
             raise ConfigError(f"no event of `{visible(arguments.session, 80)}` is in the recording")
@@ -72,6 +76,20 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.at is not None:
             return _look(timeline, arguments)
         return _compare(timeline, live, arguments.output)
+
+
+def _detector(header: Header, arguments: argparse.Namespace) -> LiveDetector | None:
+    """The detector of `--detector-model`: its alarms are findings like others."""
+    if arguments.detector_model is None:
+        return None
+    from monitor.detector_opening import open_detector
+    from monitor.scoring import Scoring
+    from replay.player import engine_settings
+    from replay.timeline import LiveDetector
+
+    detector = open_detector(arguments.detector_model, arguments.detector_key_file)
+    severity = engine_settings(header.settings).severities.get("anomaly", "warning")
+    return LiveDetector(detector.digest, Scoring(detector, severity))
 
 
 def _look(timeline: Timeline, arguments: argparse.Namespace) -> int:

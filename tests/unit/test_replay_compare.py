@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from invariants.errors import ConfigError
 from monitor.finding import Finding
 from replay.compare import Comparison, compare
 from replay.live_program import describe, find_program
@@ -199,10 +198,8 @@ def test_digests_need_the_live_key(tmp_path: Path) -> None:
     assert find_program(header_of(text, key_digest="00"), None, b"key").unevaluable
 
 
-def test_without_invariants_there_is_a_usage_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A recording that carries none, and no packs: the message says what to name."""
-    monkeypatch.setattr("replay.live_program.default_packs", lambda: None)
-    with pytest.raises(ConfigError, match="--invariants"):
-        find_program(header_of(files=[]), None, None)
+def test_without_invariants_the_default_packs_judge() -> None:
+    """A recording that carries no invariants, as plain events do, is held against the packs."""
+    live = find_program(header_of(files=[], invariants=[]), None, None)
+    assert live.origin == "packs"
+    assert live.program.invariants
