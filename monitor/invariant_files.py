@@ -14,6 +14,7 @@ from invariants import check
 from invariants.errors import ConfigError, Fault, Place, SpecError
 from invariants.load_lists import ListFileError
 from invariants.spec import Spec
+from monitor.packs import DEFAULT, PREFIX, pack_paths
 
 FILE_BYTES_MAX = 1 << 20
 FILES_MAX = 1_000
@@ -29,9 +30,11 @@ class FileText:
 
 
 def spec_paths(location: Path) -> list[Path]:
-    """The invariant files at a path. Raises ConfigError where there are none."""
+    """The invariant files at a path, or of a pack. Raises ConfigError where there are none."""
     if location.is_file():
         return [location]
+    if (of_pack := pack_paths(location)) is not None:
+        return of_pack
     if not location.is_dir():
         raise ConfigError(f"`{location}` is neither a file nor a folder; name your invariants")
     paths = sorted(p for p in location.rglob("*.y*ml") if p.suffix in (".yaml", ".yml"))
@@ -71,6 +74,11 @@ def read_specs(location: Path) -> list[Spec]:
     if errors:
         raise SpecError(errors)
     return specs
+
+
+def default_pack_specs() -> list[Spec]:
+    """The specifications of all packs that are on by default."""
+    return read_specs(Path(PREFIX + DEFAULT))
 
 
 def read_texts(location: Path) -> list[FileText]:

@@ -19,7 +19,7 @@ from invariants.errors import ConfigError
 from invariants.load_lists import ListFileError
 from invariants.program import PROGRAM_VERSION, Program, compile_program
 from invariants.spec import Spec
-from monitor.invariant_files import read_specs, read_texts
+from monitor.invariant_files import default_pack_specs, read_specs, read_texts
 from replay.player import limits_of
 from replay.recording import EMBEDDED_BYTES_MAX, Header, RecordedFile, RecordedInvariant
 
@@ -53,7 +53,7 @@ def find_program(header: Header, given: Path | None, digest_key: bytes | None) -
     Raises
     ------
     ConfigError
-        The header embeds no invariants and none are given.
+        The header names files that it had no room for, and none are given.
     SpecError
         Files that are faulty, or that this release cannot read any more.
     """
@@ -81,7 +81,8 @@ def embed(location: Path) -> list[RecordedFile]:
     left = EMBEDDED_BYTES_MAX
     files = []
     for read in read_texts(location):
-        name = read.path.relative_to(location.parent).as_posix()
+        is_below = location.is_dir()
+        name = read.path.relative_to(location.parent).as_posix() if is_below else read.path.name
         size = sum(len(text.encode()) for text in (read.text, *read.lists.values()))
         has_room = size <= left
         left -= size if has_room else 0
@@ -93,7 +94,7 @@ def embed(location: Path) -> list[RecordedFile]:
 def describe(program: Program) -> list[RecordedInvariant]:
     """The invariants of a program as a header names them."""
     return [
-        RecordedInvariant(compiled.spec.id, compiled.digest, compiled.file)
+        RecordedInvariant(compiled.spec.id, compiled.digest, Path(compiled.file).name)
         for compiled in program.invariants
     ]
 
@@ -108,10 +109,7 @@ def _specs(header: Header, given: Path | None) -> tuple[list[Spec], str]:
                 f"the recording had no room for `{absent[0]}`; name the files: `--invariants`"
             )
         return _embedded(header), "recorded"
-    packs = default_packs()
-    if packs is None:
-        raise ConfigError("the recording carries no invariants; name some: `--invariants DIR`")
-    return read_specs(packs), "packs"
+    return default_pack_specs(), "packs"
 
 
 def _embedded(header: Header) -> list[Spec]:
@@ -125,12 +123,6 @@ def _embedded(header: Header) -> list[Spec]:
 
     texts = [(file.name, file.text) for file in header.files if file.text is not None]
     return list(check_texts(texts, open_list)[0])
-
-
-def default_packs() -> Path | None:
-    """The folder of the packs that are on by default; None where none are installed."""
-    folder = Path(__file__).resolve().parents[1] / "invariants" / "packs"
-    return folder if any(folder.glob("*.yaml")) else None
 
 
 def _unevaluable(

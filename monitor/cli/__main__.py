@@ -26,6 +26,7 @@ VERBS = (
     "findings",
     "control",
     "schema",
+    "packs",
     "kafka",
     "bench",
     "train",

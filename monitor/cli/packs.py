@@ -1,0 +1,61 @@
+"""`interlock packs`: the invariants that come with the program."""
+
+from __future__ import annotations
+
+import argparse
+
+from invariants.spec import InvariantSpec
+from monitor.cli.screen import EXIT_FINE, say, say_json
+from monitor.cli.verbs import Verbs, with_output
+from monitor.invariant_files import read_specs
+from monitor.packs import Pack, all_packs, find_pack
+
+
+def add(verbs: Verbs) -> None:
+    """Declare the verb."""
+    parser = verbs.add_parser(
+        "packs",
+        help="list the invariants that come with interlock, or print a pack",
+        description="Packs are invariant files that come with the program. Name them wherever "
+        "invariants are named: `--invariants pack:shell`, or `pack:default` for those that are on "
+        "by default. To adapt one: `interlock packs show shell > shell.yaml`.",
+    )
+    actions = parser.add_subparsers(title="what to do", required=True, metavar="ACTION")
+    lister = actions.add_parser("list", help="every pack, and what it holds")
+    with_output(lister)
+    lister.set_defaults(run=_list)
+    show = actions.add_parser("show", help="print a pack, to read it or to adapt it")
+    show.add_argument("name", help="the name of a pack")
+    show.set_defaults(run=_show)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    packs = all_packs()
+    if arguments.output == "json":
+        say_json([_facts(pack) for pack in packs])
+        return EXIT_FINE
+    for pack in packs:
+        say(f"{pack.name:<12} {'on' if pack.is_default else 'off':<4} {pack.title}")
+        for invariant in _invariants(pack):
+            say(f"  {invariant.severity:<9} {invariant.id}: {invariant.summary}")
+    return EXIT_FINE
+
+
+def _facts(pack: Pack) -> dict[str, object]:
+    return {
+        "name": pack.name,
+        "title": pack.title,
+        "is_default": pack.is_default,
+        "invariants": [
+            {"id": i.id, "severity": i.severity, "summary": i.summary} for i in _invariants(pack)
+        ],
+    }
+
+
+def _invariants(pack: Pack) -> list[InvariantSpec]:
+    return [invariant for spec in read_specs(pack.path) for invariant in spec.invariants]
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    say(find_pack(arguments.name).path.read_text(encoding="utf-8").rstrip("\n"))
+    return EXIT_FINE

@@ -1,0 +1,102 @@
+"""The packs: invariant files that come with the program, found by name.
+
+A pack says of itself, in comments at its head, what it is called, whether it is on by default and
+how it is adapted; above each invariant stand its threat and its known false alarms. Nothing but
+the YAML below those comments is ever evaluated; `invariant_files.py` reads it as any other file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import invariants
+from invariants.errors import ConfigError
+
+PREFIX: Final = "pack:"
+"""`pack:NAME` stands for a pack wherever a path of invariants may stand."""
+DEFAULT: Final = "default"
+"""`pack:default` stands for all packs that are on by default."""
+
+_NOTE: Final = re.compile(r"# ([a-z ]+): (.*)")
+_ID: Final = re.compile(r"\s*- id: (\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """One pack and what its comments say; `notes` has `threat` and `false alarms` by invariant."""
+
+    name: str
+    path: Path
+    title: str
+    is_default: bool
+    about: str
+    adapt: str
+    notes: Mapping[str, Mapping[str, str]]
+
+
+def all_packs() -> list[Pack]:
+    """Every pack, by name."""
+    folder = Path(next(iter(invariants.__path__))) / "packs"
+    return [_read(path) for path in sorted(folder.glob("*.yaml"))]
+
+
+def find_pack(name: str) -> Pack:
+    """The pack of that name. Raises ConfigError where there is none."""
+    packs = all_packs()
+    for pack in packs:
+        if pack.name == name:
+            return pack
+    known = ", ".join(f"`{pack.name}`" for pack in packs)
+    raise ConfigError(f"there is no pack `{name[:60]}`; expected one of {known}, or `{DEFAULT}`")
+
+
+def pack_paths(location: Path) -> list[Path] | None:
+    """The files that `pack:NAME` or `pack:default` stands for; None for any other path."""
+    if not location.name.startswith(PREFIX):
+        return None
+    name = location.name.removeprefix(PREFIX)
+    if name == DEFAULT:
+        return [pack.path for pack in all_packs() if pack.is_default]
+    return [find_pack(name).path]
+
+
+def _read(path: Path) -> Pack:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    head = _notes(line for line in lines[: lines.index("version: 1")])
+    notes: dict[str, Mapping[str, str]] = {}
+    comments: list[str] = []
+    for line in lines:
+        if line.lstrip().startswith("#"):
+            comments.append(line.strip())
+            continue
+        found = _ID.match(line)
+        if found is not None:
+            notes[found[1]] = _notes(comments)
+        comments = []
+    return Pack(
+        name=path.stem,
+        path=path,
+        title=head["pack"],
+        is_default=head["default"] == "on",
+        about=head["about"],
+        adapt=head["adapt"],
+        notes=notes,
+    )
+
+
+def _notes(lines: Iterable[str]) -> dict[str, str]:
+    """`# key: text`, whose next lines begin with two more blanks, as key and text."""
+    notes: dict[str, str] = {}
+    key = ""
+    for line in lines:
+        found = _NOTE.fullmatch(line)
+        if found is not None:
+            key = found[1]
+            notes[key] = found[2]
+        elif key:
+            notes[key] += " " + line.removeprefix("#").strip()
+    return notes
