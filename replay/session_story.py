@@ -86,6 +86,16 @@ class StoryControl(msgspec.Struct, frozen=True, kw_only=True):
     incident: str
 
 
+class StoryScore(msgspec.Struct, frozen=True, kw_only=True):
+    """What the detector said at one event. `threshold` is None where it was never calibrated."""
+
+    position: int
+    time_ns: int
+    value: float
+    threshold: float | None
+    is_alarm: bool
+
+
 class SessionStory(msgspec.Struct, frozen=True, kw_only=True):
     """One session from its first event to its last."""
 
@@ -96,6 +106,8 @@ class SessionStory(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[StoryFinding]
     findings_count: int
     control: list[StoryControl]
+    scores: list[StoryScore]
+    """Of the detector, where the timeline has one; none of a session whose beginning is missing."""
     notices: list[str]
     damage: str
 
@@ -127,6 +139,7 @@ def tell_session(timeline: Timeline, session: str, *, events_max: int = EVENTS_M
         findings=[_finding(timeline, one.finding, one.input_number) for one in told[:FINDINGS_MAX]],
         findings_count=len(told),
         control=_control(timeline, clock, session),
+        scores=_scores(timeline, steps),
         notices=[f"{n.topic}/{n.partition}: {n.kind}: {n.detail}" for n in timeline.notices],
         damage="" if timeline.damage is None else str(timeline.damage),
     )
@@ -271,6 +284,29 @@ def _control(timeline: Timeline, clock: SessionClock | None, session: str) -> li
             )
         )
     return found
+
+
+def _scores(timeline: Timeline, steps: Sequence[TrackStep]) -> list[StoryScore]:
+    """The same detector over the same events; alone, since the engine keeps alarms only."""
+    detector = timeline.detector
+    taken = [step for step in steps if step.fate == "taken"]
+    if detector is None or not taken:
+        return []
+    state = detector.initial(is_whole=taken[0].header.position == 1)
+    scores = []
+    for step in taken:
+        state, score = detector.step(state, step.event)
+        if score is not None:
+            scores.append(
+                StoryScore(
+                    position=step.header.position - 1,
+                    time_ns=step.event.time_ns,
+                    value=score.value,
+                    threshold=score.threshold,
+                    is_alarm=score.is_alarm,
+                )
+            )
+    return scores
 
 
 def _raw(value: msgspec.Raw) -> str:

@@ -16,11 +16,12 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from pyrsistent import PVector, pmap, pvector
 
+from detectors.contract import Detector
 from invariants.program import Program
 from monitor.finding import Finding
 from monitor.scoring import Scoring
@@ -51,9 +52,9 @@ CLOSED: Final = 2**64 - 1
 
 
 class LiveDetector(NamedTuple):
-    """A detector that scores sessions as live, and the digest of its model."""
+    """A detector that scores sessions as live: by itself, and as the engine has it."""
 
-    digest: str
+    detector: Detector[Any]
     scoring: Scoring
 
 
@@ -109,7 +110,8 @@ class Timeline:
         self.header = file.header
         self.program = program
         self.session = session
-        self.model_digest = detector.digest if detector is not None else ""
+        self.detector = detector.detector if detector is not None else None
+        self.model_digest = detector.detector.digest if detector is not None else ""
         self._scoring = detector.scoring if detector is not None else None
         self.notices: list[NoticeLine] = []
         self.rejected_count = 0

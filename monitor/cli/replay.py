@@ -89,7 +89,7 @@ def _detector(header: Header, arguments: argparse.Namespace) -> LiveDetector | N
 
     detector = open_detector(arguments.detector_model, arguments.detector_key_file)
     severity = engine_settings(header.settings).severities.get("anomaly", "warning")
-    return LiveDetector(detector.digest, Scoring(detector, severity))
+    return LiveDetector(detector, Scoring(detector, severity))
 
 
 def _look(timeline: Timeline, arguments: argparse.Namespace) -> int:
