@@ -40,9 +40,10 @@ class Reason:
 class Score:
     """What a detector says of a session at one event.
 
-    `value` has no unit: 0 is the mean of the moments in training, larger is stranger. `p_value` is
-    the share of ordinary sessions that ever reach such a value, by calibration; None where there
-    were too few. `is_alarm` is True once a session at most: where the threshold is first passed.
+    `value` has no unit: 0 is the mean of the moments in training, larger is stranger. `threshold`
+    is None where too few sessions calibrated. `is_alarm` is True once a session at most: where the
+    threshold is first passed. With it come `p_value`, the share of ordinary sessions that ever
+    reach such a value (from above), and `reasons`, the features that added most.
     """
 
     value: float
@@ -50,7 +51,6 @@ class Score:
     p_value: float | None
     is_alarm: bool
     reasons: tuple[Reason, ...] = ()
-    """The features that added most, the largest first; given with an alarm alone."""
 
 
 class Detector(Protocol, Generic[State]):

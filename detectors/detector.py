@@ -108,7 +108,7 @@ class ModelDetector:
         score = Score(
             value=value,
             threshold=self._threshold,
-            p_value=self._model.calibration.p_value(value),
+            p_value=self._model.calibration.p_value(value) if is_alarm else None,
             is_alarm=is_alarm,
             reasons=explain(self._model.heads, values) if is_alarm else (),
         )
