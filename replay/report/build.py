@@ -7,7 +7,7 @@ Sessions come by how bad they were; long ones show the events that matter and th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +20,7 @@ from replay.report.chart import draw_chart
 from replay.report.control import control_texts, outcome_of
 from replay.report.events import event_rows
 from replay.report.findings import finding_card
-from replay.report.scores import Scored
+from replay.report.scores import scores_of
 from replay.report.view import Detail, IncidentPage, Mark, SessionLine, SessionPart, Tone
 from replay.timeline import Timeline, Told
 
@@ -29,9 +29,6 @@ SESSIONS_MAX: Final = 50
 LINES_MAX: Final = 200
 CARDS_MAX: Final = 20
 TONES: Final[Mapping[str, Tone]] = {"critical": "critical", "warning": "warning", "info": "info"}
-
-ScoresOf = Callable[[str], Sequence[Scored]]
-"""The anomaly score at each event of a session; empty where no model was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,6 @@ class Replayed:
     live: LiveProgram
     comparison: Comparison
     controls: Mapping[str, Sequence[ControlRecord]]
-    scores_of: ScoresOf
 
 
 def build_page(replayed: Replayed, title: str) -> IncidentPage:
@@ -194,7 +190,7 @@ def _session(replayed: Replayed, name: str, told: Sequence[Told], anchor: str) -
         rows=tuple(rows),
         rows_left_out=left_out,
         done=tuple(control_texts(controls)),
-        chart=draw_chart(replayed.scores_of(name)),
+        chart=draw_chart(scores_of(timeline, name)),
     )
 
 

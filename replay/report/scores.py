@@ -1,8 +1,10 @@
-"""The anomaly score at one event of a session, as the chart draws it."""
+"""The anomaly score at each event of a session, as the chart draws it."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+from replay.timeline import Timeline
 
 
 class Scored(NamedTuple):
@@ -11,3 +13,21 @@ class Scored(NamedTuple):
     position: int
     score: float
     threshold: float | None
+
+
+def scores_of(timeline: Timeline, session: str) -> list[Scored]:
+    """What the timeline's detector says of a session; nothing where there is no detector."""
+    detector, index = timeline.detector, timeline.sessions.get(session)
+    if detector is None or index is None or not index.inputs:
+        return []
+    track = timeline.track(session, index.inputs[-1])
+    taken = [step for step in track.steps if step.fate == "taken"]
+    if not taken:
+        return []
+    state = detector.initial(is_whole=taken[0].header.position == 1)
+    scores: list[Scored] = []
+    for step in taken:
+        state, score = detector.step(state, step.event)
+        if score is not None:
+            scores.append(Scored(step.header.position - 1, score.value, score.threshold))
+    return scores
