@@ -76,8 +76,11 @@ def input_at(timeline: Timeline, number: int) -> int:
     return found
 
 
-def look_at(timeline: Timeline, input_number: int) -> Standing:
-    """Everything that stands after an input, of the session that it belongs to."""
+def look_at(timeline: Timeline, input_number: int, *, only: str = "") -> Standing:
+    """Everything that stands after an input, of the session that it belongs to.
+
+    `only` is the digest of the one invariant that is asked for.
+    """
     line = timeline.input_line(input_number)
     assert isinstance(line, RecordLine), "only records are asked for"
     read = read_line(line)
@@ -99,7 +102,7 @@ def look_at(timeline: Timeline, input_number: int) -> Standing:
     return Standing(
         event=event,
         clock=_clock(timeline, step, input_number),
-        invariants=_invariants(timeline, life, told) if life else [],
+        invariants=_invariants(timeline, life, told, only) if life else [],
         findings=told,
     )
 
@@ -114,12 +117,13 @@ def _life(track: SessionTrack, step: TrackStep) -> list[TrackStep]:
 
 
 def _invariants(
-    timeline: Timeline, life: Sequence[TrackStep], told: list[Finding]
+    timeline: Timeline, life: Sequence[TrackStep], told: list[Finding], only: str
 ) -> list[InvariantStanding]:
     is_whole = life[0].header.position == 1
     return [
         _invariant(timeline, index, compiled, life, told, is_whole=is_whole)
         for index, compiled in enumerate(timeline.program.invariants)
+        if only in ("", compiled.digest)
     ]
 
 

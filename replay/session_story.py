@@ -130,7 +130,7 @@ def tell_session(timeline: Timeline, session: str, *, events_max: int = EVENTS_M
     steps = list(track.steps)
     chosen = _chosen(steps, [one.finding for one in told], events_max)
     last = steps[-1] if steps else None
-    clock = look_at(timeline, last.input_number).clock if last is not None else None
+    clock = look_at(timeline, last.input_number, only="-").clock if last is not None else None
     return SessionStory(
         session=session,
         clock=clock,
@@ -232,8 +232,8 @@ def _finding(timeline: Timeline, finding: Finding, told_at: int) -> StoryFinding
     spec = _spec_of(timeline, finding)
     standing = None
     if anchor_input is not None and spec is not None:
-        standings = look_at(timeline, anchor_input).invariants
-        standing = next((s for s in standings if s.digest == finding.invariant_digest), None)
+        standings = look_at(timeline, anchor_input, only=finding.invariant_digest).invariants
+        standing = standings[0] if standings else None
     return StoryFinding(
         finding=finding,
         told_at_input=told_at,

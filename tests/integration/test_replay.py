@@ -21,6 +21,7 @@ import msgspec
 import pytest
 
 from interlock import Client
+from invariants.errors import InterlockError
 from monitor.clock import SystemClock
 from monitor.finding import Finding
 from monitor.sources.address import KafkaAddress
@@ -81,20 +82,24 @@ def publish(target: str, files: list[Path]) -> int:
     return count
 
 
+def taken_in(state: Path) -> tuple[dict[str, int], int]:
+    """How far each file was read, and how many findings wait to go out."""
+    try:
+        with closing(Store(state / STORE_FILE, clock=SystemClock(), is_read_only=True)) as store:
+            positions, waiting = store.load_positions(), store.pending_findings(1)
+    except (InterlockError, OSError):
+        return {}, 1  # The monitor has not made its store yet.
+    read = {s.partition: p.next_offset for s, p in positions.items() if s.topic == EVENTS}
+    return read, len(waiting)
+
+
 def wait_until_watched(state: Path, log: Path) -> None:
     """Until the store has taken in every byte of the directory, and published all it found."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        sizes = {path.name: path.stat().st_size for path in (log / EVENTS).iterdir()}
-        if (state / STORE_FILE).exists():
-            with closing(
-                Store(state / STORE_FILE, clock=SystemClock(), is_read_only=True)
-            ) as store:
-                positions = store.load_positions()
-                waiting = store.pending_findings(1)
-            read = {s.partition: p.next_offset for s, p in positions.items() if s.topic == EVENTS}
-            if read == sizes and not waiting:
-                return
+        sizes = {path.name: path.stat().st_size for path in (log / EVENTS).glob("*.jsonl")}
+        if taken_in(state) == (sizes, 0):
+            return
         time.sleep(0.05)
     raise AssertionError("the monitor did not come to the end")
 
