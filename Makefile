@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check format kafka kafka-stop laws simulation bench compiled clean
+.PHONY: demo test check format kafka kafka-stop laws simulation bench packs-page compiled clean
 
 demo: $(STAMP)
 	$(BIN)/python -m fixtures.demo
@@ -40,6 +40,10 @@ simulation: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/interlock bench engine
+
+# docs/packs.md, out of the packs and of what they find in ../shared/data/agent-sessions.
+packs-page: $(STAMP)
+	$(BIN)/python -m fixtures.packs_page
 
 # The engine compiled, in a copy of the checkout: the laws and unit tests on it, and its bench.
 compiled: $(STAMP)

@@ -21,7 +21,7 @@ PREFIX: Final = "pack:"
 DEFAULT: Final = "default"
 """`pack:default` stands for all packs that are on by default."""
 
-_NOTE: Final = re.compile(r"# ([a-z ]+): (.*)")
+_NOTE: Final = re.compile(r"# ([a-z][a-z ]*): (.*)")
 _ID: Final = re.compile(r"\s*- id: (\S+)")
 
 

@@ -1,0 +1,145 @@
+"""The packs: what each must have, and how they are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fixtures.packs_measure import DATA, group_of, measure, read_labels
+from invariants.errors import ConfigError
+from invariants.spec import Example, InvariantSpec
+from monitor.cli.__main__ import main
+from monitor.invariant_files import default_pack_specs, examine, read_specs, spec_paths
+from monitor.packs import Pack, all_packs, find_pack
+from monitor.spec_tests import run_examples
+from tests.conftest import require_or_skip
+
+PACKS = all_packs()
+INVARIANTS = [
+    (pack, invariant)
+    for pack in PACKS
+    for spec in read_specs(pack.path)
+    for invariant in spec.invariants
+]
+ALL = pytest.mark.parametrize(
+    ("pack", "invariant"), INVARIANTS, ids=[invariant.id for _, invariant in INVARIANTS]
+)
+FLAGGED_SHARE_MAX = 0.05
+
+
+def _finds_nothing(example: Example) -> bool:
+    return not example.violated_at and not example.inconclusive_at
+
+
+def test_the_packs_are_there() -> None:
+    """All packs are shipped, those that need a user's lists or an operator are off."""
+    assert {pack.name: pack.is_default for pack in PACKS} == {
+        "approval": False,
+        "budgets": True,
+        "loops": True,
+        "paths": True,
+        "production": True,
+        "secrets": True,
+        "shell": True,
+        "telemetry": True,
+        "tools": False,
+        "workspace": False,
+    }
+
+
+@pytest.mark.parametrize("pack", PACKS, ids=[pack.name for pack in PACKS])
+def test_examples_hold(pack: Pack) -> None:
+    """Every example of a pack, each try to get round it among them, gives what it says."""
+    results = run_examples(read_specs(pack.path))
+    assert results
+    assert [result for result in results if not result.is_passed] == []
+
+
+@pytest.mark.parametrize("pack", PACKS, ids=[pack.name for pack in PACKS])
+def test_nothing_is_wrong_with_a_pack(pack: Pack) -> None:
+    """Packs have no faults; the one warning is meant (an approval must come strictly before)."""
+    _, faults = examine(pack.path)
+    assert [fault.code for fault in faults] == (["W503"] if pack.name == "approval" else [])
+
+
+@ALL
+def test_each_says_what_it_is_for(pack: Pack, invariant: InvariantSpec) -> None:
+    """Threat, false alarms, a summary, and an id that begins with the pack's name."""
+    assert invariant.id.startswith(pack.name)
+    assert invariant.summary
+    notes = pack.notes[invariant.id]
+    assert set(notes) == {"threat", "false alarms"}
+    assert all(len(text) > 10 and not text.endswith(" ") for text in notes.values())
+
+
+@ALL
+def test_each_was_tried(pack: Pack, invariant: InvariantSpec) -> None:
+    """One example holds, one is violated, and three tries to get round it are told honestly."""
+    tries = [e for e in invariant.examples if e.name.startswith("evasion, ")]
+    plain = [e for e in invariant.examples if e not in tries]
+    assert any(_finds_nothing(example) for example in plain)
+    assert any(example.violated_at for example in plain)
+    assert len(tries) >= 3
+    for example in tries:
+        assert example.name.startswith("evasion, not seen") == _finds_nothing(example)
+
+
+def test_packs_stop_nobody_by_themselves() -> None:
+    """A pack only observes until its user says otherwise."""
+    assert {invariant.mode for _, invariant in INVARIANTS} == {"observe"}
+
+
+def test_packs_are_found_by_name(tmp_path: Path) -> None:
+    """`pack:NAME` stands for a file, `pack:default` for those that are on, in any folder."""
+    assert spec_paths(Path("pack:shell")) == [find_pack("shell").path]
+    assert spec_paths(tmp_path / "pack:shell") == [find_pack("shell").path]
+    default = spec_paths(Path("pack:default"))
+    assert default == [pack.path for pack in PACKS if pack.is_default]
+    assert [spec.file for spec in default_pack_specs()] == [str(path) for path in default]
+    with pytest.raises(ConfigError, match=r"`nope`.*`shell`"):
+        spec_paths(Path("pack:nope"))
+
+
+def test_a_file_of_that_name_goes_first(tmp_path: Path) -> None:
+    """Somebody's own file is never hidden by a pack."""
+    own = tmp_path / "pack:shell"
+    own.write_text("version: 1\n")
+    assert spec_paths(own) == [own]
+
+
+def test_the_command_line_knows_them(capsys: pytest.CaptureFixture[str]) -> None:
+    """`packs list` names all of them, `packs show` prints the file, `check` takes the name."""
+    assert main(["packs", "list"]) == 0
+    listed = capsys.readouterr().out
+    assert all(invariant.id in listed for _, invariant in INVARIANTS)
+    assert main(["packs", "list", "--output", "json"]) == 0
+    assert '"is_default":true' in capsys.readouterr().out
+    assert main(["packs", "show", "tools"]) == 0
+    assert capsys.readouterr().out == find_pack("tools").path.read_text()
+    assert main(["check", "pack:default"]) == 0
+    assert main(["packs", "show", "nope"]) == 2
+
+
+def test_the_page_holds_every_invariant() -> None:
+    """docs/packs.md was written after the last invariant was."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "packs.md").read_text()
+    for pack, invariant in INVARIANTS:
+        assert f"| `{invariant.id}` | {invariant.severity} |" in page
+        assert pack.notes[invariant.id]["threat"] in page
+    assert "not judged yet" not in page
+
+
+@pytest.mark.data
+def test_benign_sessions_stay_quiet() -> None:
+    """At most 5 % of the benign sessions are flagged, at warning or above, by what is on."""
+    if not DATA.is_dir():
+        require_or_skip("data", f"{DATA.name} is not beside the project")
+    labels = read_labels()
+    benign = {s for s, label in labels.items() if group_of(label) in ("benign", "asked")}
+    specs = default_pack_specs()
+    counts = measure(specs, is_wanted=benign.__contains__)
+    assert counts.sessions == benign
+    loud = [i.id for spec in specs for i in spec.invariants if i.severity != "info"]
+    flagged = {session for name in loud for session in counts.flags.get(name, {})}
+    assert 0 < len(flagged) <= FLAGGED_SHARE_MAX * len(benign)
