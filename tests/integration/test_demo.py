@@ -43,6 +43,7 @@ def findings_of(directory: Path) -> list[Finding]:
 def replay(recording: Path) -> set[str]:
     """The ids that `interlock replay` finds in a recording."""
     command = [sys.executable, "-m", "monitor.cli", "replay", str(recording), "--output", "json"]
+    command += ["--detector-model", str(recording.with_name("model"))]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return {finding["id"] for finding in json.loads(done.stdout)["findings"]}
