@@ -47,7 +47,7 @@ class Settings:
         "invariants",
         "paths",
         (),
-        "Invariant files, or directories of them.",
+        "Invariant files, directories of them, or packs: `pack:NAME`, `pack:default`.",
         unset_means="must be given to run",
     )
     state_dir: str = row(
