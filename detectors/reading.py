@@ -139,7 +139,7 @@ def _read_outcome(words: Words, heard: Heard, event: Event) -> tuple[Heard, Outc
     found = list(dict.fromkeys(words.words(text)))
     fresh = [number for number in found if not holds(heard.user_words, number)]
     kept = found[: max(RESULT_NUMBERS_MAX - heard.result_count, 0)]
-    call = words.name(record.call)
+    call = words.bytes_number(record.call.encode())
     tool = words.name(record.tool) if record.tool else dict(heard.calls).get(call, _NO_ACTION)
     after = msgspec.structs.replace(
         heard,
@@ -186,7 +186,7 @@ def _read_action(words: Words, heard: Heard, event: Event) -> tuple[Heard, Actio
         heard,
         previous=tool,
         signatures=(*heard.signatures, signature)[-SIGNATURES_MAX:],
-        calls=(*heard.calls, (words.name(record.call), tool))[-CALLS_OPEN_MAX:],
+        calls=(*heard.calls, (words.bytes_number(record.call.encode()), tool))[-CALLS_OPEN_MAX:],
     )
     return after, action
 

@@ -15,6 +15,7 @@ from monitor.finding import EngineFindingType
 from monitor.finding_make import DEFAULT_SEVERITIES
 from monitor.setting import Given, Setting, ValueRefusedError, format_duration, read_value
 from monitor.settings import TABLE, Settings, values_of
+from monitor.settings_detector import DetectorSettings
 from monitor.settings_kafka import KafkaSettings
 from monitor.settings_page import render_page
 
@@ -234,7 +235,9 @@ def test_the_table_is_sound() -> None:
         if row.maximum is not None and row.default is not None:
             assert row.default <= row.maximum
     assert is_dataclass(Settings)
-    assert len(TABLE) == len(fields(Settings)) - 1 + len(fields(KafkaSettings))
+    nested = (DetectorSettings, KafkaSettings)
+    own = len(fields(Settings)) - len(nested)
+    assert len(TABLE) == own + sum(len(fields(part)) for part in nested)
 
 
 def test_every_engine_finding_has_a_severity() -> None:

@@ -60,7 +60,7 @@ def test_names_are_as_the_field_expects() -> None:
 def test_no_label_is_an_agents_to_choose() -> None:
     """Sessions, calls and the like are never labels."""
     allowed = {"invariant", "severity", "mode", "type", "kind", "reason", "bound", "outcome"}
-    allowed |= {"topic", "partition", "version", "program", "state"}
+    allowed |= {"topic", "partition", "version", "program", "state", "model", "calibration"}
     assert {label for metric in METRICS for label in metric.labels} <= allowed
 
 
