@@ -26,6 +26,7 @@ ARROWS = {
 # The command line puts everything together: these verbs reach up, when they run (decision 0020).
 REACHING_UP = {
     "monitor/cli/record.py",
+    "monitor/cli/recorded.py",
     "monitor/cli/replay.py",
     "monitor/cli/report.py",
     "monitor/cli/train.py",

@@ -167,11 +167,12 @@ def _trust(timeline: Timeline, comparison: Comparison) -> list[Mark]:
 
 def _session(replayed: Replayed, name: str, told: Sequence[Told], anchor: str) -> SessionPart:
     timeline, controls = replayed.timeline, replayed.controls.get(name, ())
-    rows, shown, left_out = event_rows(timeline, name, told, anchor)
+    chosen = _chosen(told)
+    rows, shown, left_out = event_rows(timeline, name, chosen, anchor)
     finding = told[0].finding
     cards = [
         finding_card(timeline, t.finding, number, anchor, shown)
-        for number, t in enumerate(told[:CARDS_MAX], start=1)
+        for number, t in enumerate(chosen, start=1)
     ]
     facts = [
         Detail("agent", visible(finding.agent) or "not said"),
@@ -179,7 +180,12 @@ def _session(replayed: Replayed, name: str, told: Sequence[Told], anchor: str) -
         Detail("found", f"{_count_text(told)}"),
     ]
     if len(told) > CARDS_MAX:
-        facts.append(Detail("shown", f"the first {CARDS_MAX} of {len(told)} findings"))
+        facts.append(
+            Detail(
+                "shown",
+                f"{CARDS_MAX} of {len(told)} findings, the gravest and among them the first",
+            )
+        )
     return SessionPart(
         anchor=anchor,
         name=visible(name),
@@ -192,6 +198,13 @@ def _session(replayed: Replayed, name: str, told: Sequence[Told], anchor: str) -
         done=tuple(control_texts(controls)),
         chart=draw_chart(scores_of(timeline, name)),
     )
+
+
+def _chosen(told: Sequence[Told]) -> list[Told]:
+    """As many findings as are told whole: the gravest, of equal ones the first; in their order."""
+    numbered = enumerate(told)
+    worst = sorted(numbered, key=lambda item: -SEVERITIES.index(item[1].finding.severity))
+    return [t for _, t in sorted(worst[:CARDS_MAX], key=lambda item: item[0])]
 
 
 def _facts(timeline: Timeline, live: LiveProgram) -> list[Detail]:
