@@ -46,7 +46,9 @@ CLOCK: Final = SystemClock()
 UNPLACED_POLL_S: Final = 0.1  # Chosen: how soon a rebalance is told while nothing else is read.
 OFFSETS_MS: Final = 5_000
 ENDS_MS: Final = 1_000  # Records in hand wait for this answer: better none than a late one.
-ENDS_EVERY_S: Final = 1.0  # Chosen: below the slack of ticks (2 s): no deadline over a record unseen.
+ENDS_EVERY_S: Final = (
+    1.0  # Chosen: below the slack of ticks, 2 s: no deadline passes unseen records.
+)
 COMMIT_AT_CLOSE_MS: Final = 2_000
 STALL_S: Final = 30.0  # Chosen: far above a leader election, far below the session's patience.
 PAUSE_ON_ERROR_S: Final = 0.2
