@@ -92,7 +92,9 @@ def test_a_cut_packed_file_is_told(tmp_path: Path) -> None:
     assert [n.kind for n in notices] == ["unreadable"]
 
 
-@pytest.mark.parametrize("data", [b"no gzip at all", gzip.compress(b"x" * 99, mtime=0)[:20] + b"\xff" * 50])
+@pytest.mark.parametrize(
+    "data", [b"no gzip at all", gzip.compress(b"x" * 99, mtime=0)[:20] + b"\xff" * 50]
+)
 def test_a_damaged_packed_file_is_told(tmp_path: Path, data: bytes) -> None:
     """Damage ends the file with a notice, and never with an exception."""
     path = tmp_path / "a.jsonl.gz"
