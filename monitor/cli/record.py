@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import signal
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 import msgspec
 
 from invariants.errors import ConfigError
 from monitor.cli.screen import EXIT_FINE, complain, say, say_json
+from monitor.cli.stopper import Stopper
 from monitor.cli.verbs import Verbs, with_output
 from monitor.clock import SystemClock
 from monitor.config import add_flags, load_settings, require
@@ -92,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         writer = RecordingWriter(arguments.out, header, is_replacing=arguments.force)
         with closing(writer):
-            end = Recorder(place, writer, header, wanted, clock).run(_Stopper().is_asked)
+            end = Recorder(place, writer, header, wanted, clock).run(Stopper().is_asked)
             counts = writer.end(end)
     return _tell(arguments, counts, end)
 
@@ -126,24 +125,6 @@ def _tell(arguments: argparse.Namespace, counts: Any, end: Any) -> int:
     told = ", ".join(f"{count} {name}" for name, count in counts.items())
     say(f"{arguments.out}: {told or 'nothing'} ({end.reason})")
     return EXIT_FINE
-
-
-class _Stopper:
-    """SIGTERM and SIGINT ask for an end, with its trailer; a second one ends at once."""
-
-    def __init__(self) -> None:
-        self._is_asked = False
-        signal.signal(signal.SIGTERM, self._ask)
-        signal.signal(signal.SIGINT, self._ask)
-
-    def is_asked(self) -> bool:
-        return self._is_asked
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self._is_asked:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        self._is_asked = True
 
 
 def _model_digest(settings: Settings) -> str:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from monitor.batch import Batch
 from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, coloured, complain, json_text, say
+from monitor.cli.stopper import Stopper
 from monitor.cli.verbs import Verbs, with_output
 from monitor.clock import SystemClock
 from monitor.config import add_flags, load_settings, require
@@ -53,7 +52,7 @@ def add(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run until the source ends or a signal asks to stop."""
     # Before anything is opened: a stop that comes while it opens is a clean one too.
-    stopper = _Stopper()
+    stopper = Stopper()
     settings = load_settings(arguments.config, flags=vars(arguments))
     require(settings, "source", "invariants")
     assert settings.source is not None, "`require` saw to it"
@@ -85,7 +84,7 @@ def _for_file(settings: Settings, stack: ExitStack) -> Settings:
     return replace(settings, http_enabled=False)
 
 
-def _watch(settings: Settings, output: str, stack: ExitStack, stopper: _Stopper) -> int:
+def _watch(settings: Settings, output: str, stack: ExitStack, stopper: Stopper) -> int:
     # The whole monitor, with its store, metrics and clients: other verbs do not wait for it.
     from monitor.service import open_service
 
@@ -108,24 +107,6 @@ def _watch(settings: Settings, output: str, stack: ExitStack, stopper: _Stopper)
         return printer.summary()
     log("info", "stopped", events=service.teller.events_count)
     return EXIT_FINE
-
-
-class _Stopper:
-    """SIGTERM and SIGINT ask for an end after the batch at hand; a second one ends at once."""
-
-    def __init__(self) -> None:
-        self._is_asked = False
-        signal.signal(signal.SIGTERM, self._ask)
-        signal.signal(signal.SIGINT, self._ask)
-
-    def is_asked(self) -> bool:
-        return self._is_asked
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self._is_asked:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        self._is_asked = True
 
 
 class _Printer:

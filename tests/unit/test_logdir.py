@@ -8,29 +8,12 @@ from pathlib import Path
 import pytest
 
 from invariants.errors import ConfigError
-from monitor.sources.base import Notice, Poll, Record, Stream
+from monitor.sources.base import Poll, Stream
 from monitor.sources.log_layout import LINE_BYTES_MAX
 from monitor.sources.log_lines import CHUNK_BYTES
 from monitor.sources.logdir import LogDirSource, boundary_warnings
 from monitor.topics import APPROVALS, EVENTS
-
-START_NS = 1_700_000_000_000_000_000
-
-
-class Clock:
-    """Time that moves by a millisecond whenever it is looked at, and by sleeping."""
-
-    def __init__(self) -> None:
-        self.now_ns = START_NS
-        self.slept: list[float] = []
-
-    def __call__(self) -> int:
-        self.now_ns += 1_000_000
-        return self.now_ns
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now_ns += int(seconds * 1e9)
+from tests.support.log_source import START_NS, Clock, append, drained, opened, values
 
 
 @pytest.fixture
@@ -38,41 +21,6 @@ def events(tmp_path: Path) -> Path:
     folder = tmp_path / EVENTS
     folder.mkdir()
     return folder
-
-
-def opened(
-    directory: Path, positions: dict[Stream, int] | None = None, clock: Clock | None = None
-) -> LogDirSource:
-    """A source that has been through its first poll and knows the store's positions."""
-    clock = clock or Clock()
-    source = LogDirSource(directory, now_ns=clock, sleep=clock.sleep)
-    source.resume(positions or {})
-    source.poll(0, 10)
-    source.resume(positions or {})
-    return source
-
-
-def drained(source: LogDirSource, records_max: int = 100) -> tuple[list[Record], list[Notice]]:
-    """All records and notices until a poll brings nothing; new files are resumed at once."""
-    records: list[Record] = []
-    notices: list[Notice] = []
-    while True:
-        poll = source.poll(0, records_max)
-        records += poll.records
-        notices += poll.notices
-        if poll.gained:
-            source.resume({})
-        elif not poll.records and not poll.notices:
-            return records, notices
-
-
-def values(records: list[Record]) -> list[bytes]:
-    return [record.value for record in records]
-
-
-def append(path: Path, data: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(data)
 
 
 def test_lines_come_with_byte_offsets_and_the_clocks_arrival(tmp_path: Path, events: Path) -> None:
