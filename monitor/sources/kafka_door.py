@@ -139,7 +139,7 @@ def open_consumer(bootstrap: str, settings: Mapping[str, object], **more: object
             "allow_auto_create_topics": False,
             "fetch_max_bytes": FETCH_BYTES_MAX,
             "fetch_max_wait_ms": FETCH_WAIT_MS,
-            "metadata_max_age_ms": 60_000,
+            "metadata_max_age_ms": 15_000,
             "metrics_enabled": False,
             **more,
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass
 
@@ -66,13 +67,17 @@ def read_until(
     source: Source,
     count: int,
     positions: dict[Stream, int] | None = None,
-    polls_max: int = 200,
+    seconds_max: float = 90,
 ) -> tuple[list[Record], list[Poll]]:
-    """Poll as the loop does (resume when something was gained) until `count` records came."""
+    """Poll as the loop does (resume when something was gained) until `count` records came.
+
+    The patience is that of two refreshes of what a client knows of its topics.
+    """
+    end = time.monotonic() + seconds_max
     stored = dict(positions or {})
     records: list[Record] = []
     polls: list[Poll] = []
-    for _ in range(polls_max):
+    while time.monotonic() < end:
         poll = source.poll(0.2, 500)
         polls.append(poll)
         records += poll.records
@@ -82,7 +87,7 @@ def read_until(
             source.resume(stored)
         if len(records) >= count:
             return records, polls
-    raise AssertionError(f"{len(records)} of {count} records after {polls_max} polls")
+    raise AssertionError(f"{len(records)} of {count} records after {len(polls)} polls")
 
 
 def committed(bootstrap: str, group: str, topic: str, partition: int) -> int | None:
