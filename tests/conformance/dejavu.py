@@ -1,360 +1,312 @@
-"""DejaVu's properties (QTL) as our formulas: with their meaning kept, or the reason why not.
+"""DejaVu's specifications (QTL, a first-order past-time temporal logic) as trees.
 
-    read(specification) -> properties        formula_text(property) -> formula; CannotSay
+    read(specification) -> properties, macros written out; CannotSay
 
-Source: the grammar of DejaVu's own specifications (first-order past-time temporal logic). `@` is
-`previous`, `P` `once`, `H` `historically`, `S` `since`, `[p,q)` is `not q since p`. Outer
-universal quantifiers are our variables; `exists` is ours. DejaVu's variables range over all values
-seen so far, ours over those that the event at hand names: the loader refuses what that could
-change, and that is a construct that we lack.
+The grammar is that of DejaVu's own parser: `->` and `<->` bind loosest, equally and to the left,
+then `|`, `&`, then one `S` or `Z` between leaves; `!`, `@`, `P`, `H` take a leaf; a quantifier is a
+leaf that reaches as far as it can. `[p, q)` is `!q S p`. `exists` and `forall` range over values
+seen so far, `Exists` and `Forall` over all values there are.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, NoReturn
 
-Tree = tuple["str | Tree | int | tuple[Tree, ...]", ...]
-TOKEN: Final = re.compile(
-    r"\s*(?:(?P<text>\"[^\"]*\")|(?P<word>[A-Za-z_][A-Za-z_0-9]*)|(?P<number>\d+)"
-    r"|(?P<sign><->|->|:=|<=|>=|[()\[\],.@&|!=<>:]))"
+_TOKEN: Final = re.compile(
+    r'"[^"]*"|[A-Za-z_][A-Za-z_0-9]*|\d+(?:\.\d+)?|<->|->|:=|<=|>=|[()\[\],.@&|!=<>:]'
 )
-COMMENT: Final = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
-FAR_S: Final = 1_000_000
-"""An upper bound beyond every log: our windows have one."""
+_COMMENT: Final = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+_COMPARISONS: Final = ("<=", "<", ">=", ">", "=")
+_DEFINITIONS: Final = ("pred", "preds", "event", "events", "prop")
 
 
 class CannotSay(Exception):
-    """The construct that our language lacks."""
+    """Names the construct that our language lacks."""
 
 
 @dataclass(frozen=True)
-class Property:
-    """One property: its name, and its formula as a tree with macros written out."""
+class Name:
+    """A variable."""
+
+    text: str
+
+
+Term = Name | str | int
+"""A variable, or a text or a number written out."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """`[<=n]` and `[>n]`: ages, in units of the log's time, both ends included."""
+
+    low: int = 0
+    high: int | None = None
+
+
+ALWAYS: Final = Bounds()
+
+
+@dataclass(frozen=True)
+class Constant:
+    """`true` or `false`."""
+
+    is_true: bool
+
+
+@dataclass(frozen=True)
+class Pred:
+    """An event with its arguments, or the call of a macro."""
 
     name: str
-    tree: Tree
+    terms: tuple[Term, ...]
+    conditions: tuple[tuple[str, int, Term], ...] = ()
+    """Made by rewriting: the term at a position, an operator before it, a literal after it."""
 
 
-def read(text: str) -> list[Property]:
-    """Every property of a specification."""
-    return _Reader(COMMENT.sub(" ", text)).specification()
+@dataclass(frozen=True)
+class Rel:
+    """`x < y`, `x = 3`."""
+
+    operator: str
+    left: Term
+    right: Term
+
+
+@dataclass(frozen=True)
+class Not:
+    body: Tree
+
+
+@dataclass(frozen=True)
+class Binary:
+    operator: Literal["and", "or", "implies", "iff"]
+    left: Tree
+    right: Tree
+
+
+@dataclass(frozen=True)
+class Previous:
+    body: Tree
+
+
+@dataclass(frozen=True)
+class Since:
+    """`left S right`; `is_strict` is DejaVu's `Z`: the right side held at an earlier event."""
+
+    left: Tree
+    right: Tree
+    bounds: Bounds = ALWAYS
+    is_strict: bool = False
+
+
+@dataclass(frozen=True)
+class Exists:
+    """`Forall` is `not Exists not`. `is_seen`: only values that occurred ask (lower case)."""
+
+    variable: str
+    body: Tree
+    is_seen: bool = False
+
+
+Tree = Constant | Pred | Rel | Not | Binary | Previous | Since | Exists
+TRUE: Final = Constant(True)
+
+
+def once(body: Tree, bounds: Bounds = ALWAYS) -> Tree:
+    """`P body`."""
+    return Since(TRUE, body, bounds)
+
+
+@dataclass(frozen=True)
+class Macro:
+    parameters: tuple[str, ...]
+    body: Tree
+
+
+def read(text: str) -> list[Tree]:
+    """Every property of a specification, with its macros written out."""
+    reader = _Reader(_COMMENT.sub(" ", text))
+    reader.specification()
+    return [_Expansion(reader.macros).expand(tree, {}) for tree in reader.properties]
 
 
 class _Reader:
-    """Recursive descent, loosest operator first: `<->`, `->`, `|`, `&`, `S`, unary."""
+    """Recursive descent."""
 
     def __init__(self, text: str) -> None:
-        self.tokens: list[str] = []
-        position = 0
-        while text[position:].strip():
-            match = TOKEN.match(text, position)
-            if match is None:
-                raise CannotSay(f"sign {text[position:].strip()[:1]!r}")
-            self.tokens.append(match.group().strip())
-            position = match.end()
+        self.tokens = _TOKEN.findall(text)
+        rest = _TOKEN.sub("", text).strip()
+        assert not rest, f"signs that are no token: {rest!r}"
         self.index = 0
-        self.macros: dict[str, tuple[list[str], Tree]] = {}
+        self.macros: dict[str, Macro] = {}
+        self.properties: list[Tree] = []
 
-    def specification(self) -> list[Property]:
-        found: list[Property] = []
-        while self.peek():
-            word = self.take()
-            if word == "pred":
-                name, parameters = self.take(), self.parameters()
-                self.expect("=")
-                self.macros[name] = parameters, self.formula()
-            elif word in ("event", "events"):
-                while self.peek() and self.peek() not in ("prop", "pred"):
+    def specification(self) -> None:
+        while self.index < len(self.tokens):
+            match self.take(*_DEFINITIONS):
+                case "prop":
                     self.take()
-            elif word == "prop":
-                name = self.take()
-                self.expect(":")
-                tree = self.formula()
-                if self.peek() == "where":
-                    raise CannotSay("recursive rules (`where`)")
-                found.append(Property(name, tree))
-            else:
-                raise CannotSay(f"`{word}`")
-        return [Property(p.name, self.expanded(p.tree, 0)) for p in found]
+                    self.take(":")
+                    self.properties.append(self.formula())
+                    if self.peek() == "where":
+                        raise CannotSay("recursive rules (`where`)")
+                case word:
+                    self.declaration(is_macro=word == "pred")
 
-    def expanded(self, tree: Tree, depth: int) -> Tree:
-        """Macros written out, parameters replaced."""
-        if depth > 20:
-            raise CannotSay("recursive rules (`where`)")
-        sort = tree[0]
-        if sort == "atom" and tree[1] in self.macros:
-            parameters, body = self.macros[str(tree[1])]
-            arguments = tree[2]
-            assert isinstance(arguments, tuple)
-            put = dict(zip(parameters, arguments, strict=True))
-            return self.expanded(_replaced(body, put), depth + 1)
-        return tuple(
-            self.expanded(part, depth) if isinstance(part, tuple) and _is_tree(part) else part
-            for part in tree
-        )
+    def declaration(self, *, is_macro: bool) -> None:
+        """A macro `pred p(x) = f`, or events, which say nothing but their arity."""
+        name, parameters = self.take(), self.parameters()
+        if is_macro and self.peek() == "=":
+            self.take("=")
+            self.macros[name] = Macro(parameters, self.formula())
+            return
+        while self.peek() == ",":
+            self.take(",")
+            self.take()
+            self.parameters()
+
+    def parameters(self) -> tuple[str, ...]:
+        return tuple(self.take() for _ in self.listed())
+
+    def listed(self) -> Iterator[None]:
+        """Yields before each member of an optional list in brackets; the caller takes it."""
+        if self.peek() == "(":
+            self.take("(")
+            yield
+            while self.take(",", ")") == ",":
+                yield
 
     def formula(self) -> Tree:
-        left = self.implication()
-        if self.peek() == "<->":
-            self.take()
-            left = ("iff", left, self.implication())
+        left = self.chain("or")
+        while self.peek() in ("->", "<->"):
+            operator: Literal["implies", "iff"] = "implies" if self.take() == "->" else "iff"
+            left = Binary(operator, left, self.chain("or"))
         return left
 
-    def implication(self) -> Tree:
-        left = self.either()
-        if self.peek() == "->":
-            self.take()
-            return ("implies", left, self.implication())
-        return left
+    def chain(self, operator: Literal["or", "and"]) -> Tree:
+        def operand() -> Tree:
+            return self.chain("and") if operator == "or" else self.since()
 
-    def either(self) -> Tree:
-        left = self.both()
-        while self.peek() == "|":
+        left = operand()
+        while self.peek() == ("|" if operator == "or" else "&"):
             self.take()
-            left = ("or", left, self.both())
-        return left
-
-    def both(self) -> Tree:
-        left = self.since()
-        while self.peek() == "&":
-            self.take()
-            left = ("and", left, self.since())
+            left = Binary(operator, left, operand())
         return left
 
     def since(self) -> Tree:
-        left = self.unary()
-        while self.peek() in ("S", "Z"):
-            if self.take() == "Z":
-                raise CannotSay("`Z` (strict since)")
-            window = self.bound()
-            left = ("since", window, left, self.unary())
-        return left
+        left = self.leaf()
+        if self.peek() not in ("S", "Z"):
+            return left
+        is_strict = self.take() == "Z"
+        bounds = self.bounds()
+        return Since(left, self.leaf(), bounds, is_strict)
 
-    def bound(self) -> tuple[int, int] | None:
-        if self.peek() != "[" or self.tokens[self.index + 1] not in ("<=", ">", "<", ">="):
-            return None
-        self.take()
+    def bounds(self) -> Bounds:
+        if self.peek() != "[" or self.peek(1) not in ("<=", ">"):
+            return ALWAYS
+        self.take("[")
         sign, number = self.take(), int(self.take())
-        self.expect("]")
-        low, high = {
-            "<=": (0, number),
-            "<": (0, number - 1),
-            ">": (number + 1, FAR_S),
-            ">=": (number, FAR_S),
-        }[sign]
-        return low, high
+        self.take("]")
+        return Bounds(0, number) if sign == "<=" else Bounds(number + 1)
 
-    def unary(self) -> Tree:
-        token = self.take()
-        match token:
+    def leaf(self) -> Tree:
+        match self.take():
+            case "true" | "false" as word:
+                return Constant(word == "true")
             case "!":
-                return ("not", self.unary())
+                return Not(self.leaf())
             case "@":
-                return ("previous", None, self.unary())
-            case "P" | "H":
-                window = self.bound()
-                return ("once" if token == "P" else "historically", window, self.unary())
-            case "forall" | "exists" | "Forall" | "Exists":
-                variable = self.take()
-                self.expect(".")
-                return (token.lower(), variable, self.formula())
-            case "(":
-                inner = self.formula()
-                self.expect(")")
-                return inner
+                return Previous(self.leaf())
+            case "P":
+                bounds = self.bounds()
+                return once(self.leaf(), bounds)
+            case "H":
+                bounds = self.bounds()
+                return Not(once(Not(self.leaf()), bounds))
             case "[":
                 begin = self.formula()
-                self.expect(",")
+                self.take(",")
                 end = self.formula()
-                self.expect(")")
-                return ("since", None, ("not", end), begin)
-            case "true" | "false":
-                return (token,)
-            case _:
-                return self.atom(token)
+                self.take(")")
+                return Since(Not(end), begin)
+            case "exists" | "Exists" | "forall" | "Forall" as word:
+                return self.quantifier(word)
+            case "(":
+                inner = self.formula()
+                self.take(")")
+                return inner
+            case name:
+                return self.atom(name)
 
-    def atom(self, token: str) -> Tree:
-        if self.peek() in ("<", "<=", ">", ">=", "="):
-            return ("compare", self.take(), token, self.take())
-        arguments: list[str] = []
-        if self.peek() == "(":
-            self.take()
-            while True:
-                arguments.append(self.take())
-                if self.take() == ")":
-                    break
-        return ("atom", token, tuple(arguments))
+    def quantifier(self, word: str) -> Tree:
+        variable, _ = self.take(), self.take(".")
+        body, is_seen = self.formula(), word[0].islower()
+        if word.lower() == "exists":
+            return Exists(variable, body, is_seen)
+        return Not(Exists(variable, Not(body), is_seen))
 
-    def parameters(self) -> list[str]:
-        names: list[str] = []
-        if self.peek() == "(":
-            self.take()
-            while True:
-                names.append(self.take())
-                if self.take() == ")":
-                    break
-        return names
+    def atom(self, name: str) -> Tree:
+        if self.peek() in _COMPARISONS:
+            return Rel(self.take(), Name(name), self.term())
+        return Pred(name, tuple(self.term() for _ in self.listed()))
 
-    def peek(self) -> str:
-        return self.tokens[self.index] if self.index < len(self.tokens) else ""
+    def term(self) -> Term:
+        text = self.take()
+        if text.startswith('"'):
+            return text.strip('"')
+        return int(text) if text.isdigit() else Name(text)
 
-    def take(self) -> str:
+    def peek(self, ahead: int = 0) -> str:
+        index = self.index + ahead
+        return self.tokens[index] if index < len(self.tokens) else ""
+
+    def take(self, *expected: str) -> str:
+        token = self.peek()
+        if not token or (expected and token not in expected):
+            self.refuse(expected)
         self.index += 1
-        return self.tokens[self.index - 1]
+        return token
 
-    def expect(self, sign: str) -> None:
-        if self.take() != sign:
-            raise CannotSay(f"no `{sign}` where one is expected")
-
-
-def _is_tree(part: object) -> bool:
-    return isinstance(part, tuple) and bool(part) and isinstance(part[0], str) and part[0] in SORTS
+    def refuse(self, expected: tuple[str, ...]) -> NoReturn:
+        raise AssertionError(f"{expected} expected at {self.tokens[self.index :][:8]}")
 
 
-SORTS: Final = {
-    *("atom", "not", "and", "or", "implies", "iff", "previous", "once", "historically", "since"),
-    *("forall", "exists", "true", "false", "compare"),
-}
+class _Expansion:
+    """Macros written out, with every quantified variable given a name of its own."""
+
+    def __init__(self, macros: dict[str, Macro]) -> None:
+        self.macros = macros
+        self.count = 0
+
+    def expand(self, tree: Tree, put: dict[str, Term]) -> Tree:
+        """`put` says what stands for each variable that is free in the tree."""
+        match tree:
+            case Pred(name, terms) if name in self.macros:
+                macro = self.macros[name]
+                given = [_put(term, put) for term in terms]
+                return self.expand(macro.body, dict(zip(macro.parameters, given, strict=True)))
+            case Pred(name, terms):
+                return Pred(name, tuple(_put(term, put) for term in terms))
+            case Rel(operator, left, right):
+                return Rel(operator, _put(left, put), _put(right, put))
+            case Not(body):
+                return Not(self.expand(body, put))
+            case Binary(operator, left, right):
+                return Binary(operator, self.expand(left, put), self.expand(right, put))
+            case Previous(body):
+                return Previous(self.expand(body, put))
+            case Since(left, right, bounds, is_strict):
+                return Since(self.expand(left, put), self.expand(right, put), bounds, is_strict)
+            case Exists(variable, body, is_seen):
+                self.count += 1
+                fresh = f"{variable}_{self.count}"
+                return Exists(fresh, self.expand(body, {**put, variable: Name(fresh)}), is_seen)
+            case Constant():
+                return tree
 
 
-def _replaced(tree: Tree, put: dict[str, str]) -> Tree:
-    sort = tree[0]
-    if sort == "atom":
-        arguments = tree[2]
-        assert isinstance(arguments, tuple)
-        return ("atom", tree[1], tuple(put.get(str(a), str(a)) for a in arguments))
-    if sort == "compare":
-        sides = (put.get(str(side), str(side)) for side in tree[2:])
-        return ("compare", tree[1], *sides)
-    if sort in ("forall", "exists"):
-        variable, body = str(tree[1]), tree[2]
-        assert isinstance(body, tuple)
-        inner = {name: value for name, value in put.items() if name != variable}
-        if variable in inner.values():  # Another variable of this name would be caught here.
-            inner[variable] = variable = f"{variable}_"
-        return (sort, variable, _replaced(body, inner))
-    return tuple(_replaced(p, put) if _is_tree(p) else p for p in tree)  # type: ignore[arg-type]
-
-
-def formula_text(found: Property) -> str:
-    """The invariant's formula, for `always:`. Raises CannotSay."""
-    tree = found.tree
-    bound: list[str] = []
-    while tree[0] == "forall":
-        bound.append(str(tree[1]))
-        assert isinstance(tree[2], tuple)
-        tree = tree[2]
-    return _text(tree, frozenset(bound))
-
-
-def _text(tree: Tree, bound: frozenset[str]) -> str:
-    def inner(part: object, more: str = "") -> str:
-        assert isinstance(part, tuple)
-        return _text(part, bound | {more} if more else bound)
-
-    match tree:
-        case ("atom", name, arguments):
-            assert isinstance(arguments, tuple)
-            pairs = [f"a{n}={_term(str(a), bound)}" for n, a in enumerate(arguments)]
-            return (
-                f"{predicate_name(str(name), len(pairs))}({', '.join(pairs)})"
-                if pairs
-                else (predicate_name(str(name), 0))
-            )
-        case ("not", body):
-            return f"(not {inner(body)})"
-        case ("and" | "or" | "implies" | "iff" as word, left, right):
-            return f"({inner(left)} {word} {inner(right)})"
-        case ("previous" | "once" | "historically" as word, window, body):
-            return f"({word}{_window(window)} {inner(body)})"
-        case ("since", window, ("true",), right):
-            return f"(once{_window(window)} {inner(right)})"
-        case ("since", window, left, right):
-            return f"({inner(left)} since{_window(window)} {inner(right)})"
-        case ("exists", variable, body):
-            assert isinstance(body, tuple)
-            pushed = _pushed(str(variable), body)
-            if pushed[0] != "exists":
-                return inner(pushed)
-            return f"(exists v_{variable} ({inner(body, str(variable))}))"
-        case ("forall", variable, body):
-            return f"(not exists v_{variable} (not {inner(body, str(variable))}))"
-        case ("compare", sign, left, right):
-            operator = "==" if sign == "=" else str(sign)
-            return f"({_term(str(left), bound)} {operator} {_term(str(right), bound)})"
-        case ("true" | "false" as word,):
-            raise CannotSay(f"`{word}` as a formula")
-        case _:
-            raise CannotSay(f"`{tree[0]}`")
-
-
-def _pushed(variable: str, body: Tree) -> Tree:
-    """`exists x . body` brought inward: the quantifier passes what says the same either way."""
-    match body:
-        case ("once" | "previous" as word, window, inner) if isinstance(inner, tuple):
-            return (word, window, _pushed(variable, inner))
-        case ("since", window, left, right) if isinstance(right, tuple) and not _names(
-            left, variable
-        ):
-            return ("since", window, left, _pushed(variable, right))
-        case ("or", left, right) if isinstance(left, tuple) and isinstance(right, tuple):
-            return ("or", _pushed(variable, left), _pushed(variable, right))
-        case ("and", left, right) if isinstance(left, tuple) and isinstance(right, tuple):
-            if not _names(left, variable):
-                return ("and", left, _pushed(variable, right))
-            if not _names(right, variable):
-                return ("and", _pushed(variable, left), right)
-        case ("atom", name, arguments) if isinstance(arguments, tuple):
-            if arguments.count(variable) == 1:
-                return ("atom", name, tuple("_" if a == variable else a for a in arguments))
-    return body if not _names(body, variable) else ("exists", variable, body)
-
-
-def _names(part: object, variable: str) -> bool:
-    """Whether a variable is free in a formula."""
-    match part:
-        case ("forall" | "exists", name, body):
-            return name != variable and _names(body, variable)
-        case ("atom", _, arguments) if isinstance(arguments, tuple):
-            return variable in arguments
-        case ("compare", _, left, right):
-            return variable in (left, right)
-        case tuple():
-            return any(_names(inner, variable) for inner in part if isinstance(inner, tuple))
-        case _:
-            return False
-
-
-def _window(window: object) -> str:
-    if window is None:
-        return ""
-    assert isinstance(window, tuple)
-    return f"[{window[0]}s, {window[1]}s]"
-
-
-def _term(term: str, bound: frozenset[str]) -> str:
-    if term.startswith('"') or term.isdigit() or term == "_":
-        return term
-    if term not in bound:
-        raise CannotSay(f"the free name `{term}`")
-    return f"v_{term}"
-
-
-def predicate_name(name: str, count: int) -> str:
-    """A predicate for an event's name with so many arguments."""
-    return f"e_{name}_{count}"
-
-
-def invariant_file(formula: str) -> str:
-    """A whole invariant file: one predicate for each (name, arity) that the formula uses."""
-    lines = ["version: 1", "predicates:"]
-    for name, count in sorted(set(re.findall(r"\be_(\w+?)_(\d+)\b", formula))):
-        lines.append(f"  e_{name}_{count}:")
-        lines.append(f'    when: kind == "{name}" && size(args.a) == {count}')
-        if int(count):
-            lines.append("    with:")
-            lines += [f"      a{n}: args.a[{n}]" for n in range(int(count))]
-    lines += ["invariants:", "  - id: translated", "    severity: warning"]
-    return "\n".join(lines) + f"\n    always: '{formula}'\n"
+def _put(term: Term, put: dict[str, Term]) -> Term:
+    return put[term.text] if isinstance(term, Name) else term

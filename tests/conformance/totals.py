@@ -1,0 +1,49 @@
+"""How many cases of other tools were run, and how many our language cannot say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Tally:
+    """The cases of one tool: how many agreed, which did not, and what the others lack."""
+
+    tool: str
+    unit: str
+    passed_count: int = 0
+    failures: list[str] = field(default_factory=list)
+    lacking: Counter[str] = field(default_factory=Counter)
+
+    def note(self, case: str, difference: str) -> None:
+        """A case that was run; an empty difference is agreement."""
+        if difference:
+            self.failures.append(f"{case}: {difference}")
+        else:
+            self.passed_count += 1
+
+    def describe(self) -> list[str]:
+        """One line, and one for each construct that our language lacks."""
+        line = f"  {self.tool}: {self.passed_count} {self.unit} passed"
+        line += f", {self.lacking.total()} cannot say, {len(self.failures)} failed"
+        return [line, *(f"    {count}: {what}" for what, count in self.lacking.most_common())]
+
+
+TALLIES: list[Tally] = []
+
+
+def begin(tool: str, unit: str) -> Tally:
+    """A tally that the end of the test run will tell."""
+    tally = Tally(tool, unit)
+    TALLIES.append(tally)
+    return tally
+
+
+def describe() -> list[str]:
+    """All tallies; the last line is their sum."""
+    passed = sum(tally.passed_count for tally in TALLIES)
+    lacking = sum(tally.lacking.total() for tally in TALLIES)
+    failed = sum(len(tally.failures) for tally in TALLIES)
+    lines = [line for tally in TALLIES for line in tally.describe()]
+    return [*lines, f"conformance: {passed} passed, {lacking} cannot say, {failed} failed"]
