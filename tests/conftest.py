@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-WANTS = ("kafka", "data", "prometheus", "browser")
+WANTS = ("kafka", "data", "prometheus", "browser", "ltlf")
 MARK = "NOT RUN for want of "
 
 
