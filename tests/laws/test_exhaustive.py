@@ -1,16 +1,25 @@
-"""Every small closed formula on every small two-valued trace: machine and reference agree.
+"""Every small formula on every small trace: machine and reference agree.
 
-All formulas over the predicates `a` and `b` with at most so many operators, up to swapping `a`
-with `b` and up to the order of `and`, `or` and `iff`, each as `never: f` (so `always: f` is
-`never: not f`), on all traces of so many events (their prefixes are judged on the way).
+All formulas over the predicates `a` and `b` with at most three operators, in both forms (`never`,
+`always`), on all two-valued traces of up to five events and all three-valued ones of up to three:
+
+- *past*: `not and or implies iff previous once once[1s] historically since`, three operators;
+- *windows*: the same with windows that start at 0 and later on every operator, two operators;
+- *future*: `always: P implies F` and `never: P and not F`, windows on F, three operators; each
+  trace also with an end of its session, and every verdict compared after every event.
+
+Formulas are taken up to swapping `a` with `b` and up to the order of `and`, `or` and `iff`.
+Prefixes of a trace are judged on the way. `make laws` takes all (more than an hour), `make test`
+the smaller ones on shorter traces, and of the others one in so many, by a checksum of its text.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import product
+from zlib import crc32
 
 import pytest
 
@@ -30,77 +39,183 @@ from invariants.machine import Automaton, State, compile_invariant
 from invariants.moment import Moment
 from invariants.reference import judge
 from invariants.spec import InvariantSpec
+from tests.laws.census import nodes_of
 from tests.support.cases import write_case
 from tests.support.engines import Verdicts, make_invariant, make_moment
 
 SECOND_NS = 1_000_000_000
 IS_LONG = "INTERLOCK_LAWS_CASES" in os.environ
-SIZES = [(0, 4), (1, 4), (2, 4)] if not IS_LONG else [(0, 5), (1, 5), (2, 5), (3, 3)]
-FACT = Fact(Truth.TRUE, {})
+ONE_IN = {"past": 400, "windows": 50, "future": 60}  # Chosen: the short run takes half a minute.
 A, B = Atom("a"), Atom("b")
+FULL, UP_TO, FROM = UNBOUNDED, Window(0, SECOND_NS), Window(SECOND_NS, 2 * SECOND_NS)
+GAPS_NS = (0, 0, 2 * SECOND_NS, SECOND_NS, SECOND_NS)  # Equal times, beyond a window, inside it.
+TWO_VALUED, THREE_VALUED = (Truth.FALSE, Truth.TRUE), tuple(Truth)
+Windows = tuple[Window, ...]
+Letters = tuple[dict[str, Fact], ...]
+
+
+# Formulas.
 
 
 @cache
-def formulas(operators: int) -> tuple[Formula, ...]:
-    """All closed formulas with exactly so many operators."""
+def formulas(operators: int, windows: Windows, once_windows: Windows) -> tuple[Formula, ...]:
+    """All closed formulas about the past with exactly so many operators."""
     if operators == 0:
         return (A, B)
     found: list[Formula] = []
-    for body in formulas(operators - 1):
+    for body in formulas(operators - 1, windows, once_windows):
         found.append(Not(body))
-        for window in (UNBOUNDED, Window(0, SECOND_NS)):
-            found.append(Temporal("once", window, body))
-        found.append(Temporal("historically", UNBOUNDED, body))
-        found.append(Temporal("previous", UNBOUNDED, body))
+        found += (Temporal("once", window, body) for window in once_windows)
+        found += (Temporal("historically", window, body) for window in windows)
+        found += (Temporal("previous", window, body) for window in windows)
     for size in range(operators):
-        pairs = product(formulas(size), formulas(operators - 1 - size))
-        for left, right in pairs:
+        lefts = formulas(size, windows, once_windows)
+        for left, right in product(lefts, formulas(operators - 1 - size, windows, once_windows)):
             found.append(Binary("implies", left, right))
-            found.append(Until("since", UNBOUNDED, left, right))
+            found += (Until("since", window, left, right) for window in windows)
             if format_formula(left) <= format_formula(right):
                 found += (Binary("and", left, right), Binary("or", left, right))
                 found.append(Binary("iff", left, right))
     return tuple(found)
 
 
-def up_to_names(operators: int) -> Iterator[Formula]:
+def past(operators: int) -> Iterator[InvariantSpec]:
+    return in_both_forms(formulas(operators, (FULL,), (FULL, UP_TO)))
+
+
+def windows(operators: int) -> Iterator[InvariantSpec]:
+    return in_both_forms(formulas(operators, *[(FULL, UP_TO, FROM)] * 2))
+
+
+def in_both_forms(chosen: Iterable[Formula]) -> Iterator[InvariantSpec]:
+    """`always: f` is `never: not f`, so it is new only where `f` is no `not`."""
+    for formula in chosen:
+        if begins_with_a(formula):
+            yield make_invariant("never", formula)
+            yield make_invariant("always", formula)
+
+
+def future(operators: int) -> Iterator[InvariantSpec]:
+    """`implies` and the future operator are two; `and not` and it are three."""
+    rest = operators - 2
+    for size in range(max(rest + 1, 0)):
+        for trigger in past_formulas(size):
+            for ahead in futures(rest - size):
+                formula = Binary("implies", trigger, ahead)
+                if begins_with_a(formula):
+                    yield make_invariant("always", formula)
+    if rest == 1:
+        for trigger, ahead in product(past_formulas(0), futures(0)):
+            formula = Binary("and", trigger, Not(ahead))
+            if begins_with_a(formula):
+                yield make_invariant("never", formula)
+
+
+def past_formulas(operators: int) -> tuple[Formula, ...]:
+    return formulas(operators, (FULL,), (FULL, UP_TO))
+
+
+def futures(operators: int) -> Iterator[Formula]:
+    """A future operator over formulas with so many operators."""
+    for window in (FULL, UP_TO, FROM):
+        for body in past_formulas(operators):
+            yield Temporal("next", window, body)
+            yield Temporal("eventually", window, body)
+            yield Temporal("always", window, body)
+        for size in range(operators + 1):
+            for left, right in product(past_formulas(size), past_formulas(operators - size)):
+                yield Until("until", window, left, right)
+
+
+def begins_with_a(formula: Formula) -> bool:
     """Of two formulas that differ only in swapping `a` with `b`, the one that names `a` first."""
-    for formula in formulas(operators):
-        text = format_formula(formula)
-        names = [word for word in text.replace("(", " ").replace(")", " ").split() if word in "ab"]
-        if names[0] == "a":
-            yield formula
+    return next(node for node in nodes_of(formula) if isinstance(node, Atom)) == A
 
 
-LETTERS: tuple[dict[str, Fact], ...] = ({}, {"a": FACT}, {"b": FACT}, {"a": FACT, "b": FACT})
-GAPS_NS = (0, 0, 2 * SECOND_NS, SECOND_NS, SECOND_NS)  # Equal times, beyond a window, inside it.
+# Traces.
 
 
-@pytest.mark.parametrize(("operators", "events_count"), SIZES)
-def test_every_small_formula(operators: int, events_count: int) -> None:
+def letters_of(invariant: InvariantSpec, truths: Iterable[Truth]) -> Letters:
+    """Every event that differs in what the formula names."""
+    atoms = {node.predicate for node in nodes_of(invariant.formula) if isinstance(node, Atom)}
+    letters = []
+    for values in product(truths, repeat=len(atoms)):
+        named = zip(sorted(atoms), values, strict=True)
+        letters.append({name: Fact(truth, {}) for name, truth in named if truth != Truth.FALSE})
+    return tuple(letters)
+
+
+class Walk:
+    """The tree of all traces of one invariant; the machine's state is shared by what begins alike.
+
+    Without future the verdict of an event never changes, so only whole traces are compared.
+    """
+
+    def __init__(self, invariant: InvariantSpec, letters: Letters, *, has_future: bool) -> None:
+        self.invariant = invariant
+        self.letters = letters
+        self.has_future = has_future
+        self.automaton: Automaton = compile_invariant(invariant)
+        self.traces_count = 0
+
+    def begin(self, events_count: int) -> int:
+        """Compare all traces of so many events; returns how many there were."""
+        self.go(self.automaton.initial(), [], {}, events_count)
+        return self.traces_count
+
+    def go(self, state: State, trace: list[Moment], told: Verdicts, left: int) -> None:
+        if not left or self.has_future:
+            self.compare(trace, told)
+        if self.has_future:
+            for letter in (self.letters[0], self.letters[-1]):
+                end = self.moment(trace, letter, is_end=True)
+                _, after = self.step(state, end, told)
+                self.compare([*trace, end], after)
+        if left:
+            for letter in self.letters:
+                here = self.moment(trace, letter)
+                following, after = self.step(state, here, told)
+                self.go(following, [*trace, here], after, left - 1)
+
+    def moment(
+        self, trace: list[Moment], letter: dict[str, Fact], *, is_end: bool = False
+    ) -> Moment:
+        before_ns = trace[-1].time_ns if trace else 0
+        gap_ns = GAPS_NS[len(trace) % len(GAPS_NS)]
+        return make_moment(len(trace), before_ns + gap_ns, letter, is_session_end=is_end)
+
+    def step(self, state: State, here: Moment, told: Verdicts) -> tuple[State, Verdicts]:
+        following, verdicts = self.automaton.step(state, here, is_verbose=True)
+        return following, told | {(v.anchor.position, v.binding): v.kind for v in verdicts}
+
+    def compare(self, trace: list[Moment], told: Verdicts) -> None:
+        self.traces_count += 1
+        meant = judge(self.invariant, trace)
+        if told != meant:
+            pytest.fail(write_case("found by exhaustion", self.invariant, trace, meant))
+
+
+FAMILIES = {"past": past, "windows": windows, "future": future}
+OPERATORS_MAX = {"past": 3, "windows": 2, "future": 3}
+WHOLE_MAX = OPERATORS_MAX if IS_LONG else {"past": 2, "windows": 1, "future": 2}
+LENGTHS, LENGTHS_SHORT = (5, 3), (3, 2)  # Of two-valued and of three-valued traces.
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_small_formula(family: str, capsys: pytest.CaptureFixture[str]) -> None:
     """On every trace both tell the same verdict of every event."""
-    for formula in up_to_names(operators):
-        invariant = make_invariant("never", formula)
-        automaton = compile_invariant(invariant)
-        compare(invariant, automaton, automaton.initial(), [], {}, events_count)
-
-
-def compare(
-    invariant: InvariantSpec,
-    automaton: Automaton,
-    state: State,
-    trace: list[Moment],
-    told: Verdicts,
-    left: int,
-) -> None:
-    """Walk the tree of traces; the machine's state is shared by all that begin alike."""
-    if not left:
-        meant = judge(invariant, trace)
-        assert told == meant, write_case("found by exhaustion", invariant, trace, meant)
-        return
-    before_ns = trace[-1].time_ns if trace else 0
-    for letter in LETTERS:
-        here = make_moment(len(trace), before_ns + GAPS_NS[len(trace)], letter)
-        after, verdicts = automaton.step(state, here, is_verbose=True)
-        more = {(v.anchor.position, v.binding): v.kind for v in verdicts}
-        compare(invariant, automaton, after, [*trace, here], told | more, left - 1)
+    formulas_count = traces_count = 0
+    for operators in range(OPERATORS_MAX[family] + 1):
+        is_whole = operators <= WHOLE_MAX[family]
+        lengths = LENGTHS_SHORT if is_whole and not IS_LONG else LENGTHS
+        for invariant in FAMILIES[family](operators):
+            if not is_whole and crc32(invariant.formula_source.text.encode()) % ONE_IN[family]:
+                continue
+            formulas_count += 1
+            for truths, length in zip((TWO_VALUED, THREE_VALUED), lengths, strict=True):
+                letters = letters_of(invariant, truths)
+                walk = Walk(invariant, letters, has_future=family == "future")
+                traces_count += walk.begin(length)
+    assert formulas_count
+    with capsys.disabled():
+        print(f"\nexhaustive, {family}: {formulas_count} invariants, {traces_count} traces")
