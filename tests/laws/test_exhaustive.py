@@ -15,7 +15,6 @@ the smaller ones on shorter traces, and of the others one in so many, by a check
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import product
@@ -40,11 +39,11 @@ from invariants.moment import Moment
 from invariants.reference import judge
 from invariants.spec import InvariantSpec
 from tests.laws.census import nodes_of
+from tests.laws.conftest import IS_LONG
 from tests.support.cases import write_case
 from tests.support.engines import Verdicts, make_invariant, make_moment
 
 SECOND_NS = 1_000_000_000
-IS_LONG = "INTERLOCK_LAWS_CASES" in os.environ
 ONE_IN = {"past": 400, "windows": 50, "future": 60}  # Chosen: the short run takes half a minute.
 A, B = Atom("a"), Atom("b")
 FULL, UP_TO, FROM = UNBOUNDED, Window(0, SECOND_NS), Window(SECOND_NS, 2 * SECOND_NS)

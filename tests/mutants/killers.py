@@ -1,0 +1,70 @@
+"""The tests that mutants are held against, in the order in which they kill soonest.
+
+Run in the folder of a copy, `python -m tests.mutants.killers FILE`, with the file that was mutated.
+Ends with 0 where every test passes, with 1 at the first that fails, with 2 where the copy could not
+even be loaded. What fails first depends on the file, so the stages are ordered by it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+LAWS_CASES = "300"  # Chosen: of every law, a second or two.
+
+CASES = (
+    "tests/unit/test_bounds.py",
+    "tests/unit/test_machine_steps.py",
+    "tests/conformance/test_cases.py",
+)
+UNIT = (
+    "tests/unit/test_predicate.py",
+    "tests/unit/test_patterns.py",
+    "tests/unit/test_check.py",
+    "tests/unit/test_load.py",
+    "tests/unit/test_formula_format.py",
+    "tests/unit/test_formula_parser.py",
+)
+CEL = (
+    "tests/unit/test_cel_values.py",
+    "tests/unit/test_cel_functions.py",
+    "tests/unit/test_cel_check.py",
+    "tests/unit/test_cel_addresses.py",
+    "tests/unit/test_cel_fold.py",
+)
+LAWS = (
+    "tests/laws/test_machine_is_reference.py",
+    "tests/laws/test_report.py",
+    "tests/laws/test_witness.py",
+)
+
+
+def stages(file: str) -> tuple[tuple[str, ...], ...]:
+    """Groups of test files, the likeliest to notice a change of `file` first."""
+    if file.startswith("invariants/cel/"):
+        return CEL, UNIT, CASES, LAWS
+    if Path(file).name.startswith(("load", "check", "shape", "pattern", "predicate")):
+        return UNIT, CASES, LAWS, CEL
+    return CASES, LAWS, UNIT, CEL
+
+
+def main(file: str) -> int:
+    """Run the stages until a test fails."""
+    import pytest
+
+    import invariants
+
+    here = Path.cwd()
+    assert Path(str(invariants.__file__)).is_relative_to(here), "the copy is what is tested"
+    quiet = ["-q", "-x", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line"]
+    for stage in stages(file):
+        code = pytest.main([*quiet, *stage])
+        if code:
+            return int(code)
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ["INTERLOCK_LAWS_CASES"] = LAWS_CASES
+    sys.exit(main(sys.argv[1]))

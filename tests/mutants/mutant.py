@@ -1,0 +1,76 @@
+"""Planted faults as data, and a private copy of the packages in which one of them is real."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("invariants", "tests/conformance", "tests/laws", "tests/mutants", "tests/support")
+COPIED_FILES = ("pyproject.toml", "tests/__init__.py", "tests/conftest.py")
+TIMEOUT_S = 240  # Chosen: all killers together take a tenth of it.
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old` stands exactly once in `file`; with `new` in its place something is `wrong`."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    wrong: str
+
+
+def load_mutants(directory: Path) -> list[Mutant]:
+    """All mutants of all files, in order of their names; a key that is not known is refused."""
+    return [
+        Mutant(**entry)
+        for path in sorted(directory.glob("*.toml"))
+        for entry in tomllib.loads(path.read_text("utf-8"))["mutant"]
+    ]
+
+
+def copy_packages(target: Path) -> None:
+    """Everything that the killers need: our code is copied, so nothing of the checkout is run."""
+    ignored = shutil.ignore_patterns(".hypothesis", "golden")
+    for name in COPIED:
+        shutil.copytree(ROOT / name, target / name, ignore=ignored)
+    shutil.copytree(ROOT / "tests/unit", target / "tests/unit")
+    for name in COPIED_FILES:
+        shutil.copy2(ROOT / name, target / name)
+    for name in ("fixtures", "docs"):
+        (target / name).symlink_to(ROOT / name)
+
+
+def plant(mutant: Mutant, target: Path) -> None:
+    """Make the mutant's fault real in the copy."""
+    path = target / mutant.file
+    text = path.read_text("utf-8")
+    count = text.count(mutant.old)
+    assert count == 1, (
+        f"update the mutant `{mutant.name}`: its old text stands {count} times in {mutant.file}"
+    )
+    assert mutant.new != mutant.old, f"update the mutant `{mutant.name}`: it changes nothing"
+    path.write_text(text.replace(mutant.old, mutant.new), "utf-8")
+
+
+def run_killers(target: Path, file: str) -> tuple[int, str]:
+    """The end of the killers in a process of their own, and what they wrote."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.mutants.killers", file],
+        cwd=target,
+        env={**kept, "PYTHONPATH": str(target), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    return done.returncode, done.stdout
