@@ -45,7 +45,8 @@ class YamlScalar:
     """A scalar: its text, what the core schema makes of it, and the piece of file it came from.
 
     `is_cut` says that a comment follows it on its line; `is_refused`, of every node, that a fault
-    was told of it and nothing can be said of what it would have been.
+    was told of it and nothing can be said of what it would have been. `raw` begins at `offset` of
+    the file's text, a byte order mark not counted.
     """
 
     place: Place
@@ -55,6 +56,7 @@ class YamlScalar:
     raw: str
     is_cut: bool = False
     is_refused: bool = False
+    offset: int = 0
 
     def source(self) -> Source:
         """The text with the place of every character in it."""
@@ -201,7 +203,7 @@ class _Builder:
         value: Resolved = event.value
         if style == "plain":
             value = self.resolved(event.value)
-        return YamlScalar(self.place, event.value, value, style, raw, is_cut)
+        return YamlScalar(self.place, event.value, value, style, raw, is_cut, offset=start.index)
 
     def refused_scalar(self) -> YamlScalar:
         return YamlScalar(self.place, "?", "?", "plain", "?", is_refused=True)

@@ -53,7 +53,7 @@ def examine(location: Path) -> tuple[list[Spec], list[Fault]]:
     texts: list[tuple[str, str]] = []
     faults: list[Fault] = []
     for path in spec_paths(location):
-        text, fault = _read(path)
+        text, fault = read_text(path)
         if fault is None:
             texts.append((str(path), text))
         else:
@@ -88,7 +88,7 @@ def read_texts(location: Path) -> list[FileText]:
     """
     files = []
     for path in spec_paths(location):
-        text, fault = _read(path)
+        text, fault = read_text(path)
         lists: dict[str, str] = {}
 
         def note(file: str, written: str, lists: dict[str, str] = lists) -> str:
@@ -110,7 +110,7 @@ def _open_list(invariant_file: str, written: str) -> str:
         raise ListFileError(
             f"`{written}` lies outside the folder of this file", "put it beside this file"
         )
-    text, fault = _read(path) if path.is_file() else ("", None)
+    text, fault = read_text(path) if path.is_file() else ("", None)
     if fault is not None:
         raise ListFileError(f"`{written}`: {fault.message}", fault.mend or "mend the file")
     if not path.is_file():
@@ -118,16 +118,22 @@ def _open_list(invariant_file: str, written: str) -> str:
     return text
 
 
-def _read(path: Path) -> tuple[str, Fault | None]:
+def read_text(path: Path) -> tuple[str, Fault | None]:
+    """The text of a file; else why it is none."""
     try:
-        data = path.read_bytes()
-        if len(data) > FILE_BYTES_MAX:
-            text = f"the file has {len(data)} bytes; at most {FILE_BYTES_MAX} are read"
-            return "", Fault(str(path), Place(), "E201", text, "split it")
-        return data.decode("utf-8"), None
-    except UnicodeDecodeError as error:
-        text = f"byte {error.start} is not UTF-8"
-        return "", Fault(str(path), Place(), "E201", text, "save the file as UTF-8")
+        return decoded(path.read_bytes(), str(path))
     except OSError as error:
         text = f"the file cannot be read: {error.strerror}"
         return "", Fault(str(path), Place(), "E201", text)
+
+
+def decoded(data: bytes, name: str) -> tuple[str, Fault | None]:
+    """The text of some bytes; else why they are none."""
+    if len(data) > FILE_BYTES_MAX:
+        text = f"the file has {len(data)} bytes; at most {FILE_BYTES_MAX} are read"
+        return "", Fault(name, Place(), "E201", text, "split it")
+    try:
+        return data.decode("utf-8"), None
+    except UnicodeDecodeError as error:
+        text = f"byte {error.start} is not UTF-8"
+        return "", Fault(name, Place(), "E201", text, "save the file as UTF-8")

@@ -1,12 +1,13 @@
 """A `Formula` back into text, with no bracket more than the grammar needs.
 
-`parse_formula(format_formula(f)) == f` for every formula that the parser can make; the law is
-held by tests/unit/test_formula_format.py.
+`parse_formula(format_formula(f)) == f` for every formula that the parser can make, and the same
+for `format_lines`; the laws are held by tests/unit/test_formula_format.py.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final, assert_never
 
@@ -41,6 +42,22 @@ def format_formula(formula: Formula) -> str:
     return _format(formula, 0)
 
 
+def format_lines(formula: Formula, width: int) -> list[str]:
+    """The formula for a reader, over as many lines as it needs to stay within `width` columns.
+
+    It is broken before operators, the loosest first; what lies deeper is indented. The first line
+    is never indented, so that the lines may stand in a YAML block. Brackets stand also where the
+    grammar needs none and people read it differently: around `since` and `until` beside other
+    operators, around `not f` as their side, around `and` within `or`.
+    """
+    return _lines(formula, 0, width)
+
+
+def format_clearly(formula: Formula) -> str:
+    """As `format_lines`, on one line."""
+    return _format(formula, 0, is_clear=True)
+
+
 def format_window(window: Window) -> str:
     """`[5s, 10m]`, `[10m]`, or nothing for the unbounded window."""
     if window == UNBOUNDED:
@@ -62,7 +79,9 @@ def format_literal(value: Value) -> str:
     """A canonical value as a literal of the language."""
     match value:
         case str():
-            return json.dumps(value, ensure_ascii=False)
+            shown = json.dumps(value, ensure_ascii=False)
+            # What hides or moves text is refused in files; an author can only have escaped it.
+            return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in shown)
         case tuple():
             return value[1]
         case int():
@@ -73,27 +92,100 @@ def format_literal(value: Value) -> str:
     assert_never(value)
 
 
-def _format(formula: Formula, floor: int) -> str:
+def _format(formula: Formula, floor: int, *, is_clear: bool = False) -> str:
     """The formula as an operand of something that binds as tightly as `floor`."""
     match formula:
         case Atom() | SessionEnd() | Comparison() | AggregateComparison():
             return _format_leaf(formula)
         case Not(body):
-            return f"not {_format(body, _UNARY)}"
+            return f"not {_format(body, _UNARY, is_clear=is_clear)}"
         case Temporal(operator, window, body):
-            return f"{operator}{format_window(window)} {_format(body, _UNARY)}"
+            prefix = f"{operator}{format_window(window)}"
+            return f"{prefix} {_format(body, _UNARY, is_clear=is_clear)}"
         case Exists(variable, body):
-            return f"exists {variable} ({_format(body, 0)})"
-        case Binary(operator, left, right) | Until(operator, _, left, right):
-            window_text = format_window(formula.window) if isinstance(formula, Until) else ""
-            precedence = _PRECEDENCE[operator]
-            # `and`/`or` lean left, `implies` leans right, the others are never chained.
-            left_floor = precedence + (operator not in ("and", "or"))
-            right_floor = precedence + (operator != "implies")
-            left_text = _format(left, left_floor)
-            text = f"{left_text} {operator}{window_text} {_format(right, right_floor)}"
-            return f"({text})" if precedence < floor else text
+            return f"exists {variable} ({_format(body, 0, is_clear=is_clear)})"
+        case Binary() | Until():
+            parts = [
+                prefix + _format(operand, inner, is_clear=is_clear)
+                if not (is_clear and _is_unclear(operand, formula.operator))
+                else f"{prefix}({_format(operand, 0, is_clear=is_clear)})"
+                for prefix, operand, inner in _operands(formula)
+            ]
+            text = " ".join(parts)
+            return f"({text})" if _PRECEDENCE[formula.operator] < floor else text
     assert_never(formula)
+
+
+def _operands(formula: Binary | Until) -> Iterator[tuple[str, Formula, int]]:
+    """Each operand of a chain, the operator before it, and how tightly it must bind itself."""
+    operator, precedence = formula.operator, _PRECEDENCE[formula.operator]
+    window = format_window(formula.window) if isinstance(formula, Until) else ""
+    left, right = formula.left, formula.right
+    # `and`/`or` lean left, `implies` leans right, the others are never chained.
+    if operator in ("and", "or") and isinstance(left, Binary) and left.operator == operator:
+        yield from _operands(left)
+    else:
+        yield "", left, precedence + 1
+    if operator == "implies" and isinstance(right, Binary) and right.operator == operator:
+        first, *rest = _operands(right)
+        yield f"{operator} ", *first[1:]
+        yield from rest
+    else:
+        yield f"{operator}{window} ", right, precedence + 1
+
+
+def _is_unclear(operand: Formula, operator: str) -> bool:
+    """Whether a reader may take a side of `operator` for something else, without brackets."""
+    match operand:
+        case Until():
+            return True
+        case Not() | Temporal():
+            return operator in ("since", "until")
+        case Binary("and"):
+            return operator == "or"
+        case _:
+            return False
+
+
+def _lines(formula: Formula, floor: int, width: int) -> list[str]:
+    text = _format(formula, floor, is_clear=True)
+    if len(text) <= width:
+        return [text]
+    match formula:
+        case Not(body):
+            return _hang("not ", _lines(body, _UNARY, width - 4))
+        case Temporal(operator, window, body):
+            prefix = f"{operator}{format_window(window)} "
+            return _hang(prefix, _lines(body, _UNARY, width - len(prefix)))
+        case Exists(variable, body):
+            prefix = f"exists {variable} ("
+            return _closed(_hang(prefix, _lines(body, 0, width - len(prefix) - 1)))
+        case Binary() | Until():
+            is_bracketed = _PRECEDENCE[formula.operator] < floor
+            lines = _lines_of_chain(formula, width - 2 * is_bracketed)
+            return _closed(_hang("(", lines)) if is_bracketed else lines
+        case _:
+            return [text]
+
+
+def _lines_of_chain(formula: Binary | Until, width: int) -> list[str]:
+    lines: list[str] = []
+    for prefix, operand, floor in _operands(formula):
+        inner = width - len(prefix)
+        if _is_unclear(operand, formula.operator):
+            piece = _closed(_hang("(", _lines(operand, 0, inner - 2)))
+        else:
+            piece = _lines(operand, floor, inner)
+        lines += _hang(prefix, piece)
+    return lines
+
+
+def _hang(prefix: str, lines: list[str]) -> list[str]:
+    return [prefix + lines[0], *(f"  {line}" for line in lines[1:])]
+
+
+def _closed(lines: list[str]) -> list[str]:
+    return [*lines[:-1], f"{lines[-1]})"]
 
 
 def _format_leaf(formula: Atom | SessionEnd | Comparison | AggregateComparison) -> str:

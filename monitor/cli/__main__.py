@@ -22,6 +22,7 @@ VERBS = (
     "run",
     "check",
     "test",
+    "fmt",
     "explain",
     "findings",
     "control",

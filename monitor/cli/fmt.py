@@ -1,0 +1,105 @@
+"""`interlock fmt`: invariant files in one canonical form, which says the same."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from invariants.errors import ConfigError, InterlockError, SpecError
+from invariants.rewrite import rewrite
+from monitor.cli.screen import EXIT_FINE, EXIT_RUNTIME, EXIT_USAGE, EXIT_VIOLATIONS, complain, say
+from monitor.cli.verbs import Verbs
+from monitor.invariant_files import FILE_BYTES_MAX, decoded, read_text, spec_paths
+from monitor.packs import PREFIX
+from monitor.rewriting import replace_text
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A file as it is; without a path it came through standard input."""
+
+    name: str
+    path: Path | None
+    text: str
+
+
+def add(verbs: Verbs) -> None:
+    """Declare the verb."""
+    parser = verbs.add_parser(
+        "fmt",
+        help="bring invariant files into one form",
+        description="Writes the formulas of invariant files in one canonical form, and tidies "
+        "white space. Comments, the order of keys and the quotes of all else stay. What is written "
+        "is loaded first, and says the same as before, or nothing is written. Exit code 1 with "
+        "--check or --diff where a file would change.",
+    )
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="a file, a folder of *.yaml files, or - for stdin"
+    )
+    parser.add_argument("--check", action="store_true", help="only name what would change")
+    parser.add_argument("--diff", action="store_true", help="only show what would change")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Format every file; what is wrong with one does not keep the others from it."""
+    is_dry = arguments.check or arguments.diff
+    code = EXIT_FINE
+    for name in arguments.files:
+        try:
+            for read in _reads(name, is_dry):
+                code = max(code, _format(read, arguments, is_dry))
+        except InterlockError as error:
+            complain(str(error))
+            code = max(code, EXIT_USAGE)
+    return code
+
+
+def _reads(name: str, is_dry: bool) -> Iterator[_Read]:
+    if name == STDIN:
+        data = sys.stdin.buffer.read(FILE_BYTES_MAX + 1)
+        text, fault = decoded(data, STDIN)
+        if fault is not None:
+            raise SpecError([fault])
+        yield _Read("stdin", None, text)
+        return
+    for path in spec_paths(Path(name)):
+        if name.startswith(PREFIX) and not is_dry:
+            raise ConfigError(
+                f"`{name}` comes with the program and is not rewritten; `interlock packs show` "
+                "prints it, to be kept and changed elsewhere"
+            )
+        text, fault = read_text(path)
+        if fault is not None:
+            raise SpecError([fault])
+        yield _Read(str(path), path, text)
+
+
+def _format(read: _Read, arguments: argparse.Namespace, is_dry: bool) -> int:
+    result = rewrite(read.text, read.name)
+    if not result.is_same:
+        complain(f"{read.name}: left as it is: in canonical form it would not say the same")
+        return EXIT_RUNTIME
+    is_changed = result.text != read.text
+    if arguments.diff and is_changed:
+        for line in _diff(read, result.text):
+            say(line)
+    elif arguments.check and is_changed:
+        say(f"{read.name}: would change")
+    elif read.path is None and not is_dry:
+        sys.stdout.write(result.text)
+    elif read.path is not None and is_changed:
+        replace_text(read.path, result.text)
+        say(f"{read.name}: changed")
+    return EXIT_VIOLATIONS if is_dry and is_changed else EXIT_FINE
+
+
+def _diff(read: _Read, after: str) -> Iterator[str]:
+    before, now = read.text.split("\n"), after.split("\n")
+    yield from difflib.unified_diff(before, now, read.name, read.name, lineterm="")
