@@ -28,11 +28,13 @@ Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for us
     E413  `report: edge` of the future
     W501  `never: a implies b`               W502  predicate that nothing uses
     W503  `previous` or `next`               W504  variable that occurs once
+    W505  source that nothing asks
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from typing import Final, NamedTuple
 
 from .check_binding import atoms_of, check_formula, subformulas
 from .check_types import check_types
@@ -43,13 +45,14 @@ from .load import read_spec
 from .load_lists import OpenList, no_list_files
 from .predicate import compile_predicate
 from .shape import did_you_mean
+from .showing import compile_source
 from .spec import InvariantSpec, PredicateSpec, Spec
 
 
 def check_specs(specs: Sequence[Spec]) -> list[Fault]:
     """All faults and warnings of whole files, sorted by file and place."""
     faults = [fault for spec in specs for fault in _check_file(spec)]
-    return _in_order([*faults, *_repeated_ids(specs), *_unused_predicates(specs, faults)])
+    return _in_order([*faults, *_repeated_ids(specs), *_unused(specs, faults)])
 
 
 def read_specs(
@@ -70,12 +73,23 @@ def read_specs(
         if reading.spec is None:
             continue
         specs.append(reading.spec)
-        faults += _check_file(reading.spec, reading.predicates_refused)
+        refused = Refused(reading.predicates_refused, reading.sources_refused)
+        faults += _check_file(reading.spec, refused)
     faults += _repeated_ids(specs)
-    faults += _unused_predicates(specs, faults)
+    faults += _unused(specs, faults)
     if any(fault.severity == "error" for fault in faults):
         raise SpecError(_in_order(faults))
     return tuple(specs), _in_order(faults)
+
+
+class Refused(NamedTuple):
+    """Names of what a file declares and what could not be read."""
+
+    predicates: frozenset[str] = frozenset()
+    sources: frozenset[str] = frozenset()
+
+
+NOTHING_REFUSED: Final = Refused()
 
 
 def _in_order(faults: Sequence[Fault]) -> list[Fault]:
@@ -83,14 +97,21 @@ def _in_order(faults: Sequence[Fault]) -> list[Fault]:
     return sorted(dict.fromkeys(faults), key=lambda f: (f.file, f.place, f.code, f.message))
 
 
-def _check_file(spec: Spec, refused: Collection[str] = ()) -> Iterator[Fault]:
-    """Faults of one file; nothing is said of predicates that were refused before."""
+def _check_file(spec: Spec, refused: Refused = NOTHING_REFUSED) -> Iterator[Fault]:
+    """Faults of one file; nothing is said of what was refused before."""
+    sources = dict.fromkeys(sorted(refused.sources), -1) | spec.source_places
+    file, lists = spec.file, spec.lists
+    for source in spec.sources:
+        yield from compile_source(source, file=file, lists=lists, digest_key=b"", sources=sources)[
+            1
+        ]
     for predicate in spec.predicates:
-        _, faults = compile_predicate(predicate, file=spec.file, lists=spec.lists, digest_key=b"")
-        yield from faults
+        yield from compile_predicate(
+            predicate, file=file, lists=lists, digest_key=b"", sources=sources
+        )[1]
     known = {predicate.name: predicate for predicate in spec.predicates}
     for invariant in spec.invariants:
-        yield from _check_names(invariant, known, refused, spec.file)
+        yield from _check_names(invariant, known, refused.predicates, spec.file)
         errors = [*check_formula(invariant, spec.file), *check_types(invariant, spec)]
         yield from errors
         if not errors:
@@ -155,13 +176,38 @@ def _repeated_ids(specs: Sequence[Spec]) -> Iterator[Fault]:
             first.setdefault(invariant.id, where)
 
 
-def _unused_predicates(specs: Sequence[Spec], faults: Sequence[Fault]) -> Iterator[Fault]:
-    """Warnings for files without an error; a misspelt name would make its predicate unused."""
+def _unused(specs: Sequence[Spec], faults: Sequence[Fault]) -> Iterator[Fault]:
+    """Warnings for files without an error; a misspelt name would make what it means unused."""
     faulty = {fault.file for fault in faults if fault.severity == "error"}
     for spec in specs:
-        used = {atom.predicate for i in spec.invariants for atom in atoms_of(i.formula)}
-        for predicate in spec.predicates:
-            if predicate.name not in used and spec.file not in faulty:
-                message = f"no invariant uses the predicate `{predicate.name}`"
-                mend = "use it, or take it away"
-                yield Fault(spec.file, predicate.place, "W502", message, mend, "warning")
+        if spec.file not in faulty:
+            yield from _unused_predicates(spec)
+            yield from _unused_sources(spec)
+
+
+def _unused_predicates(spec: Spec) -> Iterator[Fault]:
+    used = {atom.predicate for i in spec.invariants for atom in atoms_of(i.formula)}
+    for predicate in spec.predicates:
+        if predicate.name not in used:
+            message = f"no invariant uses the predicate `{predicate.name}`"
+            mend = "use it, or take it away"
+            yield Fault(spec.file, predicate.place, "W502", message, mend, "warning")
+
+
+def _unused_sources(spec: Spec) -> Iterator[Fault]:
+    """`only_from` asks all sources of a file: what else there is, is part of its answer."""
+    asked: set[str] = set()
+    for predicate in spec.predicates:
+        made, _ = compile_predicate(
+            predicate,
+            file=spec.file,
+            lists=spec.lists,
+            digest_key=b"",
+            sources=spec.source_places,
+        )
+        asked |= made.sources if made is not None else frozenset()
+    for source in spec.sources:
+        if source.name not in asked:
+            message = f"no predicate asks the source `{source.name}`"
+            mend = "use it, or take it away"
+            yield Fault(spec.file, source.place, "W505", message, mend, "warning")

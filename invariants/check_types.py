@@ -61,7 +61,13 @@ def _sort_of_source(source: Source, spec: Spec) -> str | None:
     if _NUMBER_CALL.fullmatch(source.text):
         return "a number"  # For CEL an int or a double, and so of no certain type.
     try:
-        compiled = compile_expression(source, file=spec.file, lists=spec.lists, digest_key=b"")
+        compiled = compile_expression(
+            source,
+            file=spec.file,
+            lists=spec.lists,
+            digest_key=b"",
+            sources=spec.source_places,
+        )
     except SpecError:
         return None  # Told already, where the predicate was compiled.
     return _SORTS.get(compiled.type)

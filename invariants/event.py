@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
+from .sources import NOTHING_SHOWN, Shown
+
 RAW_ABSENT: Final = msgspec.Raw(b"")
 
 SECOND_NS: Final = 1_000_000_000
@@ -112,12 +114,14 @@ class EventView:
 
     A value that JSON gives is None, bool, int (any size: one beyond int64 is an error where it
     is read), float, str, list or dict. `args` is `ABSENT_ARGS` where a call's event has none.
+    `shown` is what the session's sources had shown before the event.
     """
 
-    __slots__ = ("_args", "_attributes", "_result", "event", "record", "time_ns")
+    __slots__ = ("_args", "_attributes", "_result", "event", "record", "shown", "time_ns")
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: Event, shown: Shown = NOTHING_SHOWN) -> None:
         self.event = event
+        self.shown = shown
         self.record = event.record
         self.time_ns = event.time_ns
         self._args: Any = _UNREAD

@@ -15,6 +15,8 @@ class Limits:
     slices_max: int = 10_000
     window_entries_max: int = 10_000
     pending_max: int = 1_000
+    pairs_max: int = 200_000
+    """Fingerprints that one source may hold of one session: of tokens, and of pairs of them."""
     bindings_max: int = 4_096
     """Bindings that one event may make for one formula; lists of values combine freely."""
 

@@ -14,6 +14,7 @@ from typing import Final
 from .errors import Fault, Place
 from .load_invariant import read_invariant
 from .load_lists import OpenList, no_list_files, read_lists
+from .load_sources import read_sources
 from .shape import Shape, sort_of
 from .spec import InvariantSpec, PredicateSpec, Source, Spec
 from .yaml_faults import E_FLOW_MAP, E_VERSION
@@ -34,6 +35,7 @@ class Reading:
     spec: Spec | None
     faults: tuple[Fault, ...]
     predicates_refused: frozenset[str] = frozenset()
+    sources_refused: frozenset[str] = frozenset()
 
     @property
     def is_whole(self) -> bool:
@@ -60,17 +62,16 @@ def read_spec(text: str, file: str, open_list: OpenList = no_list_files) -> Read
         return Reading(None, _sorted(faults))
     keys = shape.keys_of(top, "an invariant file", _TOP_KEYS, ("invariants",))
     _check_version(keys.get("version"), top, shape)
-    if "sources" in keys:
-        place = next(key.place for key, _ in top.entries if key.text == "sources")
-        shape.not_yet(place, "`sources`", "take it away, and the predicates that use it")
+    sources, sources_refused = read_sources(keys.get("sources"), shape)
     predicates, refused = _read_predicates(keys.get("predicates"), shape)
     spec = Spec(
         file=file,
         lists=read_lists(keys.get("lists"), shape, open_list),
+        sources=sources,
         predicates=predicates,
         invariants=_read_invariants(keys.get("invariants"), shape),
     )
-    return Reading(spec, _sorted(faults), refused)
+    return Reading(spec, _sorted(faults), refused, sources_refused)
 
 
 def _sorted(faults: list[Fault]) -> tuple[Fault, ...]:

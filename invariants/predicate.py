@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
+from .cel.asked import NO_SOURCES, SourcePlaces
 from .cel.compile import Expression, compile_expression
 from .cel.fold import KindAndTool
 from .cel.values import INT_MAX, INT_MIN, CelError, Duration, Timestamp
@@ -40,6 +41,11 @@ class Predicate:
     def fields(self) -> frozenset[str]:
         """The names of the event that it reads, and `lists`."""
         return self._when.fields.union(*(expression.fields for _, expression in self._values))
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The sources whose memories it asks."""
+        return self._when.sources.union(*(expression.sources for _, expression in self._values))
 
     def is_false_for(self, kind: str, tool: str) -> bool:
         """Whether the fact of every event of that kind and tool is `NO_FACT`."""
@@ -138,7 +144,12 @@ def _shown_decimal(ns: int) -> str:
 
 
 def compile_predicate(
-    spec: PredicateSpec, *, file: str, lists: Mapping[str, Sequence[Any]], digest_key: bytes
+    spec: PredicateSpec,
+    *,
+    file: str,
+    lists: Mapping[str, Sequence[Any]],
+    digest_key: bytes,
+    sources: SourcePlaces = NO_SOURCES,
 ) -> tuple[Predicate | None, list[Fault]]:
     """The predicate, and its faults and warnings; None where a fault is an error."""
     faults: list[Fault] = []
@@ -146,7 +157,9 @@ def compile_predicate(
     for source in (spec.when, *(written for _, written in spec.values)):
         try:
             compiled.append(
-                compile_expression(source, file=file, lists=lists, digest_key=digest_key)
+                compile_expression(
+                    source, file=file, lists=lists, digest_key=digest_key, sources=sources
+                )
             )
         except SpecError as error:
             faults.extend(error.faults)

@@ -22,6 +22,8 @@ from .limits import DEFAULT_LIMITS, Limits
 from .machine import Automaton, Route, State, compile_invariant
 from .moment import Moment
 from .predicate import Predicate, compile_predicate
+from .showing import Showing, compile_source, describe_sources
+from .sources import NOTHING_SHOWN, Fingerprints, Shown, fingerprints_of, memory_of
 from .spec import InvariantSpec, PredicateSpec, Spec
 from .verdict import Verdict
 
@@ -62,6 +64,8 @@ class Plan(NamedTuple):
     concerned: tuple[tuple[int, Route], ...]
     has_future: bool
     """Whether a verdict of one of them can be pending."""
+    showing: tuple[int, ...]
+    """The sources that may be shown something, by their places in the program."""
 
 
 class Progress(NamedTuple):
@@ -73,6 +77,7 @@ class Progress(NamedTuple):
     position: int
     states: tuple[State, ...]
     next_deadline_ns: int | None = None
+    shown: Shown = NOTHING_SHOWN
 
     def is_waiting(self) -> bool:
         """Whether some verdict is pending, with a deadline or without."""
@@ -80,11 +85,15 @@ class Progress(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """Verdicts of one input, each with the index of its invariant; and who lost something."""
+    """Verdicts of one input, each with the index of its invariant; and who lost something.
+
+    `lost` are places of invariants, `sources_lost` of sources that are not whole from here on.
+    """
 
     progress: Progress
     verdicts: tuple[tuple[int, Verdict], ...]
     lost: tuple[int, ...] = ()
+    sources_lost: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,10 @@ class Program:
     digest: str
     initial: Progress
     """A scope before its first event; its states are told from others by identity."""
+    sources: tuple[Showing, ...] = ()
+    fingerprints: tuple[Fingerprints, ...] = ()
+    """The keys of data memories: the newest makes new ones, the others go on with theirs."""
+    pairs_max: int = DEFAULT_LIMITS.pairs_max
     _plans: dict[tuple[str, str], Plan] = field(default_factory=dict, repr=False, compare=False)
 
     def plan(self, kind: str, tool: str) -> Plan:
@@ -122,7 +135,10 @@ class Program:
         has_future = any(
             self.invariants[index].automaton.tables.future is not None for index, _ in concerned
         )
-        plan = Plan(tuple(live), tuple(settled), concerned, has_future)
+        showing = tuple(
+            place for place, source in enumerate(self.sources) if source.is_concerned(kind, tool)
+        )
+        plan = Plan(tuple(live), tuple(settled), concerned, has_future, showing)
         if len(self._plans) < SHAPES_MAX:
             self._plans[kind, tool] = plan
         return plan
@@ -133,14 +149,17 @@ class Program:
         plan = self.plan(record.kind, record.tool)
         due = progress.next_deadline_ns
         overdue = due is not None and due < event.time_ns
-        if not plan.concerned and not overdue:
+        shown = progress.shown
+        if record.parent and self.sources and not shown.is_child:
+            shown = Shown(shown.memories, is_child=True)
+        if not plan.concerned and not overdue and not plan.showing:
             position = progress.position + 1
-            return Judged(Progress(position, progress.states, due), ())
+            return Judged(Progress(position, progress.states, due, shown), ())
         verdicts: list[tuple[int, Verdict]] = []
         if overdue:
             progress, late = self._pass_time(progress, event.time_ns)
             verdicts += late
-        view = EventView(event)
+        view = EventView(event, shown)
         moments: dict[int, Moment] = {}
         states = list(progress.states)
         lost: list[int] = []
@@ -162,11 +181,29 @@ class Program:
             if found:
                 verdicts += [(index, verdict) for verdict in found]
         position = progress.position + 1
+        sources_lost: tuple[int, ...] = ()
+        if plan.showing:
+            shown, sources_lost = self._show(shown, plan.showing, view)
         if plan.has_future or overdue:
-            after = self._progress(position, tuple(states))
+            after = self._progress(position, tuple(states), shown)
         else:
-            after = Progress(position, tuple(states), progress.next_deadline_ns)
-        return Judged(after, tuple(verdicts), tuple(lost))
+            after = Progress(position, tuple(states), progress.next_deadline_ns, shown)
+        return Judged(after, tuple(verdicts), tuple(lost), sources_lost)
+
+    def _show(
+        self, shown: Shown, places: tuple[int, ...], view: EventView
+    ) -> tuple[Shown, tuple[int, ...]]:
+        """What an event shows its session, behind its verdicts; and sources whole no more."""
+        memories = list(shown.memories)
+        for place in places:
+            source = self.sources[place]
+            memories[place] = source.taking(memories[place], view, self.pairs_max)
+        lost = tuple(
+            place
+            for place in places
+            if shown.memories[place].is_whole and not memories[place].is_whole
+        )
+        return Shown(tuple(memories), shown.is_child), lost
 
     def tick(self, progress: Progress, time_ns: int) -> Judged:
         """Time has reached `time_ns`: every deadline before it is decided."""
@@ -176,13 +213,13 @@ class Program:
         progress, verdicts = self._pass_time(progress, time_ns)
         return Judged(progress, tuple(verdicts))
 
-    def with_states(self, position: int, states: Mapping[str, State]) -> Progress:
+    def with_states(self, position: int, states: Mapping[str, State], shown: Shown) -> Progress:
         """Progress from stored states by invariant digest; an invariant without one begins."""
         taken = tuple(
             states.get(compiled.digest, initial)
             for compiled, initial in zip(self.invariants, self.initial.states, strict=True)
         )
-        return self._progress(position, taken)
+        return self._progress(position, taken, shown)
 
     def _pass_time(
         self, progress: Progress, time_ns: int
@@ -194,13 +231,13 @@ class Program:
                 states[index], found = compiled.automaton.tick(states[index], time_ns)
                 verdicts += [(index, verdict) for verdict in found]
         verdicts.sort(key=lambda item: item[1].decided_ns)
-        return self._progress(progress.position, tuple(states)), verdicts
+        return self._progress(progress.position, tuple(states), progress.shown), verdicts
 
-    def _progress(self, position: int, states: tuple[State, ...]) -> Progress:
+    def _progress(self, position: int, states: tuple[State, ...], shown: Shown) -> Progress:
         waiting = [
             state.pending.queue.oldest()[0] for state in states if state.pending.queue.length
         ]
-        return Progress(position, states, min(waiting) if waiting else None)
+        return Progress(position, states, min(waiting) if waiting else None, shown)
 
 
 class _Letter(dict[str, Fact]):
@@ -220,9 +257,15 @@ class _Letter(dict[str, Fact]):
 
 
 def compile_program(
-    specs: Sequence[Spec], *, limits: Limits = DEFAULT_LIMITS, digest_key: bytes = b""
+    specs: Sequence[Spec],
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    digest_key: bytes = b"",
+    fingerprint_keys: Sequence[bytes] = (),
 ) -> Program:
     """Compile checked files into a program.
+
+    `fingerprint_keys` are those of data memories, the newest first; without one, `digest_key`.
 
     Raises SpecError with every error of every file; warnings are kept in the program.
     """
@@ -232,24 +275,60 @@ def compile_program(
         raise SpecError(errors)
     invariants: list[Compiled] = []
     tables: list[Mapping[str, Predicate]] = []
+    sources: dict[str, Showing] = {}
     for file_index, spec in enumerate(specs):
-        tables.append(_predicates(spec, digest_key))
+        places = _take_sources(spec, digest_key, sources)
+        tables.append(_predicates(spec, digest_key, places))
         for invariant in spec.invariants:
-            digest = _invariant_digest(spec, invariant)
+            digest = _invariant_digest(spec, invariant, tables[-1])
             automaton = compile_invariant(invariant, limits, digest)
             invariants.append(Compiled(automaton, file_index, spec.file))
     whole = hashlib.blake2b(str(PROGRAM_VERSION).encode(), digest_size=8)
     for compiled in invariants:
         whole.update(compiled.digest.encode())
-    initial = Progress(0, tuple(compiled.automaton.initial() for compiled in invariants))
-    return Program(tuple(invariants), tuple(tables), tuple(faults), whole.hexdigest(), initial)
+    keys = tuple(map(fingerprints_of, fingerprint_keys or (digest_key,)))
+    shown = Shown(tuple(memory_of(keys[0]) for _ in sources))
+    states = tuple(compiled.automaton.initial() for compiled in invariants)
+    return Program(
+        tuple(invariants),
+        tuple(tables),
+        tuple(faults),
+        whole.hexdigest(),
+        Progress(0, states, None, shown),
+        tuple(sources.values()),
+        keys,
+        limits.pairs_max,
+    )
 
 
-def _predicates(spec: Spec, digest_key: bytes) -> Mapping[str, Predicate]:
+def _take_sources(spec: Spec, digest_key: bytes, sources: dict[str, Showing]) -> dict[str, int]:
+    """Adds a file's sources, by their digests; says at which place of the program each stands.
+
+    Files that declare the same share its memory.
+    """
+    places: dict[str, int] = {}
+    for source in spec.sources:
+        made, faults = compile_source(
+            source,
+            file=spec.file,
+            lists=spec.lists,
+            digest_key=digest_key,
+            sources=spec.source_places,
+        )
+        if made is None:
+            raise SpecError(faults)
+        sources.setdefault(made.digest, made)
+        places[source.name] = list(sources).index(made.digest)
+    return places
+
+
+def _predicates(
+    spec: Spec, digest_key: bytes, places: Mapping[str, int]
+) -> Mapping[str, Predicate]:
     compiled: dict[str, Predicate] = {}
     for predicate in spec.predicates:
         made, faults = compile_predicate(
-            predicate, file=spec.file, lists=spec.lists, digest_key=digest_key
+            predicate, file=spec.file, lists=spec.lists, digest_key=digest_key, sources=places
         )
         if made is None:
             raise SpecError(faults)
@@ -257,9 +336,12 @@ def _predicates(spec: Spec, digest_key: bytes) -> Mapping[str, Predicate]:
     return compiled
 
 
-def _invariant_digest(spec: Spec, invariant: InvariantSpec) -> str:
+def _invariant_digest(
+    spec: Spec, invariant: InvariantSpec, compiled: Mapping[str, Predicate]
+) -> str:
     """Of everything that can change a verdict of this invariant, and nothing else."""
     named = set(_predicate_names(invariant))
+    asked = frozenset[str]().union(*(compiled[name].sources for name in named))
     predicates = [_describe(p) for p in spec.predicates if p.name in named]
     sources = " ".join(str(description) for description in predicates)
     lists = {name: values for name, values in spec.lists.items() if name in sources}
@@ -273,6 +355,8 @@ def _invariant_digest(spec: Spec, invariant: InvariantSpec) -> str:
         predicates,
         lists,
     ]
+    if asked:
+        parts.append(describe_sources(spec, asked))
     text = msgspec.json.encode(parts, order="deterministic")
     return hashlib.blake2b(text, digest_size=8).hexdigest()
 

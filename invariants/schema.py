@@ -40,6 +40,7 @@ def invariant_file_schema() -> Schema:
             {
                 "version": {"const": 1, "description": "The version of the language."},
                 "lists": _named("Values that predicates name as `lists.NAME`.", _list()),
+                "sources": _named("Data memories: what a session was shown.", _source()),
                 "predicates": _named("What can be said of one event, in CEL.", _predicate()),
                 "invariants": {"type": "array", "minItems": 1, "items": _invariant()},
             },
@@ -125,6 +126,12 @@ def _predicate() -> Schema:
     values = _named("Values of the event, by name.", _expression("A value, in CEL."))
     when = _expression("True at the events that are meant, in CEL.")
     return {"anyOf": [when, _closed({"when": when, "with": values}, required=["when"])]}
+
+
+def _source() -> Schema:
+    when = _expression("True at the events that show something, in CEL.")
+    values = _expression("What they show, in CEL: every string in it counts.")
+    return _closed({"when": when, "values": values}, required=["when", "values"])
 
 
 def _invariant() -> Schema:

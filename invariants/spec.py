@@ -51,6 +51,16 @@ class PredicateSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """A data memory: at which events it is shown something (`when`), and what (`values`)."""
+
+    name: str
+    when: Source
+    values: Source
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """A trace written into an invariant file, and the events at which it is found wanting.
 
@@ -89,9 +99,15 @@ class InvariantSpec:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One invariant file. Names of predicates and lists are the file's own."""
+    """One invariant file. Names of predicates, lists and sources are the file's own."""
 
     file: str
     lists: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    sources: tuple[SourceSpec, ...] = ()
     predicates: tuple[PredicateSpec, ...] = ()
     invariants: tuple[InvariantSpec, ...] = ()
+
+    @property
+    def source_places(self) -> dict[str, int]:
+        """Each source's place among the file's sources, by its name."""
+        return {source.name: place for place, source in enumerate(self.sources)}

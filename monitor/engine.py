@@ -12,21 +12,18 @@ import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 import msgspec
 
 from invariants.event import Close, Event, EventRecord, Input, Origin, Tick
 from invariants.program import Judged, Program, Progress
-from invariants.state import decode_state, encode_state
+from invariants.state_progress import decode_progress, encode_progress
 from invariants.verdict import EventRef
 from monitor.finding import Finding, Severity
 from monitor.finding_make import engine_finding, verdict_finding
 from monitor.order import Header, Noticed, admit
-from monitor.scoring import ScoredScope, Scoring
-
-Seen = OrderedDict[bytes, bytes]
-"""Digest of an event's id -> digest of its content."""
+from monitor.scope import EMPTY_LOAD, LiveScope, LoadedScope, ScopeChange
+from monitor.scoring import Scoring
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,50 +37,10 @@ class EngineSettings:
     idle_close_ns: int | None = None
     ids_max: int = 10_000
     scopes_in_memory_max: int = 50_000
+    pairs_in_memory_max: int = 4_000_000
+    """What data memories of all scopes in memory may hold; then the longest untouched leave."""
     mode_cap: str | None = None
     severities: Mapping[str, Severity] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedScope:
-    """What the store holds of a scope."""
-
-    header: bytes | None
-    states: Mapping[str, bytes]
-    seen: Mapping[bytes, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class ScopeChange:
-    """One scope after a batch: what must be written. `states` holds those that changed."""
-
-    scope: str
-    header: bytes
-    wake_ns: int | None
-    states: Mapping[str, bytes]
-    seen: tuple[tuple[bytes, bytes], ...]
-
-
-@dataclass(slots=True)
-class _Scope:
-    """A live scope: the one mutable record here, private to the engine.
-
-    Mutable because it is written once an event (Measured: a third of the engine's cost as a
-    frozen record); `stored` is what the store has, so that changes are told by identity.
-    """
-
-    header: Header
-    progress: Progress
-    seen: Seen
-    stored: Progress
-    seen_added: list[tuple[bytes, bytes]] = field(default_factory=list)
-    queued_ns: int | None = None
-    """The earliest wake-up that the engine's heap holds for this scope."""
-    scored: ScoredScope | None = None
-    """What a detector remembers of it, where there is one."""
-
-
-EMPTY_LOAD: Final = LoadedScope(None, {}, {})
 
 
 class Engine:
@@ -100,12 +57,13 @@ class Engine:
         self.settings = settings
         self._load = load
         self._scoring = scoring
-        self._taken: tuple[_Scope, Event, str] | None = None
-        self._scopes: OrderedDict[str, _Scope] = OrderedDict()
-        self._changed: dict[str, _Scope] = {}
+        self._taken: tuple[LiveScope, Event, str] | None = None
+        self._scopes: OrderedDict[str, LiveScope] = OrderedDict()
+        self._changed: dict[str, LiveScope] = {}
         self._dropped: dict[str, None] = {}
         self._wakes: list[tuple[int, str]] = []
         self._duplicates_count = 0
+        self._pairs_count = 0
 
     def step(self, given: Input, group: str = "") -> list[Finding]:
         """Take in one input; findings in the order in which they were decided."""
@@ -138,7 +96,7 @@ class Engine:
             scope = self._scope(name)
             if scope.header.position == 0:
                 # The entry has outlived its scope, and would be due again for ever.
-                del self._scopes[name]
+                self._forget(name)
                 continue
             if groups is not None and scope.header.group not in groups:
                 waiting.append((due_ns, name))
@@ -149,7 +107,7 @@ class Engine:
             heapq.heappush(self._wakes, entry)
         return findings
 
-    def _wake(self, name: str, scope: _Scope, time_ns: int) -> list[Finding]:
+    def _wake(self, name: str, scope: LiveScope, time_ns: int) -> list[Finding]:
         findings: list[Finding] = []
         judged = self.program.tick(scope.progress, time_ns)
         if judged.progress is not scope.progress:
@@ -167,7 +125,7 @@ class Engine:
         self._queue_wake(name, scope)
         return findings
 
-    def _queue_wake(self, name: str, scope: _Scope) -> None:
+    def _queue_wake(self, name: str, scope: LiveScope) -> None:
         """Keep at most one useful entry a scope in the heap; later ones are found when it pops."""
         due_ns = self._wake_ns(scope)
         if due_ns is None or (scope.queued_ns is not None and scope.queued_ns <= due_ns):
@@ -175,7 +133,7 @@ class Engine:
         scope.queued_ns = due_ns
         heapq.heappush(self._wakes, (due_ns, name))
 
-    def _wake_ns(self, scope: _Scope) -> int | None:
+    def _wake_ns(self, scope: LiveScope) -> int | None:
         """When time alone next changes something about the scope."""
         header, settings = scope.header, self.settings
         deadline_ns = scope.progress.next_deadline_ns
@@ -188,9 +146,13 @@ class Engine:
         return rest_ns if deadline_ns is None else min(deadline_ns, rest_ns)
 
     def _drop(self, name: str) -> None:
-        del self._scopes[name]
+        self._forget(name)
         self._changed.pop(name, None)
         self._dropped[name] = None
+
+    def _forget(self, name: str) -> None:
+        """A scope leaves memory."""
+        self._pairs_count -= self._scopes.pop(name).progress.shown.length
 
     def expect(self, wakes: list[tuple[int, str]]) -> None:
         """Wake-ups that the store knows of, after a start."""
@@ -202,15 +164,22 @@ class Engine:
         changes = [self._change(name, scope) for name, scope in self._changed.items()]
         dropped = list(self._dropped)
         self._changed, self._dropped = {}, {}
-        while len(self._scopes) > self.settings.scopes_in_memory_max:
-            self._scopes.popitem(last=False)
+        while self._is_crowded():
+            self._forget(next(iter(self._scopes)))
         return changes, dropped
+
+    def _is_crowded(self) -> bool:
+        """One scope may be larger than all should be: it stays."""
+        scopes_count, settings = len(self._scopes), self.settings
+        return scopes_count > settings.scopes_in_memory_max or (
+            scopes_count > 1 and self._pairs_count > settings.pairs_in_memory_max
+        )
 
     def forget_groups(self, groups: frozenset[str]) -> None:
         """Partitions went to another monitor: their scopes leave memory, unwritten."""
         gone = [name for name, scope in self._scopes.items() if scope.header.group in groups]
         for name in gone:
-            del self._scopes[name]
+            self._forget(name)
             self._changed.pop(name, None)
 
     def take_duplicates_count(self) -> int:
@@ -261,7 +230,7 @@ class Engine:
             self._taken = scope, event, digest
         return self._apply(name, scope, judged, event, noticed=noticed, conflict_digest=digest)
 
-    def _remember(self, scope: _Scope, id_digest: bytes, digest: bytes) -> None:
+    def _remember(self, scope: LiveScope, id_digest: bytes, digest: bytes) -> None:
         """Past `ids_max` the oldest id is forgotten: its repeat then counts as a new event."""
         if len(scope.seen) >= self.settings.ids_max:
             scope.seen.popitem(last=False)
@@ -275,7 +244,7 @@ class Engine:
             return []
         return self._end(name, scope, time_ns)
 
-    def _end(self, name: str, scope: _Scope, time_ns: int) -> list[Finding]:
+    def _end(self, name: str, scope: LiveScope, time_ns: int) -> list[Finding]:
         ended_ns = max(time_ns, scope.header.time_ns)
         id_ = f"{name}/closed/{scope.header.position}"
         record = EventRecord(id=id_, session=name, ts=ended_ns, kind="session.ended")
@@ -290,7 +259,7 @@ class Engine:
     def _apply(
         self,
         name: str,
-        scope: _Scope,
+        scope: LiveScope,
         judged: Judged,
         event: Event | None,
         *,
@@ -298,10 +267,13 @@ class Engine:
         conflict_digest: str = "",
     ) -> list[Finding]:
         """Keep the new progress and put what was found into findings."""
+        if self.program.sources:
+            grown = judged.progress.shown.length - scope.progress.shown.length
+            self._pairs_count += grown
         scope.progress = judged.progress
         self._changed[name] = scope
         self._queue_wake(name, scope)
-        if not judged.verdicts and not noticed and not judged.lost:
+        if not judged.verdicts and not noticed and not judged.lost and not judged.sources_lost:
             return []
         header = scope.header
         anchor = EventRef(header.position - 1, header.time_ns, event.id if event else "")
@@ -320,6 +292,10 @@ class Engine:
         for index in judged.lost:
             text = f"`{self.program.invariants[index].spec.id}` found no room for what it must hold"
             noticed = (*noticed, Noticed("capacity", text, self.program.invariants[index].spec.id))
+        for place in judged.sources_lost:
+            source = self.program.sources[place]
+            text = f"the source `{source.name}` found no room for all that it was shown"
+            noticed = (*noticed, Noticed("capacity", text, f"source/{source.digest}"))
         return findings + [
             engine_finding(
                 item,
@@ -352,7 +328,7 @@ class Engine:
             )
         ]
 
-    def _scope(self, name: str) -> _Scope:
+    def _scope(self, name: str) -> LiveScope:
         scope = self._scopes.get(name)
         if scope is not None:
             self._scopes.move_to_end(name)
@@ -363,29 +339,19 @@ class Engine:
         if self._scoring is not None:
             scope.scored = self._scoring.restore(loaded.states, scope.header.position)
         self._scopes[name] = scope
+        self._pairs_count += scope.progress.shown.length
         return scope
 
-    def _restore(self, loaded: LoadedScope) -> _Scope:
+    def _restore(self, loaded: LoadedScope) -> LiveScope:
         if loaded.header is None:
             initial = self.program.initial
-            return _Scope(Header(), initial, OrderedDict(), stored=initial)
+            return LiveScope(Header(), initial, OrderedDict(), stored=initial)
         header = msgspec.msgpack.decode(loaded.header, type=Header)
-        states = {}
-        for compiled in self.program.invariants:
-            data = loaded.states.get(compiled.digest)
-            if data is not None:
-                states[compiled.digest] = decode_state(compiled.automaton, data)
-        progress = self.program.with_states(header.position, states)
-        return _Scope(header, progress, OrderedDict(loaded.seen), stored=progress)
+        progress = decode_progress(self.program, header.position, loaded.states)
+        return LiveScope(header, progress, OrderedDict(loaded.seen), stored=progress)
 
-    def _change(self, name: str, scope: _Scope) -> ScopeChange:
-        """Only states that are other objects than those stored are encoded again."""
-        pairs = zip(scope.progress.states, scope.stored.states, strict=True)
-        states = {
-            compiled.digest: encode_state(compiled.automaton, state)
-            for compiled, (state, old) in zip(self.program.invariants, pairs, strict=True)
-            if state is not old
-        }
+    def _change(self, name: str, scope: LiveScope) -> ScopeChange:
+        states = encode_progress(self.program, scope.progress, scope.stored)
         if self._scoring is not None and scope.scored is not None:
             states |= self._scoring.take_change(scope.scored)
         seen = tuple(scope.seen_added)

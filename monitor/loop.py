@@ -20,13 +20,14 @@ from monitor.batch import Batch
 from monitor.clock import Clock
 from monitor.decode.rejected import Rejected
 from monitor.effects import Effects
-from monitor.engine import Engine, LoadedScope
+from monitor.engine import Engine
 from monitor.finding import Finding
 from monitor.judge import judge, read_record
 from monitor.log import say
 from monitor.merge import Merger
 from monitor.provenance import Provenance
 from monitor.respond import Action, ResponsePolicy, admit, plan
+from monitor.scope import LoadedScope
 from monitor.sources.base import (
     Frontier,
     Notice,

@@ -64,6 +64,12 @@ def read_secret(setting: str, path: str) -> Secret:
     return Secret(value)
 
 
+def read_keys(setting: str, path: str) -> list[Secret]:
+    """The keys in a file, one a line, in their order. Raises ConfigError as `read_secret` does."""
+    lines = read_secret(setting, path).reveal().splitlines()
+    return [Secret(line.strip()) for line in lines if line.strip()]
+
+
 def keep_key(path: Path, new_key: Callable[[], str] = lambda: secrets.token_hex(32)) -> Secret:
     """The key in a file of the state directory, which is made where it is missing.
 

@@ -36,7 +36,7 @@ from monitor.opening import Surroundings, open_surroundings
 from monitor.provenance import Provenance
 from monitor.publish.nowhere import NowherePublisher
 from monitor.respond import LOG_TARGET, ResponsePolicy
-from monitor.secret import keep_key, read_secret
+from monitor.secret import keep_key, read_keys, read_secret
 from monitor.settings import Settings
 from monitor.sources.address import parse_source_url
 from monitor.sources.base import ControlReader, Frontier, Stream
@@ -78,9 +78,7 @@ def open_service(
     address = parse_source_url(settings.source)
     state_dir = Path(settings.state_dir)
     stack.enter_context(StateLock(state_dir))
-    program = compile_program(
-        load_specs(settings), limits=_limits(settings), digest_key=_digest_key(settings, state_dir)
-    )
+    program = _program(settings, state_dir)
     store = Store(
         state_dir / STORE_FILE,
         clock=clock,
@@ -223,11 +221,21 @@ def own_version() -> str:
         return "unknown"
 
 
+def _program(settings: Settings, state_dir: Path) -> Program:
+    return compile_program(
+        load_specs(settings),
+        limits=_limits(settings),
+        digest_key=_digest_key(settings, state_dir),
+        fingerprint_keys=_fingerprint_keys(settings),
+    )
+
+
 def _limits(settings: Settings) -> Limits:
     return Limits(
         slices_max=settings.slices_max,
         window_entries_max=settings.window_entries_max,
         pending_max=settings.pending_max,
+        pairs_max=settings.sources.pairs_max,
     )
 
 
@@ -236,6 +244,14 @@ def _digest_key(settings: Settings, state_dir: Path) -> bytes:
     if settings.digest_key_file is not None:
         return read_secret("digest_key_file", settings.digest_key_file).reveal()
     return keep_key(state_dir / KEY_FILE).reveal()
+
+
+def _fingerprint_keys(settings: Settings) -> list[bytes]:
+    """The keys of data memories, the newest first; none where the digests' key serves."""
+    path = settings.sources.fingerprint_key_file
+    if path is None:
+        return []
+    return [key.reveal() for key in read_keys("fingerprint_key_file", path)]
 
 
 def _engine_settings(settings: Settings, surroundings: Surroundings) -> EngineSettings:
@@ -247,6 +263,7 @@ def _engine_settings(settings: Settings, surroundings: Surroundings) -> EngineSe
         idle_close_ns=None if surroundings.trusts_ts else settings.idle_close_ns,
         ids_max=settings.ids_max,
         scopes_in_memory_max=settings.scopes_in_memory_max,
+        pairs_in_memory_max=settings.sources.pairs_in_memory_max,
         mode_cap="observe" if settings.mode == "observe" else None,
         severities=settings.severities(),
     )

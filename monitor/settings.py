@@ -18,6 +18,7 @@ from .finding import SEVERITIES, EngineFindingType, Severity
 from .setting import UNITS_NS, Setting, row
 from .settings_detector import DetectorSettings
 from .settings_kafka import KafkaSettings
+from .settings_sources import SourceSettings
 
 _S: Final = UNITS_NS["s"]
 _M: Final = UNITS_NS["m"]
@@ -75,8 +76,7 @@ class Settings:
         "digest_key_file",
         "path",
         None,
-        "A file with the key of `digest(...)` and of fingerprints. It must last as long as any "
-        "state.",
+        "A file with the key of `digest(...)`. It must last as long as any state.",
         unset_means="a key is made and kept in `state_dir`",
     )
 
@@ -345,6 +345,7 @@ class Settings:
 
     detector: DetectorSettings = field(default_factory=DetectorSettings)
     kafka: KafkaSettings = field(default_factory=KafkaSettings)
+    sources: SourceSettings = field(default_factory=SourceSettings)
 
     def severities(self) -> Mapping[str, Severity]:
         """The severity of each type of finding that the engine itself makes."""
@@ -353,24 +354,31 @@ class Settings:
 
 TABLE: Final[tuple[Setting, ...]] = tuple(
     f.metadata["setting"]
-    for f in (*fields(Settings), *fields(DetectorSettings), *fields(KafkaSettings))
+    for group in (Settings, SourceSettings, DetectorSettings, KafkaSettings)
+    for f in fields(group)
     if "setting" in f.metadata
 )
 
 
 def make_settings(values: Mapping[str, Any]) -> Settings:
     """Settings from values under the names that people write; what is left out has its default."""
-    detector = {f.name: values[n] for f in fields(DetectorSettings) if (n := _name(f)) in values}
-    kafka = {f.name: values[n] for f in fields(KafkaSettings) if (n := _name(f)) in values}
-    others = {f.name: values[n] for f in fields(Settings) if (n := _name(f)) in values}
-    return Settings(**others, detector=DetectorSettings(**detector), kafka=KafkaSettings(**kafka))
+
+    def given(group: type[Any]) -> dict[str, Any]:
+        return {f.name: values[name] for f in fields(group) if (name := _name(f)) in values}
+
+    return Settings(
+        **given(Settings),
+        sources=SourceSettings(**given(SourceSettings)),
+        detector=DetectorSettings(**given(DetectorSettings)),
+        kafka=KafkaSettings(**given(KafkaSettings)),
+    )
 
 
 def values_of(settings: Settings) -> list[tuple[Setting, Any]]:
     """Every setting with its value, in the order of the table."""
     return [
         (f.metadata["setting"], getattr(holder, f.name))
-        for holder in (settings, settings.detector, settings.kafka)
+        for holder in (settings, settings.sources, settings.detector, settings.kafka)
         for f in fields(holder)
         if "setting" in f.metadata
     ]

@@ -55,7 +55,7 @@ def _run(spec: Spec, invariant: InvariantSpec, example: Example) -> ExampleResul
         events.append(decoded)
     # Examples speak of verdicts, and `report` only of which of them become findings.
     every = replace(invariant, report="every")
-    alone = Spec(spec.file, spec.lists, spec.predicates, (every,))
+    alone = replace(spec, invariants=(every,))
     program = compile_program([alone], limits=DEFAULT_LIMITS, digest_key=b"examples")
     engine = Engine(program, EngineSettings(trust_ts=True))
     findings = [finding for event in events for finding in engine.step(event)]

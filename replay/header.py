@@ -50,7 +50,12 @@ def make_header(
     for path in settings.invariants:
         specs += read_specs(Path(path))
         files += _apart(embed(Path(path)), {file.name for file in files})
-    limits = Limits(settings.slices_max, settings.window_entries_max, settings.pending_max)
+    limits = Limits(
+        settings.slices_max,
+        settings.window_entries_max,
+        settings.pending_max,
+        pairs_max=settings.sources.pairs_max,
+    )
     program = compile_program(specs, limits=limits, digest_key=REPLAY_KEY) if specs else None
     return Header(
         created=datetime.fromtimestamp(created_ns // 10**9, UTC).isoformat(),
@@ -96,6 +101,7 @@ def _recorded(settings: Settings, *, trusts_ts: bool) -> RecordedSettings:
         slices_max=settings.slices_max,
         window_entries_max=settings.window_entries_max,
         pending_max=settings.pending_max,
+        pairs_max=settings.sources.pairs_max,
         mode=settings.mode,
         severities=dict(settings.severities()),
         asserts={topic: sorted(kinds) for topic, kinds in settings.asserts.items()},

@@ -16,10 +16,11 @@ from invariants.event import Close, Event, Origin, Tick
 from invariants.limits import Limits
 from invariants.program import Program
 from monitor.decode.rejected import Rejected
-from monitor.engine import EMPTY_LOAD, Engine, EngineSettings, LoadedScope
+from monitor.engine import Engine, EngineSettings
 from monitor.finding import SEVERITIES, Finding
 from monitor.judge import judge, read_record
 from monitor.provenance import Provenance
+from monitor.scope import EMPTY_LOAD, LoadedScope
 from monitor.scoring import Scoring
 from monitor.sources.base import Record
 from replay.recording import (
@@ -154,6 +155,7 @@ def limits_of(settings: RecordedSettings) -> Limits:
         slices_max=settings.slices_max,
         window_entries_max=settings.window_entries_max,
         pending_max=settings.pending_max,
+        pairs_max=settings.pairs_max,
     )
 
 

@@ -45,6 +45,7 @@ class RecordedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slices_max: Count = 10_000
     window_entries_max: Count = 10_000
     pending_max: Count = 1_000
+    pairs_max: Count = 200_000
     mode: str = "as-written"
     severities: dict[str, str] = {}
     asserts: dict[str, list[str]] = {}

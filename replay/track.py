@@ -13,9 +13,9 @@ from pyrsistent import PVector, pvector
 
 from invariants.event import Event
 from invariants.program import Progress
-from monitor.engine import EMPTY_LOAD, LoadedScope
 from monitor.finding import Finding
 from monitor.order import Header
+from monitor.scope import EMPTY_LOAD, LoadedScope
 from replay.player import Fate, InputLine, Player
 from replay.recording import RecordLine
 

@@ -8,8 +8,7 @@ expression are found at once. The codes:
     E103 unknown function, wrong form    E109 a constant call that always fails
     E104 types that cannot match         E150 (warning) `double(...)`: write number(...)
     E105 a pattern that is no literal,   E151 (warning) arithmetic on fields of events
-         or that RE2 refuses
-    E106 not in this version yet
+         or that RE2 refuses           E110 unknown source, or one that is no literal
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import re2
 
 from ..errors import Fault, Place
 from . import globs
+from .asked import FUNCTIONS_ASKING, NO_SOURCES, SourcePlaces, source_name
 from .ast import (
     Calculation,
     Call,
@@ -39,7 +39,7 @@ from .ast import (
     Unary,
     free_names,
 )
-from .functions import FUNCTIONS, LATER, LEFT_OUT, Function, Type
+from .functions import FUNCTIONS, LEFT_OUT, Function, Type
 from .values import Failure, type_name, utf8
 
 FIELD_TYPES: Final[dict[str, Type]] = {
@@ -74,9 +74,11 @@ _SUMS: Final[dict[tuple[str, str, str], Type]] = {
 }
 
 
-def check(node: Node, *, file: str, lists: Mapping[str, Any]) -> tuple[Type, list[Fault]]:
+def check(
+    node: Node, *, file: str, lists: Mapping[str, Any], sources: SourcePlaces = NO_SOURCES
+) -> tuple[Type, list[Fault]]:
     """The type of `node` as far as it is certain, and its faults and warnings."""
-    checker = _Checker(file, lists)
+    checker = _Checker(file, lists, sources)
     return checker.type_of(node, frozenset()), checker.faults
 
 
@@ -105,8 +107,8 @@ def _is_lists(node: Node) -> bool:
 class _Checker:
     """Collects the faults of one expression while types flow up from its leaves."""
 
-    def __init__(self, file: str, lists: Mapping[str, Any]) -> None:
-        self._file, self._lists = file, lists
+    def __init__(self, file: str, lists: Mapping[str, Any], sources: SourcePlaces) -> None:
+        self._file, self._lists, self._sources = file, lists, sources
         self.faults: list[Fault] = []
 
     def _fault(self, place: Place, code: str, message: str, mend: str = "") -> None:
@@ -299,12 +301,8 @@ class _Checker:
         return function.gives
 
     def _unknown_function(self, node: Call) -> None:
-        if node.function in LATER:
-            message = f"`{node.function}` is not in this version yet"
-            self._fault(node.place, "E106", message, "leave this predicate out for now")
-        else:
-            mend = LEFT_OUT.get(node.function, f"functions are {', '.join(FUNCTIONS)}")
-            self._fault(node.place, "E103", f"unknown function `{node.function}`", mend)
+        mend = LEFT_OUT.get(node.function, f"functions are {', '.join(FUNCTIONS)}")
+        self._fault(node.place, "E103", f"unknown function `{node.function}`", mend)
 
     def _has_form(self, node: Call, function: Function) -> bool:
         if function.style not in ("both", "method" if node.is_method else "function"):
@@ -325,8 +323,20 @@ class _Checker:
             self._check_expression(node.arguments[1])
         elif node.function in ("glob", "glob_any"):
             self._check_globs(node)
+        elif node.function in FUNCTIONS_ASKING:
+            self._check_source(node)
         elif node.function != "digest":
             self._check_constant(node)
+
+    def _check_source(self, node: Call) -> None:
+        name, place = source_name(node), node.arguments[-1].place
+        if name is None:
+            message = f"the source that `{node.function}` asks is no literal"
+            self._fault(place, "E110", message, 'write its name as text, such as "user_said"')
+        elif name not in self._sources:
+            known = ", ".join(self._sources)
+            mend = f"sources are {known}" if known else "declare it under `sources:`"
+            self._fault(place, "E110", f"unknown source `{name}`", mend)
 
     def _check_expression(self, pattern: Node) -> None:
         if not (isinstance(pattern, Constant) and isinstance(pattern.value, str)):

@@ -12,6 +12,7 @@ from typing import Any, Final
 from ..errors import Fault, SpecError
 from ..event import EventView
 from ..spec import Source
+from .asked import NO_SOURCES, SourcePlaces, sources_asked
 from .ast import Node, free_names, walk
 from .check import check, list_name
 from .evaluate import prepare
@@ -39,6 +40,8 @@ class Expression:
     warnings: tuple[Fault, ...]
     is_settled_by_call: bool
     """Whether its value is the same at every event of one kind and tool."""
+    sources: frozenset[str]
+    """The sources whose memories it asks."""
     _evaluator: Evaluator
     _folding: Folding
 
@@ -60,17 +63,22 @@ class Expression:
 
 
 def compile_expression(
-    source: Source, *, file: str, lists: Mapping[str, Sequence[Any]], digest_key: bytes
+    source: Source,
+    *,
+    file: str,
+    lists: Mapping[str, Sequence[Any]],
+    digest_key: bytes,
+    sources: SourcePlaces = NO_SOURCES,
 ) -> Expression:
     """Compile one expression; raises SpecError with all its faults (codes: `check.py`)."""
     node = _parsed(source, file)
     values = {name: list(elements) for name, elements in lists.items()}
     if strange := _faulty_lists(node, file, values):
         raise SpecError(strange)
-    kind, faults = check(node, file=file, lists=values)
+    kind, faults = check(node, file=file, lists=values, sources=sources)
     if any(fault.severity == "error" for fault in faults):
         raise SpecError(faults)
-    prepared = prepare(node, values, digest_key)
+    prepared = prepare(node, values, digest_key, sources)
     fields = frozenset(name.name for name in free_names(node))
     return Expression(
         text=source.text,
@@ -78,6 +86,7 @@ def compile_expression(
         type=kind,
         warnings=tuple(faults),
         is_settled_by_call=fields <= KNOWN_NAMES and not prepared.counts_steps,
+        sources=sources_asked(node, sources),
         _evaluator=prepared.evaluator,
         _folding=fold(node, values),
     )

@@ -13,7 +13,7 @@ from typing import Any, assert_never, cast
 
 import re2
 
-from . import arithmetic, digests, fields, globs, logic, macros, relations, strings
+from . import arithmetic, asked, digests, fields, globs, logic, macros, relations, strings
 from .ast import (
     Calculation,
     Call,
@@ -40,15 +40,20 @@ from .values import Failure, text, type_name, utf8
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`counts_steps` says that macros, `digest` or comparisons of containers are in it."""
+    """`counts_steps` says that macros, `digest`, `seen` or comparisons of containers are in it."""
 
     evaluator: Evaluator
     counts_steps: bool
 
 
-def prepare(node: Node, lists: Mapping[str, list[Any]], digest_key: bytes) -> Prepared:
+def prepare(
+    node: Node,
+    lists: Mapping[str, list[Any]],
+    digest_key: bytes,
+    sources: asked.SourcePlaces = asked.NO_SOURCES,
+) -> Prepared:
     """The closures of an expression that `check` found no fault in."""
-    builder = _Builder(lists, digest_key)
+    builder = _Builder(lists, digest_key, sources)
     inner = builder.build(node)
     if builder.counts_steps:
         return Prepared(macros.framed(inner, builder.slots_count), True)
@@ -58,8 +63,10 @@ def prepare(node: Node, lists: Mapping[str, list[Any]], digest_key: bytes) -> Pr
 class _Builder:
     """Walks one expression; remembers what its evaluation will need."""
 
-    def __init__(self, lists: Mapping[str, list[Any]], digest_key: bytes) -> None:
-        self._lists, self._digest_key = lists, digest_key
+    def __init__(
+        self, lists: Mapping[str, list[Any]], digest_key: bytes, sources: asked.SourcePlaces
+    ) -> None:
+        self._lists, self._digest_key, self._sources = lists, digest_key, sources
         self._variables: list[str] = []
         self.slots_count = 0
         self.counts_steps = False
@@ -130,6 +137,9 @@ class _Builder:
             self.counts_steps = True
             key, operand = self._digest_key, arguments[0]
             return lambda frame: digests.digest(operand(frame), key, frame)
+        if node.function in asked.FUNCTIONS_ASKING:
+            self.counts_steps = True
+            return asked.asking(node, arguments[0], self._sources)
         if node.function == "matches":
             assert isinstance(last, Constant)
             pattern = re2.compile(utf8(str(last.value)), globs.options())

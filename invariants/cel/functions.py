@@ -2,7 +2,7 @@
 
 Two kinds stand apart, since they are prepared when the file is loaded and not when called:
 `matches`, whose pattern is a literal, and `glob`/`glob_any` with patterns from the file. `digest`
-needs the key and counts steps; `evaluate.py` binds it.
+needs the key, `seen` and `only_from` the session's memories; `evaluate.py` binds them.
 """
 
 from __future__ import annotations
@@ -95,15 +95,14 @@ _ALL: Final = (
     Function("glob_any", "function", (_LIST, _TEXT), "bool", globs.glob_any),
     Function("path_within", "function", (_TEXT, _TEXT), "bool", paths.path_within),
     Function("digest", "function", (_JSON,), "string", _bound_elsewhere),
+    Function("seen", "function", (_TEXT, _TEXT), "bool", _bound_elsewhere),
+    Function("only_from", "function", (_TEXT, _TEXT), "bool", _bound_elsewhere),
     Function("entropy", "function", (_TEXT,), "double", strings.entropy),
     Function("shell_words", "function", (_TEXT,), "list", words.shell_words),
     Function("shell_commands", "function", (_SHELL,), "list", started.shell_commands),
 )
 
 FUNCTIONS: Final[dict[str, Function]] = {function.name: function for function in _ALL}
-
-LATER: Final = frozenset({"seen", "only_from"})
-"""Functions of the language that this version does not have yet."""
 
 LEFT_OUT: Final = {
     "type": 'test the value itself, as in `args.x == ""`',

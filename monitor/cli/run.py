@@ -22,7 +22,7 @@ from monitor.finding import Finding
 from monitor.finding_text import line
 from monitor.log import configure_log
 from monitor.log import say as log
-from monitor.secret import Secret, read_secret
+from monitor.secret import Secret, read_keys, read_secret
 from monitor.settings import Settings
 from monitor.sources.address import FileAddress, parse_source_url
 from monitor.sources.files import FileSource
@@ -73,7 +73,9 @@ def secrets_of(settings: Settings) -> list[Secret]:
         "kafka.sasl_plain_password_file": settings.kafka.sasl_plain_password_file,
         "kafka.ssl_password_file": settings.kafka.ssl_password_file,
     }
-    return [read_secret(name, path) for name, path in files.items() if path is not None]
+    keys_file = settings.sources.fingerprint_key_file
+    keys = [] if keys_file is None else read_keys("fingerprint_key_file", keys_file)
+    return [*keys, *(read_secret(name, path) for name, path in files.items() if path is not None)]
 
 
 def _for_file(settings: Settings, stack: ExitStack) -> Settings:

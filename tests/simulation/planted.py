@@ -11,9 +11,10 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from monitor.actions.dispatch import Dispatcher
-from monitor.engine import Engine, ScopeChange
+from monitor.engine import Engine
 from monitor.loop import Loop
 from monitor.merge import Merger
+from monitor.scope import ScopeChange
 from monitor.sources.base import Stream
 from monitor.store import Store
 from monitor.store_records import ActionMark, Change, Committed, OutboxFinding

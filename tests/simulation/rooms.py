@@ -13,10 +13,11 @@ from typing import Any, Final
 from invariants.event import Event, Input
 from invariants.program import Program
 from monitor.clock import Clock
-from monitor.engine import Engine, EngineSettings, LoadedScope
+from monitor.engine import Engine, EngineSettings
 from monitor.finding import Finding
 from monitor.merge import Item, Merger
 from monitor.order import Noticed
+from monitor.scope import LoadedScope
 from monitor.scoring import Scoring
 from monitor.store import Store
 from monitor.store_records import Change, Committed

@@ -71,7 +71,7 @@ def test_control_records_cannot_draw_on_the_operators_screen(tmp_path: Path, out
 def test_the_log_of_a_run_knows_every_secret_that_it_must_not_show(tmp_path: Path) -> None:
     """Each setting that names a file with a secret is among those that are replaced."""
     of_kafka = ["kafka.sasl_plain_password_file", "kafka.ssl_password_file"]
-    names = ["digest_key_file", "webhook.secret_file", *of_kafka]
+    names = ["digest_key_file", "fingerprint_key_file", "webhook.secret_file", *of_kafka]
     environment = {"INTERLOCK_WEBHOOK_URL": "https://alerts.example/in"}
     for name in names:
         path = tmp_path / name

@@ -17,6 +17,7 @@ from monitor.setting import Given, Setting, ValueRefusedError, format_duration, 
 from monitor.settings import TABLE, Settings, values_of
 from monitor.settings_detector import DetectorSettings
 from monitor.settings_kafka import KafkaSettings
+from monitor.settings_sources import SourceSettings
 from monitor.settings_page import render_page
 
 HOUR_NS = 3_600_000_000_000
@@ -235,7 +236,7 @@ def test_the_table_is_sound() -> None:
         if row.maximum is not None and row.default is not None:
             assert row.default <= row.maximum
     assert is_dataclass(Settings)
-    nested = (DetectorSettings, KafkaSettings)
+    nested = (SourceSettings, DetectorSettings, KafkaSettings)
     own = len(fields(Settings)) - len(nested)
     assert len(TABLE) == own + sum(len(fields(part)) for part in nested)
 

@@ -14,8 +14,9 @@ from invariants.event import Event, Origin
 from invariants.program import Program, compile_program
 from monitor.decode.native import decode_event
 from monitor.decode.rejected import Rejected
-from monitor.engine import Engine, EngineSettings, LoadedScope, ScopeChange
+from monitor.engine import Engine, EngineSettings
 from monitor.finding import Finding
+from monitor.scope import LoadedScope, ScopeChange
 
 TEXT = """\
 version: 1

@@ -1,0 +1,104 @@
+"""A source, compiled: which events show a session something, and what they show.
+
+`when` false shows nothing; true shows every string in `values`; unknown shows them with a doubt.
+`values` that fails shows nothing. Neither may ask what was shown before. What an event shows is
+taken in behind it: at the event itself it has not been seen.
+Source: docs/language.md, Data memories.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from .cel.asked import SourcePlaces
+from .cel.compile import Expression, compile_expression
+from .cel.values import CelError
+from .errors import Fault, SpecError
+from .event import EventView
+from .sources import SourceMemory
+from .spec import SourceSpec, Spec
+
+TOKENS_VERSION: Final = 1
+"""Raised whenever the same text could leave other fingerprints behind than before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """One source of a program. `digest` is of all that its memory depends on, but its key."""
+
+    name: str
+    file: str
+    digest: str
+    _when: Expression
+    _values: Expression
+
+    def is_concerned(self, kind: str, tool: str) -> bool:
+        """Whether an event of that kind and tool may show something."""
+        return self._when.fold(kind, tool) is not False
+
+    def taking(self, memory: SourceMemory, view: EventView, pairs_max: int) -> SourceMemory:
+        """The memory behind an event; never raises."""
+        holds = self._when.evaluate(view)
+        if holds is False:
+            return memory
+        value = self._values.evaluate(view)
+        if isinstance(value, CelError):
+            return memory
+        return memory.taking(value, is_certain=holds is True, pairs_max=pairs_max)
+
+
+def compile_source(
+    source: SourceSpec,
+    *,
+    file: str,
+    lists: Mapping[str, Sequence[Any]],
+    digest_key: bytes,
+    sources: SourcePlaces,
+) -> tuple[Showing | None, list[Fault]]:
+    """The source, and its faults and warnings; None where a fault is an error."""
+    faults: list[Fault] = []
+    compiled: list[Expression] = []
+    for written in (source.when, source.values):
+        try:
+            expression = compile_expression(
+                written, file=file, lists=lists, digest_key=digest_key, sources=sources
+            )
+        except SpecError as error:
+            faults += error.faults
+            continue
+        compiled.append(expression)
+        faults += expression.warnings
+        if expression.sources:
+            message = f"the source `{source.name}` asks what sources have shown"
+            mend = "leave `seen` and `only_from` to predicates"
+            faults.append(Fault(file, written.place, "E110", message, mend))
+    if len(compiled) == 2 and compiled[0].type not in ("bool", "any"):
+        message = f"`when` of `{source.name}` is {compiled[0].type}, not a truth value"
+        mend = "compare it with something"
+        faults.append(Fault(file, source.when.place, "E104", message, mend))
+    if any(fault.severity == "error" for fault in faults):
+        return None, faults
+    described = msgspec.json.encode(describe_source(source, lists), order="deterministic")
+    digest = hashlib.blake2b(described, digest_size=8).hexdigest()
+    return Showing(source.name, file, digest, *compiled), faults
+
+
+def describe_source(source: SourceSpec, lists: Mapping[str, Sequence[Any]]) -> list[object]:
+    """All that a source's memory depends on, as plain JSON."""
+    texts = [source.when.text, source.values.text]
+    named = {name: list(lists[name]) for name in lists if any(name in text for text in texts)}
+    return [TOKENS_VERSION, *texts, named]
+
+
+def describe_sources(spec: Spec, asked: frozenset[str]) -> list[object]:
+    """The sources of a file that a predicate asks, as plain JSON."""
+    return [
+        [source.name, describe_source(source, spec.lists)]
+        for source in spec.sources
+        if source.name in asked
+    ]

@@ -1,0 +1,145 @@
+"""Text into the tokens by which data memories know it again, and the texts hidden in a text.
+
+    tokens("Pay DE89-3704 now.")           ("pay", "de89-3704", "now")
+    hidden_texts("see cGF5IERFODktMzcwNA==")   the text of the base64: pay DE89-3704
+    spellings("DE89%2D3704")               ("DE89%2D3704", "DE89-3704")
+
+Copies survive another case, white space, width of letters (NFKC), characters that nobody sees, and
+the encodings that an agent uses without thinking: percent, escapes of JSON and HTML, base64.
+Everything here is linear in the text and bounded, since whoever controls an agent writes it.
+Source: docs/language.md, Data memories.
+"""
+
+from __future__ import annotations
+
+import binascii
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+from urllib.parse import unquote, unquote_plus
+
+HIDDEN_CHARACTERS_MAX: Final = 256 * 1024
+"""Chosen: as long as a text itself may be; past it, what else is hidden is not known."""
+
+_TOKEN: Final = re.compile(r"[\w@.+/:-]+")
+# Source: Unicode, Default_Ignorable_Code_Point without the unassigned and the variation selectors
+# beyond the first plane: what NFKC_Casefold leaves out.
+_UNSEEN: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
+_LAYERS_MAX: Final = 2  # Chosen: base64 of percent is thoughtless; a third layer is intent.
+_SHORTEST: Final = 6
+"""Chosen: base64 of four characters; what is shorter is too short to be told from words."""
+_RUN: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}(?:\r?\n[A-Za-z0-9+/_-]+={0,2})*")
+_PART: Final = re.compile(r"[A-Za-z0-9+_-]+={0,2}")
+_PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_ESCAPE: Final = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
+_PLAIN_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+
+class Hidden(NamedTuple):
+    """Texts that stand encoded in a text; not whole where there was more than is looked into."""
+
+    texts: tuple[str, ...]
+    is_whole: bool
+
+
+def tokens(text: str) -> tuple[str, ...]:
+    """Runs of letters, digits and `@ . _ - + / :`, lower case; outer `.` and `:` dropped."""
+    if not text.isascii():
+        text = _UNSEEN.sub("", unicodedata.normalize("NFKC", _UNSEEN.sub("", text)))
+    found = (token.strip(".:") for token in _TOKEN.findall(text.lower()))
+    return tuple(token for token in found if token)
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """A value as it stands, and what the whole of it says where it is encoded."""
+    found = {text: None}
+    layer = [text]
+    for _ in range(_LAYERS_MAX):
+        layer = [inner for outer in layer for inner in _whole_decoded(outer) if inner not in found]
+        found.update(dict.fromkeys(layer))
+    return tuple(found)
+
+
+def hidden_texts(text: str) -> Hidden:
+    """What stands in a text in percent, in escapes or in base64, wherever in it."""
+    found: dict[str, None] = {}
+    left = HIDDEN_CHARACTERS_MAX
+    layer = [text]
+    for _ in range(_LAYERS_MAX):
+        inner_layer: list[str] = []
+        for outer in layer:
+            for inner in _decoded(outer):
+                if inner == text or inner in found:
+                    continue
+                left -= len(inner)
+                if left < 0:
+                    return Hidden(tuple(found), is_whole=False)
+                found[inner] = None
+                inner_layer.append(inner)
+        layer = inner_layer
+    return Hidden(tuple(found), is_whole=True)
+
+
+def _whole_decoded(text: str) -> Iterator[str]:
+    yield from _unescaped(text)
+    plain = _from_base64("".join(text.split()))
+    if plain is not None:
+        yield plain
+
+
+def _decoded(text: str) -> Iterator[str]:
+    yield from _unescaped(text)
+    for match in _RUN.finditer(text):
+        run = match.group()
+        if len(run) < _SHORTEST:
+            continue
+        plain = _from_base64("".join(run.split()))
+        if plain is not None:
+            yield plain
+            continue
+        if "/" in run or "\n" in run:
+            # A path or a line before it may stand in front of what is encoded.
+            found = map(_from_base64, _PART.findall(run))
+            yield from (plain for plain in found if plain is not None)
+
+
+def _unescaped(text: str) -> Iterator[str]:
+    """The text without its percent signs, without HTML's and without JSON's escapes."""
+    if _PERCENT.search(text):
+        yield unquote(text, errors="replace")
+        if "+" in text:
+            yield unquote_plus(text, errors="replace")
+    if "&" in text:
+        plain = html.unescape(text)
+        if plain != text:
+            yield plain
+    if "\\" in text:
+        plain = _ESCAPE.sub(_plain_escape, text)
+        if plain != text:
+            # Two escapes may be the halves of one character.
+            yield plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _plain_escape(match: re.Match[str]) -> str:
+    code, letter = match.groups()
+    if code is not None:
+        return chr(int(code, 16))
+    return _PLAIN_ESCAPES.get(letter, letter)
+
+
+def _from_base64(text: str) -> str | None:
+    """The text that this encodes, standard or for URLs, padded or not; None where it is none."""
+    stripped = text.rstrip("=")
+    if len(stripped) < _SHORTEST - 1 or len(stripped) % 4 == 1:
+        return None
+    standard = stripped.replace("-", "+").replace("_", "/") + "=" * (-len(stripped) % 4)
+    try:
+        plain = binascii.a2b_base64(standard, strict_mode=True).decode()
+    except ValueError:
+        return None
+    return plain if "".join(plain.split()).isprintable() else None
