@@ -18,7 +18,16 @@ DRAWN_COUNT: Final = 8
 
 STOPPING: Final = """\
 version: 1
+sources:
+  results:
+    when: kind == "tool.completed" || kind == "sim.step" && has(args.q)
+    values: '[tool, string(args.p)]'
+  asked_before:
+    when: kind == "tool.requested"
+    values: args
 predicates:
+  asked_as_shown: kind == "sim.step" && has(args.p) && seen(string(args.p), "results")
+  only_asked: kind == "tool.requested" && only_from(args.url, "asked_before")
   disk_wiped: kind == "tool.requested" && tool == "wipe"
   login_failed:
     when: kind == "tool.failed" && tool == "http.post"
@@ -54,6 +63,8 @@ invariants:
     mode: enforce
     always: count(login_failed(url=u))[5s] <= 2
     respond: [quarantine]
+  - {id: nothing-shown-is-asked, severity: info, never: asked_as_shown}
+  - {id: nothing-asked-twice, severity: info, never: only_asked}
   - {id: steps-go-on, severity: info, always: "begun implies eventually[3s] gone_on"}
   - id: stopped-is-stopped
     severity: info

@@ -17,8 +17,8 @@ from monitor.setting import Given, Setting, ValueRefusedError, format_duration, 
 from monitor.settings import TABLE, Settings, values_of
 from monitor.settings_detector import DetectorSettings
 from monitor.settings_kafka import KafkaSettings
-from monitor.settings_sources import SourceSettings
 from monitor.settings_page import render_page
+from monitor.settings_sources import SourceSettings
 
 HOUR_NS = 3_600_000_000_000
 

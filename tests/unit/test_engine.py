@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -16,7 +15,7 @@ from monitor.decode.native import decode_event
 from monitor.decode.rejected import Rejected
 from monitor.engine import Engine, EngineSettings
 from monitor.finding import Finding
-from monitor.scope import LoadedScope, ScopeChange
+from tests.support.shelf import Shelf
 
 TEXT = """\
 version: 1
@@ -92,29 +91,6 @@ def ids(findings: list[Finding]) -> dict[str, list[str]]:
 def plain(events: list[Event]) -> dict[str, list[str]]:
     engine = Engine(program(), SETTINGS)
     return ids([finding for event in events for finding in engine.step(event)])
-
-
-class Shelf:
-    """A store in memory: what an engine hands out, a later one is given back."""
-
-    def __init__(self) -> None:
-        self.headers: dict[str, bytes] = {}
-        self.states: dict[str, dict[str, bytes]] = {}
-        self.seen: dict[str, dict[bytes, bytes]] = {}
-
-    def keep(self, changes: list[ScopeChange], dropped: Sequence[str] = ()) -> None:
-        for name in dropped:
-            for held in (self.headers, self.states, self.seen):
-                held.pop(name, None)
-        for change in changes:
-            self.headers[change.scope] = change.header
-            self.states.setdefault(change.scope, {}).update(change.states)
-            self.seen.setdefault(change.scope, {}).update(change.seen)
-
-    def load(self, scope: str) -> LoadedScope:
-        return LoadedScope(
-            self.headers.get(scope), self.states.get(scope, {}), self.seen.get(scope, {})
-        )
 
 
 @pytest.mark.parametrize("seed", range(6))
