@@ -24,6 +24,7 @@ VERBS = (
     "test",
     "fmt",
     "explain",
+    "graph",
     "findings",
     "control",
     "schema",
