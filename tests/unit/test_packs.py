@@ -38,6 +38,7 @@ def test_the_packs_are_there() -> None:
         "approval": False,
         "budgets": True,
         "loops": True,
+        "origins": False,
         "paths": True,
         "production": True,
         "secrets": True,
