@@ -71,7 +71,7 @@ def _read_events(node: YamlNode, shape: Shape) -> tuple[Mapping[str, Any], ...]:
         if "id" not in event and "seq" not in event:
             event["seq"] = next_seq.get(session, 0)
         next_seq[session] = max(next_seq.get(session, 0), event.get("seq", -1) + 1)
-        next_ts_ns = _time_ns(event["ts"]) + SECOND_NS
+        next_ts_ns = read_time_ns(event["ts"]) + SECOND_NS
         events.append(event)
     return tuple(events)
 
@@ -171,7 +171,8 @@ def _parse_time(text: str) -> int | None:
     return time_ns if 0 <= time_ns <= TIME_NS_MAX else None
 
 
-def _time_ns(ts: int | str) -> int:
+def read_time_ns(ts: int | str) -> int:
+    """Nanoseconds of a time as an example has it."""
     if isinstance(ts, int):
         return ts
     time_ns = _parse_time(ts)

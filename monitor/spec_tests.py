@@ -1,18 +1,20 @@
 """Runs the examples that are written into invariant files, through the engine itself.
 
 Input: checked specifications. Output: one `ExampleResult` each. Nothing but the engine judges.
+A `Trial` holds several invariants against one trace at once: `mutation.py` needs that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 
 from invariants.event import Event, Origin
 from invariants.limits import DEFAULT_LIMITS
-from invariants.program import compile_program
+from invariants.program import Program, compile_program
 from invariants.spec import Example, InvariantSpec, Spec
 from monitor.decode.native import decode_event
 from monitor.engine import Engine, EngineSettings
@@ -46,44 +48,92 @@ def run_examples(specs: Sequence[Spec]) -> list[ExampleResult]:
 
 
 def _run(spec: Spec, invariant: InvariantSpec, example: Example) -> ExampleResult:
-    events: list[Event] = []
-    for number, content in enumerate(example.events):
-        decoded = decode_event(msgspec.json.encode(content), Origin(spec.file, "examples", number))
+    problem = prepare_trial(spec, [invariant]).problems(example)[0]
+    return ExampleResult(spec.file, invariant.id, example.name, example.place.line, problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """At which events of a trace an invariant is violated, and at which inconclusive."""
+
+    violated_at: frozenset[int]
+    inconclusive_at: frozenset[int]
+
+
+class NoEventError(Exception):
+    """An event of an example is none; says which, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Some invariants over the predicates of one file, ready to be held against traces."""
+
+    file: str
+    program: Program
+
+    def problems(self, example: Example) -> list[str]:
+        """For each invariant where it differs from what the example says; empty where nowhere."""
+        try:
+            marks = self.marks(example.events)
+        except NoEventError as error:
+            return [str(error)] * len(self.program.invariants)
+        return [_differences(example, marked) for marked in marks]
+
+    def marks(self, contents: Sequence[Mapping[str, Any]]) -> list[Marks]:
+        """For each invariant what the engine says of a trace. Raises NoEventError."""
+        events = [self.event(number, content) for number, content in enumerate(contents)]
+        engine = Engine(self.program, EngineSettings(trust_ts=True))
+        findings = [finding for event in events for finding in engine.step(event)]
+        numbers = {(event.session, event.id): number for number, event in enumerate(events)}
+        return [
+            Marks(
+                _positions(compiled.spec.id, "violated", findings, numbers),
+                _positions(compiled.spec.id, "inconclusive", findings, numbers),
+            )
+            for compiled in self.program.invariants
+        ]
+
+    def event(self, number: int, content: Mapping[str, Any]) -> Event:
+        """An event as a source would bring it. Raises NoEventError."""
+        decoded = decode_event(msgspec.json.encode(content), Origin(self.file, "examples", number))
         if not isinstance(decoded, Event):
-            problem = f"event {number} is no event: {decoded.detail}"
-            return _result(spec, invariant, example, problem)
-        events.append(decoded)
+            raise NoEventError(f"event {number} is no event: {decoded.detail}")
+        return decoded
+
+
+def prepare_trial(spec: Spec, invariants: Sequence[InvariantSpec]) -> Trial:
+    """A trial of invariants that may all have the same id."""
     # Examples speak of verdicts, and `report` only of which of them become findings.
-    every = replace(invariant, report="every")
-    alone = replace(spec, invariants=(every,))
+    every = tuple(
+        replace(invariant, id=f"i{number}", report="every")
+        for number, invariant in enumerate(invariants)
+    )
+    alone = replace(spec, invariants=every)
     program = compile_program([alone], limits=DEFAULT_LIMITS, digest_key=b"examples")
-    engine = Engine(program, EngineSettings(trust_ts=True))
-    findings = [finding for event in events for finding in engine.step(event)]
-    return _result(spec, invariant, example, _compare(example, invariant, events, findings))
+    return Trial(spec.file, program)
 
 
-def _compare(
-    example: Example, invariant: InvariantSpec, events: list[Event], findings: list[Finding]
-) -> str:
-    numbers = {(event.session, event.id): number for number, event in enumerate(events)}
-    problems: list[str] = []
-    for kind, expected in (
-        ("violated", example.violated_at),
-        ("inconclusive", example.inconclusive_at),
-    ):
-        found = {
-            numbers[finding.session, finding.anchor.id]
-            for finding in findings
-            if finding.invariant == invariant.id and finding.type == kind
-        }
-        if found != expected:
-            problems.append(f"{kind} at {_show(found)}, expected at {_show(expected)}")
+def _positions(
+    identity: str, kind: str, findings: Sequence[Finding], numbers: Mapping[tuple[str, str], int]
+) -> frozenset[int]:
+    return frozenset(
+        numbers[finding.session, finding.anchor.id]
+        for finding in findings
+        if finding.invariant == identity and finding.type == kind
+    )
+
+
+def _differences(example: Example, marks: Marks) -> str:
+    problems = [
+        f"{kind} at {_show(found)}, expected at {_show(expected)}"
+        for kind, found, expected in (
+            ("violated", marks.violated_at, example.violated_at),
+            ("inconclusive", marks.inconclusive_at, example.inconclusive_at),
+        )
+        if found != expected
+    ]
     return "; ".join(problems)
 
 
-def _show(numbers: frozenset[int] | set[int]) -> str:
+def _show(numbers: frozenset[int]) -> str:
     return f"[{', '.join(str(number) for number in sorted(numbers))}]"
-
-
-def _result(spec: Spec, invariant: InvariantSpec, example: Example, problem: str) -> ExampleResult:
-    return ExampleResult(spec.file, invariant.id, example.name, example.place.line, problem)

@@ -1,0 +1,205 @@
+"""Whether two invariants provably give the same verdicts: a proof, or nothing.
+
+Method: both violating formulas are compared in Kleene's three values for all values of their
+letters, where atoms, temporal operators and aggregates count as letters; two of those are one
+letter where their operator and window agree and their operands provably mean the same. A no is no
+disproof. Cost: three to the number of letters, at most `LETTERS_MAX`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
+from typing import Any, Final, TypeVar, assert_never
+
+from .binding import free_variables, trigger, violating_formula
+from .check_binding import subformulas
+from .compile import build_tables
+from .formula.ast import (
+    AggregateComparison,
+    Anything,
+    Atom,
+    Binary,
+    Comparison,
+    Constant,
+    Exists,
+    Formula,
+    Not,
+    SessionEnd,
+    Temporal,
+    Term,
+    Until,
+    Variable,
+)
+from .limits import DEFAULT_LIMITS
+from .spec import InvariantSpec
+
+TermT = TypeVar("TermT", bound=Term)
+
+LETTERS_MAX: Final = 7  # Chosen: 2,187 valuations; formulas of people have fewer letters.
+
+
+def mean_the_same(one: InvariantSpec, other: InvariantSpec) -> bool:
+    """True only if every trace gets the same verdicts from both, whatever variables are called."""
+    first, second = violating_formula(one), violating_formula(other)
+    return _are_same(one, other, first, second) or _are_same(
+        one, other, _renamed(first), _renamed(second)
+    )
+
+
+def _are_same(one: InvariantSpec, other: InvariantSpec, first: Formula, second: Formula) -> bool:
+    if free_variables(first) != free_variables(second) or one.on_unknown != other.on_unknown:
+        return False
+    tables = build_tables(one, DEFAULT_LIMITS), build_tables(other, DEFAULT_LIMITS)
+    if tables[0].missing_uses != tables[1].missing_uses:
+        return False
+    is_asked = tables[0].missing_uses and one.on_unknown == "violate"
+    if is_asked and trigger(first) != trigger(second):
+        return False
+    return _are_equal(first, second)
+
+
+def _renamed(formula: Formula) -> Formula:
+    """With free variables called after the order in which they are met; others stay."""
+    met = (name for node in subformulas(formula) for name in _named(node))
+    free = free_variables(formula)
+    names = [name for name in dict.fromkeys(met) if name in free]
+    if any(isinstance(node, Exists) and node.variable in free for node in subformulas(formula)):
+        return formula  # One name for two variables: renaming would have to tell them apart.
+    return _with_names(formula, {name: f" {number}" for number, name in enumerate(names)})
+
+
+def _named(formula: Formula) -> list[str]:
+    match formula:
+        case Atom(_, arguments):
+            terms: list[Term] = [term for _, term in arguments]
+        case AggregateComparison(aggregate, _, bound):
+            terms = [*(term for _, term in aggregate.atom.arguments), bound]
+        case Comparison(_, left, right):
+            terms = [left, right]
+        case _:
+            return []
+    return [term.name for term in terms if isinstance(term, Variable)]
+
+
+def _with_names(formula: Formula, names: Mapping[str, str]) -> Formula:
+    def atom_of(atom: Atom) -> Atom:
+        return replace(atom, arguments=tuple((n, term_of(term)) for n, term in atom.arguments))
+
+    def term_of(term: TermT) -> TermT | Variable:
+        if isinstance(term, Variable) and term.name in names:
+            return Variable(names[term.name])
+        return term
+
+    match formula:
+        case Atom():
+            return atom_of(formula)
+        case Comparison(_, left, right):
+            return replace(formula, left=term_of(left), right=term_of(right))
+        case AggregateComparison(aggregate, _, bound):
+            named = replace(aggregate, atom=atom_of(aggregate.atom))
+            return replace(formula, aggregate=named, bound=term_of(bound))
+        case SessionEnd():
+            return formula
+        case Not(body) | Temporal(_, _, body) | Exists(_, body):
+            return replace(formula, body=_with_names(body, names))
+        case Binary() | Until():
+            one, other = _with_names(formula.left, names), _with_names(formula.right, names)
+            return replace(formula, left=one, right=other)
+    assert_never(formula)
+
+
+def _are_equal(first: Formula, second: Formula) -> bool:
+    if first == second:
+        return True
+    letters: list[Formula] = []
+    _gather(first, letters)
+    _gather(second, letters)
+    if len(letters) > LETTERS_MAX:
+        return False
+    one, other = _skeleton(first, letters), _skeleton(second, letters)
+    valuations = product((0, 1, 2), repeat=len(letters))
+    return all(_value(one, v) == _value(other, v) for v in valuations)
+
+
+def _gather(formula: Formula, letters: list[Formula]) -> None:
+    match formula:
+        case Not(body):
+            _gather(body, letters)
+        case Binary(_, left, right):
+            _gather(left, letters)
+            _gather(right, letters)
+        case _:
+            if _index(formula, letters) is None:
+                letters.append(formula)
+
+
+def _index(formula: Formula, letters: list[Formula]) -> int | None:
+    return next((i for i, letter in enumerate(letters) if _is_letter(letter, formula)), None)
+
+
+def _is_letter(one: Formula, other: Formula) -> bool:
+    match one, other:
+        case Temporal(), Temporal():
+            is_alike = (one.operator, one.window) == (other.operator, other.window)
+            return is_alike and _are_equal(one.body, other.body)
+        case Until(), Until():
+            return (
+                (one.operator, one.window) == (other.operator, other.window)
+                and _are_equal(one.left, other.left)
+                and _are_equal(one.right, other.right)
+            )
+        case Exists(), Exists():
+            return one.variable == other.variable and _are_equal(one.body, other.body)
+        case Atom(), Atom():
+            return _asked(one) == _asked(other)
+        case AggregateComparison(), AggregateComparison():
+            return _whole(one) == _whole(other)
+        case _:
+            return one == other
+
+
+def _asked(atom: Atom) -> tuple[str, frozenset[object]]:
+    kept = frozenset(pair for pair in atom.arguments if not isinstance(pair[1], Anything))
+    return atom.predicate, kept
+
+
+def _whole(formula: AggregateComparison) -> AggregateComparison:
+    """Of whole numbers `<` and `>` are `<=` and `>=` with the next bound."""
+    bound, operator = formula.bound, formula.operator
+    is_whole = formula.aggregate.function in ("count", "distinct")
+    if not (is_whole and isinstance(bound, Constant) and isinstance(bound.value, int)):
+        return formula
+    if operator == "<":
+        return AggregateComparison(formula.aggregate, "<=", Constant(bound.value - 1))
+    if operator == ">":
+        return AggregateComparison(formula.aggregate, ">=", Constant(bound.value + 1))
+    return formula
+
+
+_Skeleton = int | tuple[Any, ...]
+"""A letter's number, or an operator with its operands."""
+
+
+def _skeleton(formula: Formula, letters: list[Formula]) -> _Skeleton:
+    match formula:
+        case Not(body):
+            return "not", _skeleton(body, letters)
+        case Binary(operator, left, right):
+            assert operator in ("and", "or"), "violating formulas have no other"
+            return operator, _skeleton(left, letters), _skeleton(right, letters)
+    index = _index(formula, letters)
+    assert index is not None, "every letter was gathered"
+    return index
+
+
+def _value(skeleton: _Skeleton, valuation: tuple[int, ...]) -> int:
+    if isinstance(skeleton, int):
+        return valuation[skeleton]
+    operator, first, *rest = skeleton
+    value = _value(first, valuation)
+    if operator == "not":
+        return 2 - value
+    other = _value(rest[0], valuation)
+    return min(value, other) if operator == "and" else max(value, other)

@@ -1,0 +1,153 @@
+"""Mutants of invariants, held against the examples that stand in their files.
+
+Input: checked specifications. Output: for each invariant how many of its mutants the examples
+notice, and each that they all let pass, with an example that would notice it where one was found.
+Which mutants there are is said by `invariants/mutants.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from invariants.check_binding import subformulas
+from invariants.event import SECOND_NS
+from invariants.formula.ast import AggregateComparison, Temporal, Until, Window
+from invariants.load_example import read_time_ns
+from invariants.mutants import Mutant, mutants_of
+from invariants.same_meaning import mean_the_same
+from invariants.spec import Example, InvariantSpec, Spec
+from monitor.mutation_search import Content, Trace, distinguish
+from monitor.spec_tests import Marks, prepare_trial
+
+_PLACE_FIELDS = frozenset({"session", "ts", "id", "seq"})
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A trace at which original and mutant differ, and what the original says of it."""
+
+    events: tuple[Content, ...]
+    marks: Marks
+
+
+@dataclass(frozen=True, slots=True)
+class Survivor:
+    """A mutant that all examples let pass; without a hint no difference was found."""
+
+    mutant: Mutant
+    hint: Hint | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """What became of the mutants of one invariant.
+
+    `problem` says why there was nothing to try: no examples, or examples that fail. `same_count`
+    are those left out since they provably mean the same; `is_cut` says that there were too many.
+    """
+
+    file: str
+    invariant: InvariantSpec
+    killed_count: int = 0
+    same_count: int = 0
+    survivors: tuple[Survivor, ...] = ()
+    is_cut: bool = False
+    problem: str = ""
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether each mutant was noticed."""
+        return not self.survivors and not self.problem
+
+
+def mutate(spec: Spec, invariant: InvariantSpec) -> Mutation:
+    """Try every mutant of one invariant."""
+    result = Mutation(spec.file, invariant)
+    if not invariant.examples:
+        return replace(result, problem="it has no example, so every mutant survives")
+    mutants = mutants_of(spec, invariant)
+    different = [m for m in mutants.found if not mean_the_same(invariant, m.invariant)]
+    trial = prepare_trial(spec, [invariant, *(mutant.invariant for mutant in different)])
+    problems = [trial.problems(example) for example in invariant.examples]
+    if any(row[0] for row in problems):
+        return replace(result, problem="its examples fail as it is; mend them first")
+    alive = [m for n, m in enumerate(different) if not any(row[n + 1] for row in problems)]
+    return replace(
+        result,
+        killed_count=len(different) - len(alive),
+        same_count=len(mutants.found) - len(different),
+        survivors=tuple(_with_hints(spec, invariant, alive)),
+        is_cut=mutants.is_cut,
+    )
+
+
+def _with_hints(spec: Spec, invariant: InvariantSpec, alive: list[Mutant]) -> Iterator[Survivor]:
+    if not alive:
+        return
+    trial = prepare_trial(spec, [invariant, *(mutant.invariant for mutant in alive)])
+    examples = [_timed(example) for example in invariant.examples]
+    elsewhere = [example for i in spec.invariants if i is not invariant for example in i.examples]
+    others = [content for example in elsewhere for content, _ in _timed(example)]
+    found = distinguish(trial, examples, others, _gaps(invariant))
+    for number, mutant in enumerate(alive, 1):
+        trace = found.get(number)
+        hint = _hint(trace) if trace is not None else None
+        if hint is not None:
+            # The engine has the last word: the search stepped the program alone.
+            marks = trial.marks(_filled(hint))
+            is_told = marks[number] != marks[0]
+            yield Survivor(mutant, Hint(hint, marks[0]) if is_told else None)
+        else:
+            yield Survivor(mutant, None)
+
+
+def _timed(example: Example) -> list[tuple[Content, int]]:
+    """The events without what places them, each with the time since the one before."""
+    timed: list[tuple[Content, int]] = []
+    before_ns: int | None = None
+    for event in example.events:
+        time_ns = read_time_ns(event["ts"])
+        gap_ns = 0 if before_ns is None else max(time_ns - before_ns, 0)
+        content = {key: value for key, value in event.items() if key not in _PLACE_FIELDS}
+        timed.append((content, gap_ns))
+        before_ns = max(time_ns, before_ns or 0)
+    return timed
+
+
+def _gaps(invariant: InvariantSpec) -> list[int]:
+    """Times at which a window ends, and those at which a wider or a later one would not."""
+    gaps: list[int] = []
+    for node in subformulas(invariant.formula):
+        window = Window()
+        if isinstance(node, Temporal | Until):
+            window = node.window
+        elif isinstance(node, AggregateComparison):
+            window = node.aggregate.window
+        if window.high_ns is not None:
+            gaps += [window.high_ns, window.high_ns + window.high_ns // 2]
+            gaps += [window.low_ns // 2, window.low_ns] if window.low_ns else []
+    return gaps
+
+
+def _hint(trace: Trace) -> tuple[Content, ...]:
+    """The events as they would be written: a time where it is not a second after the last."""
+    events: list[Mapping[str, Any]] = []
+    time_ns = 0
+    for number, step in enumerate(trace):
+        time_ns += step.gap_ns if number else 0
+        is_usual = not number or step.gap_ns == SECOND_NS
+        events.append(dict(step.content) if is_usual else {**step.content, "ts": time_ns})
+    return tuple(events)
+
+
+def _filled(events: tuple[Content, ...]) -> list[Content]:
+    """As the loader fills what an example leaves out."""
+    filled: list[Content] = []
+    next_ns = 0
+    for number, event in enumerate(events):
+        content = {"session": "example", "ts": next_ns, "seq": number, **event}
+        next_ns = content["ts"] + SECOND_NS
+        filled.append(content)
+    return filled

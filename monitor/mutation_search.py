@@ -1,0 +1,250 @@
+"""A shortest trace that tells mutants of an invariant from it, made of the events of examples.
+
+Input: invariants over one file, the first of them the original, and events to build traces of.
+Output: for each of the others a trace after which its verdicts are not those of the original,
+where one was found. Method: all traces of one and two events, then repetitions, then the
+examples with an event left out, put in or delayed, then three events, then random traces, until
+`STEPS_MAX` events were taken in. What is found is made shorter while it still differs. States
+are immutable, so that traces with one beginning share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, product
+from random import Random
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from invariants.event import SECOND_NS, Event, EventView
+from invariants.program import Program, Progress
+from monitor.spec_tests import NoEventError, Trial
+
+STEPS_MAX: Final = 15_000  # Chosen: about a second for an invariant with ten mutants.
+KINDS_MAX: Final = 16  # Chosen: sorts of events that traces are made of.
+GAPS_MAX: Final = 5
+REPEATS_MAX: Final = 40  # Chosen: beyond the bounds of most counts.
+RANDOM_LENGTH_MAX: Final = 8
+
+Content = Mapping[str, Any]
+"""The fields of an event but its session, time, id and number."""
+
+
+class Step(NamedTuple):
+    """One more event, some time after the one before."""
+
+    event: Event
+    content: Content
+    gap_ns: int
+
+
+Trace = tuple[Step, ...]
+_Told = frozenset[tuple[int, str]]
+
+
+class _Point(NamedTuple):
+    """Where a trace has come to, and what each invariant has told along it."""
+
+    progress: Progress
+    time_ns: int
+    trace: Trace
+    told: tuple[_Told, ...]
+
+
+class OutOfStepsError(Exception):
+    """The budget is spent."""
+
+
+def distinguish(
+    trial: Trial,
+    examples: Sequence[Sequence[tuple[Content, int]]],
+    others: Sequence[Content],
+    gaps_ns: Sequence[int],
+) -> dict[int, Trace]:
+    """A trace for each invariant behind the first that was told from it, by its number.
+
+    `examples` are events with the time since the one before, `others` more events that may serve;
+    `gaps_ns` are times worth waiting.
+    """
+    search = _Search(trial.program)
+    kinds = _kinds(trial, [c for example in examples for c, _ in example], others)
+    gaps = list(dict.fromkeys((SECOND_NS, *gaps_ns)))[:GAPS_MAX]
+    known = [_steps(trial, example) for example in examples]
+    random = Random(0)  # noqa: S311 - the same search every time, and no secret
+    try:
+        search.breadth_first(kinds, gaps, 2)
+        for trace in chain(
+            _repeated(kinds, gaps),
+            _edited(known, kinds, gaps),
+            product(kinds, repeat=3),
+            _random(kinds, gaps, random),
+        ):
+            if not search.wanted:
+                break
+            search.run(trace)
+    except OutOfStepsError:
+        pass
+    search.steps_count = 0
+    return {number: search.shortened(number, trace) for number, trace in search.found.items()}
+
+
+class _Search:
+    """What was found so far, and what it may still cost."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.steps_count = 0
+        self.wanted = set(range(1, len(program.invariants)))
+        self.found: dict[int, Trace] = {}
+        nothing: _Told = frozenset()
+        self.start = _Point(program.initial, 0, (), (nothing,) * len(program.invariants))
+
+    def step(self, point: _Point, step: Step) -> _Point:
+        if self.steps_count >= STEPS_MAX:
+            raise OutOfStepsError
+        self.steps_count += 1
+        time_ns = point.time_ns + step.gap_ns if point.trace else 0
+        event = msgspec.structs.replace(step.event, id=f"e{len(point.trace)}", time_ns=time_ns)
+        judged = self.program.step(point.progress, event)
+        told = list(point.told)
+        for index, verdict in judged.verdicts:
+            told[index] |= {(verdict.anchor.position, verdict.kind)}
+        return _Point(judged.progress, time_ns, (*point.trace, step), tuple(told))
+
+    def note(self, point: _Point) -> None:
+        for number in [n for n in self.wanted if point.told[n] != point.told[0]]:
+            self.found[number] = point.trace
+            self.wanted.discard(number)
+
+    def run(self, trace: Sequence[Step]) -> None:
+        """Follow one trace, and note what it tells apart at each of its events."""
+        point = self.start
+        for step in trace:
+            point = self.step(point, step)
+            self.note(point)
+
+    def breadth_first(self, kinds: Sequence[Step], gaps: Sequence[int], length: int) -> None:
+        """All traces of some length; what changes nothing is not gone on with."""
+        points = [self.start]
+        for number in range(length):
+            following: list[_Point] = []
+            for point in points:
+                for step in kinds:
+                    for gap_ns in gaps if number else gaps[:1]:
+                        after = self.step(point, step._replace(gap_ns=gap_ns))
+                        self.note(after)
+                        following.append(after)
+                        if not self.wanted:
+                            return
+            points = following
+
+    def differs(self, number: int, trace: Trace) -> bool:
+        point = self.start
+        for step in trace:
+            point = self.step(point, step)
+        return point.told[number] != point.told[0]
+
+    def shortened(self, number: int, trace: Trace) -> Trace:
+        """Without the events that are not needed."""
+        try:
+            index = 0
+            while index < len(trace):
+                shorter = _without(trace, index)
+                if shorter and self.differs(number, shorter):
+                    trace = shorter
+                else:
+                    index += 1
+        except OutOfStepsError:
+            pass
+        return trace
+
+
+def _without(trace: Trace, index: int) -> Trace:
+    """Without one event; those behind it keep their times."""
+    rest = trace[index + 1 :]
+    if rest and index:
+        rest = (rest[0]._replace(gap_ns=rest[0].gap_ns + trace[index].gap_ns), *rest[1:])
+    return (*trace[:index], *rest)
+
+
+def _kinds(trial: Trial, own: Sequence[Content], others: Sequence[Content]) -> list[Step]:
+    """One event for each thing that the predicates say, and one of which they say nothing."""
+    found: dict[str, Step] = {}
+    extra: list[Content] = [{"kind": "session.ended"}, {"kind": "message.user"}]
+    for content in [*own, *chain.from_iterable(map(_varied, own)), *others, *extra]:
+        step = _step(trial, content, SECOND_NS)
+        if step is not None:
+            found.setdefault(_facts(trial.program, step.event), step)
+    wanted = list(found.values())
+    # The two of ours are cheap, and tell what happens at an end or between two events.
+    return wanted if len(wanted) <= KINDS_MAX else [*wanted[: KINDS_MAX - 2], *wanted[-2:]]
+
+
+def _facts(program: Program, event: Event) -> str:
+    """What the predicates that the invariants use say of an event, alone."""
+    names = {name for c in program.invariants for name in c.automaton.tables.predicates}
+    view = EventView(event)
+    facts = {name: repr(program.predicates[0][name].fact(view)) for name in sorted(names)}
+    return f"{facts} {event.kind == 'session.ended'}"
+
+
+def _varied(content: Content) -> Iterator[Content]:
+    """The same event with one of its values changed, or gone."""
+    arguments: Mapping[str, Any] = content.get("args") or {}
+    for key, value in arguments.items():
+        if isinstance(value, str):
+            yield {**content, "args": {**arguments, key: f"{value}2"}}
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield {**content, "args": {**arguments, key: value + 1}}
+        yield {**content, "args": {k: v for k, v in arguments.items() if k != key}}
+    for key in ("tool", "call", "agent", "user"):
+        if isinstance(content.get(key), str):
+            yield {**content, key: f"{content[key]}2"}
+
+
+def _step(trial: Trial, content: Content, gap_ns: int) -> Step | None:
+    try:
+        event = trial.event(0, {"session": "example", "ts": 0, "seq": 0, **content})
+    except NoEventError:
+        return None
+    return Step(event, content, gap_ns)
+
+
+def _steps(trial: Trial, example: Sequence[tuple[Content, int]]) -> list[Step]:
+    steps = (_step(trial, content, gap_ns) for content, gap_ns in example)
+    return [step for step in steps if step is not None]
+
+
+def _edited(
+    known: Sequence[Sequence[Step]], kinds: Sequence[Step], gaps: Sequence[int]
+) -> Iterator[Sequence[Step]]:
+    """Each example with one event left out, delayed, or put in; the shortest ones first."""
+    for trace in sorted(known, key=len):
+        for index, step in enumerate(trace):
+            yield [*trace[:index], *trace[index + 1 :]]
+            for gap_ns in gaps:
+                yield [*trace[:index], step._replace(gap_ns=gap_ns), *trace[index + 1 :]]
+        for index in range(len(trace) + 1):
+            for other in kinds:
+                yield [*trace[:index], other, *trace[index:]]
+
+
+def _repeated(kinds: Sequence[Step], gaps: Sequence[int]) -> Iterator[Sequence[Step]]:
+    """One event many times at one moment, the first of them some time before; two in turn."""
+    for step in kinds:
+        for gap_ns in (0, *gaps):
+            at_once = [step._replace(gap_ns=0)] * REPEATS_MAX
+            yield [step, step._replace(gap_ns=gap_ns), *at_once]
+    for one in kinds:
+        for other in kinds:
+            yield [one, other] * (RANDOM_LENGTH_MAX // 2)
+
+
+def _random(kinds: Sequence[Step], gaps: Sequence[int], random: Random) -> Iterator[Sequence[Step]]:
+    """Traces without end; the budget ends them."""
+    while kinds:
+        length = random.randint(3, RANDOM_LENGTH_MAX)
+        yield [
+            random.choice(kinds)._replace(gap_ns=random.choice([*gaps, 0])) for _ in range(length)
+        ]

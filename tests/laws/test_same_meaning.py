@@ -1,0 +1,53 @@
+"""What is called the same gives the same verdicts: held against the reference on random runs."""
+
+from __future__ import annotations
+
+from random import Random
+
+from invariants.errors import Place
+from invariants.formula.format import format_formula
+from invariants.mutants import mutants_of
+from invariants.reference import judge
+from invariants.same_meaning import mean_the_same
+from invariants.spec import InvariantSpec, PredicateSpec, Source, Spec
+from tests.laws.conftest import CASES, FIRST_SEED
+from tests.support.engines import Step
+from tests.support.formulas import PREDICATES, choose_invariant, choose_run
+
+ANYWHERE = Place()
+SPEC = Spec(
+    "law.yaml",
+    predicates=tuple(
+        PredicateSpec(
+            name,
+            Source('kind == "x"', ANYWHERE),
+            tuple((value, Source(f"args.{value}", ANYWHERE)) for value in values),
+            ANYWHERE,
+        )
+        for name, values in PREDICATES.items()
+    ),
+)
+
+
+def _marks(invariant: InvariantSpec, run: tuple[Step, ...]) -> set[tuple[int, str]]:
+    trace = [step for step in run if not isinstance(step, int)]
+    kinds = judge(invariant, trace)
+    return {(at, kind) for (at, _), kind in kinds.items() if kind in ("violated", "inconclusive")}
+
+
+def test_what_is_called_the_same_is_the_same() -> None:
+    """No trace tells an invariant from a mutant that is left out as meaning the same."""
+    compared = 0
+    for number in range(CASES // 10):
+        random = Random(FIRST_SEED * 1_000_003 + number)
+        invariant = choose_invariant(random.choice)
+        for mutant in mutants_of(SPEC, invariant).found:
+            if not mean_the_same(invariant, mutant.invariant):
+                continue
+            for _ in range(3):
+                run = choose_run(random.choice)
+                compared += 1
+                assert _marks(invariant, run) == _marks(mutant.invariant, run), (
+                    f"{format_formula(invariant.formula)} | {mutant.change} (number {number})"
+                )
+    assert compared >= CASES // 20
