@@ -31,7 +31,7 @@ kafka-stop: $(STAMP)
 
 # The long runs. Their last results stand in docs/.
 laws: $(STAMP)
-	INTERLOCK_LAWS_CASES=100000 $(BIN)/python -m pytest -q -s tests/laws tests/conformance/test_ltlf.py --timeout 36000
+	INTERLOCK_LAWS_CASES=100000 $(BIN)/python -m pytest -q -s tests/laws tests/conformance/test_ltlf.py tests/conformance/test_cel_oracle.py --timeout 36000
 
 # The whole monitor on one thread, with faults drawn from seeds; docs/simulation.md.
 SEEDS ?= 2000

@@ -44,6 +44,7 @@ _NUMERIC: Final = _types("int", "double", "string")
 _LIST: Final = _types("list")
 _SHELL: Final = _types("string", "list")
 _INSTANT: Final = _types("timestamp")
+_TIME: Final = _types("timestamp", "duration")
 _JSON: Final = _types("null", "bool", "int", "double", "string", "list", "map")
 _ANY: Final = _JSON | _types("timestamp", "duration")
 
@@ -87,6 +88,10 @@ _ALL: Final = (
     *(
         Function(name, "method", (_INSTANT,), "int", read)
         for name, read in times.PARTS_OF_DATE.items()
+    ),
+    *(
+        Function(name, "method", (_TIME,), "int", read)
+        for name, read in times.PARTS_OF_SPAN.items()
     ),
     Function("number", "function", (_NUMERIC,), "any", numbers.number),
     Function("host", "function", (_TEXT,), "string", addresses.host),

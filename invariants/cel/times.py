@@ -12,12 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ..event import SECOND_NS
-from .values import Duration, Failure, Timestamp, text, type_name
+from .values import INT_MAX, INT_MIN, Duration, Failure, Timestamp, text, type_name
 
-# Source: google.protobuf.Timestamp and Duration, which CEL's specification refers to.
+# Source: google.protobuf.Timestamp, which CEL's specification refers to.
 _TIMESTAMP_NS_MIN: Final = -62_135_596_800 * SECOND_NS
 _TIMESTAMP_NS_MAX: Final = 253_402_300_800 * SECOND_NS - 1
-_DURATION_NS_MAX: Final = 315_576_000_000 * SECOND_NS
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXT_LENGTH_MAX: Final = 64  # Chosen: the longest useful instant or span is about half of it.
@@ -46,9 +45,9 @@ def timestamp(ns: int) -> Timestamp:
 
 
 def duration(ns: int) -> Duration:
-    """A span of at most about 10,000 years either way; raises Failure beyond."""
-    if abs(ns) > _DURATION_NS_MAX:
-        raise Failure("a span of more than 10,000 years")
+    """A span within int64 nanoseconds (some 292 years), as in cel-go; raises Failure beyond."""
+    if not INT_MIN <= ns <= INT_MAX:
+        raise Failure("a span of more than 292 years")
     return Duration(ns)
 
 
@@ -116,9 +115,26 @@ def _part_of_date(name: str, read: Callable[[datetime], int]) -> Callable[[Any],
 
 
 def _milliseconds(value: Any) -> int:
+    if type(value) is Duration:
+        return _whole(value.ns, 1_000_000) - 1000 * _whole(value.ns, SECOND_NS)
     if type(value) is not Timestamp:
-        raise Failure(f"`getMilliseconds` needs a timestamp, not {type_name(value)}")
+        raise Failure(f"`getMilliseconds` needs a timestamp or a duration, not {type_name(value)}")
     return value.ns % SECOND_NS // 1_000_000
+
+
+def _whole(ns: int, unit_ns: int) -> int:
+    """How many whole units are in a span, toward zero: Python's `//` would go below it."""
+    return ns // unit_ns if ns >= 0 else -(-ns // unit_ns)
+
+
+def _part_of_either(name: str, unit_ns: int) -> Callable[[Any], int]:
+    """Of an instant the part of its date, of a span how long it is as a whole in that unit."""
+    of_date = _part_of_date(name, _READERS[name])
+
+    def part(value: Any) -> int:
+        return _whole(value.ns, unit_ns) if type(value) is Duration else of_date(value)
+
+    return part
 
 
 _READERS: Final[dict[str, Callable[[datetime], int]]] = {
@@ -133,8 +149,15 @@ _READERS: Final[dict[str, Callable[[datetime], int]]] = {
     "getSeconds": lambda date: date.second,
 }
 
-PARTS_OF_DATE: Final[dict[str, Callable[[Any], int]]] = {
-    **{name: _part_of_date(name, read) for name, read in _READERS.items()},
+PARTS_OF_SPAN: Final[dict[str, Callable[[Any], int]]] = {
+    "getHours": _part_of_either("getHours", _UNITS_NS["h"]),
+    "getMinutes": _part_of_either("getMinutes", _UNITS_NS["m"]),
+    "getSeconds": _part_of_either("getSeconds", _UNITS_NS["s"]),
     "getMilliseconds": _milliseconds,
 }
-"""CEL's methods of a timestamp; months and days (but `getDate`) count from 0, Sunday is 0."""
+"""CEL's methods of a timestamp and of a duration; milliseconds are those beyond whole seconds."""
+
+PARTS_OF_DATE: Final[dict[str, Callable[[Any], int]]] = {
+    name: _part_of_date(name, read) for name, read in _READERS.items() if name not in PARTS_OF_SPAN
+}
+"""CEL's methods of a timestamp only; months and days (but `getDate`) count from 0, Sunday is 0."""
