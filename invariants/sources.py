@@ -19,7 +19,7 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from .fact import Truth
-from .tokens_of_text import hidden_texts, spellings, tokens
+from .tokens_of_text import HIDDEN_CHARACTERS_MAX, hidden_texts, spellings, tokens
 
 FINGERPRINT_BYTES: Final = 8
 STRING_BYTES_MAX: Final = 256 * 1024  # Source: docs/language.md, `string_bytes_max`.
@@ -70,23 +70,23 @@ class Fingerprints:
         made = hashlib.blake2b(b"key", key=self.key, person=_PERSON, digest_size=8)
         return made.hexdigest()
 
-    def shown(self, found: tuple[str, ...]) -> set[bytes]:
+    def shown(self, found: tuple[str, ...]) -> frozenset[bytes]:
         """What a text of these tokens leaves behind: each token, and each pair of neighbours."""
         texts = {*found, *map("\x00".join, pairwise(found))}
         return self._of(texts)
 
-    def asked(self, found: tuple[str, ...]) -> set[bytes]:
+    def asked(self, found: tuple[str, ...]) -> frozenset[bytes]:
         """What must be known for a text of these tokens to have been seen."""
         return self._of(set(map("\x00".join, pairwise(found))) or set(found))
 
-    def _of(self, texts: Iterable[str]) -> set[bytes]:
+    def _of(self, texts: Iterable[str]) -> frozenset[bytes]:
         begun = hashlib.blake2b(digest_size=FINGERPRINT_BYTES, key=self.key, person=_PERSON)
         made = set()
         for text in texts:
             digest = begun.copy()
             digest.update(text.encode("utf-8", "surrogatepass"))
             made.add(digest.digest())
-        return made
+        return frozenset(made)
 
 
 class SourceMemory(NamedTuple):
@@ -108,9 +108,9 @@ class SourceMemory(NamedTuple):
         )
         return [Entry(fingerprint, bool(is_certain)) for fingerprint, is_certain in pairs]
 
-    def knows(self, found: tuple[str, ...]) -> Truth:
-        """Whether a text of these tokens (one at least) was shown."""
-        return min(map(self._knows, self.fingerprints.asked(found)))
+    def knows(self, asked: frozenset[bytes]) -> Truth:
+        """Whether all of some fingerprints (one at least) were shown."""
+        return min(map(self._knows, asked))
 
     def _knows(self, fingerprint: bytes) -> Truth:
         if self.ledger.certain.get(fingerprint, self.length) < self.length:
@@ -124,12 +124,13 @@ class SourceMemory(NamedTuple):
         if not self.is_whole and self.length >= pairs_max:
             return self
         memory = self._own()
-        is_whole = self.is_whole
+        is_whole, hidden_left = self.is_whole, HIDDEN_CHARACTERS_MAX
         for text in strings_of(value):
             if len(text) * 4 > STRING_BYTES_MAX and _bytes_count(text) > STRING_BYTES_MAX:
                 is_whole = False
                 continue
-            hidden = hidden_texts(text)
+            hidden = hidden_texts(text, hidden_left)
+            hidden_left -= sum(map(len, hidden.texts))
             is_whole = is_whole and hidden.is_whole
             for plain in (text, *hidden.texts):
                 is_whole = memory._take_text(plain, is_certain, pairs_max) and is_whole
@@ -175,7 +176,7 @@ class Shown(NamedTuple):
         """Whether a source showed `value`, in any spelling; None where it has no token."""
         if not tokens(value):
             return None
-        return max(map(self.memories[source].knows, _spelt(value)))
+        return max(self._known(found, source)[0] for found in _spelt(value))
 
     def only_from(self, source: int, others: Sequence[int], value: str) -> Truth | None:
         """Whether `value` was shown by a source and by none of the others.
@@ -187,13 +188,19 @@ class Shown(NamedTuple):
             return None
         if self.is_child:
             return Truth.UNKNOWN
-        return max(self._only_from(source, others, found) for found in _spelt(value))
+        answers = [self._known(found, source, *others) for found in _spelt(value)]
+        return max(min([here, *(Truth(2 - other) for other in rest)]) for here, *rest in answers)
 
-    def _only_from(self, source: int, others: Sequence[int], found: tuple[str, ...]) -> Truth:
-        known = self.memories[source].knows(found)
-        for other in others:
-            known = min(known, Truth(2 - self.memories[other].knows(found)))
-        return known
+    def _known(self, found: tuple[str, ...], *sources: int) -> list[Truth]:
+        """What each of some sources knows of a text; most have one key, and are asked the same."""
+        asked: dict[Fingerprints, frozenset[bytes]] = {}
+        answers = []
+        for source in sources:
+            memory = self.memories[source]
+            key = memory.fingerprints
+            asked[key] = asked[key] if key in asked else key.asked(found)
+            answers.append(memory.knows(asked[key]))
+        return answers
 
 
 NOTHING_SHOWN: Final = Shown()

@@ -15,12 +15,14 @@ from typing import Final
 from ..fact import Truth
 from .ast import Call, Constant, Node, walk
 from .fields import Evaluator
-from .values import STEP_CHARACTERS, Failure, Frame, text
+from .values import Failure, Frame, text
 
 SourcePlaces = Mapping[str, int]
 """The sources that may be asked, by name: at which place of `Shown.memories` each stands."""
 
 NO_SOURCES: Final[SourcePlaces] = {}
+CHARACTERS_OF_STEP: Final = 4
+"""Measured: cutting, decoding and fingerprinting so many characters costs as much as a step."""
 FUNCTIONS_ASKING: Final = frozenset({"seen", "only_from"})
 
 
@@ -68,7 +70,7 @@ def _only_from(operand: Evaluator, source: int, others: Sequence[int]) -> Evalua
 
 def _value(operand: Evaluator, function: str, frame: Frame) -> str:
     value = text(operand(frame), function)
-    frame.charge(1 + len(value) // STEP_CHARACTERS)
+    frame.charge(1 + len(value) // CHARACTERS_OF_STEP)
     return value
 
 

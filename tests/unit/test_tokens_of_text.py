@@ -2,11 +2,13 @@
 
 import base64
 import json
+import sys
+import unicodedata
 import urllib.parse
 
 import pytest
 
-from invariants.tokens_of_text import HIDDEN_CHARACTERS_MAX, hidden_texts, spellings, tokens
+from invariants.tokens_of_text import _MARKS, HIDDEN_CHARACTERS_MAX, hidden_texts, spellings, tokens
 
 ACCOUNT = "DE89-3704 0044"
 
@@ -88,6 +90,18 @@ def test_a_word_that_is_no_base64_says_nothing_else() -> None:
     text = "Please transfer the remaining balance of the savings account tomorrow morning."
     assert hidden_texts(text) == ((), True)
     assert spellings(text) == (text,)
+
+
+def test_marks_are_kept_apart_before_they_are_sorted() -> None:
+    """Every character that may stand first in a run of marks is one that the bound knows."""
+    for number in range(sys.maxunicode + 1):
+        letter = chr(number)
+        if unicodedata.category(letter) != "Cs":
+            first = unicodedata.normalize("NFKD", letter)[0]
+            is_mark = unicodedata.combining(first) != 0
+            assert not is_mark or _MARKS.fullmatch(letter * 30), hex(number)
+    many = "\u0301\u0316" * 50
+    assert tokens(f"e{many} x") == tokens(f"e{many}\nX")
 
 
 def test_what_is_hidden_is_looked_into_up_to_a_bound_and_then_that_is_said() -> None:
