@@ -2,15 +2,17 @@
 
 Method: both violating formulas are compared in Kleene's three values for all values of their
 letters, where atoms, temporal operators and aggregates count as letters; two of those are one
-letter where their operator and window agree and their operands provably mean the same. A no is no
-disproof. Cost: three to the number of letters, at most `LETTERS_MAX`.
+letter where their operator and window agree and their operands provably mean the same. Of two
+predicates that ask for different kinds of events one is false at each. A no is no disproof.
+Cost: three to the number of letters, at most `LETTERS_MAX`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
+from types import MappingProxyType
 from typing import Any, Final, TypeVar, assert_never
 
 from .binding import free_variables, trigger, violating_formula
@@ -32,6 +34,7 @@ from .formula.ast import (
     Until,
     Variable,
 )
+from .kinds import ANYTHING, SESSION_END, Asked
 from .limits import DEFAULT_LIMITS
 from .spec import InvariantSpec
 
@@ -40,15 +43,25 @@ TermT = TypeVar("TermT", bound=Term)
 LETTERS_MAX: Final = 7  # Chosen: 2,187 valuations; formulas of people have fewer letters.
 
 
-def mean_the_same(one: InvariantSpec, other: InvariantSpec) -> bool:
-    """True only if every trace gets the same verdicts from both, whatever variables are called."""
+def mean_the_same(
+    one: InvariantSpec,
+    other: InvariantSpec,
+    asked: Mapping[str, Asked] = MappingProxyType({}),
+) -> bool:
+    """True only if every trace gets the same verdicts from both, whatever variables are called.
+
+    `asked` says of which events the predicates can be true; without it they are free.
+    """
     first, second = violating_formula(one), violating_formula(other)
-    return _are_same(one, other, first, second) or _are_same(
-        one, other, _renamed(first), _renamed(second)
+    proof = _Proof(asked)
+    return _are_same(proof, one, other, first, second) or _are_same(
+        proof, one, other, _renamed(first), _renamed(second)
     )
 
 
-def _are_same(one: InvariantSpec, other: InvariantSpec, first: Formula, second: Formula) -> bool:
+def _are_same(
+    proof: _Proof, one: InvariantSpec, other: InvariantSpec, first: Formula, second: Formula
+) -> bool:
     if free_variables(first) != free_variables(second) or one.on_unknown != other.on_unknown:
         return False
     tables = build_tables(one, DEFAULT_LIMITS), build_tables(other, DEFAULT_LIMITS)
@@ -57,7 +70,7 @@ def _are_same(one: InvariantSpec, other: InvariantSpec, first: Formula, second: 
     is_asked = tables[0].missing_uses and one.on_unknown == "violate"
     if is_asked and trigger(first) != trigger(second):
         return False
-    return _are_equal(first, second)
+    return proof.are_equal(first, second)
 
 
 def _renamed(formula: Formula) -> Formula:
@@ -110,54 +123,96 @@ def _with_names(formula: Formula, names: Mapping[str, str]) -> Formula:
     assert_never(formula)
 
 
-def _are_equal(first: Formula, second: Formula) -> bool:
-    if first == second:
-        return True
-    letters: list[Formula] = []
-    _gather(first, letters)
-    _gather(second, letters)
-    if len(letters) > LETTERS_MAX:
-        return False
-    one, other = _skeleton(first, letters), _skeleton(second, letters)
-    valuations = product((0, 1, 2), repeat=len(letters))
-    return all(_value(one, v) == _value(other, v) for v in valuations)
+_Skeleton = int | tuple[Any, ...]
+"""A letter's number, or an operator with its operands."""
 
 
-def _gather(formula: Formula, letters: list[Formula]) -> None:
-    match formula:
-        case Not(body):
-            _gather(body, letters)
-        case Binary(_, left, right):
-            _gather(left, letters)
-            _gather(right, letters)
-        case _:
-            if _index(formula, letters) is None:
-                letters.append(formula)
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """Comparing formulas, with what is known of their predicates."""
 
+    asked: Mapping[str, Asked]
 
-def _index(formula: Formula, letters: list[Formula]) -> int | None:
-    return next((i for i, letter in enumerate(letters) if _is_letter(letter, formula)), None)
+    def are_equal(self, first: Formula, second: Formula) -> bool:
+        if first == second:
+            return True
+        letters: list[Formula] = []
+        self.gather(first, letters)
+        self.gather(second, letters)
+        if len(letters) > LETTERS_MAX:
+            return False
+        one, other = self.skeleton(first, letters), self.skeleton(second, letters)
+        apart = self.apart(letters)
+        return all(
+            _value(one, valuation) == _value(other, valuation)
+            for valuation in product((0, 1, 2), repeat=len(letters))
+            if not any(valuation[i] and valuation[j] for i, j in apart)
+        )
 
+    def apart(self, letters: list[Formula]) -> list[tuple[int, int]]:
+        """Pairs of which one is false at every event: not even unknown, where kinds differ."""
+        events = [self.event_of(letter) for letter in letters]
+        return [
+            (i, j)
+            for i, one in enumerate(events)
+            for j, other in enumerate(events[:i])
+            if not one.both(other).is_possible
+        ]
 
-def _is_letter(one: Formula, other: Formula) -> bool:
-    match one, other:
-        case Temporal(), Temporal():
-            is_alike = (one.operator, one.window) == (other.operator, other.window)
-            return is_alike and _are_equal(one.body, other.body)
-        case Until(), Until():
-            return (
-                (one.operator, one.window) == (other.operator, other.window)
-                and _are_equal(one.left, other.left)
-                and _are_equal(one.right, other.right)
-            )
-        case Exists(), Exists():
-            return one.variable == other.variable and _are_equal(one.body, other.body)
-        case Atom(), Atom():
-            return _asked(one) == _asked(other)
-        case AggregateComparison(), AggregateComparison():
-            return _whole(one) == _whole(other)
-        case _:
-            return one == other
+    def event_of(self, letter: Formula) -> Asked:
+        match letter:
+            case Atom(predicate):
+                return self.asked.get(predicate, ANYTHING)
+            case SessionEnd():
+                return SESSION_END
+            case _:
+                return ANYTHING
+
+    def gather(self, formula: Formula, letters: list[Formula]) -> None:
+        match formula:
+            case Not(body):
+                self.gather(body, letters)
+            case Binary(_, left, right):
+                self.gather(left, letters)
+                self.gather(right, letters)
+            case _:
+                if self.index(formula, letters) is None:
+                    letters.append(formula)
+
+    def index(self, formula: Formula, letters: list[Formula]) -> int | None:
+        found = (i for i, letter in enumerate(letters) if self.is_letter(letter, formula))
+        return next(found, None)
+
+    def is_letter(self, one: Formula, other: Formula) -> bool:
+        match one, other:
+            case Temporal(), Temporal():
+                is_alike = (one.operator, one.window) == (other.operator, other.window)
+                return is_alike and self.are_equal(one.body, other.body)
+            case Until(), Until():
+                return (
+                    (one.operator, one.window) == (other.operator, other.window)
+                    and self.are_equal(one.left, other.left)
+                    and self.are_equal(one.right, other.right)
+                )
+            case Exists(), Exists():
+                return one.variable == other.variable and self.are_equal(one.body, other.body)
+            case Atom(), Atom():
+                return _asked(one) == _asked(other)
+            case AggregateComparison(), AggregateComparison():
+                return _whole(one) == _whole(other)
+            case _:
+                return one == other
+
+    def skeleton(self, formula: Formula, letters: list[Formula]) -> _Skeleton:
+        match formula:
+            case Not(body):
+                return "not", self.skeleton(body, letters)
+            case Binary(operator, left, right):
+                assert operator in ("and", "or"), "violating formulas have no other"
+                return operator, self.skeleton(left, letters), self.skeleton(right, letters)
+        index = self.index(formula, letters)
+        assert index is not None, "every letter was gathered"
+        return index
 
 
 def _asked(atom: Atom) -> tuple[str, frozenset[object]]:
@@ -176,22 +231,6 @@ def _whole(formula: AggregateComparison) -> AggregateComparison:
     if operator == ">":
         return AggregateComparison(formula.aggregate, ">=", Constant(bound.value + 1))
     return formula
-
-
-_Skeleton = int | tuple[Any, ...]
-"""A letter's number, or an operator with its operands."""
-
-
-def _skeleton(formula: Formula, letters: list[Formula]) -> _Skeleton:
-    match formula:
-        case Not(body):
-            return "not", _skeleton(body, letters)
-        case Binary(operator, left, right):
-            assert operator in ("and", "or"), "violating formulas have no other"
-            return operator, _skeleton(left, letters), _skeleton(right, letters)
-    index = _index(formula, letters)
-    assert index is not None, "every letter was gathered"
-    return index
 
 
 def _value(skeleton: _Skeleton, valuation: tuple[int, ...]) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 from invariants.check_binding import subformulas
 from invariants.event import SECOND_NS
 from invariants.formula.ast import AggregateComparison, Temporal, Until, Window
+from invariants.kinds import asked_by_predicates
 from invariants.load_example import read_time_ns
 from invariants.mutants import Mutant, mutants_of
 from invariants.same_meaning import mean_the_same
@@ -68,7 +69,8 @@ def mutate(spec: Spec, invariant: InvariantSpec) -> Mutation:
     if not invariant.examples:
         return replace(result, problem="it has no example, so every mutant survives")
     mutants = mutants_of(spec, invariant)
-    different = [m for m in mutants.found if not mean_the_same(invariant, m.invariant)]
+    asked = asked_by_predicates(spec)
+    different = [m for m in mutants.found if not mean_the_same(invariant, m.invariant, asked)]
     trial = prepare_trial(spec, [invariant, *(mutant.invariant for mutant in different)])
     problems = [trial.problems(example) for example in invariant.examples]
     if any(row[0] for row in problems):

@@ -3,9 +3,9 @@
 Input: invariants over one file, the first of them the original, and events to build traces of.
 Output: for each of the others a trace after which its verdicts are not those of the original,
 where one was found. Method: all traces of one and two events, then repetitions, then the
-examples with an event left out, put in or delayed, then three events, then random traces, until
-`STEPS_MAX` events were taken in. What is found is made shorter while it still differs. States
-are immutable, so that traces with one beginning share it.
+examples with an event left out, put in or delayed, then three events, then events that lack a
+value, then random traces, until `STEPS_MAX` events were taken in. What is found is made shorter
+while it still differs. States are immutable, so that traces with one beginning share it.
 """
 
 from __future__ import annotations
@@ -68,21 +68,20 @@ def distinguish(
     `gaps_ns` are times worth waiting.
     """
     search = _Search(trial.program)
-    kinds = _kinds(trial, [c for example in examples for c, _ in example], others)
+    own = [content for example in examples for content, _ in example]
+    kinds = _kinds(trial, [*own, *chain.from_iterable(map(_varied, own)), *others])
+    lacking = _kinds(trial, [*own, *chain.from_iterable(map(_lacking, own))])
     gaps = list(dict.fromkeys((SECOND_NS, *gaps_ns)))[:GAPS_MAX]
     known = [_steps(trial, example) for example in examples]
     random = Random(0)  # noqa: S311 - the same search every time, and no secret
     try:
         search.breadth_first(kinds, gaps, 2)
-        for trace in chain(
-            _repeated(kinds, gaps),
-            _edited(known, kinds, gaps),
-            product(kinds, repeat=3),
-            _random(kinds, gaps, random),
-        ):
-            if not search.wanted:
-                break
-            search.run(trace)
+        search.run_all(
+            chain(_repeated(kinds, gaps), _edited(known, kinds, gaps), product(kinds, repeat=3))
+        )
+        # Events without a value last: most differ on them, and they say least.
+        search.breadth_first(lacking, gaps[:1], 2)
+        search.run_all(_random([*kinds, *lacking], gaps, random))
     except OutOfStepsError:
         pass
     search.steps_count = 0
@@ -124,9 +123,14 @@ class _Search:
             point = self.step(point, step)
             self.note(point)
 
+    def run_all(self, traces: Iterator[Sequence[Step]]) -> None:
+        """Follow traces until everything is told apart."""
+        while self.wanted and (trace := next(traces, None)) is not None:
+            self.run(trace)
+
     def breadth_first(self, kinds: Sequence[Step], gaps: Sequence[int], length: int) -> None:
         """All traces of some length; what changes nothing is not gone on with."""
-        points = [self.start]
+        points = [self.start] if self.wanted else []
         for number in range(length):
             following: list[_Point] = []
             for point in points:
@@ -168,11 +172,11 @@ def _without(trace: Trace, index: int) -> Trace:
     return (*trace[:index], *rest)
 
 
-def _kinds(trial: Trial, own: Sequence[Content], others: Sequence[Content]) -> list[Step]:
+def _kinds(trial: Trial, contents: Sequence[Content]) -> list[Step]:
     """One event for each thing that the predicates say, and one of which they say nothing."""
     found: dict[str, Step] = {}
     extra: list[Content] = [{"kind": "session.ended"}, {"kind": "message.user"}]
-    for content in [*own, *chain.from_iterable(map(_varied, own)), *others, *extra]:
+    for content in [*contents, *extra]:
         step = _step(trial, content, SECOND_NS)
         if step is not None:
             found.setdefault(_facts(trial.program, step.event), step)
@@ -190,17 +194,26 @@ def _facts(program: Program, event: Event) -> str:
 
 
 def _varied(content: Content) -> Iterator[Content]:
-    """The same event with one of its values changed, or gone."""
+    """The same event with one of its values changed."""
     arguments: Mapping[str, Any] = content.get("args") or {}
     for key, value in arguments.items():
         if isinstance(value, str):
             yield {**content, "args": {**arguments, key: f"{value}2"}}
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield {**content, "args": {**arguments, key: value + 1}}
-        yield {**content, "args": {k: v for k, v in arguments.items() if k != key}}
     for key in ("tool", "call", "agent", "user"):
         if isinstance(content.get(key), str):
             yield {**content, key: f"{content[key]}2"}
+
+
+def _lacking(content: Content) -> Iterator[Content]:
+    """The same event without one of its values."""
+    arguments: Mapping[str, Any] = content.get("args") or {}
+    for key in arguments:
+        yield {**content, "args": {k: v for k, v in arguments.items() if k != key}}
+    for key in ("call", "agent", "user"):
+        if key in content:
+            yield {k: v for k, v in content.items() if k != key}
 
 
 def _step(trial: Trial, content: Content, gap_ns: int) -> Step | None:

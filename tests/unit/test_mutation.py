@@ -8,14 +8,19 @@ from pathlib import Path
 import pytest
 
 from invariants import check
+from invariants.event import EventView
 from invariants.example_text import example_lines
+from invariants.fact import Truth
 from invariants.formula.format import format_clearly
+from invariants.kinds import asked_by_predicates
 from invariants.load import load_spec
 from invariants.mutants import MUTANTS_MAX, mutants_of
 from invariants.same_meaning import mean_the_same
 from invariants.spec import Example, InvariantSpec, Spec
 from monitor.cli.__main__ import main
+from monitor.invariant_files import read_specs
 from monitor.mutation import Mutation, mutate
+from monitor.packs import all_packs
 from monitor.spec_tests import prepare_trial, run_examples
 from tests.support.engines import make_invariant
 
@@ -23,6 +28,8 @@ FILE = """version: 1
 predicates:
   a: kind == "a"
   b: kind == "b"
+  c: kind.startsWith("c")
+  d: kind.startsWith("d")
   p:
     when: kind == "p"
     with:
@@ -228,11 +235,20 @@ def test_hints_are_short(stated: str, change: str, length: int) -> None:
 
 
 def test_no_difference_is_found_where_there_is_none() -> None:
-    """Some mutants mean the same by the predicates alone, and nobody can tell them apart."""
-    stated = "never: a and not b\n    examples:\n      - {events: [{kind: a}], violated_at: [0]}\n"
+    """Some mutants mean the same by what the predicates say, and nobody can tell them apart."""
+    stated = "never: c and not d\n    examples:\n      - {events: [{kind: c}], violated_at: [0]}\n"
     mutation = _mutated(stated)
     hintless = [s.mutant.change for s in mutation.survivors if s.hint is None]
-    assert hintless == ["dropped `not b`"]
+    assert hintless == ["dropped `not d`"]
+    assert mutation.same_count == 0
+
+
+def test_predicates_of_different_kinds_are_never_both_true() -> None:
+    """Then a part that asks for it can be dropped, and that is proven."""
+    stated = "never: a and not b\n    examples:\n      - {events: [{kind: a}], violated_at: [0]}\n"
+    mutation = _mutated(stated)
+    assert mutation.same_count == 1
+    assert "dropped `not b`" not in {s.mutant.change for s in mutation.survivors}
 
 
 @pytest.mark.parametrize(
@@ -257,7 +273,7 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text(FILE.replace("STATED", EXAMPLES))
     assert main(["test", "--mutate", str(file)]) == 1
     told = capsys.readouterr().out
-    assert f"{file}:14:18: survived: i: `once[20s]` for `once[10s]`" in told
+    assert f"{file}:16:18: survived: i: `once[20s]` for `once[10s]`" in told
     assert "  never: a and once[20s] b\n" in told and "- name: " in told
     assert main(["test", "--mutate", str(file), "--output", "json"]) == 1
     content = json.loads(capsys.readouterr().out)
@@ -289,6 +305,31 @@ def test_an_example_is_written_as_it_is_read() -> None:
         for read in example.events
     ]
     assert given == [event, odd]
+
+
+def test_outside_of_what_they_ask_for_predicates_are_false() -> None:
+    """Not unknown, whatever else is wrong with the event: the proofs rest on it."""
+    asking = 0
+    for pack in all_packs():
+        for spec in read_specs(pack.path):
+            trial = prepare_trial(spec, spec.invariants)
+            content = {"session": "s", "ts": 0, "seq": 0, "kind": "never.heard.of"}
+            view = EventView(trial.event(0, content))
+            for name, asked in asked_by_predicates(spec).items():
+                if asked.kinds is not None:
+                    asking += 1
+                    assert trial.program.predicates[0][name].fact(view).truth == Truth.FALSE
+    assert asking > 20
+
+
+@pytest.mark.parametrize("pack", [pack.name for pack in all_packs()])
+def test_the_examples_of_packs_notice_every_mutant(pack: str) -> None:
+    """What is shipped is tested as it asks others to be."""
+    for spec in read_specs(Path(f"pack:{pack}")):
+        for invariant in spec.invariants:
+            mutation = mutate(spec, invariant)
+            survived = [survivor.mutant.change for survivor in mutation.survivors]
+            assert mutation.is_passed, f"{invariant.id}: {mutation.problem}{survived}"
 
 
 def test_a_different_answer_to_doubt_is_no_proof() -> None:
