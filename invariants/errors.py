@@ -38,10 +38,24 @@ class Fault:
         """`agent.yaml:12:8: E203: what was met, what was expected; how to mend it`."""
         mend = f"; {self.mend}" if self.mend else ""
         mark = "" if self.severity == "error" else "warning: "
-        return (
+        return _on_one_line(
             f"{self.file}:{self.place.line}:{self.place.column}: "
             f"{self.code}: {mark}{self.message}{mend}"
         )
+
+
+def _on_one_line(text: str) -> str:
+    """`text` with escapes for what ends a line, moves a terminal's cursor, or is not seen.
+
+    Messages quote the file, and what a library says quotes it too: without this a pattern could
+    forge the line of another fault (tests/golden/bad/cel-pattern-control.yaml).
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 class InterlockError(Exception):

@@ -92,7 +92,7 @@ def read_yaml(text: str, file: str) -> tuple[YamlNode | None, list[Fault]]:
     early = _fault_of_text(text, file)
     if early is not None:
         return None, [early]
-    text = text.removeprefix("\ufeff")
+    text = text.removeprefix(_BYTE_ORDER_MARK)
     builder = _Builder(file, text)
     try:
         loader = yaml.SafeLoader(text)
@@ -110,9 +110,16 @@ def read_yaml(text: str, file: str) -> tuple[YamlNode | None, list[Fault]]:
 
 
 # C1 breaks and U+2028 break lines in YAML 1.1 only, a lone CR makes a terminal write over what it
-# has written, and bidirectional controls reorder what a reader sees (Source: CVE-2021-42574):
-# all let a person read another file than the parser.
-_HIDING = re.compile("\r(?!\n)|[\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# has written, bidirectional controls reorder what a reader sees (Source: CVE-2021-42574), and what
+# no screen shows makes two texts look equal (Source: Unicode, Default_Ignorable_Code_Point without
+# U+FE00 to U+FE0F, which emoji have): all let a person read another file than the parser.
+_HIDING = re.compile(
+    "\r(?!\n)|[\x85\u2028\u2029\u202a-\u202e"
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f"
+    "\u3164\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
+_BYTE_ORDER_MARK: Final = "\ufeff"
 
 
 def _fault_of_text(text: str, file: str) -> Fault | None:
@@ -120,7 +127,7 @@ def _fault_of_text(text: str, file: str) -> Fault | None:
     if bytes_count > TEXT_BYTES_MAX:
         message = f"this file has {bytes_count} bytes, and {TEXT_BYTES_MAX} are the most"
         return Fault(file, Place(), E_BOUND, message, "split it into several files")
-    if match := _HIDING.search(text):
+    if match := _HIDING.search(text, int(text.startswith(_BYTE_ORDER_MARK))):
         before = text[: match.start()]
         place = Place(before.count("\n") + 1, match.start() - (before.rfind("\n") + 1) + 1)
         message = (
@@ -209,7 +216,7 @@ class _Builder:
         return YamlScalar(self.place, "?", "?", "plain", "?", is_refused=True)
 
     def resolved(self, text: str) -> Resolved:
-        if len(text) > NUMBER_CHARACTERS_MAX and text.lstrip("+-.").isdigit():
+        if len(text) > NUMBER_CHARACTERS_MAX and any(form.fullmatch(text) for form in _NUMBERS):
             message = f"a number of {len(text)} characters; {NUMBER_CHARACTERS_MAX} are the most"
             self.add(E_BOUND, message, "put it in quotes if it is text")
             return text
@@ -289,6 +296,7 @@ _WORDS: Final[dict[str, Resolved]] = {
 _DECIMAL = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NUMBERS: Final = (_DECIMAL, _OTHER_BASE, _FLOAT)
 _INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 

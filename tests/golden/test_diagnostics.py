@@ -5,6 +5,7 @@ difference as you would read code.
 """
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from invariants.load import load_spec
 HERE = Path(__file__).parent
 BAD = sorted((HERE / "bad").glob("*.yaml"))
 GOOD = sorted((HERE / "good").glob("*.yaml"))
+PROJECT = HERE.parents[1]
+ROOMS = ("invariants", "detectors", "monitor", "replay", "interlock")
 IS_UPDATE = os.environ.get("INTERLOCK_UPDATE_GOLDEN") == "1"
 
 
@@ -69,3 +72,30 @@ def test_every_text_has_its_file() -> None:
     texts = {path.with_suffix(".yaml") for path in HERE.glob("*/*.txt")}
     assert texts == {*BAD, *GOOD}
     assert len(BAD) > 10 * len(GOOD) > 0
+
+
+def _codes_of_program() -> set[str]:
+    """Every code that stands in the program as a literal, which is how all of them are given."""
+    sources = (
+        path.read_text("utf-8") for room in ROOMS for path in PROJECT.glob(f"{room}/**/*.py")
+    )
+    return {code for text in sources for code in re.findall(r"""["']([EW]\d{3})["']""", text)}
+
+
+def _codes_of_golden() -> set[str]:
+    texts = (path.read_text("utf-8") for path in HERE.glob("*/*.txt"))
+    return {code for text in texts for code in re.findall(r":\d+:\d+: ([EW]\d{3}): ", text)}
+
+
+def test_every_code_has_a_golden_file() -> None:
+    """Whatever can be said of a file is said of one here; nothing is said that has no code."""
+    assert len(_codes_of_program()) > 50, "the codes were not found"
+    assert sorted(_codes_of_program() - _codes_of_golden()) == []
+    assert sorted(_codes_of_golden() - _codes_of_program()) == []
+
+
+def test_every_code_is_explained() -> None:
+    """Every code stands in the docs, and the docs name none that the program lacks."""
+    pages = [(PROJECT / "docs" / name).read_text("utf-8") for name in ("language.md", "cel.md")]
+    explained = {code for page in pages for code in re.findall(r"\b[EW]\d{3}\b", page)}
+    assert sorted(_codes_of_program() ^ explained) == []
