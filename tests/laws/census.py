@@ -1,12 +1,26 @@
-"""How varied the cases were that the laws were held against."""
+"""The cases that a law is held against: drawn, told apart, counted, and varied enough.
+
+A case is *demanding* when its formula has two or more temporal operators or aggregates, and its
+verdicts are not all the same. A law that passes on cases of which most are dull says little, so a
+law that has too few demanding ones fails, whatever it found.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from random import Random
 
 from invariants.formula.ast import Aggregate, Formula, Temporal, Until
-from tests.support.engines import Verdicts
+from invariants.spec import InvariantSpec
+from tests.support.engines import Step, Verdicts, final_verdicts
+from tests.support.formulas import FUTURE_OPERATORS, Choose, choose_invariant, choose_run
+
+DEMANDING_SHARE_MIN = 0.4
+SHARE_KNOWN_FROM = 1000  # Chosen: of so many cases a share of a half is 0.4 by chance never.
+FORMULAS_TRIED, RUNS_TRIED = 4, 4  # Measured: with them more than half of all cases are demanding.
+
+Run = tuple[Step, ...]
 
 
 def nodes_of(node: object) -> Iterator[object]:
@@ -16,34 +30,97 @@ def nodes_of(node: object) -> Iterator[object]:
         yield from nodes_of(getattr(node, name))
 
 
+def operators_count(formula: Formula) -> int:
+    """How many temporal operators and aggregates a formula has."""
+    return sum(isinstance(node, Temporal | Until | Aggregate) for node in nodes_of(formula))
+
+
+def varies(verdicts: Verdicts) -> bool:
+    """Whether not all events that are judged, and bindings, have the same verdict."""
+    return len(set(verdicts.values())) >= 2
+
+
 @dataclass
 class Census:
-    """Distinct cases by their text, and how many of them were of a demanding kind."""
+    """How many distinct cases a law has seen, and how many of them were of a demanding kind."""
 
-    cases: set[int] = field(default_factory=set)
+    law: str
+    cases_count: int = 0
     nested_count: int = 0
     varying_count: int = 0
+    demanding_count: int = 0
     judged_count: int = 0
 
-    def note(self, text: str, formula: Formula, verdicts: Verdicts) -> None:
-        """Count a case once."""
-        if hash(text) in self.cases:
-            return
-        self.cases.add(hash(text))
-        operators = [n for n in nodes_of(formula) if isinstance(n, Temporal | Until | Aggregate)]
-        self.nested_count += len(operators) >= 2
-        self.varying_count += len(set(verdicts.values())) >= 2
+    def cases(
+        self,
+        count: int,
+        first_seed: int,
+        *,
+        future: tuple[str, ...] = FUTURE_OPERATORS,
+        has_overflow: bool = False,
+        is_fit: Callable[[InvariantSpec], bool] = lambda invariant: True,
+        formulas_tried: int = FORMULAS_TRIED,
+    ) -> Iterator[tuple[int, InvariantSpec, Run]]:
+        """So many distinct cases, each with its seed; at their end the census is held."""
+        seen: set[int] = set()
+        seed = first_seed
+        while len(seen) < count:
+            choose = Random(seed).choice
+            invariant = _choose_nested(choose, future, is_fit, formulas_tried)
+            run, verdicts = _choose_varying(choose, invariant, has_overflow)
+            key = hash((invariant.form, invariant.on_unknown, invariant.formula, repr(run)))
+            if key not in seen:
+                seen.add(key)
+                self._note(invariant.formula, verdicts)
+                yield seed, invariant, run
+            seed += 1
+        self.hold()
+
+    def _note(self, formula: Formula, verdicts: Verdicts) -> None:
+        is_nested, is_varying = operators_count(formula) >= 2, varies(verdicts)
+        self.cases_count += 1
+        self.nested_count += is_nested
+        self.varying_count += is_varying
+        self.demanding_count += is_nested and is_varying
         self.judged_count += bool(verdicts)
 
-    def describe(self) -> str:
-        """The census in one line."""
-        count = len(self.cases)
-        shares = (self.nested_count, self.varying_count, self.judged_count)
-        nested, varying, judged = (f"{100 * share / count:.0f}%" for share in shares)
-        return (
-            f"{count} distinct cases, {nested} with two or more temporal operators, "
-            f"{varying} with verdicts that differ, {judged} with any verdict"
-        )
+    def hold(self) -> None:
+        """Fails where too few cases were demanding."""
+        if self.cases_count >= SHARE_KNOWN_FROM:
+            assert self.demanding_count >= DEMANDING_SHARE_MIN * self.cases_count, self
+
+    def as_data(self) -> dict[str, str | int]:
+        """All of it, as a report of a test carries it from one process to another."""
+        return asdict(self)
 
 
-CENSUS = Census()
+def _choose_nested(
+    choose: Choose,
+    future: tuple[str, ...],
+    is_fit: Callable[[InvariantSpec], bool],
+    formulas_tried: int,
+) -> InvariantSpec:
+    """The first of a few with two or more operators, else the last: small ones stay among them."""
+    while True:
+        invariant = choose_invariant(choose, future=future)
+        if is_fit(invariant):
+            formulas_tried -= 1
+            if not formulas_tried or operators_count(invariant.formula) >= 2:
+                return invariant
+
+
+def _choose_varying(
+    choose: Choose, invariant: InvariantSpec, has_overflow: bool
+) -> tuple[Run, Verdicts]:
+    """The first of a few runs whose verdicts vary, else the last.
+
+    The reference is asked and not the machine, whose faults must not choose their cases.
+    """
+    run = choose_run(choose, has_overflow=has_overflow)
+    verdicts = final_verdicts("reference", invariant, run)
+    for _ in range(RUNS_TRIED - 1):
+        if varies(verdicts):
+            break
+        run = choose_run(choose, has_overflow=has_overflow)
+        verdicts = final_verdicts("reference", invariant, run)
+    return run, verdicts

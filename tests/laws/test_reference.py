@@ -1,4 +1,4 @@
-"""The reference against values computed by hand, where the cases do not reach."""
+"""The reference, and the machine, against values computed by hand where the cases do not reach."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ from invariants.fact import Fact, Truth
 from invariants.formula.parser import parse_formula
 from invariants.reference import judge
 from tests.support.cases import parse_case, show_verdicts
-from tests.support.engines import final_verdicts, make_invariant, make_moment
+from tests.support.engines import Engine, final_verdicts, make_invariant, make_moment
+
+BOTH_ENGINES = pytest.mark.parametrize("engine", ["reference", "machine"])
 
 SECOND_NS = 1_000_000_000
 TRUTHS = {"f": Truth.FALSE, "u": Truth.UNKNOWN, "t": Truth.TRUE}
 KINDS = {"f": "holds", "u": "inconclusive", "t": "violated"}
 
 
-def truth_letter(formula: str, **predicates: str) -> str:
+def truth_letter(engine: Engine, formula: str, **predicates: str) -> str:
     """f, u or t: the value of a formula at one event, as the verdict of `never: formula` tells.
 
     `not not` keeps an atom from being a trigger of its own.
     """
     facts = {name: Fact(TRUTHS[letter], {}) for name, letter in predicates.items()}
     invariant = make_invariant("never", parse_formula(formula))
-    kind = judge(invariant, [make_moment(0, 0, facts)]).get((0, ()), "holds")
+    told = final_verdicts(engine, invariant, [make_moment(0, 0, facts)])
+    kind = told.get((0, ()), "holds")
     return {kind: letter for letter, kind in KINDS.items()}[kind]
 
 
+@BOTH_ENGINES
 @pytest.mark.parametrize(
     ("operator", "table"),
     [
@@ -35,18 +39,19 @@ def truth_letter(formula: str, **predicates: str) -> str:
         ("iff", "tuf uuu fut"),
     ],
 )
-def test_connectives_are_kleenes(operator: str, table: str) -> None:
+def test_connectives_are_kleenes(engine: Engine, operator: str, table: str) -> None:
     """Rows are the left value f, u, t; columns the right one."""
     rows = [
-        "".join(truth_letter(f"a {operator} b", a=left, b=right) for right in "fut")
+        "".join(truth_letter(engine, f"a {operator} b", a=left, b=right) for right in "fut")
         for left in "fut"
     ]
     assert " ".join(rows) == table
 
 
-def test_negation_is_kleenes() -> None:
+@BOTH_ENGINES
+def test_negation_is_kleenes(engine: Engine) -> None:
     """`not unknown` is unknown."""
-    assert "".join(truth_letter("not a", a=value) for value in "fut") == "tuf"
+    assert "".join(truth_letter(engine, "not a", a=value) for value in "fut") == "tuf"
 
 
 def test_an_empty_trace_has_no_verdicts() -> None:
@@ -93,15 +98,16 @@ FUTURE_RUNS = [
 ]
 
 
+@BOTH_ENGINES
 @pytest.mark.parametrize(("future", "events", "kind"), FUTURE_RUNS)
 def test_a_pending_verdict_is_decided_when_nothing_is_left_to_choose(
-    future: str, events: list[dict[str, object]], kind: str
+    engine: Engine, future: str, events: list[dict[str, object]], kind: str
 ) -> None:
     """Of `always: a implies F`, anchored at the first event; all events are at time 0."""
     run = [event if "tick" in event else {"at": 0, **event} for event in events]
     document = {"note": "", "invariant": {"always": f"a implies {future}"}, "run": run}
     case = parse_case({**document, "verdicts": {}}, "future")
-    assert final_verdicts("reference", case.invariant, case.steps)[0, ()] == kind
+    assert final_verdicts(engine, case.invariant, case.steps)[0, ()] == kind
 
 
 AGGREGATES = [
@@ -117,9 +123,15 @@ AGGREGATES = [
 ]
 
 
+@BOTH_ENGINES
 @pytest.mark.parametrize(("certain", "doubtful", "function", "least", "greatest"), AGGREGATES)
 def test_an_aggregate_lies_between_its_least_and_greatest(
-    certain: list[int], doubtful: list[int], function: str, least: int, greatest: int
+    engine: Engine,
+    certain: list[int],
+    doubtful: list[int],
+    function: str,
+    least: int,
+    greatest: int,
 ) -> None:
     """A comparison is known exactly where the whole range agrees on it."""
     term = f"{function}(p)" if function == "count" else f"{function}(p.v)"
@@ -130,7 +142,7 @@ def test_an_aggregate_lies_between_its_least_and_greatest(
 
     def kind(comparison: str) -> str:
         invariant = make_invariant("always", parse_formula(f"b implies {term} {comparison}"))
-        return judge(invariant, trace)[len(trace) - 1, ()]
+        return final_verdicts(engine, invariant, trace)[len(trace) - 1, ()]
 
     is_point = least == greatest
     assert kind(f">= {least}") == "holds"
@@ -156,8 +168,11 @@ EXISTS_RUNS = [
 ]
 
 
+@BOTH_ENGINES
 @pytest.mark.parametrize(("run", "verdicts"), EXISTS_RUNS)
-def test_exists_asks_for_one_value(run: list[dict[str, object]], verdicts: dict[str, str]) -> None:
+def test_exists_asks_for_one_value(
+    engine: Engine, run: list[dict[str, object]], verdicts: dict[str, str]
+) -> None:
     """`never: a and exists x (p(v=x) and q(v=x))`."""
     document = {
         "note": "",
@@ -166,5 +181,5 @@ def test_exists_asks_for_one_value(run: list[dict[str, object]], verdicts: dict[
         "verdicts": {},
     }
     case = parse_case(document, "exists")
-    told = final_verdicts("reference", case.invariant, case.steps)
+    told = final_verdicts(engine, case.invariant, case.steps)
     assert show_verdicts(told) == verdicts

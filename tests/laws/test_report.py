@@ -15,9 +15,10 @@ from invariants.report import Report
 from invariants.spec import InvariantSpec
 from invariants.state import decode_state, encode_state
 from invariants.verdict import MISSING_BINDING, Binding, Verdict
+from tests.laws.census import FORMULAS_TRIED, Census
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import Letter
-from tests.support.formulas import PREDICATES, choose_invariant, choose_run
+from tests.support.formulas import FUTURE_OPERATORS, PREDICATES
 
 FOUND = ("violated", "inconclusive")
 
@@ -84,14 +85,14 @@ def findings_of(
 
 
 @pytest.mark.parametrize("report", ["every", "first", "edge"])
-def test_findings_are_those_that_report_asks_for(report: Report) -> None:
+def test_findings_are_those_that_report_asks_for(report: Report, census: Census) -> None:
     """On random invariants and runs, with unknowns, ends and ticks."""
     some_silent = 0
-    for seed in range(FIRST_SEED, FIRST_SEED + CASES // 4):
-        choose = Random(seed).choice
-        future = () if report == "edge" else ("next", "eventually", "always", "until")
-        invariant = replace(choose_invariant(choose, future=future), report=report)
-        run = choose_run(choose, has_overflow=False)
+    census.law = f"report_{report}"
+    future = () if report == "edge" else FUTURE_OPERATORS
+    tried = FORMULAS_TRIED if future else FORMULAS_TRIED + 2
+    for seed, drawn, run in census.cases(CASES, FIRST_SEED, future=future, formulas_tried=tried):
+        invariant = replace(drawn, report=report)
         verdicts = every_verdict(invariant, run)
         expected = meant(report, verdicts)
         found = findings_of(invariant, run, Random(seed))

@@ -11,14 +11,18 @@ import os
 import sys
 from pathlib import Path
 
-LAWS_CASES = "300"  # Chosen: of every law, a second or two.
+LAWS_CASES = "200"  # Chosen: of every law, about a second.
 
 CASES = (
+    "tests/conformance/test_cases.py",
     "tests/unit/test_bounds.py",
     "tests/unit/test_machine_steps.py",
-    "tests/conformance/test_cases.py",
+    "tests/unit/test_proof.py",
+    "tests/laws/test_reference.py",
 )
-UNIT = (
+STATES = ("tests/laws/test_states.py",)
+READING = (
+    "tests/golden/test_diagnostics.py",
     "tests/unit/test_predicate.py",
     "tests/unit/test_patterns.py",
     "tests/unit/test_check.py",
@@ -38,15 +42,20 @@ LAWS = (
     "tests/laws/test_report.py",
     "tests/laws/test_witness.py",
 )
+FIRST_READ = ("load", "check", "shape", "patterns", "predicate")
 
 
 def stages(file: str) -> tuple[tuple[str, ...], ...]:
     """Groups of test files, the likeliest to notice a change of `file` first."""
     if file.startswith("invariants/cel/"):
-        return CEL, UNIT, CASES, LAWS
-    if Path(file).name.startswith(("load", "check", "shape", "pattern", "predicate")):
-        return UNIT, CASES, LAWS, CEL
-    return CASES, LAWS, UNIT, CEL
+        return CEL, READING, CASES, LAWS, STATES
+    if Path(file).name.startswith(FIRST_READ):
+        return READING, CASES, LAWS, CEL, STATES
+    if file == "invariants/binding.py":
+        return CASES, READING, LAWS, STATES, CEL
+    if Path(file).name.startswith("state"):
+        return STATES, CASES, LAWS, READING, CEL
+    return CASES, LAWS, STATES, READING, CEL
 
 
 def main(file: str) -> int:

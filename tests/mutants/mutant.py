@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("invariants", "tests/conformance", "tests/laws", "tests/mutants", "tests/support")
+COPIED = (
+    "invariants",
+    "tests/conformance",
+    "tests/golden",
+    "tests/laws",
+    "tests/mutants",
+    "tests/support",
+    "tests/unit",
+)
 COPIED_FILES = ("pyproject.toml", "tests/__init__.py", "tests/conftest.py")
 TIMEOUT_S = 240  # Chosen: all killers together take a tenth of it.
 
@@ -38,10 +46,8 @@ def load_mutants(directory: Path) -> list[Mutant]:
 
 def copy_packages(target: Path) -> None:
     """Everything that the killers need: our code is copied, so nothing of the checkout is run."""
-    ignored = shutil.ignore_patterns(".hypothesis", "golden")
     for name in COPIED:
-        shutil.copytree(ROOT / name, target / name, ignore=ignored)
-    shutil.copytree(ROOT / "tests/unit", target / "tests/unit")
+        shutil.copytree(ROOT / name, target / name)
     for name in COPIED_FILES:
         shutil.copy2(ROOT / name, target / name)
     for name in ("fixtures", "docs"):

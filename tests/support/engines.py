@@ -58,18 +58,20 @@ def history(engine: Engine, invariant: InvariantSpec, steps: Sequence[Step]) -> 
 
 def final_verdicts(engine: Engine, invariant: InvariantSpec, steps: Sequence[Step]) -> Verdicts:
     """All verdicts as they stand after the last step."""
+    if engine == "reference":  # Which looks at the whole trace each time, so once is enough.
+        return _judged(invariant, steps)
     return [{}, *history(engine, invariant, steps)][-1]
 
 
 def _reference_history(invariant: InvariantSpec, steps: Sequence[Step]) -> Iterator[Verdicts]:
-    trace: list[Moment] = []
-    ticked_to_ns: int | None = None
-    for step in steps:
-        if isinstance(step, Moment):
-            trace.append(step)
-        else:
-            ticked_to_ns = max(step, ticked_to_ns or 0)
-        yield judge(invariant, trace, ticked_to_ns=ticked_to_ns)
+    for count in range(1, len(steps) + 1):
+        yield _judged(invariant, steps[:count])
+
+
+def _judged(invariant: InvariantSpec, steps: Sequence[Step]) -> Verdicts:
+    trace = [step for step in steps if isinstance(step, Moment)]
+    ticks_ns = [step for step in steps if not isinstance(step, Moment)]
+    return judge(invariant, trace, ticked_to_ns=max(ticks_ns, default=None))
 
 
 def _machine_history(invariant: InvariantSpec, steps: Sequence[Step]) -> Iterator[Verdicts]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from invariants.fact import Fact, Truth
+from invariants.formula.parser import parse_formula
 from invariants.limits import DEFAULT_LIMITS, Limits
 from invariants.machine import compile_invariant
 from invariants.moment import Moment
+from invariants.report import Report
 from tests.support.cases import parse_case, show_key
+from tests.support.engines import make_invariant, make_moment
 
 Event = dict[str, Any]
 
@@ -110,3 +115,72 @@ def test_an_aggregate_past_its_samples_is_unknown_until_they_are_too_old() -> No
     told, lost = run("always", "a implies count(p)[9s] <= 3", events, window_entries_max=2)
     assert [kind for _, kind in told] == ["inconclusive", "holds"]
     assert lost == 1
+
+
+def test_a_group_that_finds_room_later_knows_of_its_loss() -> None:
+    """Room comes when another group is over; what was lost before it is still inside the window."""
+    events = [{"at": 0, "p": {"v": 1}}, {"at": 4, "p": {"v": 2}}]
+    events += [{"at": "5s+1ns", "p": {"v": 2}}, {"at": "9s+1ns", "p": {"v": 2}}]
+    told, lost = run("always", "count(p(v=x))[5s] <= 1", events, slices_max=1)
+    assert told == [
+        ("0 x=1", "holds"),
+        ("1 x=2", "inconclusive"),
+        ("2 x=2", "inconclusive"),
+        ("3 x=2", "violated"),
+    ]
+    assert lost == 1
+
+
+def test_all_anchors_of_one_value_make_room_together() -> None:
+    """One event decides two that wait, and then two more may."""
+    events = [{"at": 0, "a": True}, {"at": 0, "a": True}, {"at": 1, "b": True}]
+    events += [{"at": 2, "a": True}, {"at": 2, "a": True}, {"at": 3, "b": True}]
+    told, lost = run("always", "a implies eventually[9s] b", events, pending_max=2)
+    assert sorted(key for key, kind in told if kind == "holds") == ["0", "1", "3", "4"]
+    assert lost == 0
+
+
+def test_deadlines_of_decided_anchors_are_dropped_and_no_other() -> None:
+    """However many were decided early: the one that waits is decided when its time has passed."""
+    events: list[Event] = [{"at": 0, "p": {"v": 0}}]
+    for number in range(1, 200):
+        events += [{"at": 1, "p": {"v": number}}, {"at": 1, "q": {"v": number}}]
+    events += [{"tick": 9}, {"tick": "9s+1ns"}]
+    told, _ = run("always", "p(v=x) implies eventually[9s] q(v=x)", events)
+    assert told[-1] == ("0 x=0", "violated")
+    assert [kind for _, kind in told].count("holds") == 199
+
+
+@pytest.mark.parametrize("values", [2, 3])
+def test_an_event_of_too_many_bindings_is_in_doubt(values: int) -> None:
+    """Those that fit are judged; that there were more is told once, without a binding."""
+    event: Event = {"at": 0, "r": {"v": list(range(1, values + 1)), "w": [1, 2]}}
+    told, _ = run("never", "r(v=x, w=y)", [event], bindings_max=4)
+    assert [kind for _, kind in told].count("violated") == 4
+    assert (("0", "inconclusive") in told) == (values == 3)
+
+
+def test_a_memory_of_too_many_bindings_is_in_doubt() -> None:
+    """Whatever value is asked for may have been among those that were not taken in."""
+    events = [{"at": 0, "p": {"v": [1, 2, 3]}, "q": {"v": [1, 2]}}]
+    events += [{"at": 1, "r": {"v": 9, "w": 9}}]
+    formula = "r(v=x, w=y) and once (p(v=x) and q(v=y))"
+    told, lost = run("never", formula, events, bindings_max=6)
+    assert (told, lost) == ([("1 x=9 y=9", "holds")], 0)
+    told, lost = run("never", formula, events, bindings_max=4)
+    assert (told, lost) == ([("1 x=9 y=9", "inconclusive")], 1)
+
+
+@pytest.mark.parametrize("report", ["first", "edge"])
+def test_past_slices_max_nothing_is_kept_back(report: Report) -> None:
+    """What is not remembered as told is told again: too much is better than too little."""
+    invariant = replace(make_invariant("never", parse_formula("p(v=x)")), report=report)
+    automaton = compile_invariant(invariant, Limits(slices_max=1))
+    state = automaton.initial()
+    told = []
+    for position, value in enumerate((1, 2, 1, 2)):
+        fact = Fact(Truth.TRUE, {"v": (value,)})
+        state, verdicts = automaton.step(state, make_moment(position, 0, {"p": fact}))
+        told += [show_key(v.anchor.position, v.binding) for v in verdicts]
+    assert told == ["0 x=1", "1 x=2", "3 x=2"]
+    assert len(state.told) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from invariants.cel.values import STEPS_MAX, VALUE_DEPTH_MAX, CelError, Duration, Timestamp
@@ -44,6 +46,19 @@ ARGS = {
         ("1.0 in args.l", True),
         ("'k' in args.m", True),
         ("1 in args.m", False),
+        ("args.l == [1]", False),
+        ("[1] == args.l", False),
+        ("args.l == args.l + [2]", False),
+        ("args.l + [2] == args.l", False),
+        ("args.m == {'k': 2}", False),
+        ("has(args.nul)", True),
+        ("has(args.m.a)", True),
+        ("has(args.none)", False),
+        ("args.n < 1", False),
+        ("args.n <= 1", True),
+        ("args.n >= 1", True),
+        ("args.n > 1", False),
+        ("args.f <= 1.5", True),
         ("args.n < 1.5", True),
         ("args.n < args.f", True),
         ("9007199254740993 > 9007199254740992.0", True),
@@ -343,3 +358,20 @@ def test_evaluation_leaves_the_event_as_it_is() -> None:
     expression = compiled("(args.l + args.l).size() == 4 && args.l.size() == 2")
     view = make_view(args=ARGS)
     assert [expression.evaluate(view) for _ in range(2)] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("kind", "tool", "value"),
+    [("a", "t", True), ("a", "u", False), ("b", "t", False), ("b", "u", False)],
+)
+def test_kind_and_tool_are_both_asked(kind: str, tool: str, value: bool) -> None:
+    """Such a beginning is made short; it means what it would mean written out."""
+    text = "kind == 'a' && tool == 't' && args.n == 1"
+    assert evaluate(text, kind=kind, tool=tool, args=ARGS) is value
+
+
+def test_what_is_no_number_is_in_no_list() -> None:
+    """Not even in the list that it was taken out of."""
+    expression = compiled("lists.l[0] in lists.l", l=(math.nan, 1))
+    assert expression.evaluate(make_view()) is False
+    assert compiled("lists.l[1] in lists.l", l=(math.nan, 1)).evaluate(make_view()) is True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from invariants.fact import Fact, Truth
 from invariants.formula.parser import parse_formula
 from invariants.machine import compile_invariant
@@ -18,3 +20,30 @@ def test_previous_of_an_event_that_was_not_seen_is_false() -> None:
     _, one_later = automaton.step(after, make_moment(2, 0, {"b": HOLDS}))
     assert [verdict.kind for verdict in next_to_it] == ["violated"]
     assert list(one_later) == []
+
+
+def test_a_route_keeps_what_the_left_side_of_until_is_about() -> None:
+    """A kind of event that can only break the left side is not left out."""
+    automaton = compile_invariant(make_invariant("always", parse_formula("a implies b until c")))
+    both = {"a": HOLDS, "b": HOLDS}
+    waiting, _ = automaton.step(automaton.initial(), make_moment(0, 0, both))
+    route = automaton.route({"a": False, "b": False, "c": False}, is_end=False)
+    assert route is not None
+    _, told = automaton.step(waiting, make_moment(1, 0, {}), False, route)
+    assert [verdict.kind for verdict in told] == ["violated"]
+    idle = automaton.route({"a": False, "b": True, "c": False}, is_end=False)
+    assert idle is None
+
+
+def test_a_route_keeps_events_that_end_an_edge() -> None:
+    """With `report: edge` an event at which it surely holds is what makes the next one new."""
+    invariant = make_invariant("always", parse_formula("a implies b"))
+    automaton = compile_invariant(replace(invariant, report="edge"))
+    state, told = automaton.initial(), []
+    for position, has_b in enumerate((False, True, False)):
+        facts = {"a": HOLDS, "b": HOLDS} if has_b else {"a": HOLDS}
+        route = automaton.route({"b": has_b}, is_end=False)
+        assert route is not None
+        state, more = automaton.step(state, make_moment(position, 0, facts), False, route)
+        told += [verdict.anchor.position for verdict in more]
+    assert told == [0, 2]
