@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from .binding import conjuncts, free_variables, trigger, violating_formula
 from .core import (
@@ -55,6 +56,7 @@ from .memory_since import ClosedSinceMemory, SinceMemory
 from .pending import Future
 from .spec import InvariantSpec
 
+SHOWN_MAX: Final = 120  # Chosen: a line; it is stored with each entry that rests on others.
 NUMERIC_AGGREGATES = frozenset({"sum", "min", "max", "avg"})
 
 
@@ -222,6 +224,7 @@ class _Builder:
                 window=window,
                 left=left_node,
                 right=right_node,
+                right_text=_shown(right),
                 width=self.width,
                 limits=self._limits,
                 rests_on_memory=rests_on_memory,
@@ -232,6 +235,7 @@ class _Builder:
             window=window,
             left=left_node,
             right=right_node,
+            right_text=_shown(right),
             slots=slots,
             width=self.width,
             limits=self._limits,
@@ -250,6 +254,7 @@ class _Builder:
             window=aggregate.window,
             function=aggregate.function,
             atom=atom,
+            atom_text=_shown(aggregate.atom),
             value_name=aggregate.value,
             operator=formula.operator,
             bound_slot=bound_slot,
@@ -271,6 +276,12 @@ class _Builder:
 
     def _slots_of(self, variables: Iterable[str]) -> tuple[int, ...]:
         return tuple(sorted(self._slots[name] for name in variables))
+
+
+def _shown(formula: Formula) -> str:
+    """A formula as explanations name it."""
+    text = format_formula(formula)
+    return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 3] + "..."
 
 
 def _names_all(left: Node | None, slots: tuple[int, ...]) -> bool:

@@ -58,6 +58,7 @@ class AggregateMemory:
     window: Window
     function: AggregateFunction
     atom: AtomNode
+    atom_text: str
     value_name: str | None
     operator: Operator
     bound_slot: int | None

@@ -8,6 +8,7 @@ slice, and the cell is that slice itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
@@ -21,9 +22,11 @@ from .formula.ast import Window
 from .keys import Because, Key, key_of
 from .limits import Limits
 from .moment import Moment
-from .slices import FALSE_READING, Entry, Reading, Slice, dies_ns, push, read, settle
+from .slices import FALSE_READING, Entry, Reading, Slice, dies_ns, push, read, settle, undone
+from .verdict import EventRef
 
 NEVER_BLURRED: Final = -1
+UNDONE_MAX: Final = 64  # Chosen: they serve explanations; past it, older ones are forgotten.
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class ClosedSinceMemory:
     right: Node
     width: int
     limits: Limits
+    right_text: str
     rests_on_memory: bool
     unfolded: Node | None = None
     """The right side as it was before `touched_by`: what a witness is taken from."""
@@ -56,7 +60,7 @@ class ClosedSinceMemory:
         if held is not None and self.left is not None:
             truth = self.left.value(now, cells, nobody)
             if truth == 0:
-                held = None
+                held = undone(held, now, self.window, NEVER_BLURRED)
             elif truth == 1:
                 held = settle(held, now.position, NEVER_BLURRED, is_weakened=True)
         truth = self.right.value(now, cells, nobody)
@@ -68,6 +72,11 @@ class ClosedSinceMemory:
         entry = Entry(now.time_ns, now.position, now.id, refs)
         entries_max = self.limits.window_entries_max
         return push(held, entry, truth, self.window, entries_max=entries_max)
+
+    def undone_by(self, cells: Cells, env: Env) -> EventRef | None:
+        """The event that ended what had held, where nothing has held since."""
+        held: Slice | None = cells[self.index]
+        return None if held is None else held.undone_by
 
     def touched_by(self, known: Known, is_end: bool) -> ClosedSinceMemory | None:
         """Itself, made short for events of which that is known; None where they change nothing."""
@@ -105,6 +114,8 @@ class SinceCell(NamedTuple):
     rest: Slice | None = None
     blur: int = -1
     lost_count: int = 0
+    undone: PMap[Key, EventRef] = pmap()
+    """Of some bindings without a slice (`UNDONE_MAX`): the event at which the left side failed."""
 
 
 EMPTY_SINCE = SinceCell(pmap(), EMPTY_FIFO)
@@ -122,6 +133,7 @@ class SinceMemory:
     slots: tuple[int, ...]
     width: int
     limits: Limits
+    right_text: str
     rests_on_memory: bool
     names_every_key: bool
     """Each atom of `left` names all of `slots`: then what an event touches can be looked up."""
@@ -165,6 +177,11 @@ class SinceMemory:
         sides = _sides(self.left, self.right, known, is_end)
         return sides and replace(self, left=sides[0], right=sides[1], unfolded=self.right)
 
+    def undone_by(self, cells: Cells, env: Env) -> EventRef | None:
+        """The event that ended what had held for a binding, if it is remembered."""
+        cell: SinceCell = cells[self.index]
+        return cell.undone.get(key_of(env, self.slots))
+
     @staticmethod
     def lost_count(cell: Any) -> int:
         """How often something found no room in the cell."""
@@ -195,6 +212,7 @@ class SinceMemory:
         named = self._named(cell, left, now)
         if elsewhere == 0:
             survivors = {k: cell.slices[k] for k in named}
+            cell = self._undone(cell, [k for k in cell.slices if k not in survivors], now)
             cell = cell._replace(slices=pmap(survivors), rest=cell.rest if named else None)
         old_blur = cell.blur
         if elsewhere == 1:
@@ -202,6 +220,7 @@ class SinceMemory:
         for key in named:
             truth = left.value(now, cells, self._env(key))
             if truth == 0:
+                cell = self._undone(cell, [key], now)
                 cell = cell._replace(slices=cell.slices.discard(key))
             elif truth != elsewhere:
                 settled = settle(
@@ -212,6 +231,18 @@ class SinceMemory:
                 )
                 cell = cell._replace(slices=cell.slices.set(key, settled))
         return cell
+
+    def _undone(self, cell: SinceCell, keys: Sequence[Key], now: Moment) -> SinceCell:
+        """Remembers, for explanations, which event ended some slices; of too many, none."""
+        if not 0 < len(keys) <= UNDONE_MAX:
+            return cell
+        ended = {}
+        for key in keys:
+            ended_by = undone(cell.slices[key], now, self.window, cell.blur).undone_by
+            if ended_by is not None:
+                ended[key] = ended_by
+        kept = cell.undone if len(cell.undone) + len(ended) <= UNDONE_MAX else pmap()
+        return cell._replace(undone=kept.update(ended)) if ended else cell
 
     def _named(self, cell: SinceCell, left: Node, now: Moment) -> list[Key]:
         """The slices for which the event may say something else of `left` than elsewhere."""
@@ -243,7 +274,9 @@ class SinceMemory:
         queue = cell.queue
         if held is None and self.slots and self.window.high_ns is not None:
             queue = queue.append((entry.time_ns + self.window.high_ns, key))
-        return SinceCell(cell.slices.set(key, grown), queue, cell.rest, cell.blur, lost)
+        undone_before = cell.undone.discard(key) if cell.undone else cell.undone
+        slices = cell.slices.set(key, grown)
+        return SinceCell(slices, queue, cell.rest, cell.blur, lost, undone_before)
 
     def _lose(self, cell: SinceCell, entry: Entry) -> SinceCell:
         rest = push(

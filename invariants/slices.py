@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .formula.ast import Window
+from .moment import Moment
 from .verdict import EventRef
 
 
@@ -41,6 +42,8 @@ class Slice(NamedTuple):
     possible: tuple[Entry, ...] = ()
     lost_ns: tuple[int, int] | None = None
     lost_count: int = 0
+    undone_by: EventRef | None = None
+    """Of a slice without entries: the event at which the left side failed."""
 
 
 class Reading(NamedTuple):
@@ -130,6 +133,18 @@ def settle(held: Slice, position: int, blur: int, *, is_weakened: bool) -> Slice
         return held._replace(stamp=position)
     merged = sorted({*held.certain, *held.possible})
     return Slice(position, (), tuple(merged), held.lost_ns, held.lost_count)
+
+
+def undone(held: Slice, now: Moment, window: Window, blur: int) -> Slice:
+    """The slice after its left side failed: empty, but for the event that did it."""
+    if not (held.certain or held.possible or held.lost_ns):
+        return held
+    had_held = read(held, now.time_ns, window, blur).truth > 0
+    return Slice(now.position, undone_by=_ref(now) if had_held else None)
+
+
+def _ref(now: Moment) -> EventRef:
+    return EventRef(now.position, now.time_ns, now.id)
 
 
 def dies_ns(held: Slice, window: Window) -> int | None:

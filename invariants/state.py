@@ -27,7 +27,7 @@ from .report import Told
 from .slices import Entry, Slice
 from .verdict import Absence, EventRef, Witness
 
-STATE_VERSION: Final = 2
+STATE_VERSION: Final = 3
 
 _INT64_MAX: Final = 2**63 - 1
 
@@ -81,7 +81,8 @@ def _put_cell(memory: PastMemory, cell: Any) -> Any:
             slices = [[_put_values(key), _put_slice(held)] for key, held in cell.slices.items()]
             queue = [[time_ns, _put_values(key)] for time_ns, key in cell.queue.items()]
             rest = None if cell.rest is None else _put_slice(cell.rest)
-            return [slices, queue, rest, cell.blur, cell.lost_count]
+            undone = [[_put_values(key), _put_ref(ref)] for key, ref in cell.undone.items()]
+            return [slices, queue, rest, cell.blur, cell.lost_count, undone]
         case PreviousMemory():
             return [None if frame is None else _put_frame(memory, frame) for frame in cell]
         case AggregateMemory():
@@ -98,13 +99,14 @@ def _take_cell(memory: PastMemory, data: Any) -> Any:
         case ClosedSinceMemory():
             return None if data is None else _take_slice(data)
         case SinceMemory():
-            slices, queue, rest, blur, lost_count = data
+            slices, queue, rest, blur, lost_count, undone = data
             return SinceCell(
                 pmap({_take_values(key): _take_slice(held) for key, held in slices}),
                 fifo([(time_ns, _take_values(key)) for time_ns, key in queue]),
                 None if rest is None else _take_slice(rest),
                 blur,
                 lost_count,
+                pmap({_take_values(key): _take_ref(ref) for key, ref in undone}),
             )
         case PreviousMemory():
             newest, before = data
@@ -159,17 +161,19 @@ def _take_fact(data: Any) -> Fact:
 def _put_slice(held: Slice) -> Any:
     certain = [_put_entry(entry) for entry in held.certain]
     possible = [_put_entry(entry) for entry in held.possible]
-    return [held.stamp, certain, possible, held.lost_ns, held.lost_count]
+    undone_by = None if held.undone_by is None else _put_ref(held.undone_by)
+    return [held.stamp, certain, possible, held.lost_ns, held.lost_count, undone_by]
 
 
 def _take_slice(data: Any) -> Slice:
-    stamp, certain, possible, lost_ns, lost_count = data
+    stamp, certain, possible, lost_ns, lost_count, undone_by = data
     return Slice(
         stamp,
         tuple(_take_entry(entry) for entry in certain),
         tuple(_take_entry(entry) for entry in possible),
         None if lost_ns is None else (lost_ns[0], lost_ns[1]),
         lost_count,
+        None if undone_by is None else _take_ref(undone_by),
     )
 
 
@@ -230,7 +234,7 @@ def _put_anchor(anchor: Anchor) -> Any:
         _put_values(anchor.env),
         anchor.truth,
         [_put_ref(ref) for ref in witness.events],
-        [[absence.formula, absence.from_ns, absence.to_ns] for absence in witness.absences],
+        [_put_absence(absence) for absence in witness.absences],
         [_put_ref(ref) for ref in witness.unknowns],
         anchor.met,
         anchor.still,
@@ -242,20 +246,30 @@ def _take_anchor(data: Any) -> Anchor:
     ref, env, truth, events, absences, unknowns, met, still, doubt = data
     witness = Witness(
         tuple(_take_ref(item) for item in events),
-        tuple(Absence(formula, from_ns, to_ns) for formula, from_ns, to_ns in absences),
+        tuple(_take_absence(item) for item in absences),
         tuple(_take_ref(item) for item in unknowns),
     )
     taken_doubt = None if doubt is None else _take_ref(doubt)
     return Anchor(_take_ref(ref), _take_values(env), truth, witness, met, still, taken_doubt)
 
 
+def _put_absence(absence: Absence) -> Any:
+    undone_by = None if absence.undone_by is None else _put_ref(absence.undone_by)
+    return [absence.formula, absence.from_ns, absence.to_ns, undone_by]
+
+
+def _take_absence(data: Any) -> Absence:
+    formula, from_ns, to_ns, undone_by = data
+    return Absence(formula, from_ns, to_ns, None if undone_by is None else _take_ref(undone_by))
+
+
 def _put_ref(ref: EventRef) -> Any:
-    return [ref.position, ref.time_ns, ref.id]
+    return [ref.position, ref.time_ns, ref.id, ref.roles]
 
 
 def _take_ref(data: Any) -> EventRef:
-    position, time_ns, id_ = data
-    return EventRef(position, time_ns, id_)
+    position, time_ns, id_, roles = data
+    return EventRef(position, time_ns, id_, tuple(roles))
 
 
 def _put_values(values: tuple[Value | None, ...]) -> Any:

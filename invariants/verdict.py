@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .fact import Value
@@ -18,20 +18,28 @@ MISSING_BINDING: Binding = (("?", "?"),)
 
 @dataclass(frozen=True, slots=True, order=True)
 class EventRef:
-    """An event of a trace: its position from 0, its effective time, its id."""
+    """An event of a trace: its position from 0, its effective time, its id.
+
+    `roles` say what of a formula it made true, for people; an event is the same in any role.
+    """
 
     position: int
     time_ns: int
     id: str
+    roles: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """`formula` held at no event between two times (both included)."""
+    """`formula` held at no event between two times (both included).
+
+    `undone_by` is the event that ended it, where a `since` had held within that time.
+    """
 
     formula: str
     from_ns: int | None
     to_ns: int
+    undone_by: EventRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ rests on. The witness suffices to see the verdict; of equal ones the latest even
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from .core import (
@@ -25,32 +26,35 @@ from .core import (
 )
 from .memory_aggregate import AggregateMemory
 from .memory_previous import PreviousMemory
+from .memory_since import ClosedSinceMemory, SinceMemory
 from .moment import Moment
 from .verdict import Absence, EventRef, Witness
+
+Refs = dict[EventRef, dict[str, None]]
+"""Events with their roles."""
 
 
 class Grounds:
     """Collects, without repeats, what a value rests on."""
 
     def __init__(self) -> None:
-        self._events: dict[EventRef, None] = {}
-        self._unknowns: dict[EventRef, None] = {}
+        self._events: Refs = {}
+        self._unknowns: Refs = {}
         self._absences: dict[Absence, None] = {}
 
     def witness(self) -> Witness:
         """The grounds in the order of the trace."""
-        return Witness(
-            tuple(sorted(self._events)), tuple(self._absences), tuple(sorted(self._unknowns))
-        )
+        return Witness(_listed(self._events), tuple(self._absences), _listed(self._unknowns))
 
     def refs(self) -> tuple[EventRef, ...]:
         """All events, certain and unknown, latest first."""
-        return tuple(sorted({**self._events, **self._unknowns}, reverse=True))
+        return _listed({**self._events, **self._unknowns})[::-1]
 
     def add(self, truth: int, *refs: EventRef) -> None:
         """Note events, as unknown ones where `truth` is unknown."""
         target = self._unknowns if truth == 1 else self._events
-        target.update(dict.fromkeys(refs))
+        for ref in refs:
+            target.setdefault(ref, {}).update(dict.fromkeys(ref.roles))
 
     def collect(self, node: Node, now: Moment, cells: Cells, env: Env) -> None:
         """Note what the value of `node` rests on."""
@@ -59,9 +63,9 @@ class Grounds:
         match node:
             case AtomNode():
                 if truth:
-                    self.add(truth, here)
+                    self.add(truth, replace(here, roles=(node.predicate,)))
             case EndNode():
-                self.add(truth, here)
+                self.add(truth, replace(here, roles=("session_end",) if truth else ()))
             case ComparisonNode() | ConstantNode():
                 pass
             case NotNode(body):
@@ -85,8 +89,8 @@ class Grounds:
         if is_one_enough:
             proofs = sorted(proofs, key=self._added)[:1]
         for proof in proofs:
-            self._events.update(proof._events)
-            self._unknowns.update(proof._unknowns)
+            self.add(2, *_listed(proof._events))
+            self.add(1, *_listed(proof._unknowns))
             self._absences.update(proof._absences)
 
     def _added(self, proof: Grounds) -> tuple[int, int, list[int]]:
@@ -97,12 +101,13 @@ class Grounds:
         memory, truth = node.memory, node.value(now, cells, env)
         if isinstance(memory, AggregateMemory):
             certain, doubtful = memory.refs(now, cells, env)
-            self.add(2, *certain)
+            roles = (memory.atom_text,)
+            self.add(2, *(replace(ref, roles=roles) for ref in certain))
             if truth == 1:
-                self.add(truth, *doubtful)
+                self.add(truth, *(replace(ref, roles=roles) for ref in doubtful))
             return
         if truth == 0:
-            self._absences[self._absence(node, now)] = None
+            self._absences[self._absence(node, now, cells, env)] = None
             return
         if isinstance(memory, PreviousMemory):
             frame = cells[memory.index][1]
@@ -110,13 +115,26 @@ class Grounds:
             return
         entry = memory.read(now, cells, env).entry
         if entry is not None:
-            self.add(truth, *entry.refs())
+            first, *others = entry.refs()
+            assert isinstance(memory, ClosedSinceMemory | SinceMemory), "others have no entries"
+            self.add(truth, replace(first, roles=(memory.right_text,)), *others)
 
     @staticmethod
-    def _absence(node: MemoryNode, now: Moment) -> Absence:
-        window = node.memory.window
+    def _absence(node: MemoryNode, now: Moment, cells: Cells, env: Env) -> Absence:
+        memory = node.memory
+        window = memory.window
         from_ns = None if window.high_ns is None else now.time_ns - window.high_ns
-        return Absence(node.memory.text, from_ns, now.time_ns - window.low_ns)
+        undone_by = None
+        if isinstance(memory, ClosedSinceMemory | SinceMemory):
+            undone_by = memory.undone_by(cells, env)
+        if undone_by is not None and from_ns is not None and undone_by.time_ns < from_ns:
+            undone_by = None
+        return Absence(memory.text, from_ns, now.time_ns - window.low_ns, undone_by)
+
+
+def _listed(refs: Refs) -> tuple[EventRef, ...]:
+    """In the order of the trace, each event once, with all its roles."""
+    return tuple(replace(ref, roles=tuple(refs[ref])) for ref in sorted(refs))
 
 
 def _deciding(

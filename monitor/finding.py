@@ -17,19 +17,27 @@ FindingType = Literal["violated", "inconclusive"] | EngineFindingType
 
 
 class WitnessEvent(msgspec.Struct, frozen=True):
-    """One event of a witness: position in the trace from 0, effective time, id."""
+    """One event of a witness: position in the trace from 0, effective time, id.
+
+    `roles` say what of the invariant it made true: a predicate, or the operand of an operator.
+    """
 
     position: int
     time_ns: int
     id: str
+    roles: list[str] = []
 
 
 class WitnessAbsence(msgspec.Struct, frozen=True):
-    """`formula` held at no event from one time to another (both included)."""
+    """`formula` held at no event from one time to another (both included).
+
+    `undone_by` is the event that ended it, where it had held within that time.
+    """
 
     formula: str
     from_ns: int | None
     to_ns: int
+    undone_by: WitnessEvent | None = None
 
 
 class AnomalyFeature(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any, Final
 from detectors.contract import Reason, Score
 from invariants.fact import Value
 from invariants.program import Compiled
-from invariants.verdict import Binding, EventRef, Verdict
+from invariants.verdict import Absence, Binding, EventRef, Verdict
 from monitor.finding import (
     Anomaly,
     AnomalyFeature,
@@ -70,7 +70,7 @@ def verdict_finding(
         anchor=_event(verdict.anchor),
         binding=binding,
         witness=[_event(ref) for ref in verdict.witness.events],
-        absences=[WitnessAbsence(a.formula, a.from_ns, a.to_ns) for a in verdict.witness.absences],
+        absences=[_absence(absence) for absence in verdict.witness.absences],
         unknowns=[_event(ref) for ref in verdict.witness.unknowns],
         decided_ns=verdict.decided_ns,
         is_escalated=verdict.is_escalated,
@@ -190,4 +190,9 @@ def _plain(value: Value) -> Any:
 
 
 def _event(ref: EventRef) -> WitnessEvent:
-    return WitnessEvent(ref.position, ref.time_ns, ref.id)
+    return WitnessEvent(ref.position, ref.time_ns, ref.id, list(ref.roles))
+
+
+def _absence(absence: Absence) -> WitnessAbsence:
+    undone_by = None if absence.undone_by is None else _event(absence.undone_by)
+    return WitnessAbsence(absence.formula, absence.from_ns, absence.to_ns, undone_by)

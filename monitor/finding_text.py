@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from monitor.finding import Finding
+from monitor.finding import Finding, WitnessEvent
 
 if TYPE_CHECKING:
     from monitor.store_records import StoredAction  # Whoever reads findings need not plan actions.
@@ -111,20 +111,26 @@ def _grounds(finding: Finding) -> list[str]:
     lines = []
     if finding.witness:
         lines.append("  because of these events:")
-        lines += [
-            f"    {time_text(w.time_ns)}  {_event_text(w.position, w.id)}" for w in finding.witness
-        ]
+        lines += map(_witness_line, finding.witness)
     if finding.absences:
         lines.append("  and because there was none of these:")
     for absence in finding.absences:
         begin = "the beginning" if absence.from_ns is None else time_text(max(absence.from_ns, 0))
         lines.append(f"    {visible(absence.formula)}, from {begin} to {time_text(absence.to_ns)}")
+        if absence.undone_by is not None:
+            ended = absence.undone_by
+            lines.append(
+                f"      it had held until {_event_text(ended.position, ended.id)} ended it"
+            )
     if finding.unknowns:
         lines.append("  what could not be told, at these events:")
-        lines += [
-            f"    {time_text(w.time_ns)}  {_event_text(w.position, w.id)}" for w in finding.unknowns
-        ]
+        lines += map(_witness_line, finding.unknowns)
     return lines
+
+
+def _witness_line(event: WitnessEvent) -> str:
+    roles = f": {visible(', '.join(event.roles))}" if event.roles else ""
+    return f"    {time_text(event.time_ns)}  {_event_text(event.position, event.id)}{roles}"
 
 
 def _done(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from monitor.finding import Finding
+from monitor.finding import Finding, WitnessEvent
 from monitor.finding_text import binding_text, time_text, visible
 from replay.look import look_at
 from replay.report.view import Detail, FindingCard, Tone, WhyLine, WitnessLine
@@ -103,7 +103,7 @@ def _why_line(value: FormulaValue) -> WhyLine:
 def _witness(finding: Finding, anchor: str, shown: frozenset[int]) -> list[WitnessLine]:
     lines = [
         WitnessLine(
-            f"event {ref.position}, {visible(ref.id, 80)}: {said}",
+            f"event {ref.position}, {visible(ref.id, 80)}: {said}{_roles(ref)}",
             f"{anchor}-event-{ref.position}" if ref.position in shown else "",
         )
         for said, refs in (("happened", finding.witness), ("could not be told", finding.unknowns))
@@ -113,7 +113,15 @@ def _witness(finding: Finding, anchor: str, shown: frozenset[int]) -> list[Witne
         begin = "the beginning" if absence.from_ns is None else time_text(absence.from_ns)
         formula = visible(absence.formula, TEXT_CHARACTERS)
         lines.append(WitnessLine(f"from {begin} to {time_text(absence.to_ns)} never: {formula}"))
+        if (ended := absence.undone_by) is not None:
+            place = f"{anchor}-event-{ended.position}" if ended.position in shown else ""
+            text = f"event {ended.position}, {visible(ended.id, 80)}: ended what had held"
+            lines.append(WitnessLine(text, place))
     return lines
+
+
+def _roles(event: WitnessEvent) -> str:
+    return f" ({visible(', '.join(event.roles), TEXT_CHARACTERS)})" if event.roles else ""
 
 
 def _done(finding: Finding) -> list[str]:
