@@ -74,17 +74,22 @@ Env = Binding
 
 
 def judge(
-    invariant: InvariantSpec, trace: Sequence[Moment], *, ticked_to_ns: int | None = None
+    invariant: InvariantSpec,
+    trace: Sequence[Moment],
+    *,
+    ticked_to_ns: int | None = None,
+    first: int = 0,
 ) -> dict[tuple[int, Binding], VerdictKind]:
     """The verdict of every judged (position of the anchor, binding), given the events so far.
 
-    No further event lies before `ticked_to_ns`; None is the time of the last event.
+    No further event lies before `ticked_to_ns`; None is the time of the last event. Of anchors
+    before event number `first` nothing is said.
     """
     violating = _violating_formula(invariant)
     meaning = _Meaning(trace, violating, ticked_to_ns)
     at_unknown: VerdictKind = "violated" if invariant.on_unknown == "violate" else "inconclusive"
     kinds: dict[tuple[int, Binding], VerdictKind] = {}
-    for i, moment in enumerate(trace):
+    for i, moment in enumerate(trace[first:], first):
         for env in meaning.assignments(i):
             if meaning.is_made(i, env) and meaning.trigger(i, env) != FALSE:
                 values = meaning.possible(violating, i, env)

@@ -41,6 +41,7 @@ LAWS = (
     "tests/laws/test_machine_is_reference.py",
     "tests/laws/test_report.py",
     "tests/laws/test_witness.py",
+    "tests/laws/test_exhaustive.py",
 )
 FIRST_READ = ("load", "check", "shape", "patterns", "predicate")
 
