@@ -1,7 +1,7 @@
 """Every planted fault of the machine is noticed by the tests that judge it.
 
 A mutant that survives is a test that is missing: write it where it belongs, or, where the mutant
-means the same as the original, put another in its place and its reason into docs/mutants.md.
+means the same as the original, put another in its place and its reason into docs/laws.md.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants.mutant import Mutant, copy_packages, load_mutants, plant, run_killers
+from tests.mutants.mutant import ROOT, Mutant, copy_packages, load_mutants, plant, run_killers
 
 MUTANTS = load_mutants(Path(__file__).parent)
 
@@ -36,3 +36,10 @@ def test_names_are_told_apart() -> None:
     """A survivor is named by its name alone."""
     names = [mutant.name for mutant in MUTANTS]
     assert sorted(set(names)) == sorted(names)
+
+
+def test_the_page_counts_them() -> None:
+    """docs/laws.md says how many there are."""
+    page = (ROOT / "docs" / "laws.md").read_text("utf-8")
+    assert f"**{len(MUTANTS)} planted faults**" in page
+    assert len(MUTANTS) >= 60
