@@ -124,6 +124,7 @@ class _Meaning:
         self.predicates, self.constants = named_in(violating)
         self.free = free_variables(violating)
         self.cache: dict[tuple[int, int, Env], tuple[Formula, Truth]] = {}
+        self.named: dict[int, frozenset[str]] = {}  # By id: parts of `violating` are not freed.
 
     # Which bindings, and whether they are judged.
 
@@ -145,7 +146,9 @@ class _Meaning:
         return not self.free or self.has_row(self.violating, i, env) != FALSE
 
     def has_row(self, formula: Formula, i: int, env: Env) -> Truth:
-        named_by_atoms = _inward(formula, True, _atom_variables, or_, and_)
+        if id(formula) not in self.named:
+            self.named[id(formula)] = _inward(formula, True, _atom_variables, or_, and_)
+        named_by_atoms = self.named[id(formula)]
 
         def row(leaf: Formula, is_positive: bool) -> Truth:
             match leaf:

@@ -53,5 +53,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """A line for each law; and all of it in a page, where `INTERLOCK_LAWS_RESULT` names one."""
     for line in RESULTS.lines():
         terminalreporter.write_line(line)
-    if RESULT and RESULTS.is_whole():
+    is_one_of_several = "PYTEST_XDIST_WORKER" in os.environ
+    if RESULT and RESULTS.is_whole() and not is_one_of_several:
         RESULTS.write(Path(RESULT))

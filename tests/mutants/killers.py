@@ -22,9 +22,9 @@ CASES = (
 )
 STATES = ("tests/laws/test_states.py",)
 READING = (
-    "tests/golden/test_diagnostics.py",
     "tests/unit/test_predicate.py",
     "tests/unit/test_patterns.py",
+    "tests/golden/test_diagnostics.py",
     "tests/unit/test_check.py",
     "tests/unit/test_load.py",
     "tests/unit/test_formula_format.py",
@@ -54,6 +54,8 @@ def stages(file: str) -> tuple[tuple[str, ...], ...]:
         return READING, CASES, LAWS, CEL, STATES
     if file == "invariants/binding.py":
         return CASES, READING, LAWS, STATES, CEL
+    if file == "invariants/report.py":
+        return LAWS[1:2], CASES, LAWS, STATES, READING, CEL
     if Path(file).name.startswith("state"):
         return STATES, CASES, LAWS, READING, CEL
     return CASES, LAWS, STATES, READING, CEL

@@ -47,3 +47,14 @@ def test_a_route_keeps_events_that_end_an_edge() -> None:
         state, more = automaton.step(state, make_moment(position, 0, facts), False, route)
         told += [verdict.anchor.position for verdict in more]
     assert told == [0, 2]
+
+
+def test_doubt_and_violation_are_told_and_nothing_else() -> None:
+    """Without asking for more: what holds is no news, what is in doubt is."""
+    automaton = compile_invariant(make_invariant("never", parse_formula("a and not b")))
+    state = automaton.initial()
+    kinds = []
+    for facts in ({"a": HOLDS}, {"a": HOLDS, "b": HOLDS}, {"a": Fact(Truth.UNKNOWN, {})}, {}):
+        state, told = automaton.step(state, make_moment(len(kinds), 0, facts))
+        kinds.append([verdict.kind for verdict in told])
+    assert kinds == [["violated"], [], ["inconclusive"], []]
