@@ -22,14 +22,15 @@ ROOMS = ("invariants", "detectors", "monitor", "replay", "interlock")
 IS_UPDATE = os.environ.get("INTERLOCK_UPDATE_GOLDEN") == "1"
 
 
-def _read(path: Path) -> str:
+def read_golden(path: Path) -> str:
+    """The text of a file beside this one."""
     # Line ends stay as they are: some files are about them.
     return path.read_bytes().decode("utf-8")
 
 
 def _faults(path: Path) -> tuple[Fault, ...]:
     try:
-        _, warnings = read_specs([(path.name, _read(path))])
+        _, warnings = read_specs([(path.name, read_golden(path))])
     except SpecError as error:
         return error.faults
     return tuple(warnings)
@@ -48,7 +49,7 @@ def test_bad_file(path: Path) -> None:
     """Every fault is told in one line, with its place, its reason and how to mend it."""
     faults = _faults(path)
     assert any(fault.severity == "error" for fault in faults)
-    lines_count = _read(path).count("\n") + 1
+    lines_count = read_golden(path).count("\n") + 1
     for fault in faults:
         assert 1 <= fault.place.line <= lines_count
         assert fault.mend or fault.code.startswith("E1"), "syntax of CEL is told without a mend"
@@ -61,7 +62,7 @@ def test_good_file(path: Path) -> None:
     """A good file is loaded whole, and its warnings are as expected."""
     faults = _faults(path)
     assert all(fault.severity == "warning" for fault in faults)
-    spec, load_faults = load_spec(_read(path), path.name)
+    spec, load_faults = load_spec(read_golden(path), path.name)
     assert spec is not None
     assert [*load_faults, *check_specs([spec])] == list(faults)
     _hold_against_golden(path, faults)

@@ -67,6 +67,13 @@ LARGE: Final[dict[str, tuple[Callable[[], str], str]]] = {
         lambda: BEGIN + "  p: true\n" * 10_000 + END,
         "x.yaml:4:3: E203: the key `p` stands here again",
     ),
+    "events of an example": (
+        lambda: (
+            f"{BEGIN}invariants:\n  - id: a\n    severity: info\n    never: p\n    examples:\n"
+            f"      - events: [{'{kind: a}, ' * 10_000}{{kind: a}}]\n"
+        ),
+        "x.yaml:9:17: E215: an example has at most 10000 events, and this one has 10001",
+    ),
     "spaces before a key": (
         lambda: BEGIN + " " * 900_000 + "q: true\n" + END,
         "x.yaml:4:",
@@ -105,5 +112,39 @@ def test_large_file(name: str) -> None:
     with pytest.raises(SpecError) as refused:
         read_specs([("x.yaml", build())])
     assert str(refused.value.faults[0]).startswith(expected)
-    codes = {fault.code for fault in refused.value.faults}
-    assert codes & {"E105", "E107", "E201", "E202", "E203", "E211", "E306"}
+
+
+def half_of_a_pair() -> str:
+    """What no file can hold, and a program may hand over."""
+    return BEGIN.replace("'a'", "'\ud800'") + END
+
+
+def test_half_of_a_pair() -> None:
+    """Text that is not Unicode is refused where it stands, and can be told."""
+    with pytest.raises(SpecError) as refused:
+        read_specs([("x.yaml", half_of_a_pair())])
+    assert [fault.code for fault in refused.value.faults] == ["E212"]
+    assert str(refused.value).encode()
+
+
+LIST_FILES: Final = {
+    "": "E206: the list `x`: its file is empty; write one item a line",
+    "# nothing but this\n\n": "E206: the list `x`: its file is empty; write one item a line",
+    "".join(f"{number}\n" for number in range(100_001)): (
+        "E217: the list `x`: its file has 100001 items; at most 100000 are read; "
+        "write patterns, or several lists"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", LIST_FILES, ids=["empty", "comments", "many items"])
+def test_list_file(text: str) -> None:
+    """A list out of a file has items, and not too many."""
+    with pytest.raises(SpecError) as refused:
+        read_specs([("x.yaml", list_file())], lambda file, name: text)
+    assert [str(fault) for fault in refused.value.faults] == [f"x.yaml:3:13: {LIST_FILES[text]}"]
+
+
+def list_file() -> str:
+    """An invariant file whose list stands in another one."""
+    return BEGIN.replace("predicates", "lists:\n  x: {file: x.txt}\npredicates") + END
