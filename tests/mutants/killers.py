@@ -17,6 +17,7 @@ CASES = (
     "tests/conformance/test_cases.py",
     "tests/unit/test_bounds.py",
     "tests/unit/test_machine_steps.py",
+    "tests/unit/test_fifo.py",
     "tests/unit/test_proof.py",
     "tests/laws/test_reference.py",
 )

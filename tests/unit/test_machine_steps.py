@@ -53,8 +53,18 @@ def test_doubt_and_violation_are_told_and_nothing_else() -> None:
     """Without asking for more: what holds is no news, what is in doubt is."""
     automaton = compile_invariant(make_invariant("never", parse_formula("a and not b")))
     state = automaton.initial()
-    kinds = []
+    kinds: list[list[str]] = []
     for facts in ({"a": HOLDS}, {"a": HOLDS, "b": HOLDS}, {"a": Fact(Truth.UNKNOWN, {})}, {}):
         state, told = automaton.step(state, make_moment(len(kinds), 0, facts))
         kinds.append([verdict.kind for verdict in told])
     assert kinds == [["violated"], [], ["inconclusive"], []]
+
+
+def test_a_route_of_what_is_surely_true_is_judged() -> None:
+    """A kind of event that is a violation whatever else it carries."""
+    automaton = compile_invariant(make_invariant("never", parse_formula("a and b")))
+    route = automaton.route({"a": True, "b": True}, is_end=False)
+    assert route is not None
+    moment = make_moment(0, 0, {"a": HOLDS, "b": HOLDS})
+    _, told = automaton.step(automaton.initial(), moment, False, route)
+    assert [verdict.kind for verdict in told] == ["violated"]
