@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
-from .check_binding import check_formula
+from .binding import violating_formula
+from .check_binding import check_formula, subformulas
 from .check_types import check_types
 from .errors import Place
 from .formula.ast import (
@@ -40,6 +41,7 @@ from .formula.format import format_clearly, format_window
 from .spec import InvariantSpec, Spec
 
 MUTANTS_MAX: Final = 400  # Chosen: a formula of forty parts has fewer.
+PARTS_MAX: Final = 20_000  # Chosen: of all mutants together, so that huge formulas have fewer.
 MILLISECOND_NS: Final = 1_000_000
 
 _NEIGHBOURS: Final[dict[Operator, Operator]] = {
@@ -82,6 +84,8 @@ class Mutants:
 def mutants_of(spec: Spec, invariant: InvariantSpec) -> Mutants:
     """Each mutant once, in the order in which the formula is read."""
     found: list[Mutant] = []
+    parts_count = sum(1 for _ in subformulas(violating_formula(invariant)))
+    mutants_max = min(MUTANTS_MAX, max(PARTS_MAX // parts_count, 1))
     seen = {(invariant.form, invariant.formula)}
     other = "always" if invariant.form == "never" else "never"
     turned = replace(invariant, form="always" if other == "always" else "never")
@@ -95,7 +99,7 @@ def mutants_of(spec: Spec, invariant: InvariantSpec) -> Mutants:
         if key in seen or not _is_allowed(spec, mutant):
             continue
         seen.add(key)
-        if len(found) == MUTANTS_MAX:
+        if len(found) == mutants_max:
             return Mutants(tuple(found), is_cut=True)
         place = change.place if change.place != Place() else invariant.formula_source.place
         found.append(Mutant(mutant, change.told, place))

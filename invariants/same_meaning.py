@@ -10,7 +10,7 @@ Cost: three to the number of letters, at most `LETTERS_MAX`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, assert_never
@@ -41,6 +41,7 @@ from .spec import InvariantSpec
 TermT = TypeVar("TermT", bound=Term)
 
 LETTERS_MAX: Final = 7  # Chosen: 2,187 valuations; formulas of people have fewer letters.
+COST_MAX: Final = 200_000  # Chosen: operators evaluated for one comparison, a tenth of a second.
 
 
 def mean_the_same(
@@ -132,16 +133,27 @@ class _Proof:
     """Comparing formulas, with what is known of their predicates."""
 
     asked: Mapping[str, Asked]
+    known: dict[tuple[int, int], tuple[bool, Formula, Formula]] = field(default_factory=dict)
+    """Each pair is compared once, or the depth of a formula would stand in an exponent. The
+    formulas are kept beside, since an id is used again when its owner is gone.
+    """
 
     def are_equal(self, first: Formula, second: Formula) -> bool:
-        if first == second:
-            return True
+        key = id(first), id(second)
+        if key not in self.known:
+            is_equal = first == second or self.agree(first, second)
+            self.known[key] = is_equal, first, second
+        return self.known[key][0]
+
+    def agree(self, first: Formula, second: Formula) -> bool:
         letters: list[Formula] = []
         self.gather(first, letters)
         self.gather(second, letters)
         if len(letters) > LETTERS_MAX:
             return False
         one, other = self.skeleton(first, letters), self.skeleton(second, letters)
+        if (_size(one) + _size(other)) * 3 ** len(letters) > COST_MAX:
+            return False
         apart = self.apart(letters)
         return all(
             _value(one, valuation) == _value(other, valuation)
@@ -231,6 +243,12 @@ def _whole(formula: AggregateComparison) -> AggregateComparison:
     if operator == ">":
         return AggregateComparison(formula.aggregate, ">=", Constant(bound.value + 1))
     return formula
+
+
+def _size(skeleton: _Skeleton) -> int:
+    if isinstance(skeleton, int):
+        return 1
+    return 1 + sum(map(_size, skeleton[1:]))
 
 
 def _value(skeleton: _Skeleton, valuation: tuple[int, ...]) -> int:

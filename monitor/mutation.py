@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import chain, islice
+from typing import Any, Final
 
 from invariants.check_binding import subformulas
 from invariants.event import SECOND_NS
@@ -22,7 +23,9 @@ from invariants.spec import Example, InvariantSpec, Spec
 from monitor.mutation_search import Content, Trace, distinguish
 from monitor.spec_tests import Marks, prepare_trial
 
-_PLACE_FIELDS = frozenset({"session", "ts", "id", "seq"})
+OTHERS_MAX: Final = 300
+"""Chosen: events of the examples of other invariants that may serve in a trace."""
+_PLACE_FIELDS: Final = frozenset({"session", "ts", "id", "seq"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,8 @@ def _with_hints(spec: Spec, invariant: InvariantSpec, alive: list[Mutant]) -> It
     trial = prepare_trial(spec, [invariant, *(mutant.invariant for mutant in alive)])
     examples = [_timed(example) for example in invariant.examples]
     elsewhere = [example for i in spec.invariants if i is not invariant for example in i.examples]
-    others = [content for example in elsewhere for content, _ in _timed(example)]
+    contents = chain.from_iterable(_timed(example) for example in elsewhere)
+    others = [content for content, _ in islice(contents, OTHERS_MAX)]
     found = distinguish(trial, examples, others, _gaps(invariant))
     for number, mutant in enumerate(alive, 1):
         trace = found.get(number)

@@ -22,6 +22,8 @@ from invariants.program import Program, Progress
 from monitor.spec_tests import NoEventError, Trial
 
 STEPS_MAX: Final = 15_000  # Chosen: about a second for an invariant with ten mutants.
+WORK_MAX: Final = 300_000  # Chosen: memories stepped, some five seconds; many mutants get fewer.
+STEPS_MIN: Final = 100
 KINDS_MAX: Final = 16  # Chosen: sorts of events that traces are made of.
 GAPS_MAX: Final = 5
 REPEATS_MAX: Final = 40  # Chosen: beyond the bounds of most counts.
@@ -84,8 +86,11 @@ def distinguish(
         search.run_all(_random([*kinds, *lacking], gaps, random))
     except OutOfStepsError:
         pass
-    search.steps_count = 0
-    return {number: search.shortened(number, trace) for number, trace in search.found.items()}
+    shortened = {}
+    for number, trace in search.found.items():
+        search.steps_count = 0
+        shortened[number] = search.shortened(number, trace)
+    return shortened
 
 
 class _Search:
@@ -94,13 +99,15 @@ class _Search:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.steps_count = 0
+        memories_count = sum(1 + len(c.automaton.tables.memories) for c in program.invariants)
+        self.steps_max = max(min(STEPS_MAX, WORK_MAX // memories_count), STEPS_MIN)
         self.wanted = set(range(1, len(program.invariants)))
         self.found: dict[int, Trace] = {}
         nothing: _Told = frozenset()
         self.start = _Point(program.initial, 0, (), (nothing,) * len(program.invariants))
 
     def step(self, point: _Point, step: Step) -> _Point:
-        if self.steps_count >= STEPS_MAX:
+        if self.steps_count >= self.steps_max:
             raise OutOfStepsError
         self.steps_count += 1
         time_ns = point.time_ns + step.gap_ns if point.trace else 0

@@ -23,20 +23,33 @@ DOT: Final = 6.0
 LEGEND_COLUMNS_MAX: Final = 110
 
 _STYLE: Final = """
-  .paper { fill: #ffffff } .box { fill: #f6f8fa; stroke: #57606a; stroke-width: 1.2 }
-  text { font: 12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #1f2328 }
-  .title { font-weight: bold } .quiet { fill: #57606a }
-  .line { fill: none; stroke: #57606a; stroke-width: 1.3 } .head { fill: #57606a }
-  .bad { stroke: #cf222e; stroke-width: 2.2 } .badhead, .badword { fill: #cf222e }
-  .memory { stroke: #0969da; stroke-width: 2 } .safe { stroke: #1a7f37; stroke-dasharray: 5 3 }
-  .verdict { stroke: #cf222e; stroke-width: 2.5 } .dot { fill: #1f2328 }
+  .interlock .paper { fill: #ffffff }
+  .interlock .box { fill: #f6f8fa; stroke: #57606a; stroke-width: 1.2 }
+  .interlock text { font: 12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace;
+    fill: #1f2328 }
+  .interlock .title { font-weight: bold }
+  .interlock .quiet { fill: #57606a }
+  .interlock .line { fill: none; stroke: #57606a; stroke-width: 1.3 }
+  .interlock .head { fill: #57606a }
+  .interlock .bad { stroke: #cf222e; stroke-width: 2.2 }
+  .interlock .badhead, .interlock .badword { fill: #cf222e }
+  .interlock .memory { stroke: #0969da; stroke-width: 2 }
+  .interlock .safe { stroke: #1a7f37; stroke-dasharray: 5 3 }
+  .interlock .verdict { stroke: #cf222e; stroke-width: 2.5 }
+  .interlock .dot { fill: #1f2328 }
   @media (prefers-color-scheme: dark) {
-    .paper { fill: #0d1117 } .box { fill: #161b22; stroke: #9198a1 }
-    text { fill: #f0f6fc } .quiet { fill: #9198a1 }
-    .line { stroke: #9198a1 } .head { fill: #9198a1 }
-    .bad { stroke: #ff7b72 } .badhead, .badword { fill: #ff7b72 }
-    .memory { stroke: #58a6ff } .safe { stroke: #3fb950 } .verdict { stroke: #ff7b72 }
-    .dot { fill: #f0f6fc }
+    .interlock .paper { fill: #0d1117 }
+  .interlock .box { fill: #161b22; stroke: #9198a1 }
+    .interlock text { fill: #f0f6fc }
+  .interlock .quiet { fill: #9198a1 }
+    .interlock .line { stroke: #9198a1 }
+  .interlock .head { fill: #9198a1 }
+    .interlock .bad { stroke: #ff7b72 }
+  .interlock .badhead, .interlock .badword { fill: #ff7b72 }
+    .interlock .memory { stroke: #58a6ff }
+  .interlock .safe { stroke: #3fb950 }
+  .interlock .verdict { stroke: #ff7b72 }
+    .interlock .dot { fill: #f0f6fc }
   }
 """
 
@@ -63,7 +76,7 @@ def svg(picture: Picture) -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-            f'viewBox="0 0 {width:.0f} {height:.0f}" role="img">',
+            f'viewBox="0 0 {width:.0f} {height:.0f}" class="interlock" role="img">',
             f"<title>{_escaped(picture.title)}</title>",
             f"<desc>{_escaped(picture.about)}</desc>",
             f"<style>{_STYLE}</style>",
