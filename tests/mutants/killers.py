@@ -38,6 +38,13 @@ CEL = (
     "tests/unit/test_cel_addresses.py",
     "tests/unit/test_cel_fold.py",
 )
+SOURCES = (
+    "tests/unit/test_tokens_of_text.py",
+    "tests/unit/test_sources.py",
+    "tests/unit/test_engine_sources.py",
+    "tests/laws/test_sources.py",
+)
+SOURCE_FILES = ("sources", "tokens_of_text", "showing", "state_sources")
 LAWS = (
     "tests/laws/test_machine_is_reference.py",
     "tests/laws/test_report.py",
@@ -49,6 +56,8 @@ FIRST_READ = ("load", "check", "shape", "patterns", "predicate")
 
 def stages(file: str) -> tuple[tuple[str, ...], ...]:
     """Groups of test files, the likeliest to notice a change of `file` first."""
+    if Path(file).stem in SOURCE_FILES:
+        return SOURCES, CASES, READING, CEL, STATES, LAWS
     if file.startswith("invariants/cel/"):
         return CEL, READING, CASES, LAWS, STATES
     if Path(file).name.startswith(FIRST_READ):
@@ -59,7 +68,9 @@ def stages(file: str) -> tuple[tuple[str, ...], ...]:
         return LAWS[1:2], CASES, LAWS, STATES, READING, CEL
     if Path(file).name.startswith("state"):
         return STATES, CASES, LAWS, READING, CEL
-    return CASES, LAWS, STATES, READING, CEL
+    if file == "invariants/program.py":
+        return CASES, SOURCES, LAWS, STATES, READING, CEL
+    return CASES, LAWS, STATES, READING, CEL, SOURCES
 
 
 def main(file: str) -> int:

@@ -152,6 +152,15 @@ def test_a_full_source_is_told_once() -> None:
     assert told(engine, pays(2, "mallory")) == ["inconclusive"]
 
 
+def test_a_full_source_stays_full_across_a_restart() -> None:
+    """What found no room before is not unseen afterwards."""
+    shelf, small = Shelf(), program(pairs_max=3)
+    engine = Engine(small, SETTINGS, shelf.load)
+    engine.step(shows(0, "a b c d"))
+    engine = restarted(engine, shelf, small)
+    assert told(engine, pays(1, "mallory")) == ["inconclusive"]
+
+
 def test_memories_leave_memory_when_all_together_are_too_large() -> None:
     """The scope untouched for longest goes first, and comes back from the store."""
     shelf = Shelf()
