@@ -5,68 +5,60 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from hypothesis import given
-
+from invariants.binding import violating_formula
 from invariants.check_binding import check_formula
 from invariants.formula.ast import AggregateComparison, Not
 from invariants.formula.format import format_formula
 from invariants.formula.parser import parse_formula
-from invariants.spec import InvariantSpec
 from invariants.verdict import MISSING_BINDING
-from tests.support.engines import Step, Verdicts, final_verdicts, history
-from tests.support.formulas import invariants, runs
+from tests.laws.census import Census
+from tests.laws.conftest import CASES, FIRST_SEED
+from tests.support.engines import Verdicts, final_verdicts, history
 
 
-@given(invariants())
-def test_every_drawn_invariant_would_load(invariant: InvariantSpec) -> None:
-    """The strategies keep the rules of variables: what they draw is what users can write."""
-    faults = [fault for fault in check_formula(invariant, "law") if fault.severity == "error"]
-    assert not faults, f"{invariant.form}: {format_formula(invariant.formula)}\n{faults}"
+def test_what_is_written_is_read_back(census: Census) -> None:
+    """What is drawn would load, so that users can write it; and parse(format(f)) == f."""
+    for seed, invariant, _ in census.cases(CASES, FIRST_SEED):
+        text = format_formula(invariant.formula)
+        assert parse_formula(text) == invariant.formula, f"seed {seed}: {text}"
+        faults = [f for f in check_formula(invariant, "law") if f.severity == "error"]
+        assert not faults, f"seed {seed}: {invariant.form}: {text}\n{faults}"
 
 
-@given(invariants())
-def test_what_is_written_is_read_back(invariant: InvariantSpec) -> None:
-    """parse(format(f)) == f."""
-    text = format_formula(invariant.formula)
-    assert parse_formula(text) == invariant.formula, text
-
-
-@given(invariants(), runs())
-def test_a_definite_verdict_never_changes(
-    invariant: InvariantSpec, steps: tuple[Step, ...]
-) -> None:
+def test_a_definite_verdict_never_changes(census: Census) -> None:
     """Later events and ticks decide what is pending, and nothing else."""
-    before: Verdicts = {}
-    for verdicts in history("reference", invariant, steps):
-        for key, kind in before.items():
-            assert kind in ("pending", verdicts[key]), f"{key} was {kind}, is {verdicts[key]}"
-        before = verdicts
+    for seed, invariant, run in census.cases(CASES, FIRST_SEED, has_overflow=True):
+        before: Verdicts = {}
+        for verdicts in history("reference", invariant, run):
+            for key, kind in before.items():
+                assert kind in ("pending", verdicts[key]), f"seed {seed}: {key} was {kind}"
+            before = verdicts
 
 
-@given(invariants(), runs())
-def test_on_unknown_changes_only_what_is_inconclusive(
-    invariant: InvariantSpec, steps: tuple[Step, ...]
-) -> None:
+def test_on_unknown_changes_only_what_is_inconclusive(census: Census) -> None:
     """`violate` makes violations of inconclusive verdicts, all but some of binding `?`."""
-    reported = final_verdicts("reference", replace(invariant, on_unknown="report"), steps)
-    violated = final_verdicts("reference", replace(invariant, on_unknown="violate"), steps)
-    assert reported.keys() == violated.keys()
-    for (position, binding), kind in reported.items():
-        escalated = violated[position, binding]
-        if kind != "inconclusive":
-            assert escalated == kind
-        elif binding != MISSING_BINDING:
-            assert escalated == "violated"
+    for seed, invariant, run in census.cases(CASES, FIRST_SEED, has_overflow=True):
+        reported = final_verdicts("reference", replace(invariant, on_unknown="report"), run)
+        violated = final_verdicts("reference", replace(invariant, on_unknown="violate"), run)
+        assert reported.keys() == violated.keys()
+        for (position, binding), kind in reported.items():
+            escalated = violated[position, binding]
+            if kind != "inconclusive":
+                assert escalated == kind, f"seed {seed}"
+            elif binding != MISSING_BINDING:
+                assert escalated == "violated", f"seed {seed}"
 
 
-@given(invariants(), runs())
-def test_always_is_never_not(invariant: InvariantSpec, steps: tuple[Step, ...]) -> None:
-    """`always: f` is `never: not f`, but for limits, which have a trigger of their own."""
-    formula = invariant.formula
-    if isinstance(formula, AggregateComparison):
-        return
-    other: Literal["never", "always"] = "never" if invariant.form == "always" else "always"
-    mirrored = replace(invariant, form=other, formula=Not(formula))
-    assert final_verdicts("reference", mirrored, steps) == final_verdicts(
-        "reference", invariant, steps
-    )
+def test_rewriting_keeps_meaning(census: Census) -> None:
+    """The normal form that the machine is made of means what was written; so does `never: not f`.
+
+    `always: f` is `never: not f`, but for limits, which have a trigger of their own.
+    """
+    for seed, invariant, run in census.cases(CASES, FIRST_SEED, has_overflow=True):
+        meant = final_verdicts("reference", invariant, run)
+        normal = replace(invariant, form="never", formula=violating_formula(invariant))
+        assert final_verdicts("reference", normal, run) == meant, f"seed {seed}"
+        if not isinstance(invariant.formula, AggregateComparison):
+            other: Literal["never", "always"] = "always" if invariant.form == "never" else "never"
+            mirrored = replace(invariant, form=other, formula=Not(invariant.formula))
+            assert final_verdicts("reference", mirrored, run) == meant, f"seed {seed}"

@@ -1,7 +1,6 @@
-"""Random invariants that would load, and random runs for them: by Hypothesis, or by a seed.
+"""Random invariants that would load, and random runs for them, by whatever chooses.
 
-Hypothesis shrinks what it finds, but likes to repeat itself; a seed gives breadth. Both choose
-through a `Choose`, so that one description of what can be drawn serves both.
+A seed gives breadth, and laws shrink what they find themselves (`tests/laws/shrinking.py`).
 
 Formulas are made so that they keep the rules of variables (docs/language.md, Variables) without
 a check: a *binder* binds all its variables, an *open* formula has only variables that something
@@ -13,8 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, TypeVar, cast
-
-from hypothesis import strategies as st
 
 from invariants.fact import Fact, Truth, Value
 from invariants.formula.ast import (
@@ -63,29 +60,6 @@ Choose = Callable[[Sequence[Any]], Any]
 
 Variables = tuple[str, ...]
 FUTURE_OPERATORS: Final = ("next", "eventually", "always", "until")
-
-
-@st.composite
-def invariants(
-    draw: Callable[[st.SearchStrategy[Any]], Any],
-    *,
-    future: tuple[str, ...] = FUTURE_OPERATORS,
-    has_exists: bool = True,
-) -> InvariantSpec:
-    """Any invariant that would load; `future` names the future operators it may use."""
-    return choose_invariant(_chooser(draw), future=future, has_exists=has_exists)
-
-
-@st.composite
-def runs(
-    draw: Callable[[st.SearchStrategy[Any]], Any], *, has_overflow: bool = True
-) -> tuple[Step, ...]:
-    """Events with facts of all predicates, equal times, ends of the session, ticks between."""
-    return choose_run(_chooser(draw), has_overflow=has_overflow)
-
-
-def _chooser(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Choose:
-    return lambda options: draw(st.sampled_from(options))
 
 
 def choose_invariant(
