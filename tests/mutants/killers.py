@@ -51,26 +51,43 @@ LAWS = (
     "tests/laws/test_witness.py",
     "tests/laws/test_exhaustive.py",
 )
+WHOLE = (
+    "tests/unit/test_program.py",
+    "tests/unit/test_engine.py",
+    "tests/laws/test_sessions.py",
+)
 FIRST_READ = ("load", "check", "shape", "patterns", "predicate")
+
+
+ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES)
 
 
 def stages(file: str) -> tuple[tuple[str, ...], ...]:
     """Groups of test files, the likeliest to notice a change of `file` first."""
-    if Path(file).stem in SOURCE_FILES:
-        return SOURCES, CASES, READING, CEL, STATES, LAWS
+    first = likeliest(file)
+    return (*first, *(group for group in ALL if group not in first))
+
+
+def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
+    """The groups that are about this file."""
+    stem = Path(file).stem
+    if stem in SOURCE_FILES:
+        return (SOURCES,)
     if file.startswith("invariants/cel/"):
-        return CEL, READING, CASES, LAWS, STATES
-    if Path(file).name.startswith(FIRST_READ):
-        return READING, CASES, LAWS, CEL, STATES
-    if file == "invariants/binding.py":
-        return CASES, READING, LAWS, STATES, CEL
-    if file == "invariants/report.py":
-        return LAWS[1:2], CASES, LAWS, STATES, READING, CEL
-    if Path(file).name.startswith("state"):
-        return STATES, CASES, LAWS, READING, CEL
-    if file == "invariants/program.py":
-        return CASES, SOURCES, LAWS, STATES, READING, CEL
-    return CASES, LAWS, STATES, READING, CEL, SOURCES
+        return CEL, READING
+    if stem.startswith(FIRST_READ):
+        return (READING,)
+    match stem:
+        case "binding":
+            return CASES, READING
+        case "program":
+            return WHOLE, SOURCES
+        case "report":
+            return (LAWS[1:2],)
+        case "state":
+            return (STATES,)
+        case _:
+            return ()
 
 
 def main(file: str) -> int:

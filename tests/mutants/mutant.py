@@ -12,7 +12,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = (
+    "detectors",
+    "interlock",
     "invariants",
+    "monitor",
     "tests/conformance",
     "tests/golden",
     "tests/laws",
