@@ -54,14 +54,14 @@ def mean_the_same(
     `asked` says of which events the predicates can be true; without it they are free.
     """
     first, second = violating_formula(one), violating_formula(other)
-    proof = _Proof(asked)
+    proof = Proof(asked)
     return _are_same(proof, one, other, first, second) or _are_same(
-        proof, one, other, _renamed(first), _renamed(second)
+        proof, one, other, renamed(first), renamed(second)
     )
 
 
 def _are_same(
-    proof: _Proof, one: InvariantSpec, other: InvariantSpec, first: Formula, second: Formula
+    proof: Proof, one: InvariantSpec, other: InvariantSpec, first: Formula, second: Formula
 ) -> bool:
     if free_variables(first) != free_variables(second) or one.on_unknown != other.on_unknown:
         return False
@@ -74,7 +74,7 @@ def _are_same(
     return proof.are_equal(first, second)
 
 
-def _renamed(formula: Formula) -> Formula:
+def renamed(formula: Formula) -> Formula:
     """With free variables called after the order in which they are met; others stay."""
     met = (name for node in subformulas(formula) for name in _named(node))
     free = free_variables(formula)
@@ -124,12 +124,12 @@ def _with_names(formula: Formula, names: Mapping[str, str]) -> Formula:
     assert_never(formula)
 
 
-_Skeleton = int | tuple[Any, ...]
+Skeleton = int | tuple[Any, ...]
 """A letter's number, or an operator with its operands."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Proof:
+class Proof:
     """Comparing formulas, with what is known of their predicates."""
 
     asked: Mapping[str, Asked]
@@ -152,11 +152,11 @@ class _Proof:
         if len(letters) > LETTERS_MAX:
             return False
         one, other = self.skeleton(first, letters), self.skeleton(second, letters)
-        if (_size(one) + _size(other)) * 3 ** len(letters) > COST_MAX:
+        if (size_of(one) + size_of(other)) * 3 ** len(letters) > COST_MAX:
             return False
         apart = self.apart(letters)
         return all(
-            _value(one, valuation) == _value(other, valuation)
+            value_of(one, valuation) == value_of(other, valuation)
             for valuation in product((0, 1, 2), repeat=len(letters))
             if not any(valuation[i] and valuation[j] for i, j in apart)
         )
@@ -209,13 +209,13 @@ class _Proof:
             case Exists(), Exists():
                 return one.variable == other.variable and self.are_equal(one.body, other.body)
             case Atom(), Atom():
-                return _asked(one) == _asked(other)
+                return asked_of(one) == asked_of(other)
             case AggregateComparison(), AggregateComparison():
                 return _whole(one) == _whole(other)
             case _:
                 return one == other
 
-    def skeleton(self, formula: Formula, letters: list[Formula]) -> _Skeleton:
+    def skeleton(self, formula: Formula, letters: list[Formula]) -> Skeleton:
         match formula:
             case Not(body):
                 return "not", self.skeleton(body, letters)
@@ -227,7 +227,7 @@ class _Proof:
         return index
 
 
-def _asked(atom: Atom) -> tuple[str, frozenset[object]]:
+def asked_of(atom: Atom) -> tuple[str, frozenset[object]]:
     kept = frozenset(pair for pair in atom.arguments if not isinstance(pair[1], Anything))
     return atom.predicate, kept
 
@@ -245,18 +245,18 @@ def _whole(formula: AggregateComparison) -> AggregateComparison:
     return formula
 
 
-def _size(skeleton: _Skeleton) -> int:
+def size_of(skeleton: Skeleton) -> int:
     if isinstance(skeleton, int):
         return 1
-    return 1 + sum(map(_size, skeleton[1:]))
+    return 1 + sum(map(size_of, skeleton[1:]))
 
 
-def _value(skeleton: _Skeleton, valuation: tuple[int, ...]) -> int:
+def value_of(skeleton: Skeleton, valuation: tuple[int, ...]) -> int:
     if isinstance(skeleton, int):
         return valuation[skeleton]
     operator, first, *rest = skeleton
-    value = _value(first, valuation)
+    value = value_of(first, valuation)
     if operator == "not":
         return 2 - value
-    other = _value(rest[0], valuation)
+    other = value_of(rest[0], valuation)
     return min(value, other) if operator == "and" else max(value, other)

@@ -1,0 +1,153 @@
+"""What is wrong with invariants that are well written: they are never violated, or always; they
+contradict or contain each other.
+
+Input: checked files. Output: an answer for each invariant, and for each pair that has something to
+say. Every answer but `undecided` is proven: by entailment (`entailment.py`), by a trace on which
+the machine tells a violation (`traces.py`), or by all states of the explicit automaton.
+
+    never        no trace violates it
+    always       no event satisfies it
+    violable     a trace violates it; `trace` is one
+    undecided    neither a proof nor a trace was found
+
+    same         at every event with every binding both are violated, or none
+    contained    whatever violates `one` violates `other`; `trace` violates `other` alone
+    contradict   where `one` asks something of an event, one of both is violated, whatever happened
+
+All speak of violations that are certain, and take each predicate to be true or false as it likes,
+but for what follows from the kinds and tools that it asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final, Literal
+
+from ..automaton import explicit_automaton
+from ..binding import free_variables, trigger, violating_formula
+from ..check_binding import atoms_of
+from ..formula.ast import Binary, Formula
+from ..same_meaning import renamed
+from ..spec import InvariantSpec, Spec
+from .entailment import Entailment
+from .names import Named, named
+from .traces import Seen, find_trace
+
+STATES_MAX: Final = 2_048  # Chosen: more than the automata of people have.
+
+Kind = Literal["never", "always", "violable", "undecided"]
+Relation = Literal["same", "contained", "contradict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """What was found of one invariant."""
+
+    spec: Spec
+    invariant: InvariantSpec
+    kind: Kind
+    trace: tuple[Seen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What was found of two."""
+
+    one: Alone
+    other: Alone
+    relation: Relation
+    trace: tuple[Seen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """All that was found."""
+
+    alone: tuple[Alone, ...]
+    together: tuple[Together, ...]
+
+
+def analyse(specs: Sequence[Spec]) -> Analysis:
+    """Every invariant, and every two that name a predicate both. Files must be without errors."""
+    given = named(specs)
+    entailment = Entailment(given.asked)
+    alone = [_alone(spec, invariant, given, entailment) for spec, invariant in given.invariants]
+    pairs = [
+        found
+        for one, other in combinations([a for a in alone if a.kind not in ("never", "always")], 2)
+        if _predicates(one.invariant) & _predicates(other.invariant)
+        for found in _together(one, other, given, entailment)
+    ]
+    return Analysis(tuple(alone), tuple(pairs))
+
+
+def _alone(spec: Spec, invariant: InvariantSpec, given: Named, entailment: Entailment) -> Alone:
+    violating = violating_formula(invariant)
+    if entailment.is_never(violating, violating, lambda value, _: value == 2):
+        return Alone(spec, invariant, "never")
+    is_closed = not free_variables(violating)
+    if is_closed and entailment.is_never(violating, violating, lambda value, _: value == 0):
+        return Alone(spec, invariant, "always")
+    trace = find_trace([invariant], [], given.asked, given.values)
+    if trace is not None:
+        return Alone(spec, invariant, "violable", trace)
+    automaton = explicit_automaton(invariant, STATES_MAX, given.asked)
+    if automaton is None:
+        return Alone(spec, invariant, "undecided")
+    moves = (move for by_letter in automaton.moves for move in by_letter.values())
+    is_violable = any(move.is_violation for move in moves)
+    return Alone(spec, invariant, "violable" if is_violable else "never")
+
+
+def _together(one: Alone, other: Alone, given: Named, entailment: Entailment) -> Iterator[Together]:
+    for first, second in _formulas(one.invariant, other.invariant):
+        is_below = _is_below(first, second, entailment)
+        is_above = _is_below(second, first, entailment)
+        if is_below and is_above:
+            yield Together(one, other, "same")
+            return
+        if is_below or is_above:
+            inner, outer = (one, other) if is_below else (other, one)
+            trace = find_trace([outer.invariant], [inner.invariant], given.asked, given.values)
+            yield Together(inner, outer, "contained", trace or ())
+            return
+        if _contradict(first, second, entailment):
+            yield Together(one, other, "contradict")
+            return
+        if _contradict(second, first, entailment):
+            yield Together(other, one, "contradict")
+            return
+
+
+def _formulas(one: InvariantSpec, other: InvariantSpec) -> Iterator[tuple[Formula, Formula]]:
+    """Both violating formulas, with their variables as they are written, and as they are met."""
+    first, second = violating_formula(one), violating_formula(other)
+    yield first, second
+    if free_variables(first) or free_variables(second):
+        yield renamed(first), renamed(second)
+
+
+def _is_below(first: Formula, second: Formula, entailment: Entailment) -> bool:
+    is_bound = free_variables(second) <= free_variables(first)
+    return is_bound and entailment.entails(first, second)
+
+
+def _contradict(first: Formula, second: Formula, entailment: Entailment) -> bool:
+    """Whether what the first asks of an event makes one of them violated, and not one alone."""
+    asked = trigger(first)
+    if asked is None or not free_variables(first) | free_variables(second) <= free_variables(asked):
+        return False
+    if entailment.is_never(asked, asked, lambda value, _: value == 2):
+        return False
+
+    def is_violated(violating: Formula) -> bool:
+        return entailment.is_never(asked, violating, lambda value, other: value == 2 and not other)
+
+    is_one_enough = is_violated(first) or is_violated(second)
+    return not is_one_enough and is_violated(Binary("or", first, second))
+
+
+def _predicates(invariant: InvariantSpec) -> frozenset[str]:
+    return frozenset(atom.predicate for atom in atoms_of(invariant.formula))

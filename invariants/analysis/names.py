@@ -1,0 +1,92 @@
+"""Predicates of several files under one name where they are the same, under two where they are not.
+
+A name belongs to its file. To compare invariants of two files, predicates of equal text (with equal
+lists) get one name, and others of that name get their file's beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+import msgspec
+
+from ..formula.ast import (
+    AggregateComparison,
+    Atom,
+    Binary,
+    Comparison,
+    Exists,
+    Formula,
+    Not,
+    SessionEnd,
+    Temporal,
+    Until,
+)
+from ..kinds import Asked, asked_by
+from ..showing import describe_source
+from ..spec import InvariantSpec, PredicateSpec, Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Invariants with the files that they stand in, over one set of predicates."""
+
+    invariants: tuple[tuple[Spec, InvariantSpec], ...]
+    asked: Mapping[str, Asked]
+    """Of which events each predicate can be true."""
+    values: Mapping[str, tuple[str, ...]]
+    """The names under `with`."""
+
+
+def named(specs: Sequence[Spec]) -> Named:
+    """All invariants of all files."""
+    known: dict[bytes, str] = {}
+    asked: dict[str, Asked] = {}
+    values: dict[str, tuple[str, ...]] = {}
+    invariants: list[tuple[Spec, InvariantSpec]] = []
+    for spec in specs:
+        names: dict[str, str] = {}
+        for predicate in spec.predicates:
+            meaning = _meaning(spec, predicate)
+            if meaning not in known:
+                taken = predicate.name in asked
+                known[meaning] = f"{predicate.name} ({spec.file})" if taken else predicate.name
+            name = names[predicate.name] = known[meaning]
+            asked[name] = asked_by(predicate)
+            values[name] = tuple(value for value, _ in predicate.values)
+        invariants += [
+            (spec, replace(invariant, formula=_renamed(invariant.formula, names.__getitem__)))
+            for invariant in spec.invariants
+        ]
+    return Named(tuple(invariants), asked, values)
+
+
+def _meaning(spec: Spec, predicate: PredicateSpec) -> bytes:
+    texts = [predicate.when.text, *(source.text for _, source in predicate.values)]
+    lists = {n: list(v) for n, v in spec.lists.items() if any(n in text for text in texts)}
+    sources = [
+        [source.name, describe_source(source, spec.lists)]
+        for source in spec.sources
+        if any(word in text for word in (source.name, "only_from") for text in texts)
+    ]
+    parts = [texts, [name for name, _ in predicate.values], lists, sources]
+    return msgspec.json.encode(parts, order="deterministic")
+
+
+def _renamed(formula: Formula, name: Callable[[str], str]) -> Formula:
+    match formula:
+        case Atom():
+            return replace(formula, predicate=name(formula.predicate))
+        case AggregateComparison(aggregate):
+            atom = replace(aggregate.atom, predicate=name(aggregate.atom.predicate))
+            return replace(formula, aggregate=replace(aggregate, atom=atom))
+        case SessionEnd() | Comparison():
+            return formula
+        case Not(body) | Temporal(_, _, body) | Exists(_, body):
+            return replace(formula, body=_renamed(body, name))
+        case Binary() | Until():
+            left, right = _renamed(formula.left, name), _renamed(formula.right, name)
+            return replace(formula, left=left, right=right)
+    assert_never(formula)

@@ -1,0 +1,279 @@
+"""A short trace on which some invariants are violated and others not, of what predicates could say.
+
+Input: invariants, and of which events their predicates can be true. Output: abstract events, each
+the facts that are true of it. Method: the machine is stepped over all traces of one and two such
+events, over repetitions, over traces of three, each followed by the passing of all deadlines, until
+`STEPS_MAX` events were taken in. What is found is real; that none was found proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, combinations, product
+from typing import Final, NamedTuple
+
+from ..binding import violating_formula
+from ..check_binding import subformulas
+from ..event import SECOND_NS
+from ..fact import NO_FACT, Fact, Truth, Value, show
+from ..formula.ast import (
+    AggregateComparison,
+    Atom,
+    Comparison,
+    Constant,
+    Formula,
+    Temporal,
+    Until,
+)
+from ..kinds import ANYTHING, SESSION_END, Asked
+from ..machine import State, compile_invariant
+from ..moment import Moment
+from ..spec import InvariantSpec
+from ..verdict import Verdict
+
+STEPS_MAX: Final = 30_000  # Chosen: about a second.
+LETTERS_MAX: Final = 40  # Chosen: 64,000 traces of three would be too many; the budget ends first.
+VALUES_MAX: Final = 5
+LENGTH_MAX: Final = 3
+REPEATS_MAX: Final = 2_000  # Chosen: beyond the bounds of most counts.
+COUNTING: Final = frozenset({"count", "distinct"})
+MILLISECOND_NS: Final = 1_000_000
+FAR_NS: Final = 400 * 86_400 * SECOND_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An abstract event: which predicates are true of it, with which values."""
+
+    facts: Mapping[str, Fact]
+    is_end: bool = False
+
+    def __getitem__(self, predicate: str) -> Fact:
+        """What a predicate says of it, as the machine asks."""
+        return self.facts.get(predicate, NO_FACT)
+
+    def text(self) -> str:
+        """As a person may read it."""
+        names = [_fact_text(name, fact) for name, fact in self.facts.items()]
+        names += ["session_end"] if self.is_end else []
+        return " and ".join(names) or "any other event"
+
+
+class Seen(NamedTuple):
+    """A happening, and how long after the one before."""
+
+    happening: Happening
+    gap_ns: int
+
+
+class _Point(NamedTuple):
+    """Where a trace has come to: each invariant's state, and whether it was violated yet."""
+
+    states: tuple[State, ...]
+    are_violated: tuple[bool, ...]
+    time_ns: int
+    trace: tuple[Seen, ...]
+
+
+class OutOfStepsError(Exception):
+    """The budget is spent."""
+
+
+def find_trace(
+    violated: Sequence[InvariantSpec],
+    kept: Sequence[InvariantSpec],
+    asked: Mapping[str, Asked],
+    values: Mapping[str, Sequence[str]],
+) -> tuple[Seen, ...] | None:
+    """A trace after which, once time has gone on, all of some are violated and none of others.
+
+    `values` are the names under `with` of each predicate.
+    """
+    search = _Search((*violated, *kept), len(violated), asked, values)
+    try:
+        return search.run()
+    except OutOfStepsError:
+        return None
+
+
+class _Search:
+    """One search; counts what it spends."""
+
+    def __init__(
+        self,
+        invariants: Sequence[InvariantSpec],
+        violated_count: int,
+        asked: Mapping[str, Asked],
+        values: Mapping[str, Sequence[str]],
+    ) -> None:
+        formulas = [violating_formula(invariant) for invariant in invariants]
+        self.automata = [compile_invariant(invariant) for invariant in invariants]
+        predicates = dict.fromkeys(n for a in self.automata for n in a.tables.predicates)
+        self.letters = _letters(formulas, tuple(predicates), asked, values)
+        self.gaps = _gaps(formulas)
+        self.wanted = tuple(n < violated_count for n in range(len(invariants)))
+        self.repeats_count = min(max([0, *_counts(formulas)]) + 2, REPEATS_MAX)
+        self.steps_count = 0
+
+    def run(self) -> tuple[Seen, ...] | None:
+        start = _Point(
+            tuple(automaton.initial() for automaton in self.automata),
+            (False,) * len(self.automata),
+            0,
+            (),
+        )
+        points = [start]
+        for length in range(LENGTH_MAX):
+            following: list[_Point] = []
+            for point, letter in product(points, self.letters):
+                for gap_ns in self.gaps if length else self.gaps[:1]:
+                    following.append(self.step(point, Seen(letter, gap_ns)))
+                    if self.is_found(following[-1]):
+                        return following[-1].trace
+            points = following
+            found = self.repeated(start) if length == 1 else None
+            if found is not None:
+                return found
+        return None
+
+    def repeated(self, start: _Point) -> tuple[Seen, ...] | None:
+        """One happening again and again."""
+        for letter, gap_ns in product(self.letters, (SECOND_NS, MILLISECOND_NS)):
+            point = start
+            for _ in range(self.repeats_count):
+                point = self.step(point, Seen(letter, gap_ns))
+                if self.is_found(point):
+                    return point.trace
+        return None
+
+    def is_found(self, point: _Point) -> bool:
+        """Whether just the wanted are violated, now or when all deadlines have passed."""
+        told = list(point.are_violated)
+        for number, automaton in enumerate(self.automata):
+            if automaton.tables.future is not None:
+                later = automaton.tick(point.states[number], point.time_ns + FAR_NS)[1]
+                told[number] = told[number] or _is_violation(later)
+        return tuple(told) == self.wanted
+
+    def step(self, point: _Point, seen: Seen) -> _Point:
+        if self.steps_count >= STEPS_MAX:
+            raise OutOfStepsError
+        self.steps_count += len(self.automata)
+        position, happening = len(point.trace), seen.happening
+        time_ns = point.time_ns + (seen.gap_ns if position else 0)
+        now = Moment(position, time_ns, f"e{position}", happening, happening.is_end)
+        stepped = [a.step(s, now) for a, s in zip(self.automata, point.states, strict=True)]
+        told = zip(point.are_violated, stepped, strict=True)
+        return _Point(
+            tuple(state for state, _ in stepped),
+            tuple(before or _is_violation(verdicts) for before, (_, verdicts) in told),
+            time_ns,
+            (*point.trace, seen),
+        )
+
+
+def _is_violation(verdicts: Sequence[Verdict]) -> bool:
+    return any(v.kind == "violated" and not v.is_escalated for v in verdicts)
+
+
+def _letters(
+    formulas: Sequence[Formula],
+    predicates: Sequence[str],
+    asked: Mapping[str, Asked],
+    values: Mapping[str, Sequence[str]],
+) -> list[Happening]:
+    """Nothing, each fact alone, the end, and pairs of facts that one event can have."""
+    domain = _domain(formulas)
+    facts = {name: _facts(values.get(name, ()), domain) for name in predicates}
+    alone = [Happening({name: fact}) for name in predicates for fact in facts[name]]
+    pairs = [
+        Happening({one: fact, other: another})
+        for one, other in combinations(predicates, 2)
+        if asked.get(one, ANYTHING).both(asked.get(other, ANYTHING)).is_possible
+        for fact, another in zip(facts[one], facts[other], strict=False)
+    ]
+    ends = [Happening({}, is_end=True)] + [
+        Happening({name: facts[name][0]}, is_end=True)
+        for name in predicates
+        if asked.get(name, ANYTHING).both(SESSION_END).is_possible
+    ]
+    possible = [one for one in alone if asked.get(next(iter(one.facts)), ANYTHING).is_possible]
+    return [*possible, *pairs, *ends, Happening({})][:LETTERS_MAX]
+
+
+def _facts(names: Sequence[str], domain: Sequence[Value]) -> list[Fact]:
+    if not names:
+        return [Fact(Truth.TRUE, {})]
+    rows = chain(
+        (dict.fromkeys(names, (value,)) for value in domain),
+        (dict(zip(names, ((v,) for v in row), strict=True)) for row in _mixed(names, domain)),
+    )
+    found: list[Fact] = []
+    for row in rows:
+        fact = Fact(Truth.TRUE, row)
+        if fact not in found:
+            found.append(fact)
+        if len(found) >= VALUES_MAX * len(names):
+            break
+    return found
+
+
+def _mixed(names: Sequence[str], domain: Sequence[Value]) -> Iterator[tuple[Value, ...]]:
+    return product(domain, repeat=len(names)) if len(names) <= 3 else iter(())
+
+
+def _domain(formulas: Sequence[Formula]) -> list[Value]:
+    """Values that may matter: those that are named, their neighbours, and two that are not."""
+    named: list[Value] = []
+    for node in chain.from_iterable(map(subformulas, formulas)):
+        match node:
+            case Atom(_, arguments):
+                terms = [term for _, term in arguments]
+            case AggregateComparison(aggregate, _, bound):
+                terms = [term for _, term in aggregate.atom.arguments]
+                terms += [] if aggregate.function in COUNTING else [bound]
+            case Comparison(_, left, right):
+                terms = [left, right]
+            case _:
+                continue
+        for term in terms:
+            if isinstance(term, Constant):
+                value = term.value
+                near = (value + 1, value - 1) if isinstance(value, int | float) else ()
+                named += [value, *near]
+    return list(dict.fromkeys([*named, "a", "b", 1]))[: VALUES_MAX + 1]
+
+
+def _counts(formulas: Sequence[Formula]) -> Iterator[int]:
+    """The bounds that something is counted against."""
+    for node in chain.from_iterable(map(subformulas, formulas)):
+        match node:
+            case AggregateComparison(aggregate, _, Constant(int() as bound)):
+                if aggregate.function in COUNTING:
+                    yield bound
+            case _:
+                pass
+
+
+def _gaps(formulas: Sequence[Formula]) -> list[int]:
+    """A second, and the ends of each window, with what lies behind them."""
+    found = [SECOND_NS]
+    for node in chain.from_iterable(map(subformulas, formulas)):
+        match node:
+            case Temporal(_, window) | Until(_, window):
+                pass
+            case AggregateComparison(aggregate):
+                window = aggregate.window
+            case _:
+                continue
+        if window.low_ns:
+            found.append(window.low_ns)
+        if window.high_ns is not None:
+            found += [window.high_ns, window.high_ns + 1]
+    return list(dict.fromkeys(found))[:5]
+
+
+def _fact_text(name: str, fact: Fact) -> str:
+    values = [f"{key}={show(held[0])}" for key, held in fact.values.items() if held]
+    return f"{name}({', '.join(values)})" if values else name
