@@ -1,14 +1,13 @@
 """The tests that mutants are held against, in the order in which they kill soonest.
 
-Run in the folder of a copy, `python -m tests.mutants.killers FILE`, with the file that was mutated.
-Ends with 0 where every test passes, with 1 at the first that fails, with 2 where the copy could not
-even be loaded. What fails first depends on the file, so the stages are ordered by it.
+Run in the folder of a copy (by `forking.py`) with the file that was mutated. Ends with 0 where
+every test passes, with 1 at the first that fails, with 2 where the copy could not even be loaded.
+What fails first depends on the file, so the stages are ordered by it.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 LAWS_CASES = "200"  # Chosen: of every law, about a second.
@@ -80,6 +79,8 @@ def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
     match stem:
         case "binding":
             return CASES, READING
+        case "fact":
+            return CASES, READING
         case "program":
             return WHOLE, SOURCES
         case "report":
@@ -96,16 +97,22 @@ def main(file: str) -> int:
 
     import invariants
 
+    os.environ["INTERLOCK_LAWS_CASES"] = LAWS_CASES
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # Some have been loaded before the fork.
     here = Path.cwd()
     assert Path(str(invariants.__file__)).is_relative_to(here), "the copy is what is tested"
-    quiet = ["-q", "-x", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line"]
+    quiet = [
+        "-q",
+        "-x",
+        "--no-header",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "pytest_timeout",
+        "--tb=line",
+    ]
     for stage in stages(file):
         code = pytest.main([*quiet, *stage])
         if code:
             return int(code)
     return 0
-
-
-if __name__ == "__main__":
-    os.environ["INTERLOCK_LAWS_CASES"] = LAWS_CASES
-    sys.exit(main(sys.argv[1]))

@@ -24,7 +24,7 @@ COPIED = (
     "tests/unit",
 )
 COPIED_FILES = ("pyproject.toml", "tests/__init__.py", "tests/conftest.py")
-TIMEOUT_S = 240  # Chosen: all killers together take a tenth of it.
+OUTPUT = "killers.out"
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,31 @@ def plant(mutant: Mutant, target: Path) -> None:
     path.write_text(text.replace(mutant.old, mutant.new), "utf-8")
 
 
-def run_killers(target: Path, file: str) -> tuple[int, str]:
-    """The end of the killers in a process of their own, and what they wrote."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.mutants.killers", file],
-        cwd=target,
-        env={**kept, "PYTHONPATH": str(target), "PYTHONDONTWRITEBYTECODE": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    return done.returncode, done.stdout
+class Killers:
+    """The process of `forking.py`, which runs the killers in one copy after the other."""
+
+    def __init__(self) -> None:
+        kept = {name: value for name, value in os.environ.items() if _is_kept(name)}
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("forking.py"))],
+            env=kept,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, target: Path, file: str) -> tuple[int, str]:
+        """The end of the killers in a copy, and what they wrote."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(f"{target}\t{file}\n")
+        self.process.stdin.flush()
+        code = int(self.process.stdout.readline())
+        return code, (target / OUTPUT).read_text("utf-8", errors="replace")
+
+    def close(self) -> None:
+        """End the process and wait for it."""
+        self.process.communicate()
+
+
+def _is_kept(name: str) -> bool:
+    return not name.startswith(("PYTEST_", "INTERLOCK_"))

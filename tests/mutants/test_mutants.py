@@ -6,28 +6,37 @@ means the same as the original, put another in its place and its reason into doc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.mutants.mutant import ROOT, Mutant, copy_packages, load_mutants, plant, run_killers
+from tests.mutants.mutant import ROOT, Killers, Mutant, copy_packages, load_mutants, plant
 
 MUTANTS = load_mutants(Path(__file__).parent)
 
 
-def test_the_original_passes(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def killers() -> Iterator[Killers]:
+    """One process that runs all copies."""
+    process = Killers()
+    yield process
+    process.close()
+
+
+def test_the_original_passes(killers: Killers, tmp_path: Path) -> None:
     """Without a fault all killers pass, so that it is the fault that they notice."""
     copy_packages(tmp_path)
-    code, output = run_killers(tmp_path, "")
+    code, output = killers.run(tmp_path, "")
     assert code == 0, output[-4000:]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_mutant_is_killed(mutant: Mutant, tmp_path: Path) -> None:
+def test_a_mutant_is_killed(mutant: Mutant, killers: Killers, tmp_path: Path) -> None:
     """Some test fails, and does so as a test: a copy that cannot be loaded proves nothing."""
     copy_packages(tmp_path)
     plant(mutant, tmp_path)
-    code, output = run_killers(tmp_path, mutant.file)
+    code, output = killers.run(tmp_path, mutant.file)
     assert code != 0, f"survived: {mutant.wrong} ({mutant.file})"
     assert code == 1, f"no test failed, the copy could not be tested:\n{output[-4000:]}"
 
