@@ -25,6 +25,7 @@ ARROWS = {
 }
 # The command line puts everything together: these verbs reach up, when they run (decision 0020).
 REACHING_UP = {
+    "monitor/cli/deep.py",
     "monitor/cli/record.py",
     "monitor/cli/recorded.py",
     "monitor/cli/replay.py",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import assert_never
 
 import msgspec
@@ -51,8 +52,7 @@ def named(specs: Sequence[Spec]) -> Named:
         for predicate in spec.predicates:
             meaning = _meaning(spec, predicate)
             if meaning not in known:
-                taken = predicate.name in asked
-                known[meaning] = f"{predicate.name} ({spec.file})" if taken else predicate.name
+                known[meaning] = _free_name(predicate.name, spec.file, asked)
             name = names[predicate.name] = known[meaning]
             asked[name] = asked_by(predicate)
             values[name] = tuple(value for value, _ in predicate.values)
@@ -61,6 +61,13 @@ def named(specs: Sequence[Spec]) -> Named:
             for invariant in spec.invariants
         ]
     return Named(tuple(invariants), asked, values)
+
+
+def _free_name(name: str, file: str, taken: Mapping[str, object]) -> str:
+    """The name itself, or with its file, or with a number."""
+    short = file.replace("\\", "/").rsplit("/", 1)[-1]
+    tried = chain((name, f"{name} ({short})"), (f"{name} ({short} {n})" for n in count(2)))
+    return next(one for one in tried if one not in taken)
 
 
 def _meaning(spec: Spec, predicate: PredicateSpec) -> bytes:

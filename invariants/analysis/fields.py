@@ -1,0 +1,135 @@
+"""Which fields of events predicates read, and which of them no recorded event carries.
+
+Input: files, and events. Output: for each predicate how many events it is about, and the fields
+that none of those carries, with one that they do carry and that is spelt alike. Only the first key
+below `args`, `attributes` and `result` is looked at, and only where it is written as a literal.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..cel.ast import Constant, Has, Index, Name, Select, walk
+from ..cel.lexer import SyntaxFault
+from ..cel.parser import parse
+from ..event import Event, EventView
+from ..kinds import Asked, asked_by
+from ..spec import PredicateSpec, Source, Spec
+
+ROOTS: Final = ("args", "attributes", "result")
+KEYS_MAX: Final = 10_000  # Chosen: agents choose the keys of events; more are not remembered.
+Field = tuple[str, str]
+"""Such as `("args", "recipient")`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A predicate that reads what is not there."""
+
+    file: str
+    predicate: PredicateSpec
+    events_count: int
+    """How many events are of the kinds and tools that it asks for."""
+    field: str = ""
+    """`args.recipent`; empty where no event is of its kinds and tools."""
+    near: str = ""
+
+
+@dataclass(slots=True)
+class _Reader:
+    """One predicate, and what its events carried so far."""
+
+    file: str
+    predicate: PredicateSpec
+    asked: Asked
+    fields: tuple[Field, ...]
+    events_count: int = 0
+    carried: Counter[Field] = field(default_factory=Counter)
+
+
+class Coverage:
+    """Takes in events one by one; then says what was never there."""
+
+    def __init__(self, specs: Sequence[Spec]) -> None:
+        self._readers = [
+            _Reader(spec.file, predicate, asked_by(predicate), tuple(fields_of(predicate)))
+            for spec in specs
+            for predicate in spec.predicates
+        ]
+
+    def take(self, event: Event) -> None:
+        """One event of the recording."""
+        view = EventView(event)
+        carried: list[Field] | None = None
+        for reader in self._readers:
+            if not _is_asked(reader.asked, event):
+                continue
+            reader.events_count += 1
+            if reader.fields:
+                carried = [*_carried(view)] if carried is None else carried
+                if len(reader.carried) < KEYS_MAX:
+                    reader.carried.update(carried)
+
+    def unread(self) -> list[Unread]:
+        """Predicates without an event, and fields without a carrier."""
+        found = []
+        for reader in self._readers:
+            if not reader.events_count:
+                found.append(Unread(reader.file, reader.predicate, 0))
+                continue
+            for root, key in reader.fields:
+                if (root, key) not in reader.carried:
+                    known = [name for base, name in reader.carried if base == root]
+                    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+                    shown = f"{root}.{near[0]}" if near else ""
+                    count = reader.events_count
+                    found.append(
+                        Unread(reader.file, reader.predicate, count, f"{root}.{key}", shown)
+                    )
+        return found
+
+
+def fields_of(predicate: PredicateSpec) -> Iterator[Field]:
+    """Each field that is read, once."""
+    written: dict[Field, None] = {}
+    for source in (predicate.when, *(value for _, value in predicate.values)):
+        written.update(dict.fromkeys(_fields(source)))
+    yield from written
+
+
+def _fields(source: Source) -> Iterator[Field]:
+    try:
+        node = parse(source)
+    except SyntaxFault:
+        return
+    parts = [*walk(node)]
+    # What is tested for before it is read need not be there.
+    tested = {
+        (part.operand.name, part.key)
+        for part in parts
+        if isinstance(part, Has) and isinstance(part.operand, Name)
+    }
+    for part in parts:
+        match part:
+            case Select(Name(root), key) if root in ROOTS and (root, key) not in tested:
+                yield root, key
+            case Index(Name(root), Constant(str() as key)) if root in ROOTS:
+                yield root, key
+            case _:
+                pass
+
+
+def _is_asked(asked: Asked, event: Event) -> bool:
+    is_kind = asked.kinds is None or event.kind in asked.kinds
+    return is_kind and (asked.tools is None or event.record.tool in asked.tools)
+
+
+def _carried(view: EventView) -> Iterator[Field]:
+    for root in ROOTS:
+        value: Any = getattr(view, root)
+        if isinstance(value, dict):
+            yield from ((root, key) for key in value)
