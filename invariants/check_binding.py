@@ -268,28 +268,35 @@ def _check_left(
         reason = f"the left side of `{operator}` names `{variable}`, which the right side does not"
         mend = "name it on the right side too, or write `_`"
         yield Fault(file, place, "E408", reason, mend)
-    for node in _beyond_atoms(left):
+    for node, names_free in _beyond_atoms(left, frozenset()):
         what = "a temporal operator"
         if isinstance(node, Comparison):
             what = "a comparison"
         elif isinstance(node, AggregateComparison):
             what = "an aggregate"
-        names = ", ".join(f"`{name}`" for name in sorted(free_variables(node)))
+        names = ", ".join(f"`{name}`" for name in sorted(names_free))
         reason = f"on the left side of `{operator}`, {names} may stand only in predicates"
         mend = f"take it out of {what}, or write `_`"
         yield Fault(file, node.place, "E408", reason, mend)
 
 
-def _beyond_atoms(formula: Formula) -> Iterator[Formula]:
-    """The outermost comparisons, aggregates and temporal operators with free variables."""
+def _beyond_atoms(
+    formula: Formula, bound: frozenset[str]
+) -> Iterator[tuple[Formula, frozenset[str]]]:
+    """The outermost comparisons, aggregates and temporal operators with free variables, and these.
+
+    What an `exists` around them binds is not free: it stands for values of the event alone.
+    """
     match formula:
         case Comparison() | AggregateComparison() | Temporal() | Until():
-            if free_variables(formula):
-                yield formula
-        case Not(body) | Exists(body=body):
-            yield from _beyond_atoms(body)
+            if names := free_variables(formula) - bound:
+                yield formula, names
+        case Not(body):
+            yield from _beyond_atoms(body, bound)
+        case Exists(variable, body):
+            yield from _beyond_atoms(body, bound | {variable})
         case Binary(_, left, right):
-            yield from _beyond_atoms(left)
-            yield from _beyond_atoms(right)
+            yield from _beyond_atoms(left, bound)
+            yield from _beyond_atoms(right, bound)
         case Atom() | SessionEnd():
             pass

@@ -209,11 +209,11 @@ class SinceMemory:
             return cell
         nobody: Env = (UNBOUND,) * self.width
         elsewhere = left.value(now, cells, nobody)
-        named = self._named(cell, left, now)
+        named, speaks_of_rest = self._named(cell, left, now)
         if elsewhere == 0:
             survivors = {k: cell.slices[k] for k in named}
             cell = self._undone(cell, [k for k in cell.slices if k not in survivors], now)
-            cell = cell._replace(slices=pmap(survivors), rest=cell.rest if named else None)
+            cell = cell._replace(slices=pmap(survivors), rest=cell.rest if speaks_of_rest else None)
         old_blur = cell.blur
         if elsewhere == 1:
             cell = cell._replace(blur=now.position)
@@ -244,18 +244,23 @@ class SinceMemory:
         kept = cell.undone if len(cell.undone) + len(ended) <= UNDONE_MAX else pmap()
         return cell._replace(undone=kept.update(ended)) if ended else cell
 
-    def _named(self, cell: SinceCell, left: Node, now: Moment) -> list[Key]:
-        """The slices for which the event may say something else of `left` than elsewhere."""
+    def _named(self, cell: SinceCell, left: Node, now: Moment) -> tuple[list[Key], bool]:
+        """The slices for which the event may say something else of `left` than elsewhere, and
+        whether it may of a binding that found no room.
+        """
         spoken = [a for a in atoms(left) if a.slots and now.letter[a.predicate] is not NO_FACT]
         if not spoken:
-            return []
+            return [], False
         if not self.names_every_key:
-            return list(cell.slices)
+            return list(cell.slices), True
         keys: dict[Key, None] = {}
         for atom in spoken:
-            for env in bindings(atom, now, self.width, self.limits.bindings_max).envs:
+            found = bindings(atom, now, self.width, self.limits.bindings_max)
+            if found.is_cut:
+                return list(cell.slices), True
+            for env in found.envs:
                 keys[key_of(env, self.slots)] = None
-        return [key for key in keys if key in cell.slices]
+        return [key for key in keys if key in cell.slices], bool(keys)
 
     def _env(self, key: Key) -> Env:
         env: list[Value | None] = [UNBOUND] * self.width

@@ -16,6 +16,12 @@ import pytest
 LAW, EXHAUSTIVE = "law", "exhaustive"
 BEGIN, END = "<!-- begin of the last result -->", "<!-- end of the last result -->"
 
+LAW_HEAD = (
+    "| law | distinct cases | two or more operators | verdicts vary | both "
+    "| time | when | revision | first seed |"
+)
+SMALL_HEAD = "| every small formula | invariants | traces | time | when | revision | first seed |"
+
 Counts = dict[str, Any]
 
 
@@ -67,36 +73,33 @@ class Results:
         return told
 
     def write(self, page: Path) -> None:
-        """Put the result into a page, between the two marks."""
+        """Put the result into a page, between the two marks; laws that did not run keep theirs."""
         text = page.read_text("utf-8")
         before, rest = text.split(BEGIN)
-        _, after = rest.split(END)
-        page.write_text(f"{before}{BEGIN}\n{self.markdown()}{END}{after}", "utf-8")
+        known, after = rest.split(END)
+        page.write_text(f"{before}{BEGIN}\n{self.markdown(known)}{END}{after}", "utf-8")
 
-    def markdown(self) -> str:
-        """The result as a page has it."""
-        rows = [
-            f"| `{c['law']}` | {c['cases_count']:,} | {_percent(c, 'nested_count')} "
+    def markdown(self, known: str) -> str:
+        """The result as a page has it; `known` is what stood there before."""
+        first, _, second = known.partition(SMALL_HEAD)
+        when = f"{datetime.now(UTC):%Y-%m-%d} | `{revision()}` | {self.first_seed}"
+        rows = _rows(first) | {
+            c["law"]: f"| `{c['law']}` | {c['cases_count']:,} | {_percent(c, 'nested_count')} "
             f"| {_percent(c, 'varying_count')} | {_percent(c, 'demanding_count')} "
-            f"| {c['seconds']:.0f} s |"
-            for c in sorted(self.laws, key=_by_law)
+            f"| {c['seconds'] / 60:.0f} min | {when} |"
+            for c in self.laws
             if c["cases_count"]
-        ]
-        whole = [
-            f"| `{c['law']}` | {c['invariants_count']:,} | {c['traces_count']:,} "
-            f"| {c['seconds']:.0f} s |"
-            for c in sorted(self.exhaustive, key=_by_law)
-        ]
-        head = (
-            f"{datetime.now(UTC):%Y-%m-%d}, revision `{revision()}`, {self.cases_asked:,} cases "
-            f"asked of each law, first seed {self.first_seed}: no law failed.\n"
+        }
+        whole = _rows(second) | {
+            c["law"]: f"| `{c['law']}` | {c['invariants_count']:,} | {c['traces_count']:,} "
+            f"| {c['seconds'] / 60:.0f} min | {when} |"
+            for c in self.exhaustive
+        }
+        return (
+            "No law failed. Each row is the last long run of its law.\n\n"
+            f"{LAW_HEAD}\n|---|---|---|---|---|---|---|---|---|\n{_joined(rows)}\n"
+            f"{SMALL_HEAD}\n|---|---|---|---|---|---|---|\n{_joined(whole)}"
         )
-        laws = (
-            "\n| law | distinct cases | two or more operators | verdicts vary | both | time |\n"
-            "|---|---|---|---|---|---|\n"
-        )
-        small = "\n| every small formula | invariants | traces | time |\n|---|---|---|---|\n"
-        return head + laws + _joined(rows) + small + _joined(whole)
 
 
 def revision() -> str:
@@ -110,8 +113,14 @@ def revision() -> str:
     return told.stdout.strip() or "unknown"
 
 
-def _joined(rows: list[str]) -> str:
-    return "".join(f"{row}\n" for row in rows)
+def _rows(table: str) -> dict[str, str]:
+    """The rows of a table that was written before, by their laws."""
+    found = (line for line in table.splitlines() if line.startswith("| `"))
+    return {line.split("`")[1]: line for line in found}
+
+
+def _joined(rows: dict[str, str]) -> str:
+    return "".join(f"{rows[law]}\n" for law in sorted(rows))
 
 
 def _by_law(counts: Counts) -> str:
