@@ -256,7 +256,8 @@ class SinceMemory:
         keys: dict[Key, None] = {}
         for atom in spoken:
             found = bindings(atom, now, self.width, self.limits.bindings_max)
-            if found.is_cut:
+            if found.is_cut or (len(atom.slots) > 1 and overflows(atom, now)):
+                # It may name values that only some of its arguments told.
                 return list(cell.slices), True
             for env in found.envs:
                 keys[key_of(env, self.slots)] = None
