@@ -12,7 +12,6 @@ Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for us
     E213  name or id that cannot be one      E214  expression cut off by ` #`
     E215  faulty example                     E216  version
     E217  file of a list
-    E299  in the language, not in this version yet
     E301  something else was expected        E302  sign of another language
     E303  argument without name or `=`       E304  window or duration
     E305  chain that needs brackets          E306  too long or too deep
@@ -25,7 +24,8 @@ Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for us
     E407  operand that does not bind         E408  left side of `since` or `until`
     E409  order inside a temporal operator   E410  order of truth values
     E411  too large once written out         E412  types that can never match
-    E413  `report: edge` of the future
+    E413  `report: edge` of the future       E414  `session_end` in a wider scope
+    E415  no window in a scope without end
     W501  `never: a implies b`               W502  predicate that nothing uses
     W503  `previous` or `next`               W504  variable that occurs once
     W505  source that nothing asks
@@ -37,6 +37,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from .check_binding import atoms_of, check_formula, subformulas
+from .check_scope import check_scope
 from .check_types import check_types
 from .errors import Fault, SpecError
 from .formula.ast import AggregateComparison, Atom
@@ -112,7 +113,11 @@ def _check_file(spec: Spec, refused: Refused = NOTHING_REFUSED) -> Iterator[Faul
     known = {predicate.name: predicate for predicate in spec.predicates}
     for invariant in spec.invariants:
         yield from _check_names(invariant, known, refused.predicates, spec.file)
-        errors = [*check_formula(invariant, spec.file), *check_types(invariant, spec)]
+        errors = [
+            *check_formula(invariant, spec.file),
+            *check_scope(invariant, spec.file),
+            *check_types(invariant, spec),
+        ]
         yield from errors
         if not errors:
             yield from lint_formula(invariant, spec.file)

@@ -3,7 +3,7 @@
 Input: text and the name of its file (for messages; nothing is opened here, and lists from files
 come through `open_list`). Output: what
 its author wrote, with formulas parsed and CEL still as text. What the names in it mean is
-`check.py`'s concern. Codes E201 to E216 and E299; the table stands at the head of `check.py`.
+`check.py`'s concern. Codes E201 to E217; the table stands at the head of `check.py`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from .load_pattern import read_pattern
 from .patterns import Form
 from .report import Report
 from .shape import Shape
-from .spec import Action, Example, InvariantSpec, Severity, Source
+from .spec import Action, Example, InvariantSpec, Per, Severity, Source
 from .yaml_faults import E_CHOICE, E_KEY_MISSING, E_KEY_REPEATED, E_NAME
 from .yaml_text import YamlMap, YamlNode
 
@@ -47,7 +47,12 @@ _MODES: Final[dict[str, Literal["observe", "enforce"]]] = {
     "enforce": "enforce",
 }
 _FAILS: Final[dict[str, Literal["open", "closed"]]] = {"open": "open", "closed": "closed"}
-_PERS: Final = {per: per for per in ("session", "agent", "user", "tenant")}
+_PERS: Final[dict[str, Per]] = {
+    "session": "session",
+    "agent": "agent",
+    "user": "user",
+    "tenant": "tenant",
+}
 _REPORTS: Final[dict[str, Report]] = {"every": "every", "first": "first", "edge": "edge"}
 
 
@@ -61,7 +66,7 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
     severity = shape.choice_of(keys.get("severity"), "`severity`", _SEVERITIES)
     written = _form(keys, top, shape)
     stated = _read_stated(written, keys, shape) if written else None
-    _check_scope(keys, shape)
+    per = shape.choice_of(keys.get("per"), "`per`", _PERS)
     summary = shape.text_of(keys["summary"], "`summary`") if "summary" in keys else None
     on_unknown = shape.choice_of(keys.get("on_unknown"), "`on_unknown`", _ON_UNKNOWN)
     report = shape.choice_of(keys.get("report"), "`report`", _REPORTS)
@@ -81,6 +86,7 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
         formula_source=source,
         place=keys["id"].place,
         summary=summary.text if summary else "",
+        per=per or "session",
         on_unknown=on_unknown or "report",
         report=report or "every",
         mode=mode or "observe",
@@ -140,12 +146,6 @@ def _read_formula(source: Source, shape: Shape) -> Formula | None:
         shape.faults.extend(error.faults)
         return None
     return formula
-
-
-def _check_scope(keys: Mapping[str, YamlNode], shape: Shape) -> None:
-    per = shape.choice_of(keys.get("per"), "`per`", _PERS)
-    if per not in (None, "session"):
-        shape.not_yet(keys["per"].place, f"`per: {per}`", "write `per: session`")
 
 
 def _read_respond(node: YamlNode, shape: Shape) -> tuple[Action, ...]:

@@ -216,6 +216,21 @@ class Automaton:
             verdicts.append(self._too_many(now))
         return verdicts
 
+    def unscoped(self, now: Moment, route: Route) -> list[Verdict]:
+        """What is said of an event that belongs to no trace: doubt, where it would be judged."""
+        if not route.is_judged:
+            return []
+        cells = self.initial().cells
+        verdicts = self._missing(now, route.missing_uses)
+        found = self._bindings(now)
+        for env in found.envs:
+            if route.trigger is None or route.trigger.value(now, cells, env):
+                witness = Witness(unknowns=(_ref(now),))
+                verdict = self._verdict(1, _ref(now), env, witness, now.time_ns)
+                reason = f"neither the event nor its session so far names the {self.spec.per}"
+                verdicts.append(replace(verdict, reason=f"{reason} that this invariant is about"))
+        return [*verdicts, self._too_many(now)] if found.is_cut else verdicts
+
     def _witness(self, now: Moment, cells: Cells, env: Env) -> Witness:
         return grounds(self.tables.violating, now, cells, env).witness()
 

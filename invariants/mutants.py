@@ -15,6 +15,7 @@ from typing import Final, assert_never
 
 from .binding import violating_formula
 from .check_binding import check_formula, subformulas
+from .check_scope import check_scope
 from .check_types import check_types
 from .errors import Place
 from .formula.ast import (
@@ -107,7 +108,11 @@ def mutants_of(spec: Spec, invariant: InvariantSpec) -> Mutants:
 
 
 def _is_allowed(spec: Spec, mutant: InvariantSpec) -> bool:
-    faults = [*check_formula(mutant, spec.file), *check_types(mutant, spec)]
+    faults = [
+        *check_formula(mutant, spec.file),
+        *check_scope(mutant, spec.file),
+        *check_types(mutant, spec),
+    ]
     return not any(fault.severity == "error" for fault in faults)
 
 

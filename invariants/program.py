@@ -7,28 +7,25 @@ invariants, in the live monitor, in the gate, in replay and in tests of invarian
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-import msgspec
-
+from .binding import violating_formula
 from .check import check_specs
+from .check_scope import reach_ns
+from .digest import PROGRAM_VERSION, invariant_digest
 from .errors import Fault, SpecError
 from .event import Event, EventView
 from .fact import Fact
-from .formula.format import format_formula
 from .limits import DEFAULT_LIMITS, Limits
 from .machine import Automaton, Route, State, compile_invariant
 from .moment import Moment
 from .predicate import Predicate, compile_predicate
-from .showing import Showing, compile_source, describe_sources
+from .showing import Showing, compile_source
 from .sources import NOTHING_SHOWN, Fingerprints, Shown, fingerprints_of, memory_of
-from .spec import InvariantSpec, PredicateSpec, Spec
+from .spec import WIDER, InvariantSpec, Per, Spec
 from .verdict import Verdict
-
-PROGRAM_VERSION: Final = 1
-"""Raised whenever the same file could give another verdict than before."""
 
 SHAPES_MAX: Final = 4_096
 """Chosen: (kind, tool) pairs whose plan is remembered; agents choose names of tools."""
@@ -98,7 +95,11 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True)
 class Program:
-    """The compiled invariants. `digest` names them all, and the version of their meaning."""
+    """The compiled invariants. `digest` names them all, and the version of their meaning.
+
+    It judges those of them whose traces are of its own sort (`per`); `wider` judges the others.
+    All of these programs have the same invariants in the same places.
+    """
 
     invariants: tuple[Compiled, ...]
     predicates: tuple[Mapping[str, Predicate], ...]
@@ -110,6 +111,9 @@ class Program:
     fingerprints: tuple[Fingerprints, ...] = ()
     """The keys of data memories: the newest makes new ones, the others go on with theirs."""
     pairs_max: int = DEFAULT_LIMITS.pairs_max
+    per: Per = "session"
+    wider: tuple[Program, ...] = ()
+    """For each sort of scope wider than a session that some invariant is about."""
     _plans: dict[tuple[str, str], Plan] = field(default_factory=dict, repr=False, compare=False)
 
     def plan(self, kind: str, tool: str) -> Plan:
@@ -126,10 +130,11 @@ class Program:
             settled.append(facts)
             live.append({n: p.reader(kind, tool) for n, p in predicates.items() if n not in facts})
             known.append({n: bool(fact.truth) for n, fact in facts.items() if not fact.values})
-        is_end = kind == "session.ended"
+        is_end = self._is_end(kind)
         routes = [
             (index, compiled.automaton.route(known[compiled.file_index], is_end=is_end))
             for index, compiled in enumerate(self.invariants)
+            if compiled.spec.per == self.per
         ]
         concerned = tuple((index, route) for index, route in routes if route is not None)
         has_future = any(
@@ -143,8 +148,15 @@ class Program:
             self._plans[kind, tool] = plan
         return plan
 
-    def step(self, progress: Progress, event: Event) -> Judged:
-        """Take in one event, whose effective time is set and not before its predecessor's."""
+    def _is_end(self, kind: str) -> bool:
+        """Whether an event of this kind is the end of the trace; wider scopes have none."""
+        return kind == "session.ended" and self.per == "session"
+
+    def step(self, progress: Progress, event: Event, asked: Shown | None = None) -> Judged:
+        """Take in one event, whose effective time is set and not before its predecessor's.
+
+        `asked` is what the event's own session had been shown; by default this scope was.
+        """
         record = event.record
         plan = self.plan(record.kind, record.tool)
         due = progress.next_deadline_ns
@@ -159,7 +171,7 @@ class Program:
         if overdue:
             progress, late = self._pass_time(progress, event.time_ns)
             verdicts += late
-        view = EventView(event, shown)
+        view = EventView(event, shown if asked is None else asked)
         moments: dict[int, Moment] = {}
         states = list(progress.states)
         lost: list[int] = []
@@ -167,10 +179,7 @@ class Program:
             compiled = self.invariants[index]
             now = moments.get(compiled.file_index)
             if now is None:
-                letter = _Letter(plan.settled[compiled.file_index])
-                letter.live, letter.view = plan.live[compiled.file_index], view
-                is_end = record.kind == "session.ended"
-                now = Moment(progress.position, event.time_ns, event.id, letter, is_end)
+                now = self._moment(plan, compiled.file_index, progress.position, view)
                 moments[compiled.file_index] = now
             old = states[index]
             state, found = compiled.automaton.step(old, now, False, route)
@@ -189,6 +198,38 @@ class Program:
         else:
             after = Progress(position, tuple(states), progress.next_deadline_ns, shown)
         return Judged(after, tuple(verdicts), tuple(lost), sources_lost)
+
+    def _moment(self, plan: Plan, file_index: int, position: int, view: EventView) -> Moment:
+        letter = _Letter(plan.settled[file_index])
+        letter.live, letter.view = plan.live[file_index], view
+        event = view.event
+        return Moment(position, event.time_ns, event.id, letter, self._is_end(event.kind))
+
+    def unscoped(self, event: Event, asked: Shown) -> list[tuple[int, Verdict]] | None:
+        """What is to be said of an event that names no scope, and so takes part in no trace.
+
+        None where no predicate would have noticed it there.
+        """
+        plan = self.plan(event.kind, event.record.tool)
+        view = EventView(event, asked)
+        verdicts: list[tuple[int, Verdict]] = []
+        is_noticed = False
+        for index, route in plan.concerned:
+            compiled = self.invariants[index]
+            now = self._moment(plan, compiled.file_index, 0, view)
+            names = compiled.automaton.tables.predicates
+            is_noticed = is_noticed or any(now.letter[name].truth for name in names)
+            found = compiled.automaton.unscoped(now, route)
+            verdicts += [(index, verdict) for verdict in found]
+        return verdicts if is_noticed or verdicts else None
+
+    def memory_ns(self) -> int | None:
+        """How long after its last event a trace can still matter; None where that has no end."""
+        own = [c.spec for c in self.invariants if c.spec.per == self.per]
+        if any(spec.report != "every" for spec in own):
+            return None  # What was told is remembered for good.
+        reaches = [reach_ns(violating_formula(spec)) for spec in own]
+        return None if None in reaches else max(filter(None, reaches), default=0)
 
     def _show(
         self, shown: Shown, places: tuple[int, ...], view: EventView
@@ -280,7 +321,7 @@ def compile_program(
         places = _take_sources(spec, digest_key, sources)
         tables.append(_predicates(spec, digest_key, places))
         for invariant in spec.invariants:
-            digest = _invariant_digest(spec, invariant, tables[-1])
+            digest = invariant_digest(spec, invariant, tables[-1])
             automaton = compile_invariant(invariant, limits, digest)
             invariants.append(Compiled(automaton, file_index, spec.file))
     whole = hashlib.blake2b(str(PROGRAM_VERSION).encode(), digest_size=8)
@@ -289,7 +330,7 @@ def compile_program(
     keys = tuple(map(fingerprints_of, fingerprint_keys or (digest_key,)))
     shown = Shown(tuple(memory_of(keys[0]) for _ in sources))
     states = tuple(compiled.automaton.initial() for compiled in invariants)
-    return Program(
+    program = Program(
         tuple(invariants),
         tuple(tables),
         tuple(faults),
@@ -299,6 +340,15 @@ def compile_program(
         keys,
         limits.pairs_max,
     )
+    return replace(program, wider=tuple(_wider(program)))
+
+
+def _wider(program: Program) -> Iterator[Program]:
+    """What a session was shown stays the session's: the wider programs remember nothing of it."""
+    initial = program.initial._replace(shown=NOTHING_SHOWN)
+    for per in WIDER:
+        if any(compiled.spec.per == per for compiled in program.invariants):
+            yield replace(program, per=per, sources=(), initial=initial, _plans={})
 
 
 def _take_sources(spec: Spec, digest_key: bytes, sources: dict[str, Showing]) -> dict[str, int]:
@@ -334,37 +384,3 @@ def _predicates(
             raise SpecError(faults)
         compiled[predicate.name] = made
     return compiled
-
-
-def _invariant_digest(
-    spec: Spec, invariant: InvariantSpec, compiled: Mapping[str, Predicate]
-) -> str:
-    """Of everything that can change a verdict of this invariant, and nothing else."""
-    named = set(_predicate_names(invariant))
-    asked = frozenset[str]().union(*(compiled[name].sources for name in named))
-    predicates = [_describe(p) for p in spec.predicates if p.name in named]
-    sources = " ".join(str(description) for description in predicates)
-    lists = {name: values for name, values in spec.lists.items() if name in sources}
-    parts = [
-        PROGRAM_VERSION,
-        invariant.id,
-        invariant.form,
-        format_formula(invariant.formula),
-        invariant.on_unknown,
-        invariant.per,
-        predicates,
-        lists,
-    ]
-    if asked:
-        parts.append(describe_sources(spec, asked))
-    text = msgspec.json.encode(parts, order="deterministic")
-    return hashlib.blake2b(text, digest_size=8).hexdigest()
-
-
-def _predicate_names(invariant: InvariantSpec) -> tuple[str, ...]:
-    return compile_invariant(invariant).tables.predicates
-
-
-def _describe(predicate: PredicateSpec) -> list[object]:
-    values = [[name, source.text] for name, source in predicate.values]
-    return [predicate.name, predicate.when.text, values]

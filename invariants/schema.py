@@ -143,7 +143,11 @@ def _invariant() -> Schema:
         "always": {**text, "description": "A formula that must be true at every event."},
         "pattern": _pattern(),
         "summary": {**text, "description": "One sentence for whoever reads the finding."},
-        "per": {"enum": ["session"]},
+        "per": {
+            "enum": ["session", "agent", "user", "tenant"],
+            "default": "session",
+            "description": "Whose events make one trace.",
+        },
         "on_unknown": {
             "enum": ["violate", "report"],
             "description": "What doubt is; a critical invariant must say it.",

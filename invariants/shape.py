@@ -23,7 +23,6 @@ from .yaml_faults import (
     E_KEY_MISSING,
     E_KEY_UNKNOWN,
     E_NAME,
-    E_NOT_YET,
     E_SHAPE,
 )
 from .yaml_text import YamlList, YamlMap, YamlNode, YamlScalar
@@ -69,10 +68,6 @@ class Shape:
     ) -> None:
         """Tell a fault."""
         self.faults.append(Fault(self.file, place, code, message, mend, severity))
-
-    def not_yet(self, place: Place, what: str, mend: str) -> None:
-        """Tell that the language has this and this version has not (E299)."""
-        self.add(place, E_NOT_YET, f"{what} is not in this version yet", mend)
 
     def has_value(self, node: YamlNode, what: str) -> bool:
         """Is there anything? Tells E206 otherwise; is silent where a fault was told before."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from .errors import Place
 from .formula.ast import Formula
@@ -17,6 +17,11 @@ from .report import Report
 
 Severity = Literal["info", "warning", "critical"]
 Action = Literal["alert", "quarantine", "kill"]
+Per = Literal["session", "agent", "user", "tenant"]
+"""Whose events make one trace."""
+
+WIDER: Final[tuple[Per, ...]] = ("agent", "user", "tenant")
+"""Scopes wider than a session; each is named by a field of the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class InvariantSpec:
     formula_source: Source
     place: Place
     summary: str = ""
-    per: Literal["session"] = "session"
+    per: Per = "session"
     on_unknown: Literal["violate", "report"] = "report"
     report: Report = "every"
     mode: Literal["observe", "enforce"] = "observe"

@@ -187,8 +187,6 @@ def _take(values: dict[str, Any], name: str, given: Given, place: str, faults: l
 def _check_together(settings: Settings) -> list[str]:
     """What no single value shows."""
     faults = []
-    if settings.lateness_ns != 0:
-        faults.append("`lateness`: only 0 is possible in this version; leave it out")
     if settings.webhook_url is not None:
         try:
             parse_webhook_url(settings.webhook_url)

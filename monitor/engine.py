@@ -17,13 +17,16 @@ import msgspec
 
 from invariants.event import Close, Event, EventRecord, Input, Origin, Tick
 from invariants.program import Judged, Program, Progress
+from invariants.spec import Per
 from invariants.state_progress import decode_progress, encode_progress
 from invariants.verdict import EventRef
 from monitor.finding import Finding, Severity
 from monitor.finding_make import engine_finding, verdict_finding
 from monitor.order import Header, Noticed, admit
 from monitor.scope import EMPTY_LOAD, LiveScope, LoadedScope, ScopeChange
+from monitor.scope_names import scope_named, stored_name
 from monitor.scoring import Scoring
+from monitor.wider import WiderScopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,14 @@ class Engine:
         self._wakes: list[tuple[int, str]] = []
         self._duplicates_count = 0
         self._pairs_count = 0
+        self._wider = WiderScopes(
+            program,
+            load,
+            self._header,
+            in_memory_max=settings.scopes_in_memory_max,
+            mode_cap=settings.mode_cap,
+            severities=settings.severities,
+        )
 
     def step(self, given: Input, group: str = "") -> list[Finding]:
         """Take in one input; findings in the order in which they were decided."""
@@ -84,7 +95,8 @@ class Engine:
         return self._scoring.score(scope.scored, event, scope.header, digest)
 
     def tick(self, time_ns: int, groups: frozenset[str] | None = None) -> list[Finding]:
-        """Time has reached `time_ns`, in all scopes or in those of some groups.
+        """Time has reached `time_ns`, in all scopes or in those of some groups; wider scopes are
+        of every group, so that there is only one where there are any.
 
         Decides deadlines before it, closes sessions that were idle for too long, and lets go of
         those that ended `linger` ago.
@@ -105,7 +117,7 @@ class Engine:
             findings += self._wake(name, scope, time_ns)
         for entry in waiting:
             heapq.heappush(self._wakes, entry)
-        return findings
+        return findings + self._wider.tick(time_ns)
 
     def _wake(self, name: str, scope: LiveScope, time_ns: int) -> list[Finding]:
         findings: list[Finding] = []
@@ -156,13 +168,23 @@ class Engine:
 
     def expect(self, wakes: list[tuple[int, str]]) -> None:
         """Wake-ups that the store knows of, after a start."""
-        self._wakes = list(wakes)
+        own: list[tuple[int, str]] = []
+        wider: list[tuple[int, tuple[Per, str]]] = []
+        for due_ns, stored in wakes:
+            per, value = scope_named(stored)
+            if per == "session":
+                own.append((due_ns, value))
+            else:
+                wider.append((due_ns, (per, value)))
+        self._wakes = own
         heapq.heapify(self._wakes)
+        self._wider.expect(wider)
 
     def take_changes(self) -> tuple[list[ScopeChange], list[str]]:
         """What must be written since the last call, and the scopes that are gone."""
-        changes = [self._change(name, scope) for name, scope in self._changed.items()]
-        dropped = list(self._dropped)
+        changes, dropped = self._wider.take_changes()
+        changes += [self._change(name, scope) for name, scope in self._changed.items()]
+        dropped += [stored_name("session", name) for name in self._dropped]
         self._changed, self._dropped = {}, {}
         while self._is_crowded():
             self._forget(next(iter(self._scopes)))
@@ -181,6 +203,7 @@ class Engine:
         for name in gone:
             self._forget(name)
             self._changed.pop(name, None)
+        self._wider.forget()
 
     def take_duplicates_count(self) -> int:
         """Repeats that were met since the last call; they changed nothing."""
@@ -190,7 +213,10 @@ class Engine:
     @property
     def scopes_count(self) -> int:
         """Scopes in memory."""
-        return len(self._scopes)
+        return len(self._scopes) + self._wider.scopes_count
+
+    def _header(self, session: str) -> Header:
+        return self._scope(session).header
 
     def look(self, scope: str) -> tuple[Header, Progress] | None:
         """What is in memory of a scope, for readers; None where it is not. Both stay as they are:
@@ -222,13 +248,15 @@ class Engine:
             text = "two events of different content carry this id"
             noticed = (*noticed, Noticed("id_conflict", text))
         event = msgspec.structs.replace(event, time_ns=admission.time_ns)
+        wider = self._wider.judge(event, admission.header, scope.progress.shown)
         judged = self.program.step(scope.progress, event)
         scope.header = admission.header
         if known is None:
             self._remember(scope, id_digest, event.digest)
         if self._scoring is not None:
             self._taken = scope, event, digest
-        return self._apply(name, scope, judged, event, noticed=noticed, conflict_digest=digest)
+        findings = self._apply(name, scope, judged, event, noticed=noticed, conflict_digest=digest)
+        return findings + self._wider.hold(wider, event, digest)
 
     def _remember(self, scope: LiveScope, id_digest: bytes, digest: bytes) -> None:
         """Past `ids_max` the oldest id is forgotten: its repeat then counts as a new event."""
@@ -249,12 +277,13 @@ class Engine:
         id_ = f"{name}/closed/{scope.header.position}"
         record = EventRecord(id=id_, session=name, ts=ended_ns, kind="session.ended")
         event = Event(record, id_, ended_ns, b"", Origin("", "", 0), time_ns=ended_ns)
-        judged = self.program.step(scope.progress, event)
-        position = scope.header.position + 1
-        scope.header = msgspec.structs.replace(
-            scope.header, position=position, time_ns=ended_ns, ended_ns=ended_ns
+        header = msgspec.structs.replace(
+            scope.header, position=scope.header.position + 1, time_ns=ended_ns, ended_ns=ended_ns
         )
-        return self._apply(name, scope, judged, event)
+        wider = self._wider.judge(event, header, scope.progress.shown)
+        judged = self.program.step(scope.progress, event)
+        scope.header = header
+        return self._apply(name, scope, judged, event) + self._wider.hold(wider, event, "")
 
     def _apply(
         self,
@@ -281,7 +310,7 @@ class Engine:
             verdict_finding(
                 self.program.invariants[index],
                 verdict,
-                scope=name,
+                session=name,
                 agent=header.agent,
                 principal=header.principal,
                 anchor_digest=conflict_digest if verdict.anchor == anchor else "",
@@ -334,7 +363,8 @@ class Engine:
             self._scopes.move_to_end(name)
             return scope
         # What was dropped in this batch is still in the store, and must not come back from there.
-        loaded = EMPTY_LOAD if name in self._dropped else self._load(name)
+        is_gone = name in self._dropped
+        loaded = EMPTY_LOAD if is_gone else self._load(stored_name("session", name))
         scope = self._restore(loaded)
         if self._scoring is not None:
             scope.scored = self._scoring.restore(loaded.states, scope.header.position)
@@ -358,7 +388,8 @@ class Engine:
         scope.seen_added = []
         scope.stored = scope.progress
         header = msgspec.msgpack.encode(scope.header)
-        return ScopeChange(name, header, self._wake_ns(scope), states, seen)
+        stored = stored_name("session", name)
+        return ScopeChange(stored, header, self._wake_ns(scope), states, seen)
 
 
 def _id_digest(id_: str) -> bytes:

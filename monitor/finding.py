@@ -11,21 +11,34 @@ Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
 EngineFindingType = Literal[
-    "gap", "id_conflict", "provenance", "after_end", "capacity", "unevaluable", "anomaly"
+    "gap",
+    "id_conflict",
+    "provenance",
+    "after_end",
+    "unscoped",
+    "capacity",
+    "unevaluable",
+    "anomaly",
 ]
 FindingType = Literal["violated", "inconclusive"] | EngineFindingType
 
 
 class WitnessEvent(msgspec.Struct, frozen=True):
-    """One event of a witness: position in the trace from 0, effective time, id.
+    """One event of a witness: position in its session's trace from 0, effective time, id.
 
     `roles` say what of the invariant it made true: a predicate, or the operand of an operator.
+    `session` is named where the scope is wider than a session.
     """
 
     position: int
     time_ns: int
     id: str
     roles: list[str] = []
+    session: str = ""
+
+    def is_of(self, session: str) -> bool:
+        """Whether it stands in the trace of this session, which is its finding's."""
+        return self.session in ("", session)
 
 
 class WitnessAbsence(msgspec.Struct, frozen=True):
@@ -107,15 +120,16 @@ def finding_id(
     subject: str,
     digest: str,
     scope: str,
-    anchor_id: str,
+    anchor_id: str | tuple[str, str],
     anchor_digest: str,
     binding: object,
     verdict: str,
 ) -> str:
     """The lasting id: the same cause gives the same id in a live run, a replay, a second run.
 
-    `subject` is the invariant's id, or the type of an engine finding; `anchor_digest` is `""`
-    unless the anchor's id is in conflict.
+    `subject` is the invariant's id, or the type of an engine finding; `anchor_id` has
+    its session beside it where the scope is wider; `anchor_digest` is `""` unless the anchor's id
+    is in conflict.
     """
     parts = [subject, digest, scope, anchor_id, anchor_digest, binding, verdict]
     text = msgspec.json.encode(parts, order="deterministic")

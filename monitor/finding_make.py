@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from detectors.contract import Reason, Score
 from invariants.fact import Value
 from invariants.program import Compiled
+from invariants.spec import Per
 from invariants.verdict import Absence, Binding, EventRef, Verdict
 from monitor.finding import (
     Anomaly,
@@ -19,6 +21,7 @@ from monitor.finding import (
     finding_id,
 )
 from monitor.order import Noticed
+from monitor.scope_names import unpacked_id
 
 REASONS_TOLD: Final = 3
 """Features that the text names; all that were given stand in `anomaly.features`."""
@@ -28,32 +31,44 @@ DEFAULT_SEVERITIES: Final[Mapping[str, Severity]] = {
     "id_conflict": "warning",
     "provenance": "critical",
     "after_end": "warning",
+    "unscoped": "warning",
     "capacity": "warning",
     "unevaluable": "critical",
     "anomaly": "warning",
 }
 
 
+class Wider(NamedTuple):
+    """The scope of a finding that is wider than its session: `agent`, `user` or `tenant`."""
+
+    kind: Per
+    value: str
+
+
 def verdict_finding(
     compiled: Compiled,
     verdict: Verdict,
     *,
-    scope: str,
+    session: str,
     agent: str,
     principal: str,
     anchor_digest: str,
     mode_cap: str | None,
+    wider: Wider | None = None,
 ) -> Finding:
-    """A violated or inconclusive verdict in its context."""
+    """A violated or inconclusive verdict in its context; `session` is that of its anchor."""
     spec = compiled.spec
     assert verdict.kind in ("violated", "inconclusive"), "only these two are findings"
     binding = show_binding(verdict.binding)
+    scope = session if wider is None else wider.value
+    told = partial(_event, is_packed=wider is not None)
+    anchor = told(verdict.anchor)
     return Finding(
         id=finding_id(
             subject=spec.id,
             digest=compiled.digest,
             scope=scope,
-            anchor_id=verdict.anchor.id,
+            anchor_id=anchor.id if wider is None else (anchor.session, anchor.id),
             anchor_digest=anchor_digest,
             binding=binding,
             verdict=verdict.kind,
@@ -63,15 +78,16 @@ def verdict_finding(
         invariant=spec.id,
         invariant_digest=compiled.digest,
         summary=spec.summary,
+        scope_kind="session" if wider is None else wider.kind,
         scope=scope,
-        session=scope,
+        session=session,
         agent=agent,
         principal=principal,
-        anchor=_event(verdict.anchor),
+        anchor=anchor,
         binding=binding,
-        witness=[_event(ref) for ref in verdict.witness.events],
-        absences=[_absence(absence) for absence in verdict.witness.absences],
-        unknowns=[_event(ref) for ref in verdict.witness.unknowns],
+        witness=[told(ref) for ref in verdict.witness.events],
+        absences=[_absence(absence, told) for absence in verdict.witness.absences],
+        unknowns=[told(ref) for ref in verdict.witness.unknowns],
         decided_ns=verdict.decided_ns,
         is_escalated=verdict.is_escalated,
         mode="observe" if mode_cap == "observe" else spec.mode,
@@ -189,10 +205,14 @@ def _plain(value: Value) -> Any:
     return value
 
 
-def _event(ref: EventRef) -> WitnessEvent:
-    return WitnessEvent(ref.position, ref.time_ns, ref.id, list(ref.roles))
+def _event(ref: EventRef, *, is_packed: bool = False) -> WitnessEvent:
+    """An event of a trace; in one that is of many sessions its id tells where it stands."""
+    if not is_packed:
+        return WitnessEvent(ref.position, ref.time_ns, ref.id, list(ref.roles))
+    session, position, id_ = unpacked_id(ref.id)
+    return WitnessEvent(position, ref.time_ns, id_, list(ref.roles), session)
 
 
-def _absence(absence: Absence) -> WitnessAbsence:
-    undone_by = None if absence.undone_by is None else _event(absence.undone_by)
+def _absence(absence: Absence, told: Callable[[EventRef], WitnessEvent]) -> WitnessAbsence:
+    undone_by = None if absence.undone_by is None else told(absence.undone_by)
     return WitnessAbsence(absence.formula, absence.from_ns, absence.to_ns, undone_by)

@@ -20,6 +20,7 @@ _WORDS: Final = {
     "id_conflict": "one id, two contents",
     "provenance": "not theirs to say",
     "after_end": "came after the end",
+    "unscoped": "names no scope",
     "capacity": "a bound was reached",
     "unevaluable": "could not be judged",
     "anomaly": "unlike ordinary sessions",
@@ -70,9 +71,10 @@ def page(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
         *([f"  {visible(finding.summary)}"] if finding.summary else []),
         f"  severity   {finding.severity}",
         f"  session    {visible(finding.session)}",
+        *_across(finding),
         *([f"  agent      {visible(finding.agent)}"] if finding.agent else []),
         *([f"  principal  {visible(finding.principal)}"] if finding.principal else []),
-        f"  event      {_event_text(finding.anchor.position, finding.anchor.id)}",
+        f"  event      {_event_text(finding.anchor)}",
         f"  decided    {time_text(finding.decided_ns)} ({finding.prevention})",
     ]
     if finding.binding:
@@ -119,9 +121,7 @@ def _grounds(finding: Finding) -> list[str]:
         lines.append(f"    {visible(absence.formula)}, from {begin} to {time_text(absence.to_ns)}")
         if absence.undone_by is not None:
             ended = absence.undone_by
-            lines.append(
-                f"      it had held until {_event_text(ended.position, ended.id)} ended it"
-            )
+            lines.append(f"      it had held until {_event_text(ended)} ended it")
     if finding.unknowns:
         lines.append("  what could not be told, at these events:")
         lines += map(_witness_line, finding.unknowns)
@@ -130,7 +130,7 @@ def _grounds(finding: Finding) -> list[str]:
 
 def _witness_line(event: WitnessEvent) -> str:
     roles = f": {visible(', '.join(event.roles))}" if event.roles else ""
-    return f"    {time_text(event.time_ns)}  {_event_text(event.position, event.id)}{roles}"
+    return f"    {time_text(event.time_ns)}  {_event_text(event)}{roles}"
 
 
 def _done(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
@@ -148,5 +148,14 @@ def _state(stored: StoredAction) -> str:
     return f"{stored.state}{f': {outcome}' if outcome else ''}"
 
 
-def _event_text(position: int, id_: str) -> str:
-    return f"event {position} ({visible(id_, 80)})"
+def _event_text(event: WitnessEvent) -> str:
+    where = f" of session {visible(event.session, 60)}" if event.session else ""
+    return f"event {event.position} ({visible(event.id, 80)}){where}"
+
+
+def _across(finding: Finding) -> list[str]:
+    """Whose trace it is about, where that is wider than the session."""
+    if finding.scope_kind == "session":
+        return []
+    whose = f"of the {finding.scope_kind} {visible(finding.scope)}"
+    return [f"  across     all sessions {whose}" if finding.scope else "  across     no scope"]

@@ -19,7 +19,7 @@ from invariants.kinds import asked_by_predicates
 from invariants.load_example import read_time_ns
 from invariants.mutants import Mutant, mutants_of
 from invariants.same_meaning import mean_the_same
-from invariants.spec import Example, InvariantSpec, Spec
+from invariants.spec import Example, InvariantSpec, Per, Spec
 from monitor.mutation_search import Content, Trace, distinguish
 from monitor.spec_tests import Marks, prepare_trial
 
@@ -99,7 +99,7 @@ def _with_hints(spec: Spec, invariant: InvariantSpec, alive: list[Mutant]) -> It
     found = distinguish(trial, examples, others, _gaps(invariant))
     for number, mutant in enumerate(alive, 1):
         trace = found.get(number)
-        hint = _hint(trace) if trace is not None else None
+        hint = _hint(trace, invariant.per) if trace is not None else None
         if hint is not None:
             # The engine has the last word: the search stepped the program alone.
             marks = trial.marks(_filled(hint))
@@ -137,14 +137,18 @@ def _gaps(invariant: InvariantSpec) -> list[int]:
     return gaps
 
 
-def _hint(trace: Trace) -> tuple[Content, ...]:
-    """The events as they would be written: a time where it is not a second after the last."""
+def _hint(trace: Trace, per: Per) -> tuple[Content, ...]:
+    """The events as they would be written: a time where it is not a second after the last, and
+    the scope where it is wider than a session.
+    """
+    scope: Content = {} if per == "session" else {per: "example"}
     events: list[Mapping[str, Any]] = []
     time_ns = 0
     for number, step in enumerate(trace):
         time_ns += step.gap_ns if number else 0
         is_usual = not number or step.gap_ns == SECOND_NS
-        events.append(dict(step.content) if is_usual else {**step.content, "ts": time_ns})
+        content = {**step.content, **scope}
+        events.append(content if is_usual else {**content, "ts": time_ns})
     return tuple(events)
 
 

@@ -69,7 +69,8 @@ def distinguish(
     `examples` are events with the time since the one before, `others` more events that may serve;
     `gaps_ns` are times worth waiting.
     """
-    search = _Search(trial.program)
+    # All of them are about the same sort of scope, and all events here are of one such.
+    search = _Search(trial.program.wider[0] if trial.program.wider else trial.program)
     own = [content for example in examples for content, _ in example]
     kinds = _kinds(trial, [*own, *chain.from_iterable(map(_varied, own)), *others])
     lacking = _kinds(trial, [*own, *chain.from_iterable(map(_lacking, own))])

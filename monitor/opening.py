@@ -31,9 +31,17 @@ class Surroundings:
 
 
 def open_surroundings(
-    address: SourceAddress, settings: Settings, clock: Clock, writer: str
+    address: SourceAddress,
+    settings: Settings,
+    clock: Clock,
+    writer: str,
+    *,
+    reads_all: bool = False,
 ) -> Surroundings:
     """Connect to what an address names.
+
+    `reads_all`: every partition is read, and all are put into one order, as scopes wider than a
+    session need it; a Kafka group, which would share the partitions out, is not joined.
 
     Raises
     ------
@@ -44,7 +52,7 @@ def open_surroundings(
     """
     match address:
         case KafkaAddress():
-            return _open_kafka(address, settings)
+            return _open_kafka(address, settings, reads_all=reads_all)
         case LogDirAddress(directory):
             Path(directory).mkdir(parents=True, exist_ok=True)
             source = LogDirSource(directory, now_ns=clock.now_ns)
@@ -92,7 +100,7 @@ def open_control(
             )
 
 
-def _open_kafka(address: KafkaAddress, settings: Settings) -> Surroundings:
+def _open_kafka(address: KafkaAddress, settings: Settings, *, reads_all: bool) -> Surroundings:
     from monitor.sources.kafka import KafkaSource
 
     trusts_ts = address.trust_ts or settings.trust_ts
@@ -100,8 +108,8 @@ def _open_kafka(address: KafkaAddress, settings: Settings) -> Surroundings:
     source = KafkaSource(
         address.bootstrap,
         address.topics,
-        address.group,
-        instance=address.instance,
+        None if reads_all else address.group,
+        instance=None if reads_all else address.instance,
         settings=kafka,
         trust_ts=trusts_ts,
     )
@@ -110,7 +118,7 @@ def _open_kafka(address: KafkaAddress, settings: Settings) -> Surroundings:
         source,
         publisher,
         reader,
-        lambda stream: stream.partition,
+        (lambda stream: "") if reads_all else (lambda stream: stream.partition),
         trusts_ts,
         is_finished_file=False,
         warnings=tuple(source.warnings),

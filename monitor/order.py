@@ -2,7 +2,7 @@
 
 Pure: `admit(header, event, ...)` gives the header after the event and says whether it is new,
 what its effective time is, and what was noticed (a gap, a repeat, an id in conflict, an event
-after the end). A lateness above 0 is not in this version: events are taken in stream order.
+after the end). Events are never put into another order than that of their stream.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
 
     `position` counts its events; `time_ns` is the last effective time; `missing` are ranges of
     `seq` (first, last) that did not come; `group` names the partition that its events come from.
+    `agent`, `principal`, `user` and `tenant` are those that it named first.
     """
 
     position: int = 0
@@ -35,6 +36,8 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     group: str = ""
     touched_ns: int = 0
     """When the monitor last saw an event of it: arrival, or effective time where there is none."""
+    user: str = ""
+    tenant: str = ""
 
 
 class Noticed(NamedTuple):
@@ -76,6 +79,8 @@ def admit(
         header.principal or event.principal,
         group,
         event.arrival_ns if event.arrival_ns is not None else time_ns,
+        header.user or event.record.user,
+        header.tenant or event.record.tenant,
     )
     return Admission(after, time_ns, tuple(noticed))
 

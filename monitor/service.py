@@ -90,7 +90,9 @@ def open_service(
     metrics = _metrics(settings, program)
     load, scoring = scope_loader(store), open_scoring(settings, metrics)
     issuer = control_issuer(settings, store)
-    surroundings = open_surroundings(address, settings, clock, "monitor")
+    surroundings = open_surroundings(
+        address, settings, clock, "monitor", reads_all=bool(program.wider)
+    )
     stack.callback(surroundings.source.close)
     publisher = surroundings.publisher or NowherePublisher()
     view = _read_control(surroundings, stack)

@@ -91,7 +91,8 @@ class Settings:
         "lateness",
         "duration",
         0,
-        "How late an event may arrive and still be put in order. Only 0 in this version.",
+        "How far an event's own time may lie before its arrival and still be believed. Deadlines "
+        "are decided that much later; a producer may date events back by as much.",
         minimum=0,
     )
     skew_ns: int = row(
@@ -197,6 +198,11 @@ class Settings:
     )
     severity_after_end: Severity = _severity(
         "after_end", "warning", "An event of a session that had ended."
+    )
+    severity_unscoped: Severity = _severity(
+        "unscoped",
+        "warning",
+        "An event that names no agent, user or tenant, where an invariant is about one.",
     )
     severity_capacity: Severity = _severity(
         "capacity",

@@ -89,10 +89,11 @@ class Teller:
         judged: Counter[str] = Counter()
         for (kind, tool), count in batch.shapes.items():
             kinds[kind] += count
-            for index, route in self._program.plan(kind, tool).concerned:
-                self._dormant.discard(index)
-                if route.is_judged:
-                    judged[self._program.invariants[index].spec.id] += count
+            for program in (self._program, *self._program.wider):
+                for index, route in program.plan(kind, tool).concerned:
+                    self._dormant.discard(index)
+                    if route.is_judged:
+                        judged[program.invariants[index].spec.id] += count
         unknown = Counter(f.invariant for f in committed.findings if f.type == "inconclusive")
         end_ns = self._clock.monotonic_ns()
         return BatchCounts(

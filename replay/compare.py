@@ -32,6 +32,7 @@ REPEATABLE: Final = frozenset(
         "id_conflict",
         "provenance",
         "after_end",
+        "unscoped",
         "capacity",
         "unevaluable",
         "anomaly",
@@ -139,6 +140,9 @@ class _Sieve:
         end = timeline.end
         self._begins_late = end is None or not all(span.starts_log for span in end.streams)
         self._begins_late |= timeline.header.source.from_time_ns is not None
+        one_session = timeline.session or timeline.header.source.session
+        self._is_part = self._begins_late or bool(one_session)
+        """Whether events of other sessions, or from before, may be missing."""
         self._has_all_findings = end is not None and end.findings == "whole"
         self._live_digests = {live.digest for live in timeline.header.invariants}
         self._unknown: Counter[tuple[str, str, str]] = Counter()
@@ -182,6 +186,10 @@ class _Sieve:
         digest = finding.invariant_digest
         if digest in self._reasons:
             return "known", finding.invariant, ""
+        if finding.scope_kind != "session" and self._is_part:
+            name = finding.invariant or finding.type
+            text = f"its trace is that of a whole {finding.scope_kind}, which is not all here"
+            return "finding", name, text
         index = self._timeline.sessions.get(finding.session)
         if index is None:
             return "session", finding.session, "none of its events is in the recording"

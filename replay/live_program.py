@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from invariants.check import read_specs as check_texts
+from invariants.digest import PROGRAM_VERSION
 from invariants.errors import ConfigError
 from invariants.load_lists import ListFileError
-from invariants.program import PROGRAM_VERSION, Program, compile_program
+from invariants.program import Program, compile_program
 from invariants.spec import Spec
 from monitor.invariant_files import default_pack_specs, read_specs, read_texts
 from replay.player import limits_of

@@ -123,7 +123,8 @@ def _invariants(
     return [
         _invariant(timeline, index, compiled, life, told, is_whole=is_whole)
         for index, compiled in enumerate(timeline.program.invariants)
-        if only in ("", compiled.digest)
+        # What is wider than the session cannot be told from the session alone.
+        if only in ("", compiled.digest) and compiled.spec.per == "session"
     ]
 
 
@@ -290,7 +291,7 @@ def _clock(timeline: Timeline, step: TrackStep, input_number: int) -> SessionClo
         agent=header.agent,
         principal=header.principal,
         missing_seq=list(header.missing),
-        tick_ns=timeline.tick_before(header.group, input_number),
+        tick_ns=timeline.tick_before(input_number),
     )
 
 

@@ -7,7 +7,7 @@ caller, and that is all (`tests/test_codebase.py` holds the replay room to it).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, assert_never
 
 import msgspec
@@ -59,7 +59,8 @@ class Played:
 class Player:
     """One engine that recorded lines are played to; of one session alone where it is named.
 
-    Sessions do not change each other's verdicts, so one can be played without the others.
+    Sessions do not change each other's verdicts, so one can be played without the others; then
+    what invariants say of wider scopes is left out.
     """
 
     def __init__(
@@ -71,8 +72,8 @@ class Player:
         scoring: Scoring | None = None,
     ) -> None:
         self._session = session
+        program = replace(program, wider=()) if session else program
         self.engine = Engine(program, engine_settings(header.settings), load, scoring)
-        self._groups_are_partitions = header.source.kind == "kafka"
         self._provenance = _provenance(header.settings)
 
     def play(self, line: InputLine) -> Played:
@@ -80,9 +81,8 @@ class Player:
         match line:
             case RecordLine():
                 return self._play_record(line)
-            case TickLine(time_ns=time_ns, group=group):
-                groups = frozenset({group})
-                return Played(self.engine.tick(Tick(time_ns).time_ns, groups))
+            case TickLine(time_ns=time_ns):
+                return Played(self.engine.step(Tick(time_ns)))
             case CloseLine(scope=scope, time_ns=time_ns):
                 return Played(self.engine.step(Close(scope, time_ns)))
             case _:
@@ -94,7 +94,7 @@ class Player:
             return Played([], rejected=event, fate="rejected")
         if self._session and event.session != self._session:
             return Played([], event, fate="other")
-        found = judge(self.engine, self._provenance, event, self.group(line))
+        found = judge(self.engine, self._provenance, event, "")
         if self.engine.take_duplicates_count():
             return Played(found, event, fate="repeat")
         if any(map(_is_refusal, found)):
@@ -102,10 +102,6 @@ class Player:
         held = self.engine.look(event.session)
         assert held is not None, "the engine has just stepped it"
         return Played(found, msgspec.structs.replace(event, time_ns=held[0].time_ns))
-
-    def group(self, line: RecordLine) -> str:
-        """The group of streams in which a record was merged: the one whose ticks it hears."""
-        return line.partition if self._groups_are_partitions else ""
 
 
 def _is_refusal(finding: Finding) -> bool:

@@ -45,6 +45,7 @@ TICK_SLACK_NS: Final = 2_000_000_000
 """As the live loop: how far the broker's clock may be behind ours."""
 RECORDS_MAX: Final = 1_000
 POLL_WAIT_S: Final = 0.2
+ALL_STREAMS: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,9 @@ class _Progress:
     """What is known while recording."""
 
     spans: dict[Stream, _Span] = field(default_factory=dict)
-    ticked_ns: dict[str, int] = field(default_factory=dict)
-    passed_groups: set[str] = field(default_factory=set)
+    ticked_ns: int = 0
+    has_passed: bool = False
+    """Whether all that was wanted has come: a record of a later time has."""
     values: dict[tuple[Stream, int], Record] = field(default_factory=dict)
     passed_over_count: int = 0
 
@@ -93,7 +95,8 @@ class Recorder:
         self._settings = header.settings
         self._wanted = wanted
         self._clock = clock
-        self._merger = Merger(place.group_of)
+        # One order of all streams, so that scopes wider than a session can be played too.
+        self._merger = Merger(lambda stream: ALL_STREAMS)
         self._known = _Progress()
 
     def run(self, should_stop: Callable[[], bool]) -> EndLine:
@@ -154,7 +157,7 @@ class Recorder:
         stamped_ns = _stamped_ns(item)
         time_ns = item.ts_ns if stamped_ns is None else stamped_ns
         if wanted.until_ns is not None and time_ns >= wanted.until_ns:
-            self._known.passed_groups.add(self._place.group_of(item.stream))
+            self._known.has_passed = True
             return False
         if wanted.from_ns is not None and time_ns < wanted.from_ns:
             return False
@@ -166,25 +169,29 @@ class Recorder:
         """Live, time had passed before this record came; only a broker's times say how much."""
         stamped_ns = _stamped_ns(item)
         if stamped_ns is not None and not self._settings.trust_ts:
-            self._write_tick(self._place.group_of(item.stream), stamped_ns - TICK_SLACK_NS)
+            self._write_tick(stamped_ns - TICK_SLACK_NS)
 
     def _tick(self, every_ns: int = TICK_EVERY_NS) -> None:
-        """Tell each group that has nothing waiting how far time has come, as the loop does."""
+        """Where nothing waits, tell how far time has come, as the loop does."""
         if self._settings.trust_ts:
             return
         now_ns = self._clock.now_ns() - TICK_SLACK_NS
-        for group in self._merger.groups():
-            reached_ns = self._merger.reached_ns(group, now_ns)
-            if reached_ns is not None:
-                self._write_tick(group, reached_ns, every_ns)
+        reached_ns = self._reached_ns(now_ns)
+        if reached_ns is not None:
+            self._write_tick(reached_ns, every_ns)
 
-    def _write_tick(self, group: str, reached_ns: int, every_ns: int = TICK_EVERY_NS) -> None:
+    def _reached_ns(self, now_ns: int) -> int | None:
+        """No event that arrives before this time is still to come; None where that is unknown."""
+        is_begun = ALL_STREAMS in self._merger.groups()
+        return self._merger.reached_ns(ALL_STREAMS, now_ns) if is_begun else None
+
+    def _write_tick(self, reached_ns: int, every_ns: int = TICK_EVERY_NS) -> None:
         if self._wanted.until_ns is not None and self._place.has_broker_times:
             reached_ns = min(reached_ns, self._wanted.until_ns - TICK_SLACK_NS)
         time_ns = reached_ns - self._settings.lateness_ns
-        if time_ns >= self._known.ticked_ns.get(group, 0) + every_ns:
-            self._known.ticked_ns[group] = time_ns
-            self._writer.put(TickLine(time_ns=time_ns, group=group))
+        if time_ns >= self._known.ticked_ns + every_ns:
+            self._known.ticked_ns = time_ns
+            self._writer.put(TickLine(time_ns=time_ns))
 
     def _is_over(self) -> bool:
         until_ns = self._wanted.until_ns
@@ -196,15 +203,9 @@ class Recorder:
             return False
         if not self._known.spans:
             return not self._place.is_assigned_late
-        groups = dict.fromkeys(map(self._place.group_of, self._known.spans), True)
-        for stream, frontier in poll.frontiers.items():
-            groups[self._place.group_of(stream)] &= frontier.is_at_end
-        now_ns = self._clock.now_ns()
-        return all(
-            group in self._known.passed_groups
-            or (is_at_end and self._merger.reached_ns(group, now_ns) is not None)
-            for group, is_at_end in groups.items()
-        )
+        is_at_end = all(frontier.is_at_end for frontier in poll.frontiers.values())
+        is_known = is_at_end and self._reached_ns(self._clock.now_ns()) is not None
+        return is_known or self._known.has_passed
 
     def _end(self, reason: str) -> EndLine:
         self._tick(every_ns=1)

@@ -1,4 +1,4 @@
-"""The format of recordings, version 1: a header, what the engine was given, a trailer.
+"""The format of recordings, version 2: a header, what the engine was given, a trailer.
 
 One JSON object a line (docs/replay.md). Every line ends with a `digest` over the line before it
 and its own content, so that a line that was cut, edited, left out or put in is noticed at its
@@ -17,7 +17,7 @@ from typing import Annotated, Final
 import msgspec
 
 FORMAT: Final = "interlock-recording"
-RECORDING_VERSION: Final = 1
+RECORDING_VERSION: Final = 2
 DIGEST_BYTES: Final = 8
 LINE_BYTES_MAX: Final = 8 * 1024 * 1024
 """Chosen: a record of 1 MB (what brokers take) whose every byte JSON must write as six."""
@@ -126,10 +126,9 @@ class RecordLine(_Line, frozen=True, tag="event"):
 
 
 class TickLine(_Line, frozen=True, tag="tick"):
-    """Time reached `time_ns` in the streams of a group: deadlines before it are decided."""
+    """Time reached `time_ns` in every stream: deadlines before it are decided."""
 
     time_ns: Nanoseconds
-    group: str = ""
 
 
 class CloseLine(_Line, frozen=True, tag="close"):

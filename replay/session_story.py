@@ -150,7 +150,12 @@ def _chosen(
 ) -> list[TrackStep]:
     if len(steps) <= events_max:
         return list(steps)
-    needed = {ref.position for f in findings for ref in (f.anchor, *f.witness, *f.unknowns)}
+    needed = {
+        ref.position
+        for f in findings
+        for ref in (f.anchor, *f.witness, *f.unknowns)
+        if ref.is_of(f.session)
+    }
     kept = [n for n, step in enumerate(steps) if _position(step) in needed][-events_max:]
     is_kept = set(kept)
     rest = [n for n in range(len(steps) - 1, -1, -1) if n not in is_kept]
@@ -197,7 +202,10 @@ def _event(timeline: Timeline, step: TrackStep, findings: Sequence[Finding]) -> 
             f.id
             for f in findings
             if position is not None
-            and any(ref.position == position for ref in (*f.witness, *f.unknowns))
+            and any(
+                ref.position == position and ref.is_of(f.session)
+                for ref in (*f.witness, *f.unknowns)
+            )
         ],
     )
 

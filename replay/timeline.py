@@ -24,6 +24,7 @@ from pyrsistent import PVector, pmap, pvector
 from detectors.contract import Detector
 from invariants.program import Program
 from monitor.finding import Finding
+from monitor.scope_names import stored_name
 from monitor.scoring import Scoring
 from replay.player import InputLine, Played, Player
 from replay.reading import Damage, RecordedFile
@@ -87,7 +88,6 @@ class SessionInputs:
     forgotten and began anew); `life_begins` is the number of its first input in `inputs`.
     """
 
-    group: str = ""
     inputs: array[int] = field(default_factory=lambda: array("Q"))
     trace: array[int] = field(default_factory=lambda: array("Q"))
     positions_max: int = 0
@@ -121,8 +121,8 @@ class Timeline:
         self._offsets: array[int] = array("Q")
         self._sizes: array[int] = array("L")
         self._records: array[int] = array("Q")
-        self._ticks: dict[str, array[int]] = {}
-        self.last_tick_ns: dict[str, int] = {}
+        self._ticks: array[int] = array("Q")
+        self.last_tick_ns = 0
         self.sessions: dict[str, SessionInputs] = {}
         self._findings: list[tuple[int, str, Place]] = []
         self._live: list[Beside] = []
@@ -199,20 +199,19 @@ class Timeline:
         """How many records stand before an input."""
         return bisect_left(self._records, number)
 
-    def tick_before(self, group: str, number: int) -> int | None:
-        """How far the last tick of a group before an input had taken time; None without one."""
-        ticks = self._ticks.get(group, ())
-        index = bisect_left(ticks, number) - 1
+    def tick_before(self, number: int) -> int | None:
+        """How far the last tick before an input had taken time; None without one."""
+        index = bisect_left(self._ticks, number) - 1
         if index < 0:
             return None
-        line = self.input_line(ticks[index])
+        line = self.input_line(self._ticks[index])
         assert isinstance(line, TickLine), "only ticks are noted there"
         return line.time_ns
 
     def last_ns(self, session: str) -> int:
         """The time that the recording reaches for a session: deadlines before it are decided."""
         index = self.sessions[session]
-        return max(index.last_ns, self.last_tick_ns.get(index.group, 0))
+        return max(index.last_ns, self.last_tick_ns)
 
     # Moving about.
 
@@ -239,7 +238,7 @@ class Timeline:
             lambda load: Player(self.header, self.program, load, session, self._scoring),
             loader(self._shelf, lambda: scopes, self._ids_max),
         )
-        known = scopes.get(session)
+        known = scopes.get(stored_name("session", session))
         if known is not None and known.wake_ns is not None:
             track.expect(known.wake_ns)
         inputs = self._inputs_of(session, snapshot.inputs_count, until_input)
@@ -254,10 +253,10 @@ class Timeline:
     def _inputs_of(
         self, session: str, first: int, until_input: int
     ) -> Iterator[tuple[int, InputLine]]:
-        """A session's inputs and its group's ticks, from one input to another (both included)."""
+        """A session's inputs and all ticks, from one input to another (both included)."""
         index = self.sessions[session]
         numbers: list[int] = []
-        for inputs in (index.inputs, self._ticks.get(index.group, array("Q"))):
+        for inputs in (index.inputs, self._ticks):
             numbers += inputs[bisect_left(inputs, first) : bisect_right(inputs, until_input)]
         for number in sorted(numbers):
             yield number, self.input_line(number)
@@ -293,9 +292,9 @@ class Timeline:
 
     def _note_input(self, player: Player, number: int, line: InputLine, played: Played) -> None:
         match line:
-            case TickLine(time_ns=time_ns, group=group):
-                self._ticks.setdefault(group, array("Q")).append(number)
-                self.last_tick_ns[group] = max(time_ns, self.last_tick_ns.get(group, 0))
+            case TickLine(time_ns=time_ns):
+                self._ticks.append(number)
+                self.last_tick_ns = max(time_ns, self.last_tick_ns)
                 return
             case CloseLine(scope=scope):
                 if scope in self.sessions:
@@ -309,7 +308,7 @@ class Timeline:
             return
         index = self.sessions.get(event.session)
         if index is None:
-            index = self.sessions[event.session] = SessionInputs(player.group(line))
+            index = self.sessions[event.session] = SessionInputs()
             index.seq_first, index.kind_first = event.seq, event.kind
         index.inputs.append(number)
         if played.fate == "taken":

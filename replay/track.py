@@ -16,6 +16,7 @@ from invariants.program import Progress
 from monitor.finding import Finding
 from monitor.order import Header
 from monitor.scope import EMPTY_LOAD, LoadedScope
+from monitor.scope_names import stored_name
 from replay.player import Fate, InputLine, Player
 from replay.recording import RecordLine
 
@@ -57,10 +58,10 @@ class SessionTrack:
 
     def expect(self, wake_ns: int) -> None:
         """When time alone next changes something, as it was known where the track begins."""
-        self._player.engine.expect([(wake_ns, self.session)])
+        self._player.engine.expect([(wake_ns, stored_name("session", self.session))])
 
     def go_on(self, inputs: Iterable[tuple[int, InputLine]], until_input: int) -> None:
-        """Play more inputs of this session and its group, in their order, up to one (included)."""
+        """Play more inputs of this session, and ticks, in their order, up to one (included)."""
         engine = self._player.engine
         more: list[TrackStep] = []
         for number, line in inputs:
@@ -68,7 +69,9 @@ class SessionTrack:
             self.findings += played.findings
             if not isinstance(line, RecordLine):
                 _, dropped = engine.take_changes()
-                self._is_forgotten = self._is_forgotten or self.session in dropped
+                self._is_forgotten = (
+                    self._is_forgotten or stored_name("session", self.session) in dropped
+                )
                 continue
             held = engine.look(self.session)
             if played.event is not None and held is not None:

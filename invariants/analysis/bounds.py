@@ -7,7 +7,7 @@ event's time, position and id, with values where they are aggregated: some 300 b
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from ..formula.ast import Window
@@ -18,7 +18,7 @@ from ..memories import PastMemory
 from ..memory_aggregate import AggregateMemory
 from ..memory_previous import PreviousMemory
 from ..memory_since import ClosedSinceMemory, SinceMemory
-from ..spec import InvariantSpec, Spec
+from ..spec import InvariantSpec, Per, Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,17 @@ class Bound:
     entries_max: int
     setting: str
     """The setting that bounds it, or what else does."""
+    per: Per = "session"
 
 
 def bounds_of(specs: Sequence[Spec], limits: Limits) -> list[Bound]:
     """All parts of all invariants of some files, and their sources."""
-    found = [bound for spec in specs for i in spec.invariants for bound in _of(i, limits)]
+    found = [
+        replace(bound, per=i.per)
+        for spec in specs
+        for i in spec.invariants
+        for bound in _of(i, limits)
+    ]
     sources = {source.name: source for spec in specs for source in spec.sources}
     return found + [
         Bound("", f"source {name}", "fingerprints", 1, limits.pairs_max, "pairs_max")

@@ -114,12 +114,12 @@ def _trace_record(trace: Sequence[Seen]) -> list[dict[str, Any]]:
 
 
 def bounds_report(specs: Sequence[Spec]) -> tuple[list[str], list[Bound]]:
-    """Each sub-formula with what it may hold of one session, by the default settings."""
+    """Each sub-formula with what it may hold of one scope, by the default settings."""
     bounds = bounds_of(specs, Limits())
     return [
         f"{f'{bound.invariant}: ' if bound.invariant else ''}{bound.formula}: "
         f"{bound.keeps} of {bound.bindings_max:,} binding(s), at most {bound.entries_max:,} "
-        f"entries a session ({bound.setting})"
+        f"entries per {bound.per} ({bound.setting})"
         for bound in bounds
     ], bounds
 

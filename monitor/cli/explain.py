@@ -91,6 +91,7 @@ def _facts(spec: Spec, invariant: InvariantSpec) -> dict[str, Any]:
         "file": spec.file,
         "summary": invariant.summary,
         "severity": invariant.severity,
+        "per": invariant.per,
         "mode": invariant.mode,
         "respond": list(invariant.respond),
         "on_unknown": invariant.on_unknown,
@@ -112,6 +113,7 @@ def _lines(spec: Spec, invariant: InvariantSpec) -> list[str]:
     lines.append(f"  written     {facts['formula']}")
     lines.append(f"  violated    where this is true: {facts['violating']}")
     lines.append(f"  judged      {_judged(facts['trigger'])}")
+    lines.append(f"  of all      events of one {facts['per']}")
     if facts["variables"]:
         lines.append(f"  for each    {', '.join(facts['variables'])} that such an event names")
     if facts["waits_for"]:

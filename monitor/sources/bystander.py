@@ -46,7 +46,6 @@ class Bystander:
 
     source: Source
     beside: Callable[[str], Beside | None]
-    group_of: Callable[[Stream], str]
     topics: tuple[str, ...]
     has_broker_times: bool
     is_assigned_late: bool
@@ -93,7 +92,6 @@ def _open_log(directory: Path, now_ns: Callable[[], int]) -> Bystander:
     return Bystander(
         source,
         beside,
-        lambda stream: "",
         READ_TOGETHER,
         has_broker_times=False,
         is_assigned_late=False,
@@ -156,7 +154,6 @@ def _open_kafka(
     return Bystander(
         source,
         beside,
-        lambda stream: stream.partition,
         address.topics,
         has_broker_times=not trusts_ts,
         is_assigned_late=True,

@@ -145,7 +145,7 @@ class KafkaSource:
         self._update_positions()
         if records or self._needs_ends():
             self._ask_ends()
-            notices += self._counts.grown(self._consumer)
+            notices += self._look_for_more()
         return Poll(
             records=records,
             frontiers={held.stream: frontier(held) for held in self._held.values()},
@@ -198,6 +198,15 @@ class KafkaSource:
             time.sleep(min(timeout_s, PAUSE_ON_ERROR_S))
             return False
         return True
+
+    def _look_for_more(self) -> list[Notice]:
+        """Topics that got more partitions: a group is given them, a bystander takes them."""
+        grown = self._counts.grown(self._consumer)
+        if grown and self._group is None:
+            held = set(self._held)
+            everything = assign_all(self._consumer, self._topics)
+            self._on_assigned([tp for tp in everything if tp not in held])
+        return grown
 
     def _on_assigned(self, partitions: Iterable[Any]) -> None:
         """On the client's thread: bookkeeping, and nothing is fetched until `resume`."""

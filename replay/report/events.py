@@ -53,7 +53,7 @@ def _marks(told: Sequence[Told]) -> dict[int, list[Mark]]:
         marks.setdefault(finding.anchor.position, []).append(Mark(tone, text))
         for sort, refs in (("proof", finding.witness), ("doubt", finding.unknowns)):
             for ref in refs:
-                if ref.position != finding.anchor.position:
+                if ref.is_of(finding.session) and ref.position != finding.anchor.position:
                     mark = Mark("info" if sort == "proof" else "warning", f"{number}: {sort}")
                     marks.setdefault(ref.position, []).append(mark)
     return {position: list(dict.fromkeys(held)) for position, held in marks.items()}

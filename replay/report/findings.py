@@ -22,6 +22,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "id_conflict": "one id, two contents",
     "provenance": "not theirs to say",
     "after_end": "after the end",
+    "unscoped": "names no scope",
     "capacity": "a bound was reached",
     "unevaluable": "could not be judged",
     "anomaly": "unusual",
@@ -45,6 +46,8 @@ def finding_card(
     )
     if finding.decided_ns != finding.anchor.time_ns:
         facts.append(Detail("known at", time_text(finding.decided_ns)))
+    if finding.scope_kind != "session":
+        facts.append(Detail("across", f"{finding.scope_kind} {visible(finding.scope)}"))
     if finding.binding:
         facts.append(Detail("for", binding_text(finding)))
     if finding.detail:
@@ -101,11 +104,12 @@ def _why_line(value: FormulaValue) -> WhyLine:
 
 
 def _witness(finding: Finding, anchor: str, shown: frozenset[int]) -> list[WitnessLine]:
+    def place_of(event: WitnessEvent) -> str:
+        is_shown = event.is_of(finding.session) and event.position in shown
+        return f"{anchor}-event-{event.position}" if is_shown else ""
+
     lines = [
-        WitnessLine(
-            f"event {ref.position}, {visible(ref.id, 80)}: {said}{_roles(ref)}",
-            f"{anchor}-event-{ref.position}" if ref.position in shown else "",
-        )
+        WitnessLine(f"{_event(finding, ref)}: {said}{_roles(ref)}", place_of(ref))
         for said, refs in (("happened", finding.witness), ("could not be told", finding.unknowns))
         for ref in refs[:WITNESS_MAX]
     ]
@@ -114,10 +118,14 @@ def _witness(finding: Finding, anchor: str, shown: frozenset[int]) -> list[Witne
         formula = visible(absence.formula, TEXT_CHARACTERS)
         lines.append(WitnessLine(f"from {begin} to {time_text(absence.to_ns)} never: {formula}"))
         if (ended := absence.undone_by) is not None:
-            place = f"{anchor}-event-{ended.position}" if ended.position in shown else ""
-            text = f"event {ended.position}, {visible(ended.id, 80)}: ended what had held"
-            lines.append(WitnessLine(text, place))
+            text = f"{_event(finding, ended)}: ended what had held"
+            lines.append(WitnessLine(text, place_of(ended)))
     return lines
+
+
+def _event(finding: Finding, event: WitnessEvent) -> str:
+    where = "" if event.is_of(finding.session) else f" of session {visible(event.session, 80)}"
+    return f"event {event.position}{where}, {visible(event.id, 80)}"
 
 
 def _roles(event: WitnessEvent) -> str:

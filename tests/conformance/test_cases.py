@@ -11,22 +11,10 @@ from tests.support.engines import Engine, history
 
 DIRECTORY = Path(__file__).parents[2] / "fixtures" / "cases"
 CASES = load_cases(DIRECTORY)
-NOT_YET_IN_THE_MACHINE = {}
-"""By file: what the machine must fail today."""
 
 
-def parameters() -> list[object]:
-    """Each case with each engine; what the machine cannot do yet fails, and must fail."""
-    chosen: list[object] = []
-    for case in CASES:
-        chosen.append(pytest.param("reference", case, id=f"reference-{case.name}"))
-        reason = NOT_YET_IN_THE_MACHINE.get(case.file)
-        marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-        chosen.append(pytest.param("machine", case, id=f"machine-{case.name}", marks=marks))
-    return chosen
-
-
-@pytest.mark.parametrize(("engine", "case"), parameters())
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("engine", ["reference", "machine"])
 def test_case(engine: Engine, case: Case) -> None:
     """At every checkpoint the engine has told exactly the verdicts that the case lists."""
     stages = [{}, *map(show_verdicts, history(engine, case.invariant, case.steps))]

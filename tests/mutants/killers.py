@@ -53,7 +53,9 @@ LAWS = (
 WHOLE = (
     "tests/unit/test_program.py",
     "tests/unit/test_engine.py",
+    "tests/unit/test_wider.py",
     "tests/laws/test_sessions.py",
+    "tests/laws/test_wider.py",
 )
 FIRST_READ = ("load", "check", "shape", "patterns", "predicate")
 

@@ -73,8 +73,8 @@ def record(content: Mapping[str, Any] | bytes, offset: int = 0, **more: Any) -> 
     return RecordLine(offset=offset, text=value.decode(), **fields)
 
 
-def tick(at_s: float, group: str = "0") -> TickLine:
-    return TickLine(time_ns=START_NS + int(at_s * SECOND_NS), group=group)
+def tick(at_s: float) -> TickLine:
+    return TickLine(time_ns=START_NS + int(at_s * SECOND_NS))
 
 
 def told(finding: Finding) -> FindingLine:

@@ -28,7 +28,6 @@ from monitor.sources.log_layout import from_line
 from monitor.spec_tests import run_examples
 from monitor.topics import APPROVALS, CONTROL, DAY_MS, ENFORCEMENT, POLICIES
 from monitor.topics import EVENTS as EVENTS_TOPIC
-from tests.conformance.test_cases import NOT_YET_IN_THE_MACHINE
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -151,18 +150,6 @@ def test_every_code_is_named() -> None:
     known = set(re.findall(r"\b[EW][2345]\d\d\b", check.__doc__ or ""))
     assert len(known) > 40
     assert known <= set(re.findall(r"\b[EW]\d{3}\b", LANGUAGE.read_text()))
-
-
-def test_what_is_not_in_this_version_is_said() -> None:
-    """Each thing that is refused with E299 stands in the page's list."""
-    told = _section(LANGUAGE, "Not in this version")
-    later = sorted((ROOT / "tests" / "golden" / "bad").glob("later-*.yaml"))
-    assert later
-    for path in later:
-        assert path.stem.removeprefix("later-") in told, path.stem
-    for file in NOT_YET_IN_THE_MACHINE:
-        number, word = file.split("-")[:2]
-        assert number in told or f"`{word}" in told.replace(" x (...)", ""), file
 
 
 EVENTS = ROOT / "docs" / "events.md"

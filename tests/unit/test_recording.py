@@ -173,8 +173,8 @@ def test_no_line_of_the_format_is_damage(content: bytes) -> None:
 def test_headers_of_other_versions_are_refused(tmp_path: Path) -> None:
     """A recording of the future, or with a damaged header, is a usage error with a reason."""
     path = tmp_path / "r.jsonl"
-    RecordingWriter(path, header_of(version=2)).end(WHOLE)
-    with pytest.raises(ConfigError, match="version 2"):
+    RecordingWriter(path, header_of(version=3)).end(WHOLE)
+    with pytest.raises(ConfigError, match="version 3"):
         RecordedFile(str(path))
     damaged = ten(tmp_path / "d.jsonl")
     damaged.write_bytes(damaged.read_bytes().replace(b"kafka://b", b"kafka://c", 1))

@@ -1,0 +1,74 @@
+"""What a scope wider than a session cannot have: an end, and memory that grows without one.
+
+Input: one invariant. Output: faults E414 and E415. A session ends and is forgotten; an agent, a
+user, a tenant is not, so that there each value that an operator remembers needs a time after
+which it may be forgotten, and each verdict that waits a time at which it is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .binding import free_variables
+from .check_binding import subformulas
+from .errors import Fault, Place
+from .formula.ast import (
+    FUTURE_OPERATORS,
+    Aggregate,
+    AggregateComparison,
+    Formula,
+    SessionEnd,
+    Temporal,
+    Until,
+)
+from .spec import InvariantSpec
+
+
+def check_scope(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
+    """All that an invariant asks of its scope, and that the scope has not."""
+    if invariant.per == "session":
+        return
+    scope = f"`per: {invariant.per}`"
+    for node in subformulas(invariant.formula):
+        match node:
+            case SessionEnd(place):
+                message = f"`session_end` is the end of one session, and {scope} has no end"
+                where = invariant.formula_source.place if place == Place() else place
+                yield Fault(file, where, "E414", message, "write `per: session`, or a window")
+            case Temporal(operator, window, _, place) | Until(operator, window, _, _, place):
+                if window.high_ns is None and _needs_window(node, operator):
+                    yield _no_window(operator, place, scope, file)
+            case AggregateComparison(Aggregate(function, window=window), place=place):
+                if window.high_ns is None and free_variables(node):
+                    yield _no_window(function, place, scope, file)
+            case _:
+                pass
+
+
+def _needs_window(node: Formula, operator: str) -> bool:
+    return operator in FUTURE_OPERATORS or bool(free_variables(node))
+
+
+def _no_window(operator: str, place: Place, scope: str, file: str) -> Fault:
+    what = "waits" if operator in FUTURE_OPERATORS else "remembers each value"
+    message = f"`{operator}` {what} without end, since {scope} has none"
+    return Fault(file, place, "E415", message, f"give it a window: `{operator}[24h]`")
+
+
+def reach_ns(formula: Formula) -> int | None:
+    """After how long without an event nothing before it matters; None where there is no such time.
+
+    The longest window: what stands before a longer silence is in no window after it, and what it
+    held inside another window was not held at any event since.
+    """
+    highs: list[int | None] = []
+    for node in subformulas(formula):
+        match node:
+            case Temporal(_, window) | Until(_, window):
+                highs.append(window.high_ns)
+            case AggregateComparison(Aggregate(window=window)):
+                highs.append(window.high_ns)
+            case _:
+                pass
+    known = [high for high in highs if high is not None]
+    return max(known, default=0) if len(known) == len(highs) else None

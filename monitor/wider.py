@@ -1,0 +1,290 @@
+"""Scopes wider than a session: all events of one agent, one user or one tenant, as one trace.
+
+Input: each event that a session took in, in stream order, with what its session knows. Output:
+what must be held of it, and findings. The order of a wider trace is the order in which events are
+given, so all streams have to come as one (`monitor/service.py` sees to that); each event's time is
+raised to its predecessor's (decision 0024).
+
+An event belongs to the scope that it names itself, else to the one that its session named first.
+One without either is in no trace, and that is told wherever an invariant would have noticed it.
+Events are named by `packed_id`: an id is unique in its session only.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import msgspec
+
+from invariants.event import Event
+from invariants.program import Judged, Program, Progress
+from invariants.sources import Shown
+from invariants.spec import Per
+from invariants.state_progress import decode_progress, encode_progress
+from invariants.verdict import EventRef
+from monitor.finding import Finding, Severity
+from monitor.finding_make import Wider, engine_finding, verdict_finding
+from monitor.order import Header, Noticed
+from monitor.scope import EMPTY_LOAD, LoadedScope, ScopeChange
+from monitor.scope_names import packed_id, stored_name, unpacked_id
+
+
+class WiderHeader(msgspec.Struct, frozen=True, array_like=True):
+    """What is kept of a wider scope besides states: how many events it had, and its last time."""
+
+    position: int = 0
+    time_ns: int = 0
+
+
+@dataclass(slots=True)
+class _Held:
+    """A wider scope in memory; mutable, as `LiveScope` is."""
+
+    header: WiderHeader
+    progress: Progress
+    stored: Progress
+    queued_ns: int | None = None
+
+
+class WiderJudged(NamedTuple):
+    """What an event, or time alone, came to in one wider scope; nothing of it is held yet.
+
+    `value` is empty where the event names no scope: then `verdicts` speak of it alone.
+    """
+
+    per: Per
+    value: str
+    header: WiderHeader
+    judged: Judged
+
+
+class WiderScopes:
+    """All of them, of one monitor."""
+
+    def __init__(
+        self,
+        program: Program,
+        load: Callable[[str], LoadedScope],
+        header_of: Callable[[str], Header],
+        *,
+        in_memory_max: int,
+        mode_cap: str | None,
+        severities: Mapping[str, Severity],
+    ) -> None:
+        self._programs: Final = {wider.per: wider for wider in program.wider}
+        self._memory_ns: Final = {wider.per: wider.memory_ns() for wider in program.wider}
+        self._invariants = program.invariants
+        self._load = load
+        self._header_of = header_of
+        self._in_memory_max = in_memory_max
+        self._mode_cap = mode_cap
+        self._severities = severities
+        self._scopes: OrderedDict[tuple[Per, str], _Held] = OrderedDict()
+        self._changed: dict[tuple[Per, str], None] = {}
+        self._dropped: dict[tuple[Per, str], None] = {}
+        self._wakes: list[tuple[int, tuple[Per, str]]] = []
+
+    def judge(self, event: Event, header: Header, asked: Shown) -> list[WiderJudged]:
+        """What an event means in each wider scope that it is of; changes nothing.
+
+        `event` has its effective time; `header` is its session's after it, `asked` what its
+        session had been shown before.
+        """
+        return [
+            one
+            for per, program in self._programs.items()
+            if (one := self._judge(per, program, event, header, asked)) is not None
+        ]
+
+    def _judge(
+        self, per: Per, program: Program, event: Event, header: Header, asked: Shown
+    ) -> WiderJudged | None:
+        value = _named(per, event, header)
+        held = self._scope(per, value) if value else None
+        time_ns = event.time_ns if held is None else max(event.time_ns, held.header.time_ns)
+        renamed = msgspec.structs.replace(
+            event, id=packed_id(event.session, header.position - 1, event.id), time_ns=time_ns
+        )
+        if held is None:
+            verdicts = program.unscoped(renamed, asked)
+            if verdicts is None:
+                return None
+            judged = Judged(program.initial, tuple(verdicts))
+            return WiderJudged(per, "", WiderHeader(), judged)
+        after = WiderHeader(held.header.position + 1, time_ns)
+        return WiderJudged(per, value, after, program.step(held.progress, renamed, asked))
+
+    def hold(self, judged: Sequence[WiderJudged], event: Event, digest: str) -> list[Finding]:
+        """Keep what `judge` came to; what was found. `digest`: where the id is in conflict."""
+        findings: list[Finding] = []
+        for one in judged:
+            if one.value:
+                self._keep(one)
+            findings += self._verdicts(one, event, digest)
+            findings += [self._told(noticed, event, digest) for noticed in self._noticed(one)]
+        return findings
+
+    def _told(self, noticed: Noticed, event: Event, digest: str) -> Finding:
+        header = self._header_of(event.session)
+        return engine_finding(
+            noticed,
+            scope=event.session,
+            agent=header.agent,
+            principal=header.principal,
+            anchor=EventRef(header.position - 1, event.time_ns, event.id),
+            anchor_digest=digest,
+            severities=self._severities,
+        )
+
+    def _noticed(self, one: WiderJudged) -> list[Noticed]:
+        noticed = []
+        if not one.value:
+            text = f"neither it nor its session so far names the {one.per}: it is in no such trace"
+            noticed.append(Noticed("unscoped", text, one.per))
+        for index in one.judged.lost:
+            id_ = self._invariants[index].spec.id
+            text = f"`{id_}` found no room for what it must hold of its {one.per}"
+            noticed.append(Noticed("capacity", text, id_))
+        return noticed
+
+    def _verdicts(self, one: WiderJudged, event: Event | None, digest: str) -> list[Finding]:
+        """Each is told of the session of its anchor; what time alone decided has no event."""
+        findings = []
+        for index, verdict in one.judged.verdicts:
+            session, _, id_ = unpacked_id(verdict.anchor.id)
+            header = self._header_of(session)
+            is_own = event is not None and (session, id_) == (event.session, event.id)
+            findings.append(
+                verdict_finding(
+                    self._invariants[index],
+                    verdict,
+                    session=session,
+                    agent=header.agent,
+                    principal=header.principal,
+                    anchor_digest=digest if is_own else "",
+                    mode_cap=self._mode_cap,
+                    wider=Wider(one.per, one.value),
+                )
+            )
+        return findings
+
+    def _keep(self, after: WiderJudged) -> None:
+        key = after.per, after.value
+        held = self._scope(*key)
+        held.header, held.progress = after.header, after.judged.progress
+        self._changed[key] = None
+        self._queue_wake(key, held)
+
+    def tick(self, time_ns: int) -> list[Finding]:
+        """Time has reached `time_ns`: deadlines before it are decided.
+
+        A scope that nothing has touched for longer than its invariants look back is let go of.
+        """
+        findings: list[Finding] = []
+        while self._wakes and self._wakes[0][0] < time_ns:
+            _, key = heapq.heappop(self._wakes)
+            held = self._scope(*key)
+            held.queued_ns = None
+            if held.header.position == 0:
+                del self._scopes[key]  # The entry has outlived its scope.
+                continue
+            judged = self._programs[key[0]].tick(held.progress, time_ns)
+            if judged.progress is not held.progress:
+                after = WiderJudged(*key, held.header, judged)
+                self._keep(after)
+                findings += self._verdicts(after, None, "")
+            rest_ns = self._rest_ns(key[0], held)
+            if rest_ns is not None and rest_ns < time_ns:
+                del self._scopes[key]
+                self._changed.pop(key, None)
+                self._dropped[key] = None
+            else:
+                self._queue_wake(key, held)
+        return findings
+
+    def expect(self, wakes: list[tuple[int, tuple[Per, str]]]) -> None:
+        """Wake-ups that the store knows of, after a start."""
+        self._wakes = list(wakes)
+        heapq.heapify(self._wakes)
+
+    def take_changes(self) -> tuple[list[ScopeChange], list[str]]:
+        """What must be written since the last call, and the scopes that are gone."""
+        changes = [self._change(key) for key in self._changed]
+        dropped = [stored_name(*key) for key in self._dropped]
+        self._changed, self._dropped = {}, {}
+        while len(self._scopes) > self._in_memory_max:
+            self._scopes.popitem(last=False)
+        return changes, dropped
+
+    def forget(self) -> None:
+        """The streams went to somebody else: all leave memory, unwritten."""
+        self._scopes.clear()
+        self._changed.clear()
+
+    @property
+    def scopes_count(self) -> int:
+        """Scopes in memory."""
+        return len(self._scopes)
+
+    def _scope(self, per: Per, value: str) -> _Held:
+        key = per, value
+        held = self._scopes.get(key)
+        if held is not None:
+            self._scopes.move_to_end(key)
+            return held
+        # What was dropped in this batch is still in the store, and must not come back from there.
+        loaded = EMPTY_LOAD if key in self._dropped else self._load(stored_name(per, value))
+        program = self._programs[per]
+        if loaded.header is None:
+            held = _Held(WiderHeader(), program.initial, program.initial)
+        else:
+            header = msgspec.msgpack.decode(loaded.header, type=WiderHeader)
+            progress = decode_progress(program, header.position, loaded.states)
+            held = _Held(header, progress, progress)
+        self._scopes[key] = held
+        return held
+
+    def _change(self, key: tuple[Per, str]) -> ScopeChange:
+        held = self._scopes[key]
+        states = encode_progress(self._programs[key[0]], held.progress, held.stored)
+        held.stored = held.progress
+        header = msgspec.msgpack.encode(held.header)
+        return ScopeChange(stored_name(*key), header, self._wake_ns(key[0], held), states, ())
+
+    def _rest_ns(self, per: Per, held: _Held) -> int | None:
+        """After when the scope is as if it had never been, unless an event comes."""
+        memory_ns = self._memory_ns[per]
+        if memory_ns is None or held.progress.is_waiting():
+            return None
+        return held.header.time_ns + memory_ns
+
+    def _wake_ns(self, per: Per, held: _Held) -> int | None:
+        """When time alone next changes something about the scope."""
+        rest_ns, deadline_ns = self._rest_ns(per, held), held.progress.next_deadline_ns
+        return rest_ns if deadline_ns is None else deadline_ns
+
+    def _queue_wake(self, key: tuple[Per, str], held: _Held) -> None:
+        """Keep at most one useful entry a scope in the heap; later ones are found when it pops."""
+        due_ns = self._wake_ns(key[0], held)
+        if due_ns is None or (held.queued_ns is not None and held.queued_ns <= due_ns):
+            return
+        held.queued_ns = due_ns
+        heapq.heappush(self._wakes, (due_ns, key))
+
+
+def _named(per: Per, event: Event, header: Header) -> str:
+    """The scope that the event names, else the one that its session named first."""
+    record = event.record
+    match per:
+        case "agent":
+            return record.agent or header.agent
+        case "user":
+            return record.user or header.user
+        case "tenant":
+            return record.tenant or header.tenant
+        case "session":
+            return record.session

@@ -1,0 +1,264 @@
+"""Scopes wider than a session: who is in which trace, what is told, kept, and let go of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from invariants.check import read_specs
+from invariants.event import Event, Origin
+from invariants.limits import Limits
+from invariants.program import Program, compile_program
+from monitor.decode.native import decode_event
+from monitor.engine import Engine, EngineSettings
+from monitor.finding import Finding
+from monitor.finding_text import page
+from monitor.scope_names import packed_id, scope_named, stored_name, unpacked_id
+from tests.support.shelf import Shelf
+
+TEXT = """\
+version: 1
+predicates:
+  pay:
+    when: kind == "tool.requested" && tool == "pay"
+    with:
+      to: args.to
+  blocked:
+    when: kind == "tool.completed" && tool == "block"
+    with:
+      to: args.to
+  confirmed:
+    when: kind == "tool.completed" && tool == "confirm"
+    with:
+      to: args.to
+invariants:
+  - {id: blocked, severity: warning, per: tenant, never: "pay(to=x) and once[1h] blocked(to=x)"}
+  - id: confirmed
+    severity: warning
+    per: tenant
+    always: pay(to=x) implies eventually[10s] confirmed(to=x)
+  - {id: alone, severity: warning, never: "pay(to=x) and once blocked(to=x)"}
+"""
+SETTINGS = EngineSettings(trust_ts=True)
+S = 10**9
+
+
+def program(text: str = TEXT, limits: Limits | None = None) -> Program:
+    specs, _ = read_specs([("wider.yaml", text)])
+    return compile_program(specs, limits=limits or Limits())
+
+
+def make(session: str, seq: int, at_s: float, tool: str, **more: Any) -> Event:
+    kind = "tool.requested" if tool == "pay" else "tool.completed"
+    content = {"session": session, "seq": seq, "ts": int(at_s * S), "kind": kind, "tool": tool}
+    content |= {"args": {"to": "x"}, **more}
+    event = decode_event(msgspec.json.encode(content), Origin("t", "0", seq))
+    assert isinstance(event, Event)
+    return event
+
+
+def told(findings: list[Finding]) -> list[tuple[str, str, str, str]]:
+    return [(f.invariant or f.type, f.type, f.scope_kind, f.scope) for f in findings]
+
+
+def test_what_one_session_did_another_answers_for() -> None:
+    """And nobody else: another tenant's sessions are another trace."""
+    engine = Engine(program(), SETTINGS)
+    assert engine.step(make("one", 0, 1, "block", tenant="acme")) == []
+    assert engine.step(make("two", 0, 2, "pay", tenant="other")) == []
+    found = engine.step(make("three", 0, 3, "pay", tenant="acme"))
+    assert told(found) == [("blocked", "violated", "tenant", "acme")]
+    finding = found[0]
+    assert finding.session == "three"
+    assert [(e.session, e.position, e.id) for e in finding.witness] == [
+        ("one", 0, "one/0"),
+        ("three", 0, "three/0"),
+    ]
+    assert "all sessions of the tenant acme" in "\n".join(page(finding, ()))
+    assert "event 0 (one/0) of session one" in "\n".join(page(finding, ()))
+
+
+def test_ids_are_unique_in_their_session_only() -> None:
+    """Two sessions may use one id; findings about both are two findings."""
+    engine = Engine(program(), SETTINGS)
+    engine.step(make("one", 0, 1, "block", tenant="acme"))
+    found = [
+        *engine.step(make("two", 0, 2, "pay", id="same", tenant="acme")),
+        *engine.step(make("three", 0, 2, "pay", id="same", tenant="acme")),
+    ]
+    assert [f.invariant for f in found] == ["blocked", "blocked"]
+    assert len({f.id for f in found}) == 2
+
+
+def test_an_event_belongs_where_it_says_or_where_its_session_said_first() -> None:
+    """A tenant named later changes nothing for events that name none."""
+    engine = Engine(program(), SETTINGS)
+    engine.step(make("one", 0, 1, "block", tenant="acme"))
+    engine.step(make("two", 0, 2, "note", tenant="acme"))
+    engine.step(make("two", 1, 3, "note", tenant="other"))
+    assert [f.invariant for f in engine.step(make("two", 2, 4, "pay"))] == ["blocked"]
+    assert engine.step(make("two", 3, 5, "pay", tenant="other")) == []
+
+
+def test_leaving_the_name_out_is_no_way_round() -> None:
+    """What names no scope is told, and inconclusive where it would have been judged."""
+    engine = Engine(program(), SETTINGS)
+    found = engine.step(make("one", 0, 1, "pay"))
+    assert told(found) == [
+        ("blocked", "inconclusive", "tenant", ""),
+        ("confirmed", "inconclusive", "tenant", ""),
+        ("unscoped", "unscoped", "session", "one"),
+    ]
+    # It is no trigger, and would have been remembered.
+    assert told(engine.step(make("one", 1, 2, "block"))) == [
+        ("unscoped", "unscoped", "session", "one")
+    ]
+    # No predicate notices it.
+    assert engine.step(make("one", 2, 3, "note")) == []
+    strict = Engine(
+        program(TEXT.replace("per: tenant", "per: tenant, on_unknown: violate", 1)), SETTINGS
+    )
+    assert strict.step(make("one", 0, 1, "pay"))[0].type == "violated"
+
+
+def test_a_session_that_ends_ends_no_wider_scope() -> None:
+    """A verdict waits on: another session may still meet its deadline, or time passes it."""
+    for tool, expected in (("confirm", []), ("note", ["confirmed"])):
+        engine = Engine(program(), SETTINGS)
+        engine.step(make("one", 0, 1, "pay", tenant="acme"))
+        assert engine.step(make("one", 1, 2, "", kind="session.ended")) == []
+        assert engine.step(make("two", 0, 11, tool, tenant="acme")) == []
+        assert engine.tick(11 * S) == []
+        late = engine.tick(11 * S + 1)
+        assert [f.invariant for f in late] == expected
+        assert [(f.session, f.agent) for f in late] == [("one", "")] * len(expected)
+
+
+def test_a_time_that_would_go_back_is_raised() -> None:
+    """The trace is in the order in which events come; `decided` tells the scope's time."""
+    engine = Engine(program(), SETTINGS)
+    engine.step(make("one", 0, 5_000, "block", tenant="acme"))
+    found = engine.step(make("two", 0, 1, "pay", tenant="acme"))
+    assert [(f.invariant, f.anchor.time_ns) for f in found] == [("blocked", 5_000 * S)]
+
+
+def test_a_restart_forgets_nothing() -> None:
+    """Neither states nor deadlines, whatever the names look like."""
+    for name in ("acme", "\x1ftenant\x1facme", "\x1f"):
+        shelf = Shelf()
+        engine = Engine(program(), SETTINGS, shelf.load)
+        engine.step(make(name, 0, 1, "block", tenant=name))
+        engine.step(make("other", 0, 1, "pay", tenant=name, args={"to": "y"}))
+        changes, dropped = engine.take_changes()
+        shelf.keep(changes, dropped)
+        wakes = [(c.wake_ns, c.scope) for c in changes if c.wake_ns is not None]
+        engine = Engine(program(), SETTINGS, shelf.load)
+        engine.expect(wakes)
+        assert [f.invariant for f in engine.step(make("two", 0, 2, "pay", tenant=name))] == [
+            "blocked"
+        ]
+        assert [(f.invariant, f.session) for f in engine.tick(12 * S)] == [("confirmed", "other")]
+
+
+def test_what_can_matter_no_more_is_let_go_of() -> None:
+    """After the longest reach of its invariants; never while one of them has none."""
+    shelf = Shelf()
+    engine = Engine(program(), SETTINGS, shelf.load)
+    engine.step(make("one", 0, 0, "block", tenant="acme"))
+    shelf.keep(*engine.take_changes())
+    engine.tick(3_600 * S)
+    assert engine.take_changes()[1] == []
+    engine.tick(3_600 * S + 1)
+    assert engine.take_changes()[1] == [stored_name("tenant", "acme")]
+    endless = TEXT.replace(
+        "severity: warning, per: tenant, never",
+        "severity: warning, per: tenant, report: first, never",
+    )
+    for text in (
+        endless,
+        TEXT.replace("pay(to=x) and once[1h] blocked(to=x)", "pay and once blocked", 1),
+    ):
+        engine = Engine(program(text), SETTINGS)
+        engine.step(make("one", 0, 0, "block", tenant="acme"))
+        engine.tick(10**6 * S)
+        assert engine.take_changes()[1] == []
+
+
+def test_a_bound_that_is_reached_is_told_of_the_session_that_reached_it() -> None:
+    """The scope goes on, in doubt about what found no room."""
+    engine = Engine(program(limits=Limits(slices_max=1)), SETTINGS)
+    engine.step(make("one", 0, 1, "block", tenant="acme"))
+    full = engine.step(make("two", 0, 2, "block", tenant="acme", args={"to": "y"}))
+    assert [(f.type, f.session) for f in full] == [("capacity", "two")]
+    found = engine.step(make("three", 0, 3, "pay", tenant="acme", args={"to": "y"}))
+    assert told(found)[0] == ("blocked", "inconclusive", "tenant", "acme")
+
+
+def test_sources_speak_of_the_events_own_session() -> None:
+    """What another session of the agent was shown, this one was not."""
+    text = """\
+version: 1
+sources:
+  web:
+    when: kind == "tool.completed"
+    values: result
+predicates:
+  paid: kind == "tool.requested" && seen(args.to, "web")
+invariants:
+  - {id: seen, severity: warning, per: agent, never: paid}
+"""
+    engine = Engine(program(text), SETTINGS)
+    engine.step(make("one", 0, 1, "get", agent="a", result="attacker"))
+    assert engine.step(make("two", 0, 2, "pay", agent="a", args={"to": "attacker"})) == []
+    found = engine.step(make("one", 1, 3, "pay", agent="a", args={"to": "attacker"}))
+    assert told(found) == [("seen", "violated", "agent", "a")]
+
+
+def test_streams_that_are_taken_away_take_all_wider_scopes() -> None:
+    """They were made of every stream."""
+    engine = Engine(program(), SETTINGS)
+    engine.step(make("one", 0, 1, "block", tenant="acme"))
+    engine.forget_groups(frozenset({""}))
+    assert engine.take_changes() == ([], [])
+    assert engine.step(make("two", 0, 2, "pay", tenant="acme")) == []
+
+
+@pytest.mark.parametrize("value", ["a", "", "\x1f", "\x1fagent\x1fa", "agent\x1f"])
+def test_names_of_scopes_are_told_apart(value: str) -> None:
+    """An agent chooses the ids of its sessions, and none of them names a wider scope."""
+    names = {stored_name(per, value) for per in ("session", "agent", "user", "tenant")}
+    assert len(names) == 4
+    for per in ("session", "agent", "user", "tenant"):
+        assert scope_named(stored_name(per, value)) == (per, value)
+    assert unpacked_id(packed_id(value, 3, value)) == (value, 3, value)
+
+
+@pytest.mark.parametrize(
+    ("arrival_s", "effective_s", "verdicts"), [(912, 902, ["a"]), (905, 895, [])]
+)
+def test_lateness_moves_times_and_deadlines(
+    arrival_s: int, effective_s: int, verdicts: list[str]
+) -> None:
+    """The fifteenth case that pins the readings: 15 minutes, lateness 10 s."""
+    text = """\
+version: 1
+predicates:
+  req: kind == "req"
+  dec: kind == "dec"
+invariants:
+  - {id: a, severity: warning, always: "req implies eventually[900s] dec"}
+"""
+    settings = EngineSettings(lateness_ns=10 * S, skew_ns=5 * S)
+    arrivals = {"req": (0, 0), "dec": (800, arrival_s)}
+    engine, found = Engine(program(text), settings), []
+    for seq, (kind, (at_s, arrived_s)) in enumerate(arrivals.items()):
+        found += engine.tick((arrived_s - 10) * S)
+        event = make("s", seq, at_s, "", kind=kind)
+        found += engine.step(msgspec.structs.replace(event, arrival_ns=arrived_s * S))
+    header = engine.look("s")
+    assert header is not None
+    assert header[0].time_ns == effective_s * S
+    assert [f.invariant for f in found] == verdicts
+    assert engine.tick(10**6 * S) == []
