@@ -109,6 +109,25 @@ def test_a_topic_with_more_partitions_than_before_is_told(kafka_broker: Broker) 
     assert told == [("grown", names.events, 2, 3)]
 
 
+def test_a_bystander_reads_the_partitions_that_came_later(kafka_broker: Broker) -> None:
+    """No group gives them to it: what stands there would be missing, and nobody would know."""
+    names = fresh_topics(kafka_broker.bootstrap, partitions=2)
+    source = KafkaSource(kafka_broker.bootstrap, names.topics, None, metadata_max_age_ms=500)
+    source.resume({})
+    publish_all(kafka_broker.bootstrap, names.events, [("k", b"first")])
+    read_until(source, 1)
+    admin = open_admin(kafka_broker.bootstrap, {})
+    admin.create_partitions({names.events: 5})
+    admin.close()
+    _, notices = followed(source, 0, seconds=4)
+    assert [notice.kind for notice in notices] == ["grown"]
+    publish_all(kafka_broker.bootstrap, names.events, [(f"k{n}", b"%d" % n) for n in range(40)])
+    records, _ = followed(source, 40)
+    source.close()
+    assert sorted(int(record.value) for record in records) == list(range(40))
+    assert len({record.stream.partition for record in records}) > 2
+
+
 def followed(
     source: KafkaSource, count: int, seconds: float = PATIENCE_S
 ) -> tuple[list[Record], list[Notice]]:
