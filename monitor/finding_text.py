@@ -157,5 +157,5 @@ def _across(finding: Finding) -> list[str]:
     """Whose trace it is about, where that is wider than the session."""
     if finding.scope_kind == "session":
         return []
-    whose = f"of the {finding.scope_kind} {visible(finding.scope)}"
-    return [f"  across     all sessions {whose}" if finding.scope else "  across     no scope"]
+    whose = f"all sessions of the {finding.scope_kind} {visible(finding.scope)}"
+    return [f"  across     {whose if finding.scope else f'no {finding.scope_kind} is named'}"]

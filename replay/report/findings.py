@@ -47,7 +47,10 @@ def finding_card(
     if finding.decided_ns != finding.anchor.time_ns:
         facts.append(Detail("known at", time_text(finding.decided_ns)))
     if finding.scope_kind != "session":
-        facts.append(Detail("across", f"{finding.scope_kind} {visible(finding.scope)}"))
+        whose = f"all sessions of the {finding.scope_kind} {visible(finding.scope)}"
+        facts.append(
+            Detail("across", whose if finding.scope else f"no {finding.scope_kind} is named")
+        )
     if finding.binding:
         facts.append(Detail("for", binding_text(finding)))
     if finding.detail:
