@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from .binding import conjuncts, free_variables, trigger, violating_formula
+from .binding import conjuncts, free_variables, normalise, trigger, violating_formula
 from .core import (
     AndNode,
     AtomNode,
@@ -217,6 +217,8 @@ class _Builder:
         right_node = self.node(right)
         slots = self._slots_of(free_variables(right))
         rests_on_memory = any(memories(right_node))
+        undoing = None if left is None else normalise(left, is_negated=True)
+        undoing_text = "" if undoing is None else format_formula(undoing)
         if not slots:
             return ClosedSinceMemory(
                 index=len(self.memories),
@@ -225,6 +227,7 @@ class _Builder:
                 left=left_node,
                 right=right_node,
                 right_text=_shown(right),
+                undoing_text=undoing_text,
                 width=self.width,
                 limits=self._limits,
                 rests_on_memory=rests_on_memory,
@@ -236,6 +239,7 @@ class _Builder:
             left=left_node,
             right=right_node,
             right_text=_shown(right),
+            undoing_text=undoing_text,
             slots=slots,
             width=self.width,
             limits=self._limits,

@@ -41,6 +41,8 @@ class ClosedSinceMemory:
     width: int
     limits: Limits
     right_text: str
+    undoing_text: str
+    """What must not be while it holds: the left side's negation, or empty."""
     rests_on_memory: bool
     unfolded: Node | None = None
     """The right side as it was before `touched_by`: what a witness is taken from."""
@@ -134,6 +136,8 @@ class SinceMemory:
     width: int
     limits: Limits
     right_text: str
+    undoing_text: str
+    """What must not be while it holds: the left side's negation, or empty."""
     rests_on_memory: bool
     names_every_key: bool
     """Each atom of `left` names all of `slots`: then what an event touches can be looked up."""

@@ -27,7 +27,7 @@ from .report import Told
 from .slices import Entry, Slice
 from .verdict import Absence, EventRef, Witness
 
-STATE_VERSION: Final = 3
+STATE_VERSION: Final = 4
 
 _INT64_MAX: Final = 2**63 - 1
 
@@ -255,12 +255,19 @@ def _take_anchor(data: Any) -> Anchor:
 
 def _put_absence(absence: Absence) -> Any:
     undone_by = None if absence.undone_by is None else _put_ref(absence.undone_by)
-    return [absence.formula, absence.from_ns, absence.to_ns, undone_by]
+    after = None if absence.after is None else _put_ref(absence.after)
+    return [absence.formula, absence.from_ns, absence.to_ns, undone_by, after]
 
 
 def _take_absence(data: Any) -> Absence:
-    formula, from_ns, to_ns, undone_by = data
-    return Absence(formula, from_ns, to_ns, None if undone_by is None else _take_ref(undone_by))
+    formula, from_ns, to_ns, undone_by, after = data
+    return Absence(
+        formula,
+        from_ns,
+        to_ns,
+        None if undone_by is None else _take_ref(undone_by),
+        None if after is None else _take_ref(after),
+    )
 
 
 def _put_ref(ref: EventRef) -> Any:

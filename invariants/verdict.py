@@ -33,13 +33,15 @@ class EventRef:
 class Absence:
     """`formula` held at no event between two times (both included).
 
-    `undone_by` is the event that ended it, where a `since` had held within that time.
+    `undone_by` is the event that ended it, where a `since` had held within that time. Where `after`
+    is named, the time begins behind that event: a left side has not failed since then.
     """
 
     formula: str
     from_ns: int | None
     to_ns: int
     undone_by: EventRef | None = None
+    after: EventRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

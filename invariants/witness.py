@@ -118,6 +118,9 @@ class Grounds:
             first, *others = entry.refs()
             assert isinstance(memory, ClosedSinceMemory | SinceMemory), "others have no entries"
             self.add(truth, replace(first, roles=(memory.right_text,)), *others)
+            if memory.undoing_text and truth == 2:
+                kept = Absence(memory.undoing_text, first.time_ns, now.time_ns, after=first)
+                self._absences[kept] = None
 
     @staticmethod
     def _absence(node: MemoryNode, now: Moment, cells: Cells, env: Env) -> Absence:

@@ -44,13 +44,15 @@ class WitnessEvent(msgspec.Struct, frozen=True):
 class WitnessAbsence(msgspec.Struct, frozen=True):
     """`formula` held at no event from one time to another (both included).
 
-    `undone_by` is the event that ended it, where it had held within that time.
+    `undone_by` is the event that ended it, where it had held within that time. Where `after` is
+    named, the time begins behind that event.
     """
 
     formula: str
     from_ns: int | None
     to_ns: int
     undone_by: WitnessEvent | None = None
+    after: WitnessEvent | None = None
 
 
 class AnomalyFeature(msgspec.Struct, frozen=True):

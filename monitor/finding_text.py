@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from monitor.finding import Finding, WitnessEvent
+from monitor.finding import Finding, WitnessAbsence, WitnessEvent
 
 if TYPE_CHECKING:
     from monitor.store_records import StoredAction  # Whoever reads findings need not plan actions.
@@ -117,8 +117,8 @@ def _grounds(finding: Finding) -> list[str]:
     if finding.absences:
         lines.append("  and because there was none of these:")
     for absence in finding.absences:
-        begin = "the beginning" if absence.from_ns is None else time_text(max(absence.from_ns, 0))
-        lines.append(f"    {visible(absence.formula)}, from {begin} to {time_text(absence.to_ns)}")
+        end = time_text(absence.to_ns)
+        lines.append(f"    {visible(absence.formula)}, {absence_begin(absence)} to {end}")
         if absence.undone_by is not None:
             ended = absence.undone_by
             lines.append(f"      it had held until {_event_text(ended)} ended it")
@@ -126,6 +126,15 @@ def _grounds(finding: Finding) -> list[str]:
         lines.append("  what could not be told, at these events:")
         lines += map(_witness_line, finding.unknowns)
     return lines
+
+
+def absence_begin(absence: WitnessAbsence) -> str:
+    """From when on something was absent: an event, a time, or always."""
+    if absence.after is not None:
+        return f"after {_event_text(absence.after)}"
+    if absence.from_ns is None:
+        return "from the beginning"
+    return f"from {time_text(max(absence.from_ns, 0))}"
 
 
 def _witness_line(event: WitnessEvent) -> str:

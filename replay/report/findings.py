@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from monitor.finding import Finding, WitnessEvent
-from monitor.finding_text import binding_text, time_text, visible
+from monitor.finding_text import absence_begin, binding_text, time_text, visible
 from replay.look import look_at
 from replay.report.view import Detail, FindingCard, Tone, WhyLine, WitnessLine
 from replay.standing import BoundValues, FormulaValue, InvariantStanding
@@ -117,9 +117,9 @@ def _witness(finding: Finding, anchor: str, shown: frozenset[int]) -> list[Witne
         for ref in refs[:WITNESS_MAX]
     ]
     for absence in finding.absences[:WITNESS_MAX]:
-        begin = "the beginning" if absence.from_ns is None else time_text(absence.from_ns)
         formula = visible(absence.formula, TEXT_CHARACTERS)
-        lines.append(WitnessLine(f"from {begin} to {time_text(absence.to_ns)} never: {formula}"))
+        when = f"{absence_begin(absence)} to {time_text(absence.to_ns)}"
+        lines.append(WitnessLine(f"{when} never: {formula}"))
         if (ended := absence.undone_by) is not None:
             text = f"{_event(finding, ended)}: ended what had held"
             lines.append(WitnessLine(text, place_of(ended)))

@@ -1,7 +1,8 @@
 """What a finding says was not there was not there, and what it says ended it did; by the reference.
 
 Of past operators and aggregates: the formula is false at the event at hand, and where an event is
-named that ended a `since`, the formula is false from there on and was not before.
+named that ended a `since`, the formula is false from there on and was not before. What must not
+have come since an event, for a left side to hold, is false at every event behind it.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def value_at(
 
 def test_absences_are_true(census: Census) -> None:
     """On random invariants and runs."""
-    checked = ended = 0
+    checked = ended = kept = 0
     for seed, invariant, run in census.cases(CASES, FIRST_SEED, is_fit=is_fit):
         trace = [step for step in run if isinstance(step, Moment)]
         places = {moment.position: place for place, moment in enumerate(trace)}
@@ -52,6 +53,15 @@ def test_absences_are_true(census: Census) -> None:
             anchor = places[verdict.anchor.position]
             for absence in verdict.witness.absences:
                 what = f"seed {seed}: {format_formula(invariant.formula)}\n{verdict}"
+                if absence.after is not None:
+                    begin = places[absence.after.position] + 1
+                    after = [
+                        value_at(absence, verdict, trace, place)
+                        for place in range(begin, anchor + 1)
+                    ]
+                    kept += None not in after
+                    assert set(after) <= {Truth.FALSE, None}, what
+                    continue
                 now = value_at(absence, verdict, trace, anchor)
                 if now is None:
                     continue
@@ -65,3 +75,4 @@ def test_absences_are_true(census: Census) -> None:
                 assert set(told[first:]) == {Truth.FALSE}, what
     assert checked > CASES // 20
     assert ended > CASES // 200
+    assert kept > CASES // 200

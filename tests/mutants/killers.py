@@ -48,6 +48,7 @@ LAWS = (
     "tests/laws/test_machine_is_reference.py",
     "tests/laws/test_report.py",
     "tests/laws/test_witness.py",
+    "tests/laws/test_absences.py",
     "tests/laws/test_exhaustive.py",
 )
 WHOLE = (
