@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -48,8 +48,10 @@ class LiveProgram:
     unevaluable: tuple[Unevaluable, ...]
 
 
-def find_program(header: Header, given: Path | None, digest_key: bytes | None) -> LiveProgram:
-    """The program for a recording.
+def find_program(
+    header: Header, given: Path | None, digest_key: bytes | None, session: str = ""
+) -> LiveProgram:
+    """The program for a recording, or for one session of it.
 
     Raises
     ------
@@ -66,7 +68,22 @@ def find_program(header: Header, given: Path | None, digest_key: bytes | None) -
     is_other_key = digest_key is None or name_key(digest_key) != (
         header.key_digest or name_key(digest_key)
     )
-    return LiveProgram(program, origin, tuple(_unevaluable(header, program, specs, is_other_key)))
+    unevaluable = _unevaluable(header, program, specs, is_other_key)
+    if session or header.source.session:
+        known = {item.digest for item in unevaluable}
+        unevaluable += [item for item in _wider(program) if item.digest not in known]
+        program = replace(program, wider=())
+    return LiveProgram(program, origin, tuple(unevaluable))
+
+
+def _wider(program: Program) -> list[Unevaluable]:
+    return [
+        Unevaluable(
+            c.spec.id, c.digest, f"it is about a whole {c.spec.per}, and one session is here"
+        )
+        for c in program.invariants
+        if c.spec.per != "session"
+    ]
 
 
 def name_key(key: bytes) -> str:

@@ -71,12 +71,12 @@ def summary_lines(summary: Summary, notices: list[NoticeLine]) -> list[str]:
 
 
 def _comparison(comparison: Comparison) -> list[str]:
-    if not comparison.is_recorded:
-        return ["no live findings are in the recording: nothing to compare with"]
     lines = [_not_compared(item) for item in comparison.not_compared]
     unnamed = comparison.not_compared_count - len(comparison.not_compared)
     if unnamed:
         lines.append(f"cannot be re-evaluated: {unnamed} more")
+    if not comparison.is_recorded:
+        return [*lines, "no live findings are in the recording: nothing to compare with"]
     if comparison.unreadable_count:
         lines.append(f"note: {comparison.unreadable_count} live finding(s) cannot be read")
     if comparison.first is not None:

@@ -54,7 +54,7 @@ def open_timeline(arguments: argparse.Namespace) -> Iterator[tuple[Timeline, Liv
     key_file = arguments.digest_key_file
     key = read_secret("digest_key_file", key_file).reveal() if key_file else None
     with closing(RecordedFile(arguments.recording)) as file:
-        live = find_program(file.header, arguments.invariants, key)
+        live = find_program(file.header, arguments.invariants, key, arguments.session)
         detector = _detector(file.header, arguments)
         timeline = Timeline(file, live.program, arguments.session, detector)
     with closing(timeline):

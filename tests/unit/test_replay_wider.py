@@ -1,0 +1,115 @@
+"""Findings of scopes wider than a session, replayed: the same as live, or told not to be there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from monitor.finding import Finding
+from replay.compare import Comparison, compare
+from replay.live_program import find_program
+from replay.look import look_at
+from replay.reading import RecordedFile
+from replay.recording import EndLine, Line, RecordedSource, StreamSpan
+from replay.session_story import tell_session
+from replay.summary import summarise, summary_lines
+from tests.support.recordings import (
+    WHOLE,
+    close_all,
+    event,
+    header_of,
+    program_of,
+    record,
+    timeline_of,
+    told,
+    write,
+)
+
+TEXT = """\
+version: 1
+predicates:
+  pay: kind == "tool.requested" && tool == "pay"
+  block: kind == "tool.completed" && tool == "block"
+invariants:
+  - {id: blocked, severity: warning, per: agent, never: pay and once block}
+  - {id: paid, severity: warning, never: pay}
+"""
+EVENTS: list[Line] = [
+    record(event("one", 0, "tool.completed", tool="block", agent="ann", args={}), 0),
+    record(event("two", 0, "session.started", 1, agent="ann"), 1),
+    record(event("two", 1, "tool.requested", 2, tool="pay", args={}), 2),
+]
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    close_all()
+
+
+def found(tmp_path: Path) -> list[Finding]:
+    """What the events give, live."""
+    path = write(tmp_path / "first.jsonl", EVENTS, header_of(TEXT))
+    return [one.finding for one in timeline_of(path, program_of(TEXT)).findings()]
+
+
+def compared(
+    tmp_path: Path, session: str = "", end: EndLine = WHOLE, recorded_of: str = ""
+) -> tuple[Comparison, list[str]]:
+    kafka = RecordedSource("kafka", "kafka://b:9092", ["agent.events"], True, session=recorded_of)
+    lines = [*EVENTS, *map(told, found(tmp_path))]
+    path = write(tmp_path / "r.jsonl", lines, header_of(TEXT, source=kafka), end)
+    with closing(RecordedFile(str(path))) as file:
+        live = find_program(file.header, None, None, session)
+    timeline = timeline_of(path, live.program, session)
+    comparison = compare(timeline, live.unevaluable)
+    return comparison, summary_lines(summarise(timeline, live, comparison), timeline.notices)
+
+
+def test_a_whole_recording_gives_what_live_gave(tmp_path: Path) -> None:
+    """Both findings, of the session and of its agent."""
+    assert [f.invariant for f in found(tmp_path)] == ["paid", "blocked"]
+    comparison, _ = compared(tmp_path)
+    assert comparison.is_equal
+    assert comparison.compared_count == 2
+
+
+@pytest.mark.parametrize(("session", "recorded_of"), [("two", ""), ("", "two")])
+def test_of_one_session_nothing_is_said_about_its_agent(
+    tmp_path: Path, session: str, recorded_of: str
+) -> None:
+    """The agent's other sessions are not there: that is said, and no verdict is made up."""
+    comparison, lines = compared(tmp_path, session, recorded_of=recorded_of)
+    assert comparison.is_equal
+    assert comparison.compared_count == 1
+    reasons = [line for line in lines if "one session is here" in line]
+    assert len(reasons) == 1
+    assert "invariant blocked: it is about a whole agent" in reasons[0]
+    assert not any(line.endswith("blocked violated") for line in lines)
+
+
+def test_a_beginning_that_is_missing_makes_agents_incomparable(tmp_path: Path) -> None:
+    """What stood before may have been any session's."""
+    late = msgspec.structs.replace(
+        WHOLE, streams=[StreamSpan("agent.events", "0", 1, 10, starts_log=False)]
+    )
+    comparison, _ = compared(tmp_path, end=late)
+    assert comparison.is_equal
+    assert ("finding", "blocked") in [(n.what, n.name) for n in comparison.not_compared]
+
+
+def test_a_page_of_one_session_marks_its_own_events(tmp_path: Path) -> None:
+    """The block is another session's event 0, which is not this one's."""
+    path = write(tmp_path / "r.jsonl", EVENTS, header_of(TEXT))
+    timeline = timeline_of(path, program_of(TEXT))
+    story = tell_session(timeline, "two")
+    blocked = next(f.finding for f in story.findings if f.finding.invariant == "blocked")
+    assert [(e.session, e.position) for e in blocked.witness] == [("one", 0), ("two", 1)]
+    assert [blocked.id in e.witnesses for e in story.events] == [False, True]
+    assert [blocked.id in e.anchors for e in story.events] == [False, True]
+    # What a session remembers is shown, and what its agent does is not.
+    assert [standing.id for standing in look_at(timeline, 2).invariants] == ["paid"]
