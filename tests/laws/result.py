@@ -51,11 +51,19 @@ class Results:
             if name == LAW:
                 self.laws.append(counts)
             elif name == EXHAUSTIVE:
-                self.exhaustive.append(counts)
+                self._add_part(counts)
+
+    def _add_part(self, part: Counts) -> None:
+        """A family of small formulas may be cut into parts, which run beside each other."""
+        for known in self.exhaustive:
+            if known["law"] == part["law"]:
+                known.update({n: known[n] + part[n] for n in known if n != "law"})
+                return
+        self.exhaustive.append(part)
 
     def is_whole(self) -> bool:
         """Whether something ran, and nothing failed."""
-        return bool(self.laws) and not self.failed_count
+        return bool(self.laws or self.exhaustive) and not self.failed_count
 
     def lines(self) -> list[str]:
         """One line for each law, and for each family of small formulas."""
