@@ -67,7 +67,8 @@ def _summarise(reports: list[Report], wrong: int, took_s: float) -> bool:
     strict = sum(report.scenario.is_strict for report in reports)
     two = sum(report.scenario.nodes_count == 2 for report in reports)
     print(f"\n{len(reports) + wrong} seeds in {took_s:.0f} s, {wrong} wrong", end="; ")
-    print(f"{strict} in strict worlds, {two} with two monitors")
+    wider = sum(report.scenario.is_wider for report in reports)
+    print(f"{strict} in strict worlds, {two} with two monitors, {wider} with wider scopes")
     print("; ".join(f"{name} {count:,}" for name, count in sorted(counts.items())))
     print(f"faults {faults.total():,}: " + "; ".join(f"{k} {faults[k]:,}" for k in KINDS))
     never = [kind for kind in KINDS if not faults[kind]]

@@ -120,10 +120,14 @@ class Node:
             source,
             publisher,
             SimulatedControlReader(self.outside),
-            lambda stream: stream.partition,
+            (lambda stream: "") if self.program.wider else (lambda stream: stream.partition),
             trusts_ts=False,
             is_finished_file=False,
         )
+
+        def surround(*given: object, reads_all: bool) -> Surroundings:
+            assert reads_all == bool(self.program.wider)
+            return surroundings
 
         def store(
             path: Path, *, clock: NodeClock, synchronous: str, ids_max: int
@@ -156,7 +160,7 @@ class Node:
         with (
             patch.object(service_module, "load_specs", lambda settings: []),
             patch.object(service_module, "compile_program", lambda specs, **more: self.program),
-            patch.object(service_module, "open_surroundings", lambda *given: surroundings),
+            patch.object(service_module, "open_surroundings", surround),
             patch.object(service_module, "open_drivers", drivers),
             patch.object(service_module, "Store", store),
             patch.object(service_module, "Engine", partial(WitnessedEngine, ledger=self.ledger)),

@@ -47,20 +47,27 @@ class Expected:
     """Numbers that came, per session; forged events and those that were not judged are none."""
     headers: dict[str, bytes] = field(default_factory=dict)
     states: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+    """Scopes that were let go of: nothing of them is held."""
     events_count: int = 0
 
-    def by_session(self) -> dict[str, list[Finding]]:
-        return by_session(self.findings)
+    def by_scope(self) -> dict[str, list[Finding]]:
+        return by_scope(self.findings)
 
 
-def by_session(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
-    """Each finding where it came first, in order, per session."""
-    sessions: dict[str, dict[str, Finding]] = {}
+def by_scope(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    """Each finding where it came first, in order, per session or per scope that is wider.
+
+    Only within one of them is the order said: which of two scopes' deadlines is told first
+    depends on when somebody looked.
+    """
+    scopes: dict[str, dict[str, Finding]] = {}
     for finding in findings:
         if finding.type in REFUSALS:  # The loop words them, and the words are not ours to test.
             finding = msgspec.structs.replace(finding, detail="")
-        sessions.setdefault(finding.session, {}).setdefault(finding.id, finding)
-    return {session: list(found.values()) for session, found in sessions.items()}
+        name = f"{finding.scope_kind} {finding.scope or finding.session}"
+        scopes.setdefault(name, {}).setdefault(finding.id, finding)
+    return {name: list(found.values()) for name, found in scopes.items()}
 
 
 def expect_from_logs(
@@ -69,18 +76,20 @@ def expect_from_logs(
     """A plain run over everything that is in the logs, in order of arrival."""
     expected, engine = Expected(), Engine(program, settings)
     provenance = Provenance()
-    for partition in outside.partitions:
-        for origin, value, arrival_ns in _arrivals(outside, partition):
+    # Scopes wider than a session need one order of all partitions, which are one group then.
+    together = {"": outside.partitions} if program.wider else {p: (p,) for p in outside.partitions}
+    for group, partitions in together.items():
+        for origin, value, arrival_ns in _arrivals(outside, partitions):
             principal = "team-a" if origin.topic == TEAM else ""
             event = decode_event(value, origin, arrival_ns=arrival_ns, principal=principal)
             if not isinstance(event, Event):
                 expected.rejected.add(str(origin))
             elif not provenance.may_assert(origin.topic, event.kind):
-                expected.findings += engine.refuse(event, Noticed("provenance", ""), partition)
+                expected.findings += engine.refuse(event, Noticed("provenance", ""), group)
             elif event.record.tool == POISON:
-                expected.findings += engine.refuse(event, Noticed("unevaluable", ""), partition)
+                expected.findings += engine.refuse(event, Noticed("unevaluable", ""), group)
             else:
-                _step(expected, engine, event, partition)
+                _step(expected, engine, event, group)
     expected.findings += engine.tick(end_ns)
     return _with_states(expected, engine)
 
@@ -108,21 +117,21 @@ def _step(expected: Expected, engine: Engine, event: Event, group: str) -> None:
         expected.seen.setdefault(event.session, set()).add(event.seq)
 
 
-def _arrivals(outside: Outside, partition: str) -> Iterator[tuple[Origin, bytes, int]]:
-    """Records of a partition in order of arrival, but for those that retention took unread."""
+def _arrivals(outside: Outside, partitions: tuple[str, ...]) -> Iterator[tuple[Origin, bytes, int]]:
+    """Records of partitions in order of arrival, but for those that retention took unread."""
     found = [
         (entry.arrival_ns, stream, entry)
         for stream, log in outside.logs.items()
-        if stream.partition == partition
+        if stream.partition in partitions
         for entry in log.entries
         if entry.offset not in outside.skipped[stream]
     ]
     for arrival_ns, stream, entry in sorted(found, key=lambda one: one[0]):
-        yield Origin(stream.topic, partition, entry.offset), entry.value, arrival_ns
+        yield Origin(stream.topic, stream.partition, entry.offset), entry.value, arrival_ns
 
 
 def _with_states(expected: Expected, engine: Engine) -> Expected:
-    changes, _ = engine.take_changes()
+    changes, expected.dropped = engine.take_changes()
     for change in changes:
         expected.headers[change.scope] = change.header
         expected.states[change.scope] = dict(change.states)
@@ -132,17 +141,17 @@ def _with_states(expected: Expected, engine: Engine) -> Expected:
 def judge_findings(outside: Outside, expected: Expected) -> None:
     """(1) Each finding at least once, none other, in order in each session, repeats the same."""
     told = [msgspec.json.decode(one.value, type=Finding) for one in outside.told[FINDINGS]]
-    found, wanted = by_session(told), expected.by_session()
+    found, wanted = by_scope(told), expected.by_scope()
     ids = {f.id for of in found.values() for f in of}
     wanted_ids = {f.id for of in wanted.values() for f in of}
     if wanted_ids - ids:
         raise WrongError(f"missing: {_show(wanted, wanted_ids - ids)}")
     if ids - wanted_ids:
         raise WrongError(f"other: {_show(found, ids - wanted_ids)}")
-    for session, of in wanted.items():
-        if [f.id for f in found[session]] != [f.id for f in of]:
-            raise WrongError(f"another order in `{session}`")
-        for one, other in zip(found[session], of, strict=True):
+    for name, of in wanted.items():
+        if [f.id for f in found[name]] != [f.id for f in of]:
+            raise WrongError(f"another order in `{name}`")
+        for one, other in zip(found[name], of, strict=True):
             if one != other:
                 raise WrongError(f"another content: {one}\nexpected: {other}")
     first: dict[str, bytes] = {}
@@ -151,8 +160,8 @@ def judge_findings(outside: Outside, expected: Expected) -> None:
             raise WrongError(f"told twice in two ways: {record.value!r}, {first[finding.id]!r}")
 
 
-def _show(sessions: dict[str, list[Finding]], ids: set[str]) -> str:
-    shown = [f for of in sessions.values() for f in of if f.id in ids]
+def _show(scopes: dict[str, list[Finding]], ids: set[str]) -> str:
+    shown = [f for of in scopes.values() for f in of if f.id in ids]
     return "; ".join(f"{f.type} {f.invariant} at {f.anchor.id} of {f.session}" for f in shown[:5])
 
 
@@ -265,7 +274,10 @@ def judge_dead_letters(outside: Outside, expected: Expected) -> None:
 def judge_states(
     store: SimulatedStore, program: Program, expected: Expected, scopes: Iterable[str]
 ) -> None:
-    """(5) The store holds what an undisturbed run would hold."""
+    """(5) The store holds what an undisturbed run would hold, and nothing of what is over."""
+    for scope in expected.dropped:
+        if store.load_scope(scope).header is not None:
+            raise WrongError(f"`{scope}` is over, and the store still holds it")
     initial = {
         compiled.digest: encode_state(compiled.automaton, state)
         for compiled, state in zip(program.invariants, program.initial.states, strict=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -15,9 +16,11 @@ from monitor.engine import Engine
 from monitor.loop import Loop
 from monitor.merge import Merger
 from monitor.scope import ScopeChange
+from monitor.scope_names import scope_named
 from monitor.sources.base import Stream
 from monitor.store import Store
 from monitor.store_records import ActionMark, Change, Committed, OutboxFinding
+from monitor.wider import WiderScopes
 
 Plant = Callable[[], AbstractContextManager[None]]
 
@@ -170,6 +173,52 @@ def gaps_swallowed() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def wider_scopes_forgotten() -> Iterator[None]:
+    """What an agent's, a user's, a tenant's sessions did is not stored."""
+    real = Store.commit
+
+    def commit(self: Store, change: Change) -> Committed:
+        own = [one for one in change.scopes if scope_named(one.scope)[0] == "session"]
+        return real(self, replace(change, scopes=own))
+
+    with patch.object(Store, "commit", commit):
+        yield
+
+
+@contextmanager
+def wider_scopes_live_on() -> Iterator[None]:
+    """A wider scope that was let go of is still in the store."""
+    real = Store.commit
+
+    def commit(self: Store, change: Change) -> Committed:
+        own = [name for name in change.dropped if scope_named(name)[0] == "session"]
+        return real(self, replace(change, dropped=own))
+
+    with patch.object(Store, "commit", commit):
+        yield
+
+
+@contextmanager
+def wider_deadlines_forgotten() -> Iterator[None]:
+    """After a start, nobody looks at what waits in wider scopes."""
+    with patch.object(WiderScopes, "expect", lambda self, wakes: None):
+        yield
+
+
+@contextmanager
+def partitions_not_in_one_order() -> Iterator[None]:
+    """Streams of other partitions are not waited for, though one scope has events of both."""
+
+    real = Merger.__init__
+
+    def init(self: Merger, group_of: Callable[[Stream], str]) -> None:
+        real(self, lambda stream: stream.partition)
+
+    with patch.object(Merger, "__init__", init):
+        yield
+
+
 PLANTS: Final[dict[str, Plant]] = {
     plant.__name__: plant
     for plant in (
@@ -186,5 +235,9 @@ PLANTS: Final[dict[str, Plant]] = {
         unplaced_streams_at_0,
         only_a_clock_decides_retries,
         gaps_swallowed,
+        wider_scopes_forgotten,
+        wider_scopes_live_on,
+        wider_deadlines_forgotten,
+        partitions_not_in_one_order,
     )
 }

@@ -1,19 +1,27 @@
-"""Which invariants are watched: the fixtures', some of our own that kill, and drawn ones."""
+"""Which invariants are watched: the fixtures', some of our own that kill, and drawn ones.
+
+Some sets also have invariants of scopes wider than a session: their monitor reads all alone.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from random import Random
 from typing import Final
 
 from invariants.check import read_specs
+from invariants.check_scope import check_scope
 from invariants.formula.format import format_formula
 from invariants.program import Program, compile_program
+from invariants.spec import Per
 from tests.support.formulas import choose_invariant
 
 FIXTURES: Final = Path(__file__).resolve().parents[2] / "fixtures" / "invariants"
-SETS_COUNT: Final = 16
+SETS_COUNT: Final = 20
+WIDER_FROM: Final = 16
+"""The first set that has wider scopes; all after it have them too."""
 DRAWN_COUNT: Final = 8
 
 STOPPING: Final = """\
@@ -71,6 +79,47 @@ invariants:
     never: anything_asked and once[30s] stopped
 """
 
+WIDER: Final = """\
+  - id: few-steps-of-an-agent
+    per: agent
+    severity: warning
+    mode: enforce
+    always: count(begun)[5s] <= 3
+    respond: [quarantine]
+  - id: payments-of-a-user-are-done
+    per: user
+    severity: critical
+    on_unknown: report
+    mode: enforce
+    always: asked(to=x) implies eventually[20s] done(to=x)
+    respond: [kill, alert]
+  - id: logins-of-a-tenant
+    per: tenant
+    severity: warning
+    always: count(login_failed(url=u))[8s] <= 2
+  - id: stopped-agents-ask-nothing
+    per: agent
+    severity: info
+    never: anything_asked and once[30s] stopped
+  - id: wiped-at-last
+    per: tenant
+    severity: info
+    never: anything_asked and once disk_wiped
+  - id: first-step-of-a-user
+    per: user
+    severity: info
+    report: first
+    never: begun
+  - id: nothing-shown-is-asked-twice
+    per: agent
+    severity: info
+    never: count(asked_as_shown)[4s] >= 2
+  - id: steps-of-an-agent-go-on
+    per: agent
+    severity: info
+    always: begun implies eventually[3s] gone_on
+"""
+
 DRAWN: Final = """\
 version: 1
 predicates:
@@ -97,18 +146,25 @@ invariants:
 def program(number: int) -> Program:
     """The program of one set; sets differ in their drawn invariants."""
     texts = [(path.name, path.read_text()) for path in sorted(FIXTURES.glob("*.yaml"))]
-    texts += [("stopping.yaml", STOPPING), ("drawn.yaml", _drawn(Random(number)))]
+    is_wider = number >= WIDER_FROM
+    texts.append(("stopping.yaml", STOPPING + WIDER if is_wider else STOPPING))
+    texts.append(("drawn.yaml", _drawn(Random(number), is_wider=is_wider)))
     specs, _ = read_specs(texts)
     return compile_program(specs, digest_key=b"simulation")
 
 
-def _drawn(random: Random) -> str:
+def _drawn(random: Random, *, is_wider: bool) -> str:
     text = DRAWN
     for number in range(DRAWN_COUNT):
         invariant = choose_invariant(random.choice, has_exists=False)
         respond = random.choice(("[alert]", "[alert]", "[quarantine, alert]", "[kill]"))
+        # Of agents only our own, which all have windows: else no agent was ever let go of.
+        per: Per = random.choice(("user", "tenant")) if is_wider else "session"
+        if any(check_scope(replace(invariant, per=per), "drawn.yaml")):
+            per = "session"
         text += (
             f"  - id: drawn-{number}\n"
+            f"    per: {per}\n"
             f"    severity: {random.choice(('info', 'warning', 'critical'))}\n"
             f"    mode: {random.choice(('enforce', 'enforce', 'observe'))}\n"
             f"    on_unknown: {invariant.on_unknown}\n"

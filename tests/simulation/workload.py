@@ -17,6 +17,10 @@ NAMES: Final = ("s-{}", "s-{} ü", 'quote" {}', "s/{}/closed/1", "{}" + "x" * 20
 VALUES: Final[tuple[Any, ...]] = (1, 2, 1, 2, "s", 0.5, -1, [1, 2], None, {})
 PATHS: Final = ("/demo/.env", "/demo/customers.csv", "/demo/start.py", "/demo/audit.log")
 URLS: Final = ("http://127.0.0.1/login", "http://127.0.0.2:8081/x", "http://a.example/login", "\\")
+AGENTS: Final = ("bot", "bot", "agent:bot", "s-0")
+USERS: Final = ("ann", "\u00fc/1", "ann#1")
+TENANTS: Final = ("acme", "x" * 300)
+OTHERS: Final = ("bot", "ann", "nobody")
 PEOPLE: Final = ("Birch Paper", "Foxglove")
 
 Content = dict[str, Any]
@@ -29,6 +33,8 @@ class Session:
     name: str
     topic: str
     partition: str
+    whose: Content
+    """Its agent, user and tenant, as far as its records name them."""
     seq: int = 0
     is_over: bool = False
     last: list[tuple[str, bytes]] = field(default_factory=list)
@@ -48,7 +54,8 @@ class Workload:
         for number in range(count):
             name = random.choice(NAMES).format(number)
             partition = outside.partition_of(name)
-            self.sessions.append(Session(name, random.choice((EVENTS, EVENTS, TEAM)), partition))
+            topic = random.choice((EVENTS, EVENTS, TEAM))
+            self.sessions.append(Session(name, topic, partition, _whose(random)))
 
     def write(self) -> None:
         random, faults = self._random, self._faults
@@ -96,7 +103,11 @@ class Workload:
         """The topic and content of what happens next."""
         random, faults = self._random, self._faults
         shape = random.choices(list(SHAPES), [weight for weight, _ in SHAPES.values()])[0]
-        content = {"session": session.name, "agent": "bot", **SHAPES[shape][1](random)}
+        content = {"session": session.name, **SHAPES[shape][1](random)}
+        for scope, name in session.whose.items():
+            # An agent may leave its names out, or give other ones, whenever it likes.
+            if random.random() < 0.7:
+                content[scope] = name if random.random() < 0.95 else random.choice(OTHERS)
         topic = session.topic
         if shape in ("granted", "denied"):
             topic = session.topic if faults.strikes("forged approval") else APPROVALS
@@ -126,6 +137,11 @@ class Workload:
                  "2099-01-01T00:00:00Z")
             )  # fmt: skip
         return now_ns - random.choice((0, 0, 5, 400, 3_000)) * MS_NS
+
+
+def _whose(random: Random) -> Content:
+    names = {"agent": AGENTS, "user": USERS, "tenant": TENANTS}
+    return {scope: random.choice(of) for scope, of in names.items() if random.random() < 0.8}
 
 
 def _call(kind: str, tools: dict[str, Callable[[Random], Content]]) -> Callable[[Random], Content]:

@@ -39,6 +39,8 @@ QUIET_TURN_NS: Final = 10 * SECOND_NS
 REST_NS: Final = 2 * 3_600 * SECOND_NS  # Longer than each deadline of the invariants.
 
 LOOSE_ALONE: Final = frozenset({"session on a foreign partition"})
+SHARED_ALONE: Final = frozenset({"partition lost", "partition lost and gained at once"})
+"""A monitor that reads all partitions has none to lose."""
 NO_OTHER_READING: Final = frozenset({"power cut"})
 """Where what is read again may be read in another order, nothing may be read again."""
 
@@ -56,6 +58,7 @@ class Scenario:
     has_operator: bool
     settings: Settings
     program_number: int
+    is_wider: bool
     without: frozenset[str]
 
 
@@ -72,13 +75,17 @@ class Report:
 
 
 def draw_scenario(random: Random) -> Scenario:
-    """Strict worlds have up to two monitors; loose ones have one."""
+    """Strict worlds have up to two monitors; loose ones, and those with wider scopes, one."""
     is_strict = random.random() < 0.7
-    nodes_count = random.choice((1, 1, 2)) if is_strict else 1
+    program_number = random.randrange(watched.SETS_COUNT)
+    is_wider = program_number >= watched.WIDER_FROM
+    nodes_count = random.choice((1, 1, 2)) if is_strict and not is_wider else 1
     has_power_cuts = is_strict and random.random() < 0.4
     without = set() if has_power_cuts else set(NO_OTHER_READING)
     if is_strict:
         without |= LOOSE_ALONE
+    if is_wider:
+        without |= SHARED_ALONE
     if nodes_count > 1 or has_power_cuts:
         # What one has read and another cannot read any more is no fault of the monitor's.
         without.add("retention took unread records")
@@ -110,7 +117,8 @@ def draw_scenario(random: Random) -> Scenario:
         random.choice((2, 5, 15)),
         random.random() < 0.3,
         settings,
-        random.randrange(watched.SETS_COUNT),
+        program_number,
+        is_wider,
         frozenset(without),
     )
 
@@ -312,6 +320,7 @@ class World:
         counts["duplicates"] = sum(getattr(g, "is_duplicate", False) for g in given)
         counts["rejected"] = len(expected.rejected)
         counts["findings"] = len({f.id for f in expected.findings})
+        counts["findings of wider scopes"] = len({f.id for f in expected.findings if f.scope})
         counts["findings told again"] = len(outside.told[FINDINGS]) - counts["findings"]
         counts["starts"] = sum(node.starts_count for node in self.nodes)
         counts["batches"] = sum(len(node.ledger.batches) for node in self.nodes)
