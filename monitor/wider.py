@@ -187,6 +187,9 @@ class WiderScopes:
         findings: list[Finding] = []
         while self._wakes and self._wakes[0][0] < time_ns:
             _, key = heapq.heappop(self._wakes)
+            if key[0] not in self._programs:
+                self._dropped[key] = None  # No invariant is about such scopes any more.
+                continue
             held = self._scope(*key)
             held.queued_ns = None
             if held.header.position == 0:

@@ -162,6 +162,21 @@ def test_a_restart_forgets_nothing() -> None:
         assert [(f.invariant, f.session) for f in engine.tick(12 * S)] == [("confirmed", "other")]
 
 
+def test_a_scope_that_nothing_is_about_any_more_is_let_go_of() -> None:
+    """Its invariants were removed; what was stored of it neither stays nor stops the monitor."""
+    shelf = Shelf()
+    engine = Engine(program(), SETTINGS, shelf.load)
+    engine.step(make("one", 0, 1, "pay", tenant="acme"))
+    changes, _ = engine.take_changes()
+    shelf.keep(changes)
+    head, _, _ = TEXT.partition("  - {id: blocked")
+    alone = "  - {id: alone, severity: warning, never: pay}\n"
+    engine = Engine(program(head + alone), SETTINGS, shelf.load)
+    engine.expect([(c.wake_ns, c.scope) for c in changes if c.wake_ns is not None])
+    assert engine.tick(100 * S) == []
+    assert engine.take_changes() == ([], [stored_name("tenant", "acme")])
+
+
 def test_what_can_matter_no_more_is_let_go_of() -> None:
     """After the longest reach of its invariants; never while one of them has none."""
     shelf = Shelf()
