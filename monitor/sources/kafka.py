@@ -39,7 +39,7 @@ from .kafka_door import (
 from .kafka_stall import StallWatch
 from .kafka_streams import Held, assign_all, frontier, reread, to_record, told, unstamped
 from .kafka_tap import CONTENT_ERRORS, FetchTap
-from .kafka_together import Listener, TogetherAssignor
+from .kafka_together import Listener, TogetherAssignor, go_on_joining
 from .kafka_topics import check_topics
 
 CLOCK: Final = SystemClock()
@@ -271,6 +271,7 @@ class KafkaSource:
         wait_s = timeout_s if is_reading else min(timeout_s, UNPLACED_POLL_S)
         answers: dict[Any, list[Any]] = {}
         try:
+            go_on_joining(self._consumer)
             answers = self._consumer.poll(int(wait_s * 1000), max_records=records_max)
         except OffsetOutOfRangeError as error:
             self._place_again(error.args[0])

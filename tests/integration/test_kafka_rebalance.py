@@ -15,8 +15,9 @@ import pytest
 
 from monitor.sources.base import Stream
 from monitor.sources.kafka import KafkaSource
+from monitor.sources.kafka_door import open_admin
 from tests.support.kafka_broker import CHECKOUT, Broker
-from tests.support.kafka_topics import Names, fresh_topics, publish_all
+from tests.support.kafka_topics import Names, fresh_topics, publish_all, read_until
 
 pytestmark = pytest.mark.kafka
 
@@ -136,6 +137,39 @@ def test_two_members_lose_nothing_and_keep_sessions_whole(kafka_broker: Broker) 
     for stream, offset in {*first.seen, *second.seen}:
         last[stream] = max(last.get(stream, 0), offset + 1)
     assert last == store
+
+
+def test_a_join_that_outlasts_a_poll_is_not_left_behind(kafka_broker: Broker) -> None:
+    """The broker confirms late: the client, which asks whether it must join, must still say yes.
+
+    Without `go_on_joining` the member is in the group for the broker, and reads nothing more.
+    """
+    names = fresh_topics(kafka_broker.bootstrap, partitions=1)
+    source = KafkaSource(kafka_broker.bootstrap, names.topics, names.group, metadata_max_age_ms=500)
+    source.resume({})
+    publish_all(kafka_broker.bootstrap, names.events, [("s", b"1")])
+    read_until(source, 1)
+    manager = source._consumer._coordinator._manager
+    send, confirmed = manager.send, []
+
+    def send_late(request: object, *given: object, **more: object) -> object:
+        async def late() -> object:
+            await manager._net.sleep(1)
+            confirmed.append(request)
+            return await send(request, *given, **more)
+
+        is_last_step = type(request).__name__.startswith("SyncGroup")
+        return manager.call_soon(late) if is_last_step else send(request, *given, **more)
+
+    manager.send = send_late
+    admin = open_admin(kafka_broker.bootstrap, {})
+    admin.create_partitions(dict.fromkeys(names.topics, 2))
+    admin.close()
+    publish_all(kafka_broker.bootstrap, names.events, [(f"s{n}", b"2") for n in range(20)])
+    records, _ = read_until(source, 20, {Stream(names.events, "0"): 1})
+    assert confirmed
+    assert {record.stream.partition for record in records} == {"0", "1"}
+    source.close()
 
 
 def start_reader(broker: Broker, names: Names, store: Path) -> subprocess.Popen[str]:
