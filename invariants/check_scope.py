@@ -8,6 +8,7 @@ which it may be forgotten, and each verdict that waits a time at which it is dec
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from .binding import free_variables
 from .check_binding import subformulas
@@ -22,6 +23,9 @@ from .formula.ast import (
     Until,
 )
 from .spec import InvariantSpec
+
+RUNNING: Final = ("count", "sum")
+"""Aggregates that go on from one number; the others keep every value that they have met."""
 
 
 def check_scope(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
@@ -39,7 +43,8 @@ def check_scope(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
                 if window.high_ns is None and _needs_window(node, operator):
                     yield _no_window(operator, place, scope, file)
             case AggregateComparison(Aggregate(function, window=window), place=place):
-                if window.high_ns is None and free_variables(node):
+                keeps_all = function not in RUNNING or bool(free_variables(node))
+                if window.high_ns is None and keeps_all:
                     yield _no_window(function, place, scope, file)
             case _:
                 pass

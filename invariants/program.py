@@ -161,9 +161,7 @@ class Program:
         plan = self.plan(record.kind, record.tool)
         due = progress.next_deadline_ns
         overdue = due is not None and due < event.time_ns
-        shown = progress.shown
-        if record.parent and self.sources and not shown.is_child:
-            shown = Shown(shown.memories, is_child=True)
+        shown = self.asked_of(progress.shown, event)
         if not plan.concerned and not overdue and not plan.showing:
             position = progress.position + 1
             return Judged(Progress(position, progress.states, due, shown), ())
@@ -198,6 +196,12 @@ class Program:
         else:
             after = Progress(position, tuple(states), progress.next_deadline_ns, shown)
         return Judged(after, tuple(verdicts), tuple(lost), sources_lost)
+
+    def asked_of(self, shown: Shown, event: Event) -> Shown:
+        """What an event's session was shown, with what the event says of it: whose child it is."""
+        if event.record.parent and self.sources and not shown.is_child:
+            return Shown(shown.memories, is_child=True)
+        return shown
 
     def _moment(self, plan: Plan, file_index: int, position: int, view: EventView) -> Moment:
         letter = _Letter(plan.settled[file_index])

@@ -21,7 +21,7 @@ from invariants.spec import Per
 from invariants.state_progress import decode_progress, encode_progress
 from invariants.verdict import EventRef
 from monitor.finding import Finding, Severity
-from monitor.finding_make import engine_finding, verdict_finding
+from monitor.finding_make import engine_finding, session_findings
 from monitor.order import Header, Noticed, admit
 from monitor.scope import EMPTY_LOAD, LiveScope, LoadedScope, ScopeChange
 from monitor.scope_names import scope_named, stored_name
@@ -76,6 +76,18 @@ class Engine:
             severities=settings.severities,
         )
 
+    def reach(self, event: Event) -> list[Finding]:
+        """What time alone decides before an event, where scopes are wider than a session.
+
+        All streams have one order there, so that nothing can come that arrived before the event.
+        Sessions that were idle by then have ended before it, whenever the last tick was; else it
+        would depend on ticks which of two sessions' events stands first in an agent's trace.
+        """
+        arrival_ns = event.arrival_ns
+        if not self.program.wider or arrival_ns is None or event.not_before_ns is not None:
+            return []
+        return self.tick(arrival_ns - self.settings.lateness_ns)
+
     def step(self, given: Input, group: str = "") -> list[Finding]:
         """Take in one input; findings in the order in which they were decided."""
         match given:
@@ -95,14 +107,16 @@ class Engine:
         return self._scoring.score(scope.scored, event, scope.header, digest)
 
     def tick(self, time_ns: int, groups: frozenset[str] | None = None) -> list[Finding]:
-        """Time has reached `time_ns`, in all scopes or in those of some groups; wider scopes are
-        of every group, so that there is only one where there are any.
+        """Time has reached `time_ns`, in all scopes or in those of some groups. Wider scopes are
+        of every group: where there are any all streams have one order, and time is one.
 
         Decides deadlines before it, closes sessions that were idle for too long, and lets go of
         those that ended `linger` ago.
         """
         findings: list[Finding] = []
         waiting: list[tuple[int, str]] = []
+        if self.program.wider:
+            groups = None
         while self._wakes and self._wakes[0][0] < time_ns:
             due_ns, name = heapq.heappop(self._wakes)
             scope = self._scope(name)
@@ -114,27 +128,27 @@ class Engine:
                 waiting.append((due_ns, name))
                 continue
             scope.queued_ns = None
-            findings += self._wake(name, scope, time_ns)
+            # What the heap says may be old: only who is due is woken, so that sessions end in the
+            # order of their own times, whatever was stored, loaded or looked at in between.
+            if (next_ns := self._wake_ns(scope)) is not None and next_ns <= due_ns:
+                findings += self._wake(name, scope, time_ns)
+            if name in self._scopes:
+                self._queue_wake(name, scope)
         for entry in waiting:
             heapq.heappush(self._wakes, entry)
         return findings + self._wider.tick(time_ns)
 
     def _wake(self, name: str, scope: LiveScope, time_ns: int) -> list[Finding]:
-        findings: list[Finding] = []
-        judged = self.program.tick(scope.progress, time_ns)
-        if judged.progress is not scope.progress:
-            findings += self._apply(name, scope, judged, None)
-        header, settings = scope.header, self.settings
-        if header.ended_ns is None:
-            idle_ns = settings.idle_close_ns
-            if idle_ns is not None and header.touched_ns + idle_ns < time_ns:
-                findings += self._close(name, time_ns)
-        elif header.touched_ns + settings.linger_ns < time_ns:
-            if scope.progress.is_waiting():
-                findings += self._end(name, scope, time_ns)
-            self._drop(name)
-            return findings
-        self._queue_wake(name, scope)
+        """The one thing that is due: a deadline, else the end of an idle session or of its rest."""
+        deadline_ns, rest_ns = scope.progress.next_deadline_ns, self._rest_ns(scope.header)
+        if deadline_ns is not None and (rest_ns is None or deadline_ns <= rest_ns):
+            judged = self.program.tick(scope.progress, time_ns)
+            return self._apply(name, scope, judged, None, scope.header)
+        if scope.header.ended_ns is None:
+            assert rest_ns is not None, "a session without it is woken for a deadline"
+            return self._close(name, rest_ns)
+        findings = self._end(name, scope, time_ns) if scope.progress.is_waiting() else []
+        self._drop(name)
         return findings
 
     def _queue_wake(self, name: str, scope: LiveScope) -> None:
@@ -147,15 +161,17 @@ class Engine:
 
     def _wake_ns(self, scope: LiveScope) -> int | None:
         """When time alone next changes something about the scope."""
-        header, settings = scope.header, self.settings
-        deadline_ns = scope.progress.next_deadline_ns
+        deadline_ns, rest_ns = scope.progress.next_deadline_ns, self._rest_ns(scope.header)
+        if deadline_ns is None or rest_ns is None:
+            return rest_ns if deadline_ns is None else deadline_ns
+        return min(deadline_ns, rest_ns)
+
+    def _rest_ns(self, header: Header) -> int | None:
+        """After when a session that nobody hears of ends, or one that ended is let go of."""
         if header.ended_ns is not None:
-            rest_ns = header.touched_ns + settings.linger_ns
-        elif settings.idle_close_ns is not None:
-            rest_ns = header.touched_ns + settings.idle_close_ns
-        else:
-            return deadline_ns
-        return rest_ns if deadline_ns is None else min(deadline_ns, rest_ns)
+            return header.touched_ns + self.settings.linger_ns
+        idle_ns = self.settings.idle_close_ns
+        return None if idle_ns is None else header.touched_ns + idle_ns
 
     def _drop(self, name: str) -> None:
         self._forget(name)
@@ -248,14 +264,16 @@ class Engine:
             text = "two events of different content carry this id"
             noticed = (*noticed, Noticed("id_conflict", text))
         event = msgspec.structs.replace(event, time_ns=admission.time_ns)
-        wider = self._wider.judge(event, admission.header, scope.progress.shown)
+        asked = self.program.asked_of(scope.progress.shown, event)
+        wider = self._wider.judge(event, admission.header, asked)
         judged = self.program.step(scope.progress, event)
-        scope.header = admission.header
         if known is None:
             self._remember(scope, id_digest, event.digest)
         if self._scoring is not None:
             self._taken = scope, event, digest
-        findings = self._apply(name, scope, judged, event, noticed=noticed, conflict_digest=digest)
+        findings = self._apply(
+            name, scope, judged, event, admission.header, noticed=noticed, conflict_digest=digest
+        )
         return findings + self._wider.hold(wider, event, digest)
 
     def _remember(self, scope: LiveScope, id_digest: bytes, digest: bytes) -> None:
@@ -280,10 +298,12 @@ class Engine:
         header = msgspec.structs.replace(
             scope.header, position=scope.header.position + 1, time_ns=ended_ns, ended_ns=ended_ns
         )
-        wider = self._wider.judge(event, header, scope.progress.shown)
+        # A session that had ended before has had its end in every wider scope.
+        is_first = scope.header.ended_ns is None
+        wider = self._wider.judge(event, header, scope.progress.shown) if is_first else []
         judged = self.program.step(scope.progress, event)
-        scope.header = header
-        return self._apply(name, scope, judged, event) + self._wider.hold(wider, event, "")
+        found = self._apply(name, scope, judged, event, header)
+        return found + self._wider.hold(wider, event, "")
 
     def _apply(
         self,
@@ -291,52 +311,32 @@ class Engine:
         scope: LiveScope,
         judged: Judged,
         event: Event | None,
+        header: Header,
         *,
         noticed: tuple[Noticed, ...] = (),
         conflict_digest: str = "",
     ) -> list[Finding]:
-        """Keep the new progress and put what was found into findings."""
+        """Keep the new header and progress, and put what was found into findings."""
         if self.program.sources:
             grown = judged.progress.shown.length - scope.progress.shown.length
             self._pairs_count += grown
+        before, scope.header = scope.header, header
         scope.progress = judged.progress
         self._changed[name] = scope
         self._queue_wake(name, scope)
         if not judged.verdicts and not noticed and not judged.lost and not judged.sources_lost:
             return []
-        header = scope.header
-        anchor = EventRef(header.position - 1, header.time_ns, event.id if event else "")
-        findings = [
-            verdict_finding(
-                self.program.invariants[index],
-                verdict,
-                session=name,
-                agent=header.agent,
-                principal=header.principal,
-                anchor_digest=conflict_digest if verdict.anchor == anchor else "",
-                mode_cap=self.settings.mode_cap,
-            )
-            for index, verdict in judged.verdicts
-        ]
-        for index in judged.lost:
-            text = f"`{self.program.invariants[index].spec.id}` found no room for what it must hold"
-            noticed = (*noticed, Noticed("capacity", text, self.program.invariants[index].spec.id))
-        for place in judged.sources_lost:
-            source = self.program.sources[place]
-            text = f"the source `{source.name}` found no room for all that it was shown"
-            noticed = (*noticed, Noticed("capacity", text, f"source/{source.digest}"))
-        return findings + [
-            engine_finding(
-                item,
-                scope=name,
-                agent=header.agent,
-                principal=header.principal,
-                anchor=anchor,
-                anchor_digest=conflict_digest,
-                severities=self.settings.severities,
-            )
-            for item in noticed
-        ]
+        return session_findings(
+            self.program,
+            judged,
+            noticed,
+            session=name,
+            anchor=EventRef(header.position - 1, header.time_ns, event.id if event else ""),
+            senders=(before, header),
+            conflict_digest=conflict_digest,
+            mode_cap=self.settings.mode_cap,
+            severities=self.settings.severities,
+        )
 
     def refuse(self, event: Event, noticed: Noticed, group: str) -> list[Finding]:
         """A finding about an event that the invariants do not see (provenance, our own fault).

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from detectors.contract import Reason, Score
 from invariants.fact import Value
-from invariants.program import Compiled
+from invariants.program import Compiled, Judged, Program
 from invariants.spec import Per
 from invariants.verdict import Absence, Binding, EventRef, Verdict
 from monitor.finding import (
@@ -20,7 +20,7 @@ from monitor.finding import (
     WitnessEvent,
     finding_id,
 )
-from monitor.order import Noticed
+from monitor.order import Header, Noticed
 from monitor.scope_names import unpacked_id
 
 REASONS_TOLD: Final = 3
@@ -94,6 +94,61 @@ def verdict_finding(
         respond=list(spec.respond),
         detail=verdict.reason,
     )
+
+
+def session_findings(
+    program: Program,
+    judged: Judged,
+    noticed: Sequence[Noticed],
+    *,
+    session: str,
+    anchor: EventRef,
+    senders: tuple[Header, Header],
+    conflict_digest: str,
+    mode_cap: str | None,
+    severities: Mapping[str, Severity],
+) -> list[Finding]:
+    """All that one input came to in one session; `anchor` is the event, or the session's last.
+
+    `senders` is what was known of the session before the event and with it. What time alone had
+    decided before the event is told of who was known then, whoever looked first: a tick or it.
+    """
+    before, after = senders
+    findings = [
+        verdict_finding(
+            program.invariants[index],
+            verdict,
+            session=session,
+            agent=(before if verdict.decided_ns < anchor.time_ns else after).agent,
+            principal=(before if verdict.decided_ns < anchor.time_ns else after).principal,
+            anchor_digest=conflict_digest if verdict.anchor == anchor else "",
+            mode_cap=mode_cap,
+        )
+        for index, verdict in judged.verdicts
+    ]
+    for item in (*noticed, *_lost(program, judged)):
+        findings.append(
+            engine_finding(
+                item,
+                scope=session,
+                agent=after.agent,
+                principal=after.principal,
+                anchor=anchor,
+                anchor_digest=conflict_digest,
+                severities=severities,
+            )
+        )
+    return findings
+
+
+def _lost(program: Program, judged: Judged) -> Iterator[Noticed]:
+    for index in judged.lost:
+        id_ = program.invariants[index].spec.id
+        yield Noticed("capacity", f"`{id_}` found no room for what it must hold", id_)
+    for place in judged.sources_lost:
+        source = program.sources[place]
+        text = f"the source `{source.name}` found no room for all that it was shown"
+        yield Noticed("capacity", text, f"source/{source.digest}")
 
 
 def engine_finding(
@@ -209,8 +264,8 @@ def _event(ref: EventRef, *, is_packed: bool = False) -> WitnessEvent:
     """An event of a trace; in one that is of many sessions its id tells where it stands."""
     if not is_packed:
         return WitnessEvent(ref.position, ref.time_ns, ref.id, list(ref.roles))
-    session, position, id_ = unpacked_id(ref.id)
-    return WitnessEvent(position, ref.time_ns, id_, list(ref.roles), session)
+    named = unpacked_id(ref.id)
+    return WitnessEvent(named.position, ref.time_ns, named.id, list(ref.roles), named.session)
 
 
 def _absence(absence: Absence, told: Callable[[EventRef], WitnessEvent]) -> WitnessAbsence:

@@ -43,6 +43,10 @@ def principal_of(topic: str) -> str:
 
 def judge(engine: Engine, provenance: Provenance, event: Event, group: str) -> list[Finding]:
     """Take one event into the engine, or refuse it where its topic may not say such a thing."""
+    return engine.reach(event) + _judged(engine, provenance, event, group)
+
+
+def _judged(engine: Engine, provenance: Provenance, event: Event, group: str) -> list[Finding]:
     topic = event.origin.topic
     if not provenance.may_assert(topic, event.kind):
         text = f"`{topic}` may not assert `{event.kind}`; the event is not seen"

@@ -76,6 +76,7 @@ class Loop:
         policy: ResponsePolicy,
         settings: LoopSettings,
         group_of: Callable[[Stream], str],
+        merged_by: Callable[[Stream], str],
         observe: Observer,
         count_notice: Callable[[NoticeKind], None],
         beat: Callable[[], None] = lambda: None,
@@ -94,7 +95,7 @@ class Loop:
         self._beat = beat
         self.is_assigned = False
         """Whether the source has said which streams are ours."""
-        self._merger = Merger(group_of)
+        self._merger = Merger(merged_by)
         self._committed: dict[Stream, int] = {}
         self._raw: dict[Origin, bytes] = {}
         self._is_finished = False

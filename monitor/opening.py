@@ -19,12 +19,17 @@ from monitor.sources.logdir import LogDirSource
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the monitor stands between. A finished file has nowhere to publish to."""
+    """What the monitor stands between. A finished file has nowhere to publish to.
+
+    `group_of` says which streams come and go together: their sessions leave with them. `merged_by`
+    says which are put into one order: those of a group, or all.
+    """
 
     source: Source
     publisher: Publisher | None
     control: ControlReader | None
     group_of: Callable[[Stream], str]
+    merged_by: Callable[[Stream], str]
     trusts_ts: bool
     is_finished_file: bool
     warnings: tuple[str, ...] = ()
@@ -60,14 +65,15 @@ def open_surroundings(
                 source,
                 LogDirPublisher(directory, writer),
                 LogDirControlReader(directory, now_ns=clock.now_ns),
-                lambda stream: "",
+                _together,
+                _together,
                 settings.trust_ts,
                 is_finished_file=False,
                 warnings=source.warnings,
             )
         case FileAddress(path):
             return Surroundings(
-                FileSource(path), None, None, lambda stream: "", True, is_finished_file=True
+                FileSource(path), None, None, _together, _together, True, is_finished_file=True
             )
 
 
@@ -100,6 +106,14 @@ def open_control(
             )
 
 
+def _together(stream: Stream) -> str:
+    return ""
+
+
+def _by_partition(stream: Stream) -> str:
+    return stream.partition
+
+
 def _open_kafka(address: KafkaAddress, settings: Settings, *, reads_all: bool) -> Surroundings:
     from monitor.sources.kafka import KafkaSource
 
@@ -118,7 +132,8 @@ def _open_kafka(address: KafkaAddress, settings: Settings, *, reads_all: bool) -
         source,
         publisher,
         reader,
-        (lambda stream: "") if reads_all else (lambda stream: stream.partition),
+        _by_partition,
+        _together if reads_all else _by_partition,
         trusts_ts,
         is_finished_file=False,
         warnings=tuple(source.warnings),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -32,11 +32,25 @@ def scope_named(stored: str) -> tuple[Per, str]:
     return "session", stored.removeprefix(_MARK)
 
 
-def packed_id(session: str, position: int, id_: str) -> str:
+class Named(NamedTuple):
+    """An event in a trace that is of many sessions: where it stands in its own, and its id there.
+
+    `agent` and `principal` are those that its session had named by then: a verdict on the event
+    may come when nothing is known of the session any more.
+    """
+
+    session: str
+    position: int
+    id: str
+    agent: str
+    principal: str
+
+
+def packed_id(named: Named) -> str:
     """The name of an event in a trace that is of many sessions."""
-    return msgspec.json.encode((session, position, id_)).decode()
+    return msgspec.json.encode(named).decode()
 
 
-def unpacked_id(packed: str) -> tuple[str, int, str]:
-    """The session, the event's position in its trace, and its id there."""
-    return msgspec.json.decode(packed, type=tuple[str, int, str])
+def unpacked_id(packed: str) -> Named:
+    """The inverse of `packed_id`."""
+    return msgspec.json.decode(packed, type=Named)

@@ -90,9 +90,8 @@ def open_service(
     metrics = _metrics(settings, program)
     load, scoring = scope_loader(store), open_scoring(settings, metrics)
     issuer = control_issuer(settings, store)
-    surroundings = open_surroundings(
-        address, settings, clock, "monitor", reads_all=bool(program.wider)
-    )
+    wide = bool(program.wider)
+    surroundings = open_surroundings(address, settings, clock, "monitor", reads_all=wide)
     stack.callback(surroundings.source.close)
     publisher = surroundings.publisher or NowherePublisher()
     view = _read_control(surroundings, stack)
@@ -128,6 +127,7 @@ def open_service(
         policy=_policy(settings, surroundings),
         settings=_loop_settings(settings, surroundings),
         group_of=surroundings.group_of,
+        merged_by=surroundings.merged_by,
         observe=_observer(teller, on_batch),
         count_notice=metrics.count_notice,
         beat=pulse.beat,
@@ -291,6 +291,7 @@ def _tell_of_change(store: Store, program: Program) -> None:
             before=known,
             now=program.digest,
             text="invariants that are new or changed have not seen what running sessions did so "
-            "far; their verdicts on those sessions speak of the events from here on",
+            "far, and those that were put back not what came while they were away; their verdicts "
+            "speak of the other events",
         )
     store.set_meta("program_digest", program.digest)

@@ -16,6 +16,7 @@ import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import Final, NamedTuple
 
 import msgspec
@@ -30,7 +31,7 @@ from monitor.finding import Finding, Severity
 from monitor.finding_make import Wider, engine_finding, verdict_finding
 from monitor.order import Header, Noticed
 from monitor.scope import EMPTY_LOAD, LoadedScope, ScopeChange
-from monitor.scope_names import packed_id, stored_name, unpacked_id
+from monitor.scope_names import Named, packed_id, stored_name, unpacked_id
 
 
 class WiderHeader(msgspec.Struct, frozen=True, array_like=True):
@@ -106,9 +107,9 @@ class WiderScopes:
         value = _named(per, event, header)
         held = self._scope(per, value) if value else None
         time_ns = event.time_ns if held is None else max(event.time_ns, held.header.time_ns)
-        renamed = msgspec.structs.replace(
-            event, id=packed_id(event.session, header.position - 1, event.id), time_ns=time_ns
-        )
+        position = header.position - 1
+        named = Named(event.session, position, event.id, header.agent, header.principal)
+        renamed = msgspec.structs.replace(event, id=packed_id(named), time_ns=time_ns)
         if held is None:
             verdicts = program.unscoped(renamed, asked)
             if verdicts is None:
@@ -154,18 +155,19 @@ class WiderScopes:
     def _verdicts(self, one: WiderJudged, event: Event | None, digest: str) -> list[Finding]:
         """Each is told of the session of its anchor; what time alone decided has no event."""
         findings = []
+        here = None
+        if event is not None:
+            here = event.session, self._header_of(event.session).position - 1
         for index, verdict in one.judged.verdicts:
-            session, _, id_ = unpacked_id(verdict.anchor.id)
-            header = self._header_of(session)
-            is_own = event is not None and (session, id_) == (event.session, event.id)
+            anchor = unpacked_id(verdict.anchor.id)
             findings.append(
                 verdict_finding(
                     self._invariants[index],
                     verdict,
-                    session=session,
-                    agent=header.agent,
-                    principal=header.principal,
-                    anchor_digest=digest if is_own else "",
+                    session=anchor.session,
+                    agent=anchor.agent,
+                    principal=anchor.principal,
+                    anchor_digest=digest if (anchor.session, anchor.position) == here else "",
                     mode_cap=self._mode_cap,
                     wider=Wider(one.per, one.value),
                 )
@@ -173,8 +175,14 @@ class WiderScopes:
         return findings
 
     def _keep(self, after: WiderJudged) -> None:
+        """A scope begins with the first event that some invariant remembers.
+
+        Before it every name would be the same, and whoever chooses names could fill the store.
+        """
         key = after.per, after.value
         held = self._scope(*key)
+        if held.header.position == 0 and _is_blank(after.judged.progress, held.progress):
+            return
         held.header, held.progress = after.header, after.judged.progress
         self._changed[key] = None
         self._queue_wake(key, held)
@@ -188,8 +196,7 @@ class WiderScopes:
         while self._wakes and self._wakes[0][0] < time_ns:
             _, key = heapq.heappop(self._wakes)
             if key[0] not in self._programs:
-                self._dropped[key] = None  # No invariant is about such scopes any more.
-                continue
+                continue  # No invariant is about it: what is stored waits for one to be put back.
             held = self._scope(*key)
             held.queued_ns = None
             if held.header.position == 0:
@@ -277,6 +284,10 @@ class WiderScopes:
             return
         held.queued_ns = due_ns
         heapq.heappush(self._wakes, (due_ns, key))
+
+
+def _is_blank(progress: Progress, initial: Progress) -> bool:
+    return all(map(is_, progress.states, initial.states))
 
 
 def _named(per: Per, event: Event, header: Header) -> str:

@@ -144,6 +144,9 @@ class _Sieve:
         self._is_part = self._begins_late or bool(one_session)
         """Whether events of other sessions, or from before, may be missing."""
         self._has_all_findings = end is not None and end.findings == "whole"
+        ends_ns = (index.last_ns for index in timeline.sessions.values())
+        self._end_ns = max(timeline.last_tick_ns, *ends_ns)
+        """The time that the recording reaches for scopes wider than a session."""
         self._live_digests = {live.digest for live in timeline.header.invariants}
         self._unknown: Counter[tuple[str, str, str]] = Counter()
 
@@ -186,7 +189,9 @@ class _Sieve:
         digest = finding.invariant_digest
         if digest in self._reasons:
             return "known", finding.invariant, ""
-        if finding.scope_kind != "session" and self._is_part:
+        if self._is_part and finding.type == "unscoped":
+            return "finding", "unscoped", "invariants of wider scopes are not all judged here"
+        if self._is_part and finding.scope_kind != "session":
             name = finding.invariant or finding.type
             text = f"its trace is that of a whole {finding.scope_kind}, which is not all here"
             return "finding", name, text
@@ -212,7 +217,8 @@ class _Sieve:
         index = self._timeline.sessions[finding.session]
         if finding.type not in REFUSALS and finding.anchor.position >= index.positions_max:
             return "finding", name, "its event is not in the recording"
-        end_ns = self._timeline.last_ns(finding.session)
+        is_own = finding.scope_kind == "session"
+        end_ns = self._timeline.last_ns(finding.session) if is_own else self._end_ns
         has_waited = finding.decided_ns != finding.anchor.time_ns
         if has_waited and finding.decided_ns >= end_ns:
             return "finding", name, "it was decided after the end of the recording"
@@ -251,11 +257,17 @@ def _differences(
         told_of.setdefault(one.finding.session, {}).setdefault(one.finding.id, one)
     found = []
     for session in sorted({*live_of, *told_of}):
-        here = list(told_of.get(session, {}).values())
-        difference = _first_difference(timeline, session, live_of.get(session, []), here)
+        there = sorted(live_of.get(session, ()), key=_scope)
+        here = sorted(told_of.get(session, {}).values(), key=lambda one: _scope(one.finding))
+        difference = _first_difference(timeline, session, there, here)
         if difference is not None:
             found.append(difference)
     return found
+
+
+def _scope(finding: Finding) -> tuple[bool, str, str]:
+    """Only within one scope is the order of findings said; a session's own come first."""
+    return finding.scope_kind != "session", finding.scope_kind, finding.scope
 
 
 def _first_difference(

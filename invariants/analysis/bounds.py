@@ -1,4 +1,4 @@
-"""How much each part of an invariant may hold of one session, at the very most.
+"""How much each part of an invariant may hold of one scope, at the very most.
 
 What is held stays, and what finds no room is unknown (docs/language.md, Bounds). An entry is an
 event's time, position and id, with values where they are aggregated: some 300 bytes in memory.

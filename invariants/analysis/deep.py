@@ -70,14 +70,19 @@ class Analysis:
 
 
 def analyse(specs: Sequence[Spec]) -> Analysis:
-    """Every invariant, and every two that name a predicate both. Files must be without errors."""
+    """Every invariant, and every two of one scope that name a predicate both.
+
+    Of a session and of a tenant they are about other traces: nothing holds of both. Files must be
+    without errors.
+    """
     given = named(specs)
     entailment = Entailment(given.asked)
     alone = [_alone(spec, invariant, given, entailment) for spec, invariant in given.invariants]
     pairs = [
         found
         for one, other in combinations([a for a in alone if a.kind not in ("never", "always")], 2)
-        if _predicates(one.invariant) & _predicates(other.invariant)
+        if one.invariant.per == other.invariant.per
+        and _predicates(one.invariant) & _predicates(other.invariant)
         for found in _together(one, other, given, entailment)
     ]
     return Analysis(tuple(alone), tuple(pairs))

@@ -55,6 +55,8 @@ def _fields(finding: Finding) -> dict[str, object]:
         "invariant": finding.invariant,
         "summary": finding.summary,
         "session": finding.session,
+        "scope_kind": finding.scope_kind,
+        "scope": finding.scope,
         "agent": finding.agent,
         "principal": finding.principal,
         "anchor": finding.anchor.id,

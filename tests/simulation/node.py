@@ -120,6 +120,7 @@ class Node:
             source,
             publisher,
             SimulatedControlReader(self.outside),
+            lambda stream: stream.partition,
             (lambda stream: "") if self.program.wider else (lambda stream: stream.partition),
             trusts_ts=False,
             is_finished_file=False,

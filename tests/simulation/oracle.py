@@ -56,16 +56,16 @@ class Expected:
 
 
 def by_scope(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
-    """Each finding where it came first, in order, per session or per scope that is wider.
+    """Each finding where it came first, in order, per session and scope.
 
-    Only within one of them is the order said: which of two scopes' deadlines is told first
-    depends on when somebody looked.
+    Only there is the order said: which of two scopes' deadlines is told first depends on when
+    somebody looked, and findings of two sessions stand in two partitions.
     """
     scopes: dict[str, dict[str, Finding]] = {}
     for finding in findings:
         if finding.type in REFUSALS:  # The loop words them, and the words are not ours to test.
             finding = msgspec.structs.replace(finding, detail="")
-        name = f"{finding.scope_kind} {finding.scope or finding.session}"
+        name = f"{finding.session} in {finding.scope_kind} {finding.scope}"
         scopes.setdefault(name, {}).setdefault(finding.id, finding)
     return {name: list(found.values()) for name, found in scopes.items()}
 
@@ -76,20 +76,24 @@ def expect_from_logs(
     """A plain run over everything that is in the logs, in order of arrival."""
     expected, engine = Expected(), Engine(program, settings)
     provenance = Provenance()
-    # Scopes wider than a session need one order of all partitions, which are one group then.
-    together = {"": outside.partitions} if program.wider else {p: (p,) for p in outside.partitions}
-    for group, partitions in together.items():
-        for origin, value, arrival_ns in _arrivals(outside, partitions):
+    # Scopes wider than a session need one order of all partitions.
+    parts = [(p,) for p in outside.partitions]
+    for together in [outside.partitions] if program.wider else parts:
+        for origin, value, arrival_ns in _arrivals(outside, together):
             principal = "team-a" if origin.topic == TEAM else ""
             event = decode_event(value, origin, arrival_ns=arrival_ns, principal=principal)
             if not isinstance(event, Event):
                 expected.rejected.add(str(origin))
-            elif not provenance.may_assert(origin.topic, event.kind):
-                expected.findings += engine.refuse(event, Noticed("provenance", ""), group)
+                continue
+            expected.findings += engine.reach(event)
+            if not provenance.may_assert(origin.topic, event.kind):
+                refusal = Noticed("provenance", "")
+                expected.findings += engine.refuse(event, refusal, origin.partition)
             elif event.record.tool == POISON:
-                expected.findings += engine.refuse(event, Noticed("unevaluable", ""), group)
+                refusal = Noticed("unevaluable", "")
+                expected.findings += engine.refuse(event, refusal, origin.partition)
             else:
-                _step(expected, engine, event, group)
+                _step(expected, engine, event, origin.partition)
     expected.findings += engine.tick(end_ns)
     return _with_states(expected, engine)
 
@@ -131,7 +135,9 @@ def _arrivals(outside: Outside, partitions: tuple[str, ...]) -> Iterator[tuple[O
 
 
 def _with_states(expected: Expected, engine: Engine) -> Expected:
-    changes, expected.dropped = engine.take_changes()
+    changes, dropped = engine.take_changes()
+    # Some began anew after they were let go of.
+    expected.dropped = sorted(set(dropped) - {change.scope for change in changes})
     for change in changes:
         expected.headers[change.scope] = change.header
         expected.states[change.scope] = dict(change.states)

@@ -134,6 +134,15 @@ def test_together(one: str, other: str, relation: str | None, trace: str) -> Non
     assert relation is None or traces["one other"] == trace
 
 
+def test_of_different_scopes_nothing_holds_of_both() -> None:
+    """An event may violate the one and not the other: they are about other events."""
+    formula = 'never: "egress and once[1h] secret"'
+    _, pairs, _ = answers(one=formula, other=f"per: tenant, {formula}")
+    assert pairs == set()
+    _, pairs, _ = answers(one=f"per: tenant, {formula}", other=f"per: tenant, {formula}")
+    assert pairs == {("one", "same", "other")}
+
+
 def test_predicates_of_two_files_are_one_where_they_are_the_same() -> None:
     """By what they say, and not by their names alone."""
     texts = [

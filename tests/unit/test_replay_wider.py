@@ -51,18 +51,23 @@ def closed() -> Iterator[None]:
     close_all()
 
 
-def found(tmp_path: Path) -> list[Finding]:
+def found(tmp_path: Path, events: list[Line] = EVENTS, text: str = TEXT) -> list[Finding]:
     """What the events give, live."""
-    path = write(tmp_path / "first.jsonl", EVENTS, header_of(TEXT))
-    return [one.finding for one in timeline_of(path, program_of(TEXT)).findings()]
+    path = write(tmp_path / "first.jsonl", events, header_of(text))
+    return [one.finding for one in timeline_of(path, program_of(text)).findings()]
 
 
 def compared(
-    tmp_path: Path, session: str = "", end: EndLine = WHOLE, recorded_of: str = ""
+    tmp_path: Path,
+    session: str = "",
+    end: EndLine = WHOLE,
+    recorded_of: str = "",
+    events: list[Line] = EVENTS,
+    text: str = TEXT,
 ) -> tuple[Comparison, list[str]]:
     kafka = RecordedSource("kafka", "kafka://b:9092", ["agent.events"], True, session=recorded_of)
-    lines = [*EVENTS, *map(told, found(tmp_path))]
-    path = write(tmp_path / "r.jsonl", lines, header_of(TEXT, source=kafka), end)
+    lines = [*events, *map(told, found(tmp_path, events, text))]
+    path = write(tmp_path / "r.jsonl", lines, header_of(text, source=kafka), end)
     with closing(RecordedFile(str(path))) as file:
         live = find_program(file.header, None, None, session)
     timeline = timeline_of(path, live.program, session)
@@ -90,6 +95,31 @@ def test_of_one_session_nothing_is_said_about_its_agent(
     assert len(reasons) == 1
     assert "invariant blocked: it is about a whole agent" in reasons[0]
     assert not any(line.endswith("blocked violated") for line in lines)
+
+
+def test_of_one_session_nothing_is_said_about_names_that_it_left_out(tmp_path: Path) -> None:
+    """`unscoped` is told of a session, and by invariants that one session cannot be judged by."""
+    nameless: list[Line] = [
+        record(event("one", 0, "tool.requested", tool="pay", agent="", args={}), 0)
+    ]
+    assert "unscoped" in [f.type for f in found(tmp_path, nameless)]
+    for session in ("", "one"):
+        comparison, _ = compared(tmp_path, session, events=nameless)
+        assert comparison.is_equal, session
+
+
+def test_a_deadline_that_another_sessions_event_decided_is_compared(tmp_path: Path) -> None:
+    """The recording reaches as far as its last event, whosever it is."""
+    deadline = 'always: "pay implies eventually[10s] block"'
+    text = TEXT.replace("never: pay and once block", deadline)
+    events: list[Line] = [
+        record(event("one", 0, "tool.requested", tool="pay", agent="ann", args={}), 0),
+        record(event("two", 0, "session.started", 100, agent="ann"), 1),
+    ]
+    assert [f.invariant for f in found(tmp_path, events, text)] == ["paid", "blocked"]
+    comparison, _ = compared(tmp_path, events=events, text=text)
+    assert comparison.is_equal
+    assert comparison.compared_count == 2
 
 
 def test_a_beginning_that_is_missing_makes_agents_incomparable(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from invariants.check import read_specs
 from invariants.event import Event, Origin
@@ -15,7 +17,7 @@ from monitor.decode.native import decode_event
 from monitor.engine import Engine, EngineSettings
 from monitor.finding import Finding
 from monitor.finding_text import page
-from monitor.scope_names import packed_id, scope_named, stored_name, unpacked_id
+from monitor.scope_names import Named, packed_id, scope_named, stored_name, unpacked_id
 from tests.support.shelf import Shelf
 
 TEXT = """\
@@ -162,8 +164,8 @@ def test_a_restart_forgets_nothing() -> None:
         assert [(f.invariant, f.session) for f in engine.tick(12 * S)] == [("confirmed", "other")]
 
 
-def test_a_scope_that_nothing_is_about_any_more_is_let_go_of() -> None:
-    """Its invariants were removed; what was stored of it neither stays nor stops the monitor."""
+def test_a_scope_that_nothing_is_about_any_more_stops_nobody() -> None:
+    """Its invariants were taken out, and may be put back: what was stored of it stays."""
     shelf = Shelf()
     engine = Engine(program(), SETTINGS, shelf.load)
     engine.step(make("one", 0, 1, "pay", tenant="acme"))
@@ -174,7 +176,119 @@ def test_a_scope_that_nothing_is_about_any_more_is_let_go_of() -> None:
     engine = Engine(program(head + alone), SETTINGS, shelf.load)
     engine.expect([(c.wake_ns, c.scope) for c in changes if c.wake_ns is not None])
     assert engine.tick(100 * S) == []
-    assert engine.take_changes() == ([], [stored_name("tenant", "acme")])
+    assert engine.take_changes() == ([], [])
+
+
+TIMERS = """\
+version: 1
+predicates:
+  pay: kind == "tool.requested"
+  started: kind == "session.started"
+  done: kind == "tool.completed"
+  over: kind == "session.ended"
+invariants:
+  - {id: paid, severity: warning, always: "pay implies eventually[10s] done"}
+"""
+COOL = '  - {id: cool, severity: warning, per: agent, never: "started and once[1h] over"}\n'
+
+
+@pytest.mark.parametrize(("before", "after"), [("", COOL), (COOL, ""), (COOL, COOL)])
+def test_a_change_of_what_is_watched_stops_no_clock(before: str, after: str) -> None:
+    """Sessions of a partition go on when all are read as one, and when they are not any more."""
+    shelf, settings = Shelf(), replace(SETTINGS, idle_close_ns=60 * S, linger_ns=60 * S)
+    engine = Engine(program(TIMERS + before), settings, shelf.load)
+    engine.step(make("one", 0, 1, "pay", agent="ann"), "3")
+    changes, _ = engine.take_changes()
+    shelf.keep(changes)
+    engine = Engine(program(TIMERS + after), settings, shelf.load)
+    engine.expect([(c.wake_ns, c.scope) for c in changes if c.wake_ns is not None])
+    found = engine.tick(500 * S, frozenset({"" if after else "3"}))
+    assert [f.invariant for f in found] == ["paid"]
+    assert "one" in engine.take_changes()[1]
+
+
+@pytest.mark.parametrize("ticks_s", [range(1, 5_700, 60), [2_700, 5_700], []])
+def test_idle_sessions_end_where_they_stand_whenever_somebody_looked(ticks_s: list[int]) -> None:
+    """A session's end stands in its agent's trace by its own time, and not by the next tick's."""
+    settings = EngineSettings(idle_close_ns=1_800 * S)
+    events = [
+        arrived("one", 0, 0, "session.started", agent="ann"),
+        arrived("two", 0, 2_700, "note", agent="bob"),
+        arrived("three", 0, 5_500, "session.started", agent="ann"),
+        arrived("three", 1, 5_700, "note", agent="ann"),
+        arrived("four", 0, 9_000, "session.started", agent="ann"),
+    ]
+    engine = Engine(program(TIMERS + COOL), settings)
+    inputs = [*((e.arrival_ns, e) for e in events), *((s * S, None) for s in ticks_s)]
+    found = []
+    for time_ns, given in sorted(inputs, key=lambda item: (item[0], item[1] is not None)):
+        found += engine.tick(time_ns) if given is None else engine.reach(given) + engine.step(given)
+    assert [(f.anchor.session, [w.id for w in f.witness]) for f in found] == [
+        ("four", ["three/closed/2", "four/0"])
+    ]
+
+
+def test_sessions_that_a_tick_ends_end_in_the_order_of_their_times() -> None:
+    """Whatever else they were awaited for: the first to be idle is the first in the trace."""
+    text = TIMERS + '  - {id: last, severity: warning, per: agent, never: "over and once over"}\n'
+    for first, second in (("a", "b"), ("b", "a")):
+        engine = Engine(program(text), EngineSettings(idle_close_ns=1_800 * S))
+        engine.step(arrived(first, 0, 0, "session.started", agent="ann"))
+        engine.step(arrived(second, 0, 1, "tool.requested", agent="ann"))
+        found = [f for f in engine.tick(9_000 * S) if f.invariant == "last"]
+        assert [f.session for f in found] == [first, second]
+
+
+def test_a_session_ends_once_in_the_trace_of_its_agent() -> None:
+    """What came after its end has its own end, which is the session's alone."""
+    text = TIMERS.replace("eventually[10s]", "eventually")
+    text += '  - {id: once, severity: warning, per: agent, always: "count(over)[720h] <= 1"}\n'
+    engine = Engine(program(text), EngineSettings(linger_ns=3_600 * S))
+    engine.step(arrived("one", 0, 1, "session.ended", agent="ann"))
+    engine.step(arrived("one", 1, 2, "tool.requested", agent="ann"))
+    assert [f.invariant for f in engine.tick(9_000 * S)] == ["paid"]
+
+
+def test_a_child_is_in_doubt_at_its_first_event_too() -> None:
+    """Its parent may have been shown what it names, in a scope that is wider as well."""
+    text = """\
+version: 1
+sources:
+  web: {when: 'kind == "tool.completed"', values: result}
+predicates:
+  unseen: kind == "tool.requested" && only_from(args.to, "web")
+invariants:
+  - {id: alone, severity: warning, on_unknown: violate, never: unseen}
+  - {id: wide, severity: warning, on_unknown: violate, per: tenant, never: unseen}
+"""
+    engine = Engine(program(text), SETTINGS)
+    for seq in (0, 1):
+        event = make("child", seq, 1, "pay", tenant="acme", parent="mother")
+        assert [f.invariant for f in engine.step(event)] == ["alone", "wide"]
+
+
+def test_who_sent_an_event_is_known_when_its_session_is_not_any_more() -> None:
+    """A deadline may end after its session was let go of: its sender is still the one to stop."""
+    text = TIMERS + (
+        '  - {id: wide, severity: warning, per: user, always: "pay implies eventually[48h] done"}\n'
+    )
+    for has_ended in (False, True):
+        engine = Engine(program(text), EngineSettings(linger_ns=3_600 * S))
+        event = arrived("one", 0, 1, "tool.requested", agent="bot", user="ann")
+        engine.step(structs.replace(event, principal="mallory"))
+        if has_ended:
+            engine.step(arrived("one", 1, 2, "session.ended"))
+        engine.tick(24 * 3_600 * S)
+        (found,) = [f for f in engine.tick(50 * 3_600 * S) if f.invariant == "wide"]
+        assert (found.agent, found.principal) == ("bot", "mallory")
+
+
+def arrived(session: str, seq: int, at_s: int, kind: str, **more: Any) -> Event:
+    content = {"session": session, "seq": seq, "ts": at_s * S, "kind": kind, **more}
+    origin = Origin("t", "0", seq)
+    event = decode_event(msgspec.json.encode(content), origin, arrival_ns=at_s * S)
+    assert isinstance(event, Event)
+    return event
 
 
 def test_what_can_matter_no_more_is_let_go_of() -> None:
@@ -247,7 +361,8 @@ def test_names_of_scopes_are_told_apart(value: str) -> None:
     assert len(names) == 4
     for per in ("session", "agent", "user", "tenant"):
         assert scope_named(stored_name(per, value)) == (per, value)
-    assert unpacked_id(packed_id(value, 3, value)) == (value, 3, value)
+    named = Named(value, 3, value, value, value)
+    assert unpacked_id(packed_id(named)) == named
 
 
 @pytest.mark.parametrize(
@@ -277,3 +392,15 @@ invariants:
     assert header[0].time_ns == effective_s * S
     assert [f.invariant for f in found] == verdicts
     assert engine.tick(10**6 * S) == []
+
+
+def test_a_name_of_which_nothing_is_remembered_is_not_kept() -> None:
+    """Names cost their producer nothing; events that no invariant remembers keep none of them."""
+    shelf = Shelf()
+    text = TEXT.replace("and once[1h] blocked(to=x)", "and once[1h] confirmed(to=x)")
+    engine = Engine(program(text), SETTINGS, shelf.load)
+    for number in range(5):
+        engine.step(make("one", number, 1, "note", tenant=f"name {number}"))
+    engine.step(make("one", 5, 1, "confirm", tenant="acme"))
+    changes, _ = engine.take_changes()
+    assert {c.scope for c in changes} == {"one", stored_name("tenant", "acme")}
