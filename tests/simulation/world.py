@@ -320,7 +320,8 @@ class World:
         counts["duplicates"] = sum(getattr(g, "is_duplicate", False) for g in given)
         counts["rejected"] = len(expected.rejected)
         counts["findings"] = len({f.id for f in expected.findings})
-        counts["findings of wider scopes"] = len({f.id for f in expected.findings if f.scope})
+        wider = {f.id for f in expected.findings if f.scope_kind != "session"}
+        counts["findings of wider scopes"] = len(wider)
         counts["findings told again"] = len(outside.told[FINDINGS]) - counts["findings"]
         counts["starts"] = sum(node.starts_count for node in self.nodes)
         counts["batches"] = sum(len(node.ledger.batches) for node in self.nodes)
