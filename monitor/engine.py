@@ -139,15 +139,17 @@ class Engine:
         return findings + self._wider.tick(time_ns)
 
     def _wake(self, name: str, scope: LiveScope, time_ns: int) -> list[Finding]:
-        """The one thing that is due: a deadline, else the end of an idle session or of its rest."""
+        """What is due first: deadlines, or the end of an idle session or of its rest."""
         deadline_ns, rest_ns = scope.progress.next_deadline_ns, self._rest_ns(scope.header)
-        if deadline_ns is not None and (rest_ns is None or deadline_ns <= rest_ns):
-            judged = self.program.tick(scope.progress, time_ns)
+        if deadline_ns is not None and (rest_ns is None or deadline_ns < rest_ns):
+            # Those behind the rest are for the session's end to decide.
+            reached_ns = time_ns if rest_ns is None else min(time_ns, rest_ns)
+            judged = self.program.tick(scope.progress, reached_ns)
             return self._apply(name, scope, judged, None, scope.header)
+        assert rest_ns is not None, "a session without it is woken for a deadline"
         if scope.header.ended_ns is None:
-            assert rest_ns is not None, "a session without it is woken for a deadline"
             return self._close(name, rest_ns)
-        findings = self._end(name, scope, time_ns) if scope.progress.is_waiting() else []
+        findings = self._end(name, scope, rest_ns) if scope.progress.is_waiting() else []
         self._drop(name)
         return findings
 

@@ -154,6 +154,8 @@ class WiderScopes:
 
     def _verdicts(self, one: WiderJudged, event: Event | None, digest: str) -> list[Finding]:
         """Each is told of the session of its anchor; what time alone decided has no event."""
+        if not one.judged.verdicts:
+            return []
         findings = []
         here = None
         if event is not None:

@@ -239,6 +239,16 @@ def test_sessions_that_a_tick_ends_end_in_the_order_of_their_times() -> None:
         assert [f.session for f in found] == [first, second]
 
 
+@pytest.mark.parametrize("ticks_s", [[500], [15, 61, 62, 500]])
+def test_the_end_of_an_idle_session_decides_what_was_due_after_it(ticks_s: list[int]) -> None:
+    """However late somebody looks; what was due before it is late."""
+    text = TIMERS + '  - {id: end, severity: warning, always: "pay implies eventually[90s] over"}\n'
+    engine = Engine(program(text), EngineSettings(idle_close_ns=60 * S))
+    engine.step(arrived("one", 0, 1, "tool.requested"))
+    found = [f for tick_s in ticks_s for f in engine.tick(tick_s * S)]
+    assert [(f.invariant, f.decided_ns) for f in found] == [("paid", 11 * S)]
+
+
 def test_a_session_ends_once_in_the_trace_of_its_agent() -> None:
     """What came after its end has its own end, which is the session's alone."""
     text = TIMERS.replace("eventually[10s]", "eventually")
