@@ -17,7 +17,7 @@ from .predicate import Predicate
 from .showing import describe_sources
 from .spec import InvariantSpec, PredicateSpec, Spec
 
-PROGRAM_VERSION: Final = 1
+PROGRAM_VERSION: Final = 2
 """Raised whenever the same file could give another verdict than before."""
 
 

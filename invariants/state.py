@@ -27,7 +27,7 @@ from .report import Told
 from .slices import Entry, Slice
 from .verdict import Absence, EventRef, Witness
 
-STATE_VERSION: Final = 4
+STATE_VERSION: Final = 5
 
 _INT64_MAX: Final = 2**63 - 1
 

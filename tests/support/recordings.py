@@ -92,7 +92,7 @@ def header_of(text: str = WATCHED, **more: Any) -> Header:
     fields: dict[str, Any] = {
         "source": RecordedSource("kafka", "kafka://b:9092", ["agent.events"], True),
         "settings": RecordedSettings(trust_ts=True, is_trusted=True),
-        "program_version": 1,
+        "program_version": 2,
         "program_digest": program.digest,
         "invariants": describe(program),
         "files": [EmbeddedFile("watched.yaml", text)],
