@@ -6,13 +6,15 @@ States are stored under it, and findings carry it: what two digests share means 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
 
+from .cel.references import describe
+from .check_binding import atoms_of, subformulas
+from .formula.ast import AggregateComparison, Formula
 from .formula.format import format_formula
-from .machine import compile_invariant
 from .predicate import Predicate
 from .showing import describe_sources
 from .spec import InvariantSpec, PredicateSpec, Spec
@@ -24,12 +26,14 @@ PROGRAM_VERSION: Final = 2
 def invariant_digest(
     spec: Spec, invariant: InvariantSpec, compiled: Mapping[str, Predicate]
 ) -> str:
-    """Of an invariant, over the predicates of its file."""
-    named = set(_predicate_names(invariant))
-    asked = frozenset[str]().union(*(compiled[name].sources for name in named))
-    predicates = [_describe(p) for p in spec.predicates if p.name in named]
-    sources = " ".join(str(description) for description in predicates)
-    lists = {name: values for name, values in spec.lists.items() if name in sources}
+    """Of an invariant, over the predicates of its file.
+
+    It names what the invariant refers to, and what that refers to in turn: predicates with those
+    of their values that the formula reads, lists, sources. Neither the order in which the file
+    declares them nor the layout of their expressions is in it.
+    """
+    used = _values_used(invariant.formula)
+    asked = [compiled[name].sources for name in used]
     parts = [
         PROGRAM_VERSION,
         invariant.id,
@@ -37,19 +41,28 @@ def invariant_digest(
         format_formula(invariant.formula),
         invariant.on_unknown,
         invariant.per,
-        predicates,
-        lists,
+        sorted(
+            _describe(predicate, used[predicate.name], spec)
+            for predicate in spec.predicates
+            if predicate.name in used
+        ),
+        describe_sources(spec, frozenset[str]().union(*asked)),
     ]
-    if asked:
-        parts.append(describe_sources(spec, asked))
     text = msgspec.json.encode(parts, order="deterministic")
     return hashlib.blake2b(text, digest_size=8).hexdigest()
 
 
-def _predicate_names(invariant: InvariantSpec) -> tuple[str, ...]:
-    return compile_invariant(invariant).tables.predicates
+def _values_used(formula: Formula) -> dict[str, set[str]]:
+    """The predicates of a formula, each with the names of the values that the formula reads."""
+    used: dict[str, set[str]] = {}
+    for atom in atoms_of(formula):
+        used.setdefault(atom.predicate, set()).update(name for name, _ in atom.arguments)
+    for node in subformulas(formula):
+        if isinstance(node, AggregateComparison) and node.aggregate.value is not None:
+            used[node.aggregate.atom.predicate].add(node.aggregate.value)
+    return used
 
 
-def _describe(predicate: PredicateSpec) -> list[object]:
-    values = [[name, source.text] for name, source in predicate.values]
-    return [predicate.name, predicate.when.text, values]
+def _describe(predicate: PredicateSpec, used: Collection[str], spec: Spec) -> tuple[str, object]:
+    values = {n: describe(value, spec.lists) for n, value in predicate.values if n in used}
+    return predicate.name, [describe(predicate.when, spec.lists), values]

@@ -47,6 +47,11 @@ class Predicate:
         """The sources whose memories it asks."""
         return self._when.sources.union(*(expression.sources for _, expression in self._values))
 
+    @property
+    def functions(self) -> frozenset[str]:
+        """The functions that it calls."""
+        return self._when.functions.union(*(value.functions for _, value in self._values))
+
     def is_false_for(self, kind: str, tool: str) -> bool:
         """Whether the fact of every event of that kind and tool is `NO_FACT`."""
         return self._when.fold(kind, tool) is False

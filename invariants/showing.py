@@ -17,6 +17,7 @@ import msgspec
 
 from .cel.asked import SourcePlaces
 from .cel.compile import Expression, compile_expression
+from .cel.references import describe
 from .cel.values import CelError
 from .errors import Fault, SpecError
 from .event import EventView
@@ -90,15 +91,13 @@ def compile_source(
 
 def describe_source(source: SourceSpec, lists: Mapping[str, Sequence[Any]]) -> list[object]:
     """All that a source's memory depends on, as plain JSON."""
-    texts = [source.when.text, source.values.text]
-    named = {name: list(lists[name]) for name in lists if any(name in text for text in texts)}
-    return [TOKENS_VERSION, *texts, named]
+    return [TOKENS_VERSION, describe(source.when, lists), describe(source.values, lists)]
 
 
-def describe_sources(spec: Spec, asked: frozenset[str]) -> list[object]:
-    """The sources of a file that a predicate asks, as plain JSON."""
-    return [
-        [source.name, describe_source(source, spec.lists)]
+def describe_sources(spec: Spec, asked: frozenset[str]) -> list[tuple[str, list[object]]]:
+    """The sources of a file that a predicate asks, by name, as plain JSON."""
+    return sorted(
+        (source.name, describe_source(source, spec.lists))
         for source in spec.sources
         if source.name in asked
-    ]
+    )

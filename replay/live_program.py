@@ -8,8 +8,6 @@ re-evaluated, and that is said of each: another digest is another meaning.
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -18,7 +16,7 @@ from invariants.check import read_specs as check_texts
 from invariants.digest import PROGRAM_VERSION
 from invariants.errors import ConfigError
 from invariants.load_lists import ListFileError
-from invariants.program import Program, compile_program
+from invariants.program import Compiled, Program, compile_program
 from invariants.spec import Spec
 from monitor.invariant_files import default_pack_specs, read_specs, read_texts
 from replay.player import limits_of
@@ -26,8 +24,6 @@ from replay.recording import EMBEDDED_BYTES_MAX, Header, RecordedFile, RecordedI
 
 REPLAY_KEY: Final = b"replay"
 """The key of `digest(...)` where the live one is not given: then digests are other ones."""
-
-_DIGEST_CALL: Final = re.compile(r"\bdigest\s*\(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ def find_program(
     is_other_key = digest_key is None or name_key(digest_key) != (
         header.key_digest or name_key(digest_key)
     )
-    unevaluable = _unevaluable(header, program, specs, is_other_key)
+    unevaluable = _unevaluable(header, program, is_other_key)
     if session or header.source.session:
         known = {item.digest for item in unevaluable}
         unevaluable += [item for item in _wider(program) if item.digest not in known]
@@ -143,9 +139,7 @@ def _embedded(header: Header) -> list[Spec]:
     return list(check_texts(texts, open_list)[0])
 
 
-def _unevaluable(
-    header: Header, program: Program, specs: Sequence[Spec], is_other_key: bool
-) -> list[Unevaluable]:
+def _unevaluable(header: Header, program: Program, is_other_key: bool) -> list[Unevaluable]:
     here = {compiled.spec.id: compiled for compiled in program.invariants}
     found = []
     for live in header.invariants:
@@ -159,9 +153,7 @@ def _unevaluable(
             reason = "it is not among the invariants of this replay"
         elif compiled.digest != live.digest:
             reason = f"it meant something else: digest {live.digest} then, {compiled.digest} here"
-        elif is_other_key and _uses_digest(
-            specs[compiled.file_index], compiled.automaton.tables.predicates
-        ):
+        elif is_other_key and _uses_digest(program, compiled):
             reason = "it uses `digest(...)`, and its key is not given; name it: `--digest-key-file`"
         else:
             continue
@@ -169,11 +161,9 @@ def _unevaluable(
     return found
 
 
-def _uses_digest(spec: Spec, predicates: Sequence[str]) -> bool:
+def _uses_digest(program: Program, compiled: Compiled) -> bool:
     """Whether a value that findings are named by may depend on the key."""
+    predicates = program.predicates[compiled.file_index]
     return any(
-        _DIGEST_CALL.search(source.text)
-        for predicate in spec.predicates
-        if predicate.name in predicates
-        for source in (predicate.when, *(value for _, value in predicate.values))
+        "digest" in predicates[name].functions for name in compiled.automaton.tables.predicates
     )

@@ -13,6 +13,8 @@ from typing import assert_never
 
 import msgspec
 
+from ..cel.parser import parse
+from ..cel.references import describe, references_of
 from ..formula.ast import (
     AggregateComparison,
     Atom,
@@ -26,7 +28,7 @@ from ..formula.ast import (
     Until,
 )
 from ..kinds import Asked, asked_by
-from ..showing import describe_source
+from ..showing import describe_sources
 from ..spec import InvariantSpec, PredicateSpec, Spec
 
 
@@ -71,14 +73,15 @@ def _free_name(name: str, file: str, taken: Mapping[str, object]) -> str:
 
 
 def _meaning(spec: Spec, predicate: PredicateSpec) -> bytes:
-    texts = [predicate.when.text, *(source.text for _, source in predicate.values)]
-    lists = {n: list(v) for n, v in spec.lists.items() if any(n in text for text in texts)}
-    sources = [
-        [source.name, describe_source(source, spec.lists)]
-        for source in spec.sources
-        if any(word in text for word in (source.name, "only_from") for text in texts)
+    asked: set[str] = set()
+    for written in (predicate.when, *(source for _, source in predicate.values)):
+        sources = references_of(parse(written)).sources
+        asked.update(spec.source_places if sources is None else sources)
+    parts = [
+        describe(predicate.when, spec.lists),
+        [[name, describe(source, spec.lists)] for name, source in predicate.values],
+        describe_sources(spec, frozenset(asked)),
     ]
-    parts = [texts, [name for name, _ in predicate.values], lists, sources]
     return msgspec.json.encode(parts, order="deterministic")
 
 

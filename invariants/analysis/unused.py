@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ..cel.ast import Name, walk
-from ..cel.check import list_name
 from ..cel.parser import parse
+from ..cel.references import references_of
 from ..spec import Spec
 
 
@@ -13,7 +12,10 @@ def unused_lists(spec: Spec) -> list[str]:
     written = [text for source in spec.sources for text in (source.when, source.values)]
     for predicate in spec.predicates:
         written += [predicate.when, *(value for _, value in predicate.values)]
-    nodes = [node for source in written for node in walk(parse(source))]
-    named = [name for node in nodes if (name := list_name(node)) is not None]
-    mentions = sum(isinstance(node, Name) and node.name == "lists" for node in nodes)
-    return [] if mentions > len(named) else [name for name in spec.lists if name not in named]
+    named: set[str] = set()
+    for source in written:
+        lists = references_of(parse(source)).lists
+        if lists is None:
+            return []
+        named |= lists
+    return [name for name in spec.lists if name not in named]

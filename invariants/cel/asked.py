@@ -9,11 +9,11 @@ Which source is meant is settled when the file is loaded. Source: docs/language.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ..fact import Truth
-from .ast import Call, Constant, Node, walk
+from .ast import Call, Constant
 from .fields import Evaluator
 from .values import Failure, Frame, text
 
@@ -30,17 +30,6 @@ def source_name(node: Call) -> str | None:
     """The source that a call of `seen` or `only_from` names; None where that is no literal."""
     last = node.arguments[-1]
     return last.value if isinstance(last, Constant) and isinstance(last.value, str) else None
-
-
-def sources_asked(node: Node, sources: SourcePlaces) -> frozenset[str]:
-    """The sources on which the value depends; `only_from` depends on all."""
-
-    def found() -> Iterator[str]:
-        for part in walk(node):
-            if isinstance(part, Call) and part.function in FUNCTIONS_ASKING:
-                yield from sources if part.function == "only_from" else (source_name(part) or "",)
-
-    return frozenset(found())
 
 
 def asking(node: Call, operand: Evaluator, sources: SourcePlaces) -> Evaluator:

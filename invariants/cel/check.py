@@ -93,14 +93,15 @@ def constant_list(node: Node, lists: Mapping[str, Any]) -> list[Any] | None:
 
 def list_name(node: Node) -> str | None:
     """`x` of `lists.x` or `lists["x"]`; None of all else."""
-    if isinstance(node, Select) and _is_lists(node.operand):
+    if isinstance(node, Select) and is_lists(node.operand):
         return node.key
-    if isinstance(node, Index) and _is_lists(node.operand) and isinstance(node.key, Constant):
+    if isinstance(node, Index) and is_lists(node.operand) and isinstance(node.key, Constant):
         return node.key.value if isinstance(node.key.value, str) else None
     return None
 
 
-def _is_lists(node: Node) -> bool:
+def is_lists(node: Node) -> bool:
+    """Whether `node` is the name `lists` itself."""
     return isinstance(node, Name) and node.name == "lists"
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..errors import Fault, SpecError
 from ..event import EventView
 from ..spec import Source
-from .asked import NO_SOURCES, SourcePlaces, sources_asked
+from .asked import NO_SOURCES, SourcePlaces
 from .ast import Node, free_names, walk
 from .check import check, list_name
 from .evaluate import prepare
@@ -21,6 +21,7 @@ from .fold import KNOWN_NAMES, Folding, KindAndTool, fold
 from .functions import Type
 from .lexer import Places, SyntaxFault
 from .parser import parse
+from .references import references_of
 from .values import INT_MAX, INT_MIN, CelError, Failure
 
 _MEND: Final = "write texts, truth values, or numbers within int64"
@@ -41,7 +42,9 @@ class Expression:
     is_settled_by_call: bool
     """Whether its value is the same at every event of one kind and tool."""
     sources: frozenset[str]
-    """The sources whose memories it asks."""
+    """The sources whose memories it asks; `only_from` asks all of the file."""
+    functions: frozenset[str]
+    """The functions that it calls."""
     _evaluator: Evaluator
     _folding: Folding
 
@@ -80,13 +83,15 @@ def compile_expression(
         raise SpecError(faults)
     prepared = prepare(node, values, digest_key, sources)
     fields = frozenset(name.name for name in free_names(node))
+    named = references_of(node)
     return Expression(
         text=source.text,
         fields=fields,
         type=kind,
         warnings=tuple(faults),
         is_settled_by_call=fields <= KNOWN_NAMES and not prepared.counts_steps,
-        sources=sources_asked(node, sources),
+        sources=frozenset(sources) if named.sources is None else named.sources,
+        functions=named.functions,
         _evaluator=prepared.evaluator,
         _folding=fold(node, values),
     )

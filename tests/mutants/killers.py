@@ -44,6 +44,7 @@ SOURCES = (
     "tests/laws/test_sources.py",
 )
 SOURCE_FILES = ("sources", "tokens_of_text", "showing", "state_sources")
+DIGESTS = ("tests/unit/test_digest.py", "tests/laws/test_digests.py")
 LAWS = (
     "tests/laws/test_machine_is_reference.py",
     "tests/laws/test_report.py",
@@ -61,7 +62,7 @@ WHOLE = (
 FIRST_READ = ("load", "check", "shape", "patterns", "predicate")
 
 
-ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES)
+ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS)
 
 
 def stages(file: str) -> tuple[tuple[str, ...], ...]:
@@ -75,6 +76,8 @@ def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
     stem = Path(file).stem
     if stem in SOURCE_FILES:
         return (SOURCES,)
+    if stem in ("digest", "references"):
+        return DIGESTS, SOURCES
     if file.startswith("invariants/cel/"):
         return CEL, READING
     if stem.startswith(FIRST_READ):
