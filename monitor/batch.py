@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from monitor.decode.rejected import Rejected
 from monitor.finding import Finding
+from monitor.respond import Action
+from monitor.responder import Planned
 
 
 @dataclass(slots=True)
@@ -24,19 +26,16 @@ class Batch:
     """Records that are no event; with their bytes only where the settings say so."""
     commit_begins_ns: int = 0
     commit_ends_ns: int = 0
+    actions: list[Action] = field(default_factory=list)
+    """What is to be done about the findings."""
     is_urgent: bool = False
-    """A finding stops somebody: the batch ends here, so that the stop waits for nothing."""
+    """A new stop is among the actions: the batch ends here, so that the stop waits for nothing."""
 
-    def take(self, findings: list[Finding]) -> None:
-        """Add findings; one that enforces makes the batch urgent."""
+    def take(self, findings: list[Finding], planned: Planned) -> None:
+        """Add findings, with what was planned for them."""
         self.findings += findings
-        if not self.is_urgent:
-            self.is_urgent = any(
-                f.type == "violated"
-                and f.mode == "enforce"
-                and {"quarantine", "kill"} & {*f.respond}
-                for f in findings
-            )
+        self.actions += planned.actions
+        self.is_urgent = self.is_urgent or planned.is_urgent
 
     @property
     def is_empty(self) -> bool:

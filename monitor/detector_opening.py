@@ -42,7 +42,7 @@ def open_scoring(settings: Settings, metrics: Metrics) -> Scoring | None:
     metrics.set_detector(detector.digest, "uncalibrated" if missing else "calibrated")
     if missing:
         say("warning", "detector_uncalibrated", text=uncalibrated_text(detector.model))
-    return Scoring(detector, settings.severity_anomaly)
+    return Scoring(detector, settings.severity.anomaly)
 
 
 def open_detector(path: str, key_file: str | None) -> ModelDetector:

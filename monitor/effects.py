@@ -11,7 +11,7 @@ from typing import Final
 
 from monitor.actions.contract import Done
 from monitor.actions.control import ControlIssuer, write_heartbeat
-from monitor.actions.dispatch import Dispatcher
+from monitor.actions.dispatch import BATCH_MAX, Dispatcher
 from monitor.clock import Clock
 from monitor.decode.rejected import Rejected
 from monitor.log import say
@@ -78,7 +78,8 @@ class Effects:
 
     def carry_out(self, committed: Committed, judged_to_ns: Callable[[], int | None]) -> None:
         """Do what a batch asked for: who is stopped first, then who is told."""
-        if committed.actions:
+        # Alerts of many findings must not pile up behind the dispatcher's bound on one round.
+        for _ in range(0, len(committed.actions), BATCH_MAX):
             self._act()
         if committed.findings:
             self._has_backlog = True

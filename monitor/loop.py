@@ -7,7 +7,8 @@ anything done, and what is done is marked. A crash before the commit leaves the 
 read again; a crash after it leaves actions and findings in the outbox, which the next start
 carries out first. What happens twice carries the same id.
 
-A batch that stops somebody ends at the event which asked for it: a stop waits for nothing.
+A batch that stops somebody who is not stopped yet ends at the event which asked for it: a stop
+waits for nothing. What a stopped session goes on doing ends no batch (`monitor/responder.py`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from monitor.judge import judge, read_record
 from monitor.log import say
 from monitor.merge import Merger
 from monitor.provenance import Provenance
-from monitor.respond import Action, ResponsePolicy, admit, plan
+from monitor.responder import Responder
 from monitor.scope import LoadedScope
 from monitor.sources.base import (
     Frontier,
@@ -73,7 +74,7 @@ class Loop:
         effects: Effects,
         clock: Clock,
         provenance: Provenance,
-        policy: ResponsePolicy,
+        responder: Responder,
         settings: LoopSettings,
         group_of: Callable[[Stream], str],
         merged_by: Callable[[Stream], str],
@@ -87,7 +88,7 @@ class Loop:
         self._effects = effects
         self._clock = clock
         self._provenance = provenance
-        self._policy = policy
+        self._responder = responder
         self._settings = settings
         self._group_of = group_of
         self._observe = observe
@@ -121,10 +122,11 @@ class Loop:
             self._poll()
         self._beat()
         batch = Batch(self._clock.monotonic_ns())
+        self._responder.begin()
         self._take_records(batch)
         self._is_moving = not batch.is_empty
         if not batch.is_urgent:
-            batch.take(self._tick())
+            self._take(batch, self._tick())
         self._finish(batch)
         return self._is_finished and not batch.is_urgent and self._merger.held_count == 0
 
@@ -178,7 +180,12 @@ class Loop:
             else:
                 batch.shapes[item.content.kind, item.content.record.tool] += 1
                 group = self._group_of(item.stream)
-                batch.take(judge(self._engine, self._provenance, item.content, group))
+                self._take(batch, judge(self._engine, self._provenance, item.content, group))
+
+    def _take(self, batch: Batch, findings: list[Finding]) -> None:
+        """Findings, with what is to be done about them."""
+        if findings:
+            batch.take(findings, self._responder.plan(findings))
 
     def _tick(self) -> list[Finding]:
         """Tell each group how far time has come: to where nothing earlier can arrive."""
@@ -206,7 +213,7 @@ class Loop:
             scopes=changes,
             dropped=dropped,
             findings=batch.findings,
-            actions=self._plan(batch.findings),
+            actions=tuple(batch.actions),
             letters=self._effects.letters_of(batch.dead_letters),
         )
         batch.commit_begins_ns = self._clock.monotonic_ns()
@@ -224,17 +231,6 @@ class Loop:
 
     def _judged_to_ns(self) -> int | None:
         return self._watch.judged_to_ns(self._merger.held_arrivals())
-
-    def _plan(self, findings: list[Finding]) -> tuple[Action, ...]:
-        if not findings:
-            return ()
-        planned = []
-        for finding in findings:
-            actions = plan(finding, self._policy)
-            known = self._store.known_actions(action.id for action in actions)
-            planned.append((finding, tuple(a for a in actions if a.id not in known)))
-        stopped = self._store.targets_stopped(self._clock.now_ns())
-        return admit(planned, stopped, self._policy)
 
     def _tell(self, notice: Notice) -> None:
         self._count_notice(notice.kind)

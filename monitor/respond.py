@@ -1,4 +1,4 @@
-"""Findings -> planned actions: who is told, who is stopped, and how many at most.
+"""Findings -> planned actions: who is told, and who is stopped.
 
 Pure: it reads no clock and does nothing. What it plans is stored together with the finding and
 carried out afterwards (`monitor/actions/`). An action's id is made of the finding, the kind and
@@ -7,16 +7,13 @@ the target, so that planning the same finding twice plans the same actions.
 - Only a `violated` finding of an invariant in mode `enforce` stops anybody. In mode `observe`
   what would have been done is recorded as `would`, and shown.
 - An inconclusive finding, and what the engine itself noticed (a gap, a conflict of ids), alert.
-- A *breaker* bounds the blast radius: at most so many new targets are stopped in an hour. What is
-  beyond it is recorded as `held`, and an alert says so. A faulty invariant then stops some agents
-  and not all of them; the price is that a real attack on many sessions waits for a person.
+- How many are stopped at most is the matter of the breaker (`monitor/breaker.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -34,7 +31,6 @@ URGENCY: Final[Mapping[ActionKind, int]] = {"kill": 0, "quarantine": 1, "alert":
 ENFORCING_KINDS: Final[tuple[ActionKind, ...]] = ("quarantine", "kill")
 LOG_TARGET: Final = "log"
 WEBHOOK_TARGET: Final = "webhook"
-BREAKER_WINDOW_NS: Final = 3_600 * 1_000_000_000
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +38,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
     `target` is `log` or `webhook` for an alert, else a key of the control topic (`session:ID`,
     `principal:NAME`). `state` is the one that it is stored with: `planned` ones are carried out,
-    `would` and `held` ones are not. `incident` says nothing about the finding to who reads it.
+    `would` and `held` ones are not, nor are `done` ones: their target stood stopped already.
+    `principal` is the finding's. `incident` says nothing about the finding to who reads it.
     """
 
     v: int = 1
@@ -56,6 +53,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     invariant: str = ""
     incident: str
     reason: str = ""
+    principal: str = ""
 
     @property
     def is_enforcing(self) -> bool:
@@ -68,13 +66,15 @@ class ResponsePolicy:
     """What the settings say about responses.
 
     `is_observing` caps every invariant at `observe`. `names_principal`: stop the authenticated
-    sender as well, since a new session id is free. `enforcing_max`: new targets in an hour.
+    sender as well, since a new session id is free. `enforcing_max`, `kills_max`: new targets, and
+    new kills, in an hour and bucket of the breaker.
     """
 
     is_observing: bool = False
     names_principal: bool = True
     has_webhook: bool = False
     enforcing_max: int = 60
+    kills_max: int = 20
 
 
 def plan(finding: Finding, policy: ResponsePolicy) -> tuple[Action, ...]:
@@ -96,40 +96,24 @@ def plan(finding: Finding, policy: ResponsePolicy) -> tuple[Action, ...]:
     return tuple(actions)
 
 
-def admit(
-    planned: Iterable[tuple[Finding, tuple[Action, ...]]],
-    stopped: AbstractSet[str],
-    policy: ResponsePolicy,
-) -> tuple[Action, ...]:
-    """The planned actions with the breaker applied: those beyond it are held, and told.
-
-    `planned` holds findings with their actions as `plan` gave them, without those that the store
-    knows already (`Store.known_actions`): a repeat must not count. `stopped` are the targets of
-    enforcing actions of the last hour (`Store.targets_stopped`). A target among them is no new
-    one: to stop it again, or harder, is always admitted.
-    """
-    targets = set(stopped)
-    admitted: list[Action] = []
-    for finding, actions in planned:
-        held_count = 0
-        kept: list[Action] = []
-        for action in actions:
-            if not action.is_enforcing or action.state != "planned" or action.target in targets:
-                kept.append(action)
-            elif len(targets) < policy.enforcing_max:
-                targets.add(action.target)
-                kept.append(action)
-            else:
-                held_count += 1
-                kept.append(_held(action, policy))
-        admitted += kept if held_count == 0 else _with_loud_alerts(kept, finding, policy)
-    return tuple(admitted)
-
-
 def incident_of(finding_id: str) -> str:
     """The name under which agents see that they were stopped; it tells them nothing else."""
     name = hashlib.blake2b(finding_id.encode(), digest_size=12, person=b"incident")
     return "i-" + name.hexdigest()
+
+
+def as_kind(action: Action, kind: ActionKind, reason: str) -> Action:
+    """The same stop, harder or milder, under the id that such a one has."""
+    id_ = _action_id(action.finding, kind, action.target)
+    return msgspec.structs.replace(action, id=id_, kind=kind, reason=reason)
+
+
+def loud_alerts(
+    finding: Finding, policy: ResponsePolicy, mode: ActionMode, reason: str
+) -> list[Action]:
+    """Whatever the invariant's `respond` says, somebody is told why a stop was not done."""
+    alerts = _alerts(finding, policy, mode, reason)
+    return [msgspec.structs.replace(alert, severity="critical") for alert in alerts]
 
 
 def _kinds(finding: Finding) -> tuple[ActionKind, ...]:
@@ -173,29 +157,10 @@ def _action(
         invariant=finding.invariant,
         incident=incident_of(finding.id),
         reason=reason,
+        principal=finding.principal,
     )
 
 
 def _action_id(finding_id: str, kind: ActionKind, target: str) -> str:
     text = msgspec.json.encode([finding_id, kind, target])
     return "a-" + hashlib.blake2b(text, digest_size=12).hexdigest()
-
-
-def _held(action: Action, policy: ResponsePolicy) -> Action:
-    return msgspec.structs.replace(action, state="held", reason=_held_reason(policy))
-
-
-def _held_reason(policy: ResponsePolicy) -> str:
-    return (
-        f"not done: {policy.enforcing_max} targets were stopped in the last hour, the most that "
-        "`respond.enforcing_per_hour_max` allows; a person must decide"
-    )
-
-
-def _with_loud_alerts(
-    actions: list[Action], finding: Finding, policy: ResponsePolicy
-) -> list[Action]:
-    """Whatever the invariant's `respond` says, somebody is told that an action was held."""
-    stopping = [action for action in actions if action.is_enforcing]
-    mode = stopping[0].mode
-    return [*stopping, *_alerts(finding, policy, mode, _held_reason(policy))]

@@ -18,6 +18,7 @@ from invariants.limits import Limits
 from invariants.program import Program, compile_program
 from invariants.spec import Spec
 from monitor.actions.alert import ToldAlready
+from monitor.actions.control import StandingStops
 from monitor.actions.dispatch import Dispatcher
 from monitor.actions.opening import control_issuer, open_drivers, response_policy
 from monitor.batch import Batch
@@ -36,6 +37,7 @@ from monitor.opening import Surroundings, open_surroundings
 from monitor.provenance import Provenance
 from monitor.publish.nowhere import NowherePublisher
 from monitor.respond import LOG_TARGET, ResponsePolicy
+from monitor.responder import Responder
 from monitor.secret import keep_key, read_keys, read_secret
 from monitor.settings import Settings
 from monitor.sources.address import parse_source_url
@@ -98,6 +100,8 @@ def open_service(
     drivers = open_drivers(settings, publisher, view, issuer, clock)
     if surroundings.is_finished_file:
         drivers[LOG_TARGET] = ToldAlready()
+    follow = _follower(surroundings.control, view)
+    standing = StandingStops(view, follow, clock, settings.respond_quarantine_ttl_ns)
     is_live = not surroundings.is_finished_file
     teller = Teller(program, metrics, store, clock, warns_of_dormant=is_live)
     upkeep = Upkeep(
@@ -110,7 +114,7 @@ def open_service(
         clock=clock,
         issuer=issuer,
         heartbeat_ns=settings.respond_heartbeat_ns,
-        follow_control=_follower(surroundings.control, view),
+        follow_control=follow,
         upkeep=upkeep,
         count_action=lambda done: metrics.count_action(done.kind, done.outcome, done.mode),
         count_failure=metrics.count_publish_failure,
@@ -124,7 +128,7 @@ def open_service(
         effects=effects,
         clock=clock,
         provenance=Provenance(surroundings.is_finished_file, settings.asserts),
-        policy=_policy(settings, surroundings),
+        responder=Responder(store, clock, _policy(settings, surroundings), standing),
         settings=_loop_settings(settings, surroundings),
         group_of=surroundings.group_of,
         merged_by=surroundings.merged_by,
@@ -207,7 +211,7 @@ def _metrics(settings: Settings, program: Program) -> Metrics:
             )
             for compiled in program.invariants
         ],
-        severities=settings.severities(),
+        severities=settings.severity.by_type(),
         reasons=REASONS,
         bounds=("scope",),
         version=own_version(),
@@ -267,7 +271,7 @@ def _engine_settings(settings: Settings, surroundings: Surroundings) -> EngineSe
         scopes_in_memory_max=settings.scopes_in_memory_max,
         pairs_in_memory_max=settings.sources.pairs_in_memory_max,
         mode_cap="observe" if settings.mode == "observe" else None,
-        severities=settings.severities(),
+        severities=settings.severity.by_type(),
     )
 
 

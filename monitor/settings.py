@@ -5,19 +5,17 @@ Parsing (`config.py`), the command line's flags and the page `docs/configuration
 not, since a duration is written with its unit.
 """
 
-# ruff: noqa: RUF009 - `row` gives a fresh field, and its default is immutable.
-
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
-from .finding import SEVERITIES, EngineFindingType, Severity
 from .setting import UNITS_NS, Setting, row
 from .settings_detector import DetectorSettings
 from .settings_kafka import KafkaSettings
+from .settings_severity import SeveritySettings
 from .settings_sources import SourceSettings
 
 _S: Final = UNITS_NS["s"]
@@ -25,10 +23,6 @@ _M: Final = UNITS_NS["m"]
 _H: Final = UNITS_NS["h"]
 _D: Final = UNITS_NS["d"]
 _BOUND_MAX: Final = 10_000_000  # Chosen: larger bounds are none; memory ends first.
-
-
-def _severity(type_: EngineFindingType, default: Severity, meaning: str) -> Any:
-    return row(f"severity.{type_}", "choice", default, meaning, choices=SEVERITIES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,44 +177,6 @@ class Settings:
         "Keep the bytes of rejected records in the dead-letter topic. They may hold secrets.",
     )
 
-    # Severities of what the engine itself notices.
-    severity_gap: Severity = _severity(
-        "gap", "warning", "Numbers are missing in a session: evidence may be missing."
-    )
-    severity_id_conflict: Severity = _severity(
-        "id_conflict", "warning", "Two events of different content carry one id."
-    )
-    severity_provenance: Severity = _severity(
-        "provenance",
-        "critical",
-        "A source asserted a kind of event that it may not: an agent granting itself an approval, "
-        "for example.",
-    )
-    severity_after_end: Severity = _severity(
-        "after_end", "warning", "An event of a session that had ended."
-    )
-    severity_unscoped: Severity = _severity(
-        "unscoped",
-        "warning",
-        "An event that names no agent, user or tenant, where an invariant is about one.",
-    )
-    severity_capacity: Severity = _severity(
-        "capacity",
-        "warning",
-        "A bound was reached: from here on verdicts of the scope may be inconclusive.",
-    )
-    severity_unevaluable: Severity = _severity(
-        "unevaluable",
-        "critical",
-        "An event could not be judged, by a fault of our own: evidence is missing.",
-    )
-
-    severity_anomaly: Severity = _severity(
-        "anomaly",
-        "warning",
-        "A session is unlike the ordinary ones that `detector.model` was trained on.",
-    )
-
     # Responses.
     respond_issuer: str | None = row(
         "respond.issuer",
@@ -247,9 +203,17 @@ class Settings:
         "respond.enforcing_per_hour_max",
         "integer",
         60,
-        "New targets stopped in an hour. What is beyond it is held, and an alert says so: a "
-        "faulty invariant must not stop everybody, but an attack on more sessions than this "
-        "waits for a person.",
+        "New targets stopped in an hour, counted apart for each authenticated principal, for "
+        "sessions without one, and for principals. What is beyond it is held for a person, and a "
+        "critical alert says so.",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    respond_kills_per_hour_max: int = row(
+        "respond.kills_per_hour_max",
+        "integer",
+        20,
+        "Of these, new kills. A kill beyond it becomes a quarantine; a critical alert says so.",
         minimum=0,
         maximum=1_000_000,
     )
@@ -351,16 +315,13 @@ class Settings:
 
     detector: DetectorSettings = field(default_factory=DetectorSettings)
     kafka: KafkaSettings = field(default_factory=KafkaSettings)
+    severity: SeveritySettings = field(default_factory=SeveritySettings)
     sources: SourceSettings = field(default_factory=SourceSettings)
-
-    def severities(self) -> Mapping[str, Severity]:
-        """The severity of each type of finding that the engine itself makes."""
-        return {name: getattr(self, f"severity_{name}") for name in get_args(EngineFindingType)}
 
 
 TABLE: Final[tuple[Setting, ...]] = tuple(
     f.metadata["setting"]
-    for group in (Settings, SourceSettings, DetectorSettings, KafkaSettings)
+    for group in (Settings, SourceSettings, SeveritySettings, DetectorSettings, KafkaSettings)
     for f in fields(group)
     if "setting" in f.metadata
 )
@@ -375,6 +336,7 @@ def make_settings(values: Mapping[str, Any]) -> Settings:
     return Settings(
         **given(Settings),
         sources=SourceSettings(**given(SourceSettings)),
+        severity=SeveritySettings(**given(SeveritySettings)),
         detector=DetectorSettings(**given(DetectorSettings)),
         kafka=KafkaSettings(**given(KafkaSettings)),
     )
@@ -384,10 +346,15 @@ def values_of(settings: Settings) -> list[tuple[Setting, Any]]:
     """Every setting with its value, in the order of the table."""
     return [
         (f.metadata["setting"], getattr(holder, f.name))
-        for holder in (settings, settings.sources, settings.detector, settings.kafka)
+        for holder in _holders(settings)
         for f in fields(holder)
         if "setting" in f.metadata
     ]
+
+
+def _holders(settings: Settings) -> tuple[Any, ...]:
+    """The settings and their groups, as `TABLE` names their classes."""
+    return settings, settings.sources, settings.severity, settings.detector, settings.kafka
 
 
 def _name(field_: Field[Any]) -> str:

@@ -22,9 +22,10 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from .actions.backoff import LONGEST_NS, STOP_LONGEST_NS
+from .breaker import BREAKER_WINDOW_NS, Stopped
 from .clock import Clock
 from .finding import Finding
-from .respond import BREAKER_WINDOW_NS, Action
+from .respond import Action, ActionKind
 from .sources.base import Stream
 from .store_records import (
     ActionMark,
@@ -241,14 +242,22 @@ class Store:
         query = "SELECT 1 FROM actions WHERE id = ?"
         return frozenset(id_ for id_ in ids if self._row(query, (id_,)) is not None)
 
-    def targets_stopped(self, now_ns: int) -> frozenset[str]:
-        """Targets of quarantines and kills in the hour before, as `respond.admit` asks for."""
+    def stops(self, now_ns: int) -> list[Stopped]:
+        """Quarantines and kills of the hour before, each target once a kind, for the breaker."""
         rows = self._rows(
-            "SELECT DISTINCT target FROM actions WHERE urgency < 2 "
-            "AND state IN ('planned', 'done', 'failed') AND stored_ns > ?",
+            "SELECT max(stored_ns), json FROM actions WHERE urgency < 2 "
+            "AND state IN ('planned', 'done', 'failed') AND stored_ns > ? GROUP BY target, kind",
             (now_ns - BREAKER_WINDOW_NS,),
         )
-        return frozenset(str(row[0]) for row in rows)
+        actions = [(row[0], self._decoded(row[1], Action)) for row in rows]
+        return [Stopped(a.target, a.kind, a.principal, ns) for ns, a in actions]
+
+    def stops_waiting(self) -> list[tuple[str, ActionKind]]:
+        """Targets and kinds of the stops that were planned and are not carried out yet."""
+        rows = self._rows(
+            "SELECT DISTINCT target, kind FROM actions WHERE state = 'planned' AND urgency < 2"
+        )
+        return [(row[0], row[1]) for row in rows]
 
     # For people.
 

@@ -113,8 +113,9 @@ def insert_finding(connection: sqlite3.Connection, finding: Finding, now_ns: int
 def insert_action(connection: sqlite3.Connection, action: Action, now_ns: int) -> bool:
     """False where its id is known already: then nothing is written."""
     cursor = connection.execute(
-        "INSERT INTO actions (id, finding, kind, target, mode, state, urgency, stored_ns, json) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO actions "
+        "(id, finding, kind, target, mode, state, urgency, stored_ns, outcome, json) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
         (
             action.id,
             action.finding,
@@ -124,6 +125,7 @@ def insert_action(connection: sqlite3.Connection, action: Action, now_ns: int) -
             action.state,
             URGENCY[action.kind],
             now_ns,
+            f"superseded: {action.reason}" if action.state == "done" else "",
             msgspec.json.encode(action),
         ),
     )

@@ -104,7 +104,7 @@ def _recorded(settings: Settings, *, trusts_ts: bool) -> RecordedSettings:
         pending_max=settings.pending_max,
         pairs_max=settings.sources.pairs_max,
         mode=settings.mode,
-        severities=dict(settings.severities()),
+        severities=dict(settings.severity.by_type()),
         asserts={topic: sorted(kinds) for topic, kinds in settings.asserts.items()},
     )
 

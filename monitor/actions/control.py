@@ -8,7 +8,7 @@ shorten a quarantine that stands.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,9 +64,8 @@ class ControlDriver:
         action = order.action
         assert action.mode == "enforce"
         now_ns = self._clock.now_ns()
-        standing = self._view.records().get(action.target)
-        if standing is not None and self._suffices(standing, action.kind, now_ns):
-            return Outcome("superseded", f"the target is {standing.state} already")
+        if state := standing_stop(self._view, action.target, action.kind, now_ns, self._ttl_ns):
+            return Outcome("superseded", f"the target is {state} already")
         away_ns = self._away_until_ns - self._clock.monotonic_ns()
         if away_ns > 0:
             return Outcome("busy", "the control topic took no record a moment ago", away_ns)
@@ -108,19 +107,50 @@ class ControlDriver:
     def _expiry(self, kind: ActionKind, now_ns: int) -> int | None:
         return None if kind == "kill" or self._ttl_ns is None else now_ns + self._ttl_ns
 
-    def _suffices(self, standing: ControlRecord, kind: ActionKind, now_ns: int) -> bool:
-        """Is there nothing to add to what stands?
 
-        One agent may break an invariant a thousand times a second: it is stopped once. A
-        quarantine that would soon be over is renewed; one that lasts longer is left alone.
-        """
-        if standing.state == "killed":
-            return True
-        if standing.state == "active" or kind == "kill":
-            return False
-        if standing.expires_at is None:
-            return True
-        return self._ttl_ns is not None and standing.expires_at >= now_ns + self._ttl_ns // 2
+class StandingStops:
+    """The monitor's own view of the control topic, as planning asks for it."""
+
+    def __init__(
+        self,
+        view: ControlView,
+        follow: Callable[[], None],
+        clock: Clock,
+        quarantine_ttl_ns: int | None = None,
+    ) -> None:
+        self._view = view
+        self._follow = follow
+        self._clock = clock
+        self._ttl_ns = quarantine_ttl_ns
+
+    def refresh(self) -> None:
+        """Read what came since."""
+        self._follow()
+
+    def suffices(self, target: str, kind: ActionKind) -> str:
+        """See `standing_stop`."""
+        return standing_stop(self._view, target, kind, self._clock.now_ns(), self._ttl_ns)
+
+
+def standing_stop(
+    view: ControlView, target: str, kind: ActionKind, now_ns: int, ttl_ns: int | None
+) -> str:
+    """The state of a target to which a stop of this kind would add nothing; else empty.
+
+    One agent may break an invariant a thousand times a second: it is stopped once. A quarantine
+    that would soon be over is renewed; one that lasts longer is left alone.
+    """
+    standing = view.record(target)
+    if standing is None:
+        return ""
+    if standing.state == "killed":
+        return standing.state
+    if standing.state == "active" or kind == "kill":
+        return ""
+    is_lasting = standing.expires_at is None or (
+        ttl_ns is not None and standing.expires_at >= now_ns + ttl_ns // 2
+    )
+    return standing.state if is_lasting else ""
 
 
 def write_heartbeat(publisher: Publisher, issuer: ControlIssuer, judged_to_ns: int) -> None:

@@ -24,6 +24,7 @@ def response_policy(settings: Settings) -> ResponsePolicy:
         names_principal=settings.respond_principal,
         has_webhook=settings.webhook_url is not None,
         enforcing_max=settings.respond_enforcing_per_hour_max,
+        kills_max=settings.respond_kills_per_hour_max,
     )
 
 

@@ -206,6 +206,8 @@ def judge_stops(
         if told.key != HEARTBEAT_KEY
     ]
     known = {(a.target, a.incident, STATES[a.kind]) for a in wanted}
+    # A kill beyond its bound becomes a quarantine.
+    known |= {(a.target, a.incident, "quarantined") for a in wanted if a.id in held}
     for told, record in written:
         if told.node != "operator" and (told.key, record.incident, record.state) not in known:
             raise WrongError(f"`{told.key}` was stopped ({record.state}) and nothing asked for it")

@@ -98,6 +98,7 @@ def draw_scenario(random: Random) -> Scenario:
         batch_records_max=random.choice((1, 2, 5, 20, 5_000)),
         scopes_in_memory_max=random.choice((1, 2, 50_000)),
         respond_enforcing_per_hour_max=random.choice((1_000_000, 1_000_000, 1_000_000, 2)),
+        respond_kills_per_hour_max=random.choice((1_000_000, 1_000_000, 2)),
         respond_quarantine_ttl_ns=random.choice((None, None, 60 * SECOND_NS)),
         poll_interval_ns=random.choice((SECOND_NS // 1000, SECOND_NS // 2)),
         dlq_raw=random.random() < 0.3,
@@ -288,9 +289,11 @@ class World:
             for query in ("SELECT id FROM actions WHERE",)
             for where in ("state = 'held'", "state = 'failed'", "outcome LIKE 'superseded%'")
         )
-        if held and self.scenario.settings.respond_enforcing_per_hour_max > 100:
+        settings = self.scenario.settings
+        bound = min(settings.respond_enforcing_per_hour_max, settings.respond_kills_per_hour_max)
+        if held and bound > 100:
             raise WrongError(f"held without need: {held}")
-        if failed and self.scenario.settings.webhook_attempts_max > 100:
+        if failed and settings.webhook_attempts_max > 100:
             raise WrongError(f"given up: {failed}")
         counts = self.report.counts
         counts["stops"] += oracle.judge_stops(self.outside, expected, policy, held, superseded)

@@ -15,9 +15,10 @@ from monitor.actions.alert import LogAlertDriver
 from monitor.actions.contract import ActionDriver, Order, Outcome
 from monitor.actions.control import ControlDriver, ControlIssuer
 from monitor.actions.dispatch import Dispatcher
+from monitor.breaker import Breaker
 from monitor.finding import Finding
 from monitor.log import configure_log
-from monitor.respond import ResponsePolicy, admit, plan
+from monitor.respond import ResponsePolicy, plan
 from monitor.store import Store
 from monitor.store_records import Change
 from tests.support.rim import HandClock, MemoryPublisher, make_finding
@@ -65,7 +66,8 @@ class Rig:
         self.handler = configure_log("info", "json", stream=self.log)
 
     def give(self, *findings: Finding, policy: ResponsePolicy = POLICY) -> None:
-        actions = admit([(f, plan(f, policy)) for f in findings], frozenset(), policy)
+        breaker, now_ns = Breaker(policy), self.clock.now_ns()
+        actions = [a for f in findings for a in breaker.admit(f, plan(f, policy), now_ns)]
         self.store.commit(Change(findings=findings, actions=actions))
 
     def states(self, finding: str) -> dict[str, str]:

@@ -24,8 +24,9 @@ def test_the_policy_is_what_the_settings_say() -> None:
         respond_principal=False,
         webhook_url="http://h/",
         respond_enforcing_per_hour_max=3,
+        respond_kills_per_hour_max=2,
     )
-    assert response_policy(changed) == ResponsePolicy(True, False, True, 3)
+    assert response_policy(changed) == ResponsePolicy(True, False, True, 3, 2)
 
 
 def test_each_start_has_an_epoch_of_its_own(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from monitor.settings import TABLE, Settings, values_of
 from monitor.settings_detector import DetectorSettings
 from monitor.settings_kafka import KafkaSettings
 from monitor.settings_page import render_page
+from monitor.settings_severity import SeveritySettings
 from monitor.settings_sources import SourceSettings
 
 HOUR_NS = 3_600_000_000_000
@@ -236,15 +237,15 @@ def test_the_table_is_sound() -> None:
         if row.maximum is not None and row.default is not None:
             assert row.default <= row.maximum
     assert is_dataclass(Settings)
-    nested = (SourceSettings, DetectorSettings, KafkaSettings)
+    nested = (SourceSettings, SeveritySettings, DetectorSettings, KafkaSettings)
     own = len(fields(Settings)) - len(nested)
     assert len(TABLE) == own + sum(len(fields(part)) for part in nested)
 
 
 def test_every_engine_finding_has_a_severity() -> None:
     """A new type of finding must be given one; the engine's own defaults are the same."""
-    assert set(Settings().severities()) == set(get_args(EngineFindingType))
-    assert Settings().severities() == DEFAULT_SEVERITIES
+    assert set(Settings().severity.by_type()) == set(get_args(EngineFindingType))
+    assert Settings().severity.by_type() == DEFAULT_SEVERITIES
 
 
 def test_kafka_settings_are_the_clients_own() -> None:

@@ -16,6 +16,7 @@ from invariants.errors import ConfigError
 from monitor.cli.record import parse_time
 from monitor.settings import Settings
 from monitor.settings_kafka import KafkaSettings
+from monitor.settings_severity import SeveritySettings
 from monitor.sources.address import FileAddress, KafkaAddress, LogDirAddress
 from monitor.sources.bystander import open_bystander
 from replay.header import make_header
@@ -210,7 +211,8 @@ def test_settings_that_verdicts_depend_on_are_in_the_header(log: Path) -> None:
     """A replay judges with the bounds and times that were live."""
     log.mkdir()
     settings = Settings(
-        state_dir=str(log), slices_max=7, skew_ns=9, mode="observe", severity_gap="critical",
+        state_dir=str(log), slices_max=7, skew_ns=9, mode="observe",
+        severity=SeveritySettings(gap="critical"),
         asserts={"agent.events": frozenset({"x", "a"})},
     )  # fmt: skip
     header = recorded(log, settings=settings)[0].header

@@ -1,4 +1,4 @@
-"""What is planned for a finding, and how the breaker bounds it."""
+"""What is planned for a finding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.finding import EngineFindingType
-from monitor.respond import Action, ResponsePolicy, admit, incident_of, plan
+from monitor.respond import Action, ResponsePolicy, incident_of, plan
 from tests.support.rim import make_finding
 
 POLICY = ResponsePolicy()
@@ -101,46 +101,3 @@ def test_planning_twice_plans_the_same(finding: object) -> None:
     first, second = plan(finding, POLICY), plan(finding, POLICY)  # type: ignore[arg-type]
     assert first == second
     assert len({action.id for action in first}) == len(first) > 0
-
-
-@given(st.lists(findings, max_size=20), st.integers(0, 5), st.sets(st.text(max_size=5), max_size=5))
-def test_the_breaker_holds_what_is_beyond_it(
-    given_findings: list[object], limit: int, stopped: set[str]
-) -> None:
-    """New targets never go past the limit, nothing planned is lost, and what is held is told."""
-    policy = ResponsePolicy(enforcing_max=limit)
-    planned = [(f, plan(f, policy)) for f in given_findings]  # type: ignore[arg-type]
-    admitted = admit(planned, stopped, policy)  # type: ignore[arg-type]
-    new = {a.target for a in admitted if a.is_enforcing and a.state == "planned"} - stopped
-    assert len(new) <= max(limit - len(stopped), 0)
-    wanted = {a.id for _, actions in planned for a in actions}
-    assert wanted <= {a.id for a in admitted}
-    held = {a.finding for a in admitted if a.state == "held"}
-    loud = {a.finding for a in admitted if a.kind == "alert" and a.reason}
-    assert held == loud
-
-
-def test_a_target_that_is_stopped_already_is_no_new_one() -> None:
-    """Stopping the same session again, or harder, never waits for a person."""
-    policy = ResponsePolicy(enforcing_max=1)
-    finding = make_finding(principal="", respond=["kill"])
-    admitted = admit([(finding, plan(finding, policy))], {"session:s-1"}, policy)
-    assert shapes(admitted) == [("kill", "session:s-1", "planned")]
-
-
-def test_a_limit_of_nought_holds_everything() -> None:
-    """`respond.enforcing_per_hour_max: 0` stops nobody and says so."""
-    policy = ResponsePolicy(enforcing_max=0)
-    finding = make_finding(principal="", respond=["kill"])
-    admitted = admit([(finding, plan(finding, policy))], frozenset(), policy)
-    assert shapes(admitted) == [("kill", "session:s-1", "held"), ("alert", "log", "planned")]
-    assert "respond.enforcing_per_hour_max" in admitted[1].reason
-
-
-def test_would_be_stops_do_not_count() -> None:
-    """An observed invariant cannot use up the breaker of an enforced one."""
-    policy = ResponsePolicy(enforcing_max=1)
-    observed = make_finding("f-o", session="other", principal="", mode="observe")
-    enforced = make_finding("f-e", principal="")
-    admitted = admit([(f, plan(f, policy)) for f in (observed, enforced)], frozenset(), policy)
-    assert {a.state for a in admitted if a.is_enforcing} == {"would", "planned"}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.breaker import Stopped
 from monitor.respond import ResponsePolicy, plan
 from monitor.sources.base import Stream
 from monitor.store import Store, StoreError
@@ -186,9 +187,11 @@ def test_the_breaker_counts_stops_of_the_last_hour(tmp_path: Path) -> None:
         finding = make_finding(f"f-{number}", session=f"s-{number // 2}", mode=mode, principal="")
         actions = plan(finding, ResponsePolicy())
         store.commit(Change(findings=[finding], actions=actions))
-    assert store.targets_stopped(clock.now_ns()) == {"session:s-0"}
+    stopped = Stopped("session:s-0", "quarantine", "", clock.now_ns())
+    assert store.stops(clock.now_ns()) == [stopped]
+    assert store.stops_waiting() == [("session:s-0", "quarantine")]
     clock.move(3600)
-    assert store.targets_stopped(clock.now_ns()) == frozenset()
+    assert store.stops(clock.now_ns()) == []
     store.close()
 
 

@@ -1,0 +1,108 @@
+"""Findings of a batch -> the actions to be stored with it, and whether one must not wait.
+
+It joins the pure plan (`respond.py`), the breaker, and what is known of stops: those that the store
+holds, those that wait in its outbox, and those that stand on the control topic. It does nothing;
+the loop stores what it planned and lets `Effects` carry it out.
+
+A stop is *urgent* if it is new: admitted, not sought before, and not standing. The loop ends its
+batch at such a one. Whatever else a stopped session does is judged in batches like everybody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from .breaker import Breaker
+from .clock import Clock
+from .finding import Finding
+from .respond import Action, ActionKind, ResponsePolicy, plan
+from .store import Store
+
+
+class Standing(Protocol):
+    """What stands on the control topic, as far as the monitor has read it."""
+
+    def refresh(self) -> None:
+        """Read what came since."""
+
+    def suffices(self, target: str, kind: ActionKind) -> str:
+        """How the target is stopped, if a stop of this kind would add nothing; else empty."""
+
+
+class Planned(NamedTuple):
+    """The actions of some findings; `is_urgent` if a new stop is among them."""
+
+    actions: tuple[Action, ...]
+    is_urgent: bool
+
+
+class Responder:
+    """Plans a batch, finding after finding. `begin` comes before the first of each batch."""
+
+    def __init__(
+        self, store: Store, clock: Clock, policy: ResponsePolicy, standing: Standing
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+        self._standing = standing
+        self._breaker: Breaker | None = None
+        self._sought: set[tuple[str, ActionKind]] | None = None
+        """Stops that wait to be carried out: of earlier batches, and of this one."""
+
+    def begin(self) -> None:
+        """A new batch: what waits and what stands is looked up when it is first needed."""
+        self._sought = None
+
+    def plan(self, findings: Sequence[Finding]) -> Planned:
+        """What is to be done about findings. Cost: two look-ups in the store a finding."""
+        planned: list[Action] = []
+        is_urgent = False
+        for finding in findings:
+            wanted = plan(finding, self._policy)
+            known = self._store.known_actions(action.id for action in wanted)
+            new = [action for action in wanted if action.id not in known]
+            if any(action.is_enforcing and action.state == "planned" for action in new):
+                new, has_urgent = self._stop(finding, new)
+                is_urgent = is_urgent or has_urgent
+            planned += new
+        return Planned(tuple(planned), is_urgent)
+
+    def _stop(self, finding: Finding, actions: Sequence[Action]) -> tuple[list[Action], bool]:
+        """The actions of a finding that stops somebody, as the breaker and the topic leave them."""
+        sought = self._look()
+        assert self._breaker is not None
+        admitted = self._breaker.admit(finding, actions, self._clock.now_ns())
+        kept: list[Action] = []
+        is_urgent = False
+        for action in admitted:
+            if not action.is_enforcing or action.state != "planned":
+                kept.append(action)
+                continue
+            key = (action.target, action.kind)
+            state = self._standing.suffices(*key)
+            if state:
+                # The topic was read when this batch began: a release that comes behind it is of
+                # a person who has seen the stop, and must not be undone by an older event.
+                kept.append(_superseded(action, f"the target is {state} already"))
+                continue
+            kept.append(action)
+            is_urgent = is_urgent or key not in sought
+            sought.add(key)
+        return kept, is_urgent
+
+    def _look(self) -> set[tuple[str, ActionKind]]:
+        """Stops that wait; with the first of a batch, also what came on the control topic."""
+        if self._breaker is None:
+            self._breaker = Breaker(self._policy, self._store.stops(self._clock.now_ns()))
+        if self._sought is None:
+            self._sought = set(self._store.stops_waiting())
+            self._standing.refresh()
+        return self._sought
+
+
+def _superseded(action: Action, reason: str) -> Action:
+    return msgspec.structs.replace(action, state="done", reason=reason)

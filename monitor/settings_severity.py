@@ -1,0 +1,79 @@
+"""The rows of the table of settings that speak of what the engine itself notices."""
+
+# ruff: noqa: RUF009 (`row` makes a `dataclasses.field`, as in the other tables of settings)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from .finding import SEVERITIES, EngineFindingType, Severity
+from .setting import row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeveritySettings:
+    """The severity of each type of finding that no invariant had to be written for."""
+
+    gap: Severity = row(
+        "severity.gap",
+        "choice",
+        "warning",
+        "Numbers are missing in a session: evidence may be missing.",
+        choices=SEVERITIES,
+    )
+    id_conflict: Severity = row(
+        "severity.id_conflict",
+        "choice",
+        "warning",
+        "Two events of different content carry one id.",
+        choices=SEVERITIES,
+    )
+    provenance: Severity = row(
+        "severity.provenance",
+        "choice",
+        "critical",
+        "A source asserted a kind of event that it may not: an agent granting itself an approval, "
+        "for example.",
+        choices=SEVERITIES,
+    )
+    after_end: Severity = row(
+        "severity.after_end",
+        "choice",
+        "warning",
+        "An event of a session that had ended.",
+        choices=SEVERITIES,
+    )
+    unscoped: Severity = row(
+        "severity.unscoped",
+        "choice",
+        "warning",
+        "An event that names no agent, user or tenant, where an invariant is about one.",
+        choices=SEVERITIES,
+    )
+    capacity: Severity = row(
+        "severity.capacity",
+        "choice",
+        "warning",
+        "A bound was reached: from here on verdicts of the scope may be inconclusive.",
+        choices=SEVERITIES,
+    )
+    unevaluable: Severity = row(
+        "severity.unevaluable",
+        "choice",
+        "critical",
+        "An event could not be judged, by a fault of our own: evidence is missing.",
+        choices=SEVERITIES,
+    )
+    anomaly: Severity = row(
+        "severity.anomaly",
+        "choice",
+        "warning",
+        "A session is unlike the ordinary ones that `detector.model` was trained on.",
+        choices=SEVERITIES,
+    )
+
+    def by_type(self) -> Mapping[str, Severity]:
+        """The severity of each type."""
+        return {name: getattr(self, name) for name in get_args(EngineFindingType)}
