@@ -101,7 +101,6 @@ def open_service(
     if surroundings.is_finished_file:
         drivers[LOG_TARGET] = ToldAlready()
     follow = _follower(surroundings.control, view)
-    standing = StandingStops(view, follow, clock, settings.respond_quarantine_ttl_ns)
     is_live = not surroundings.is_finished_file
     teller = Teller(program, metrics, store, clock, warns_of_dormant=is_live)
     upkeep = Upkeep(
@@ -128,7 +127,7 @@ def open_service(
         effects=effects,
         clock=clock,
         provenance=Provenance(surroundings.is_finished_file, settings.asserts),
-        responder=Responder(store, clock, _policy(settings, surroundings), standing),
+        responder=_responder(settings, surroundings, store, clock, follow, view),
         settings=_loop_settings(settings, surroundings),
         group_of=surroundings.group_of,
         merged_by=surroundings.merged_by,
@@ -192,6 +191,18 @@ def _serve(settings: Settings, pages: MonitorPages, clock: Clock, stack: ExitSta
     server = MonitorServer(pages, settings.http_host, settings.http_port, clock)
     stack.callback(server.close)
     return server.port
+
+
+def _responder(
+    settings: Settings,
+    surroundings: Surroundings,
+    store: Store,
+    clock: Clock,
+    follow: Callable[[], None],
+    view: ControlView,
+) -> Responder:
+    standing = StandingStops(view, follow, clock, settings.respond_quarantine_ttl_ns)
+    return Responder(store, clock, _policy(settings, surroundings), standing)
 
 
 def _policy(settings: Settings, surroundings: Surroundings) -> ResponsePolicy:
