@@ -90,7 +90,6 @@ def open_service(
     stack.callback(store.close)
     _tell_of_change(store, program)
     metrics = _metrics(settings, program)
-    load, scoring = scope_loader(store), open_scoring(settings, metrics)
     issuer = control_issuer(settings, store)
     wide = bool(program.wider)
     surroundings = open_surroundings(address, settings, clock, "monitor", reads_all=wide)
@@ -122,7 +121,7 @@ def open_service(
     pulse = Pulse(clock, settings.http_stall_limit_ns)
     loop = Loop(
         source=surroundings.source,
-        engine=Engine(program, _engine_settings(settings, surroundings), load, scoring),
+        engine=_engine(program, settings, surroundings, store, metrics),
         store=store,
         effects=effects,
         clock=clock,
@@ -269,6 +268,18 @@ def _fingerprint_keys(settings: Settings) -> list[bytes]:
     if path is None:
         return []
     return [key.reveal() for key in read_keys("fingerprint_key_file", path)]
+
+
+def _engine(
+    program: Program,
+    settings: Settings,
+    surroundings: Surroundings,
+    store: Store,
+    metrics: Metrics,
+) -> Engine:
+    scoring = open_scoring(settings, metrics)
+    engine_settings = _engine_settings(settings, surroundings)
+    return Engine(program, engine_settings, scope_loader(store), scoring)
 
 
 def _engine_settings(settings: Settings, surroundings: Surroundings) -> EngineSettings:
