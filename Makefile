@@ -2,12 +2,18 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+
+# What is installed, by purpose: the demo and the command need a part of what the tests need.
+DEMO_STAMP := $(VENV)/.installed-demo
+STAMP      := $(VENV)/.installed
+# Modules are compiled when they are first imported, and most never are: half the time of a slow
+# machine, and a fifth of the space.
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile --editable
 
 .PHONY: demo test check format kafka kafka-stop laws simulation bench packs-page compiled clean
 
-demo: $(STAMP)
-	$(BIN)/python -m fixtures.demo
+demo: $(DEMO_STAMP)
+	@$(BIN)/python -m fixtures.demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
@@ -23,11 +29,11 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 
 # A real Apache Kafka, fetched as Maven artifacts and run without Docker.
-kafka: $(STAMP)
-	$(BIN)/python -m tests.support.kafka_broker start
+kafka: $(DEMO_STAMP)
+	@$(BIN)/python -m tests.support.kafka_broker start
 
-kafka-stop: $(STAMP)
-	$(BIN)/python -m tests.support.kafka_broker stop
+kafka-stop: $(DEMO_STAMP)
+	@$(BIN)/python -m tests.support.kafka_broker stop
 
 # The long runs. Their last results stand in docs/.
 # Counts and date of a run in which nothing failed are written into docs/laws.md.
@@ -55,11 +61,21 @@ compiled: $(STAMP)
 	cd build/compiled && $(abspath $(BIN))/python -m pytest -q tests/laws tests/conformance tests/unit
 	cd build/compiled && $(abspath $(BIN))/python -m monitor.cli bench engine --output json
 
-$(STAMP): pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train,completion]'
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$$($(PYTHON) --version) is too old: Interlock needs 3.11 or later, as in: make demo PYTHON=python3.12"; exit 1; }
+	@echo "making an environment in $(VENV), with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { rm -f $@; exit 1; }
+
+$(DEMO_STAMP): pyproject.toml | $(BIN)/python
+	@echo "installing Interlock, numpy and scikit-learn: 65 MB to fetch, 240 MB on the disk"
+	@$(BIN)/python $(INSTALL) '.[train]'
 	@touch $@
+
+$(STAMP): pyproject.toml | $(BIN)/python
+	@echo "installing Interlock and all that its tests need: 115 MB to fetch, 400 MB on the disk"
+	@$(BIN)/python $(INSTALL) '.[dev,train,completion]'
+	@touch $@ $(DEMO_STAMP)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
