@@ -13,7 +13,7 @@ import msgspec
 
 ControlState = Literal["active", "quarantined", "killed"]
 SEVERITY_ORDER: Final[Mapping[str, int]] = {"active": 0, "quarantined": 1, "killed": 2}
-TARGET_KINDS: Final = ("session", "principal", "agent", "tool", "global")
+TARGET_KINDS: Final = ("session", "session-of", "principal", "agent", "tool", "global")
 HEARTBEAT_KEY: Final = "heartbeat"
 """The monitor's sign of life on the control topic: readers learn how old their view is."""
 
@@ -37,6 +37,14 @@ class ControlRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     epoch: int = 0
     sig: str = ""
     v: int = 1
+
+
+def session_target(principal: str, session: str) -> str:
+    """The key under which a session is stopped; with a principal, that principal's session alone.
+
+    A principal's name is part of a topic's name and has no `/`, so that the key has one reading.
+    """
+    return f"session-of:{principal}/{session}" if principal else f"session:{session}"
 
 
 class ControlView:

@@ -7,8 +7,6 @@ engine must not end the stream.
 
 from __future__ import annotations
 
-from typing import Final
-
 from invariants.event import Event
 from invariants.state import StateError
 from monitor.decode.native import decode_event
@@ -20,9 +18,7 @@ from monitor.order import Noticed
 from monitor.provenance import Provenance
 from monitor.sources.base import Record
 from monitor.store_schema import StoreError
-from monitor.topics import EVENTS
-
-_PRINCIPAL_PREFIX: Final = EVENTS + "."
+from monitor.trace_key import principal_of
 
 
 def read_record(record: Record) -> Event | Rejected:
@@ -34,11 +30,6 @@ def read_record(record: Record) -> Event | Rejected:
         not_before_ns=record.not_before_ns,
         principal=principal_of(record.origin.topic),
     )
-
-
-def principal_of(topic: str) -> str:
-    """A topic of one principal is its identity; nothing inside the event ever is."""
-    return topic.removeprefix(_PRINCIPAL_PREFIX) if topic.startswith(_PRINCIPAL_PREFIX) else ""
 
 
 def judge(engine: Engine, provenance: Provenance, event: Event, group: str) -> list[Finding]:

@@ -1,0 +1,61 @@
+"""Whose trace an event belongs to: (principal, session), see decision 0031.
+
+The principal is the NAME of the topic `agent.events.NAME`, which the broker's rights protect; where
+the topic names none it is empty, and the trace is the session's alone. Nothing that a producer
+writes into an event (`agent`, `user`, `session`) is an identity.
+
+Operators and gates have topics of their own and speak of other principals' sessions. Only there a
+record's field `principal` is believed. Whose session an unnamed one means is the matter of
+`monitor/owners.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from interlock.control_record import session_target
+from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
+
+_PRINCIPAL_PREFIX: Final = EVENTS + "."
+AUTHORITY_TOPICS: Final = frozenset({APPROVALS, ENFORCEMENT})
+
+
+class TraceKey(NamedTuple):
+    """Identifies a trace; `principal` is empty where the topic of its events names none.
+
+    Examples
+    --------
+    >>> str(TraceKey("alice", "s-1")), str(TraceKey("", "s-1"))
+    ('alice/s-1', 's-1')
+    >>> TraceKey("alice", "s-1").control_target
+    'session-of:alice/s-1'
+    """
+
+    principal: str
+    session: str
+
+    def __str__(self) -> str:
+        return f"{self.principal}/{self.session}" if self.principal else self.session
+
+    @property
+    def control_target(self) -> str:
+        """The control topic's key of this trace, and of no other principal's."""
+        return session_target(self.principal, self.session)
+
+
+def principal_of(topic: str) -> str:
+    """The authenticated sender: NAME of `agent.events.NAME`, else empty."""
+    return topic.removeprefix(_PRINCIPAL_PREFIX) if topic.startswith(_PRINCIPAL_PREFIX) else ""
+
+
+def is_authority(topic: str) -> bool:
+    """Whether operators or gates write this topic, and may name whose session they mean."""
+    return topic in AUTHORITY_TOPICS
+
+
+def sender_key(topic: str, session: str) -> TraceKey:
+    """The trace that a record of this topic concerns, as far as its sender alone decides it.
+
+    For a record of an agent's topic this is its trace, whoever else uses the session's id.
+    """
+    return TraceKey(principal_of(topic), session)
