@@ -22,6 +22,7 @@ from typing import Final, TypeVar
 from .admission import BeforeView, Fail, Policy
 from .clock import Clock
 from .control_feed import ControlFeed, LogControlFeed
+from .control_record import CLOCKS_APART_NS_MAX
 from .control_view import ControlFollower
 from .errors import SettingError
 from .event_json import Draft
@@ -97,7 +98,7 @@ class Client:
         view_age_s_max: float = 15,
         unsent_s_max: float = 15,
         before_view: BeforeView = "wait",
-        wait_s_max: float = 5,
+        wait_s_max: float = 30,
         control_poll_ms: float = 10,
         path_args: Iterable[str] = (),
         kafka_options: Mapping[str, object] | None = None,
@@ -197,6 +198,23 @@ class Client:
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until what was published is delivered; False where that takes longer."""
         return self._publisher.flush(timeout_s)
+
+    def wait_until_judged(self, timeout_s: float = 60.0) -> bool:
+        """Wait until the monitor has judged what was published so far; False after `timeout_s`.
+
+        Then a stop that it led to is known here, and `guard` refuses: wait before what cannot be
+        undone. It takes as long as the monitor is behind, and up to one of its heartbeats more.
+        Events that were shed (`stats().dropped`) nobody judges. SettingError for `control=False`.
+        """
+        if self.follower is None:
+            raise SettingError("`control` is False: nothing is heard of the monitor")
+        deadline_ns = self.clock.monotonic_ns() + int(timeout_s * 1e9)
+        if not self.flush(timeout_s):
+            return False
+        # A log directory has one clock, its machine's.
+        apart_ns = 0 if isinstance(self._target, LogTarget) else CLOCKS_APART_NS_MAX
+        left_ns = max(0, deadline_ns - self.clock.monotonic_ns())
+        return self.follower.wait_until_judged(self.clock.wall_ns() + apart_ns, left_ns / 1e9)
 
     def close(self, timeout_s: float = 5.0) -> Stats:
         """End running sessions, deliver what waits for at most `timeout_s`, stop the threads.

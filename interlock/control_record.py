@@ -24,6 +24,10 @@ RECORD_BYTES_MAX: Final = 64 * 1024
 AHEAD_NS_MAX: Final = 15_000_000_000
 """Chosen: as far as the clocks of the monitor and the agent may be apart by default."""
 
+CLOCKS_APART_NS_MAX: Final = 1_000_000_000
+"""Chosen: as far as a monitor's clock may be ahead of another machine's for its heartbeats to tell
+what was judged. Clocks that are kept are apart by less than a tenth of it."""
+
 
 class ControlRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is said of one key; the reason stands in the finding, not here."""

@@ -14,7 +14,13 @@ from typing import Final
 
 from .clock import Clock
 from .control_feed import ControlFeed, Entry, Reading
-from .control_record import HEARTBEAT_KEY, ControlRecord, ControlState, ControlView
+from .control_record import (
+    CLOCKS_APART_NS_MAX,
+    HEARTBEAT_KEY,
+    ControlRecord,
+    ControlState,
+    ControlView,
+)
 
 KEYS_MAX: Final = 200_000
 """Control keys held, some 100 MB. Past it the view counts as unusable: what it lost is unknown."""
@@ -48,6 +54,9 @@ class ControlFollower:
         self._thread: threading.Thread | None = None
         self._starting = threading.RLock()
         self._stop = threading.Event()
+        self._judged_to_ns = 0
+        self._heard_ns = 0
+        self._has_news = threading.Condition()
         self._is_usable_once = threading.Event()
         self.errors_count = 0
         self.unreadable_count = 0
@@ -72,6 +81,8 @@ class ControlFollower:
     def stop(self, timeout_s: float) -> None:
         """End the thread. Safe to call twice."""
         self._stop.set()
+        with self._has_news:
+            self._has_news.notify_all()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
 
@@ -126,10 +137,23 @@ class ControlFollower:
         self.start()
         return self._is_usable_once.wait(timeout_s) and self.is_usable()
 
+    def wait_until_judged(self, time_ns: int, timeout_s: float) -> bool:
+        """Wait until the monitor has judged what it was sent before `time_ns` of its clock.
+
+        What came of that is then in the view. False where it takes longer, or after `stop`.
+        """
+        self.start()
+        with self._has_news:
+            self._has_news.wait_for(
+                lambda: self._judged_to_ns >= time_ns or self._stop.is_set(), timeout_s
+            )
+            return self._judged_to_ns >= time_ns
+
     def take_in(self, reading: Reading, began_ns: int) -> None:
         """Apply what a poll that began at `began_ns` (monotonic) brought. The thread's alone."""
         if reading.is_restart:
             self._coming = ControlView()
+            self._heard_ns = 0
         self.unreadable_count += reading.unreadable_count
         for entry in reading.entries:
             self._apply(entry)
@@ -140,6 +164,14 @@ class ControlFollower:
         self._view = self._coming
         if not self._is_usable_once.is_set() and self.is_usable():
             self._is_usable_once.set()
+        with self._has_news:
+            # The heartbeat of the reading before: a stop that was written ahead of it may stand in
+            # another partition, and is surely read only by who looks for the end after it.
+            self._judged_to_ns = self._heard_ns
+            self._heard_ns = self._view.heartbeat_ns or 0
+            if self._heard_ns > self._clock.wall_ns() + CLOCKS_APART_NS_MAX:
+                self._heard_ns = 0  # From the future: it does not tell what was judged.
+            self._has_news.notify_all()
 
     def _run(self) -> None:
         pause_s = RETRY_FIRST_S

@@ -14,7 +14,13 @@ from typing import Final, get_args
 
 import msgspec
 
-from interlock.control_record import TARGET_KINDS, ControlRecord, ControlState, ControlView
+from interlock.control_record import (
+    CLOCKS_APART_NS_MAX,
+    TARGET_KINDS,
+    ControlRecord,
+    ControlState,
+    ControlView,
+)
 from invariants.errors import ConfigError
 from monitor.cli.screen import EXIT_FINE, say, say_json, table
 from monitor.cli.verbs import Verbs, with_output
@@ -22,11 +28,14 @@ from monitor.config import load_settings
 from monitor.finding_text import time_text, visible
 from monitor.opening import open_control
 from monitor.setting import UNITS_NS
-from monitor.sources.address import parse_source_url
+from monitor.sources.address import LogDirAddress, parse_source_url
 from monitor.topics import CONTROL
 
 READ_S: Final = 30.0
 FLUSH_S: Final = 30.0
+LOOK_S: Final = 0.2
+WAIT_MAX: Final = "2m"
+"""Chosen: a monitor starts within seconds, and within a minute on a machine that is busy."""
 VERB_STATES: Final[dict[str, ControlState]] = {
     "quarantine": "quarantined",
     "release": "active",
@@ -38,14 +47,24 @@ def add(verbs: Verbs) -> None:
     """Declare the verb and its parts."""
     parser = verbs.add_parser(
         "control",
-        help="list, quarantine, release or kill",
+        help="list, wait, quarantine, release or kill",
         description="Reads and writes the control topic, which guards and gates obey. "
         "Example: interlock control release session:coding-1-76f7c4 --source log:DIR",
     )
     parts = parser.add_subparsers(title="parts", required=True, metavar="PART")
     lister = parts.add_parser("list", help="every standing record")
     lister.set_defaults(run=run_list)
-    commands = [lister]
+    waiter = parts.add_parser(
+        "wait",
+        help="wait until the monitor has judged everything that was published until now",
+        description="Ends with 0 as soon as a monitor vouches for this moment: it has started, and "
+        "has judged all that was published before. Ends with 3 where none does in time.",
+    )
+    waiter.add_argument(
+        "--timeout", default=WAIT_MAX, help=f"how long to wait, as in 30s ({WAIT_MAX})"
+    )
+    waiter.set_defaults(run=run_wait)
+    commands = [lister, waiter]
     for name in VERB_STATES:
         command = parts.add_parser(name, help=f"{name} a target")
         command.add_argument(
@@ -72,6 +91,36 @@ def run_list(arguments: argparse.Namespace) -> int:
     return EXIT_FINE
 
 
+def run_wait(arguments: argparse.Namespace) -> int:
+    """Wait for a heartbeat that vouches for the time at which this began.
+
+    Raises
+    ------
+    TimeoutError
+        There was none within `--timeout`.
+    """
+    address = parse_source_url(arguments.source)
+    # One machine has one clock; another machine's may be ahead of ours.
+    apart_ns = 0 if isinstance(address, LogDirAddress) else CLOCKS_APART_NS_MAX
+    since_ns = time.time_ns() + apart_ns
+    deadline = time.monotonic() + _duration_ns("--timeout", arguments.timeout) / 1e9
+    reader, publisher = open_control(address, load_settings(arguments.config), "operator")
+    view = ControlView()
+    with closing(publisher), closing(reader):
+        while (view.heartbeat_ns or 0) < since_ns:
+            if time.monotonic() > deadline:
+                raise TimeoutError(_unheard(view, arguments))
+            for key, value in reader.poll(LOOK_S):
+                view.apply(key, value)
+    judged_ns = view.heartbeat_ns
+    assert judged_ns is not None, "it vouches for a time"
+    if arguments.output == "json":
+        say_json({"judged_to": judged_ns})
+    else:
+        say(f"the monitor has judged everything up to {time_text(judged_ns)}")
+    return EXIT_FINE
+
+
 def run_write(arguments: argparse.Namespace) -> int:
     """Write one record, make sure of it, and print what stands now.
 
@@ -80,7 +129,8 @@ def run_write(arguments: argparse.Namespace) -> int:
     """
     target = _target(arguments.target)
     now_ns = time.time_ns()
-    ttl_ns = _ttl_ns(getattr(arguments, "ttl", None))
+    ttl = getattr(arguments, "ttl", None)
+    ttl_ns = None if ttl is None else _duration_ns("--ttl", ttl)
     record = ControlRecord(
         state=VERB_STATES[arguments.part],
         issued_at=now_ns,
@@ -108,6 +158,14 @@ def run_write(arguments: argparse.Namespace) -> int:
         reason = f" ({visible(arguments.reason)})" if arguments.reason else ""
         say(f"{visible(target)} is {record.state} now{reason}")
     return EXIT_FINE
+
+
+def _unheard(view: ControlView, arguments: argparse.Namespace) -> str:
+    if view.heartbeat_ns is None:
+        why = "no monitor gave a sign of life: is it running, on this source?"
+    else:
+        why = f"its last sign of life vouches for {time_text(view.heartbeat_ns)}: is it running?"
+    return f"nothing was judged within `--timeout {arguments.timeout}`; {why}"
 
 
 def _read(entries: list[tuple[str, bytes | None]]) -> ControlView:
@@ -153,14 +211,14 @@ def _target(text: str) -> str:
     raise ConfigError(f"`{text[:80]}` is no target; write {kinds} or `global`")
 
 
-def _ttl_ns(text: str | None) -> int | None:
-    if text is None:
-        return None
+def _duration_ns(flag: str, text: str) -> int:
     for unit in sorted(UNITS_NS, key=len, reverse=True):
         number = text.removesuffix(unit)
         if number != text and number.isascii() and number.isdigit() and int(number) > 0:
             return int(number) * UNITS_NS[unit]
-    raise ConfigError(f"`--ttl {text[:40]}` is no duration; write a number and a unit, as in 30m")
+    raise ConfigError(
+        f"`{flag} {text[:40]}` is not a valid duration; write a number and a unit, as in 30m"
+    )
 
 
 assert set(VERB_STATES.values()) == set(get_args(ControlState)), "every state has its verb"

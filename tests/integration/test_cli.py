@@ -55,7 +55,7 @@ def started(*arguments: str | Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def wait_for(path: Path, seconds: float = 20) -> None:
+def wait_for(path: Path, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not path.exists():
         assert time.monotonic() < end, f"{path} did not appear"
@@ -110,15 +110,15 @@ def test_a_live_run_is_stopped_cleanly_and_goes_on_after_a_kill(tmp_path: Path) 
     with Client(f"log:{log}", agent="tester", fail="open", before_view="allow") as client:
         publish_theft(client, "before")
         first.send_signal(signal.SIGKILL)
-        first.communicate(timeout=30)
+        first.communicate(timeout=120)
         publish_theft(client, "while-down")
     third = started(*arguments, "--http-port", "0")
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while {f["session"] for f in findings(state)} != {"before", "while-down"}:
         assert time.monotonic() < end, findings(state)
         time.sleep(0.1)
     third.send_signal(signal.SIGTERM)
-    third.communicate(timeout=30)
+    third.communicate(timeout=120)
     assert third.returncode == 0
     found = findings(state)
     assert len({f["id"] for f in found}) == len(found) == 2
@@ -140,6 +140,35 @@ def test_a_quarantine_is_not_written_behind_a_kill(tmp_path: Path) -> None:
         return interlock("control", part, "session:s", "--source", f"log:{tmp_path}").returncode
 
     assert [control(p) for p in ("kill", "quarantine", "release", "quarantine")] == [0, 2, 0, 0]
+
+
+def test_control_wait_ends_when_the_monitor_vouches(tmp_path: Path) -> None:
+    """It waits for a monitor that starts later, and then for what it judges from then on."""
+    log, state = tmp_path / "log", tmp_path / "state"
+    log.mkdir()
+    wait = ("control", "wait", "--source", f"log:{log}")
+    alone = interlock(*wait, "--timeout", "50ms")
+    assert alone.returncode == 3
+    assert b"no monitor gave a sign of life" in alone.stderr
+    first = started(*wait, "--output", "json")
+    monitor = started(
+        "run", "--invariants", INVARIANTS, "--source", f"log:{log}", "--state-dir", state,
+        "--no-http-enabled", "--respond-heartbeat", "1s",
+    )  # fmt: skip
+    told, _ = first.communicate(timeout=120)
+    assert first.returncode == 0
+    judged_ns = json.loads(told)["judged_to"]
+    with Client(f"log:{log}", agent="tester") as client:
+        publish_theft(client, "seen")
+        assert client.wait_until_judged(120)
+    assert {f["session"] for f in findings(state)} == {"seen"}, "stored before it is vouched for"
+    again = interlock(*wait, "--output", "json")
+    assert json.loads(again.stdout)["judged_to"] > judged_ns
+    monitor.kill()
+    monitor.communicate(timeout=120)
+    gone = interlock(*wait, "--timeout", "50ms")
+    assert gone.returncode == 3
+    assert b"its last sign of life vouches for 20" in gone.stderr
 
 
 def publish_theft(client: Client, session_id: str) -> None:
@@ -167,6 +196,8 @@ def findings(state: Path) -> list[dict[str, str]]:
         (("run", "--source", "log:/nowhere", "--no-such-flag"), 2),
         (("findings", "list", "--state-dir", "/nowhere"), 2),
         (("explain", "nobody"), 2),
+        (("control", "wait", "--source", "log:/nowhere"), 2),
+        (("control", "wait", "--source", "log:/tmp", "--timeout", "soon"), 2),
         (("control", "kill", "bare-word", "--source", "log:/nowhere"), 2),
         (("schema", "event"), 0),
         (("schema", "invariants"), 0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -123,6 +124,25 @@ def test_a_kill_reaches_the_guard_within_milliseconds(client: Client, monitor: M
     assert took_s[20] < 0.05
 
 
+def test_who_waits_until_judged_knows_of_stops_in_any_partition(monitor: Monitor) -> None:
+    """Heartbeats and stops stand in several partitions: a stop written before is known after."""
+    with Client(f"kafka://{monitor.bootstrap}/{EVENTS}", agent="bot") as client:
+        for _ in range(6):
+            session = client.session()
+            session.user_message("hello")
+            answers: list[bool] = []
+            waiting = threading.Thread(target=lambda: answers.append(client.wait_until_judged(120)))  # noqa: B023
+            waiting.start()
+            assert client.flush(60)
+            monitor.put(f"session:{session.id}", "killed")
+            while waiting.is_alive():
+                monitor.put("heartbeat")
+                waiting.join(0.1)
+            assert answers == [True]
+            with pytest.raises(Killed):
+                session.guard("t")
+
+
 def test_a_client_that_comes_later_knows_of_earlier_kills(monitor: Monitor) -> None:
     """The topic is read to its end before the first answer, so the first call is refused."""
     session_id = f"s-{uuid.uuid4().hex}"
@@ -131,7 +151,7 @@ def test_a_client_that_comes_later_knows_of_earlier_kills(monitor: Monitor) -> N
         monitor.put(f"session:other-{n}", "killed")
     monitor.put("heartbeat")
     target = f"kafka://{monitor.bootstrap}/{EVENTS}"
-    with Client(target, view_age_s_max=60, wait_s_max=30) as client:
+    with Client(target, view_age_s_max=60) as client:
         with pytest.raises(Killed):
             client.session(session_id).guard("t")
         client.session().guard("t")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import msgspec
 import pytest
 
@@ -125,6 +127,69 @@ def test_a_feed_out_of_reach_is_tried_again_and_counted(hands: Hands) -> None:
     follower.stop(5)
     assert follower.errors_count >= 1
     follower.stop(5)
+
+
+def test_a_heartbeat_vouches_once_the_end_was_looked_for_after_it(
+    follower: ControlFollower, hands: Hands
+) -> None:
+    """A stop that was written before it may stand in a partition that was read before it."""
+    asked_ns = hands.now_ns
+    follower.take_in(beat(hands), asked_ns)
+    assert not follower.wait_until_judged(asked_ns, 0)
+    follower.take_in(Reading([entry("session:a", "killed")]), asked_ns)
+    assert not follower.wait_until_judged(asked_ns, 0), "not read to the end"
+    follower.take_in(Reading(is_at_end=True), asked_ns)
+    assert follower.wait_until_judged(asked_ns, 0)
+    assert follower.standing(["session:a"])[0] == "killed"
+    assert not follower.wait_until_judged(asked_ns + 1, 0)
+
+
+@pytest.mark.parametrize(("ahead_ns", "is_believed"), [(SECOND, True), (SECOND + 1, False)])
+def test_a_heartbeat_from_the_future_vouches_for_nothing(
+    follower: ControlFollower, hands: Hands, ahead_ns: int, is_believed: bool
+) -> None:
+    """By a clock that is ahead everything would count as judged."""
+    future = entry("heartbeat", issued_at=hands.now_ns + ahead_ns)
+    follower.take_in(Reading([future], is_at_end=True), hands.now_ns)
+    hands.now_ns += 2 * SECOND
+    follower.take_in(Reading(is_at_end=True), hands.now_ns)
+    assert follower.wait_until_judged(hands.now_ns - 2 * SECOND, 0) is is_believed
+
+
+def test_a_monitor_that_fell_behind_vouches_for_less(
+    follower: ControlFollower, hands: Hands
+) -> None:
+    """The last heartbeat counts, not the highest: after a restart it may be older."""
+    began_ns = hands.now_ns
+    for issued_at in (began_ns, began_ns - 5 * SECOND):
+        reading = Reading([entry("heartbeat", issued_at=issued_at)], is_at_end=True)
+        follower.take_in(reading, began_ns)
+        follower.take_in(Reading(is_at_end=True), began_ns)
+    assert not follower.wait_until_judged(began_ns, 0)
+    assert follower.wait_until_judged(began_ns - 5 * SECOND, 0)
+
+
+def test_who_reads_anew_or_is_a_new_process_knows_of_no_heartbeat(
+    follower: ControlFollower, hands: Hands
+) -> None:
+    """What vouches has to be read by who asks, after the last trouble."""
+    follower.take_in(beat(hands), hands.now_ns)
+    follower.take_in(Reading(is_restart=True, is_at_end=True), hands.now_ns)
+    assert not follower.wait_until_judged(hands.now_ns, 0)
+    follower.take_in(beat(hands), hands.now_ns)
+    follower.take_in(Reading(is_at_end=True), hands.now_ns)
+    assert follower.wait_until_judged(hands.now_ns, 0)
+    follower.after_fork_in_child()
+    assert not follower.wait_until_judged(hands.now_ns, 0)
+
+
+def test_the_end_of_the_client_ends_the_wait(follower: ControlFollower, hands: Hands) -> None:
+    """Nobody waits for a follower that reads no more."""
+    waiting = threading.Thread(target=follower.wait_until_judged, args=(hands.now_ns, 600))
+    waiting.start()
+    follower.stop(5)
+    waiting.join(60)
+    assert not waiting.is_alive()
 
 
 def test_a_forked_child_keeps_what_was_known(follower: ControlFollower, hands: Hands) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,17 @@ from typing import Any
 
 import pytest
 
-from interlock import Client, Killed, NoView, Quarantined, Refused, Session, SessionOver, guard
+from interlock import (
+    Client,
+    Killed,
+    NoView,
+    Quarantined,
+    Refused,
+    Session,
+    SessionOver,
+    SettingError,
+    guard,
+)
 from interlock.clock import Clock
 from interlock.control_record import ControlState
 from tests.support.control_writer import ControlWriter, published
@@ -254,3 +265,45 @@ def test_guard_costs_microseconds(clients: Any, control: ControlWriter) -> None:
             session.guard("t")
         best_ns = min(best_ns, (time.perf_counter_ns() - began) // 100)
     assert best_ns < 20_000
+
+
+def test_who_waits_until_judged_knows_of_the_stop(
+    clients: Any, control: ControlWriter, tmp_path: Path
+) -> None:
+    """All that was published is on the disk, and what the monitor said to it is in the view."""
+    control.beat()
+    client = clients(linger_ms=5_000)
+    session = client.session("s1")
+    session.user_message("hello")
+    answers: list[bool] = []
+    waiting = threading.Thread(target=lambda: answers.append(client.wait_until_judged(60)))
+    waiting.start()
+    while len(published(tmp_path)) < 2:
+        time.sleep(0.01)
+    assert waiting.is_alive(), "the heartbeat is older than the message"
+    control.put("session:s1", "quarantined")
+    while waiting.is_alive():
+        control.beat()
+        waiting.join(0.05)
+    assert answers == [True]
+    assert isinstance(refusal_of(session), Quarantined)
+
+
+def test_without_a_monitor_nothing_is_judged(clients: Any, tmp_path: Path) -> None:
+    """False, and neither an error nor a yes."""
+    client = clients()
+    client.session("s1").user_message("hello")
+    assert not client.wait_until_judged(0.1)
+    with pytest.raises(SettingError, match="control"):
+        clients(control=False).wait_until_judged(0.1)
+
+
+def test_what_cannot_be_delivered_is_not_judged(
+    clients: Any, control: ControlWriter, tmp_path: Path
+) -> None:
+    """However fresh the heartbeat: it is for what arrived."""
+    (tmp_path / "agent.events").write_text("in the way")
+    client = clients()
+    client.session("s1").user_message("hello")
+    control.beat()
+    assert not client.wait_until_judged(0.1)
