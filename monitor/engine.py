@@ -7,43 +7,34 @@ A verdict depends on the events and their effective times, and on nothing else.
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 
 import msgspec
 
-from invariants.event import Close, Event, EventRecord, Input, Origin, Tick
+from invariants.event import Close, Event, Input, Tick
 from invariants.program import Judged, Program, Progress
 from invariants.spec import Per
-from invariants.state_progress import decode_progress, encode_progress
 from invariants.verdict import EventRef
-from monitor.finding import Finding, Severity
-from monitor.finding_make import engine_finding, session_findings
-from monitor.order import Header, Noticed, admit
-from monitor.scope import EMPTY_LOAD, LiveScope, LoadedScope, ScopeChange
+from monitor.engine_settings import EngineSettings
+from monitor.file_end import Disorder, OpenVerdict, open_verdicts
+from monitor.finding import Finding
+from monitor.finding_make import engine_finding, hole_findings, session_findings
+from monitor.order import Header, Noticed, admit, holes_told
+from monitor.scope import (
+    EMPTY_LOAD,
+    LiveScope,
+    LoadedScope,
+    ScopeChange,
+    end_of,
+    id_digest_of,
+    restored,
+    take_change,
+)
 from monitor.scope_names import scope_named, stored_name
 from monitor.scoring import Scoring
 from monitor.wider import WiderScopes
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """What the engine needs of the configuration; times in ns."""
-
-    lateness_ns: int = 0
-    skew_ns: int = 5_000_000_000
-    trust_ts: bool = False
-    linger_ns: int = 86_400_000_000_000
-    idle_close_ns: int | None = None
-    ids_max: int = 10_000
-    scopes_in_memory_max: int = 50_000
-    pairs_in_memory_max: int = 4_000_000
-    """What data memories of all scopes in memory may hold; then the longest untouched leave."""
-    mode_cap: str | None = None
-    severities: Mapping[str, Severity] = field(default_factory=dict)
 
 
 class Engine:
@@ -66,6 +57,7 @@ class Engine:
         self._dropped: dict[str, None] = {}
         self._wakes: list[tuple[int, str]] = []
         self._duplicates_count = 0
+        self.disorder = Disorder()
         self._pairs_count = 0
         self._wider = WiderScopes(
             program,
@@ -117,6 +109,8 @@ class Engine:
         waiting: list[tuple[int, str]] = []
         if self.program.wider:
             groups = None
+        if self.settings.is_finished_file:
+            findings += self._tell_holes()
         while self._wakes and self._wakes[0][0] < time_ns:
             due_ns, name = heapq.heappop(self._wakes)
             scope = self._scope(name)
@@ -233,6 +227,34 @@ class Engine:
         """Scopes in memory."""
         return len(self._scopes) + self._wider.scopes_count
 
+    def open_verdicts(self) -> Iterator[OpenVerdict]:
+        """Verdicts that are pending in any scope that is waited for, in memory or stored."""
+        for name, scope in self._waited_for():
+            yield from open_verdicts(self.program, scope.progress, name)
+        yield from self._wider.open_verdicts()
+
+    def _waited_for(self) -> Iterator[tuple[str, LiveScope]]:
+        """Every session that has something to come; with `idle_close` all that have not gone."""
+        for name in dict.fromkeys(name for _, name in sorted(self._wakes)):
+            is_here = name in self._scopes
+            scope = self._scope(name)
+            if scope.header.position:
+                yield name, scope
+            if not is_here and name not in self._changed:
+                self._forget(name)
+
+    def _tell_holes(self) -> list[Finding]:
+        """Numbers that did not come in the whole file."""
+        findings: list[Finding] = []
+        for name, scope in self._waited_for():
+            header = scope.header
+            if not header.holes:
+                continue
+            scope.header = holes_told(header)
+            self._changed[name] = scope
+            findings += hole_findings(header, name, self.settings.severities)
+        return findings
+
     def _header(self, session: str) -> Header:
         return self._scope(session).header
 
@@ -246,7 +268,7 @@ class Engine:
     def _step_event(self, event: Event, group: str) -> list[Finding]:
         name = event.session
         scope = self._scope(name)
-        id_digest = _id_digest(event.id)
+        id_digest = id_digest_of(event.id)
         known = scope.seen.get(id_digest)
         if known == event.digest:
             self._duplicates_count += 1
@@ -259,6 +281,7 @@ class Engine:
             lateness_ns=settings.lateness_ns,
             skew_ns=settings.skew_ns,
             trust_ts=settings.trust_ts,
+            is_finished_file=settings.is_finished_file,
         )
         noticed, digest = admission.noticed, ""
         if known is not None:
@@ -268,6 +291,8 @@ class Engine:
         event = msgspec.structs.replace(event, time_ns=admission.time_ns)
         asked = self.program.asked_of(scope.progress.shown, event)
         wider = self._wider.judge(event, admission.header, asked)
+        if admission.is_back or any(one.header.time_ns > event.time_ns for one in wider):
+            self.disorder.note(event.origin)
         judged = self.program.step(scope.progress, event)
         if known is None:
             self._remember(scope, id_digest, event.digest)
@@ -294,12 +319,7 @@ class Engine:
 
     def _end(self, name: str, scope: LiveScope, time_ns: int) -> list[Finding]:
         ended_ns = max(time_ns, scope.header.time_ns)
-        id_ = f"{name}/closed/{scope.header.position}"
-        record = EventRecord(id=id_, session=name, ts=ended_ns, kind="session.ended")
-        event = Event(record, id_, ended_ns, b"", Origin("", "", 0), time_ns=ended_ns)
-        header = msgspec.structs.replace(
-            scope.header, position=scope.header.position + 1, time_ns=ended_ns, ended_ns=ended_ns
-        )
+        event, header = end_of(name, scope.header, ended_ns)
         # A session that had ended before has had its end in every wider scope.
         is_first = scope.header.ended_ns is None
         wider = self._wider.judge(event, header, scope.progress.shown) if is_first else []
@@ -367,33 +387,14 @@ class Engine:
         # What was dropped in this batch is still in the store, and must not come back from there.
         is_gone = name in self._dropped
         loaded = EMPTY_LOAD if is_gone else self._load(stored_name("session", name))
-        scope = self._restore(loaded)
+        scope = restored(self.program, loaded)
         if self._scoring is not None:
             scope.scored = self._scoring.restore(loaded.states, scope.header.position)
         self._scopes[name] = scope
         self._pairs_count += scope.progress.shown.length
         return scope
 
-    def _restore(self, loaded: LoadedScope) -> LiveScope:
-        if loaded.header is None:
-            initial = self.program.initial
-            return LiveScope(Header(), initial, OrderedDict(), stored=initial)
-        header = msgspec.msgpack.decode(loaded.header, type=Header)
-        progress = decode_progress(self.program, header.position, loaded.states)
-        return LiveScope(header, progress, OrderedDict(loaded.seen), stored=progress)
-
     def _change(self, name: str, scope: LiveScope) -> ScopeChange:
-        states = encode_progress(self.program, scope.progress, scope.stored)
-        if self._scoring is not None and scope.scored is not None:
-            states |= self._scoring.take_change(scope.scored)
-        seen = tuple(scope.seen_added)
-        scope.seen_added = []
-        scope.stored = scope.progress
-        header = msgspec.msgpack.encode(scope.header)
-        stored = stored_name("session", name)
-        return ScopeChange(stored, header, self._wake_ns(scope), states, seen)
-
-
-def _id_digest(id_: str) -> bytes:
-    """Ids are the producer's text of any length; 16 bytes of a digest stand for them."""
-    return hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        scored = scope.scored
+        more = self._scoring.take_change(scored) if self._scoring and scored is not None else {}
+        return take_change(self.program, name, scope, self._wake_ns(scope), more)

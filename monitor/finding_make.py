@@ -187,6 +187,24 @@ def engine_finding(
     )
 
 
+def hole_findings(
+    header: Header, session: str, severities: Mapping[str, Severity]
+) -> list[Finding]:
+    """Numbers that a whole finished file did not show, each at the event that left them out."""
+    return [
+        engine_finding(
+            hole.noticed(),
+            scope=session,
+            agent=header.agent,
+            principal=header.principal,
+            anchor=EventRef(hole.position, hole.time_ns, hole.id),
+            anchor_digest="",
+            severities=severities,
+        )
+        for hole in header.holes
+    ]
+
+
 def anomaly_finding(
     score: Score,
     *,

@@ -22,6 +22,7 @@ from monitor.clock import Clock
 from monitor.decode.rejected import Rejected
 from monitor.effects import Effects
 from monitor.engine import Engine
+from monitor.file_end import FileTime
 from monitor.finding import Finding
 from monitor.judge import judge, read_record
 from monitor.log import say
@@ -52,6 +53,8 @@ class LoopSettings:
     """How far the broker's clock may be behind ours without a tick coming too early."""
     gives_ticks: bool = True
     """False for finished files and backfills: there, only events decide deadlines."""
+    is_finished_file: bool = False
+    """After its last line time has come as far as its events: that decides what is due."""
     poll_wait_s: float = 0.05
     """How long an idle turn waits for records; ticks and heartbeats come between turns."""
     keeps_raw: bool = False
@@ -100,6 +103,9 @@ class Loop:
         self._committed: dict[Stream, int] = {}
         self._raw: dict[Origin, bytes] = {}
         self._is_finished = False
+        self._file_time = FileTime()
+        self.is_over = False
+        """Whether a source that ends was judged to its end."""
         self._is_moving = False
         self._frontiers: Mapping[Stream, Frontier] = {}
         self._watch = Watch()
@@ -127,8 +133,17 @@ class Loop:
         self._is_moving = not batch.is_empty
         if not batch.is_urgent:
             self._take(batch, self._tick())
+        self.is_over = not batch.is_urgent and self._has_all_been_taken()
         self._finish(batch)
-        return self._is_finished and not batch.is_urgent and self._merger.held_count == 0
+        return self.is_over
+
+    def _has_all_been_taken(self) -> bool:
+        return self._is_finished and self._merger.held_count == 0
+
+    @property
+    def engine(self) -> Engine:
+        """The scopes, for readers between two turns."""
+        return self._engine
 
     @property
     def frontiers(self) -> Mapping[Stream, Frontier]:
@@ -169,6 +184,7 @@ class Loop:
         self._source.resume(self._committed)
 
     def _take_records(self, batch: Batch) -> None:
+        now_ns = self._clock.now_ns()
         while batch.records_count < self._settings.batch_records_max and not batch.is_urgent:
             item = self._merger.next()
             if item is None:
@@ -179,6 +195,7 @@ class Loop:
                 batch.dead_letters.append((item.content, raw))
             else:
                 batch.shapes[item.content.kind, item.content.record.tool] += 1
+                self._file_time.see(item.content.ts_ns, now_ns)
                 group = self._group_of(item.stream)
                 self._take(batch, judge(self._engine, self._provenance, item.content, group))
 
@@ -189,6 +206,8 @@ class Loop:
 
     def _tick(self) -> list[Finding]:
         """Tell each group how far time has come: to where nothing earlier can arrive."""
+        if self._settings.is_finished_file and self._has_all_been_taken():
+            return self._engine.tick(self._file_time.reached_ns)
         if not self._settings.gives_ticks:
             return []
         now_ns = self._clock.now_ns() - self._settings.tick_slack_ns

@@ -16,6 +16,23 @@ from monitor.finding import EngineFindingType
 
 MISSING_RANGES_MAX: Final = 64
 """Chosen: holes in a session's numbering that are remembered; past it, late fills look new."""
+HOLES_MAX: Final = 1_024
+"""Chosen: holes of a session in a finished file that wait for its end; past it, the oldest is
+told at once."""
+
+
+class Hole(msgspec.Struct, frozen=True, array_like=True):
+    """Numbers that a finished file has not shown yet, and the event that left them out."""
+
+    first: int
+    last: int
+    position: int
+    time_ns: int
+    id: str
+
+    def noticed(self) -> Noticed:
+        """What is told if they never come."""
+        return missing_numbers(self.first, self.last)
 
 
 class Header(msgspec.Struct, frozen=True, array_like=True):
@@ -38,6 +55,8 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     """When the monitor last saw an event of it: arrival, or effective time where there is none."""
     user: str = ""
     tenant: str = ""
+    holes: tuple[Hole, ...] = ()
+    """Of a finished file, in place of `missing`: told at its end, if they are still there."""
 
 
 class Noticed(NamedTuple):
@@ -49,22 +68,47 @@ class Noticed(NamedTuple):
 
 
 class Admission(NamedTuple):
-    """The header after an event, its effective time, and what was noticed."""
+    """The header after an event, its effective time, and what was noticed.
+
+    `is_back`: its time, or a number that had not come yet, lies before that of its predecessor.
+    """
 
     header: Header
     time_ns: int
     noticed: tuple[Noticed, ...]
+    is_back: bool = False
+
+
+def missing_numbers(first: int, last: int) -> Noticed:
+    """A `gap`: numbers that did not come."""
+    text = f"{last - first + 1} event(s) did not come: seq {first} to {last}"
+    return Noticed("gap", text, f"{first}-{last}")
 
 
 def admit(
-    header: Header, event: Event, *, group: str, lateness_ns: int, skew_ns: int, trust_ts: bool
+    header: Header,
+    event: Event,
+    *,
+    group: str,
+    lateness_ns: int,
+    skew_ns: int,
+    trust_ts: bool,
+    is_finished_file: bool = False,
 ) -> Admission:
-    """Take in an event that is no repeat."""
+    """Take in an event that is not a repeat.
+
+    In a finished file a number that is missing may stand further down: a hole is kept in `holes`,
+    and is not noticed before the end of the file.
+    """
     time_ns = effective_ns(
         event, header.time_ns, lateness_ns=lateness_ns, skew_ns=skew_ns, trust_ts=trust_ts
     )
     noticed: list[Noticed] = []
-    seq_max, missing = _follow_seq(header, event.seq, noticed)
+    waits_at = (header.position, time_ns, event.id) if is_finished_file else None
+    seq_max, missing, holes = _follow_seq(header, event.seq, noticed, waits_at)
+    is_back = event.ts_ns < header.time_ns or (
+        seq_max == header.seq_max and not noticed and event.seq is not None
+    )
     if header.ended_ns is not None:
         text = f"an event of kind `{event.kind}` came after the session had ended"
         noticed.append(Noticed("after_end", text))
@@ -81,8 +125,16 @@ def admit(
         event.arrival_ns if event.arrival_ns is not None else time_ns,
         header.user or event.record.user,
         header.tenant or event.record.tenant,
+        holes,
     )
-    return Admission(after, time_ns, tuple(noticed))
+    return Admission(after, time_ns, tuple(noticed), is_back)
+
+
+def holes_told(header: Header) -> Header:
+    """The header once the holes of a finished file were told: they are missing from here on."""
+    ranges = tuple((hole.first, hole.last) for hole in header.holes)
+    missing = (*header.missing, *ranges)[-MISSING_RANGES_MAX:]
+    return msgspec.structs.replace(header, missing=missing, holes=())
 
 
 def effective_ns(
@@ -112,21 +164,48 @@ def clamped_ns(event: Event, lateness_ns: int, skew_ns: int) -> int:
 
 
 def _follow_seq(
-    header: Header, seq: int | None, noticed: list[Noticed]
-) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """The highest number seen and the holes below it; a new hole or a repeat is noticed."""
-    seq_max, missing = header.seq_max, header.missing
+    header: Header,
+    seq: int | None,
+    noticed: list[Noticed],
+    waits_at: tuple[int, int, str] | None,
+) -> tuple[int, tuple[tuple[int, int], ...], tuple[Hole, ...]]:
+    """The highest number seen and the holes below it; a new hole or a repeat is noticed.
+
+    `waits_at`: the position, time and id of the event, if its hole waits for the file's end.
+    """
+    seq_max, missing, holes = header.seq_max, header.missing, header.holes
     if seq is None or seq == seq_max + 1:
-        return (seq_max if seq is None else seq), missing
+        return (seq_max if seq is None else seq), missing, holes
     if seq > seq_max:
         first, last = seq_max + 1, seq - 1
-        text = f"{last - first + 1} event(s) did not come: seq {first} to {last}"
-        noticed.append(Noticed("gap", text, f"{first}-{last}"))
-        return seq, (*missing, (first, last))[-MISSING_RANGES_MAX:]
+        if waits_at is None:
+            noticed.append(missing_numbers(first, last))
+            return seq, (*missing, (first, last))[-MISSING_RANGES_MAX:], holes
+        return seq, missing, _bounded((*holes, Hole(first, last, *waits_at)), noticed)
     for index, (first, last) in enumerate(missing):
         if first <= seq <= last:
-            parts = tuple(p for p in ((first, seq - 1), (seq + 1, last)) if p[0] <= p[1])
-            missing = (*missing[:index], *parts, *missing[index + 1 :])
-            return seq_max, missing[-MISSING_RANGES_MAX:]
+            missing = (*missing[:index], *_without(first, last, seq), *missing[index + 1 :])
+            return seq_max, missing[-MISSING_RANGES_MAX:], holes
+    for index, hole in enumerate(holes):
+        if hole.first <= seq <= hole.last:
+            parts = [
+                Hole(first, last, hole.position, hole.time_ns, hole.id)
+                for first, last in _without(hole.first, hole.last, seq)
+            ]
+            return (
+                seq_max,
+                missing,
+                _bounded((*holes[:index], *parts, *holes[index + 1 :]), noticed),
+            )
     noticed.append(Noticed("gap", f"seq {seq} was given to more than one event", f"repeat-{seq}"))
-    return seq_max, missing
+    return seq_max, missing, holes
+
+
+def _without(first: int, last: int, seq: int) -> tuple[tuple[int, int], ...]:
+    """What is left of a range of numbers when one of them has come."""
+    return tuple(p for p in ((first, seq - 1), (seq + 1, last)) if p[0] <= p[1])
+
+
+def _bounded(holes: tuple[Hole, ...], noticed: list[Noticed]) -> tuple[Hole, ...]:
+    noticed += [hole.noticed() for hole in holes[:-HOLES_MAX]]
+    return holes[-HOLES_MAX:]

@@ -26,7 +26,8 @@ from monitor.clock import Clock
 from monitor.decode.rejected import REASONS
 from monitor.detector_opening import open_scoring
 from monitor.effects import Effects
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from monitor.http import MonitorPages, MonitorServer, Pulse, Standing
 from monitor.invariant_files import read_specs
 from monitor.lock import StateLock
@@ -126,7 +127,7 @@ def open_service(
         effects=effects,
         clock=clock,
         provenance=Provenance(surroundings.is_finished_file, settings.asserts),
-        responder=_responder(settings, surroundings, store, clock, follow, view),
+        responder=_responder(settings, surroundings, store, clock, follow=follow, view=view),
         settings=_loop_settings(settings, surroundings),
         group_of=surroundings.group_of,
         merged_by=surroundings.merged_by,
@@ -197,6 +198,7 @@ def _responder(
     surroundings: Surroundings,
     store: Store,
     clock: Clock,
+    *,
     follow: Callable[[], None],
     view: ControlView,
 ) -> Responder:
@@ -283,13 +285,15 @@ def _engine(
 
 
 def _engine_settings(settings: Settings, surroundings: Surroundings) -> EngineSettings:
+    closes_idle = surroundings.is_finished_file or not surroundings.trusts_ts
     return EngineSettings(
         lateness_ns=settings.lateness_ns,
         skew_ns=settings.skew_ns,
         trust_ts=surroundings.trusts_ts,
         linger_ns=settings.linger_ns,
-        idle_close_ns=None if surroundings.trusts_ts else settings.idle_close_ns,
+        idle_close_ns=settings.idle_close_ns if closes_idle else None,
         ids_max=settings.ids_max,
+        is_finished_file=surroundings.is_finished_file,
         scopes_in_memory_max=settings.scopes_in_memory_max,
         pairs_in_memory_max=settings.sources.pairs_in_memory_max,
         mode_cap="observe" if settings.mode == "observe" else None,
@@ -302,6 +306,7 @@ def _loop_settings(settings: Settings, surroundings: Surroundings) -> LoopSettin
         batch_records_max=settings.batch_records_max,
         lateness_ns=settings.lateness_ns,
         gives_ticks=not surroundings.trusts_ts,
+        is_finished_file=surroundings.is_finished_file,
         poll_wait_s=min(settings.poll_interval_ns / 1e9, POLL_WAIT_S_MAX),
         keeps_raw=settings.dlq_raw,
     )

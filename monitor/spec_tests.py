@@ -17,7 +17,8 @@ from invariants.limits import DEFAULT_LIMITS
 from invariants.program import Program, compile_program
 from invariants.spec import Example, InvariantSpec, Spec
 from monitor.decode.native import decode_event
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import is_
 from typing import Final, NamedTuple
@@ -27,6 +27,7 @@ from invariants.sources import Shown
 from invariants.spec import Per
 from invariants.state_progress import decode_progress, encode_progress
 from invariants.verdict import EventRef
+from monitor.file_end import OpenVerdict, open_verdicts
 from monitor.finding import Finding, Severity
 from monitor.finding_make import Wider, engine_finding, verdict_finding
 from monitor.order import Header, Noticed
@@ -217,6 +218,17 @@ class WiderScopes:
             else:
                 self._queue_wake(key, held)
         return findings
+
+    def open_verdicts(self) -> Iterator[OpenVerdict]:
+        """Verdicts that are pending in any of these scopes, in memory or stored."""
+        for key in dict.fromkeys(key for _, key in sorted(self._wakes)):
+            if key[0] not in self._programs:
+                continue
+            is_here = key in self._scopes
+            held = self._scope(*key)
+            yield from open_verdicts(self._programs[key[0]], held.progress, key[1])
+            if not is_here and key not in self._changed:
+                del self._scopes[key]
 
     def expect(self, wakes: list[tuple[int, tuple[Per, str]]]) -> None:
         """Wake-ups that the store knows of, after a start."""

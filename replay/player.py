@@ -16,7 +16,8 @@ from invariants.event import Close, Event, Origin, Tick
 from invariants.limits import Limits
 from invariants.program import Program
 from monitor.decode.rejected import Rejected
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from monitor.finding import SEVERITIES, Finding
 from monitor.judge import judge, read_record
 from monitor.provenance import Provenance

@@ -20,7 +20,8 @@ from invariants.event import Event, EventRecord, Origin
 from invariants.program import Program, compile_program
 from monitor.bench.workload import EVENT_BYTES, make_events
 from monitor.decode.native import decode_event
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from monitor.invariant_files import read_specs
 
 TURN_EVENTS = 2_000

@@ -19,7 +19,8 @@ from invariants.event import SECOND_NS, Event, Origin
 from invariants.program import compile_program
 from monitor.bench.engine import TURN_EVENTS
 from monitor.decode.native import decode_event
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from monitor.invariant_files import read_specs
 
 SHORT_EVENTS: Final = 10

@@ -20,7 +20,8 @@ from invariants.event import Event, Origin
 from invariants.formula.ast import Formula
 from invariants.program import Program, compile_program
 from monitor.decode.native import decode_event
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from tests.conformance.dejavu import CannotSay, Pred, read
 from tests.conformance.dejavu_file import are_times_rising, events, invariant_file, moments
 from tests.conformance.dejavu_rewriting import predicates_of, violations_of

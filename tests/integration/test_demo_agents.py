@@ -21,7 +21,8 @@ from invariants.event import Event, EventRecord, Origin
 from invariants.limits import DEFAULT_LIMITS
 from invariants.program import Program, compile_program
 from monitor.decode.native import decode_event
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from monitor.invariant_files import examine, read_specs
 from monitor.spec_tests import run_examples
 from tests.support.control_writer import ControlWriter

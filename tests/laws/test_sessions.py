@@ -21,7 +21,8 @@ from invariants.moment import Moment
 from invariants.program import Program, compile_program
 from invariants.spec import InvariantSpec, PredicateSpec, Source, Spec
 from monitor.decode.native import decode_event
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.finding_make import show_binding
 from tests.laws.census import Census, Run

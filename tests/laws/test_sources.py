@@ -24,7 +24,8 @@ from invariants.limits import Limits
 from invariants.program import Program, compile_program
 from invariants.tokens_of_text import hidden_texts
 from monitor.decode.native import decode_event
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.shelf import Shelf
 

@@ -21,7 +21,8 @@ from invariants.program import Program
 from invariants.state import encode_state
 from monitor.actions.control import STATES
 from monitor.decode.native import decode_event
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.order import Noticed
 from monitor.provenance import Provenance

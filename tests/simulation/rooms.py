@@ -13,7 +13,8 @@ from typing import Any, Final
 from invariants.event import Event, Input
 from invariants.program import Program
 from monitor.clock import Clock
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.merge import Item, Merger
 from monitor.order import Noticed

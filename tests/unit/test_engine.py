@@ -13,7 +13,8 @@ from invariants.event import Event, Origin
 from invariants.program import Program, compile_program
 from monitor.decode.native import decode_event
 from monitor.decode.rejected import Rejected
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from tests.support.shelf import Shelf
 

@@ -14,7 +14,8 @@ from invariants.program import Program, compile_program
 from invariants.state import StateError
 from invariants.state_sources import CHUNK_ENTRIES
 from monitor.decode.native import decode_event
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from tests.support.shelf import Shelf
 
 TEXT = """\

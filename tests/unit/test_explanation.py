@@ -10,7 +10,8 @@ from invariants.check import read_specs
 from invariants.event import Event, Origin
 from invariants.program import compile_program
 from monitor.decode.native import decode_event
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.finding_text import page
 from tests.support.shelf import Shelf

@@ -11,7 +11,8 @@ import pytest
 from detectors.contract import Score
 from invariants.event import Event
 from invariants.state import StateError
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.finding_text import page
 from monitor.judge import judge

@@ -14,7 +14,8 @@ from invariants.event import Event, Origin
 from invariants.limits import Limits
 from invariants.program import Program, compile_program
 from monitor.decode.native import decode_event
-from monitor.engine import Engine, EngineSettings
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.finding_text import page
 from monitor.scope_names import Named, packed_id, scope_named, stored_name, unpacked_id

@@ -1,0 +1,27 @@
+"""What the engine needs of the configuration: plain values that verdicts depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from monitor.finding import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What the engine needs of the configuration; times in ns."""
+
+    lateness_ns: int = 0
+    skew_ns: int = 5_000_000_000
+    trust_ts: bool = False
+    linger_ns: int = 86_400_000_000_000
+    idle_close_ns: int | None = None
+    ids_max: int = 10_000
+    scopes_in_memory_max: int = 50_000
+    pairs_in_memory_max: int = 4_000_000
+    """What data memories of all scopes in memory may hold; then the longest untouched leave."""
+    is_finished_file: bool = False
+    """The one tick comes after the last line. Until then no missing number is a gap."""
+    mode_cap: str | None = None
+    severities: Mapping[str, Severity] = field(default_factory=dict)
