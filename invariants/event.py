@@ -8,8 +8,9 @@ producer can claim for itself. The engine's input is `Event | Tick | Close`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -19,8 +20,14 @@ RAW_ABSENT: Final = msgspec.Raw(b"")
 
 SECOND_NS: Final = 1_000_000_000
 
-CALL_KIND_PREFIXES: Final = ("tool.", "approval.")
-"""Kinds that speak of a call: there, absent `args` are an error and not an empty map."""
+_EVERY_KIND: Final = ("",)
+_CALLS: Final = ("tool.", "approval.")
+CARRIED_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("agent", "user", "tenant"), _EVERY_KIND),
+    **dict.fromkeys(("tool", "call", "args"), _CALLS),
+    "text": ("message.",),
+}
+"""For each field how the kinds begin that carry it: there it is missing if it was left out."""
 
 
 class EventRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -57,6 +64,23 @@ class Origin:
         return f"{self.topic}/{self.partition}@{self.offset}"
 
 
+class Identity(NamedTuple):
+    """What a session stated first of whose it is; `""` where it has not stated it yet."""
+
+    agent: str = ""
+    user: str = ""
+    tenant: str = ""
+
+    def after(self, record: EventRecord) -> Identity:
+        """With what one more event states of what was not stated before."""
+        return Identity(
+            self.agent or record.agent, self.user or record.user, self.tenant or record.tenant
+        )
+
+
+UNSTATED: Final = Identity()
+
+
 class Event(msgspec.Struct, frozen=True):
     """A decoded event and what its source vouches for.
 
@@ -64,7 +88,8 @@ class Event(msgspec.Struct, frozen=True):
     broker's append time (None in finished files), `not_before_ns` the last time at which a record
     of a log directory was not there yet; `principal` the authenticated sender or `""`;
     `digest` 16 bytes over the content, equal for records whose fields are equal after parsing;
-    `time_ns` the effective time, given by the ordering stage (0 before).
+    `time_ns` the effective time and `first` what its session has stated first, this event
+    included; both are given by the ordering stage (0 and nothing before).
     """
 
     record: EventRecord
@@ -76,10 +101,26 @@ class Event(msgspec.Struct, frozen=True):
     principal: str = ""
     time_ns: int = 0
     not_before_ns: int | None = None
+    first: Identity = UNSTATED
 
     @property
     def session(self) -> str:
         return self.record.session
+
+    @property
+    def agent(self) -> str:
+        """As the event states it, else as its session stated it first; `""` without either."""
+        return self.record.agent or self.first.agent
+
+    @property
+    def user(self) -> str:
+        """Likewise."""
+        return self.record.user or self.first.user
+
+    @property
+    def tenant(self) -> str:
+        """Likewise."""
+        return self.record.tenant or self.first.tenant
 
     @property
     def kind(self) -> str:
@@ -135,8 +176,8 @@ class EventView:
             if memoryview(raw):
                 self._args = msgspec.json.decode(raw)
             else:
-                is_call = self.record.kind.startswith(CALL_KIND_PREFIXES)
-                self._args = ABSENT_ARGS if is_call else {}
+                is_carried = self.record.kind.startswith(CARRIED_BY["args"])
+                self._args = ABSENT_ARGS if is_carried else {}
         return self._args
 
     @property

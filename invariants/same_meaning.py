@@ -3,13 +3,14 @@
 Method: both violating formulas are compared in Kleene's three values for all values of their
 letters, where atoms, temporal operators and aggregates count as letters; two of those are one
 letter where their operator and window agree and their operands provably mean the same. Of two
-predicates that ask for different kinds of events one is false at each. A no is no disproof.
+predicates that ask for different kinds of events one is false at each; of two that ask for
+different tools, one is false or neither is true (a call may name no tool). A no is no disproof.
 Cost: three to the number of letters, at most `LETTERS_MAX`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from types import MappingProxyType
@@ -154,22 +155,34 @@ class Proof:
         one, other = self.skeleton(first, letters), self.skeleton(second, letters)
         if (size_of(one) + size_of(other)) * 3 ** len(letters) > COST_MAX:
             return False
-        apart = self.apart(letters)
+        is_possible = self.possible(letters)
         return all(
             value_of(one, valuation) == value_of(other, valuation)
             for valuation in product((0, 1, 2), repeat=len(letters))
-            if not any(valuation[i] and valuation[j] for i, j in apart)
+            if is_possible(valuation)
         )
 
-    def apart(self, letters: list[Formula]) -> list[tuple[int, int]]:
-        """Pairs of which one is false at every event: not even unknown, where kinds differ."""
+    def possible(self, letters: list[Formula]) -> Callable[[tuple[int, ...]], bool]:
+        """Whether some event can give the letters these values, as far as their events tell.
+
+        Where kinds differ one of two is false. Where only tools differ, both are unknown at a call
+        that names no tool.
+        """
         events = [self.event_of(letter) for letter in letters]
-        return [
-            (i, j)
+        apart = [
+            (i, j, not Asked(one.kinds).both(Asked(other.kinds)).is_possible)
             for i, one in enumerate(events)
             for j, other in enumerate(events[:i])
             if not one.both(other).is_possible
         ]
+
+        def is_possible(valuation: tuple[int, ...]) -> bool:
+            return not any(
+                valuation[i] and valuation[j] and (is_by_kind or 2 in (valuation[i], valuation[j]))
+                for i, j, is_by_kind in apart
+            )
+
+        return is_possible
 
     def event_of(self, letter: Formula) -> Asked:
         match letter:

@@ -24,7 +24,7 @@ def event_schema() -> Schema:
         "$schema": DIALECT,
         "title": "Interlock event",
         "description": "What an agent did, as one JSON object of at most 900 KiB.",
-        **_event(),
+        **_published(),
         "required": ["session", "ts", "kind"],
         "anyOf": [{"required": ["id"]}, {"required": ["seq"]}],
     }
@@ -47,6 +47,17 @@ def invariant_file_schema() -> Schema:
             required=["version", "invariants"],
         ),
     }
+
+
+def _published() -> Schema:
+    """The event as others write it: for optional fields null is as good as nothing."""
+    event = _event()
+    required = ("session", "ts", "kind")
+    fields = {
+        name: said if name in required or name == "result" else {"anyOf": [said, {"type": "null"}]}
+        for name, said in event["properties"].items()
+    }
+    return {**event, "properties": fields}
 
 
 def _event() -> Schema:

@@ -288,9 +288,10 @@ class Engine:
             digest = event.digest.hex()
             text = "two events of different content carry this id"
             noticed = (*noticed, Noticed("id_conflict", text))
-        event = msgspec.structs.replace(event, time_ns=admission.time_ns)
+        header, first = admission.header, admission.first
+        event = msgspec.structs.replace(event, time_ns=admission.time_ns, first=first)
         asked = self.program.asked_of(scope.progress.shown, event)
-        wider = self._wider.judge(event, admission.header, asked)
+        wider = self._wider.judge(event, header, asked)
         if admission.is_back or any(one.header.time_ns > event.time_ns for one in wider):
             self.disorder.note(event.origin)
         judged = self.program.step(scope.progress, event)
@@ -298,10 +299,8 @@ class Engine:
             self._remember(scope, id_digest, event.digest)
         if self._scoring is not None:
             self._taken = scope, event, digest
-        findings = self._apply(
-            name, scope, judged, event, admission.header, noticed=noticed, conflict_digest=digest
-        )
-        return findings + self._wider.hold(wider, event, digest)
+        found = self._apply(name, scope, judged, event, header, noticed, digest)
+        return found + self._wider.hold(wider, event, digest)
 
     def _remember(self, scope: LiveScope, id_digest: bytes, digest: bytes) -> None:
         """Past `ids_max` the oldest id is forgotten: its repeat then counts as a new event."""
@@ -334,7 +333,6 @@ class Engine:
         judged: Judged,
         event: Event | None,
         header: Header,
-        *,
         noticed: tuple[Noticed, ...] = (),
         conflict_digest: str = "",
     ) -> list[Finding]:

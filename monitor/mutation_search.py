@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from invariants.event import SECOND_NS, Event, EventView
+from invariants.event import SECOND_NS, UNSTATED, Event, EventView, Identity
 from invariants.program import Program, Progress
 from monitor.spec_tests import NoEventError, Trial
 
@@ -52,6 +52,8 @@ class _Point(NamedTuple):
     time_ns: int
     trace: Trace
     told: tuple[_Told, ...]
+    firsts: Mapping[str, Identity] = {}
+    """What each session has stated first of whose it is."""
 
 
 class OutOfStepsError(Exception):
@@ -112,12 +114,17 @@ class _Search:
             raise OutOfStepsError
         self.steps_count += 1
         time_ns = point.time_ns + step.gap_ns if point.trace else 0
-        event = msgspec.structs.replace(step.event, id=f"e{len(point.trace)}", time_ns=time_ns)
+        session = step.event.session
+        first = point.firsts.get(session, UNSTATED).after(step.event.record)
+        event = msgspec.structs.replace(
+            step.event, id=f"e{len(point.trace)}", time_ns=time_ns, first=first
+        )
         judged = self.program.step(point.progress, event)
         told = list(point.told)
         for index, verdict in judged.verdicts:
             told[index] |= {(verdict.anchor.position, verdict.kind)}
-        return _Point(judged.progress, time_ns, (*point.trace, step), tuple(told))
+        firsts = {**point.firsts, session: first}
+        return _Point(judged.progress, time_ns, (*point.trace, step), tuple(told), firsts)
 
     def note(self, point: _Point) -> None:
         for number in [n for n in self.wanted if point.told[n] != point.told[0]]:

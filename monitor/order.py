@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from invariants.event import Event
+from invariants.event import Event, Identity
 from monitor.finding import EngineFindingType
 
 MISSING_RANGES_MAX: Final = 64
@@ -58,6 +58,11 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     holes: tuple[Hole, ...] = ()
     """Of a finished file, in place of `missing`: told at its end, if they are still there."""
 
+    @property
+    def first(self) -> Identity:
+        """Whose the session is, as far as it has said so."""
+        return Identity(self.agent, self.user, self.tenant)
+
 
 class Noticed(NamedTuple):
     """Something about the stream itself that becomes a finding."""
@@ -71,12 +76,14 @@ class Admission(NamedTuple):
     """The header after an event, its effective time, and what was noticed.
 
     `is_back`: its time, or a number that had not come yet, lies before that of its predecessor.
+    `first` is what the session has stated first of whose it is, this event included.
     """
 
     header: Header
     time_ns: int
     noticed: tuple[Noticed, ...]
-    is_back: bool = False
+    is_back: bool
+    first: Identity
 
 
 def missing_numbers(first: int, last: int) -> Noticed:
@@ -113,21 +120,22 @@ def admit(
         text = f"an event of kind `{event.kind}` came after the session had ended"
         noticed.append(Noticed("after_end", text))
     is_end = event.kind == "session.ended"
+    first = header.first.after(event.record)
     after = Header(
         header.position + 1,
         time_ns,
         seq_max,
         missing,
         time_ns if is_end else header.ended_ns,
-        header.agent or event.record.agent,
+        first.agent,
         header.principal or event.principal,
         group,
         event.arrival_ns if event.arrival_ns is not None else time_ns,
-        header.user or event.record.user,
-        header.tenant or event.record.tenant,
+        first.user,
+        first.tenant,
         holes,
     )
-    return Admission(after, time_ns, tuple(noticed), is_back)
+    return Admission(after, time_ns, tuple(noticed), is_back, first)
 
 
 def holes_told(header: Header) -> Header:

@@ -100,7 +100,8 @@ def end_of(name: str, header: Header, ended_ns: int) -> tuple[Event, Header]:
     """The `session.ended` of an idle session, that nobody sent; and the header after it."""
     id_ = f"{name}/closed/{header.position}"
     record = EventRecord(id=id_, session=name, ts=ended_ns, kind="session.ended")
-    event = Event(record, id_, ended_ns, b"", Origin("", "", 0), time_ns=ended_ns)
+    origin = Origin("", "", 0)
+    event = Event(record, id_, ended_ns, b"", origin, time_ns=ended_ns, first=header.first)
     after = msgspec.structs.replace(
         header, position=header.position + 1, time_ns=ended_ns, ended_ns=ended_ns
     )

@@ -105,7 +105,7 @@ class WiderScopes:
     def _judge(
         self, per: Per, program: Program, event: Event, header: Header, asked: Shown
     ) -> WiderJudged | None:
-        value = _named(per, event, header)
+        value = _named(per, event)
         held = self._scope(per, value) if value else None
         time_ns = event.time_ns if held is None else max(event.time_ns, held.header.time_ns)
         position = header.position - 1
@@ -304,15 +304,14 @@ def _is_blank(progress: Progress, initial: Progress) -> bool:
     return all(map(is_, progress.states, initial.states))
 
 
-def _named(per: Per, event: Event, header: Header) -> str:
+def _named(per: Per, event: Event) -> str:
     """The scope that the event names, else the one that its session named first."""
-    record = event.record
     match per:
         case "agent":
-            return record.agent or header.agent
+            return event.agent
         case "user":
-            return record.user or header.user
+            return event.user
         case "tenant":
-            return record.tenant or header.tenant
+            return event.tenant
         case "session":
-            return record.session
+            return event.session

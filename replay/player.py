@@ -102,7 +102,9 @@ class Player:
             return Played(found, event, fate="refused")
         held = self.engine.look(event.session)
         assert held is not None, "the engine has just stepped it"
-        return Played(found, msgspec.structs.replace(event, time_ns=held[0].time_ns))
+        header = held[0]
+        taken = msgspec.structs.replace(event, time_ns=header.time_ns, first=header.first)
+        return Played(found, taken)
 
 
 def _is_refusal(finding: Finding) -> bool:

@@ -4,8 +4,8 @@ Method: both formulas are compared in Kleene's three values for all values of th
 atoms, temporal operators and aggregates count as letters. Of letters it is known what follows from
 their shapes: `once f` is at least f where the window begins at 0, `once[1m] f` at most
 `once[2m] f`, `p(v=x)` at most `p`, `f since g` at most f or g, `count(p) >= 3` at most
-`count(p) >= 2` and `once p`, two predicates of different kinds of events never both. So a yes is a
-proof; a no is none.
+`count(p) >= 2` and `once p`, two predicates of different kinds of events never both, two of
+different tools never both unless neither is true. So a yes is a proof; a no is none.
 Cost: three to the number of letters, at most `COST_MAX` operators.
 """
 
@@ -67,10 +67,10 @@ class Entailment:
         size = sum(map(size_of, (first, second, *(part for rule in rules for part in rule))))
         if size * 3 ** len(letters) > COST_MAX:
             return False
-        apart = proof.apart(letters)
+        is_possible = proof.possible(letters)
         return not any(
             is_bad(value_of(first, valuation), value_of(second, valuation))
-            and not any(valuation[i] and valuation[j] for i, j in apart)
+            and is_possible(valuation)
             and all(value_of(low, valuation) <= value_of(high, valuation) for low, high in rules)
             for valuation in product((0, 1, 2), repeat=len(letters))
         )

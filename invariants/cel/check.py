@@ -298,7 +298,7 @@ class _Checker:
         if node.function == "double":
             mend = "write number(...), which takes both and refuses NaN"
             self._warn(node.place, "E150", "`double` makes NaN and rounding possible", mend)
-        self._check_patterns(node)
+        self._check_patterns(node, bound)
         return function.gives
 
     def _unknown_function(self, node: Call) -> None:
@@ -318,7 +318,7 @@ class _Checker:
             return False
         return True
 
-    def _check_patterns(self, node: Call) -> None:
+    def _check_patterns(self, node: Call, bound: frozenset[str]) -> None:
         """What is known at load must be usable at load."""
         if node.function == "matches":
             self._check_expression(node.arguments[1])
@@ -326,8 +326,15 @@ class _Checker:
             self._check_globs(node)
         elif node.function in FUNCTIONS_ASKING:
             self._check_source(node)
+        elif node.function == "present":
+            self._check_field(node.arguments[0], bound)
         elif node.function != "digest":
             self._check_constant(node)
+
+    def _check_field(self, field: Node, bound: frozenset[str]) -> None:
+        if not isinstance(field, Name) or field.name in bound or field.name == "lists":
+            message = "`present` takes a field of the event, not any value"
+            self._fault(field.place, "E103", message, "write present(agent), or has(args.x)")
 
     def _check_source(self, node: Call) -> None:
         name, place = source_name(node), node.arguments[-1].place

@@ -137,6 +137,9 @@ class _Builder:
             self.counts_steps = True
             key, operand = self._digest_key, arguments[0]
             return lambda frame: digests.digest(operand(frame), key, frame)
+        if node.function == "present":
+            assert isinstance(first, Name), "check refuses everything else"
+            return fields.present(first.name)
         if node.function in asked.FUNCTIONS_ASKING:
             self.counts_steps = True
             return asked.asking(node, arguments[0], self._sources)
@@ -273,7 +276,7 @@ def _flat(node: Logical) -> list[Node]:
 
 
 def _guard(node: Node, name: str) -> str | None:
-    """`x` where `node` is `name == "x"`: such a test never fails."""
+    """`x` where `node` is `name == "x"`; of `kind` such a test never fails."""
     if not isinstance(node, Comparison) or node.operator != "==":
         return None
     sides = (node.left, node.right)

@@ -1,18 +1,19 @@
 """How each name of an expression is read from an event, with the rules for absent values.
 
-Absent text is `""` and absent maps are empty already in `EventView`; here absent `seq`, and absent
-`args` of a call, become failures, and so does what JSON holds but CEL does not: a whole number
-beyond int64, at the moment it is read.
+Absent text is `""` and absent maps are empty already in `EventView`. A field that the event's kind
+carries (`CARRIED_BY`) and that the event leaves out is a failure here. So are an absent `seq`, an
+unknown `principal`, and what JSON holds but CEL does not: a whole number beyond int64, when read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 
-from ..event import ABSENT_ARGS
+from ..event import ABSENT_ARGS, CARRIED_BY
 from . import times
 from .values import INT_MAX, INT_MIN, Failure, in_range, type_name
 
@@ -62,28 +63,93 @@ def _read_attributes(source: Any) -> Any:
         raise Failure("`attributes` cannot be read as JSON") from None
 
 
+def _stated(name: str) -> Evaluator:
+    """A text of the record; a failure where the event's kind carries it and the event does not."""
+    kinds, missing = CARRIED_BY[name], f"the event does not state its `{name}`"
+    field = attrgetter(name)
+
+    def read(source: Any) -> str:
+        record = source.record
+        value: str = field(record)
+        if value or not record.kind.startswith(kinds):
+            return value
+        raise Failure(missing)
+
+    return read
+
+
+def _identity(name: str) -> Evaluator:
+    """Whose the event is: as it states, else as its session stated first; else a failure."""
+    missing, field = f"neither the event nor its session so far states `{name}`", attrgetter(name)
+
+    def read(source: Any) -> str:
+        value: str = field(source.event)
+        if value:
+            return value
+        raise Failure(missing)
+
+    return read
+
+
+def _read_principal(source: Any) -> str:
+    principal: str = source.event.principal
+    if principal:
+        return principal
+    raise Failure("nobody vouches for who sent the event, so it has no `principal`")
+
+
 READERS: Final[dict[str, Evaluator]] = {
     "kind": lambda source: source.record.kind,
-    "tool": lambda source: source.record.tool,
-    "call": lambda source: source.record.call,
-    "agent": lambda source: source.record.agent,
-    "principal": lambda source: source.event.principal,
+    "tool": _stated("tool"),
+    "call": _stated("call"),
+    "agent": _identity("agent"),
+    "principal": _read_principal,
     "session": lambda source: source.record.session,
-    "user": lambda source: source.record.user,
-    "tenant": lambda source: source.record.tenant,
+    "user": _identity("user"),
+    "tenant": _identity("tenant"),
     "seq": _read_seq,
     "time": _read_time,
-    "text": lambda source: source.record.text,
+    "text": _stated("text"),
     "args": read_args,
     "result": _read_result,
     "error": lambda source: source.record.error,
     "attributes": _read_attributes,
 }
 
-CERTAIN_TEXTS: Final = frozenset(
-    {"kind", "tool", "call", "agent", "principal", "session", "user", "tenant", "text", "error"}
-)
-"""Names whose reading never fails and always gives a string."""
+
+def present(name: str) -> Evaluator:
+    """`present(agent)`: whether reading `agent` would give something; never fails.
+
+    Null, `""` and an empty `attributes` are as good as absent; `args: {}` is not.
+    """
+    if name in ("tool", "call", "text", "error", "kind", "session"):
+        field = attrgetter(name)
+        return lambda source: bool(field(source.record))
+    if name in ("agent", "user", "tenant", "principal"):
+        field = attrgetter(name)
+        return lambda source: bool(field(source.event))
+    match name:
+        case "seq":
+            return lambda source: source.record.seq is not msgspec.UNSET
+        case "args":
+            return lambda source: bool(memoryview(source.record.args))
+        case "result" | "attributes":
+            return _has_content(name)
+        case _:
+            return lambda source: True
+
+
+def _has_content(name: str) -> Evaluator:
+    field = attrgetter(name)
+
+    def test(source: Any) -> bool:
+        try:
+            value = field(source)
+        except UNREADABLE:
+            return True
+        return value is not None if name == "result" else bool(value)
+
+    return test
 
 
 def selected(operand: Evaluator, key: str) -> Evaluator:

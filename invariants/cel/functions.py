@@ -2,7 +2,8 @@
 
 Two kinds stand apart, since they are prepared when the file is loaded and not when called:
 `matches`, whose pattern is a literal, and `glob`/`glob_any` with patterns from the file. `digest`
-needs the key, `seen` and `only_from` the session's memories; `evaluate.py` binds them.
+needs the key, `seen` and `only_from` the session's memories, `present` the name of a field;
+`evaluate.py` binds them.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ _SIZED: Final = _types("string", "list", "map")
 _NUMERIC: Final = _types("int", "double", "string")
 _LIST: Final = _types("list")
 _SHELL: Final = _types("string", "list")
+_OPTIONAL: Final = _types("null", "string", "list")
 _INSTANT: Final = _types("timestamp")
 _TIME: Final = _types("timestamp", "duration")
 _JSON: Final = _types("null", "bool", "int", "double", "string", "list", "map")
@@ -94,6 +96,8 @@ _ALL: Final = (
         for name, read in times.PARTS_OF_SPAN.items()
     ),
     Function("number", "function", (_NUMERIC,), "any", numbers.number),
+    Function("texts", "function", (_OPTIONAL,), "list", strings.texts),
+    Function("present", "function", (_ANY,), "bool", _bound_elsewhere),
     Function("host", "function", (_TEXT,), "string", addresses.host),
     Function("domain", "function", (_TEXT,), "string", addresses.domain),
     Function("glob", "function", (_TEXT, _TEXT), "bool", globs.glob),

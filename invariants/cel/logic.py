@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .fields import Evaluator
+from .fields import READERS, Evaluator
 from .values import Failure, type_name
 
 
@@ -57,12 +57,21 @@ def guarded_by_kind(kind: str, rest: Evaluator) -> Evaluator:
 
 
 def guarded_by_call(kind: str, tool: str, rest: Evaluator) -> Evaluator:
-    """`kind == "..." && tool == "..." && rest`, likewise."""
+    """`kind == "..." && tool == "..." && rest`, likewise. `tool` fails where a call has none."""
+    read_tool = READERS["tool"]
 
     def guarded(source: Any) -> Any:
         record = source.record
-        return rest(source) if record.kind == kind and record.tool == tool else False
+        if record.kind != kind:
+            return False
+        if record.tool:
+            return rest(source) if record.tool == tool else False
+        return absorbing(source)
 
+    def named(source: Any) -> bool:
+        return bool(read_tool(source) == tool)
+
+    absorbing = conjunction((named, rest))
     return guarded
 
 

@@ -66,6 +66,17 @@ def replace(whole: Any, old: Any, new: Any) -> str:
     return written.replace(found, instead)
 
 
+def texts(value: Any) -> list[str]:
+    """An optional argument that is one text or several: none of null, `[x]` of a text, else a
+    list's texts, in which a null counts for nothing. Any other value or element is a failure.
+    """
+    if value is None:
+        return []
+    if type(value) is list:
+        return [text(element, "texts") for element in value if element is not None]
+    return [text(value, "texts")]
+
+
 def entropy(whole: Any) -> float:
     """Shannon's entropy of the characters, in bits per character; 0.0 of the empty text."""
     written = text(whole, "entropy")

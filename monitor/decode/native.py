@@ -33,6 +33,13 @@ _sorted_encoder: Final = msgspec.json.Encoder(order="deterministic")
 _RFC3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d{1,18}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+_NULLABLE: Final = tuple(
+    field.name
+    for field in msgspec.structs.fields(EventRecord)
+    if not field.required and field.name != "result"
+)
+"""Fields for which null is as good as nothing."""
+_parts_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAMES: Final = ("session", "kind", "id", "agent", "user", "tenant", "tool", "call", "parent")
 
 
@@ -86,7 +93,10 @@ def _parse(value: bytes) -> tuple[EventRecord, dict[str, Any]]:
         _check_nesting(value)
     try:
         content = _value_decoder.decode(value)
-        record = _record_decoder.decode(value)
+        stated = value
+        if b"null" in value and type(content) is dict:
+            content, stated = _without_nulls(content, value)
+        record = _record_decoder.decode(stated)
     except msgspec.ValidationError as error:
         raise _NoEventError("field", str(error)) from None
     except UnicodeDecodeError:
@@ -95,9 +105,22 @@ def _parse(value: bytes) -> tuple[EventRecord, dict[str, Any]]:
         raise _NoEventError("not_json", str(error)) from None
     except RecursionError:
         raise _NoEventError("too_deep", "the record nests too deeply to be read") from None
-    if _plain_encoder.encode(content) != value:
+    if stated is not value or _plain_encoder.encode(content) != value:
         _check_repeated_keys(value)
     return record, content
+
+
+def _without_nulls(content: dict[str, Any], value: bytes) -> tuple[dict[str, Any], bytes]:
+    """The record without the optional fields that are null; most records have none such."""
+    nulls = [name for name in _NULLABLE if name in content and content[name] is None]
+    if not nulls:
+        return content, value
+    parts = _parts_decoder.decode(value)
+    for name in nulls:
+        del parts[name]
+    return {name: held for name, held in content.items() if name in parts}, _plain_encoder.encode(
+        parts
+    )
 
 
 def _check_nesting(value: bytes) -> None:

@@ -51,6 +51,8 @@ FIELDS: Final[dict[str, Any]] = {
     "kind": "tool.requested",
     "tool": "http.post",
     "text": "a,b é",
+    "agent": "ab",
+    "call": "1",
     "args": ARGS,
     "attributes": {"a": "1", "b": "ab"},
     "result": {"a": [1, 2], "b": "x y"},
@@ -72,6 +74,8 @@ _STRANGE: Final[tuple[Any, ...]] = (
     {},
 )
 _ABSENT: Final = object()
+NAMES: Final = ("tool", "text", "agent", "call")
+KINDS: Final = (*("tool.requested",) * 3, "message.user", "session.started")
 
 
 def events(count: int) -> list[dict[str, Any]]:
@@ -83,7 +87,8 @@ def events(count: int) -> list[dict[str, Any]]:
 def _varied(choices: random.Random) -> dict[str, Any]:
     args = {key: _fate(choices, value) for key, value in ARGS.items()}
     fields = FIELDS | {"args": {key: v for key, v in args.items() if v is not _ABSENT}}
-    for key, odds in (("args", 0.05), ("seq", 0.2)):
+    fields["kind"] = choices.choice(KINDS)
+    for key, odds in (("args", 0.05), ("seq", 0.2), *dict.fromkeys(NAMES, 0.1).items()):
         if choices.random() < odds:
             del fields[key]
     if choices.random() < 0.2:
@@ -103,7 +108,18 @@ LEAVES: Final[dict[str, tuple[str, ...]]] = {
     "int": ("args.i", "args.zero", "args.max", "args.min", "args.odd", "1", "-2", "0", "3", "seq"),
     "double": ("args.d", "args.whole", "args.dz", "1.5", "-2.0", "0.0", "1e300", "-1e19", "9.3e18"),
     "string": (
-        *("args.s", "args.e", "args.n", "args.u", "kind", "text", "tool", "attributes.b"),
+        *(
+            "args.s",
+            "args.e",
+            "args.n",
+            "args.u",
+            "kind",
+            "text",
+            "tool",
+            "agent",
+            "call",
+            "attributes.b",
+        ),
         *("'a'", "'ab'", "''", "'1'", "'-7'", "'true'", "'2.50'", r"'\u00e9\t'", r"r'\d'", '"é"'),
         *("'9223372036854775808'", "'-9223372036854775808'", "result.b"),
     ),

@@ -29,7 +29,7 @@ from invariants.cel.values import CelError, Duration, Failure, Timestamp
 from invariants.errors import Place, SpecError
 from invariants.event import EventView
 from invariants.spec import Source
-from tests.conformance.cel_generator import FIELDS, TYPES, events, expression
+from tests.conformance.cel_generator import FIELDS, KINDS, NAMES, TYPES, events, expression
 from tests.support.cel import TIME_NS, make_view
 
 try:
@@ -48,7 +48,7 @@ SEED = int(os.environ.get("INTERLOCK_LAWS_SEED", secrets.randbits(48) if IS_LONG
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MICROSECOND = datetime.timedelta(microseconds=1)
-TEXTS = ("kind", "tool", "text")
+TEXTS = ("kind", "tool", "text", "agent", "call")
 MAPS = ("args", "attributes", "result", "seq")
 ENVIRONMENT = cel.NewEnv(
     variables=dict.fromkeys((*TEXTS, *MAPS), cel.Type.DYN) | {"time": cel.Type.TIMESTAMP},
@@ -57,7 +57,15 @@ ENVIRONMENT = cel.NewEnv(
 TIME = EPOCH + TIME_NS // 1000 * MICROSECOND
 EVENTS = events(200)
 VIEWS = [make_view(**fields) for fields in EVENTS]
-ACTIVATIONS = [ENVIRONMENT.Activation(fields | {"time": TIME}) for fields in EVENTS]
+NOTHING: Final[dict[str, dict[str, Any]]] = {
+    "tool.requested": {"text": ""},
+    "message.user": {"tool": "", "call": "", "args": {}},
+    "session.started": {"tool": "", "call": "", "text": "", "args": {}},
+}
+"""What each kind does not have, and so is empty and not missing where it is left out."""
+ACTIVATIONS = [
+    ENVIRONMENT.Activation(NOTHING[fields["kind"]] | fields | {"time": TIME}) for fields in EVENTS
+]
 
 FAILED: Final = "failed"
 FAR: Final = "timestamp('2024-02-29T23:59:59.999999999Z')"
@@ -166,7 +174,7 @@ def assert_agreement(source: str, number: int = 0) -> str | None:
     if expression is not None:
         value = expression.evaluate(view)
         assert shown(FAILED if isinstance(value, CelError) else value) == shown(reference), met
-        assert expression.fold(fields["kind"], fields["tool"]) in (None, reference), met
+        assert expression.fold(fields["kind"], fields.get("tool", "")) in (None, reference), met
     return reason
 
 
@@ -274,5 +282,8 @@ def test_omissions(source: str, code: str, reference: Any) -> None:
 def test_events_vary() -> None:
     """The first event is whole; of the others many miss a key, and some miss all arguments."""
     assert EVENTS[0] == FIELDS
+    for name in NAMES:
+        lacking = [fields["kind"] for fields in EVENTS if name not in fields]
+        assert {*lacking} == {*KINDS}, name
     assert sum("args" not in fields for fields in EVENTS) >= 3
     assert sum("nul" not in fields.get("args", {"nul": 0}) for fields in EVENTS) >= 5

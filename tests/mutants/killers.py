@@ -36,6 +36,7 @@ CEL = (
     "tests/unit/test_cel_check.py",
     "tests/unit/test_cel_addresses.py",
     "tests/unit/test_cel_fold.py",
+    "tests/unit/test_absent_fields.py",
 )
 SOURCES = (
     "tests/unit/test_tokens_of_text.py",
@@ -83,6 +84,8 @@ def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
     if stem.startswith(FIRST_READ):
         return (READING,)
     match stem:
+        case "event" | "same_meaning":
+            return (CEL,)
         case "binding":
             return CASES, READING
         case "fact":

@@ -9,7 +9,7 @@ import pytest
 from invariants.cel.check import FIELD_TYPES
 from invariants.cel.functions import FUNCTIONS
 from invariants.errors import Fault, Place, SpecError
-from tests.support.cel import codes, compiled, evaluate, make_view
+from tests.support.cel import codes, compiled, make_view
 
 LISTS: dict[str, tuple[Any, ...]] = {
     "hosts": ("a.example", "*.b.example"),
@@ -210,11 +210,15 @@ def test_expressions_know_what_they_read() -> None:
     assert compiled(text, **LISTS).fields == {"kind", "args", "lists", "attributes"}
 
 
+NAMES = ("tool", "call", "agent", "user", "tenant", "text")
+
+
 def test_every_name_can_be_read() -> None:
     """Each documented name is known, and gives what it says or an error, never an exception."""
     for name, known in FIELD_TYPES.items():
         assert compiled(f"dyn({name})").fields == {name}
-        value = evaluate(name, seq=1, args={}, attributes={})
+        view = make_view(**dict.fromkeys(NAMES, "x"), principal="p", seq=1, args={}, attributes={})
+        value = compiled(name).evaluate(view)
         assert known == "any" or type(value).__name__.lower() in {
             "string": {"str"},
             "int": {"int"},

@@ -14,7 +14,7 @@ from interlock.control_record import ControlRecord, ControlView
 from invariants import check
 from invariants.check import check_specs
 from invariants.errors import Fault
-from invariants.event import Event, EventRecord, Origin
+from invariants.event import CARRIED_BY, Event, EventRecord, Origin
 from invariants.load import load_spec
 from monitor.cli.__main__ import VERBS, build_parser
 from monitor.decode.native import decode_event
@@ -181,6 +181,16 @@ def test_the_table_of_kinds_is_the_one_that_is_held() -> None:
             for topic, cell in zip(topics, row[1:], strict=True):
                 assert Provenance().may_assert(topic, kind) is (cell == "yes"), (topic, kind)
     assert told == KNOWN_KINDS
+
+
+def test_fields_that_kinds_carry_are_told() -> None:
+    """Which fields are missing where an event leaves them out, by how its kind begins."""
+    told = {
+        field: frozenset(kind.removesuffix("*") for kind in _codes(row[0]))
+        for row in _rows(_section(EVENTS, "Fields that are left out"))
+        for field in _codes(row[1])
+    }
+    assert told == {field: frozenset(kinds) for field, kinds in CARRIED_BY.items()}
 
 
 def test_the_table_of_topics_is_complete() -> None:

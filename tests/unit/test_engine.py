@@ -228,7 +228,7 @@ def test_a_session_dropped_in_a_batch_does_not_come_back_in_it() -> None:
         (b"{}", "field"),
         (b'{"session":"s","seq":0,"ts":1,"kind":"k","kind":"j"}', "repeated_key"),
         (b'{"session":"s","seq":0,"ts":1,"kind":"k","args":{"a":1,"\\u0061":2}}', "repeated_key"),
-        (b'{"session":"s","seq":0,"ts":1,"kind":"k","args":null}', "field"),
+        (b'{"session":"s","seq":0,"ts":1,"kind":"k","args":[]}', "field"),
         (b'{"session":"s","seq":0,"ts":1,"kind":null}', "field"),
         (b'{"session":"s","seq":-1,"ts":1,"kind":"k"}', "field"),
         (b'{"session":"s","seq":true,"ts":1,"kind":"k"}', "field"),
