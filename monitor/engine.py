@@ -288,10 +288,9 @@ class Engine:
             digest = event.digest.hex()
             text = "two events of different content carry this id"
             noticed = (*noticed, Noticed("id_conflict", text))
-        header, first = admission.header, admission.first
-        event = msgspec.structs.replace(event, time_ns=admission.time_ns, first=first)
+        event = msgspec.structs.replace(event, time_ns=admission.time_ns, first=admission.first)
         asked = self.program.asked_of(scope.progress.shown, event)
-        wider = self._wider.judge(event, header, asked)
+        wider = self._wider.judge(event, admission.header, asked)
         if admission.is_back or any(one.header.time_ns > event.time_ns for one in wider):
             self.disorder.note(event.origin)
         judged = self.program.step(scope.progress, event)
@@ -299,7 +298,9 @@ class Engine:
             self._remember(scope, id_digest, event.digest)
         if self._scoring is not None:
             self._taken = scope, event, digest
-        found = self._apply(name, scope, judged, event, header, noticed, digest)
+        found = self._apply(
+            name, scope, judged, event, admission.header, noticed=noticed, conflict_digest=digest
+        )
         return found + self._wider.hold(wider, event, digest)
 
     def _remember(self, scope: LiveScope, id_digest: bytes, digest: bytes) -> None:
@@ -333,6 +334,7 @@ class Engine:
         judged: Judged,
         event: Event | None,
         header: Header,
+        *,
         noticed: tuple[Noticed, ...] = (),
         conflict_digest: str = "",
     ) -> list[Finding]:
