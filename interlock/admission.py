@@ -6,18 +6,21 @@ anybody saw it; refusing that one is the gate's matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 from .control_view import ControlFollower
 from .errors import Killed, NoView, Quarantined, Refused
+from .watermarks import Shard
 
 if TYPE_CHECKING:
     from .session import Session
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+Shards = Sequence[Shard | None]
 
 Fail = Literal["open", "closed"]
 BeforeView = Literal["refuse", "wait", "allow"]
@@ -46,37 +49,41 @@ def refusal(
     follower: ControlFollower,
     policy: Policy,
     *,
+    shards: Shards = (None,),
     unsent_ns: int = 0,
     is_wait_over: bool = False,
 ) -> Refused | None:
     """Why the call is refused, or None. Never waits.
 
-    `unsent_ns` is how long events have waited and none was delivered.
+    `shards` are those in which the events of the session and of its ancestors stand. `unsent_ns`
+    is how long events have waited and none was delivered.
     What the last view says against the session holds however old that view is.
     """
     state, key = follower.standing(keys)
     if state != "active":
         return _stopped(tool, state, key, follower)
     is_unwatched = unsent_ns > policy.unsent_ns_max
-    if not is_unwatched and follower.is_usable():
+    if not is_unwatched and follower.is_usable(shards):
         return None
-    if is_unwatched or follower.was_usable:
+    if is_unwatched or follower.was_usable(shards):
         is_open = policy.fail == "open"
     elif policy.before_view == "wait":
-        is_over = is_wait_over or wait_left_s(follower, policy) <= 0
+        is_over = is_wait_over or wait_left_s(follower, policy, shards) <= 0
         is_open = is_over and policy.fail == "open"
+    elif follower.was_heard:
+        is_open = policy.fail == "open"
     else:
         is_open = policy.before_view == "allow"
     if is_open and tool not in policy.irreversible_tools:
         return None
     if is_unwatched:
         return NoView(tool, _why_unwatched(tool, unsent_ns, policy))
-    return NoView(tool, _why_no_view(tool, follower))
+    return NoView(tool, _why_no_view(tool, follower, shards))
 
 
-def wait_left_s(follower: ControlFollower, policy: Policy) -> float:
+def wait_left_s(follower: ControlFollower, policy: Policy, shards: Shards) -> float:
     """How long a first view is still worth waiting for: `wait_s_max` in all, not for each call."""
-    if policy.before_view != "wait" or follower.was_usable:
+    if policy.before_view != "wait" or follower.was_usable(shards):
         return 0.0
     return max(0.0, policy.wait_s_max - follower.since_start_ns() / 1e9)
 
@@ -123,8 +130,19 @@ def _stopped(tool: str, state: str, key: str, follower: ControlFollower) -> Refu
     return kind(tool, message, key=key, incident=incident)
 
 
-def _why_no_view(tool: str, follower: ControlFollower) -> str:
-    age_ns = follower.age_ns()
+def _why_no_view(tool: str, follower: ControlFollower, shards: Shards) -> str:
+    age_ns = follower.age_ns(shards)
+    last_ns = follower.last_age_ns
+    if last_ns is not None and last_ns <= follower.age_ns_max:
+        behind = "not known to be read by a monitor"
+        if age_ns is not None:
+            behind = f"judged up to {age_ns / 1e9:.1f} s ago only"
+        named = " and ".join(sorted({f"`{s.topic}/{s.part}`" for s in shards if s is not None}))
+        return (
+            f"`{tool}` refused: the monitor lives, and the events of {named or 'this client'} are "
+            f"{behind}, more than `view_age_s_max`={follower.age_ns_max / 1e9:g}; the monitor's "
+            "log says what it cannot read, or is behind with"
+        )
     if age_ns is None:
         return (
             f"`{tool}` refused: no monitor was heard on the control topic yet; start the monitor, "

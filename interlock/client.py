@@ -35,10 +35,13 @@ from .transport import (
     Message,
     Target,
     Transport,
+    Whereabouts,
     open_transport,
     parse_target,
     principal_of,
+    shard_of,
 )
+from .watermarks import Shard
 
 EXIT_TIMEOUT_S: Final = 2.0
 """How long the end of the interpreter may be held up for events that still wait."""
@@ -106,6 +109,7 @@ class Client:
     ) -> None:
         self._target: Target = parse_target(target)
         self._kafka_options = _checked_options(kafka_options or {})
+        self.whereabouts = Whereabouts()
         self._control_poll_s = _within("control_poll_ms", control_poll_ms, 1, 1_000) / 1e3
         self.clock = clock or Clock()
         self.path_args = _names("path_args", path_args)
@@ -184,7 +188,7 @@ class Client:
     def stats(self) -> Stats:
         """Counts since the process began (or was forked)."""
         follower = self.follower
-        age_ns = None if follower is None else follower.age_ns()
+        age_ns = None if follower is None else follower.last_age_ns
         return dataclasses.replace(
             self._publisher.stats(),
             unserialisable=self._unserialisable,
@@ -211,10 +215,12 @@ class Client:
         deadline_ns = self.clock.monotonic_ns() + int(timeout_s * 1e9)
         if not self.flush(timeout_s):
             return False
-        # A log directory has one clock, its machine's.
-        apart_ns = 0 if isinstance(self._target, LogTarget) else CLOCKS_APART_NS_MAX
-        left_ns = max(0, deadline_ns - self.clock.monotonic_ns())
-        return self.follower.wait_until_judged(self.clock.wall_ns() + apart_ns, left_ns / 1e9)
+        left_s = max(0, deadline_ns - self.clock.monotonic_ns()) / 1e9
+        since_ns, shard = self.clock.wall_ns() + CLOCKS_APART_NS_MAX, None
+        if isinstance(self._target, LogTarget):
+            # One machine has one clock. On Kafka what was published may be in any partition.
+            since_ns, shard = self.clock.wall_ns(), self.shard("")
+        return self.follower.wait_until_judged(since_ns, left_s, (shard,))
 
     def close(self, timeout_s: float = 5.0) -> Stats:
         """End running sessions, deliver what waits for at most `timeout_s`, stop the threads.
@@ -240,6 +246,10 @@ class Client:
         _finish_before_multiprocessing_does()
         if self.follower is not None:
             self.follower.start()
+
+    def shard(self, session_id: str) -> Shard | None:
+        """Where the events of a session stand; None until that is known."""
+        return shard_of(self._target, self.whereabouts, session_id)
 
     def unsent_ns(self) -> int:
         """How long events have waited and none was delivered; 0 while they arrive."""
@@ -293,7 +303,7 @@ class Client:
                 session.heartbeat()
 
     def _open_transport(self) -> Transport:
-        return open_transport(self._target, self._kafka_options)
+        return open_transport(self._target, self._kafka_options, self.whereabouts)
 
     def _open_feed(self) -> ControlFeed:
         match self._target:

@@ -11,6 +11,8 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from .watermarks import Watermarks
+
 ControlState = Literal["active", "quarantined", "killed"]
 SEVERITY_ORDER: Final[Mapping[str, int]] = {"active": 0, "quarantined": 1, "killed": 2}
 TARGET_KINDS: Final = ("session", "session-of", "principal", "agent", "tool", "global")
@@ -41,6 +43,10 @@ class ControlRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     epoch: int = 0
     sig: str = ""
     v: int = 1
+    partitions: tuple[int, ...] | None = None
+    """Of a heartbeat: the partitions that it speaks of; None: everything."""
+    behind: Mapping[str, int] = {}
+    """Of a heartbeat: shards (`TOPIC/PART`) of which less was judged, and up to when."""
 
 
 def session_target(principal: str, session: str) -> str:
@@ -63,8 +69,10 @@ class ControlView:
         self._records: dict[str, ControlRecord] = {}
         self._epochs: dict[tuple[str, str], int] = {}
         self.heartbeat_ns: int | None = None
+        """The watermark of the last heartbeat, shards that are behind it left out."""
+        self.watermarks = Watermarks()
 
-    def apply(self, key: str, value: bytes | None) -> bool:
+    def apply(self, key: str, value: bytes | None, arrived_ns: int = 0) -> bool:
         """Take in one record of the log; False where it was ignored.
 
         Ignored are tombstones, records of an older epoch, and what cannot be read. A quarantine of
@@ -78,6 +86,7 @@ class ControlView:
             return False
         if key == HEARTBEAT_KEY:
             self.heartbeat_ns = record.issued_at
+            self.watermarks.apply(record.issued_at, record.partitions, record.behind, arrived_ns)
             return True
         fence = (key, record.issuer)
         if record.epoch < self._epochs.get(fence, 0):

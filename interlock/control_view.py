@@ -1,26 +1,22 @@
 """Follows the control topic in a thread, and says what it knows and how old that is.
 
 A view is published once it was read to the end of the topic, so a half-read log never looks
-like an answer. Its age is the longest of: since the topic was last read to its end, since a
-heartbeat of the monitor last arrived, and the distance between that heartbeat's own time and
-this machine's clock. A heartbeat from the future therefore makes a view old, not young.
+like an answer. Its age is asked for the shards in which a session's events stand. It is the longest
+of: since the topic was last read to its end, since a heartbeat arrived that speaks of them, and the
+distance between their watermark and this machine's clock. A heartbeat from the future therefore
+makes a view old, not young.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from .clock import Clock
 from .control_feed import ControlFeed, Entry, Reading
-from .control_record import (
-    CLOCKS_APART_NS_MAX,
-    HEARTBEAT_KEY,
-    ControlRecord,
-    ControlState,
-    ControlView,
-)
+from .control_record import CLOCKS_APART_NS_MAX, ControlRecord, ControlState, ControlView
+from .watermarks import Heard, Shard, Watermarks
 
 KEYS_MAX: Final = 200_000
 """Control keys held, some 100 MB. Past it the view counts as unusable: what it lost is unknown."""
@@ -44,7 +40,6 @@ class ControlFollower:
         self.age_ns_max = age_ns_max
         self._view: ControlView | None = None
         self._read_to_end_ns = 0
-        self._heartbeat_arrived_ns = 0
         self._started_ns: int | None = None
         self._reset()
 
@@ -54,10 +49,13 @@ class ControlFollower:
         self._thread: threading.Thread | None = None
         self._starting = threading.RLock()
         self._stop = threading.Event()
-        self._judged_to_ns = 0
-        self._heard_ns = 0
+        self._judged = Watermarks()
+        self._heard = Watermarks()
         self._has_news = threading.Condition()
-        self._is_usable_once = threading.Event()
+        self._usable_once: set[Shard | None] = set()
+        """Of these shards somebody met a usable view."""
+        self.was_heard = False
+        """Whether any shard was watched at any time since the start."""
         self.errors_count = 0
         self.unreadable_count = 0
 
@@ -90,10 +88,9 @@ class ControlFollower:
         """Keep what was known and its age, so that a stopped session stays stopped; read anew."""
         if self._feed is not None:
             self._feed.abandon()
-        was_usable_once = self._is_usable_once.is_set()
+        usable_once, was_heard = self._usable_once, self.was_heard
         self._reset()
-        if was_usable_once:
-            self._is_usable_once.set()
+        self._usable_once, self.was_heard = usable_once, was_heard
 
     def standing(self, keys: Iterable[str]) -> tuple[ControlState, str]:
         """The most severe state among `keys` and `global`, by the last view however old it is."""
@@ -106,38 +103,58 @@ class ControlFollower:
         view = self._view
         return None if view is None else view.record(key)
 
-    def age_ns(self) -> int | None:
-        """How old the view is; None where there is none or no monitor ever wrote a heartbeat."""
+    def age_ns(self, shards: Sequence[Shard | None] = (None,)) -> int | None:
+        """How old the view is for these shards; None if there is none of one of them.
+
+        None among them stands for a shard that is not known: for it the oldest counts.
+        """
         view = self._view
-        heartbeat_ns = None if view is None else view.heartbeat_ns
-        if heartbeat_ns is None:
+        if view is None:
             return None
+        heard = [view.watermarks.of(shard) for shard in shards]
+        ages_ns = [self._age_ns(one) for one in heard if one is not None]
+        return max(ages_ns) if len(ages_ns) == len(heard) else None
+
+    def _age_ns(self, heard: Heard) -> int:
         now_ns = self._clock.monotonic_ns()
         return max(
             now_ns - self._read_to_end_ns,
-            now_ns - self._heartbeat_arrived_ns,
-            abs(self._clock.wall_ns() - heartbeat_ns),
+            now_ns - heard.arrived_ns,
+            abs(self._clock.wall_ns() - heard.time_ns),
         )
 
-    def is_usable(self) -> bool:
-        age_ns = self.age_ns()
-        return age_ns is not None and age_ns <= self.age_ns_max
-
     @property
-    def was_usable(self) -> bool:
-        """Whether there was a usable view at any time since the start."""
-        return self._is_usable_once.is_set()
+    def last_age_ns(self) -> int | None:
+        """How old the view is for shards that are not behind; None before any heartbeat."""
+        view = self._view
+        last = None if view is None else view.watermarks.last
+        return None if last is None else self._age_ns(last)
+
+    def is_usable(self, shards: Sequence[Shard | None] = (None,)) -> bool:
+        """Whether the view is young enough for these shards."""
+        age_ns = self.age_ns(shards)
+        is_usable = age_ns is not None and age_ns <= self.age_ns_max
+        if is_usable:
+            self._usable_once.update(shards)
+        return is_usable
+
+    def was_usable(self, shards: Sequence[Shard | None] = (None,)) -> bool:
+        """Whether somebody met a usable view of them, at any time since the start."""
+        return self._usable_once.issuperset(shards)
 
     def since_start_ns(self) -> int:
         """How long the topic has been followed in this process or the one it was forked from."""
         return 0 if self._started_ns is None else self._clock.monotonic_ns() - self._started_ns
 
-    def wait_until_usable(self, timeout_s: float) -> bool:
-        """Wait for the first usable view."""
+    def wait_until_usable(self, timeout_s: float, shards: Sequence[Shard | None] = (None,)) -> bool:
+        """Wait for a usable view of these shards."""
         self.start()
-        return self._is_usable_once.wait(timeout_s) and self.is_usable()
+        with self._has_news:
+            return self._has_news.wait_for(lambda: self.is_usable(shards), timeout_s)
 
-    def wait_until_judged(self, time_ns: int, timeout_s: float) -> bool:
+    def wait_until_judged(
+        self, time_ns: int, timeout_s: float, shards: Sequence[Shard | None] = (None,)
+    ) -> bool:
         """Wait until the monitor has judged what it was sent before `time_ns` of its clock.
 
         What came of that is then in the view. False where it takes longer, or after `stop`.
@@ -145,15 +162,19 @@ class ControlFollower:
         self.start()
         with self._has_news:
             self._has_news.wait_for(
-                lambda: self._judged_to_ns >= time_ns or self._stop.is_set(), timeout_s
+                lambda: self._is_judged(time_ns, shards) or self._stop.is_set(), timeout_s
             )
-            return self._judged_to_ns >= time_ns
+            return self._is_judged(time_ns, shards)
+
+    def _is_judged(self, time_ns: int, shards: Sequence[Shard | None]) -> bool:
+        heard = [self._judged.of(shard) for shard in shards]
+        return all(one is not None and one.time_ns >= time_ns for one in heard)
 
     def take_in(self, reading: Reading, began_ns: int) -> None:
         """Apply what a poll that began at `began_ns` (monotonic) brought. The thread's alone."""
         if reading.is_restart:
             self._coming = ControlView()
-            self._heard_ns = 0
+            self._heard = Watermarks()
         self.unreadable_count += reading.unreadable_count
         for entry in reading.entries:
             self._apply(entry)
@@ -162,16 +183,20 @@ class ControlFollower:
         # Before the view, so that a fresh view never shows an old time of reading.
         self._read_to_end_ns = began_ns
         self._view = self._coming
-        if not self._is_usable_once.is_set() and self.is_usable():
-            self._is_usable_once.set()
+        last_age_ns = self.last_age_ns
+        if last_age_ns is not None and last_age_ns <= self.age_ns_max:
+            self.was_heard = True
         with self._has_news:
             # The heartbeat of the reading before: a stop that was written ahead of it may stand in
             # another partition, and is surely read only by who looks for the end after it.
-            self._judged_to_ns = self._heard_ns
-            self._heard_ns = self._view.heartbeat_ns or 0
-            if self._heard_ns > self._clock.wall_ns() + CLOCKS_APART_NS_MAX:
-                self._heard_ns = 0  # From the future: it does not tell what was judged.
+            self._judged, self._heard = self._heard, self._view.watermarks.copy()
+            if self._is_from_the_future(self._heard):
+                self._heard = Watermarks()  # It does not tell what was judged.
             self._has_news.notify_all()
+
+    def _is_from_the_future(self, heard: Watermarks) -> bool:
+        latest_ns = self._clock.wall_ns() + CLOCKS_APART_NS_MAX
+        return heard.last is not None and heard.last.time_ns > latest_ns
 
     def _run(self) -> None:
         pause_s = RETRY_FIRST_S
@@ -190,9 +215,6 @@ class ControlFollower:
             self._feed.close()
 
     def _apply(self, entry: Entry) -> None:
-        heartbeat_before = self._coming.heartbeat_ns
-        is_applied = self._coming.apply(entry.key, entry.value)
-        if not is_applied and entry.value:
+        arrived_ns = self._clock.monotonic_ns()
+        if not self._coming.apply(entry.key, entry.value, arrived_ns) and entry.value:
             self.unreadable_count += 1
-        if entry.key == HEARTBEAT_KEY and self._coming.heartbeat_ns != heartbeat_before:
-            self._heartbeat_arrived_ns = self._clock.monotonic_ns()

@@ -14,6 +14,7 @@ from .calls import ToolCall, recorded, run
 from .errors import NoView, Refused, SessionOver, SettingError
 from .event_json import Arguments, arguments, draft
 from .transport import Message
+from .watermarks import Shard
 
 if TYPE_CHECKING:
     from .client import Client
@@ -66,6 +67,7 @@ class Session:
             *(f"session:{name}" for name in (session_id, *ancestors)),
             *self._client.control_keys,
         )
+        self._placed: tuple[object, list[Shard | None]] = ((), [])
 
     def __repr__(self) -> str:
         return f"Session({self.id!r})"
@@ -211,7 +213,7 @@ class Session:
             return
         if isinstance(answer, NoView) and (wait_s := self._wait_left_s()) > 0:
             assert self._client.follower is not None, "somebody answered"
-            self._client.follower.wait_until_usable(wait_s)
+            self._client.follower.wait_until_usable(wait_s, self._shards())
             answer = self._answer(tool, is_wait_over=True)
         if answer is not None:
             raise answer
@@ -285,10 +287,20 @@ class Session:
             keys,
             follower,
             self._client.policy,
+            shards=self._shards(),
             unsent_ns=self._client.unsent_ns(),
             is_wait_over=is_wait_over,
         )
 
     def _wait_left_s(self) -> float:
         follower = self._client.follower
-        return 0.0 if follower is None else wait_left_s(follower, self._client.policy)
+        if follower is None:
+            return 0.0
+        return wait_left_s(follower, self._client.policy, self._shards())
+
+    def _shards(self) -> list[Shard | None]:
+        """Where events of this session and of its ancestors stand, whose stops it obeys."""
+        known = self._client.whereabouts.known
+        if self._placed[0] != known:
+            self._placed = known, [self._client.shard(name) for name in self.lineage]
+        return self._placed[1]

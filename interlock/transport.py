@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from .errors import SettingError
+from .watermarks import Shard
 
 EVENTS_TOPIC: Final = "agent.events"
 CONTROL_TOPIC: Final = "interlock.control"
@@ -115,15 +116,50 @@ def principal_of(target: Target) -> str:
     return target.topic.removeprefix(EVENTS_TOPIC).removeprefix(".")
 
 
-def open_transport(target: Target, kafka_options: Mapping[str, object]) -> Transport:
+@dataclass(slots=True)
+class Whereabouts:
+    """What the sending thread learns of where events stand, for the threads that ask the guard.
+
+    `partitions_count` is that of the topic on Kafka. `owner` is who owns the files in a log
+    directory, if the monitor is known to see the same number.
+    """
+
+    partitions_count: int | None = None
+    owner: int | None = None
+
+    @property
+    def known(self) -> tuple[int | None, int | None]:
+        """All of it, to be compared."""
+        return self.partitions_count, self.owner
+
+
+def shard_of(target: Target, whereabouts: Whereabouts, session_id: str) -> Shard | None:
+    """Where the events of a session stand; None until that is known.
+
+    Of an ancestor that another client runs it is supposed that it publishes to this topic too.
+    """
+    if isinstance(target, LogTarget):
+        owner = whereabouts.owner
+        return None if owner is None else Shard(target.topic, owner, is_partition=False)
+    count = whereabouts.partitions_count
+    if count is None:
+        return None
+    from .transport_kafka import partition_of
+
+    return Shard(target.topic, partition_of(session_id, count), is_partition=True)
+
+
+def open_transport(
+    target: Target, kafka_options: Mapping[str, object], whereabouts: Whereabouts
+) -> Transport:
     """A transport for `target`; OSError where it cannot be opened now."""
     match target:
         case LogTarget():
-            return LogTransport(target.directory / target.topic)
+            return LogTransport(target.directory / target.topic, whereabouts=whereabouts)
         case KafkaTarget():
             from .transport_kafka import KafkaTransport
 
-            return KafkaTransport(target, kafka_options)
+            return KafkaTransport(target, kafka_options, whereabouts)
 
 
 def new_writer_name() -> str:
@@ -142,8 +178,14 @@ class LogTransport:
     """
 
     def __init__(
-        self, directory: Path, writer: str | None = None, *, file_bytes_max: int = FILE_BYTES_MAX
+        self,
+        directory: Path,
+        writer: str | None = None,
+        *,
+        file_bytes_max: int = FILE_BYTES_MAX,
+        whereabouts: Whereabouts | None = None,
     ) -> None:
+        self._whereabouts = whereabouts or Whereabouts()
         self._directory = directory
         self._writer = writer or new_writer_name()
         self._file_bytes_max = file_bytes_max
@@ -206,6 +248,7 @@ class LogTransport:
                 raise OSError("the log file is no regular file")
             self._descriptor = descriptor
             self._file_size = about.st_size
+            self._whereabouts.owner = _lasting_owner(about.st_uid)
         return self._descriptor
 
     def _write(self, descriptor: int, data: bytes) -> bytes:
@@ -229,6 +272,20 @@ class LogTransport:
         if self._file_size >= self._file_bytes_max:
             self.close()
             self._file_number += 1
+
+
+def _lasting_owner(uid: int) -> int | None:
+    """The owner of our files as the monitor sees it; None if it may see another.
+
+    In a user namespace, and on a file system that maps users, numbers differ from the outside.
+    """
+    if uid != os.geteuid():
+        return None
+    try:
+        mapped = Path("/proc/self/uid_map").read_text(encoding="ascii").split()
+    except OSError:
+        return uid  # A system without user namespaces.
+    return uid if mapped == ["0", "0", "4294967295"] else None
 
 
 def _reason(error: OSError) -> str:

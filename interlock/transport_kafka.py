@@ -28,9 +28,10 @@ with warnings.catch_warnings():
         RecordListTooLargeError,
     )
     from kafka.net.compat import KafkaNetClient
+    from kafka.partitioner.default import murmur2
 
 from .control_feed import Entry, Reading
-from .transport import CONTROL_TOPIC, KafkaTarget, Message, Undelivered
+from .transport import CONTROL_TOPIC, KafkaTarget, Message, Undelivered, Whereabouts
 
 BOOTSTRAP_MS: Final = 5_000
 REQUEST_MS: Final = 5_000
@@ -74,7 +75,13 @@ them the registrations that the parent shares (an epoll set is one for both)."""
 class KafkaTransport:
     """Sends each batch and waits until the brokers have it (acks all, idempotent)."""
 
-    def __init__(self, target: KafkaTarget, options: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        target: KafkaTarget,
+        options: Mapping[str, object],
+        whereabouts: Whereabouts | None = None,
+    ) -> None:
+        self._whereabouts = whereabouts or Whereabouts()
         self._target = target
         self._options = options
         self._producer: Any = None
@@ -82,6 +89,8 @@ class KafkaTransport:
     def send(self, batch: Sequence[Message]) -> None:
         try:
             producer = self._open()
+            numbers = producer.partitions_for(self._target.topic)
+            self._whereabouts.partitions_count = len(numbers) if numbers else None
             futures = [
                 producer.send(self._target.topic, value=message.value, key=message.key.encode())
                 for message in batch
@@ -237,6 +246,11 @@ class KafkaControlFeed:
                 return False
         self._ends = None
         return True
+
+
+def partition_of(session_id: str, partitions_count: int) -> int:
+    """The partition of a session's events, as the client's default partitioner gives it."""
+    return int(murmur2(session_id.encode()) & 0x7FFFFFFF) % partitions_count
 
 
 def _made(kind: Any, **settings: Any) -> Any:

@@ -20,9 +20,11 @@ from monitor.sources.base import Publisher
 from monitor.store import Store
 from monitor.store_records import Committed, OutboxLetter
 from monitor.topics import DEAD_LETTERS, FINDINGS
+from monitor.watch import Judged
 
 FLUSH_S: Final = 10.0
 OUTBOX_BATCH_MAX: Final = 1_000
+SHARDS_TOLD: Final = 10
 BEHIND_NS: Final = 10_000_000_000
 """Chosen: below the age at which guards refuse by default (15 s), so that it is told before."""
 
@@ -76,7 +78,7 @@ class Effects:
             OutboxLetter(str(item.origin), dead_letter(item, raw)) for item, raw in rejected
         )
 
-    def carry_out(self, committed: Committed, judged_to_ns: Callable[[], int | None]) -> None:
+    def carry_out(self, committed: Committed, judged: Callable[[], Judged | None]) -> None:
         """Do what a batch asked for: who is stopped first, then who is told."""
         # Alerts of many findings must not pile up behind the dispatcher's bound on one round.
         for _ in range(0, len(committed.actions), BATCH_MAX):
@@ -85,9 +87,9 @@ class Effects:
             self._has_backlog = True
         if committed.letters_count:
             self._has_letters = True
-        self.idle(judged_to_ns)
+        self.idle(judged)
 
-    def idle(self, judged_to_ns: Callable[[], int | None]) -> None:
+    def idle(self, judged: Callable[[], Judged | None]) -> None:
         """Between batches: retry what is due, publish what waits, give the sign of life.
 
         No sign is given before it can be told up to when everything was judged.
@@ -102,14 +104,14 @@ class Effects:
             self._act()
             self._upkeep()
             self._has_backlog = self._has_letters = self._owes_heartbeat = True
-        if self._owes_heartbeat and (judged_ns := judged_to_ns()) is not None:
+        if self._owes_heartbeat and (told := judged()) is not None:
             self._owes_heartbeat = False
-            self._beat(judged_ns)
+            self._beat(told)
 
     def heartbeat_age_s(self) -> float:
-        """Since the time that the last written sign of life vouches for (or since the start).
+        """Since the earliest time that the last written sign of life vouches for (or the start).
 
-        Asked by any thread. Guards compare the same two times.
+        Asked by any thread. Guards compare the times of their own shards.
         """
         return max(self._clock.now_ns() - self._vouched_ns, 0) / 1e9
 
@@ -165,16 +167,19 @@ class Effects:
             self._store.forget_letters([seq for seq, _ in waiting])
         self._has_letters = False
 
-    def _beat(self, judged_ns: int) -> None:
+    def _beat(self, judged: Judged) -> None:
         if self._publisher is None:
             return
-        behind_ns = self._clock.now_ns() - judged_ns
+        oldest_ns = min((judged.time_ns, *judged.behind.values()))
+        behind_ns = self._clock.now_ns() - oldest_ns
         if behind_ns > BEHIND_NS:
-            text = "guards refuse while the monitor is so far behind what arrived"
-            say("warning", "monitor_is_behind", seconds=round(behind_ns / 1e9, 1), text=text)
+            text = "guards of these shards refuse while the monitor is so far behind what arrived"
+            shards = sorted(judged.behind, key=lambda name: judged.behind[name])[:SHARDS_TOLD]
+            seconds = round(behind_ns / 1e9, 1)
+            say("warning", "monitor_is_behind", seconds=seconds, shards=shards or "all", text=text)
         try:
-            write_heartbeat(self._publisher, self._issuer, judged_ns)
+            write_heartbeat(self._publisher, self._issuer, judged)
         except OSError as error:
             say("error", "heartbeat_not_written", error=str(error))
             return
-        self._vouched_ns = judged_ns
+        self._vouched_ns = oldest_ns

@@ -40,7 +40,7 @@ from monitor.sources.base import (
 )
 from monitor.store import Store
 from monitor.store_records import Change, Committed, Position
-from monitor.watch import Watch
+from monitor.watch import Judged, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class Loop:
             self._merger.put(record.stream, record.origin.offset, content)
         self._merger.know(poll.frontiers)
         self._frontiers = poll.frontiers
-        self._watch.look(poll.frontiers, poll.lost, begin_ns, is_whole=poll.is_whole)
+        self._watch.look(poll, begin_ns)
         self.is_assigned = bool(poll.frontiers) or poll.is_whole
         self._is_finished = self._is_finished or poll.is_finished
 
@@ -225,7 +225,7 @@ class Loop:
         changes, dropped = self._engine.take_changes()
         moved = {s: p for s, p in positions.items() if self._committed.get(s) != p}
         if not (changes or dropped or moved or not batch.is_empty):
-            self._effects.idle(self._judged_to_ns)
+            self._effects.idle(self._judged)
             return
         change = Change(
             positions={stream: self._position(stream, offset) for stream, offset in moved.items()},
@@ -239,7 +239,7 @@ class Loop:
         committed = self._store.commit(change)
         batch.commit_ends_ns = self._clock.monotonic_ns()
         self._committed.update(moved)
-        self._effects.carry_out(committed, self._judged_to_ns)
+        self._effects.carry_out(committed, self._judged)
         self._source.commit(positions)
         batch.duplicates_count = self._engine.take_duplicates_count()
         self._observe(batch, committed, self._frontiers)
@@ -248,8 +248,8 @@ class Loop:
         frontier = self._frontiers.get(stream)
         return Position(offset, None if frontier is None else frontier.identity)
 
-    def _judged_to_ns(self) -> int | None:
-        return self._watch.judged_to_ns(self._merger.held_arrivals())
+    def _judged(self) -> Judged | None:
+        return self._watch.judged(self._merger.held_arrivals())
 
     def _tell(self, notice: Notice) -> None:
         self._count_notice(notice.kind)

@@ -165,14 +165,14 @@ class Merger:
                     known[stream] = waiting.frontier.next_offset
         return known
 
-    def held_arrivals(self) -> list[int | None]:
+    def held_arrivals(self) -> dict[Stream, int | None]:
         """When the oldest record of each stream arrived that was read and not given on."""
-        return [
-            waiting.items[0].arrival_ns
+        return {
+            stream: waiting.items[0].arrival_ns
             for group in self._groups.values()
-            for waiting in group.streams.values()
+            for stream, waiting in group.streams.items()
             if waiting.items
-        ]
+        }
 
     def reached_ns(self, name: str, now_ns: int) -> int | None:
         """No event of this group that arrives before this time is still to come; None: unknown."""

@@ -22,7 +22,7 @@ from .respond import Action, ActionKind, ResponsePolicy, plan
 from .store import Store
 
 
-class Standing(Protocol):
+class StopsView(Protocol):
     """What stands on the control topic, as far as the monitor has read it."""
 
     def refresh(self) -> None:
@@ -43,7 +43,7 @@ class Responder:
     """Plans a batch, finding after finding. `begin` comes before the first of each batch."""
 
     def __init__(
-        self, store: Store, clock: Clock, policy: ResponsePolicy, standing: Standing
+        self, store: Store, clock: Clock, policy: ResponsePolicy, standing: StopsView
     ) -> None:
         self._store = store
         self._clock = clock

@@ -1,15 +1,31 @@
-"""Up to when what arrived was judged: what the monitor's sign of life may vouch for.
+"""Up to when what arrived was judged: what the monitor's heartbeat may vouch for.
 
 A monitor that lives and is an hour behind watches nobody. Its heartbeat therefore carries the time
 up to which it has seen and judged everything, and guards take the age of that for the age of their
-view. Pure: the loop says what each poll brought and what still waits.
+view. Shards that are behind are named with times of their own: one of them makes nobody else's
+guard refuse (`interlock/watermarks.py`).
+
+Pure: the loop says what each poll brought and what still waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from monitor.sources.base import Frontier, Stream
+from interlock.watermarks import BEHIND_MAX
+from monitor.sources.base import Frontier, Poll, Stream
+
+
+class Judged(NamedTuple):
+    """Everything that arrived before `time_ns` was judged, but for the shards `behind`.
+
+    `partitions` are those that this monitor reads; None where it reads everything.
+    """
+
+    time_ns: int
+    partitions: tuple[int, ...] | None
+    behind: Mapping[str, int]
 
 
 class Watch:
@@ -17,36 +33,59 @@ class Watch:
 
     def __init__(self) -> None:
         self._seen_ns: dict[Stream, int] = {}
+        self._shard_of: dict[Stream, str] = {}
+        self._unread: Mapping[str, int] = {}
         self._is_whole = False
         self._looked_ns = 0
 
-    def look(
-        self,
-        frontiers: Mapping[Stream, Frontier],
-        lost: Iterable[Stream],
-        begin_ns: int,
-        *,
-        is_whole: bool,
-    ) -> None:
+    def look(self, poll: Poll, begin_ns: int) -> None:
         """Take in a poll that began at `begin_ns`: what was at its end was known up to then."""
-        before = self._seen_ns
-        for stream in lost:
-            before.pop(stream, None)
+        known = {s: ns for s, ns in self._seen_ns.items() if s not in poll.lost}
         self._seen_ns = {
             stream: begin_ns
             if frontier.is_at_end
-            else max(before.get(stream, 0), frontier.seen_to_ns or 0)
-            for stream, frontier in frontiers.items()
+            else max(known.get(stream, 0), frontier.seen_to_ns or 0)
+            for stream, frontier in poll.frontiers.items()
         }
-        self._is_whole = is_whole
+        # What waits of a stream that is gone is still of its shard.
+        self._shard_of |= {s: shard_of(s, frontier) for s, frontier in poll.frontiers.items()}
+        self._unread = poll.unread
+        self._is_whole = poll.is_whole
         self._looked_ns = begin_ns
 
-    def judged_to_ns(self, held: Iterable[int | None]) -> int | None:
-        """Everything that arrived before this was judged; None where that cannot be told.
+    def judged(self, held: Mapping[Stream, int | None]) -> Judged | None:
+        """What may be vouched for; None where no stream is known at all.
 
         `held` are the arrivals of records that were read and wait for their turn.
         """
+        self._shard_of = {
+            s: of for s, of in self._shard_of.items() if s in self._seen_ns or s in held
+        }
         if not self._seen_ns and not self._is_whole:
             return None
-        times = [self._looked_ns, *self._seen_ns.values(), *(ns or 0 for ns in held)]
-        return min(times) or None
+        times = [(self._shard_of[s], ns) for s, ns in self._seen_ns.items()]
+        times += [(self._shard_of.get(s, str(s)), ns or 0) for s, ns in held.items()]
+        behind: dict[str, int] = {}
+        for shard, time_ns in (*times, *self._unread.items()):
+            if time_ns < self._looked_ns:
+                behind[shard] = min(time_ns, behind.get(shard, time_ns))
+        return _bounded(self._looked_ns, self._partitions(), behind)
+
+    def _partitions(self) -> tuple[int, ...] | None:
+        if self._is_whole:
+            return None
+        return tuple(sorted({int(stream.partition) for stream in self._seen_ns}))
+
+
+def shard_of(stream: Stream, frontier: Frontier) -> str:
+    """The name of the shard that a stream is part of."""
+    return f"{stream.topic}/{frontier.part or stream.partition}"
+
+
+def _bounded(time_ns: int, partitions: tuple[int, ...] | None, behind: dict[str, int]) -> Judged:
+    """Of too many shards the furthest behind are named; the others lower the common time."""
+    oldest_first = sorted(behind.items(), key=lambda item: item[1])
+    left_out = oldest_first[BEHIND_MAX:]
+    if left_out:
+        time_ns = left_out[0][1]
+    return Judged(time_ns, partitions, dict(oldest_first[:BEHIND_MAX]))

@@ -20,6 +20,7 @@ from ..clock import Clock
 from ..respond import ActionKind
 from ..sources.base import Publisher
 from ..topics import CONTROL
+from ..watch import Judged
 from .backoff import STOP_LONGEST_NS, backoff_ns
 from .contract import Order, Outcome
 
@@ -153,10 +154,10 @@ def standing_stop(
     return standing.state if is_lasting else ""
 
 
-def write_heartbeat(publisher: Publisher, issuer: ControlIssuer, judged_to_ns: int) -> None:
+def write_heartbeat(publisher: Publisher, issuer: ControlIssuer, judged: Judged) -> None:
     """The monitor's sign of life: gates and guards learn from it how old their view is.
 
-    It carries the time up to which everything was judged: a monitor that is behind vouches for no
+    It carries the times up to which everything was judged: a monitor that is behind vouches for no
     more than that.
 
     Raises
@@ -166,9 +167,11 @@ def write_heartbeat(publisher: Publisher, issuer: ControlIssuer, judged_to_ns: i
     """
     record = ControlRecord(
         state="active",
-        issued_at=judged_to_ns,
+        issued_at=judged.time_ns,
         issuer=issuer.name,
         epoch=issuer.epoch,
+        partitions=judged.partitions,
+        behind=judged.behind,
     )
     publisher.publish(CONTROL, HEARTBEAT_KEY, msgspec.json.encode(record))
     publisher.flush(FLUSH_S)

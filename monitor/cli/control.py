@@ -107,13 +107,12 @@ def run_wait(arguments: argparse.Namespace) -> int:
     reader, publisher = open_control(address, load_settings(arguments.config), "operator")
     view = ControlView()
     with closing(publisher), closing(reader):
-        while (view.heartbeat_ns or 0) < since_ns:
+        while (heard := view.watermarks.of(None)) is None or heard.time_ns < since_ns:
             if time.monotonic() > deadline:
                 raise TimeoutError(_unheard(view, arguments))
             for key, value in reader.poll(LOOK_S):
                 view.apply(key, value)
-    judged_ns = view.heartbeat_ns
-    assert judged_ns is not None, "it vouches for a time"
+    judged_ns = heard.time_ns
     if arguments.output == "json":
         say_json({"judged_to": judged_ns})
     else:
@@ -201,6 +200,8 @@ def _print(view: ControlView, output: str) -> None:
         say(text)
     if view.heartbeat_ns is not None:
         say(f"the monitor's last sign of life: {time_text(view.heartbeat_ns)}")
+    for shard, judged_ns in view.watermarks.behind():
+        say(f"  behind: {visible(shard)}, judged up to {time_text(judged_ns)}")
 
 
 def _target(text: str) -> str:

@@ -62,6 +62,9 @@ class Frontier:
     seen_to_ns: int | None = None
     """What arrived before this was read, as far as the source can tell without being at the end."""
     lag_records: int = 0
+    part: str = ""
+    """The shard of the topic that the stream is a part of: its files' owner in a log directory;
+    empty where that is the partition itself."""
     identity: str | None = None
     """Tells this stream from another of its name, where the source can tell them apart."""
 
@@ -120,6 +123,8 @@ class Poll:
     gained: tuple[Stream, ...] = ()
     lost: tuple[Stream, ...] = ()
     is_finished: bool = False
+    unread: Mapping[str, int] = field(default_factory=dict)
+    """Shards (`TOPIC/PART`) with a stream that is not read, and up to when it was not there."""
     is_whole: bool = False
     """Nobody else reads a part of this source: what it does not hold is not there."""
     notices: tuple[Notice, ...] = ()

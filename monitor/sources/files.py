@@ -86,9 +86,9 @@ class FileSource:
     def poll(self, timeout_s: float, records_max: int) -> Poll:
         if not self._is_gained:
             self._is_gained = True
-            return Poll(frontiers=self._frontiers(), gained=(self._stream,))
+            return Poll(frontiers=self._frontiers(), gained=(self._stream,), is_whole=True)
         if self._is_finished or not self._is_resumed:
-            return Poll(frontiers=self._frontiers(), is_finished=self._is_finished)
+            return Poll(frontiers=self._frontiers(), is_finished=self._is_finished, is_whole=True)
         records: list[Record] = []
         notices: list[Notice] = []
         try:
@@ -100,6 +100,7 @@ class FileSource:
             records=tuple(records),
             frontiers=self._frontiers(),
             is_finished=self._is_finished,
+            is_whole=True,
             notices=tuple(notices),
         )
 

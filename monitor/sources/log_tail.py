@@ -1,12 +1,14 @@
 """All files of some topics of a log directory, followed: found, checked, read in turn.
 
 Input: a directory that others write to, friends and attackers. Links, pipes and devices are not
-opened, names that no writer of ours gives are refused, files beyond `FILES_MAX` wait until others
-are gone; each of these is told once by a notice. A file that became shorter or that has other
-content than was read is told and read from its start.
+opened, names that no writer of ours gives are refused, files of one owner beyond `FILES_MAX` wait
+until others of his are gone; each of these is told once by a notice, and its shard counts as not
+read. A file that became shorter or that has other content than was read is told and read from its
+start.
 
-Files of one writer are read in the order of their numbers, so that rotation keeps its order;
-writers take turns. Nothing stays open between two reads.
+Files of one writer are read in the order of their numbers, so that rotation keeps its order. Owners
+take turns, and so do the files of each: every bound here is an owner's, so that one user's files
+cost, hide and silence nobody else's. Nothing stays open between two reads.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from .base import Notice, NoticeKind, Stream
 from .identity import HEAD_BYTES, identity_of, length_of
@@ -25,11 +28,15 @@ from .log_layout import LINE_BYTES_MAX, parse_file_name
 from .log_lines import Cursor, Line, is_same_file, read_lines, stands_at_line
 
 FILES_MAX: Final = 4096
-TOLD_MAX: Final = 1024
+"""Of one owner. Chosen: some 5 MB of memory for each user who can write there."""
+TOLD_MAX: Final = 64
+"""Notices of one owner's files, until one of them is read (again)."""
 READ_BYTES_MAX: Final = 16 * 1024 * 1024
 """What one read of all files takes at most, so that huge lines do not fill the memory."""
 
 LINE_BYTES_GUESS: Final = 512
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -39,6 +46,8 @@ class Followed:
     stream: Stream
     writer: str
     number: int
+    owner: int
+    """The user whose file it is (uid)."""
     cursor: Cursor = field(default_factory=Cursor)
     inode: tuple[int, int] = (0, 0)
     size: int = 0
@@ -89,7 +98,8 @@ class LogTail:
         self._directory = directory
         self._topics = topics
         self._files_max = files_max
-        self._told: set[tuple[Stream, NoticeKind]] = set()
+        self._told: dict[int, set[tuple[Stream, NoticeKind]]] = {}
+        self._refused: set[tuple[str, int]] = set()
         self._turn = 0
         self._identities: Mapping[Stream, str] = {}
         self.files: dict[Stream, Followed] = {}
@@ -100,17 +110,18 @@ class LogTail:
         """Look what is there now; the streams that are new, and what is to be told."""
         notices: list[Notice] = []
         known: dict[Stream, os.stat_result] = {}
-        candidates: list[tuple[Stream, os.stat_result]] = []
+        candidates: dict[int, list[tuple[Stream, os.stat_result]]] = {}
+        self._refused = set()
         for topic in self._topics:
             for name, status in _entries(self._directory / topic):
-                stream = Stream(topic, name)
+                stream, owner = Stream(topic, name), status.st_uid
                 refusal = _refusal(name, status)
                 if refusal:
-                    self._tell(notices, "refused", stream, refusal)
+                    self._refuse(notices, stream, owner, refusal)
                 elif stream in self.files:
                     known[stream] = status
-                elif len(candidates) < self._files_max + TOLD_MAX:
-                    candidates.append((stream, status))
+                elif len(of := candidates.setdefault(owner, [])) < self._files_max + TOLD_MAX:
+                    of.append((stream, status))
         for stream in self.files.keys() - known.keys():
             self._forget(stream, notices)
         new = self._admit(candidates, notices)
@@ -118,21 +129,35 @@ class LogTail:
             self._note(self.files[stream], status, notices)
         return sorted(new), notices
 
+    @property
+    def unread(self) -> set[tuple[str, int]]:
+        """Topics and owners with a file that is there and not read."""
+        closed = {(s.topic, f.owner) for s, f in self.files.items() if f.is_closed_to_us}
+        return self._refused | closed
+
     def _admit(
-        self, candidates: list[tuple[Stream, os.stat_result]], notices: list[Notice]
+        self,
+        candidates: Mapping[int, list[tuple[Stream, os.stat_result]]],
+        notices: list[Notice],
     ) -> dict[Stream, os.stat_result]:
         new: dict[Stream, os.stat_result] = {}
-        for stream, status in sorted(candidates, key=lambda candidate: candidate[0]):
-            if len(self.files) >= self._files_max:
-                detail = f"there are {self._files_max} files already; it waits until one is gone"
-                self._tell(notices, "refused", stream, detail)
-                continue
-            writer, number = parse_file_name(stream.partition) or ("", 0)
-            self.files[stream] = Followed(stream, writer, number, first_size=status.st_size)
-            new[stream] = status
-        if new:
+        counts = Counter(followed.owner for followed in self.files.values())
+        for owner, found in candidates.items():
+            for stream, status in sorted(found, key=lambda candidate: candidate[0]):
+                if counts[owner] >= self._files_max:
+                    detail = (
+                        f"its owner has {self._files_max} files already; it waits for one to go"
+                    )
+                    self._refuse(notices, stream, owner, detail)
+                    continue
+                counts[owner] += 1
+                writer, number = parse_file_name(stream.partition) or ("", 0)
+                size = status.st_size
+                self.files[stream] = Followed(stream, writer, number, owner, first_size=size)
+                new[stream] = status
+        for owner, told in self._told.items():
             # A name that is read (again) may be told of again.
-            self._told = {told for told in self._told if told[0] not in new}
+            self._told[owner] = {one for one in told if one[0] not in new}
         return new
 
     def recognise(self, identities: Mapping[Stream, str]) -> None:
@@ -155,33 +180,48 @@ class LogTail:
         for followed in self.files.values():
             if followed.stored_identity is not None:
                 self._compare(followed, notices)
-        ready = self._ready(notices)
-        share = max(1, lines_max // max(1, len(ready)))
+        ready: dict[int, list[Followed]] = {}
+        for followed in self._ready(notices):
+            ready.setdefault(followed.owner, []).append(followed)
         bytes_left = READ_BYTES_MAX
         self._turn += 1
         self.is_moving = False
-        for index in range(len(ready)):
-            if len(lines) >= lines_max or bytes_left <= 0:
+        owners = _rotated(sorted(ready), self._turn)
+        for index, owner in enumerate(owners):
+            # What one owner leaves of his share is for those behind him.
+            owners_left = len(owners) - index
+            lines_share = max(1, (lines_max - len(lines)) // owners_left)
+            found = self._read_owner(
+                _rotated(ready[owner], self._turn), lines_share, bytes_left // owners_left, notices
+            )
+            lines += found
+            bytes_left -= sum(len(line.value) for _, line in found)
+            if len(lines) >= lines_max:
                 break
-            followed = ready[(index + self._turn) % len(ready)]
+        return lines, notices
+
+    def _read_owner(
+        self, ready: list[Followed], lines_max: int, bytes_max: int, notices: list[Notice]
+    ) -> list[tuple[Stream, Line]]:
+        """Lines of one owner's files, each in its turn; one chunk at the least."""
+        lines: list[tuple[Stream, Line]] = []
+        share, bytes_count = max(1, lines_max // len(ready)), 0
+        for followed in ready:
+            if len(lines) >= lines_max or bytes_count > bytes_max:
+                break
             for line in self._read_one(followed, min(share, lines_max - len(lines)), notices):
                 lines.append((followed.stream, line))
-                bytes_left -= len(line.value)
-        return lines, notices
+                bytes_count += len(line.value)
+        return lines
 
     def _ready(self, notices: list[Notice]) -> list[Followed]:
         """Files with something to read: of each writer, none before its earlier ones are read."""
         ready: list[Followed] = []
         before: Followed | None = None
-        ordered = sorted(
-            self.files.values(), key=lambda one: (one.stream.topic, one.writer, one.number)
-        )
+        ordered = sorted(self.files.values(), key=lambda one: (_writer(one), one.number))
         is_blocked = False
         for followed in ordered:
-            if before is None or (before.stream.topic, before.writer) != (
-                followed.stream.topic,
-                followed.writer,
-            ):
+            if before is None or _writer(before) != _writer(followed):
                 is_blocked = False
             elif before.is_at_end and before.cursor.line_start < before.size:
                 self._tell_torn(before, notices)
@@ -210,7 +250,9 @@ class LogTail:
             followed.is_closed_to_us = file is None
             if file is None:
                 # Told, and left out of the frontiers: nobody must wait for such a file.
-                self._tell(notices, "refused", followed.stream, "it cannot be opened")
+                self._tell(
+                    notices, "refused", followed.stream, followed.owner, "it cannot be opened"
+                )
                 return []
             start = max(cursor.line_start, cursor.searched_to)
             is_fresh = followed.checked_ns < 0
@@ -268,10 +310,30 @@ class LogTail:
             detail = f"its writer went on to another file and left {size - start} bytes unfinished"
             notices.append(Notice("torn", followed.stream, start, size, detail))
 
-    def _tell(self, notices: list[Notice], kind: NoticeKind, stream: Stream, detail: str) -> None:
-        if (stream, kind) not in self._told and len(self._told) < TOLD_MAX:
-            self._told.add((stream, kind))
+    def _refuse(self, notices: list[Notice], stream: Stream, owner: int, detail: str) -> None:
+        """It is there and is not read: its shard is known up to before it came."""
+        self._refused.add((stream.topic, owner))
+        self._tell(notices, "refused", stream, owner, detail)
+
+    def _tell(
+        self, notices: list[Notice], kind: NoticeKind, stream: Stream, owner: int, detail: str
+    ) -> None:
+        told = self._told.setdefault(owner, set())
+        if (stream, kind) not in told and len(told) < TOLD_MAX:
+            told.add((stream, kind))
             notices.append(Notice(kind, stream, 0, 0, detail))
+
+
+def _writer(followed: Followed) -> tuple[str, int, str]:
+    """Whose files wait for each other: another user's of the same name hold up nobody."""
+    return followed.stream.topic, followed.owner, followed.writer
+
+
+def _rotated(items: list[T], by: int) -> list[T]:
+    if not items:
+        return items
+    start = by % len(items)
+    return items[start:] + items[:start]
 
 
 def _refusal(name: str, status: os.stat_result) -> str:

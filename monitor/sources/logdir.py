@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import stat
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -73,6 +73,10 @@ class LogDirSource:
         self._positions: dict[Stream, int] = {}
         self._latest_ns = 0
         self._known_ns = 0
+        self._looked_ns = 0
+        self._found_after_ns: dict[Stream, int] = {}
+        """Of each file, the last look at which it was not there; 0 where nobody had looked."""
+        self._unread: dict[str, int] = {}
         """The last look that found every file at its end: what comes now was written since."""
         self._first_look_ns = 0
 
@@ -110,6 +114,7 @@ class LogDirSource:
         begin_ns = self._clock_ns()
         gained, notices = self._tail.find()
         lines, more = self._tail.read(records_max)
+        self._note(gained)
         end_ns = self._clock_ns()
         known_ns = self._known_ns and max(self._known_ns, begin_ns - UNSEEN_NS_MAX)
         self._first_look_ns = self._first_look_ns or begin_ns
@@ -119,6 +124,7 @@ class LogDirSource:
         elif not self._known_ns and all(f.is_at_end or f.is_caught_up for f in readable):
             # Somebody writes faster than is read here: everybody else must not wait for that.
             self._known_ns = self._first_look_ns
+        self._looked_ns = begin_ns
         return Poll(
             records=tuple(_record(stream, line, end_ns, known_ns) for stream, line in lines),
             frontiers={
@@ -127,9 +133,18 @@ class LogDirSource:
                 if not followed.is_closed_to_us
             },
             gained=tuple(gained),
+            unread=self._unread,
             is_whole=True,
             notices=(*notices, *more),
         )
+
+    def _note(self, gained: Iterable[Stream]) -> None:
+        """When files came, and shards with one that is not read: both since the last look."""
+        files = self._tail.files
+        found = self._found_after_ns | dict.fromkeys(gained, self._looked_ns)
+        self._found_after_ns = {stream: ns for stream, ns in found.items() if stream in files}
+        names = [f"{topic}/{owner}" for topic, owner in self._tail.unread]
+        self._unread = {name: self._unread.get(name, self._looked_ns) for name in names}
 
     def _clock_ns(self) -> int:
         self._latest_ns = max(self._latest_ns, self._now_ns())
@@ -145,6 +160,8 @@ class LogDirSource:
             next_offset=followed.cursor.line_start,
             is_at_end=followed.is_at_end,
             read_to_ns=begin_ns if followed.is_at_end else unread_ns,
+            seen_to_ns=self._found_after_ns.get(followed.stream),
+            part=str(followed.owner),
             lag_records=followed.lag_lines,
             identity=followed.identity,
         )

@@ -194,21 +194,24 @@ class Node:
             if not self.store._rows("SELECT 1 FROM dead_letters WHERE origin = ?", (key,)):
                 raise WrongError(f"the dead letter of {key} was published and is not stored")
         elif topic == CONTROL and key == HEARTBEAT_KEY:
-            self._examine_heartbeat(msgspec.json.decode(value, type=ControlRecord).issued_at)
+            self._examine_heartbeat(msgspec.json.decode(value, type=ControlRecord))
         elif topic == CONTROL:
             record = msgspec.json.decode(value, type=ControlRecord)
             query = "SELECT 1 FROM actions WHERE target = ? AND instr(json, ?)"
             if not self.store._rows(query, (key, record.incident)):
                 raise WrongError(f"`{key}` was stopped by an action that is not stored")
 
-    def _examine_heartbeat(self, judged_ns: int) -> None:
+    def _examine_heartbeat(self, record: ControlRecord) -> None:
         """A sign of life vouches for nothing that was not judged, as far as clocks agree."""
         assert self.source is not None
         if not self.vouches:
             return
-        # An end may have been asked for so long ago, before a stream that stalls.
-        judged_true_ns = judged_ns - self.clock.offset_ns - ENDS_EVERY_NS - SECOND_NS
         for stream in self.source.held():
+            if record.partitions is not None and int(stream.partition) not in record.partitions:
+                continue
+            judged_ns = min(record.issued_at, record.behind.get(str(stream), record.issued_at))
+            # An end may have been asked for so long ago, before a stream that stalls.
+            judged_true_ns = judged_ns - self.clock.offset_ns - ENDS_EVERY_NS - SECOND_NS
             for entry in self.outside.logs[stream].entries[self.ledger.durable.get(stream, 0) :]:
                 if entry.arrival_ns < judged_true_ns and entry.offset not in self._skipped(stream):
                     raise WrongError(f"{stream}@{entry.offset} was vouched for and not judged")

@@ -11,6 +11,7 @@ from interlock.clock import Clock
 from interlock.control_feed import ControlFeed, Entry, Reading
 from interlock.control_record import ControlState
 from interlock.control_view import ControlFollower
+from interlock.watermarks import Shard
 
 SECOND = 1_000_000_000
 
@@ -25,8 +26,8 @@ class Hands:
         return Clock(wall_ns=lambda: self.now_ns, monotonic_ns=lambda: self.now_ns)
 
 
-def entry(key: str, state: ControlState = "active", issued_at: int = 1) -> Entry:
-    return Entry(key, msgspec.json.encode({"state": state, "issued_at": issued_at}))
+def entry(key: str, state: ControlState = "active", issued_at: int = 1, **more: object) -> Entry:
+    return Entry(key, msgspec.json.encode({"state": state, "issued_at": issued_at, **more}))
 
 
 def no_feed() -> ControlFeed:
@@ -63,7 +64,7 @@ def test_without_a_heartbeat_no_view_is_usable(follower: ControlFollower, hands:
     follower.take_in(Reading([entry("tool:x")], is_at_end=True), hands.now_ns)
     assert follower.age_ns() is None
     assert not follower.is_usable()
-    assert not follower.was_usable
+    assert not follower.was_usable() and not follower.was_heard
 
 
 @pytest.mark.parametrize(("seconds", "is_usable"), [(9, True), (10, True), (11, False)])
@@ -75,7 +76,8 @@ def test_a_view_ages_from_its_last_heartbeat(
     hands.now_ns += seconds * SECOND
     follower.take_in(Reading(is_at_end=True), hands.now_ns)
     assert follower.is_usable() is is_usable
-    assert follower.was_usable
+    assert follower.was_usable() is is_usable
+    assert follower.was_heard
 
 
 def test_a_view_ages_from_its_last_reading_to_the_end(
@@ -197,6 +199,22 @@ def test_a_forked_child_keeps_what_was_known(follower: ControlFollower, hands: H
     follower.take_in(beat(hands, entry("session:a", "killed")), hands.now_ns)
     follower.after_fork_in_child()
     assert follower.standing(["session:a"])[0] == "killed"
-    assert follower.was_usable
+    assert follower.was_heard
     follower.take_in(Reading([entry("session:a", "active")], is_restart=True), hands.now_ns)
     assert follower.standing(["session:a"])[0] == "killed"
+
+
+def test_each_shard_has_an_age_of_its_own(follower: ControlFollower, hands: Hands) -> None:
+    """Another user's files that are not read leave a view usable; ones own do not."""
+    old_ns = hands.now_ns - 60 * SECOND
+    behind = {"agent.events/1002": old_ns}
+    follower.take_in(
+        Reading([entry("heartbeat", issued_at=hands.now_ns, behind=behind)], is_at_end=True),
+        hands.now_ns,
+    )
+    mine, other = (Shard("agent.events", owner, is_partition=False) for owner in (1001, 1002))
+    assert follower.is_usable([mine])
+    assert not follower.is_usable([other]) and not follower.is_usable([mine, other])
+    assert not follower.is_usable(), "an unknown shard may be the one that is behind"
+    assert follower.was_heard and follower.last_age_ns == 0
+    assert follower.was_usable([mine]) and not follower.was_usable([other])

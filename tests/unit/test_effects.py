@@ -19,6 +19,7 @@ from monitor.outgoing import FINDING_BYTES_MAX, RAW_BYTES_MAX, dead_letter, fitt
 from monitor.store import Store
 from monitor.store_records import Change
 from monitor.topics import DEAD_LETTERS, FINDINGS
+from monitor.watch import Judged
 from tests.support.rim import START_NS, HandClock, MemoryPublisher, make_finding
 
 RECORD_BYTES_MAX = 1_048_576 - 4_096
@@ -50,6 +51,7 @@ class Rig:
         self.store = Store(path, clock=self.clock)
         self.failures_count = 0
         self.judged_ns: int | None = START_NS
+        self.behind: dict[str, int] = {}
         self.done: list[Done] = []
         self.effects = Effects(
             store=self.store,
@@ -68,13 +70,13 @@ class Rig:
         self.failures_count += 1
 
     def take(self, change: Change) -> None:
-        self.effects.carry_out(self.store.commit(change), self.judged_to_ns)
+        self.effects.carry_out(self.store.commit(change), self.judged)
 
     def idle(self) -> None:
-        self.effects.idle(self.judged_to_ns)
+        self.effects.idle(self.judged)
 
-    def judged_to_ns(self) -> int | None:
-        return self.judged_ns
+    def judged(self) -> Judged | None:
+        return None if self.judged_ns is None else Judged(self.judged_ns, None, self.behind)
 
     def heartbeats(self) -> list[int]:
         return [said["issued_at"] for key, said in self.publisher.decoded() if key == HEARTBEAT_KEY]
@@ -161,3 +163,14 @@ def test_a_monitor_that_is_behind_vouches_for_no_more_than_it_judged(rig: Rig) -
     rig.clock.move(3_600)
     rig.idle()
     assert rig.heartbeats() == [START_NS, START_NS]
+
+
+def test_a_shard_that_is_behind_is_named_in_the_heartbeat(rig: Rig) -> None:
+    """Its own guards refuse, nobody else's; for people the oldest counts."""
+    rig.clock.move(60)
+    rig.judged_ns, rig.behind = rig.clock.now_ns(), {"agent.events/1001": START_NS}
+    rig.idle()
+    (said,) = [said for key, said in rig.publisher.decoded() if key == HEARTBEAT_KEY]
+    assert said["issued_at"] == rig.clock.now_ns()
+    assert said["behind"] == {"agent.events/1001": START_NS}
+    assert rig.effects.heartbeat_age_s() == 60
