@@ -75,6 +75,8 @@ def open_service(
     clock: Clock,
     stack: ExitStack,
     on_batch: Callable[[Batch, Committed], None] = lambda batch, committed: None,
+    *,
+    is_sorted: bool = False,
 ) -> Service:
     """Open everything; `stack` closes it. Raises InterlockError or OSError, with nothing kept."""
     assert settings.source is not None, "the caller requires it"
@@ -92,8 +94,9 @@ def open_service(
     _tell_of_change(store, program)
     metrics = _metrics(settings, program)
     issuer = control_issuer(settings, store)
-    wide = bool(program.wider)
-    surroundings = open_surroundings(address, settings, clock, "monitor", reads_all=wide)
+    surroundings = open_surroundings(
+        address, settings, clock, "monitor", reads_all=bool(program.wider), is_sorted=is_sorted
+    )
     stack.callback(surroundings.source.close)
     publisher = surroundings.publisher or NowherePublisher()
     view = _read_control(surroundings, stack)
