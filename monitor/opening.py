@@ -9,7 +9,7 @@ from pathlib import Path
 from invariants.errors import ConfigError
 from monitor.clock import Clock
 from monitor.file_sort import open_file
-from monitor.publish.logdir import LogDirPublisher
+from monitor.publish.logdir import FOLDER_MODE, LogDirPublisher
 from monitor.settings import Settings
 from monitor.sources.address import FileAddress, KafkaAddress, LogDirAddress, SourceAddress
 from monitor.sources.base import ControlReader, Publisher, Source, Stream
@@ -33,6 +33,11 @@ class Surroundings:
     trusts_ts: bool
     is_finished_file: bool
     warnings: tuple[str, ...] = ()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the source may go on for ever."""
+        return not self.is_finished_file
 
 
 def open_surroundings(
@@ -64,7 +69,7 @@ def open_surroundings(
         case KafkaAddress():
             return _open_kafka(address, settings, reads_all=reads_all)
         case LogDirAddress(directory):
-            Path(directory).mkdir(parents=True, exist_ok=True)
+            Path(directory).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             source = LogDirSource(directory, now_ns=clock.now_ns)
             return Surroundings(
                 source,

@@ -104,8 +104,7 @@ def open_service(
     if surroundings.is_finished_file:
         drivers[LOG_TARGET] = ToldAlready()
     follow = _follower(surroundings.control, view)
-    is_live = not surroundings.is_finished_file
-    teller = Teller(program, metrics, store, clock, warns_of_dormant=is_live)
+    teller = Teller(program, metrics, store, clock, warns_of_dormant=surroundings.is_live)
     upkeep = Upkeep(
         settings, store, clock, teller, metrics, view=view, frontiers=lambda: loop.frontiers
     )

@@ -6,19 +6,17 @@ line was judged to its end: if not, the file is not fine, whatever was found.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from monitor.file_end import OpenVerdicts, disorder_text, gathered, open_text
 from monitor.file_sort import SortedSource
+from monitor.sources.base import UNREAD_NOTICES
 from monitor.sources.files import FileSource
 
 if TYPE_CHECKING:
     from monitor.service import Service
-
-UNREAD_NOTICES: Final = ("truncated", "unreadable")
-"""Notices of a file's source that say: something of it was not read."""
 
 
 class FileEnd(msgspec.Struct, frozen=True, kw_only=True):

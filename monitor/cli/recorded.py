@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from invariants.errors import ConfigError
 from monitor.cli.screen import complain
@@ -15,11 +15,14 @@ from monitor.config import load_settings
 from monitor.finding_text import visible
 from monitor.log import configure_log
 from monitor.secret import read_secret
+from monitor.settings import TABLE
 
 if TYPE_CHECKING:
     from replay.live_program import LiveProgram
     from replay.recording import Header, RecordedSettings
     from replay.timeline import LiveDetector, Timeline
+
+IDLE_CLOSE: Final = next(setting.destination for setting in TABLE if setting.name == "idle_close")
 
 
 def add_recording(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +46,7 @@ def add_recording(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--idle-close",
+        dest=IDLE_CLOSE,
         metavar="DURATION",
         help="of a plain file: its end ends sessions that were silent for so long",
     )
@@ -68,7 +72,7 @@ def open_timeline(arguments: argparse.Namespace) -> Iterator[tuple[Timeline, Liv
     key = read_secret("digest_key_file", key_file).reveal() if key_file else None
 
     def settings_of_plain() -> RecordedSettings:
-        return plain_settings(load_settings(flags={"idle_close": arguments.idle_close}))
+        return plain_settings(load_settings(flags=vars(arguments)))
 
     file = RecordedFile(
         arguments.recording, is_sorted=arguments.sort, plain_settings=settings_of_plain
@@ -76,7 +80,7 @@ def open_timeline(arguments: argparse.Namespace) -> Iterator[tuple[Timeline, Liv
     with closing(file):
         live = find_program(file.header, arguments.invariants, key, arguments.session)
         detector = _detector(file.header, arguments)
-        if arguments.idle_close is not None and not file.is_plain:
+        if getattr(arguments, IDLE_CLOSE) is not None and not file.is_plain:
             raise ConfigError("a recording has its own `idle_close`; leave out `--idle-close`")
         now_ns = SystemClock().now_ns()
         timeline = Timeline(file, live.program, arguments.session, detector, now_ns=now_ns)

@@ -10,6 +10,7 @@ import msgspec
 from monitor.cli.recorded import add_recording, open_timeline
 from monitor.cli.screen import (
     EXIT_FINE,
+    EXIT_UNJUDGED,
     EXIT_USAGE,
     EXIT_VIOLATIONS,
     complain,
@@ -18,6 +19,7 @@ from monitor.cli.screen import (
 )
 from monitor.cli.verbs import Verbs, with_output
 from monitor.finding_text import visible
+from monitor.sources.base import UNREAD_NOTICES
 
 if TYPE_CHECKING:
     from replay.live_program import LiveProgram
@@ -79,4 +81,7 @@ def _compare(timeline: Timeline, live: LiveProgram, arguments: argparse.Namespac
     if timeline.is_plain and not timeline.sessions:
         complain(f"`{visible(arguments.recording)}` holds no event: there is nothing to replay")
         return EXIT_USAGE
+    is_unread = any(notice.kind in UNREAD_NOTICES for notice in timeline.notices)
+    if timeline.is_plain and is_unread:
+        return EXIT_UNJUDGED
     return EXIT_FINE if summary.comparison.is_equal else EXIT_VIOLATIONS
