@@ -100,8 +100,11 @@ class Loop:
         self._beat = beat
         self.is_assigned = False
         """Whether the source has said which streams are ours."""
+        self.trouble = ""
+        """Why the source is out of reach; empty while it answers."""
         self._merger = Merger(merged_by)
         self._committed: dict[Stream, int] = {}
+        self._gone: set[Stream] = set()
         self._raw: dict[Origin, bytes] = {}
         self._is_finished = False
         self._file_time = FileTime()
@@ -160,6 +163,7 @@ class Loop:
         poll = self._source.poll(wait_s, self._settings.batch_records_max)
         for notice in poll.notices:
             self._tell(notice)
+        self._gone.update(poll.gone)
         if poll.lost:
             for stream in poll.lost:
                 self._merger.forget(stream)
@@ -175,6 +179,7 @@ class Loop:
         self._frontiers = poll.frontiers
         self._watch.look(poll, begin_ns)
         self.is_assigned = bool(poll.frontiers) or poll.is_whole
+        self.trouble = poll.trouble
         self._is_finished = self._is_finished or poll.is_finished
 
     def _resume(self) -> None:
@@ -227,11 +232,13 @@ class Loop:
         positions = self._merger.positions()
         changes, dropped = self._engine.take_changes()
         moved = {s: p for s, p in positions.items() if self._committed.get(s) != p}
-        if not (changes or dropped or moved or not batch.is_empty):
+        gone = tuple(stream for stream in self._gone if stream not in positions)
+        if not (changes or dropped or moved or gone or not batch.is_empty):
             self._effects.idle(self._judged)
             return
         change = Change(
             positions={stream: self._position(stream, offset) for stream, offset in moved.items()},
+            positions_dropped=gone,
             scopes=changes,
             dropped=dropped,
             findings=batch.findings,
@@ -242,6 +249,7 @@ class Loop:
         committed = self._store.commit(change)
         batch.commit_ends_ns = self._clock.monotonic_ns()
         self._committed.update(moved)
+        self._gone.difference_update(gone)
         self._effects.carry_out(committed, self._judged)
         self._source.commit(positions)
         batch.duplicates_count = self._engine.take_duplicates_count()

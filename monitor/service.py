@@ -172,12 +172,16 @@ def _follower(reader: ControlReader | None, view: ControlView) -> Callable[[], N
 
 def _pages(metrics: Metrics, pulse: Pulse, loop: Loop, effects: Effects) -> MonitorPages:
     def ready() -> Standing:
-        metrics.set_ready(loop.is_assigned)
-        text = "watching" if loop.is_assigned else "the source has not given any stream yet"
-        return Standing(loop.is_assigned, text)
+        text = loop.trouble or "the source has not given any stream yet"
+        return Standing(is_ready(), "watching" if is_ready() else text)
+
+    def is_ready() -> bool:
+        is_ready = loop.is_assigned and not loop.trouble
+        metrics.set_ready(is_ready)
+        return is_ready
 
     def render() -> bytes:
-        metrics.set_ready(loop.is_assigned)
+        is_ready()
         metrics.set_ages(turn_s=pulse.age_s(), heartbeat_s=effects.heartbeat_age_s())
         return metrics.render()
 

@@ -79,6 +79,7 @@ def entry_point() -> None:
     if sys.argv[1:2] == ["run"]:
         # Until the verb takes over: a stop that comes before there is anything to stop is clean.
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         code = main()
         sys.stdout.flush()

@@ -80,6 +80,8 @@ NoticeKind = Literal[
     "reread",
     "unstamped",
     "grown",
+    "late_start",
+    "gone",
 ]
 
 UNREAD_NOTICES: Final[tuple[NoticeKind, ...]] = ("truncated", "unreadable")
@@ -99,6 +101,8 @@ class Notice:
     `reread`: another member of the group had read up to `to_offset`, and the store here knows
     nothing of it: what was told and stopped there will be told and stopped again. `unstamped`:
     records carry no append time of the broker. `grown`: a topic has more partitions than it had.
+    `late_start`: what is read for the first time has lost its beginning to retention. `gone`:
+    files that an earlier run had read are not there; what was written behind that is not known.
     """
 
     kind: NoticeKind
@@ -131,6 +135,10 @@ class Poll:
     is_whole: bool = False
     """Nobody else reads a part of this source: what it does not hold is not there."""
     notices: tuple[Notice, ...] = ()
+    gone: tuple[Stream, ...] = ()
+    """Streams that are not there any more and will not come back: nobody needs their positions."""
+    trouble: str = ""
+    """Why the source is out of reach, in a sentence; empty while it answers."""
 
 
 class Source(Protocol):

@@ -36,6 +36,8 @@ from .kafka_door import (
     UnsupportedCodecError,
     open_consumer,
 )
+from .kafka_ends import Ends
+from .kafka_guarded import is_of_the_library
 from .kafka_stall import StallWatch
 from .kafka_streams import Held, assign_all, frontier, reread, to_record, told, unstamped
 from .kafka_tap import CONTENT_ERRORS, FetchTap
@@ -45,10 +47,6 @@ from .kafka_topics import check_topics
 CLOCK: Final = SystemClock()
 UNPLACED_POLL_S: Final = 0.1  # Chosen: how soon a rebalance is told while nothing else is read.
 OFFSETS_MS: Final = 5_000
-ENDS_MS: Final = 1_000  # Records in hand wait for this answer: better none than a late one.
-ENDS_EVERY_S: Final = (
-    1.0  # Chosen: below the slack of ticks, 2 s: no deadline passes unseen records.
-)
 COMMIT_AT_CLOSE_MS: Final = 2_000
 STALL_S: Final = 30.0  # Chosen: far above a leader election, far below the session's patience.
 PAUSE_ON_ERROR_S: Final = 0.2
@@ -118,8 +116,10 @@ class KafkaSource:
         self._identities: dict[Stream, str] = {}
         self._counts = PartitionCounts(self._topics)
         self._committed: dict[Any, Any] = {}
-        self._asked_at = 0.0
         self._refetched: dict[Any, int] = {}
+        self._fault = ""
+        """What the client raised over no batch: it is built anew."""
+        self._ends = Ends(monotonic)
         self._connect()
 
     def recognise(self, identities: Mapping[Stream, str]) -> None:
@@ -133,8 +133,8 @@ class KafkaSource:
     def poll(self, timeout_s: float, records_max: int) -> Poll:
         notices: list[Notice] = []
         if self._consumer is None and not self._reconnect(timeout_s):
-            return Poll()
-        stalled = self._stalled(notices)
+            return Poll(trouble=self._ends.trouble())
+        stalled = self._stalled(notices) or self._faulty(notices)
         if stalled:
             return Poll(lost=stalled, notices=tuple(notices))
         self._place_again(replaced(self._consumer, self._held))
@@ -143,8 +143,8 @@ class KafkaSource:
         gained, lost = self._take_changes()
         records = self._records(answers, notices)
         self._update_positions()
-        if records or self._needs_ends():
-            self._ask_ends()
+        if records or self._ends.are_due(self._held):
+            self._ends.ask(self._consumer, self._held)
             notices += self._look_for_more()
         return Poll(
             records=records,
@@ -152,6 +152,7 @@ class KafkaSource:
             gained=gained,
             lost=lost,
             notices=tuple(notices),
+            trouble=self._ends.trouble(),
         )
 
     def commit(self, positions: Mapping[Stream, int]) -> None:
@@ -250,6 +251,8 @@ class KafkaSource:
                 raise told(error) from error
             return
         for tp in new:
+            if tp not in starts or tp not in ends:
+                continue  # Its topic may be gone; asked again at the next poll.
             held = self._held[tp]
             wanted, known = self._positions.get(held.stream), self._identities.get(held.stream)
             now = topic_identity(self._consumer, tp.topic)
@@ -302,7 +305,10 @@ class KafkaSource:
         assert self._tap is not None
         suspect = self._tap.suspect()
         if suspect is None or suspect[0] not in self._held:
-            raise OSError(f"the Kafka client failed: {type(error).__name__}: {error}") from error
+            if not isinstance(error, KafkaError) and not is_of_the_library(error.__traceback__):
+                raise error
+            self._fault = type(error).__name__
+            return
         tp, position, following = suspect
         if isinstance(error, CorruptRecordError) and self._refetched.get(tp) != position:
             # The damage may have happened on the way: ask once more before giving it up.
@@ -362,34 +368,30 @@ class KafkaSource:
                 if highwater is not None and held.known_end is not None:
                     held.known_end = max(held.known_end, highwater)
 
-    def _needs_ends(self) -> bool:
-        """After a question without an answer, and now and then: an end known once grows old.
-
-        A broker that answers nothing must not leave its streams at an end that was long ago.
-        """
-        is_old = self._monotonic() - self._asked_at >= ENDS_EVERY_S
-        return is_old or any(h.is_placed and h.known_end is None for h in self._held.values())
-
-    def _ask_ends(self) -> None:
-        """One question to each broker, so that `is_at_end` is true of this poll's records too."""
-        self._asked_at = self._monotonic()
-        placed = [tp for tp, held in self._held.items() if held.is_placed]
-        try:
-            ends = self._consumer.end_offsets(placed, timeout_ms=ENDS_MS)
-        except KafkaError:
-            ends = {}
-        for tp in placed:
-            self._held[tp].known_end = ends.get(tp)
-
     def _stalled(self, notices: list[Notice]) -> tuple[Stream, ...]:
         """Let go of a client that stands still before unread records; the streams it held."""
         if not self._stall.is_due():
             return ()
-        self._ask_ends()
+        self._ends.ask(self._consumer, self._held)
         found = self._stall.stalled(self._held)
         if not found:
             return ()
         notices += found
+        return self._let_go()
+
+    def _faulty(self, notices: list[Notice]) -> tuple[Stream, ...]:
+        """Let go of a client that failed in a way of its own; the streams it held."""
+        fault, self._fault = self._fault, ""
+        if not fault:
+            return ()
+        detail = f"the Kafka client failed ({fault}) and is built anew"
+        notices += [
+            Notice("stalled", h.stream, h.position, h.position, detail) for h in self._held.values()
+        ]
+        time.sleep(PAUSE_ON_ERROR_S)
+        return self._let_go()
+
+    def _let_go(self) -> tuple[Stream, ...]:
         lost = tuple(sorted(held.stream for held in self._held.values()))
         self.close()
         self._held.clear()

@@ -42,7 +42,7 @@ def place(
     held.known_end, held.is_placed, held.identity = end, True, identity
     held.position = start if wanted is None else wanted
     if wanted is None:
-        return None
+        return None if start == 0 else _late_start(held.stream, start)
     if known is not None and identity is not None and known != identity:
         held.position = start
         detail = f"the topic was deleted and made anew; it is read from {start}, not from {wanted}"
@@ -51,6 +51,14 @@ def place(
         held.position = start
         return truncated(held.stream, wanted, start, end)
     return None
+
+
+def _late_start(stream: Stream, start: int) -> Notice:
+    detail = (
+        f"it is read for the first time, and the broker has nothing before offset {start} any "
+        "more: sessions that began there are seen from here on"
+    )
+    return Notice("late_start", stream, 0, start, detail)
 
 
 def replaced(consumer: Any, held: Mapping[Any, Held]) -> list[Any]:

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from invariants.errors import ConfigError
 
+from .kafka_guarded import GuardedClient
+
 with warnings.catch_warnings():
     # The library reads its schemas by a function that Python 3.11 and 3.12 call deprecated.
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -44,6 +46,7 @@ with warnings.catch_warnings():
 __all__ = [
     "AuthorizationError",
     "BrokerResponseError",
+    "ClientFaultError",
     "ConfigResource",
     "ConfigResourceType",
     "ConsumerProtocolAssignment",
@@ -103,6 +106,12 @@ SECRET_SETTINGS: Final = {
     "sasl_plain_password_file": "sasl_plain_password",
     "ssl_password_file": "ssl_password",
 }
+
+
+class ClientFaultError(KafkaError):  # type: ignore[misc] # the library is not typed
+    """The library failed in a way of its own; asking again may work."""
+
+    retriable = True
 
 
 def client_settings(settings: Mapping[str, object]) -> dict[str, object]:
@@ -184,7 +193,8 @@ def _open(
     chosen |= client_settings(settings) | more
     opened: list[Any] = []
     try:
-        return make(**chosen, kafka_client=lambda **said: _kept(opened, KafkaNetClient(**said)))
+        client = make(**chosen, kafka_client=lambda **said: _kept(opened, KafkaNetClient(**said)))
+        return GuardedClient(client, ClientFaultError)
     except KafkaConfigurationError as error:
         raise ConfigError(f"the Kafka client does not take its settings: {error}") from None
     except KafkaError as error:

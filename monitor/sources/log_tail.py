@@ -13,17 +13,16 @@ cost, hide and silence nobody else's. Nothing stays open between two reads.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
 from .base import Notice, NoticeKind, Stream
 from .identity import HEAD_BYTES, identity_of, length_of
+from .log_files import entries, opened, refusal
 from .log_layout import LINE_BYTES_MAX, parse_file_name
 from .log_lines import Cursor, Line, is_same_file, read_lines, stands_at_line
 
@@ -100,6 +99,11 @@ class LogTail:
         self._files_max = files_max
         self._told: dict[int, set[tuple[Stream, NoticeKind]]] = {}
         self._refused: set[tuple[str, int]] = set()
+        self._awaited: dict[Stream, int] = {}
+        """Positions of an earlier run, until the next look says whether their files are there."""
+        self._missed: set[Stream] = set()
+        self.gone: list[Stream] = []
+        """Files that went since this was last taken."""
         self._turn = 0
         self._identities: Mapping[Stream, str] = {}
         self.files: dict[Stream, Followed] = {}
@@ -112,18 +116,21 @@ class LogTail:
         known: dict[Stream, os.stat_result] = {}
         candidates: dict[int, list[tuple[Stream, os.stat_result]]] = {}
         self._refused = set()
+        missing = dict(self._awaited)
         for topic in self._topics:
-            for name, status in _entries(self._directory / topic):
+            for name, status in entries(self._directory / topic):
                 stream, owner = Stream(topic, name), status.st_uid
-                refusal = _refusal(name, status)
-                if refusal:
-                    self._refuse(notices, stream, owner, refusal)
+                missing.pop(stream, None)
+                why_not = refusal(name, status)
+                if why_not:
+                    self._refuse(notices, stream, owner, why_not)
                 elif stream in self.files:
                     known[stream] = status
                 elif len(of := candidates.setdefault(owner, [])) < self._files_max + TOLD_MAX:
                     of.append((stream, status))
         for stream in self.files.keys() - known.keys():
             self._forget(stream, notices)
+        self._miss(missing, notices)
         new = self._admit(candidates, notices)
         for stream, status in (*known.items(), *new.items()):
             self._note(self.files[stream], status, notices)
@@ -166,6 +173,12 @@ class LogTail:
 
     def place(self, positions: Mapping[Stream, int]) -> None:
         """Start the files that were not started yet, at these offsets or at 0."""
+        topics = set(self._topics)
+        self._awaited = {
+            s: offset
+            for s, offset in positions.items()
+            if s.topic in topics and s not in self.files and s not in self._missed
+        }
         for followed in self.files.values():
             if not followed.is_placed:
                 followed.cursor.restart(max(0, positions.get(followed.stream, 0)))
@@ -235,7 +248,7 @@ class LogTail:
         """Whether a file is the one of which the position was stored, also where nothing is new."""
         stored = followed.stored_identity
         assert stored is not None
-        with _opened(self._directory / followed.stream.topic, followed) as file:
+        with opened(self._folder(followed), followed.stream.partition, followed.inode) as file:
             if file is None:
                 return  # `_read_one` tells; until it can be opened, nothing of it is read.
             followed.stored_identity, followed.identity = None, stored
@@ -246,7 +259,7 @@ class LogTail:
 
     def _read_one(self, followed: Followed, lines_max: int, notices: list[Notice]) -> list[Line]:
         cursor = followed.cursor
-        with _opened(self._directory / followed.stream.topic, followed) as file:
+        with opened(self._folder(followed), followed.stream.partition, followed.inode) as file:
             followed.is_closed_to_us = file is None
             if file is None:
                 # Told, and left out of the frontiers: nobody must wait for such a file.
@@ -268,6 +281,9 @@ class LogTail:
             self.is_moving |= max(cursor.line_start, cursor.searched_to) > start
         followed.lines_count += len(lines)
         return lines
+
+    def _folder(self, followed: Followed) -> Path:
+        return self._directory / followed.stream.topic
 
     def _note(self, followed: Followed, status: os.stat_result, notices: list[Notice]) -> None:
         inode = (status.st_dev, status.st_ino)
@@ -298,10 +314,24 @@ class LogTail:
     def _forget(self, stream: Stream, notices: list[Notice]) -> None:
         """A file that retention took, read to its end, goes without a word."""
         followed = self.files.pop(stream)
+        self.gone.append(stream)
         if followed.cursor.line_start < followed.size:
             start, size = followed.cursor.line_start, followed.size
             detail = f"it went away with {size - start} bytes unread"
             notices.append(Notice("removed", stream, start, size, detail))
+
+    def _miss(self, missing: Mapping[Stream, int], notices: list[Notice]) -> None:
+        """Files that an earlier run had read and that are gone: one notice a topic."""
+        self._awaited = {}
+        self._missed |= missing.keys()
+        self.gone += missing
+        for topic in sorted({stream.topic for stream in missing}):
+            first, *others = sorted(stream for stream in missing if stream.topic == topic)
+            detail = (
+                f"{len(others) + 1} file(s) that were read are gone since the last run, the first "
+                f"read up to byte {missing[first]}; what was written behind that was not read"
+            )
+            notices.append(Notice("gone", first, missing[first], missing[first], detail))
 
     def _tell_torn(self, followed: Followed, notices: list[Notice]) -> None:
         if not followed.is_torn_told:
@@ -334,56 +364,3 @@ def _rotated(items: list[T], by: int) -> list[T]:
         return items
     start = by % len(items)
     return items[start:] + items[:start]
-
-
-def _refusal(name: str, status: os.stat_result) -> str:
-    if parse_file_name(name) is None:
-        return "its name is not WRITER-N.jsonl"
-    if not stat.S_ISREG(status.st_mode):
-        return "it is no plain file (links, pipes and devices are not opened)"
-    return ""
-
-
-def _entries(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Names that end like ours, with their status; none where the directory is not there.
-
-    The directory itself may not be a link either: whoever may write beside it could point it
-    at somebody else's files.
-    """
-    try:
-        folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.endswith(".jsonl"):
-                    with contextlib.suppress(FileNotFoundError):
-                        yield entry.name, entry.stat(follow_symlinks=False)
-    finally:
-        os.close(folder)
-
-
-@contextlib.contextmanager
-def _opened(directory: Path, followed: Followed) -> Iterator[int | None]:
-    """The file, open for reading; None where it is not the one that was looked at."""
-    try:
-        folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        yield None
-        return
-    # O_NONBLOCK: a pipe put there in the meantime must not block the open.
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        file = os.open(followed.stream.partition, flags, dir_fd=folder)
-    except OSError:
-        os.close(folder)
-        yield None
-        return
-    try:
-        status = os.fstat(file)
-        is_it = stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) == followed.inode
-        yield file if is_it else None
-    finally:
-        os.close(file)
-        os.close(folder)

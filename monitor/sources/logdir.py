@@ -87,6 +87,12 @@ class LogDirSource:
         self._positions.update(positions)
         self._tail.place(self._positions)
 
+    def _take_gone(self) -> tuple[Stream, ...]:
+        gone, self._tail.gone = tuple(self._tail.gone), []
+        for stream in gone:
+            self._positions.pop(stream, None)
+        return gone
+
     def poll(self, timeout_s: float, records_max: int) -> Poll:
         left_s, looks_left = timeout_s, LOOKS_MAX
         while True:
@@ -134,6 +140,7 @@ class LogDirSource:
             },
             gained=tuple(gained),
             unread=self._unread,
+            gone=self._take_gone(),
             is_whole=True,
             notices=(*notices, *more),
         )

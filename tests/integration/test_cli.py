@@ -97,7 +97,7 @@ def test_a_finished_file_gives_findings_and_exit_code_1() -> None:
 
 
 def test_a_live_run_is_stopped_cleanly_and_goes_on_after_a_kill(tmp_path: Path) -> None:
-    """SIGKILL loses nothing, SIGTERM ends with 0, and a second monitor is refused by its lock."""
+    """SIGKILL loses nothing, SIGHUP ends nothing, SIGTERM ends with 0; the lock refuses a second."""
     log, state = tmp_path / "log", tmp_path / "state"
     log.mkdir()
     arguments = ("run", "--invariants", INVARIANTS, "--source", f"log:{log}", "--state-dir", state)
@@ -117,6 +117,7 @@ def test_a_live_run_is_stopped_cleanly_and_goes_on_after_a_kill(tmp_path: Path) 
     while {f["session"] for f in findings(state)} != {"before", "while-down"}:
         assert time.monotonic() < end, findings(state)
         time.sleep(0.1)
+    third.send_signal(signal.SIGHUP)
     third.send_signal(signal.SIGTERM)
     third.communicate(timeout=120)
     assert third.returncode == 0

@@ -93,6 +93,27 @@ def test_a_topic_made_anew_while_it_is_read_is_read_from_its_start(kafka_broker:
     assert {notice.kind for notice in notices} & {"replaced", "truncated"}
 
 
+def test_a_topic_that_is_deleted_ends_no_monitor(kafka_broker: Broker) -> None:
+    """Its streams are at no end any more, and the others are read on."""
+    names, other = fresh_topics(kafka_broker.bootstrap, 1), fresh_topics(kafka_broker.bootstrap, 1)
+    topics = (names.events, other.events)
+    source = KafkaSource(kafka_broker.bootstrap, topics, names.group, metadata_max_age_ms=500)
+    source.resume({})
+    publish_all(kafka_broker.bootstrap, names.events, numbered(3))
+    read_until(source, 3)
+    admin = open_admin(kafka_broker.bootstrap, {})
+    admin.delete_topics([names.events])
+    deleted = Stream(names.events, "0")
+    deadline = time.monotonic() + PATIENCE_S
+    while (frontier := source.poll(0.2, 100).frontiers.get(deleted)) and frontier.is_at_end:
+        assert time.monotonic() < deadline
+    admin.close()
+    publish_all(kafka_broker.bootstrap, other.events, numbered(4))
+    records, _ = followed(source, 4)
+    assert {record.origin.topic for record in records} == {other.events}
+    source.close()
+
+
 def test_a_topic_with_more_partitions_than_before_is_told(kafka_broker: Broker) -> None:
     """Running sessions move: once, and for the topic that grew."""
     names = fresh_topics(kafka_broker.bootstrap, partitions=2)

@@ -11,7 +11,7 @@ from typing import Final
 
 from invariants.event import Origin
 from monitor.sources.base import ControlEntry, Notice, Poll, Record, Stream
-from monitor.sources.kafka import ENDS_EVERY_S
+from monitor.sources.kafka_ends import ENDS_EVERY_S
 from monitor.sources.kafka_streams import Held, frontier, truncated
 from monitor.topics import CONTROL
 from tests.simulation.faults import Faults

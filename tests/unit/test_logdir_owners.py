@@ -25,7 +25,7 @@ def events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     Only root may give files away, so the owner is put into what the directory says of them.
     """
-    listed = log_tail._entries
+    listed = log_tail.entries
 
     def entries(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
         for name, status in listed(directory):
@@ -34,7 +34,7 @@ def events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             times = {"st_mtime_ns": status.st_mtime_ns}
             yield name, os.stat_result(fields, times)
 
-    monkeypatch.setattr(log_tail, "_entries", entries)
+    monkeypatch.setattr(log_tail, "entries", entries)
     folder = tmp_path / EVENTS
     folder.mkdir()
     return folder
@@ -111,7 +111,7 @@ def test_a_flood_of_one_leaves_another_his_share(tmp_path: Path, events: Path) -
 def test_a_writer_of_another_owner_blocks_nobody(tmp_path: Path, events: Path) -> None:
     """Files of one writer wait for each other; a name that Eve took over is not that writer."""
     (events / "w-1.jsonl").write_bytes(b"{}\n")
-    listed = log_tail._entries
+    listed = log_tail.entries
 
     def entries(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
         for name, status in listed(directory):
@@ -120,7 +120,7 @@ def test_a_writer_of_another_owner_blocks_nobody(tmp_path: Path, events: Path) -
             yield name, os.stat_result(fields, {"st_mtime_ns": status.st_mtime_ns})
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(log_tail, "_entries", entries)
+        patch.setattr(log_tail, "entries", entries)
         with (events / "w-0.jsonl").open("wb") as file:
             file.truncate(10**12)
         rig = Rig(tmp_path)
@@ -138,3 +138,19 @@ def test_one_owners_notices_leave_room_for_anothers(tmp_path: Path, events: Path
     rig.poll()
     assert len(rig.told) == TOLD_MAX + 1
     assert "bob-1.jsonl" in rig.told[-1]
+
+
+def test_files_that_went_while_nobody_looked_are_told(tmp_path: Path, events: Path) -> None:
+    """Retention that passed is a notice, also of events without numbers, and only once."""
+    (events / "bob-2.jsonl").write_bytes(b"{}\n")
+    rig = Rig(tmp_path)
+    gone = {Stream(EVENTS, f"bob-{number}.jsonl"): 3 * number for number in (1, 3)}
+    rig.source.resume(
+        {**gone, Stream(EVENTS, "bob-2.jsonl"): 3, Stream("interlock.control", "x"): 1}
+    )
+    poll = rig.poll()
+    assert set(poll.gone) == gone.keys()
+    rig.source.resume(gone)
+    assert rig.poll().gone == ()
+    assert len(rig.told) == 1
+    assert "2 file(s) that were read are gone since the last run" in rig.told[0]

@@ -1,0 +1,52 @@
+"""Where the streams end, asked of the brokers now and then, and whether they answer at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from .kafka_door import KafkaError
+from .kafka_streams import Held
+
+ENDS_MS: Final = 1_000  # Records in hand wait for this answer: better none than a late one.
+ENDS_EVERY_S: Final = 1.0
+"""Chosen: below the slack of ticks, 2 s: no deadline passes unseen records."""
+SILENT_S_MAX: Final = 5.0
+"""Chosen: several questions without an answer, far below the 15 s after which guards refuse."""
+
+
+class Ends:
+    """When the ends were last asked for, and last told."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._asked_at = 0.0
+        self._answered_at = monotonic()
+
+    def are_due(self, held: Mapping[Any, Held]) -> bool:
+        """After a question without an answer, and now and then: an end known once grows old.
+
+        A broker that answers nothing must not leave its streams at an end that was long ago.
+        """
+        is_old = self._monotonic() - self._asked_at >= ENDS_EVERY_S
+        return is_old or any(h.is_placed and h.known_end is None for h in held.values())
+
+    def ask(self, consumer: Any, held: Mapping[Any, Held]) -> None:
+        """One question to each broker, so that `is_at_end` is true of this poll's records too."""
+        self._asked_at = self._monotonic()
+        placed = [tp for tp, one in held.items() if one.is_placed]
+        if not placed:
+            self._answered_at = self._monotonic()  # Nobody was asked.
+            return
+        try:
+            ends = consumer.end_offsets(placed, timeout_ms=ENDS_MS)
+            self._answered_at = self._monotonic()
+        except KafkaError:
+            ends = {}
+        for tp in placed:
+            held[tp].known_end = ends.get(tp)
+
+    def trouble(self) -> str:
+        """Why nothing can be said of the topics; empty while brokers answer."""
+        silent_s = self._monotonic() - self._answered_at
+        return f"no broker has answered for {silent_s:.0f} s" if silent_s > SILENT_S_MAX else ""
