@@ -13,7 +13,6 @@ waits for nothing. What a stopped session goes on doing ends no batch (`monitor/
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -108,8 +107,6 @@ class Loop:
         self._raw: dict[Origin, bytes] = {}
         self._is_finished = False
         self._file_time = FileTime()
-        self.notice_counts: Counter[NoticeKind] = Counter()
-        """What the source gave notice of since the start."""
         self.is_over = False
         """Whether a source that ends was judged to its end."""
         self._is_moving = False
@@ -264,7 +261,6 @@ class Loop:
 
     def _tell(self, notice: Notice) -> None:
         self._count_notice(notice.kind)
-        self.notice_counts[notice.kind] += 1
         say("error", "source_notice", kind=notice.kind, stream=str(notice.stream), text=str(notice))
 
 

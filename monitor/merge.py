@@ -166,9 +166,14 @@ class Merger:
         return known
 
     def held_arrivals(self) -> dict[Stream, int | None]:
-        """When the oldest record of each stream arrived that was read and not given on."""
+        """When the oldest record of each stream arrived that was read and not given on, at least.
+
+        Where only an interval is known, its beginning: a record of a log directory that waits
+        behind a stop was written before it was read, and until it is judged nobody may say that
+        what was written then was.
+        """
         return {
-            stream: waiting.items[0].arrival_ns
+            stream: _arrived_after_ns(waiting.items[0])
             for group in self._groups.values()
             for stream, waiting in group.streams.items()
             if waiting.items
@@ -200,6 +205,13 @@ class Merger:
         if earliest_ns is None:
             return content.arrival_ns
         return min(max(content.ts_ns, earliest_ns), content.arrival_ns)
+
+
+def _arrived_after_ns(item: Item) -> int | None:
+    content = item.content
+    if isinstance(content, Event) and content.not_before_ns is not None:
+        return content.not_before_ns
+    return item.arrival_ns
 
 
 def _rank(item: Item) -> Rank:

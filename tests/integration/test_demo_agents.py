@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ class Run:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     root = tmp_path_factory.mktemp("demo")
     log, workspace = root / "log", root / "work"
-    return Run(log, workspace, run_all(log, workspace, pause_s=0.0, is_watched=False))
+    return Run(log, workspace, run_all(log, workspace, is_watched=False))
 
 
 def test_every_agent_ends_its_work_twice(run: Run) -> None:
@@ -243,15 +244,14 @@ def test_a_quarantined_agent_is_stopped_midway(tmp_path: Path, program: Program)
     log, workspace = tmp_path / "log", tmp_path / "work"
     with Watcher(log, program):
         names = ("coding-1", "support-3")
-        outcomes = run_all(log, workspace, only=names, pause_s=0.4)
+        outcomes = run_all(log, workspace, only=names)
     run = Run(log, workspace, outcomes)
     ended = {(o.agent, o.version): o.refusal for o in outcomes}
     for agent in names:
         assert ended[agent, "honest"] == ""
         assert ended[agent, "hijacked"] == "Quarantined"
         arrived = run.markers(run.of(agent, "hijacked"))
-        assert "secret-0" in arrived, "a monitor of events sees the first one only afterwards"
-        assert not {"secret-3", "secret-4", "secret-5"} & arrived
+        assert arrived == {"secret-0"}, "a monitor of events sees the first one only afterwards"
 
 
 class Watcher(threading.Thread):
@@ -266,12 +266,13 @@ class Watcher(threading.Thread):
 
     def run(self) -> None:
         while not self._is_over.wait(0.02):
-            self._control.beat()
+            began_ns = time.time_ns()
             for content in self._tail.read():
                 event = decode_event(msgspec.json.encode(content), Origin("log", "0", 0))
                 assert isinstance(event, Event)
                 for finding in self._engine.step(event):
                     self._control.put(f"session:{finding.session}", "quarantined")
+            self._control.beat(began_ns)
 
     def __enter__(self) -> None:
         self.start()

@@ -22,8 +22,9 @@ class ControlWriter:
         with self._path.open("ab") as file:
             file.write(msgspec.json.encode({"key": key, "value": value}) + b"\n")
 
-    def beat(self) -> None:
-        self.put("heartbeat")
+    def beat(self, judged_to_ns: int | None = None) -> None:
+        """By default everything until now was judged."""
+        self.put("heartbeat", issued_at=time.time_ns() if judged_to_ns is None else judged_to_ns)
 
 
 def published(directory: Path) -> list[dict[str, object]]:

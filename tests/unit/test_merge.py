@@ -148,3 +148,13 @@ def test_time_goes_on_where_all_streams_went_away() -> None:
     assert merging.reached_ns("0", 99) == 10
     merging.know({})
     assert [merging.reached_ns(name, 99) for name in merging.groups()] == [99]
+
+
+def test_what_waits_may_have_arrived_at_the_beginning_of_its_interval() -> None:
+    """A record that was read at 30 may be of 12: nothing since then was judged while it waits."""
+    merging = merger()
+    merging.put(EVENTS, 0, event(ts=14, arrival=30, not_before=12))
+    merging.put(EVENTS, 1, event(ts=14, arrival=40, not_before=30))
+    merging.put(APPROVALS, 0, event(ts=14, arrival=20))
+    merging.know({EVENTS: END, APPROVALS: END})
+    assert merging.held_arrivals() == {EVENTS: 12, APPROVALS: 20}
