@@ -97,7 +97,7 @@ def test_a_finished_file_gives_findings_and_exit_code_1() -> None:
 
 
 def test_a_live_run_is_stopped_cleanly_and_goes_on_after_a_kill(tmp_path: Path) -> None:
-    """SIGKILL loses nothing, SIGHUP ends nothing, SIGTERM ends with 0; the lock refuses a second."""
+    """SIGKILL loses nothing, SIGHUP ends nothing, SIGTERM ends it; the lock refuses a second."""
     log, state = tmp_path / "log", tmp_path / "state"
     log.mkdir()
     arguments = ("run", "--invariants", INVARIANTS, "--source", f"log:{log}", "--state-dir", state)
