@@ -13,6 +13,7 @@ waits for nothing. What a stopped session goes on doing ends no batch (`monitor/
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -107,6 +108,8 @@ class Loop:
         self._raw: dict[Origin, bytes] = {}
         self._is_finished = False
         self._file_time = FileTime()
+        self.notice_counts: Counter[NoticeKind] = Counter()
+        """What the source gave notice of since the start."""
         self.is_over = False
         """Whether a source that ends was judged to its end."""
         self._is_moving = False
@@ -261,6 +264,7 @@ class Loop:
 
     def _tell(self, notice: Notice) -> None:
         self._count_notice(notice.kind)
+        self.notice_counts[notice.kind] += 1
         say("error", "source_notice", kind=notice.kind, stream=str(notice.stream), text=str(notice))
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from invariants.errors import ConfigError
 from monitor.clock import Clock
-from monitor.publish.logdir import LogDirPublisher
+from monitor.file_sort import open_file
+from monitor.publish.logdir import FOLDER_MODE, LogDirPublisher
 from monitor.settings import Settings
 from monitor.sources.address import FileAddress, KafkaAddress, LogDirAddress, SourceAddress
 from monitor.sources.base import ControlReader, Publisher, Source, Stream
-from monitor.sources.files import FileSource
 from monitor.sources.log_control import LogDirControlReader
 from monitor.sources.logdir import LogDirSource
 
@@ -34,6 +34,11 @@ class Surroundings:
     is_finished_file: bool
     warnings: tuple[str, ...] = ()
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the source may go on for ever."""
+        return not self.is_finished_file
+
 
 def open_surroundings(
     address: SourceAddress,
@@ -42,8 +47,11 @@ def open_surroundings(
     writer: str,
     *,
     reads_all: bool = False,
+    is_sorted: bool = False,
 ) -> Surroundings:
     """Connect to what an address names.
+
+    `is_sorted`: a finished file is put into the order that its events say (`--sort`).
 
     `reads_all`: every partition is read, and all are put into one order, as scopes wider than a
     session need it; a Kafka group, which would share the partitions out, is not joined.
@@ -55,11 +63,13 @@ def open_surroundings(
     OSError
         Where a broker does not answer.
     """
+    if is_sorted and not isinstance(address, FileAddress):
+        raise ConfigError("`--sort` is for a finished file; a live source is judged as it comes")
     match address:
         case KafkaAddress():
             return _open_kafka(address, settings, reads_all=reads_all)
         case LogDirAddress(directory):
-            Path(directory).mkdir(parents=True, exist_ok=True)
+            Path(directory).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             source = LogDirSource(directory, now_ns=clock.now_ns)
             return Surroundings(
                 source,
@@ -72,9 +82,8 @@ def open_surroundings(
                 warnings=source.warnings,
             )
         case FileAddress(path):
-            return Surroundings(
-                FileSource(path), None, None, _together, _together, True, is_finished_file=True
-            )
+            file = open_file(path, is_sorted=is_sorted)
+            return Surroundings(file, None, None, _together, _together, True, is_finished_file=True)
 
 
 def open_control(

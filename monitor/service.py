@@ -75,6 +75,8 @@ def open_service(
     clock: Clock,
     stack: ExitStack,
     on_batch: Callable[[Batch, Committed], None] = lambda batch, committed: None,
+    *,
+    is_sorted: bool = False,
 ) -> Service:
     """Open everything; `stack` closes it. Raises InterlockError or OSError, with nothing kept."""
     assert settings.source is not None, "the caller requires it"
@@ -92,8 +94,9 @@ def open_service(
     _tell_of_change(store, program)
     metrics = _metrics(settings, program)
     issuer = control_issuer(settings, store)
-    wide = bool(program.wider)
-    surroundings = open_surroundings(address, settings, clock, "monitor", reads_all=wide)
+    surroundings = open_surroundings(
+        address, settings, clock, "monitor", reads_all=bool(program.wider), is_sorted=is_sorted
+    )
     stack.callback(surroundings.source.close)
     publisher = surroundings.publisher or NowherePublisher()
     view = _read_control(surroundings, stack)
@@ -101,8 +104,7 @@ def open_service(
     if surroundings.is_finished_file:
         drivers[LOG_TARGET] = ToldAlready()
     follow = _follower(surroundings.control, view)
-    is_live = not surroundings.is_finished_file
-    teller = Teller(program, metrics, store, clock, warns_of_dormant=is_live)
+    teller = Teller(program, metrics, store, clock, warns_of_dormant=surroundings.is_live)
     upkeep = Upkeep(
         settings, store, clock, teller, metrics, view=view, frontiers=lambda: loop.frontiers
     )

@@ -145,7 +145,7 @@ class _Sieve:
         """Whether events of other sessions, or from before, may be missing."""
         self._has_all_findings = end is not None and end.findings == "whole"
         ends_ns = (index.last_ns for index in timeline.sessions.values())
-        self._end_ns = max(timeline.last_tick_ns, *ends_ns)
+        self._end_ns = max([timeline.last_tick_ns, *ends_ns])
         """The time that the recording reaches for scopes wider than a session."""
         self._live_digests = {live.digest for live in timeline.header.invariants}
         self._unknown: Counter[tuple[str, str, str]] = Counter()

@@ -80,6 +80,15 @@ def make_header(
     )
 
 
+def plain_settings(settings: Settings) -> RecordedSettings:
+    """How `interlock run` reads a finished file under these settings."""
+    return msgspec.structs.replace(
+        _recorded(settings, trusts_ts=True),
+        idle_close_ns=settings.idle_close_ns,
+        is_trusted=True,
+    )
+
+
 def _apart(files: list[RecordedFile], taken: set[str]) -> list[RecordedFile]:
     """The files under names that none of the others has."""
     return [

@@ -25,6 +25,7 @@ from monitor.scope import EMPTY_LOAD, LoadedScope
 from monitor.scoring import Scoring
 from monitor.sources.base import Record
 from replay.recording import (
+    PLAIN,
     CloseLine,
     Header,
     RecordedSettings,
@@ -74,7 +75,8 @@ class Player:
     ) -> None:
         self._session = session
         program = replace(program, wider=()) if session else program
-        self.engine = Engine(program, engine_settings(header.settings), load, scoring)
+        settings = engine_settings(header.settings, is_finished_file=header.source.kind == PLAIN)
+        self.engine = Engine(program, settings, load, scoring)
         self._provenance = _provenance(header.settings)
 
     def play(self, line: InputLine) -> Played:
@@ -129,8 +131,10 @@ def read_line(line: RecordLine) -> Event | Rejected:
     return event
 
 
-def engine_settings(settings: RecordedSettings) -> EngineSettings:
-    """The engine's settings as they were live."""
+def engine_settings(
+    settings: RecordedSettings, *, is_finished_file: bool = False
+) -> EngineSettings:
+    """The engine's settings as they were live, or as a finished file is read."""
     return EngineSettings(
         lateness_ns=settings.lateness_ns,
         skew_ns=settings.skew_ns,
@@ -138,6 +142,7 @@ def engine_settings(settings: RecordedSettings) -> EngineSettings:
         linger_ns=settings.linger_ns,
         idle_close_ns=settings.idle_close_ns,
         ids_max=settings.ids_max,
+        is_finished_file=is_finished_file,
         scopes_in_memory_max=SCOPES_IN_MEMORY_MAX,
         mode_cap="observe" if settings.mode == "observe" else None,
         severities={

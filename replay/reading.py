@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
 from invariants.errors import ConfigError
+from monitor.file_sort import SortedSource, open_file
+from monitor.settings import Settings
 from monitor.sources.files import STANDARD_INPUT, FileSource
 from replay.recording import (
     HEADER_BYTES_MAX,
     LINE_BYTES_MAX,
+    PLAIN,
     BrokenLineError,
     Chain,
     EndLine,
@@ -37,6 +41,10 @@ from replay.recording import (
 
 POLL_RECORDS: Final = 1_000
 GZIP_MAGIC: Final = b"\x1f\x8b"
+DEFAULT_PLAIN: Final = partial(
+    RecordedSettings, trust_ts=True, is_trusted=True, idle_close_ns=Settings().idle_close_ns
+)
+"""How a plain file is read unless the configuration says otherwise."""
 UNREADABLE: Final = (OSError, EOFError, zlib.error)
 
 
@@ -54,14 +62,26 @@ class Damage:
 class RecordedFile:
     """One file to replay. `damage` and `end` are known once `lines` has come to its end.
 
+    `is_sorted` and `plain_settings` are for plain files, as `interlock run` takes them; a recording
+    has its own order and settings.
+
     Raises
     ------
     ConfigError
         The file cannot be opened, or its header is damaged or of another version.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        is_sorted: bool = False,
+        plain_settings: Callable[[], RecordedSettings] = DEFAULT_PLAIN,
+    ) -> None:
         self.path = path
+        self.is_sorted = is_sorted
+        self._plain_settings = plain_settings
+        self._source: FileSource | SortedSource | None = None
         self.damage: Damage | None = None
         self.end: EndLine | None = None
         self._raw, self._text = _open(path)
@@ -121,15 +141,28 @@ class RecordedFile:
         except UNREADABLE as error:
             raise ConfigError(f"`{self.path}` cannot be unpacked: {error}") from None
         if not is_recording(first):
-            return True, _header_of_plain(self.path)
+            return True, self._header_of_plain()
+        if self.is_sorted:
+            self.close()
+            raise ConfigError(
+                f"`{self.path}` is a recording, and has its order; leave out `--sort`"
+            )
         try:
             return False, decode_header(self._chain.unseal(first))
         except BrokenLineError as error:
             self.close()
             raise ConfigError(f"`{self.path}`: recording is damaged at line 1: {error}") from None
 
+    def line_of(self, record: RecordLine) -> int | None:
+        """Which line of a plain file, from 1, a record is; asked when it has just come."""
+        return None if self._source is None else self._source.line_of(record.offset)
+
+    def _header_of_plain(self) -> Header:
+        source = RecordedSource(kind=PLAIN, address=self.path, topics=[])
+        return Header(source=source, settings=self._plain_settings())
+
     def _plain_lines(self) -> Iterator[Line]:
-        source = FileSource(self.path)
+        source = self._source = open_file(self.path, is_sorted=self.is_sorted)
         try:
             source.poll(0, 1)
             source.resume({})
@@ -176,10 +209,3 @@ def _open(path: str) -> tuple[IO[bytes], IO[bytes]]:
         raw.close()
         raise ConfigError(f"`{path}` cannot be read: {error.strerror}") from None
     return raw, gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
-
-
-def _header_of_plain(path: str) -> Header:
-    return Header(
-        source=RecordedSource(kind="file", address=path, topics=[]),
-        settings=RecordedSettings(trust_ts=True, is_trusted=True),
-    )

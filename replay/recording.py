@@ -18,6 +18,8 @@ import msgspec
 
 FORMAT: Final = "interlock-recording"
 RECORDING_VERSION: Final = 2
+PLAIN: Final = "file"
+"""The kind of source of a plain file of events; recordings are of live sources."""
 DIGEST_BYTES: Final = 8
 LINE_BYTES_MAX: Final = 8 * 1024 * 1024
 """Chosen: a record of 1 MB (what brokers take) whose every byte JSON must write as six."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from monitor.file_end import OpenVerdicts, disorder_text, open_text
 from monitor.finding import Finding
 from monitor.finding_text import line, visible
 from replay.compare import Comparison, Difference, NotCompared
@@ -29,6 +30,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     comparison: Comparison
     notices: list[dict[str, Any]]
     damage: str
+    open: OpenVerdicts
+    """Of a plain file: the verdicts that it ends too early for."""
+    notes: list[str]
 
 
 def summarise(timeline: Timeline, live: LiveProgram, comparison: Comparison) -> Summary:
@@ -47,7 +51,18 @@ def summarise(timeline: Timeline, live: LiveProgram, comparison: Comparison) -> 
         comparison=comparison,
         notices=[msgspec.to_builtins(notice) for notice in timeline.notices],
         damage="" if damage is None else str(damage),
+        open=timeline.open,
+        notes=notes_of(timeline),
     )
+
+
+def notes_of(timeline: Timeline) -> list[str]:
+    """What is to be said of a plain file as a whole, and of a recording without events."""
+    order = disorder_text(timeline.disorder, timeline.disorder_line, is_sorted=timeline.is_sorted)
+    notes = [order] if timeline.is_plain and order else []
+    if not timeline.sessions:
+        notes.append("no event is in it: there is nothing to replay")
+    return notes
 
 
 def summary_lines(summary: Summary, notices: list[NoticeLine]) -> list[str]:
@@ -62,6 +77,9 @@ def summary_lines(summary: Summary, notices: list[NoticeLine]) -> list[str]:
         lines.append(f"note: {visible(summary.damage)}; what stood before it holds")
     if summary.rejected:
         lines.append(f"note: {summary.rejected} record(s) are no event; no invariant saw them")
+    lines += [f"note: {note}" for note in summary.notes]
+    if summary.open.count:
+        lines.append(open_text(summary.open))
     lines += _comparison(summary.comparison)
     lines.append(
         f"{summary.records} records of {summary.sessions} session(s), "

@@ -23,6 +23,7 @@ from pyrsistent import PVector, pmap, pvector
 
 from detectors.contract import Detector
 from invariants.program import Program
+from monitor.file_end import Disorder, FileTime, OpenVerdicts, gathered
 from monitor.finding import Finding
 from monitor.scope_names import stored_name
 from monitor.scoring import Scoring
@@ -48,6 +49,7 @@ SNAPSHOT_EVERY: Final = 256
 """Inputs from one snapshot to the next, doubled whenever there are too many."""
 SNAPSHOTS_MAX: Final = 512
 NOTICES_MAX: Final = 10_000
+END_OF_TIME_NS: Final = 2**63 - 1
 CLOSED: Final = 2**64 - 1
 """In a trace: the event is a `session.ended` that the engine made of long silence."""
 
@@ -98,7 +100,10 @@ class SessionInputs:
 
 
 class Timeline:
-    """See the module. `session` restricts it to one session. Close it, to let go of its files."""
+    """See the module. `session` restricts it to one session. Close it, to let go of its files.
+
+    `now_ns`: a plain file's times after it do not count towards its end (`monitor/file_end.py`).
+    """
 
     def __init__(
         self,
@@ -106,8 +111,11 @@ class Timeline:
         program: Program,
         session: str = "",
         detector: LiveDetector | None = None,
+        *,
+        now_ns: int = END_OF_TIME_NS,
     ) -> None:
         self.header = file.header
+        self.is_plain, self.is_sorted = file.is_plain, file.is_sorted
         self.program = program
         self.session = session
         self.detector = detector.detector if detector is not None else None
@@ -133,6 +141,12 @@ class Timeline:
         self._every = SNAPSHOT_EVERY
         self._snapshot_due = SNAPSHOT_EVERY
         self._track: SessionTrack | None = None
+        self._file_time, self._now_ns = FileTime(), now_ns
+        self.disorder = Disorder()
+        self.disorder_line: int | None = None
+        """Of a plain file: where its lines run back, and which line is the first that does."""
+        self.open = OpenVerdicts()
+        """Of a plain file: the verdicts that it ends too early for."""
         self._play_all(file)
         self.damage: Damage | None = file.damage
         self.end: EndLine | None = file.end
@@ -266,11 +280,19 @@ class Timeline:
     def _play_all(self, file: RecordedFile) -> None:
         load = loader(self._shelf, lambda: self._scopes, self._ids_max)
         player = Player(self.header, self.program, load, self.session, self._scoring)
+        self.disorder = player.engine.disorder
         for line in file.lines():
             if isinstance(line, RecordLine | TickLine | CloseLine):
+                was_in_order = self.disorder.first is None
                 self._play(player, line)
+                if was_in_order and self.disorder.first is not None:
+                    assert isinstance(line, RecordLine), "only events are out of order"
+                    self.disorder_line = file.line_of(line)
             else:
                 self._note_beside(line)
+        if file.is_plain:
+            self._play(player, TickLine(time_ns=self._file_time.reached_ns))
+            self.open = gathered(player.engine.open_verdicts())
         self._keep(player)
 
     def _play(self, player: Player, line: InputLine) -> None:
@@ -304,6 +326,8 @@ class Timeline:
         self.rejected_count += played.fate == "rejected"
         self.repeats_count += played.fate == "repeat"
         event = played.event
+        if event is not None:
+            self._file_time.see(event.ts_ns, self._now_ns)
         if event is None or played.fate == "other":
             return
         index = self.sessions.get(event.session)

@@ -16,10 +16,9 @@ from typing import IO, Final
 
 import msgspec
 
-from invariants.errors import ConfigError
+from monitor.evidence_file import create_evidence
 from replay.recording import Chain, EndLine, Header, Line, encode_header, encode_line
 
-FILE_MODE: Final = 0o600
 COMPRESSION_LEVEL: Final = 6
 
 
@@ -33,7 +32,7 @@ class RecordingWriter:
     """
 
     def __init__(self, path: Path, header: Header, *, is_replacing: bool = False) -> None:
-        self._raw = _create(path, is_replacing=is_replacing)
+        self._raw = create_evidence(path, is_replacing=is_replacing)
         self._text: IO[bytes] = self._raw
         if path.suffix == ".gz":
             # No file name and no time inside: equal contents make equal files.
@@ -80,13 +79,3 @@ def _tag(line: Line) -> str:
     tag = type(line).__struct_config__.tag
     assert isinstance(tag, str), "every line has a tag"
     return tag
-
-
-def _create(path: Path, *, is_replacing: bool) -> IO[bytes]:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if is_replacing else os.O_EXCL)
-    try:
-        return os.fdopen(os.open(path, flags, FILE_MODE), "wb")
-    except FileExistsError:
-        raise ConfigError(f"`{path}` is there already; take another name, or `--force`") from None
-    except OSError as error:
-        raise ConfigError(f"`{path}` cannot be written: {error.strerror}") from None

@@ -6,18 +6,23 @@ import argparse
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from invariants.errors import ConfigError
 from monitor.cli.screen import complain
+from monitor.clock import SystemClock
+from monitor.config import load_settings
 from monitor.finding_text import visible
 from monitor.log import configure_log
 from monitor.secret import read_secret
+from monitor.settings import TABLE
 
 if TYPE_CHECKING:
     from replay.live_program import LiveProgram
-    from replay.recording import Header
+    from replay.recording import Header, RecordedSettings
     from replay.timeline import LiveDetector, Timeline
+
+IDLE_CLOSE: Final = next(setting.destination for setting in TABLE if setting.name == "idle_close")
 
 
 def add_recording(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +39,17 @@ def add_recording(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--detector-model", help="the live detector's model")
     parser.add_argument("--detector-key-file", help="the key that the model was trained with")
+    parser.add_argument(
+        "--sort",
+        action="store_true",
+        help="of a plain file: each session in the order of `seq`, else of `ts`",
+    )
+    parser.add_argument(
+        "--idle-close",
+        dest=IDLE_CLOSE,
+        metavar="DURATION",
+        help="of a plain file: its end ends sessions that were silent for so long",
+    )
 
 
 @contextmanager
@@ -46,6 +62,7 @@ def open_timeline(arguments: argparse.Namespace) -> Iterator[tuple[Timeline, Liv
         The recording, the session, the invariants or the model cannot be had.
     """
     # The replay room stands above the monitor; the command line alone reaches up (decision 0020).
+    from replay.header import plain_settings
     from replay.live_program import find_program
     from replay.reading import RecordedFile
     from replay.timeline import Timeline
@@ -53,10 +70,20 @@ def open_timeline(arguments: argparse.Namespace) -> Iterator[tuple[Timeline, Liv
     configure_log("warning", "auto")
     key_file = arguments.digest_key_file
     key = read_secret("digest_key_file", key_file).reveal() if key_file else None
-    with closing(RecordedFile(arguments.recording)) as file:
+
+    def settings_of_plain() -> RecordedSettings:
+        return plain_settings(load_settings(flags=vars(arguments)))
+
+    file = RecordedFile(
+        arguments.recording, is_sorted=arguments.sort, plain_settings=settings_of_plain
+    )
+    with closing(file):
         live = find_program(file.header, arguments.invariants, key, arguments.session)
         detector = _detector(file.header, arguments)
-        timeline = Timeline(file, live.program, arguments.session, detector)
+        if getattr(arguments, IDLE_CLOSE) is not None and not file.is_plain:
+            raise ConfigError("a recording has its own `idle_close`; leave out `--idle-close`")
+        now_ns = SystemClock().now_ns()
+        timeline = Timeline(file, live.program, arguments.session, detector, now_ns=now_ns)
     with closing(timeline):
         if arguments.session and arguments.session not in timeline.sessions:
             raise ConfigError(f"no event of `{visible(arguments.session, 80)}` is in the recording")

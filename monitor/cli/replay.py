@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from monitor.cli.recorded import add_recording, open_timeline
-from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, say, say_json
+from monitor.cli.screen import (
+    EXIT_FINE,
+    EXIT_UNJUDGED,
+    EXIT_USAGE,
+    EXIT_VIOLATIONS,
+    complain,
+    say,
+    say_json,
+)
 from monitor.cli.verbs import Verbs, with_output
+from monitor.finding_text import visible
+from monitor.sources.base import UNREAD_NOTICES
 
 if TYPE_CHECKING:
     from replay.live_program import LiveProgram
@@ -42,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     with open_timeline(arguments) as (timeline, live):
         if arguments.at is not None:
             return _look(timeline, arguments)
-        return _compare(timeline, live, arguments.output)
+        return _compare(timeline, live, arguments)
 
 
 def _look(timeline: Timeline, arguments: argparse.Namespace) -> int:
@@ -58,14 +68,20 @@ def _look(timeline: Timeline, arguments: argparse.Namespace) -> int:
     return EXIT_FINE
 
 
-def _compare(timeline: Timeline, live: LiveProgram, output: str) -> int:
+def _compare(timeline: Timeline, live: LiveProgram, arguments: argparse.Namespace) -> int:
     from replay.compare import compare
     from replay.summary import summarise, summary_lines
 
     summary = summarise(timeline, live, compare(timeline, live.unevaluable))
-    if output == "json":
+    if arguments.output == "json":
         say_json(msgspec.to_builtins(summary))
     else:
         for text in summary_lines(summary, timeline.notices):
             say(text)
+    if timeline.is_plain and not timeline.sessions:
+        complain(f"`{visible(arguments.recording)}` holds no event: there is nothing to replay")
+        return EXIT_USAGE
+    is_unread = any(notice.kind in UNREAD_NOTICES for notice in timeline.notices)
+    if timeline.is_plain and is_unread:
+        return EXIT_UNJUDGED
     return EXIT_FINE if summary.comparison.is_equal else EXIT_VIOLATIONS

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from invariants.errors import ConfigError
 from monitor.cli.recorded import add_recording, open_timeline
-from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, complain, say
+from monitor.cli.screen import EXIT_FINE, EXIT_USAGE, EXIT_VIOLATIONS, complain, say
 from monitor.cli.verbs import Verbs
+from monitor.evidence_file import write_evidence
+from monitor.finding_text import visible
 
 
 def add(verbs: Verbs) -> None:
@@ -38,11 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
         comparison = compare(timeline, live.unevaluable)
         controls = control_records(timeline.control_records())
         page = render(build_page(Replayed(timeline, live, comparison, controls), arguments.title))
-    try:
-        arguments.out.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"`{arguments.out}` cannot be written: {error.strerror}") from None
+        has_events = bool(timeline.sessions) or not timeline.is_plain
+    write_evidence(arguments.out, page.encode("utf-8", "backslashreplace"))
     say(str(arguments.out))
+    if not has_events:
+        complain(f"`{visible(arguments.recording)}` holds no event: there is nothing to report")
+        return EXIT_USAGE
     if comparison.is_equal:
         return EXIT_FINE
     complain("the replay differs from what was found live; the page says where")

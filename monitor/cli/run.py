@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from monitor.batch import Batch
-from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, coloured, complain, json_text, say
+from monitor.cli.finished_file import FinishedFile
+from monitor.cli.screen import (
+    EXIT_FINE,
+    EXIT_UNJUDGED,
+    EXIT_VIOLATIONS,
+    coloured,
+    complain,
+    json_text,
+    say,
+    say_json,
+)
 from monitor.cli.stopper import Stopper
 from monitor.cli.verbs import Verbs, with_output
 from monitor.clock import SystemClock
@@ -41,9 +51,15 @@ def add(verbs: Verbs) -> None:
         help="watch a source and hold it against invariants",
         description="Reads events, evaluates invariants, stores and publishes findings, and "
         "stops sessions where an invariant in mode `enforce` says so. Over a finished file it "
-        "prints what it found, and exits with 1 where an invariant was violated.",
+        "prints what it found, and exits with 1 if an invariant was violated, else with 4 if "
+        "not everything could be judged.",
     )
     parser.add_argument("--config", help="a YAML file with settings (else INTERLOCK_CONFIG)")
+    parser.add_argument(
+        "--sort",
+        action="store_true",
+        help="of a finished file: judge each session in the order of `seq`, else of `ts`",
+    )
     with_output(parser)
     add_flags(parser)
     parser.set_defaults(run=run)
@@ -62,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         if is_file:
             settings = _for_file(settings, stack)
-        return _watch(settings, arguments.output, stack, stopper)
+        return _watch(settings, arguments, stack, stopper)
 
 
 def secrets_of(settings: Settings) -> list[Secret]:
@@ -86,12 +102,14 @@ def _for_file(settings: Settings, stack: ExitStack) -> Settings:
     return replace(settings, http_enabled=False)
 
 
-def _watch(settings: Settings, output: str, stack: ExitStack, stopper: Stopper) -> int:
+def _watch(
+    settings: Settings, arguments: argparse.Namespace, stack: ExitStack, stopper: Stopper
+) -> int:
     # The whole monitor, with its store, metrics and clients: other verbs do not wait for it.
     from monitor.service import open_service
 
-    printer = _Printer(output)
-    service = open_service(settings, SystemClock(), stack, printer.take)
+    printer = _Printer(arguments.output)
+    service = open_service(settings, SystemClock(), stack, printer.take, is_sorted=arguments.sort)
     printer.attach(service)
     for warning in (*map(str, service.program.warnings), *service.surroundings.warnings):
         log("warning", "at_start", text=warning)
@@ -117,6 +135,7 @@ class _Printer:
     def __init__(self, output: str) -> None:
         self._output = output
         self._service: Service | None = None
+        self._file: FinishedFile | None = None
         self._violated_count = 0
         self._findings_count = 0
         self._rejected_count = 0
@@ -126,12 +145,15 @@ class _Printer:
     def attach(self, service: Service) -> None:
         """The service whose batches are printed."""
         self._service = service
+        self._file = FinishedFile(service)
 
     def take(self, batch: Batch, committed: Committed) -> None:
         """One batch: its new findings."""
         self._rejected_count += len(batch.dead_letters)
         for rejected, _ in batch.dead_letters:
             log("warning", "rejected", origin=str(rejected.origin), reason=rejected.reason)
+        if self._file is not None:
+            self._file.look()
         for finding in committed.findings:
             self._findings_count += 1
             self._violated_count += finding.type == "violated"
@@ -141,18 +163,26 @@ class _Printer:
             self._progress()
 
     def summary(self) -> int:
-        """What a finished file came to; 1 where an invariant was violated."""
-        assert self._service is not None, "attached before the first batch"
-        events_count = self._service.teller.events_count
+        """What a finished file came to: 1 if an invariant was violated, 4 if not all was judged."""
+        assert self._service is not None and self._file is not None, "attached before all batches"
+        events_count, end = self._service.teller.events_count, self._file.end()
+        for text in end.notices:
+            complain(f"note: {text}")
         if self._output == "text":
             for invariant in self._service.teller.dormant():
                 complain(f"note: no event of this file could concern `{invariant}`")
+            if end.open.count:
+                say(end.open_text)
             say(
                 f"{events_count} events, {self._findings_count} findings, "
                 f"{self._violated_count} of them violations, "
                 f"{self._rejected_count} records that are no event"
             )
-        return EXIT_VIOLATIONS if self._violated_count else EXIT_FINE
+        elif end.open.count or end.notices:
+            say_json({"type": "end_of_file", **msgspec.to_builtins(end)})
+        if self._violated_count:
+            return EXIT_VIOLATIONS
+        return EXIT_FINE if end.is_whole else EXIT_UNJUDGED
 
     def _print(self, finding: Finding) -> None:
         if self._output == "json":

@@ -18,6 +18,8 @@ EXIT_FINE: Final = 0
 EXIT_VIOLATIONS: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_RUNTIME: Final = 3
+EXIT_UNJUDGED: Final = 4
+"""Of a finished file not everything could be judged: it is not fine, whatever was found."""
 
 _OBEYED: Final = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
 import secrets
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from invariants.errors import ConfigError
 from invariants.event import Event
 from monitor.cli.screen import EXIT_FINE, complain, say, say_json
 from monitor.cli.verbs import Verbs, with_output
+from monitor.evidence_file import write_evidence
+from monitor.sources.base import UNREAD_NOTICES
 
 if TYPE_CHECKING:
     from detectors.model import Model
     from monitor.training import SessionGatherer
-
-FILE_MODE: Final = 0o600
 
 
 def add(verbs: Verbs) -> None:
@@ -96,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.key_file:
         model = replace(model, key=None)
     data = encode_model(model)
-    _write(arguments.out, data)
+    write_evidence(Path(arguments.out), data)
     _tell(arguments, model, model_digest(data), gatherer.events_count)
     return EXIT_FINE
 
@@ -107,7 +106,7 @@ def _gathered(arguments: argparse.Namespace, key: bytes) -> SessionGatherer:
     from monitor.training import SessionGatherer, Wanted, parse_only, read_labels, recordings_of
     from replay.player import read_line
     from replay.reading import RecordedFile
-    from replay.recording import RecordLine
+    from replay.recording import NoticeLine, RecordLine
 
     labels = read_labels(arguments.labels) if arguments.labels else {}
     if arguments.only and not arguments.labels:
@@ -124,26 +123,13 @@ def _gathered(arguments: argparse.Namespace, key: bytes) -> SessionGatherer:
                     gatherer.take(event)
                 else:
                     rejected_count += 1
+            elif isinstance(line, NoticeLine) and line.kind in UNREAD_NOTICES:
+                raise ConfigError(f"`{path}`: {line.detail}; train on what is whole")
         if file.damage is not None:
             raise ConfigError(f"`{path}`: {file.damage}; train on what is whole")
     if rejected_count:
         complain(f"note: {rejected_count} records are no event and were left out")
     return gatherer
-
-
-def _write(path: str, data: bytes) -> None:
-    """The file appears whole or not at all; it may hold the key of its hashes."""
-    beside = Path(f"{path}.new")
-    try:
-        beside.unlink(missing_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(beside, flags, FILE_MODE), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        raise ConfigError(f"`{path}` cannot be written: {error.strerror}") from None
 
 
 def _tell(arguments: argparse.Namespace, model: Model, digest: str, events_count: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Final, Literal, Protocol, runtime_checkable
 
 from invariants.event import Origin
 
@@ -83,6 +83,9 @@ NoticeKind = Literal[
     "late_start",
     "gone",
 ]
+
+UNREAD_NOTICES: Final[tuple[NoticeKind, ...]] = ("truncated", "unreadable")
+"""Those that say of a finished file that something of it was not read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import gzip
 import os
 import sys
 import zlib
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Final, Protocol
@@ -30,6 +31,8 @@ FILE_TOPIC: Final = "file"
 STANDARD_INPUT: Final = "-"
 SKIP_BYTES: Final = 1024 * 1024
 POLL_BYTES_MAX: Final = 16 * 1024 * 1024
+LINES_KNOWN_POLLS: Final = 4
+"""The loop holds what at most two full polls brought: a line is asked for while it is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class FileSource:
             self._text = gzip.GzipFile(fileobj=self._raw) if path.endswith(".gz") else self._raw
         self._offset = 0
         self._skip_to = 0
+        self._newlines_count = 0
+        self._lines: deque[tuple[int, int]] = deque()
         self._head = b""
         self._stored_identity: str | None = None
         self._is_gained = False
@@ -79,8 +84,8 @@ class FileSource:
         self._stored_identity = identities.get(self._stream)
 
     def resume(self, positions: Mapping[Stream, int]) -> None:
-        if not self._is_resumed and self._pipe is None:
-            self._skip_to = max(0, positions.get(self._stream, 0))
+        if not self._is_resumed:
+            self._skip_to = self.begin_of(positions)
         self._is_resumed = self._is_gained
 
     def poll(self, timeout_s: float, records_max: int) -> Poll:
@@ -117,12 +122,22 @@ class FileSource:
         """How much of the file was read, as it lies on the disk."""
         return Progress(self._read_bytes, self._total)
 
+    def begin_of(self, positions: Mapping[Stream, int]) -> int:
+        """From which byte on these positions would have the file read."""
+        return 0 if self._pipe is not None else max(0, positions.get(self._stream, 0))
+
+    def line_of(self, offset: int) -> int | None:
+        """Which line, from 1, begins at an offset; known for records of the last few polls."""
+        return next((line for known, line in self._lines if known == offset), None)
+
     def _read(
         self, records: list[Record], records_max: int, timeout_s: float, notices: list[Notice]
     ) -> None:
         if self._offset < self._skip_to and not self._skip(notices):
             return
         bytes_left = POLL_BYTES_MAX
+        while len(self._lines) > LINES_KNOWN_POLLS * records_max:
+            self._lines.popleft()
         while len(records) < records_max and bytes_left > 0:
             wait_s = 0.0 if records else timeout_s
             if self._pipe is not None and not self._pipe.wait(wait_s, LINE_BYTES_MAX + 2):
@@ -132,7 +147,7 @@ class FileSource:
             if not line:
                 self._is_finished = True
                 return
-            start = self._offset
+            start, number = self._offset, self._newlines_count + 1
             self._advance(line)
             bytes_left -= len(line)
             if not line.endswith(b"\n") and len(line) > LINE_BYTES_MAX:
@@ -141,6 +156,7 @@ class FileSource:
             if value.strip():
                 origin = Origin(self._stream.topic, self._stream.partition, start)
                 records.append(Record(origin, None, value))
+                self._lines.append((start, number))
 
     def _pass_rest(self) -> None:
         """Step to the end of a line that is too long, piece by piece."""
@@ -176,6 +192,7 @@ class FileSource:
 
     def _advance(self, piece: bytes) -> None:
         self._offset += len(piece)
+        self._newlines_count += piece.count(b"\n")
         if len(self._head) < HEAD_BYTES:
             self._head += piece[: HEAD_BYTES - len(self._head)]
 
@@ -190,7 +207,7 @@ class FileSource:
 
     def _begin_again(self) -> None:
         assert self._raw is not None, "nothing is skipped of a pipe"
-        self._offset = self._skip_to = 0
+        self._offset = self._skip_to = self._newlines_count = 0
         self._head = b""
         if isinstance(self._text, gzip.GzipFile):
             self._text.seek(0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from interlock.control_record import ControlRecord
+from monitor.file_end import open_text
 from monitor.finding import SEVERITIES, Finding
 from monitor.finding_text import time_text, visible
 from replay.compare import Comparison
@@ -22,6 +23,7 @@ from replay.report.events import event_rows
 from replay.report.findings import finding_card
 from replay.report.scores import scores_of
 from replay.report.view import Detail, IncidentPage, Mark, SessionLine, SessionPart, Tone
+from replay.summary import notes_of
 from replay.timeline import Timeline, Told
 
 SESSIONS_MAX: Final = 50
@@ -56,7 +58,7 @@ def build_page(replayed: Replayed, title: str) -> IncidentPage:
     ]
     return IncidentPage(
         title=title,
-        lead=tuple(_lead(ordered, by_session, controls)),
+        lead=tuple(_lead(timeline, ordered, by_session, controls)),
         figures=tuple(_figures(timeline, by_session, controls)),
         trust=tuple(_trust(timeline, replayed.comparison)),
         overview=tuple(lines),
@@ -103,11 +105,16 @@ def _line(
 
 
 def _lead(
+    timeline: Timeline,
     ordered: Sequence[str],
     by_session: Mapping[str, Sequence[Told]],
     controls: Mapping[str, Sequence[ControlRecord]],
 ) -> list[str]:
     """Two sentences for somebody who reads no further."""
+    if not timeline.sessions:
+        return ["No event is in the file: nothing was judged, and nothing can be said of it."]
+    if not ordered and timeline.open.count:
+        return ["No invariant was violated. The file ends before everything was decided."]
     if not ordered:
         return ["Nothing was found: no invariant was violated, and none was left undecided."]
     stopped = [name for name in ordered if controls.get(name)]
@@ -161,7 +168,11 @@ def _trust(timeline: Timeline, comparison: Comparison) -> list[Mark]:
         more = comparison.not_compared_count - 1
         marks.append(Mark("warning", text + (f", and {more} more" if more else "")))
     if timeline.rejected_count:
-        marks.append(Mark("warning", f"{timeline.rejected_count} record(s) are no event"))
+        text = f"{timeline.rejected_count} record(s) are not an event; no invariant saw them"
+        marks.append(Mark("warning", text))
+    marks += [Mark("warning", visible(text, 400)) for text in notes_of(timeline)]
+    if timeline.open.count:
+        marks.append(Mark("warning", visible(open_text(timeline.open), 2_000)))
     return marks
 
 
