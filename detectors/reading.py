@@ -19,6 +19,7 @@ import msgspec
 
 from detectors.words import Words, holds, mix, with_numbers
 from invariants.event import Event
+from invariants.missing import read_json
 
 ACTION_KINDS: Final = frozenset(
     {"tool.requested", "file.read", "file.written", "network.connected", "process.started"}
@@ -241,7 +242,7 @@ def _value_text(value: Any) -> str:
 
 def _decoded(raw: bytes) -> Any:
     """Arguments as plain values. Decoding proved them to be JSON; absent ones are empty."""
-    return msgspec.json.decode(raw) if raw else {}
+    return read_json(raw) if raw else {}
 
 
 def _text(raw: msgspec.Raw) -> str:

@@ -274,7 +274,7 @@ class Client:
         Raises
         ------
         SettingError
-            It is no event: `session`, `kind`, and `seq` or `id` must be there.
+            It is not an event within the limits of docs/events.md.
         """
         kind, message = recorded_event(event)
         _finish_before_multiprocessing_does()

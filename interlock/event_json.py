@@ -3,9 +3,10 @@
 Input: values of the agent's own types. Output: a `Draft`, everything but `session`, `seq` and
 `ts`, which are added under the publisher's lock so that they have one order.
 
-Size: results and texts are cut, and the event says so. Arguments are never cut: an argument that
-JSON cannot tell is left out, and arguments that do not fit are all left out. A predicate on what
-is left out is then unknown, where one on a cut or replaced value could come out false.
+Within the limits of `limits.py`. Results and texts are cut, and values that JSON cannot tell
+replaced. Arguments are neither: one that JSON cannot tell is left out, and those that do not fit
+are all left out. The event's attributes say what is missing (docs/events.md): predicates on it are
+then unknown, where they could come out false.
 """
 
 from __future__ import annotations
@@ -16,10 +17,8 @@ from typing import Final
 
 import msgspec
 
-from .json_values import PlainJson, readable
-
-EVENT_BYTES_MAX: Final = 900 * 1024
-"""The limit of the event format; brokers take 1 MiB by default, envelope included."""
+from .json_values import PLACEHOLDER_KEY, PlainJson, readable, told_by_name
+from .limits import NESTING_MAX, RECORD_BYTES_MAX, stated_time
 
 _HEAD_BYTES: Final = 1024
 """Kept free for `session`, `seq` and `ts`: an id has at most 128 bytes."""
@@ -29,8 +28,12 @@ _NOTES_BYTES: Final = 32 * 1024
 _ENVELOPE_BYTES: Final = 48 * 1024
 """Names and `error`, every character escaped."""
 _ERROR_CHARS_MAX: Final = 4096
-_LOST_NAMES_MAX: Final = 50
-_NAME_CHARS_MAX: Final = 100
+_LOST_NAMES_BYTES_MAX: Final = 16 * 1024
+"""Half of the notes. Arguments whose names take more are not told one by one."""
+
+_FIELD_LEVELS: Final = NESTING_MAX - 1
+_ARGUMENT_LEVELS: Final = NESTING_MAX - 2
+"""What the event, and the object of its arguments, leave of the levels that are read."""
 
 _NO_RAW: Final = msgspec.Raw(b"")
 _encode: Final = msgspec.json.Encoder().encode
@@ -40,7 +43,7 @@ _encode: Final = msgspec.json.Encoder().encode
 class Arguments:
     """Arguments of a call, converted once and told by every event of it.
 
-    `json` is None where they do not fit; `lost` names the arguments that were left out.
+    `json` is None if all of them were left out; `lost` names those that were left out else.
     """
 
     json: bytes | None = None
@@ -63,7 +66,8 @@ class Draft:
 
     def numbered(self, session: str, seq: int, ts_ns: int) -> bytes:
         """The whole event. `session` consists of characters that JSON needs no escape for."""
-        return b'{"session":"%s","seq":%d,"ts":%d,' % (session.encode(), seq, ts_ns) + self.rest[1:]
+        ts = _encode(stated_time(ts_ns))
+        return b'{"session":"%s","seq":%d,"ts":%s,' % (session.encode(), seq, ts) + self.rest[1:]
 
 
 class _Rest(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -87,23 +91,13 @@ def arguments(args: Mapping[str, object]) -> Arguments:
 
     Cost: linear in their size.
     """
-    convert = PlainJson()
-    plain: dict[str, object] = {}
-    lost: list[str] = []
-    for name, value in args.items():
-        key = readable(str(name))
-        lost_before = convert.lost_count
-        told = convert(value)
-        if convert.lost_count == lost_before and key not in plain:
-            plain[key] = told
-        else:
-            # Of two arguments with one name neither can be told.
-            plain.pop(key, None)
-            lost.append(key[:_NAME_CHARS_MAX])
-    text = b"" if convert.is_cut else _encode(plain)
-    limit = EVENT_BYTES_MAX - _HEAD_BYTES - _ATTRIBUTES_BYTES_MAX - _NOTES_BYTES - _ENVELOPE_BYTES
-    fits = not convert.is_cut and len(text) <= limit
-    return Arguments(text if fits else None, tuple(lost))
+    convert = PlainJson(_ARGUMENT_LEVELS)
+    plain, lost = told_by_name(convert, args)
+    if plain is None or convert.is_cut or len(_encode(lost)) > _LOST_NAMES_BYTES_MAX:
+        return Arguments()
+    text = _encode(plain)
+    limit = RECORD_BYTES_MAX - _HEAD_BYTES - _ATTRIBUTES_BYTES_MAX - _NOTES_BYTES - _ENVELOPE_BYTES
+    return Arguments(text, tuple(lost)) if len(text) <= limit else Arguments()
 
 
 def draft(
@@ -128,12 +122,12 @@ def draft(
         parent=identity.get("parent", ""),
         tool=tool,
         call=call,
-        error=readable(error[:_ERROR_CHARS_MAX]),
+        error=_cut_error(error, notes),
     )
     if args is not None:
         _put_arguments(rest, args, notes)
-    told, lost_count = _told_attributes(attributes)
-    size_left = EVENT_BYTES_MAX - _HEAD_BYTES - _NOTES_BYTES - len(_encode(told))
+    told, lost_count = _told_attributes(attributes, notes)
+    size_left = RECORD_BYTES_MAX - _HEAD_BYTES - _NOTES_BYTES - len(_encode(told))
     size_left -= len(_encode(rest))
     if text:
         rest.text = _cut_text(readable(text), size_left, notes)
@@ -143,40 +137,47 @@ def draft(
     if notes or told:
         rest.attributes = msgspec.Raw(_encode({**told, **notes}))
     encoded = _encode(rest)
-    assert len(encoded) <= EVENT_BYTES_MAX - _HEAD_BYTES, "every part was cut to its share"
+    assert len(encoded) <= RECORD_BYTES_MAX - _HEAD_BYTES, "every part was cut to its share"
     return Draft(
         kind,
         encoded,
         unserialisable_count=lost_count + (len(args.lost) if args else 0),
-        is_oversize="interlock_oversize" in notes,
+        is_oversize=args is not None and args.is_oversize,
         is_cut="interlock_result_length" in notes or "interlock_text_length" in notes,
     )
 
 
 def _put_arguments(rest: _Rest, args: Arguments, notes: dict[str, object]) -> None:
-    if args.lost:
-        notes["interlock_unserialisable"] = list(args.lost[:_LOST_NAMES_MAX])
     if args.json is None:
-        notes["interlock_oversize"] = True
-    else:
-        rest.args = msgspec.Raw(args.json)
+        notes["interlock_args_omitted"] = True
+        return
+    rest.args = msgspec.Raw(args.json)
+    if args.lost:
+        notes["interlock_args_omitted"] = list(args.lost)
 
 
-def _told_attributes(attributes: Mapping[str, object] | None) -> tuple[dict[str, object], int]:
+def _told_attributes(
+    attributes: Mapping[str, object] | None, notes: dict[str, object]
+) -> tuple[dict[str, object], int]:
     """Attributes as plain JSON; names starting with `interlock_` are the client's alone."""
     if not attributes:
         return {}, 0
-    convert = PlainJson()
+    convert = PlainJson(_FIELD_LEVELS)
     told = convert(attributes)
-    if not isinstance(told, dict) or convert.is_cut or len(_encode(told)) > _ATTRIBUTES_BYTES_MAX:
-        return {"interlock_attributes_oversize": True}, convert.lost_count
+    is_told = isinstance(told, dict) and PLACEHOLDER_KEY not in told and not convert.is_cut
+    if not is_told or len(_encode(told)) > _ATTRIBUTES_BYTES_MAX:
+        notes["interlock_attributes_omitted"] = True
+        return {}, convert.lost_count
+    assert isinstance(told, dict), "just seen"
+    if convert.lost_count:
+        notes["interlock_attributes_unserialisable"] = convert.lost_count
     kept = {name: value for name, value in told.items() if not name.startswith("interlock_")}
     return kept, convert.lost_count
 
 
 def _put_result(rest: _Rest, result: object, size_left: int, notes: dict[str, object]) -> int:
     """Put the result, or the beginning of its text where it does not fit."""
-    convert = PlainJson()
+    convert = PlainJson(_FIELD_LEVELS)
     told = convert(result)
     encoded = _encode(told)
     if convert.lost_count:
@@ -196,6 +197,12 @@ def _cut_text(text: str, size_left: int, notes: dict[str, object]) -> str:
         return text
     notes["interlock_text_length"] = len(text)
     return _fitting(text, size_left)
+
+
+def _cut_error(error: str, notes: dict[str, object]) -> str:
+    if len(error) > _ERROR_CHARS_MAX:
+        notes["interlock_error_length"] = len(error)
+    return readable(error[:_ERROR_CHARS_MAX])
 
 
 def _fitting(text: str, size_max: int) -> str:

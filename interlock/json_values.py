@@ -3,7 +3,8 @@
 Tool arguments and results are whatever the agent's code handles. Nothing of it may crash the
 agent, be published as something that it is not, or make a record that the monitor would refuse
 (repeated keys, lone surrogates, NaN). What JSON cannot say becomes a placeholder that names the
-type and nothing else: a `repr` could show a secret, or never end.
+type and nothing else: a `repr` could show a secret, or never end. An object that holds the
+placeholder's key is a missing value to the monitor, whatever else it holds.
 """
 
 from __future__ import annotations
@@ -23,9 +24,6 @@ from typing import Any, Final
 PLACEHOLDER_KEY: Final = "$interlock_unserialisable"
 BYTES_KEY: Final = "$base64"
 
-DEPTH_MAX: Final = 100
-"""Levels. Chosen: far below the interpreter's own limit, far above any tool's schema."""
-
 VALUES_MAX: Final = 200_000
 """Values in one conversion. Chosen: JSON text with more of them hardly fits into an event."""
 
@@ -39,13 +37,15 @@ INT_BITS_MAX: Final = 1024
 class PlainJson:
     """One conversion, within one budget.
 
+    `levels_max` is how deep objects and lists may nest in what it gives, placeholders included.
     `lost_count` says how many values could not be told, `is_cut` that the budget ran out and the
     rest is missing. Cost: linear in the number of values, about 0.3 microseconds each.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, levels_max: int) -> None:
         self.lost_count = 0
         self.is_cut = False
+        self._levels_max = levels_max
         self._values_left = VALUES_MAX
         self._text_left = TEXT_MAX
 
@@ -65,7 +65,7 @@ class PlainJson:
             return None
         if value is None or value is True or value is False:
             return value
-        if depth > DEPTH_MAX:
+        if depth >= self._levels_max:
             return self._lost(value)
         kind = type(value)
         if kind is str:
@@ -86,7 +86,10 @@ class PlainJson:
         self._text_left -= len(text)
         return text
 
-    def _items(self, items: Iterable[object], depth: int) -> list[object]:
+    def _items(self, items: Iterable[object], depth: int) -> object:
+        if depth + 1 >= self._levels_max:
+            # An item that cannot be told would need one level more.
+            return self._lost(items)
         plain: list[object] = []
         for item in items:
             if self._values_left <= 0:
@@ -101,9 +104,12 @@ class PlainJson:
             case enum.Enum():
                 return self._plain(value.value, depth + 1)
             case int():
-                return int(value) if value.bit_length() <= INT_BITS_MAX else self._lost(value)
+                # The type's own methods: a subclass may have replaced them by anything.
+                is_told = int.bit_length(value) <= INT_BITS_MAX
+                return int.__add__(value, 0) if is_told else self._lost(value)
             case float():
-                return float(value) if math.isfinite(value) else self._lost(value)
+                number = float.__add__(value, 0.0)
+                return number if math.isfinite(number) else self._lost(value)
             case str():
                 return self._text(str.__str__(value))
             case Mapping():
@@ -121,15 +127,17 @@ class PlainJson:
         return self._object(value, depth)
 
     def _mapping(self, mapping: Mapping[Any, object], depth: int) -> object:
+        if depth + 1 >= self._levels_max:
+            return self._lost(mapping)
         plain: dict[str, object] = {}
         for key, item in mapping.items():
             if self._values_left <= 0:
                 self.is_cut = True
                 break
-            name = _key(key)
+            name = _key_text(key)
             if name is None or name in plain:
                 # Two keys with one text would be a repeated JSON key: no event at all.
-                self.lost_count += 1
+                plain |= self._lost(key)
                 continue
             self._text_left = max(0, self._text_left - len(name))
             plain[name] = self._plain(item, depth + 1)
@@ -159,8 +167,34 @@ class PlainJson:
 
     def _lost(self, value: object) -> dict[str, str]:
         self.lost_count += 1
-        kind = type(value)
-        return {PLACEHOLDER_KEY: f"{kind.__module__}.{kind.__qualname__}"[:200]}
+        return {PLACEHOLDER_KEY: _type_name(type(value))}
+
+
+def told_by_name(
+    convert: PlainJson, values: Mapping[str, object]
+) -> tuple[dict[str, object] | None, list[str]]:
+    """Values as plain JSON, and the names of those that are not told whole.
+
+    None in place of the values if one has no name, the mapping cannot be read, or there are too
+    many. Of two values with one name neither is told.
+    """
+    plain: dict[str, object] = {}
+    lost: dict[str, None] = {}
+    try:
+        for key, value in values.items():
+            name = _key_text(key)
+            if name is None or convert.is_cut:
+                return None, []
+            lost_before = convert.lost_count
+            told = convert(value)
+            if convert.lost_count == lost_before and name not in plain and name not in lost:
+                plain[name] = told
+            else:
+                plain.pop(name, None)
+                lost[name] = None
+    except Exception:  # noqa: BLE001 - as above: the mapping is somebody's own type
+        return None, []
+    return plain, list(lost)
 
 
 def readable(text: str) -> str:
@@ -168,7 +202,7 @@ def readable(text: str) -> str:
     return text if _is_utf8(text) else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _key(key: object) -> str | None:
+def _key_text(key: object) -> str | None:
     """The text of a mapping's key, as JSON writers have it; None where there is none."""
     match key:
         case str():
@@ -177,8 +211,19 @@ def _key(key: object) -> str | None:
         case bool():
             return "true" if key else "false"
         case int():
-            return str(int(key)) if key.bit_length() <= INT_BITS_MAX else None
+            return str(int.__add__(key, 0)) if int.bit_length(key) <= INT_BITS_MAX else None
     return None
+
+
+def _type_name(kind: type) -> str:
+    """`module.Name` as its class statement said; what replaced these since is not asked."""
+    try:
+        name = type.__getattribute__(kind, "__qualname__")
+        module = type.__getattribute__(kind, "__module__")
+    except Exception:  # noqa: BLE001 - a metaclass may answer with any error of its own
+        return "unknown"
+    known = [str.__str__(part) for part in (module, name) if isinstance(part, str)]
+    return readable(".".join(known)[:200])
 
 
 def _is_utf8(text: str) -> bool:

@@ -57,7 +57,7 @@ class _Resolution:
             return [self(item, level + 1) for item in value]
         if isinstance(value, os.PathLike) and not isinstance(value, PurePath):
             # Somebody's own type: asking it for its text may raise anything, and that never does.
-            value = PlainJson()(value)
+            value = PlainJson(LEVELS_MAX)(value)
             if not isinstance(value, str):
                 return Unresolved()
         if not isinstance(value, str | bytes | PurePath):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from .errors import SettingError
-from .event_json import EVENT_BYTES_MAX
+from .limits import NESTING_MAX, NUMBER_MAX, RECORD_BYTES_MAX, nests_too_deep, unit_of_time
 from .session import checked_name, checked_session_id
 from .transport import Message
 
@@ -25,12 +25,14 @@ class RecordedEvent(NamedTuple):
 
 
 class _Place(msgspec.Struct):
-    """What an event needs to be given its partition and its place."""
+    """What an event needs to be given its partition, its place and its time."""
 
     session: str
     kind: str
+    ts: int | str
     seq: int | None = None
     id: str | None = None
+    v: int = 1
 
 
 def recorded_event(event: bytes | Mapping[str, object]) -> RecordedEvent:
@@ -39,7 +41,8 @@ def recorded_event(event: bytes | Mapping[str, object]) -> RecordedEvent:
     Raises
     ------
     SettingError
-        It is no JSON object with `session`, `kind`, and `seq` or `id`, or it is too large.
+        It is not a JSON object with `session`, `kind`, `ts`, and `seq` or `id`, or it is past a
+        limit of `limits.py`: the monitor would refuse it.
     """
     try:
         value = event if isinstance(event, bytes) else msgspec.json.encode(event)
@@ -49,8 +52,16 @@ def recorded_event(event: bytes | Mapping[str, object]) -> RecordedEvent:
         raise SettingError(f"a recorded event cannot be read: {type(error).__name__}") from None
     if place.seq is None and place.id is None:
         raise SettingError("a recorded event needs `seq` or `id`")
-    if len(value) > EVENT_BYTES_MAX:
-        raise SettingError(f"a recorded event has more than {EVENT_BYTES_MAX} bytes")
+    if place.seq is not None and not 0 <= place.seq <= NUMBER_MAX:
+        raise SettingError(f"a recorded event has a `seq` that is not from 0 to {NUMBER_MAX}")
+    if isinstance(place.ts, int) and (unit := unit_of_time(place.ts)) is not None:
+        raise SettingError(f"a recorded event has a `ts` in {unit}, expected nanoseconds")
+    if place.v != 1:
+        raise SettingError(f"a recorded event has version {place.v}, expected 1")
+    if len(value) > RECORD_BYTES_MAX:
+        raise SettingError(f"a recorded event has more than {RECORD_BYTES_MAX} bytes")
+    if nests_too_deep(value):
+        raise SettingError(f"a recorded event nests deeper than {NESTING_MAX} levels")
     if not checked_name(place.kind, "kind"):
         raise SettingError("`kind` is empty")
     return RecordedEvent(place.kind, Message(checked_session_id(place.session), value))

@@ -13,6 +13,7 @@ from .admission import refusal, wait_left_s
 from .calls import ToolCall, recorded, run
 from .errors import NoView, Refused, SessionOver, SettingError
 from .event_json import Arguments, arguments, draft
+from .limits import NAME_CHARACTERS_MAX
 from .transport import Message
 from .watermarks import Shard
 
@@ -23,7 +24,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SESSION_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@=+-]{0,127}\Z")
-NAME_CHARS_MAX: Final = 256
 
 
 def checked_session_id(text: object) -> str:
@@ -38,9 +38,9 @@ def checked_session_id(text: object) -> str:
 
 def checked_name(text: object, what: str) -> str:
     """`text` if it can name a tool, a kind, an agent...; else SettingError."""
-    if isinstance(text, str) and len(text) <= NAME_CHARS_MAX and text.isprintable():
-        return text
-    raise SettingError(f"`{what}` is a text of at most {NAME_CHARS_MAX} printable characters")
+    if isinstance(text, str) and len(text) <= NAME_CHARACTERS_MAX and text.isprintable():
+        return str.__str__(text)
+    raise SettingError(f"`{what}` is a text of at most {NAME_CHARACTERS_MAX} printable characters")
 
 
 class Session:

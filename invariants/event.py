@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from .missing import MISSING, NOTHING_LEFT_OUT, LeftOut, read_attributes, read_json
 from .sources import NOTHING_SHOWN, Shown
 
 RAW_ABSENT: Final = msgspec.Raw(b"")
@@ -154,11 +155,21 @@ class EventView:
     """One event as predicates read it: plain fields, and JSON parts decoded when first read.
 
     A value that JSON gives is None, bool, int (any size: one beyond int64 is an error where it
-    is read), float, str, list or dict. `args` is `ABSENT_ARGS` where a call's event has none.
-    `shown` is what the session's sources had shown before the event.
+    is read), float, str, list or dict. What cannot be read is such a number too
+    (`invariants/missing.py`), in place of a whole part as well. `args` is `ABSENT_ARGS` where a
+    call's event has none. `shown` is what the session's sources had shown before the event.
     """
 
-    __slots__ = ("_args", "_attributes", "_result", "event", "record", "shown", "time_ns")
+    __slots__ = (
+        "_args",
+        "_attributes",
+        "_left_out",
+        "_result",
+        "event",
+        "record",
+        "shown",
+        "time_ns",
+    )
 
     def __init__(self, event: Event, shown: Shown = NOTHING_SHOWN) -> None:
         self.event = event
@@ -168,30 +179,52 @@ class EventView:
         self._args: Any = _UNREAD
         self._result: Any = _UNREAD
         self._attributes: Any = _UNREAD
+        self._left_out: LeftOut = NOTHING_LEFT_OUT
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What the client says that it did not publish of the event."""
+        if self._attributes is _UNREAD:
+            raw = self.record.attributes
+            if memoryview(raw):
+                self._attributes, self._left_out = read_attributes(raw)
+            else:
+                self._attributes = {}
+        return self._left_out
 
     @property
     def args(self) -> Any:
         if self._args is _UNREAD:
             raw = self.record.args
             if memoryview(raw):
-                self._args = msgspec.json.decode(raw)
+                self._args = self._with_left_out(read_json(raw))
             else:
                 is_carried = self.record.kind.startswith(CARRIED_BY["args"])
                 self._args = ABSENT_ARGS if is_carried else {}
         return self._args
 
+    def _with_left_out(self, args: Any) -> Any:
+        """An argument that was not published was given all the same: it has no known value."""
+        names = self.left_out.args
+        if names is None:
+            return ABSENT_ARGS
+        return {**dict.fromkeys(names, MISSING), **args} if names else args
+
     @property
     def result(self) -> Any:
         if self._result is _UNREAD:
-            raw = self.record.result
-            self._result = msgspec.json.decode(raw) if memoryview(raw) else None
+            raw, left_out = self.record.result, self.left_out
+            if left_out.result:
+                self._result = MISSING
+            elif memoryview(raw):
+                self._result = read_json(raw, has_placeholders=left_out.has_placeholders)
+            else:
+                self._result = None
         return self._result
 
     @property
     def attributes(self) -> Any:
-        if self._attributes is _UNREAD:
-            raw = self.record.attributes
-            self._attributes = msgspec.json.decode(raw) if memoryview(raw) else {}
+        assert self.left_out is not None, "reads them"
         return self._attributes
 
 

@@ -1,8 +1,9 @@
 """A source, compiled: which events show a session something, and what they show.
 
 `when` false shows nothing; true shows every string in `values`; unknown shows them with a doubt.
-`values` that fails shows nothing. Neither may ask what was shown before. What an event shows is
-taken in behind it: at the event itself it has not been seen.
+`values` that fails shows nothing. If the event's client left out a part of it, more was shown than
+the event tells, and the source does not know all of it. Neither may ask what was shown before. What
+an event shows is taken in behind it: at the event itself it has not been seen.
 Source: docs/language.md, Data memories.
 """
 
@@ -48,9 +49,10 @@ class Showing:
         if holds is False:
             return memory
         value = self._values.evaluate(view)
-        if isinstance(value, CelError):
-            return memory
-        return memory.taking(value, is_certain=holds is True, pairs_max=pairs_max)
+        if not isinstance(value, CelError):
+            memory = memory.taking(value, is_certain=holds is True, pairs_max=pairs_max)
+        is_partial = not view.left_out.is_nothing
+        return memory._replace(is_whole=False) if is_partial and memory.is_whole else memory
 
 
 def compile_source(

@@ -147,7 +147,10 @@ def _lost(program: Program, judged: Judged) -> Iterator[Noticed]:
         yield Noticed("capacity", f"`{id_}` found no room for what it must hold", id_)
     for place in judged.sources_lost:
         source = program.sources[place]
-        text = f"the source `{source.name}` found no room for all that it was shown"
+        text = (
+            f"the source `{source.name}` does not know all that was shown: it found no room, or "
+            "the client left out a part of the event"
+        )
         yield Noticed("capacity", text, f"source/{source.digest}")
 
 

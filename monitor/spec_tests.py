@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from interlock.limits import stated_time
 from invariants.event import Event, Origin
 from invariants.limits import DEFAULT_LIMITS
 from invariants.program import Program, compile_program
@@ -96,6 +97,9 @@ class Trial:
 
     def event(self, number: int, content: Mapping[str, Any]) -> Event:
         """An event as a source would bring it. Raises NoEventError."""
+        if isinstance(ts := content.get("ts"), int):
+            # Examples count nanoseconds from 0: there is no other unit to take them for.
+            content = {**content, "ts": stated_time(ts)}
         decoded = decode_event(msgspec.json.encode(content), Origin(self.file, "examples", number))
         if not isinstance(decoded, Event):
             raise NoEventError(f"event {number} is no event: {decoded.detail}")

@@ -21,6 +21,7 @@ from detectors.training import GroupedSession
 from detectors.words import Words
 from invariants.errors import ConfigError
 from invariants.event import Event
+from invariants.missing import read_json
 
 Labels = Mapping[str, Mapping[str, Any]]
 """What is known of each session from outside, by its id."""
@@ -203,7 +204,7 @@ def _learn_facts(facts: dict[str, str], event: Event) -> None:
     if record.kind == "message.user" and "first message" not in facts:
         facts["first message"] = hashlib.blake2b(record.text.encode(), digest_size=16).hexdigest()
     if bytes(record.attributes):
-        for name, value in msgspec.json.decode(record.attributes).items():
+        for name, value in read_json(record.attributes).items():
             if isinstance(value, str | int | bool):
                 facts.setdefault(name, _text(value)[:512])
 

@@ -32,8 +32,10 @@ REACHING_UP = {
     "monitor/cli/report.py",
     "monitor/cli/train.py",
 }
-# The monitor shares one module with the client: what a control record means.
-SHARED_WITH_CLIENT = "interlock.control_record"
+# The monitor shares with the client what control records mean, and what an event may hold.
+SHARED_WITH_CLIENT = {"interlock.control_record", "interlock.limits", "interlock.watermarks"}
+# The benchmark of the kill switch plays the agent.
+PLAYS_AN_AGENT = {"monitor/bench/kill_switch.py", "monitor/bench/kill_switch_agent.py"}
 
 # Doors: the only files that may import a library.
 DOORS = {
@@ -90,6 +92,20 @@ def test_arrows_run_one_way() -> None:
                 continue
             if top in PACKAGES and top not in ARROWS[own]:
                 wrong.append(f"{_names(path)}:{line} imports {module}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_monitor_shares_only_what_both_sides_must_agree_on() -> None:
+    """Nothing of the client's own work is used by the monitor."""
+    wrong = []
+    for path in FILES:
+        if path.relative_to(ROOT).parts[0] == "interlock" or _names(path) in PLAYS_AN_AGENT:
+            continue
+        wrong += [
+            f"{_names(path)}:{line} imports {module}"
+            for module, line in _imports(path)
+            if module.split(".")[0] == "interlock" and module not in SHARED_WITH_CLIENT
+        ]
     assert not wrong, "\n".join(wrong)
 
 

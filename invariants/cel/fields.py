@@ -98,6 +98,18 @@ def _read_principal(source: Any) -> str:
     raise Failure("nobody vouches for who sent the event, so it has no `principal`")
 
 
+def _uncut(name: str, read: Evaluator) -> Evaluator:
+    """`read`, and a failure if the client says that it published a beginning of the field only."""
+    is_cut, reason = attrgetter(f"left_out.{name}"), f"the client left out a part of `{name}`"
+
+    def read_uncut(source: Any) -> Any:
+        if memoryview(source.record.attributes) and is_cut(source):
+            raise Failure(reason)
+        return read(source)
+
+    return read_uncut
+
+
 READERS: Final[dict[str, Evaluator]] = {
     "kind": lambda source: source.record.kind,
     "tool": _stated("tool"),
@@ -109,10 +121,10 @@ READERS: Final[dict[str, Evaluator]] = {
     "tenant": _identity("tenant"),
     "seq": _read_seq,
     "time": _read_time,
-    "text": _stated("text"),
+    "text": _uncut("text", _stated("text")),
     "args": read_args,
     "result": _read_result,
-    "error": lambda source: source.record.error,
+    "error": _uncut("error", attrgetter("record.error")),
     "attributes": _read_attributes,
 }
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..event import Event, EventRecord, EventView
+from ..missing import LeftOut
 
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**63 - 1
@@ -83,6 +84,10 @@ class Frame:
     @property
     def attributes(self) -> Any:
         return self.view.attributes
+
+    @property
+    def left_out(self) -> LeftOut:
+        return self.view.left_out
 
     def charge(self, steps: int) -> None:
         """Take `steps` from those left; raises Failure once there are none."""

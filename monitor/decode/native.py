@@ -1,34 +1,37 @@
-"""Bytes of our own event format -> `Event`, or `Rejected` with the reason.
+"""Bytes of our own event format -> `Event`, or `Rejected` with field, place and reason.
 
 Stateless and total: whatever the bytes are, one of the two comes back. The form is that of
 docs/events.md: one JSON object, UTF-8, no repeated key anywhere (two readers of one record must
-not see different values), types exactly those of `EventRecord`.
+not see different values), types exactly those of `EventRecord`. A number out of range makes no
+record unreadable unless it is `ts`, `seq` or `v`: elsewhere it is a missing value.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 
+from interlock.limits import (
+    NAME_CHARACTERS_MAX,
+    NESTING_MAX,
+    NUMBER_MAX,
+    RECORD_BYTES_MAX,
+    nests_too_deep,
+    unit_of_time,
+)
 from invariants.event import RAW_ABSENT, SECOND_NS, Event, EventRecord, Origin
+from monitor.decode.content import Stated, content_digest, read_canonical
 from monitor.decode.rejected import Reason, Rejected, reject
-
-RECORD_BYTES_MAX: Final = 900 * 1024
-NESTING_MAX: Final = 64
-"""Chosen: far deeper than any tool's arguments, far from the recursion limits of readers."""
-NAME_CHARACTERS_MAX: Final = 512
-"""Chosen: for ids and names; a session id is a key in topics, tables and reports."""
-TIME_NS_MAX: Final = 2**63 - 1
+from monitor.decode.salvage import Salvage, salvage
 
 _record_decoder: Final = msgspec.json.Decoder(EventRecord)
 _value_decoder: Final = msgspec.json.Decoder()
 _plain_encoder: Final = msgspec.json.Encoder()
-_sorted_encoder: Final = msgspec.json.Encoder(order="deterministic")
 
 _RFC3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d{1,18}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -41,6 +44,20 @@ _NULLABLE: Final = tuple(
 """Fields for which null is as good as nothing."""
 _parts_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAMES: Final = ("session", "kind", "id", "agent", "user", "tenant", "tool", "call", "parent")
+_TIME: Final = "nanoseconds or RFC 3339"
+_EXPECTED: Final = {
+    "ts": f"integer {_TIME} text, such as 2026-01-31T12:00:00Z",
+    "seq": f"a whole number from 0 to {NUMBER_MAX}",
+    "v": "1",
+    "args": "an object",
+    "attributes": "an object",
+}
+"""What a field must be; the others are texts."""
+
+_MISSING_FIELD: Final = re.compile(r"Object missing required field `(\w+)`")
+_WRONG_TYPE: Final = re.compile(r"Expected `[^`]+`, got `([^`]+)`")
+_PLACE: Final = re.compile(r" - at `\$\.(\w+)`")
+_SHOWN: Final = re.compile(r"\{(ts|seq|v)\}")
 
 
 class _NoEventError(Exception):
@@ -66,48 +83,67 @@ def decode_event(
     repeated keys (Measured: `interlock bench engine`).
     """
     try:
-        record, id_, ts_ns, digest = _read(value)
+        record, id_, ts_ns, digest = _read(value, principal)
     except _NoEventError as error:
-        return reject(error.reason, error.detail, origin, value)
+        known = salvage(value, is_scanned=error.reason == "repeated_key")
+        detail = _SHOWN.sub(lambda match: _shown(known, match.group(1)), error.detail)
+        rejected = reject(error.reason, detail, origin, value)
+        return replace(rejected, known=known, principal=principal, arrival_ns=arrival_ns)
     return Event(
         record, id_, ts_ns, digest, origin, arrival_ns, principal, not_before_ns=not_before_ns
     )
 
 
-def _read(value: bytes) -> tuple[EventRecord, str, int, bytes]:
+def _shown(known: Salvage, name: str) -> str:
+    """`{ts}` in a detail: the record's `ts` as it may be shown, or what it is."""
+    return dict(known.shown).get(name, "a text" if name == "ts" else "its value")
+
+
+def _read(value: bytes, principal: str) -> tuple[EventRecord, str, int, bytes]:
     """The record, its id, the producer's time in ns, and the digest of its content."""
     if not value:
         raise _NoEventError("empty", "the record has no bytes")
     if len(value) > RECORD_BYTES_MAX:
-        raise _NoEventError("too_large", f"{len(value)} bytes; at most {RECORD_BYTES_MAX} are read")
+        text = f"the record has {len(value)} bytes, expected at most {RECORD_BYTES_MAX}"
+        raise _NoEventError("too_large", text)
     record, content = _parse(value)
     _check_record(record, len(value))
     ts_ns = _time_ns(record.ts)
     id_ = record.id or f"{record.session}/{record.seq}"
-    digest = hashlib.blake2b(_sorted_encoder.encode(content), digest_size=16).digest()
-    return record, id_, ts_ns, digest
+    stated = Stated(record, id_, ts_ns, principal)
+    return record, id_, ts_ns, content_digest(content, value, stated)
 
 
 def _parse(value: bytes) -> tuple[EventRecord, dict[str, Any]]:
-    if value.count(b"{") + value.count(b"[") > NESTING_MAX:
-        _check_nesting(value)
+    if nests_too_deep(value):
+        text = f"the record nests deeper than {NESTING_MAX} levels"
+        raise _NoEventError("too_deep", text)
     try:
-        content = _value_decoder.decode(value)
+        content = _content(value)
         stated = value
         if b"null" in value and type(content) is dict:
             content, stated = _without_nulls(content, value)
         record = _record_decoder.decode(stated)
     except msgspec.ValidationError as error:
-        raise _NoEventError("field", str(error)) from None
-    except UnicodeDecodeError:
-        raise _NoEventError("not_utf8", "the record is not UTF-8") from None
+        _refuse_field(str(error))
+    except UnicodeDecodeError as error:
+        raise _NoEventError("not_utf8", f"not UTF-8 from byte {error.start} of a text on") from None
     except msgspec.DecodeError as error:
-        raise _NoEventError("not_json", str(error)) from None
+        raise _NoEventError("not_json", _told_of_json(str(error), value)) from None
     except RecursionError:
         raise _NoEventError("too_deep", "the record nests too deeply to be read") from None
     if stated is not value or _plain_encoder.encode(content) != value:
         _check_repeated_keys(value)
     return record, content
+
+
+def _content(value: bytes) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = _value_decoder.decode(value)
+    except msgspec.ValidationError:
+        # The record has the right fields: a number in some part of it is out of range.
+        content = read_canonical(value)
+    return content
 
 
 def _without_nulls(content: dict[str, Any], value: bytes) -> tuple[dict[str, Any], bytes]:
@@ -123,18 +159,34 @@ def _without_nulls(content: dict[str, Any], value: bytes) -> tuple[dict[str, Any
     )
 
 
-def _check_nesting(value: bytes) -> None:
-    """Count open brackets outside strings: linear, and without recursion."""
-    depth = 0
-    for match in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', value, re.DOTALL):
-        token = match.group()
-        if token in (b"{", b"["):
-            depth += 1
-            if depth > NESTING_MAX:
-                text = f"the record nests deeper than {NESTING_MAX} levels"
-                raise _NoEventError("too_deep", text)
-        elif token in (b"}", b"]"):
-            depth -= 1
+def _refuse_field(message: str) -> NoReturn:
+    """What the decoder says of a field's type, as field, what was met, what was expected.
+
+    The decoder names types and fields, and no value of the record.
+    """
+    missing = _MISSING_FIELD.match(message)
+    if missing is not None:
+        name = missing.group(1)
+        raise _NoEventError("field", f"{name}: missing, expected {_EXPECTED.get(name, 'a text')}")
+    place, types = _PLACE.search(message), _WRONG_TYPE.match(message)
+    met = f"of type {types.group(1)}" if types is not None else "a number out of range"
+    if place is None:
+        raise _NoEventError("field", f"the record is {met}, expected an object")
+    name = place.group(1)
+    if name in ("ts", "seq", "v") and types is None:
+        met = f"{{{name}}} is out of range"
+    elif name in ("ts", "seq", "v") and met == "of type float":
+        met = f"{{{name}}} is not a whole number"
+    raise _NoEventError("field", f"{name}: {met}, expected {_EXPECTED.get(name, 'a text')}")
+
+
+def _told_of_json(message: str, value: bytes) -> str:
+    """Where JSON ends to be JSON. The decoder says only of some halves of pairs what they are."""
+    try:
+        json.loads(value.decode(), parse_int=len, parse_float=len)
+    except (ValueError, RecursionError):
+        return f"not JSON: {message.removeprefix('JSON is malformed: ')}"
+    return "not JSON: half of a surrogate pair (`\\ud800` to `\\udfff`) is not a character"
 
 
 def _check_repeated_keys(value: bytes) -> None:
@@ -155,44 +207,54 @@ def _check_repeated_keys(value: bytes) -> None:
 
 def _check_record(record: EventRecord, size_bytes: int) -> None:
     if record.v != 1:
-        raise _NoEventError("version", f"schema version {record.v}; this monitor reads 1")
+        text = "v: {v} is a version that this monitor does not read, expected 1"
+        raise _NoEventError("version", text)
     if size_bytes > NAME_CHARACTERS_MAX:
         _check_lengths(record)
-    if not record.session or not record.kind:
-        raise _NoEventError("field", "`session` and `kind` must not be empty")
+    for name in ("session", "kind"):
+        if not getattr(record, name):
+            raise _NoEventError("field", f"{name}: empty, expected a text")
     if record.seq is msgspec.UNSET:
         if not record.id:
-            raise _NoEventError("field", "one of `id` and `seq` must be there")
-    elif not 0 <= record.seq <= TIME_NS_MAX:
-        raise _NoEventError("field", "`seq` must be a whole number from 0 to 2^63-1")
+            raise _NoEventError("field", "seq: missing, and so is `id`, expected one of them")
+    elif not 0 <= record.seq <= NUMBER_MAX:
+        raise _NoEventError("field", f"seq: {{seq}} is out of range, expected {_EXPECTED['seq']}")
     _check_object("args", record.args)
     _check_object("attributes", record.attributes)
 
 
 def _check_lengths(record: EventRecord) -> None:
     for name in _NAMES:
-        if len(getattr(record, name)) > NAME_CHARACTERS_MAX:
-            text = f"`{name}` is longer than {NAME_CHARACTERS_MAX} characters"
+        length = len(getattr(record, name))
+        if length > NAME_CHARACTERS_MAX:
+            text = f"{name}: {length} characters, expected at most {NAME_CHARACTERS_MAX}"
             raise _NoEventError("field", text)
 
 
 def _check_object(name: str, raw: msgspec.Raw) -> None:
     if raw is not RAW_ABSENT and bytes(raw)[:1] != b"{":
-        raise _NoEventError("field", f"`{name}` must be an object")
+        raise _NoEventError("field", f"{name}: not an object, expected one")
 
 
 def _time_ns(ts: str | int) -> int:
     """RFC 3339 text or integer nanoseconds, as nanoseconds since 1970."""
-    time_ns = ts if isinstance(ts, int) else _parse_rfc3339(ts)
-    if not 0 <= time_ns <= TIME_NS_MAX:
-        raise _NoEventError("field", "`ts` lies outside 1970 to 2262")
+    if isinstance(ts, int):
+        time_ns = ts
+        if (unit := unit_of_time(ts)) is not None:
+            raise _NoEventError("field", f"ts: {{ts}} is {unit}, expected {_TIME}")
+    else:
+        time_ns = _parse_rfc3339(ts)
+    if not 0 <= time_ns <= NUMBER_MAX:
+        raise _NoEventError("field", "ts: {ts} is outside 1970 to 2262")
     return time_ns
 
 
 def _parse_rfc3339(text: str) -> int:
     match = _RFC3339.fullmatch(text)
     if match is None:
-        raise _NoEventError("field", "`ts` must be RFC 3339 text or integer nanoseconds")
+        is_zone_missing = _RFC3339.fullmatch(f"{text}Z") is not None
+        met = "{ts} has no time zone" if is_zone_missing else "{ts} is not a valid time"
+        raise _NoEventError("field", f"ts: {met}, expected {_EXPECTED['ts']}")
     date, minutes, seconds, fraction, zone = match.groups()
     # A leap second is the second after :59, as everywhere in POSIX time.
     is_leap = seconds == "60"
@@ -200,7 +262,7 @@ def _parse_rfc3339(text: str) -> int:
     try:
         moment = datetime.fromisoformat(f"{date}T{minutes}:{'59' if is_leap else seconds}{zone}")
     except ValueError as error:
-        raise _NoEventError("field", f"`ts` is no time: {error}") from None
+        raise _NoEventError("field", f"ts: {{ts}} is not a valid time: {error}") from None
     elapsed = moment - _EPOCH
     whole = elapsed.days * 86_400 + elapsed.seconds + is_leap
     return whole * SECOND_NS + int((fraction or "0")[:9].ljust(9, "0"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from invariants.event import Origin
+from monitor.decode.salvage import NOTHING_KNOWN, Salvage
 
 Reason = Literal[
     "empty", "too_large", "not_json", "not_utf8", "too_deep", "repeated_key", "field", "version"
@@ -31,7 +32,9 @@ EXCERPT_BYTES: Final = 160
 class Rejected:
     """A record that no invariant sees; it is counted, kept as a dead letter, and never silent.
 
-    `excerpt` shows the record's shape only: every letter is an `x`, every digit a `0`.
+    `detail` says field, place and reason, and repeats no text of the record. `excerpt` shows the
+    record's shape only: every letter is an `x`, every digit a `0`. `known` is what could be read
+    of it all the same; `principal` and `arrival_ns` are what its source vouches for.
     """
 
     reason: Reason
@@ -40,6 +43,9 @@ class Rejected:
     size_bytes: int
     digest: str
     excerpt: str
+    known: Salvage = NOTHING_KNOWN
+    principal: str = ""
+    arrival_ns: int | None = None
 
 
 def reject(reason: Reason, detail: str, origin: Origin, value: bytes) -> Rejected:

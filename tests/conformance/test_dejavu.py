@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from interlock.limits import stated_time
 from invariants.check import read_specs
 from invariants.errors import SpecError
 from invariants.event import Event, Origin
@@ -98,7 +99,8 @@ def engine_violations(program: Program, case: dict[str, Any]) -> set[int]:
     engine = Engine(program, EngineSettings(trust_ts=True))
     found: set[int] = set()
     for number, content in enumerate(events(case), start=1):
-        event = decode_event(msgspec.json.encode(content), Origin("dejavu", "0", number))
+        stated = {**content, "ts": stated_time(content["ts"])}
+        event = decode_event(msgspec.json.encode(stated), Origin("dejavu", "0", number))
         assert isinstance(event, Event), "a line of a log is an event"
         for finding in engine.step(event):
             assert finding.type == "violated", f"{finding.type}: nothing is unknown in these logs"

@@ -15,7 +15,7 @@ import pytest
 
 from interlock import Client, Killed, Refused, Session
 from interlock.control_record import ControlState
-from interlock.event_json import EVENT_BYTES_MAX
+from interlock.limits import RECORD_BYTES_MAX
 from monitor.publish.kafka import KafkaPublisher
 from monitor.sources.kafka_door import TopicPartition, open_consumer
 from monitor.sources.kafka_topics import init_topics
@@ -94,7 +94,7 @@ def test_a_sessions_events_are_one_partition_in_order(client: Client, monitor: M
         with client.session(session_id) as session:
             for n in range(20):
                 session.call("t", lambda n: n, n=n)
-            session.call("large", lambda: "x" * 2 * EVENT_BYTES_MAX)
+            session.call("large", lambda: "x" * 2 * RECORD_BYTES_MAX)
     assert client.flush(30)
     events = monitor.events()
     for session_id in sessions:

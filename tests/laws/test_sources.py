@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from interlock.limits import stated_time
 from invariants import state_sources
 from invariants.check import read_specs
 from invariants.event import Event, Origin
@@ -153,7 +154,12 @@ def choose_value(random: Random, depth: int = 2) -> Any:
 
 def choose_event(random: Random, number: int) -> dict[str, Any]:
     kind = random.choice(("message.user", "tool.completed", "tool.completed", "tool.requested"))
-    event: dict[str, Any] = {"session": "s", "seq": number, "ts": number * 10**9, "kind": kind}
+    event: dict[str, Any] = {
+        "session": "s",
+        "seq": number,
+        "ts": stated_time(number * 10**9),
+        "kind": kind,
+    }
     if kind == "message.user":
         return event | {"text": choose_text(random)}
     if kind == "tool.requested":

@@ -12,6 +12,7 @@ from detectors.model import Model
 from detectors.model_file import encode_model, model_digest
 from detectors.training import GroupedSession, TrainingOptions, observe, train
 from detectors.words import Words
+from interlock.limits import stated_time
 from invariants.event import Event, Origin
 from monitor.decode.native import decode_event
 
@@ -29,7 +30,12 @@ class SessionBuilder:
 
     def add(self, kind: str, **fields: Any) -> SessionBuilder:
         seq = len(self.events)
-        content = {"session": self.session, "seq": seq, "ts": seq * 10**9, "kind": kind}
+        content = {
+            "session": self.session,
+            "seq": seq,
+            "ts": stated_time(seq * 10**9),
+            "kind": kind,
+        }
         event = decode_event(json.dumps(content | fields).encode(), Origin("t", "0", seq))
         assert isinstance(event, Event), event
         self.events.append(event)

@@ -13,6 +13,7 @@ import pytest
 
 from interlock import Client, Killed, Session
 from interlock.json_values import PlainJson
+from interlock.limits import NESTING_MAX
 from tests.support.control_writer import ControlWriter, published
 
 
@@ -216,7 +217,7 @@ def test_reading_a_result_calls_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
         "_ServerProxy__request",
         lambda self, name, params: called.append(name),
     )
-    convert = PlainJson()
+    convert = PlainJson(NESTING_MAX)
     convert(proxy)
     assert convert.lost_count == 1
     assert called == []
@@ -255,13 +256,13 @@ def test_a_path_that_cannot_be_resolved_is_named_and_not_told(run: Run, path: ob
     run.client.flush(10)
     requested = published(run.directory)[1]
     assert requested["args"] == {"mode": "r"}
-    assert requested["attributes"] == {"interlock_unserialisable": ["path"]}
+    assert requested["attributes"] == {"interlock_args_omitted": ["path"]}
 
 
 @pytest.mark.parametrize("value", [b"x" * 5_000_000, "\ud800" * 5_000_000])
 def test_what_would_be_dropped_is_not_read_first(value: Any) -> None:
     """Far more text than an event holds is cut before it is looked at, and marked."""
-    convert = PlainJson()
+    convert = PlainJson(NESTING_MAX)
     convert(value)
     assert convert.is_cut
 

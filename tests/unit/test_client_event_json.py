@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from interlock.event_json import EVENT_BYTES_MAX, Draft, arguments, draft
+from interlock.event_json import Draft, arguments, draft
 from interlock.json_values import PLACEHOLDER_KEY, PlainJson
+from interlock.limits import NESTING_MAX, RECORD_BYTES_MAX
 from invariants.event import EventRecord
 
 IDENTITY = {"agent": "a", "parent": ""}
@@ -25,7 +26,7 @@ IDENTITY = {"agent": "a", "parent": ""}
 def whole(event: Draft) -> dict[str, Any]:
     """The event as the monitor decodes it, strictly, and as plain JSON."""
     data = event.numbered("session-1", 7, 123)
-    assert len(data) <= EVENT_BYTES_MAX
+    assert len(data) <= RECORD_BYTES_MAX
     msgspec.json.decode(data, type=EventRecord)
     decoded: dict[str, Any] = msgspec.json.decode(data)
     return decoded
@@ -83,7 +84,7 @@ class Changing(OrderedDict[str, int]):
 )
 def test_values_become_what_a_reader_expects(value: object, plain: object) -> None:
     """Common types have one plain form, and nothing of them is lost."""
-    convert = PlainJson()
+    convert = PlainJson(NESTING_MAX)
     assert convert(value) == plain
     assert convert.lost_count == 0
 
@@ -101,7 +102,7 @@ def endless() -> list[object]:
 )  # fmt: skip
 def test_what_json_cannot_say_is_counted_and_never_raised(value: object) -> None:
     """No value crashes the agent, runs its own `repr`, or makes a record nobody could read."""
-    convert = PlainJson()
+    convert = PlainJson(NESTING_MAX)
     told = convert(value)
     assert convert.lost_count >= 1
     msgspec.json.decode(msgspec.json.encode(told))
@@ -112,7 +113,7 @@ def test_an_argument_that_cannot_be_told_is_left_out_and_named() -> None:
     told = arguments({"path": "/a", "context": object(), "deep": {"x": [float("nan")]}})
     event = whole(draft("tool.requested", identity=IDENTITY, tool="t", args=told))
     assert event["args"] == {"path": "/a"}
-    assert event["attributes"] == {"interlock_unserialisable": ["context", "deep"]}
+    assert event["attributes"] == {"interlock_args_omitted": ["context", "deep"]}
 
 
 def test_two_arguments_of_one_name_are_both_left_out() -> None:
@@ -122,14 +123,14 @@ def test_two_arguments_of_one_name_are_both_left_out() -> None:
     assert told.lost == ("1",)
 
 
-@pytest.mark.parametrize("size", [EVENT_BYTES_MAX, 10 * EVENT_BYTES_MAX])
+@pytest.mark.parametrize("size", [RECORD_BYTES_MAX, 10 * RECORD_BYTES_MAX])
 def test_arguments_are_never_cut(size: int) -> None:
     """Arguments that do not fit are left out whole, and the event says so."""
     event = draft("tool.requested", identity=IDENTITY, tool="t", args=arguments({"a": "x" * size}))
     assert event.is_oversize
     decoded = whole(event)
     assert "args" not in decoded
-    assert decoded["attributes"] == {"interlock_oversize": True}
+    assert decoded["attributes"] == {"interlock_args_omitted": True}
 
 
 def test_too_many_values_count_as_oversize() -> None:
@@ -152,7 +153,7 @@ def test_a_long_structured_result_keeps_the_beginning_of_its_text() -> None:
     """So that a data memory still sees the first tokens of it."""
     decoded = whole(draft("tool.completed", identity=IDENTITY, result=[{"a": "b" * 100}] * 50_000))
     assert decoded["result"].startswith('[{"a":"bbb')
-    assert decoded["attributes"]["interlock_result_length"] > EVENT_BYTES_MAX
+    assert decoded["attributes"]["interlock_result_length"] > RECORD_BYTES_MAX
 
 
 def test_an_event_with_everything_at_its_largest_still_fits() -> None:
@@ -185,14 +186,16 @@ def test_shared_references_do_not_explode() -> None:
 
 def test_nobody_else_writes_the_clients_own_notes() -> None:
     """Attributes named `interlock_...` come from the client alone."""
-    decoded = whole(draft("x", identity=IDENTITY, attributes={"interlock_oversize": True, "a": 1}))
+    decoded = whole(
+        draft("x", identity=IDENTITY, attributes={"interlock_args_omitted": True, "a": 1})
+    )
     assert decoded["attributes"] == {"a": 1}
 
 
 def test_attributes_that_do_not_fit_are_left_out() -> None:
     """They are left out whole, and the event says so."""
     decoded = whole(draft("x", identity=IDENTITY, attributes={"a": "x" * 100_000}))
-    assert decoded["attributes"] == {"interlock_attributes_oversize": True}
+    assert decoded["attributes"] == {"interlock_attributes_omitted": True}
 
 
 def test_an_iterator_is_not_used_up() -> None:

@@ -8,6 +8,7 @@ from random import Random
 import msgspec
 import pytest
 
+from interlock.limits import stated_time
 from invariants.check import read_specs
 from invariants.event import Event, Origin
 from invariants.program import Program, compile_program
@@ -62,7 +63,7 @@ def program() -> Program:
 
 
 def make(session: str, seq: int, time_s: int, kind: str, tool: str, call: str = "") -> Event:
-    content = {"session": session, "seq": seq, "ts": time_s * 10**9, "kind": kind}
+    content = {"session": session, "seq": seq, "ts": stated_time(time_s * 10**9), "kind": kind}
     content |= {"tool": tool, "call": call, "args": {"n": 1}}
     event = decode_event(msgspec.json.encode(content), Origin("t", "0", seq))
     assert isinstance(event, Event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from interlock.limits import stated_time
 from invariants.check import read_specs
 from invariants.event import Event, Origin
 from invariants.program import Program, Progress, compile_program
@@ -28,7 +29,7 @@ def program() -> Program:
 def event(kind: str, at_s: float) -> Event:
     """An event at so many seconds, ready to be judged."""
     time_ns = int(at_s * 10**9)
-    content = {"session": "s", "seq": int(at_s), "ts": time_ns, "kind": kind}
+    content = {"session": "s", "seq": int(at_s), "ts": stated_time(time_ns), "kind": kind}
     made = decode_event(msgspec.json.encode(content), Origin("t", "0", 0))
     assert isinstance(made, Event)
     return msgspec.structs.replace(made, time_ns=time_ns)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from interlock.limits import stated_time
 from invariants.check import read_specs
 from invariants.event import Event, Origin
 from invariants.limits import Limits
@@ -55,7 +56,13 @@ def program(text: str = TEXT, limits: Limits | None = None) -> Program:
 
 def make(session: str, seq: int, at_s: float, tool: str, **more: Any) -> Event:
     kind = "tool.requested" if tool == "pay" else "tool.completed"
-    content = {"session": session, "seq": seq, "ts": int(at_s * S), "kind": kind, "tool": tool}
+    content = {
+        "session": session,
+        "seq": seq,
+        "ts": stated_time(int(at_s * S)),
+        "kind": kind,
+        "tool": tool,
+    }
     content |= {"args": {"to": "x"}, **more}
     event = decode_event(msgspec.json.encode(content), Origin("t", "0", seq))
     assert isinstance(event, Event)
@@ -295,7 +302,7 @@ def test_who_sent_an_event_is_known_when_its_session_is_not_any_more() -> None:
 
 
 def arrived(session: str, seq: int, at_s: int, kind: str, **more: Any) -> Event:
-    content = {"session": session, "seq": seq, "ts": at_s * S, "kind": kind, **more}
+    content = {"session": session, "seq": seq, "ts": stated_time(at_s * S), "kind": kind, **more}
     origin = Origin("t", "0", seq)
     event = decode_event(msgspec.json.encode(content), origin, arrival_ns=at_s * S)
     assert isinstance(event, Event)

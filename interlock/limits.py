@@ -1,0 +1,93 @@
+"""What an event may hold: the limits that the client keeps and the monitor enforces.
+
+One module for both sides, so that no client publishes an event that the monitor refuses. It
+imports nothing of ours, and `docs/events.md` states each limit.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+RECORD_BYTES_MAX: Final = 900 * 1024
+"""Bytes of one event. Brokers take 1 MiB by default, envelope included."""
+
+NESTING_MAX: Final = 64
+"""Objects and lists within each other, the event itself among them.
+
+Chosen: far deeper than any tool's arguments, far from the recursion limits of readers.
+"""
+
+NAME_CHARACTERS_MAX: Final = 512
+"""Characters of an id or a name. Chosen: a session id is a key in topics, tables and reports."""
+
+NUMBER_MAX: Final = 2**63 - 1
+"""The greatest `seq`, and the greatest `ts` in nanoseconds (in the year 2262)."""
+
+DIGITS_MAX: Final = 4_300
+"""Digits of a whole number. Source: msgspec and Python read no longer one."""
+
+_UNITS: Final = (
+    ("seconds", 10**9, 10**10),
+    ("milliseconds", 10**12, 10**13),
+    ("microseconds", 10**15, 10**16),
+)
+"""From (included) and to (excluded): in each of these units the years 2001 to 2286."""
+
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+
+def unit_of_time(ts: int) -> str | None:
+    """The unit that a number of this size is today's time in, if that is not nanoseconds.
+
+    Read as nanoseconds, such a number is a time of the first four months of 1970.
+
+    Examples
+    --------
+    >>> unit_of_time(1_767_605_400)
+    'seconds'
+    >>> unit_of_time(1_767_605_400_000_000_000)
+    """
+    for unit, first, end in _UNITS:
+        if first <= ts < end:
+            return unit
+    return None
+
+
+def stated_time(ts_ns: int) -> int | str:
+    """A time as an event may state it: in nanoseconds, or as text if these look like another unit.
+
+    A clock that begins in 1970 gives such numbers. Times outside of the format's are moved into it.
+
+    Examples
+    --------
+    >>> stated_time(1_767_605_400_000_000_000)
+    1767605400000000000
+    >>> stated_time(1_500_000_000)
+    '1970-01-01T00:00:01.500000000Z'
+    """
+    ts_ns = min(max(ts_ns, 0), NUMBER_MAX)
+    if unit_of_time(ts_ns) is None:
+        return ts_ns
+    seconds, rest_ns = divmod(ts_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns:09d}Z"
+
+
+def nests_too_deep(value: bytes) -> bool:
+    """Whether brackets outside strings nest deeper than `NESTING_MAX`.
+
+    Cost: linear in the size, without recursion; a record with few brackets costs two searches.
+    """
+    if value.count(b"{") + value.count(b"[") <= NESTING_MAX:
+        return False
+    depth = 0
+    for match in _TOKEN.finditer(value):
+        token = match.group()
+        if token in (b"{", b"["):
+            depth += 1
+            if depth > NESTING_MAX:
+                return True
+        elif token in (b"}", b"]"):
+            depth -= 1
+    return False

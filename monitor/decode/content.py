@@ -1,0 +1,91 @@
+"""The content of an event in one spelling: equal bytes for events that are equal after parsing.
+
+`1` and `1.0`, both forms of a time, a derived `id` or the same one written out, an absent `result`
+or null, absent `attributes` or `{}` are equal; absent `args` are not `{}`. Numbers out of range
+are equal if their texts are. Top-level keys that the format does not know say nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from interlock.limits import DIGITS_MAX
+from invariants.event import EventRecord
+from invariants.missing import real_number
+
+DIGEST_BYTES: Final = 16
+INT64_MIN: Final = -(2**63)
+
+_MAY_BE_WHOLE: Final = re.compile(rb"[0-9][.eE]")
+"""What every number with a fraction or an exponent holds; texts may hold it too."""
+
+
+class Stated(NamedTuple):
+    """A record with what parsing makes of its id and its time, and its sender."""
+
+    record: EventRecord
+    id: str
+    ts_ns: int
+    principal: str
+
+
+def content_digest(content: dict[str, Any], value: bytes, stated: Stated) -> bytes:
+    """The digest of what a record states; `content` is it as a plain map, `value` its bytes."""
+    if _MAY_BE_WHOLE.search(value):
+        content = read_canonical(value)
+    record = stated.record
+    spelt = [
+        stated.principal,
+        stated.id,
+        record.session,
+        None if record.seq is msgspec.UNSET else record.seq,
+        stated.ts_ns,
+        record.kind,
+        record.agent,
+        record.user,
+        record.tenant,
+        record.tool,
+        record.call,
+        record.error,
+        record.text,
+        record.parent,
+        content.get("args"),
+        content.get("result"),
+        content.get("attributes") or {},
+    ]
+    return hashlib.blake2b(_encode(spelt), digest_size=DIGEST_BYTES).digest()
+
+
+def read_canonical(value: bytes) -> dict[str, Any]:
+    """A record as a plain map: whole numbers as int, others as float, those out of range as text.
+
+    The record was decoded before, so that it is valid JSON.
+    """
+    try:
+        content: dict[str, Any] = _decode(value)
+    except msgspec.ValidationError:
+        # Some whole number has too many digits: the decoder has no hook for these.
+        content = json.loads(value.decode(), parse_int=_whole_number, parse_float=_number)
+    return content
+
+
+def _whole_number(text: str) -> int | msgspec.Raw:
+    return int(text) if len(text) <= DIGITS_MAX else msgspec.Raw(text.encode())
+
+
+def _number(text: str) -> float | int | msgspec.Raw:
+    number = real_number(text)
+    if not isinstance(number, float):
+        return msgspec.Raw(text.encode())
+    # Beyond int64 a whole number is missing to predicates, and a double is not: they differ.
+    is_whole = INT64_MIN <= number < -INT64_MIN and number.is_integer()
+    return int(number) if is_whole else number
+
+
+_decode: Final = msgspec.json.Decoder(float_hook=_number).decode
+_encode: Final = msgspec.json.Encoder(order="deterministic").encode

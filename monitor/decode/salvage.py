@@ -1,0 +1,139 @@
+"""What can be told of a record that is not an event: whose it is, and what it would have been.
+
+Best effort, and bounded: a record that is an object is decoded once more; of any other one the
+first `SCAN_BYTES_MAX` bytes are scanned for the names of the outermost object. A name that is
+there twice with different values says nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from interlock.limits import NAME_CHARACTERS_MAX, NUMBER_MAX, RECORD_BYTES_MAX
+
+SCAN_BYTES_MAX: Final = 64 * 1024
+"""Chosen: our client writes these fields first; a flood of such records costs little."""
+SHOWN_CHARACTERS_MAX: Final = 40
+
+_ABSENT: Final = msgspec.Raw(b"")
+_NAMES: Final = ("session", "seq", "ts", "kind", "tool", "v")
+
+
+class _Top(msgspec.Struct, frozen=True):
+    session: msgspec.Raw = _ABSENT
+    seq: msgspec.Raw = _ABSENT
+    ts: msgspec.Raw = _ABSENT
+    kind: msgspec.Raw = _ABSENT
+    tool: msgspec.Raw = _ABSENT
+    v: msgspec.Raw = _ABSENT
+
+
+class Salvage(NamedTuple):
+    """`session`, `kind` and `tool` are `""`, and `seq` None, if they cannot be told.
+
+    `shown` are the values of `ts`, `seq` and `v` as they may be repeated to people: numbers, and
+    texts that look like a time. No other value of a record is shown to anybody.
+    """
+
+    session: str = ""
+    seq: int | None = None
+    kind: str = ""
+    tool: str = ""
+    shown: tuple[tuple[str, str], ...] = ()
+
+
+NOTHING_KNOWN: Final = Salvage()
+
+
+def salvage(value: bytes, *, is_scanned: bool) -> Salvage:
+    """What the record says of itself; `is_scanned` if names may be there twice."""
+    tokens = None if is_scanned or len(value) > RECORD_BYTES_MAX else _decoded(value)
+    if tokens is None:
+        tokens = _scanned(value[:SCAN_BYTES_MAX])
+    return Salvage(
+        session=_name(tokens.get("session")),
+        seq=_seq(tokens.get("seq")),
+        kind=_name(tokens.get("kind")),
+        tool=_name(tokens.get("tool")),
+        shown=tuple(
+            (name, text) for name in ("ts", "seq", "v") if (text := _shown(tokens.get(name)))
+        ),
+    )
+
+
+def _decoded(value: bytes) -> dict[str, bytes] | None:
+    try:
+        top = _top_decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return {name: bytes(getattr(top, name)) for name in _NAMES}
+
+
+def _scanned(value: bytes) -> dict[str, bytes]:
+    """Names and values of the outermost object, as far as it is one."""
+    found: dict[str, set[bytes]] = {}
+    depth, name, is_value = 0, "", False
+    for match in _TOKEN.finditer(value):
+        token = match.group()
+        if token in b"{[":
+            depth += 1
+        elif token in b"}]":
+            depth -= 1
+            if depth <= 0:
+                break
+        if depth != 1 or token in b"{[}]":
+            continue
+        if token == b",":
+            name, is_value = "", False
+        elif token == b":":
+            is_value = True
+        elif is_value and name in _NAMES:
+            found.setdefault(name, set()).add(token)
+        elif not is_value:
+            name = _text(token)
+    return {name: tokens.pop() for name, tokens in found.items() if len(tokens) == 1}
+
+
+def _name(token: bytes | None) -> str:
+    text = _text(token or b"")
+    return text if len(text) <= NAME_CHARACTERS_MAX else ""
+
+
+def _text(token: bytes) -> str:
+    """The text that a token of JSON is; `""` for any other."""
+    if token[:1] != b'"':
+        return ""
+    try:
+        text: Any = json.loads(token.decode())
+        text.encode()
+    except ValueError:  # Faulty JSON, no UTF-8, half of a surrogate pair.
+        return ""
+    return str(text)
+
+
+def _seq(token: bytes | None) -> int | None:
+    if token is None or not _WHOLE.fullmatch(token):
+        return None
+    seq = int(token)
+    return seq if seq <= NUMBER_MAX else None
+
+
+def _shown(token: bytes | None) -> str:
+    if not token:
+        return ""
+    text = token.decode("utf-8", "replace")
+    if not _SHOWABLE.fullmatch(text):
+        return ""
+    if len(text) <= SHOWN_CHARACTERS_MAX:
+        return text
+    return f"{text[:SHOWN_CHARACTERS_MAX]}... ({len(text)} characters)"
+
+
+_top_decoder: Final = msgspec.json.Decoder(_Top)
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
+_WHOLE: Final = re.compile(rb"0|[1-9][0-9]{0,18}")
+_SHOWABLE: Final = re.compile(r'-?[0-9][0-9.eE+-]*|"[0-9][0-9TtZz:. +-]*"|null|true|false')
