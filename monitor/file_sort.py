@@ -115,6 +115,11 @@ class SortedSource:
     def close(self) -> None:
         self._source.close()
 
+    @property
+    def first_lines(self) -> list[bytes]:
+        """What the text begins with."""
+        return self._source.first_lines
+
     def line_of(self, offset: int) -> int | None:
         """Which line, from 1, begins at an offset."""
         return self._lines.get(offset)

@@ -157,6 +157,10 @@ class RecordedFile:
         """Which line of a plain file, from 1, a record is; asked when it has just come."""
         return None if self._source is None else self._source.line_of(record.offset)
 
+    def first_lines(self) -> list[bytes]:
+        """What a plain file begins with, once it was read."""
+        return [] if self._source is None else self._source.first_lines
+
     def _header_of_plain(self) -> Header:
         source = RecordedSource(kind=PLAIN, address=self.path, topics=[])
         return Header(source=source, settings=self._plain_settings())

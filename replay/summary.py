@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from monitor.decode.foreign import explained
 from monitor.file_end import OpenVerdicts, disorder_text, open_text
 from monitor.finding import Finding
 from monitor.finding_text import line, visible
@@ -62,6 +63,8 @@ def notes_of(timeline: Timeline) -> list[str]:
     notes = [order] if timeline.is_plain and order else []
     if not timeline.sessions:
         notes.append("no event is in it: there is nothing to replay")
+    if timeline.first_lines:
+        notes.append(explained(timeline.first_lines))
     return notes
 
 

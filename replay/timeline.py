@@ -147,6 +147,8 @@ class Timeline:
         """Of a plain file: where its lines run back, and which line is the first that does."""
         self.open = OpenVerdicts()
         """Of a plain file: the verdicts that it ends too early for."""
+        self.first_lines: list[bytes] = []
+        """Of a plain file without events: what it begins with."""
         self._play_all(file)
         self.damage: Damage | None = file.damage
         self.end: EndLine | None = file.end
@@ -293,6 +295,7 @@ class Timeline:
         if file.is_plain:
             self._play(player, TickLine(time_ns=self._file_time.reached_ns))
             self.open = gathered(player.engine.open_verdicts())
+            self.first_lines = [] if self.sessions else file.first_lines()
         self._keep(player)
 
     def _play(self, player: Player, line: InputLine) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from monitor.decode.foreign import explained
 from monitor.file_end import OpenVerdicts, disorder_text, gathered, open_text
 from monitor.file_sort import SortedSource
 from monitor.sources.base import UNREAD_NOTICES
@@ -62,10 +63,17 @@ class FinishedFile:
         if not loop.is_over:
             notices.append("stopped before the end of the file: the rest was not judged")
         events_count = self._service.teller.events_count
-        if loop.is_over and not events_count:
-            notices.append("no event is in the file: nothing was judged")
+        if not events_count:
+            notices += self._no_event()
         return FileEnd(
             open=found,
             notices=[text for text in notices if text],
             is_whole=loop.is_over and bool(events_count) and not (unread_count or found.count),
         )
+
+    def _no_event(self) -> list[str]:
+        source = self._service.surroundings.source
+        notices = ["no event is in the file: nothing was judged"]
+        if isinstance(source, FileSource | SortedSource) and source.first_lines:
+            notices.append(explained(source.first_lines))
+        return notices

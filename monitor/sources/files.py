@@ -19,6 +19,7 @@ from typing import IO, Final, Protocol
 
 from invariants.errors import ConfigError
 from invariants.event import Origin
+from monitor.decode.foreign import BYTES_MAX, LINES_MAX
 
 from .base import Frontier, Notice, Poll, Record, Stream
 from .identity import HEAD_BYTES, identity_of, length_of
@@ -73,6 +74,9 @@ class FileSource:
         self._skip_to = 0
         self._newlines_count = 0
         self._lines: deque[tuple[int, int]] = deque()
+        self.first_lines: list[bytes] = []
+        """What the text begins with, as far as it helps to tell what it is."""
+        self._first_bytes_left = BYTES_MAX
         self._head = b""
         self._stored_identity: str | None = None
         self._is_gained = False
@@ -157,6 +161,12 @@ class FileSource:
                 origin = Origin(self._stream.topic, self._stream.partition, start)
                 records.append(Record(origin, None, value))
                 self._lines.append((start, number))
+                self._keep_first(value)
+
+    def _keep_first(self, value: bytes) -> None:
+        if self._first_bytes_left > 0 and len(self.first_lines) < LINES_MAX:
+            self.first_lines.append(value[: self._first_bytes_left])
+            self._first_bytes_left -= len(value)
 
     def _pass_rest(self) -> None:
         """Step to the end of a line that is too long, piece by piece."""
