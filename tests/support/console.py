@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARK = "=== command"
-SECONDS_MAX = 240
+SECONDS_MAX = 900
+"""Only against waiting for ever: what a page shows does not depend on the processor."""
 
 
 class Command(NamedTuple):
