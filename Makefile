@@ -10,13 +10,19 @@ STAMP      := $(VENV)/.installed
 # machine, and a fifth of the space.
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile --editable
 
+# Tests start many Python processes; without this each of them could have to compile all it imports.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test check format kafka kafka-stop laws simulation bench packs-page compiled clean
 
 demo: $(DEMO_STAMP)
 	@$(BIN)/python -m fixtures.demo
 
+# Files of tests run side by side, one process for each processor: see tests/conftest.py.
+SIDE_BY_SIDE := -n auto --dist loadfile
+
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

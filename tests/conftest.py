@@ -1,18 +1,48 @@
-"""What tests need from outside, and what is said when it is not there.
+"""What holds of every run of tests: what it needs from outside, its order, and what it tells.
 
 `INTERLOCK_REQUIRE=kafka,data,prometheus` names what must be there: a test that would be skipped
 for want of it fails instead. Elsewhere every want is told once more, loudly, at the end of the run.
+
+`make test` runs files side by side: the tests of one file run in one process, in their order, and
+share its module's fixtures; tests of different files share nothing but the Kafka broker of
+`tests/integration/conftest.py`. So a test writes into its own `tmp_path` alone, listens on a port
+that it was given as free, and uses topics of its own (`tests/support/scheduling.py` names the files
+that cannot).
 """
 
 from __future__ import annotations
 
 import os
-from typing import NoReturn
+import resource
+import time
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.laws.amount import EXAMPLES, IS_LONG
+
+pytest_plugins = ("tests.laws.telling", "tests.conformance.telling")
 
 WANTS = ("kafka", "data", "prometheus", "browser", "ltlf")
 MARK = "NOT RUN for want of "
+# Files that take long begin first, so that no process is left with one when the others are done.
+FIRST = ("integration", "laws", "mutants", "simulation")
+HERE = Path(__file__).parent
+BEGAN_S = time.monotonic()
+
+# The same examples in every run, and no bound on the time that one takes: a test fails neither in
+# one run of a hundred nor on a slow machine. `make laws` draws more, and others each time.
+settings.register_profile(
+    "interlock",
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=not IS_LONG,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("interlock")
 
 
 def require_or_skip(name: str, why: str) -> NoReturn:
@@ -32,6 +62,27 @@ def required() -> frozenset[str]:
     return names
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the folders of `FIRST` before the others; the order within them stays."""
+    items.sort(key=lambda item: _rank(item.path))
+
+
+def _rank(path: Path) -> int:
+    folder = path.relative_to(HERE).parts[0] if path.is_relative_to(HERE) else ""
+    return FIRST.index(folder) if folder in FIRST else len(FIRST)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
+    """With `--dist loadfile`, ours; it is loaded only here, since killers run without xdist."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from tests.support.scheduling import Scheduling
+
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One loud line for each thing that was not there, with the number of tests it cost."""
     costs: dict[str, int] = {}
@@ -42,3 +93,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             costs[reason] = costs.get(reason, 0) + 1
     for reason, count in sorted(costs.items()):
         terminalreporter.write_line(f"*** {count} TEST(S) {reason} ***", yellow=True, bold=True)
+    terminalreporter.write_line(_times())
+
+
+def _times() -> str:
+    """How long all of it took, and how much of it the processors worked."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    worked_s = sum(part.ru_utime + part.ru_stime for part in used)
+    took_s = time.monotonic() - BEGAN_S
+    return f"the tests took {_minutes(took_s)}, and {_minutes(worked_s)} of processor time"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"

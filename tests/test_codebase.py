@@ -7,9 +7,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("invariants", "detectors", "monitor", "replay", "interlock")
@@ -68,10 +67,20 @@ def _names(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def _nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(_tree(path)))
+
+
 def _imports(path: Path) -> Iterator[tuple[str, int]]:
     """Absolute names of the modules that a file imports, wherever in it."""
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in _nodes(path):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno
@@ -115,7 +124,7 @@ def test_verbs_reach_up_only_when_they_run() -> None:
         path = ROOT / name
         if not path.exists():
             continue
-        for node in ast.parse(path.read_text()).body:
+        for node in _tree(path).body:
             found = [n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
             is_inside = isinstance(node, ast.FunctionDef | ast.If)  # `if TYPE_CHECKING`
             modules = {getattr(n, "module", None) or "" for n in found}
@@ -176,7 +185,7 @@ def test_the_core_is_pure() -> None:
             for module, line in _imports(path)
             if module.split(".")[0] in IMPURE_MODULES
         ]
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in _nodes(path):
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Name)
@@ -207,19 +216,28 @@ def test_the_reference_shares_no_code_with_the_machine() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("path", FILES, ids=_names)
-def test_sizes(path: Path) -> None:
+def test_sizes() -> None:
     """A file is read at one sitting, and a function fits on a screen."""
-    text = path.read_text()
-    lines = text.count("\n")
-    assert lines <= FILE_LINES_MAX, f"{lines} lines; split it by meaning"
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            body = node.body
-            has_doc = ast.get_docstring(node) is not None
-            start = body[1].lineno if has_doc and len(body) > 1 else body[0].lineno
-            length = (node.end_lineno or start) - start + 1
-            assert length <= FUNCTION_LINES_MAX, f"{node.name} has {length} lines"
+    wrong = []
+    for path in FILES:
+        lines = path.read_text().count("\n")
+        if lines > FILE_LINES_MAX:
+            wrong.append(f"{_names(path)} has {lines} lines; split it by meaning")
+        wrong += [
+            f"{_names(path)}:{node.lineno}: {node.name} has {_length(node)} lines"
+            for node in _nodes(path)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            and _length(node) > FUNCTION_LINES_MAX
+        ]
+    assert not wrong, "\n".join(wrong)
+
+
+def _length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function, without its docstring."""
+    body = function.body
+    has_doc = ast.get_docstring(function) is not None
+    start = body[1].lineno if has_doc and len(body) > 1 else body[0].lineno
+    return (function.end_lineno or start) - start + 1
 
 
 def test_test_files_are_short_enough() -> None:
@@ -232,12 +250,11 @@ def test_test_files_are_short_enough() -> None:
     assert not long, "\n".join(long)
 
 
-@pytest.mark.parametrize("path", FILES, ids=_names)
-def test_modules_say_what_they_are(path: Path) -> None:
+def test_modules_say_what_they_are() -> None:
     """Every module that holds code begins with a docstring."""
-    tree = ast.parse(path.read_text())
-    if tree.body:
-        assert ast.get_docstring(tree), "no module docstring"
+    trees = {_names(path): _tree(path) for path in FILES}
+    wrong = [name for name, tree in trees.items() if tree.body and not ast.get_docstring(tree)]
+    assert not wrong, "no module docstring: " + ", ".join(wrong)
 
 
 def test_no_broad_except_outside_the_loop() -> None:
@@ -248,7 +265,7 @@ def test_no_broad_except_outside_the_loop() -> None:
     for path in FILES:
         if _names(path) in ("monitor/judge.py", "interlock/json_values.py"):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in _nodes(path):
             if isinstance(node, ast.ExceptHandler):
                 last = node.body[-1]
                 if isinstance(last, ast.Raise) and last.exc is None:

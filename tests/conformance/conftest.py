@@ -1,14 +1,17 @@
-"""The totals of the cases that other tools wrote, told at the end of the run."""
+"""What a conformance test counts goes into its report, from which `telling.py` sums up."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
 from tests.conformance import totals
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line with the sum, after one for each tool and for each construct that we lack."""
-    if totals.TALLIES:
-        for line in totals.describe():
-            terminalreporter.write_line(line)
+@pytest.fixture(autouse=True)
+def _tallies(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The tallies that this test begins."""
+    totals.TALLIES.clear()
+    yield
+    request.node.user_properties += [(totals.TALLY, tally.as_data()) for tally in totals.TALLIES]

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+TALLY = "tally"
+"""The name under which a test's report carries a tally."""
 
 
 @dataclass
@@ -25,6 +30,15 @@ class Tally:
         else:
             self.passed_count += 1
 
+    def as_data(self) -> dict[str, Any]:
+        """All of it, as a report carries it from one process to another."""
+        return asdict(self) | {"lacking": dict(self.lacking)}
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Tally:
+        """The tally that was carried."""
+        return cls(**data | {"lacking": Counter(data["lacking"])})
+
     def describe(self) -> list[str]:
         """One line, and one for each construct that our language lacks."""
         line = f"  {self.tool}: {self.passed_count} {self.unit} passed"
@@ -33,20 +47,21 @@ class Tally:
 
 
 TALLIES: list[Tally] = []
+"""Those of the test that runs now."""
 
 
 def begin(tool: str, unit: str, *, is_recorded: bool = True) -> Tally:
-    """A tally that the end of the test run will tell."""
+    """A tally that the end of the test run tells."""
     tally = Tally(tool, unit, is_recorded)
     TALLIES.append(tally)
     return tally
 
 
-def describe() -> list[str]:
-    """All tallies; the last line is the sum of the recorded cases, and of all failures."""
-    recorded = [tally for tally in TALLIES if tally.is_recorded]
+def describe(tallies: Sequence[Tally]) -> list[str]:
+    """All of them; the last line is the sum of the recorded cases, and of all failures."""
+    recorded = [tally for tally in tallies if tally.is_recorded]
     passed = sum(tally.passed_count for tally in recorded)
     lacking = sum(tally.lacking.total() for tally in recorded)
-    failed = sum(len(tally.failures) for tally in TALLIES)
-    lines = [line for tally in TALLIES for line in tally.describe()]
+    failed = sum(len(tally.failures) for tally in tallies)
+    lines = [line for tally in tallies for line in tally.describe()]
     return [*lines, f"conformance: {passed} passed, {lacking} cannot say, {failed} failed"]

@@ -1,20 +1,24 @@
-"""A real broker for those tests that ask for it: one for each test worker."""
+"""A real broker for those tests that ask for it: one for the whole run."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.conftest import require_or_skip
-from tests.support.kafka_broker import Broker, start_broker, why_not_available
+from tests.support.kafka_broker import Broker, why_not_available
+from tests.support.kafka_shared import shared_broker
 
 
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """Shared by the workers of a run, whose temporary folders lie side by side in the run's."""
     reason = why_not_available()
     if reason is not None:
         require_or_skip("kafka", reason)
-    broker = start_broker(tmp_path_factory.mktemp("kafka"))
-    yield broker
-    broker.stop()
+    own = tmp_path_factory.getbasetemp()
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with shared_broker(folder / "kafka") as broker:
+        yield broker

@@ -11,6 +11,7 @@ from tests.support.kafka_broker import Broker
 from tests.support.kafka_topics import fresh_topics, one_topic, publish_all, read_until
 
 pytestmark = pytest.mark.kafka
+PATIENCE_S = 120
 
 
 class NotText(str):
@@ -26,14 +27,14 @@ def produce(
     values: list[bytes],
     **settings: object,
 ) -> None:
-    """By another client, as an agent may use it."""
+    """By another client, as an agent may use it; in one batch, which the flush alone ends."""
     producer = confluent_kafka.Producer(
-        {"bootstrap.servers": broker.bootstrap, "linger.ms": 200}
+        {"bootstrap.servers": broker.bootstrap, "linger.ms": 60_000}
         | {name.replace("_", "."): value for name, value in settings.items()}
     )
     for value in values:
         producer.produce(topic, value=value, key=b"s")
-    assert producer.flush(20) == 0
+    assert producer.flush(PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize("codec", ["lz4", "zstd", "snappy"])
@@ -112,7 +113,7 @@ def test_a_tombstone_is_an_empty_record(kafka_broker: Broker) -> None:
     names = fresh_topics(kafka_broker.bootstrap, partitions=1)
     producer = confluent_kafka.Producer({"bootstrap.servers": kafka_broker.bootstrap})
     producer.produce(names.events, key=b"s", value=None)
-    producer.flush(20)
+    assert producer.flush(PATIENCE_S) == 0
     source = KafkaSource(kafka_broker.bootstrap, names.topics, names.group)
     source.resume({})
     records, _ = read_until(source, 1)

@@ -47,9 +47,9 @@ from tests.support.cases import write_case
 from tests.support.engines import Verdicts, make_invariant, make_moment
 
 SECOND_NS = 1_000_000_000
-# Chosen: the short run takes half a minute, and the shortest one a few seconds.
+# Chosen: the short run takes a quarter of a minute, and the shortest one a few seconds.
 FEWER = max(1, CASES_SHORT // CASES)
-ONE_IN = {"past": 400 * FEWER, "windows": 50 * FEWER, "future": 60 * FEWER}
+ONE_IN = {"past": 800 * FEWER, "windows": 100 * FEWER, "future": 120 * FEWER}
 A, B = Atom("a"), Atom("b")
 FULL, UP_TO, FROM = UNBOUNDED, Window(0, SECOND_NS), Window(SECOND_NS, 2 * SECOND_NS)
 GAPS_NS = (0, 0, SECOND_NS, 2 * SECOND_NS, SECOND_NS)  # Ages 0 to 4, and at once 0 and 1.

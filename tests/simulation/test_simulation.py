@@ -19,7 +19,6 @@ SEEDS = [int(ASKED)] if ASKED else list(range(30))
 SEEDS_TO_CATCH = 100
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_lost_doubled_or_made_up(seed: int, tmp_path: Path) -> None:
     """Findings, stops, alerts, dead letters and states are those of an undisturbed run."""
@@ -37,7 +36,6 @@ def test_a_seed_decides_everything(seed: int, tmp_path: Path) -> None:
     assert (one.digest, one.counts, one.faults) == (other.digest, other.counts, other.faults)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("plant", PLANTS)
 def test_the_oracle_catches_planted_bugs(plant: str, tmp_path: Path) -> None:
     """A monitor with a known bug is found out; else the other tests would prove little."""

@@ -1,7 +1,7 @@
 """What checking says of whole files; single faults are held word for word by tests/golden."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from invariants.check import check_specs, read_specs
 from invariants.errors import Fault, SpecError
@@ -124,7 +124,6 @@ def test_iff_doubles_no_fault() -> None:
     assert _codes("never: p(v=x) and ((once once q(v=x)) iff q(v=x))") == ["E407"]
 
 
-@settings(deadline=None, max_examples=150)
 @given(formulas)
 def test_checking_never_fails(formula: object) -> None:
     """Every formula of the grammar is either fine or refused with faults at places of the file."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.baseline import Baseline, learn_baseline
@@ -139,7 +139,6 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(st.dictionaries(st.text(max_size=9), _JSON, max_size=5), max_size=6))
 def test_any_json_is_read(parts: list[dict[str, Any]]) -> None:
     """Arguments and results of any shape give finite rows."""

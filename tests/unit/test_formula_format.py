@@ -1,7 +1,7 @@
 """Writing a formula and reading it back gives the same formula."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invariants.fact import canonical
@@ -77,7 +77,6 @@ def _grow(inner: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
 formulas = st.recursive(leaves, _grow, max_leaves=12)
 
 
-@settings(deadline=None, max_examples=300)
 @given(formulas)
 def test_parse_undoes_format(formula: Formula) -> None:
     """`parse_formula(format_formula(f)) == f` for every formula that the grammar has."""

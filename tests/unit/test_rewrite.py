@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invariants.errors import SpecError
@@ -113,7 +113,6 @@ def test_a_long_formula_is_broken_before_its_operators() -> None:
     assert told.endswith("and once[8m] p(v=8))")
 
 
-@settings(max_examples=150, deadline=None)
 @given(formulas, st.integers(1, 120))
 def test_lines_say_the_same(formula: object, width: int) -> None:
     """parse(format_lines(f)) == f, however narrow."""
@@ -122,7 +121,6 @@ def test_lines_say_the_same(formula: object, width: int) -> None:
     assert not lines[0].startswith(" ")
 
 
-@settings(max_examples=60, deadline=None)
 @given(formulas, st.sampled_from(["never: >-\n      F", "pattern: {forbidden: {event: F}}"]))
 def test_any_formula_in_any_style_survives(formula: object, frame: str) -> None:
     """A file with any formula loads as the same file afterwards, and stays as it is."""
