@@ -28,7 +28,8 @@ from monitor.detector_opening import open_scoring
 from monitor.effects import Effects
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
-from monitor.http import MonitorPages, MonitorServer, Pulse, Standing
+from monitor.http import MonitorPages, Pulse, Standing
+from monitor.http_server import MonitorServer
 from monitor.invariant_files import read_specs
 from monitor.lock import StateLock
 from monitor.log import say
@@ -194,7 +195,9 @@ def _serve(settings: Settings, pages: MonitorPages, clock: Clock, stack: ExitSta
     """Metrics and health over HTTP, where the settings ask for it; the port that is served on."""
     if not settings.http_enabled:
         return None
-    server = MonitorServer(pages, settings.http_host, settings.http_port, clock)
+    server = MonitorServer(
+        pages, settings.http_host, settings.http_port, clock, names=settings.http_names or ""
+    )
     stack.callback(server.close)
     return server.port
 

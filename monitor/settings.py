@@ -290,6 +290,14 @@ class Settings:
     http_port: int = row(
         "http.port", "integer", 9847, "The port; 0 takes a free one.", minimum=0, maximum=65_535
     )
+    http_names: str | None = row(
+        "http.names",
+        "text",
+        None,
+        "Further names by which others ask for metrics and health, with commas between them: a "
+        "request whose `Host` is not one of them, of loopback or of `http.host` is refused.",
+        unset_means="no further names",
+    )
     http_enabled: bool = row("http.enabled", "boolean", True, "Serve metrics and health at all.")
     http_stall_limit_ns: int = row(
         "http.stall_limit",
