@@ -7,6 +7,7 @@ between the two agree on it. Sums are exact: doubles are added as fractions.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from fractions import Fraction
@@ -63,10 +64,10 @@ EMPTY_TALLY = Tally(EMPTY_FIFO)
 
 
 class Range(NamedTuple):
-    """Least and greatest value over all choices; None where some choice leaves no event."""
+    """Least and greatest value over all choices, infinite where there is none."""
 
-    least: Number
-    greatest: Number
+    least: Number | float
+    greatest: Number | float
 
 
 def number(value: Value) -> Number | None:
@@ -141,7 +142,7 @@ def amount_of(sample: Sample) -> Number:
 def value_range(tally: Tally, function: AggregateFunction) -> Range | None:
     """The aggregate's least and greatest value; None is unknown. `tally` must be expired."""
     if tally.lost_ns is not None:
-        return None
+        return _at_least(tally, function)
     totals = tally.totals
     match function:
         case "count":
@@ -158,6 +159,27 @@ def value_range(tally: Tally, function: AggregateFunction) -> Range | None:
             return _extreme(tally, function)
         case "avg":
             return _average(tally)
+        case _:
+            assert_never(function)
+
+
+def _at_least(tally: Tally, function: AggregateFunction) -> Range | None:
+    """What is known where something is missing: more events only add, and only extend extremes."""
+    match function:
+        case "count":
+            return Range(tally.totals.certain_count, math.inf)
+        case "distinct":
+            certain = {v for s in tally.samples.items() if s.is_certain for v in s.values}
+            return Range(len(certain), math.inf)
+        case "min" | "max":
+            known = [n for s in tally.samples.items() if s.is_certain for n in numbers_of(s)]
+            if not known:
+                return None
+            return (
+                Range(-math.inf, min(known)) if function == "min" else Range(max(known), math.inf)
+            )
+        case "sum" | "avg":
+            return None
         case _:
             assert_never(function)
 

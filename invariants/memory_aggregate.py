@@ -17,7 +17,7 @@ from .keys import Because, Key, key_of
 from .limits import Limits
 from .moment import Moment
 from .proof import needed
-from .slices import Reading
+from .slices import UNKNOWN_PAST, Reading
 from .verdict import EventRef
 
 CUT_MAX: Final = 64
@@ -44,6 +44,10 @@ class AggregateCell(NamedTuple):
     all_lost_ns: int | None = None
     lost_count: int = 0
     cut: tuple[CutSample, ...] = ()
+    born_ns: int | None = None
+    """The time of the last event before a birth; what came up to then is not known."""
+    past: int = UNKNOWN_PAST
+    """How a comparison reads that only what came up to then would decide."""
 
 
 EMPTY_AGGREGATE = AggregateCell(pmap(), EMPTY_FIFO)
@@ -104,8 +108,12 @@ class AggregateMemory:
         bound = self.bound if self.bound_slot is None else env[self.bound_slot]
         if bound is UNBOUND:
             return Reading(1)
+        cell: AggregateCell = cells[self.index]
         tally = self.tally(now, cells, env)
-        return Reading(compare(tally, self.function, self.operator, bound))
+        truth = compare(tally, self.function, self.operator, bound)
+        if truth == 1 and cell.born_ns is not None and tally.lost_ns == cell.born_ns:
+            return Reading(cell.past)
+        return Reading(truth)
 
     def refs(
         self, now: Moment, cells: Cells, env: Env
@@ -195,7 +203,7 @@ class AggregateMemory:
             grown = lose(grown, now.time_ns)
         lost = cell.lost_count + (grown.lost_ns == now.time_ns)
         tallies = cell.tallies.set(key, grown)
-        return AggregateCell(tallies, queue, cell.rest_lost_ns, cell.all_lost_ns, lost, cell.cut)
+        return cell._replace(tallies=tallies, queue=queue, lost_count=lost)
 
     def touched_by(self, known: Known, is_end: bool) -> AggregateMemory | None:
         """Itself; None where events of which that is known change nothing."""

@@ -11,7 +11,7 @@ from .folding import Known
 from .formula.ast import Window
 from .keys import Because
 from .moment import Moment
-from .slices import FALSE_READING, Entry, Reading
+from .slices import FALSE_READING, UNKNOWN_PAST, Entry, Reading
 
 
 class Frame(NamedTuple):
@@ -19,6 +19,8 @@ class Frame(NamedTuple):
 
     moment: Moment
     cells: Mapping[int, Any]
+    past: int = UNKNOWN_PAST
+    """Of the event before a birth: how the body reads where that depends on the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class PreviousMemory:
             return FALSE_READING
         moment = frame.moment
         truth = self.body.value(moment, frame.cells, env)
+        if not moment.id:
+            return Reading(frame.past if truth == 1 else truth)
         return Reading(truth, Entry(moment.time_ns, moment.position, moment.id))
 
     def step(

@@ -19,7 +19,8 @@ from .errors import Fault, SpecError
 from .event import Event, EventView
 from .fact import Fact
 from .limits import DEFAULT_LIMITS, Limits
-from .machine import Automaton, Route, State, compile_invariant
+from .machine import Automaton, compile_invariant
+from .machine_state import Route, State
 from .moment import Moment
 from .predicate import Predicate, compile_predicate
 from .showing import Showing, compile_source

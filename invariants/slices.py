@@ -9,11 +9,14 @@ x < y < z with z - x <= b - a, every window of that length which holds y also ho
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from .formula.ast import Window
 from .moment import Moment
 from .verdict import EventRef
+
+UNKNOWN_PAST: Final = 1
+"""How a span of time reads of which nothing is known: unknown."""
 
 
 class Entry(NamedTuple):
@@ -44,6 +47,8 @@ class Slice(NamedTuple):
     lost_count: int = 0
     undone_by: EventRef | None = None
     """Of a slice without entries: the event at which the left side failed."""
+    past: int = UNKNOWN_PAST
+    """How `lost_ns` reads: unknown, or as is supposed of what lies before a birth."""
 
 
 class Reading(NamedTuple):
@@ -69,12 +74,13 @@ def push(old: Slice | None, entry: Entry, truth: int, window: Window, *, entries
             stamp=entry.position,
             lost_ns=(first_ns, entry.time_ns),
             lost_count=old.lost_count + 1,
+            past=UNKNOWN_PAST,
         )
     if truth == 2:
         certain = grown
     else:
         possible = grown
-    return Slice(entry.position, certain, possible, old.lost_ns, old.lost_count)
+    return Slice(entry.position, certain, possible, old.lost_ns, old.lost_count, past=old.past)
 
 
 def _thinned(entries: tuple[Entry, ...], entry: Entry, window: Window) -> tuple[Entry, ...]:
@@ -105,11 +111,12 @@ def read(held: Slice | None, now_ns: int, window: Window, blur: int) -> Reading:
         return Reading(2, certain)
     possible = _newest_inside(held.possible, now_ns, window)
     perhaps = possible or certain
-    if perhaps is not None:
-        return Reading(1, perhaps)
+    past = 0
     if held.lost_ns is not None and _overlaps(held.lost_ns, now_ns, window):
-        return Reading(1)
-    return FALSE_READING
+        past = held.past if held.stamp >= blur else min(held.past, UNKNOWN_PAST)
+    if perhaps is not None and past != 2:
+        return Reading(1, perhaps)
+    return Reading(past) if past else FALSE_READING
 
 
 def _newest_inside(entries: tuple[Entry, ...], now_ns: int, window: Window) -> Entry | None:
@@ -132,7 +139,9 @@ def settle(held: Slice, position: int, blur: int, *, is_weakened: bool) -> Slice
     if held.stamp >= blur and not is_weakened:
         return held._replace(stamp=position)
     merged = sorted({*held.certain, *held.possible})
-    return Slice(position, (), tuple(merged), held.lost_ns, held.lost_count)
+    # A blur leaves of a past that was supposed to hold no more than a doubt.
+    past = min(held.past, UNKNOWN_PAST)
+    return Slice(position, (), tuple(merged), held.lost_ns, held.lost_count, past=past)
 
 
 def undone(held: Slice, now: Moment, window: Window, blur: int) -> Slice:

@@ -16,7 +16,8 @@ from .aggregates import Number, Sample, Tally, Totals
 from .core import Memory
 from .fact import Fact, Truth, Value
 from .fifo import fifo
-from .machine import Automaton, State
+from .machine import Automaton
+from .machine_state import State
 from .memories import PastMemory
 from .memory_aggregate import AggregateCell, AggregateMemory, CutSample
 from .memory_previous import Frame, PreviousMemory
@@ -38,15 +39,14 @@ class StateError(Exception):
 
 def encode_state(automaton: Automaton, state: State) -> bytes:
     """`state` as bytes; equal states of one history give equal bytes."""
-    cells = [
-        _put_cell(memory, cell)
-        for memory, cell in zip(automaton.tables.memories, state.cells, strict=True)
-    ]
+    cells = _put_cells(automaton, state.cells)
     told = [
         [[[name, _put_value(value)] for name, value in binding], kind, last]
         for (binding, kind), last in state.told.items()
     ]
     packed = [STATE_VERSION, cells, _put_pending(state.pending), state.lost_count, told]
+    if state.is_born:
+        packed.append(None if state.favourable is None else _put_cells(automaton, state.favourable))
     return msgspec.msgpack.encode(packed)
 
 
@@ -56,12 +56,26 @@ def decode_state(automaton: Automaton, data: bytes) -> State:
         version, *rest = msgspec.msgpack.decode(data)
         if version != STATE_VERSION:
             raise StateError(f"state has version {version!r}, this program reads {STATE_VERSION}")
-        cells, pending, lost_count, told = rest
-        memories = automaton.tables.memories
-        taken = tuple(_take_cell(m, c) for m, c in zip(memories, cells, strict=True))
-        return State(taken, _take_pending(pending), lost_count, _take_told(told))
+        cells, pending, lost_count, told, *born = rest
+        state = State(
+            _take_cells(automaton, cells), _take_pending(pending), lost_count, _take_told(told)
+        )
+        if not born:
+            return state
+        favourable = None if born[0] is None else _take_cells(automaton, born[0])
+        return state._replace(is_born=True, favourable=favourable)
     except (msgspec.MsgspecError, ValueError, TypeError, KeyError, IndexError) as error:
         raise StateError(f"stored state cannot be read: {error}") from error
+
+
+def _put_cells(automaton: Automaton, cells: tuple[Any, ...]) -> Any:
+    memories = automaton.tables.memories
+    return [_put_cell(memory, cell) for memory, cell in zip(memories, cells, strict=True)]
+
+
+def _take_cells(automaton: Automaton, data: Any) -> tuple[Any, ...]:
+    memories = automaton.tables.memories
+    return tuple(_take_cell(memory, cell) for memory, cell in zip(memories, data, strict=True))
 
 
 def _take_told(data: Any) -> Told:
@@ -89,7 +103,8 @@ def _put_cell(memory: PastMemory, cell: Any) -> Any:
             tallies = [[_put_values(key), _put_tally(held)] for key, held in cell.tallies.items()]
             queue = [[time_ns, _put_values(key)] for time_ns, key in cell.queue.items()]
             cut = [[_put_sample(item.sample), _put_fact(item.fact)] for item in cell.cut]
-            return [tallies, queue, cell.rest_lost_ns, cell.all_lost_ns, cell.lost_count, cut]
+            lost = [cell.rest_lost_ns, cell.all_lost_ns, cell.lost_count]
+            return [tallies, queue, *lost, cut, cell.born_ns, cell.past]
         case _:
             assert_never(memory)
 
@@ -115,7 +130,7 @@ def _take_cell(memory: PastMemory, data: Any) -> Any:
                 None if before is None else _take_frame(memory, before),
             )
         case AggregateMemory():
-            tallies, queue, rest_lost_ns, all_lost_ns, lost_count, cut = data
+            tallies, queue, rest_lost_ns, all_lost_ns, lost_count, cut, born_ns, past = data
             return AggregateCell(
                 pmap({_take_values(key): _take_tally(held) for key, held in tallies}),
                 fifo([(time_ns, _take_values(key)) for time_ns, key in queue]),
@@ -123,6 +138,8 @@ def _take_cell(memory: PastMemory, data: Any) -> Any:
                 all_lost_ns,
                 lost_count,
                 tuple(CutSample(_take_sample(sample), _take_fact(fact)) for sample, fact in cut),
+                born_ns,
+                past,
             )
         case _:
             assert_never(memory)
@@ -132,14 +149,14 @@ def _put_frame(memory: PreviousMemory, frame: Frame) -> Any:
     position, time_ns, id_, letter, is_session_end = frame.moment
     facts = [[name, _put_fact(letter[name])] for name in memory.predicates]
     cells = [[i, _put_cell(_past(memory.inner[i]), cell)] for i, cell in frame.cells.items()]
-    return [position, time_ns, id_, is_session_end, facts, cells]
+    return [position, time_ns, id_, is_session_end, facts, cells, frame.past]
 
 
 def _take_frame(memory: PreviousMemory, data: Any) -> Frame:
-    position, time_ns, id_, is_session_end, facts, cells = data
+    position, time_ns, id_, is_session_end, facts, cells, past = data
     letter = {name: _take_fact(fact) for name, fact in facts}
     moment = Moment(position, time_ns, id_, letter, is_session_end)
-    return Frame(moment, {i: _take_cell(_past(memory.inner[i]), cell) for i, cell in cells})
+    return Frame(moment, {i: _take_cell(_past(memory.inner[i]), cell) for i, cell in cells}, past)
 
 
 def _past(memory: Memory) -> PastMemory:
@@ -162,11 +179,11 @@ def _put_slice(held: Slice) -> Any:
     certain = [_put_entry(entry) for entry in held.certain]
     possible = [_put_entry(entry) for entry in held.possible]
     undone_by = None if held.undone_by is None else _put_ref(held.undone_by)
-    return [held.stamp, certain, possible, held.lost_ns, held.lost_count, undone_by]
+    return [held.stamp, certain, possible, held.lost_ns, held.lost_count, undone_by, held.past]
 
 
 def _take_slice(data: Any) -> Slice:
-    stamp, certain, possible, lost_ns, lost_count, undone_by = data
+    stamp, certain, possible, lost_ns, lost_count, undone_by, past = data
     return Slice(
         stamp,
         tuple(_take_entry(entry) for entry in certain),
@@ -174,6 +191,7 @@ def _take_slice(data: Any) -> Slice:
         None if lost_ns is None else (lost_ns[0], lost_ns[1]),
         lost_count,
         None if undone_by is None else _take_ref(undone_by),
+        past,
     )
 
 

@@ -262,11 +262,16 @@ def _tally(binding: dict[str, Any], memory: AggregateMemory, tally: Tally) -> Ta
         binding=binding,
         certain_count=tally.totals.certain_count,
         possible_count=tally.totals.possible_count,
-        least=None if values is None else plain_number(values.least),
-        greatest=None if values is None else plain_number(values.greatest),
+        least=None if values is None else _end(values.least),
+        greatest=None if values is None else _end(values.greatest),
         newest=None if newest is None else _event(newest.ref()),
         has_lost=tally.lost_ns is not None,
     )
+
+
+def _end(number: int | Fraction | float) -> int | float | str | None:
+    """An end of a range, None where it has none."""
+    return None if isinstance(number, float) else plain_number(number)
 
 
 def _env_maker(compiled: Compiled, slots: Sequence[int]) -> Callable[[Sequence[Value | None]], Env]:

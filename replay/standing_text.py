@@ -163,6 +163,10 @@ def _tally(held: TallyStanding) -> str:
     amount = "unknown" if held.least is None else f"{held.least}"
     if held.greatest != held.least:
         amount = f"between {held.least} and {held.greatest}"
+        if held.greatest is None:
+            amount = f"at least {held.least}"
+        elif held.least is None:
+            amount = f"at most {held.greatest}"
     text = f"{name or 'all'}: {amount}, of {held.certain_count} event(s)"
     if held.possible_count:
         text += f" and {held.possible_count} that may count"

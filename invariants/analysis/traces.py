@@ -27,7 +27,8 @@ from ..formula.ast import (
     Until,
 )
 from ..kinds import ANYTHING, SESSION_END, Asked
-from ..machine import State, compile_invariant
+from ..machine import compile_invariant
+from ..machine_state import State
 from ..moment import Moment
 from ..spec import InvariantSpec
 from ..verdict import Verdict

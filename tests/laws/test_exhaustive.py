@@ -35,7 +35,8 @@ from invariants.formula.ast import (
     Window,
 )
 from invariants.formula.format import format_formula
-from invariants.machine import Automaton, State, compile_invariant
+from invariants.machine import Automaton, compile_invariant
+from invariants.machine_state import State
 from invariants.moment import Moment
 from invariants.reference import judge
 from invariants.spec import InvariantSpec

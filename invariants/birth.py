@@ -1,0 +1,161 @@
+"""The birth of an invariant in a trace that is under way: what lies before is unknown to it.
+
+    born(automaton, birth) -> State
+
+An invariant that is new, or was edited, meets sessions that have begun. It has not seen their past,
+and must not take that for an empty one: then "paid without an approval" would be violated by every
+session whose approval came before the edit. So each memory begins with a span of time, up to the
+last event before, at which its formula may have held, for any binding. What only the past can
+decide is unknown (inconclusive) until the window has passed over the span, or the left side of a
+`since` has failed. What later events decide alone is decided at once.
+
+Doubt about the past must never become a stop. An invariant with `on_unknown: violate` escalates
+doubt; for a born state it does so only if the doubt remains with the most *favourable* past. So a
+born state has a second set of cells, in which the span counts as what speaks against a violation:
+by the polarity of the memory in the violating formula. Truth there is at most the truth under any
+past, since the formula is monotone in its memories, up to their polarity.
+
+Source of the idea: predictive semantics with an unknown prefix (docs/decisions/0033).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, assert_never
+
+from .core import (
+    AndNode,
+    AtomNode,
+    ComparisonNode,
+    ConstantNode,
+    EndNode,
+    ExistsNode,
+    Memory,
+    MemoryNode,
+    Node,
+    NotNode,
+    OrNode,
+    atoms,
+)
+from .fact import Fact, Truth
+from .machine import Automaton
+from .machine_state import State
+from .memories import PastMemory
+from .memory_aggregate import EMPTY_AGGREGATE, AggregateMemory
+from .memory_previous import Frame, PreviousMemory
+from .memory_since import EMPTY_SINCE, ClosedSinceMemory, SinceMemory
+from .moment import Moment
+from .slices import UNKNOWN_PAST, Slice
+
+FAVOURABLE: Final = {1: 0, -1: 2}
+"""Of a memory by its polarity in the violating formula: what speaks against a violation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """The last event that an invariant has not seen: its position in the trace, and its time."""
+
+    position: int
+    time_ns: int
+
+
+def born(automaton: Automaton, birth: Birth) -> State:
+    """The state of an invariant that sees a trace from behind `birth` on.
+
+    That of a formula without memories is the initial one: it asks nothing of the past.
+    """
+    memories = automaton.tables.memories
+    if not memories:
+        return automaton.initial()
+    unknown = _cells(memories, birth, {})
+    polarity = _polarities(automaton)
+    favourable = None
+    if automaton.tables.future is None and None not in polarity.values():
+        pasts = {index: FAVOURABLE[sign] for index, sign in polarity.items() if sign}
+        favourable = _cells(memories, birth, pasts)
+    return State(unknown, is_born=True, favourable=favourable)
+
+
+def _cells(
+    memories: tuple[PastMemory, ...], birth: Birth, pasts: Mapping[int, int]
+) -> tuple[Any, ...]:
+    """A cell for each memory; `pasts` says how the span reads, unknown if it does not."""
+    cells: dict[int, Any] = {}
+    for memory in memories:  # Those inside others come first.
+        past = pasts.get(memory.index, UNKNOWN_PAST)
+        cells[memory.index] = _cell(memory, birth, past, cells)
+    return tuple(cells[memory.index] for memory in memories)
+
+
+def _cell(memory: PastMemory, birth: Birth, past: int, cells: Mapping[int, Any]) -> Any:
+    span = Slice(birth.position, lost_ns=(0, birth.time_ns), past=past)
+    match memory:
+        case ClosedSinceMemory():
+            return span
+        case SinceMemory():
+            return EMPTY_SINCE._replace(rest=span)
+        case AggregateMemory():
+            born_ns = birth.time_ns
+            return EMPTY_AGGREGATE._replace(all_lost_ns=born_ns, born_ns=born_ns, past=past)
+        case PreviousMemory():
+            return _frame(memory, birth, past, cells), None
+        case _:
+            assert_never(memory)
+
+
+def _frame(memory: PreviousMemory, birth: Birth, past: int, cells: Mapping[int, Any]) -> Frame:
+    """The frame of the last event before: when it was is known, and what it was is not."""
+    names: dict[str, set[str]] = {predicate: set() for predicate in memory.predicates}
+    for atom in atoms(memory.body):
+        names.setdefault(atom.predicate, set()).update(
+            name for name, _ in (*atom.constants, *atom.slots)
+        )
+    letter = {
+        # It may have named any value, as a list that was too long may.
+        predicate: Fact(Truth.UNKNOWN, {}, overflowing=frozenset(of))
+        for predicate, of in names.items()
+    }
+    moment = Moment(birth.position, birth.time_ns, "", letter)
+    return Frame(moment, {index: cells[index] for index in memory.inner}, past)
+
+
+def _polarities(automaton: Automaton) -> dict[int, int | None]:
+    """Of each memory: 1 if it speaks for a violation, -1 against, None if it does both."""
+    found: dict[int, int | None] = {}
+    for memory, sign in _signed(automaton.tables.violating, 1):
+        known = found.setdefault(memory.index, sign)
+        if known != sign:
+            found[memory.index] = None
+    return found
+
+
+def _signed(node: Node, sign: int) -> Iterator[tuple[Memory, int]]:
+    match node:
+        case MemoryNode(memory):
+            yield memory, sign
+            yield from _signed_inside(memory, sign)
+        case NotNode(body):
+            yield from _signed(body, -sign)
+        case ExistsNode(body=body):
+            yield from _signed(body, sign)
+        case AndNode(members) | OrNode(members):
+            for member in members:
+                yield from _signed(member, sign)
+        case AtomNode() | EndNode() | ComparisonNode() | ConstantNode():
+            return
+        case _:
+            assert_never(node)
+
+
+def _signed_inside(memory: Memory, sign: int) -> Iterator[tuple[Memory, int]]:
+    """`since` and `previous` are monotone in what they are about."""
+    match memory:
+        case ClosedSinceMemory() | SinceMemory():
+            for side in (memory.left, memory.right):
+                if side is not None:
+                    yield from _signed(side, sign)
+        case PreviousMemory():
+            yield from _signed(memory.body, sign)
+        case _:
+            return
