@@ -13,7 +13,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Final, NamedTuple, assert_never
 
-from .fact import Truth, Value
+from .fact import Fact, Truth, Value
 from .fifo import EMPTY_FIFO, Fifo
 from .formula.ast import AggregateFunction, Operator
 from .verdict import EventRef
@@ -75,6 +75,23 @@ def number(value: Value) -> Number | None:
     if isinstance(value, int):
         return value
     return Fraction(value) if isinstance(value, float) else None
+
+
+def are_numbers(elements: tuple[Value, ...] | None) -> bool:
+    """Whether all of an event's values are known, and each is a number."""
+    return elements is not None and all(isinstance(value, int | float) for value in elements)
+
+
+def numbers_told(fact: Fact, name: str) -> tuple[Value, ...]:
+    """What an event adds to an aggregate of numbers: all elements of a list, repeats among them.
+
+    Nothing where the value is missing, which it is as soon as one element is no number, or where
+    there are more elements than are kept.
+    """
+    told = fact.elements(name)
+    if told is None or name in fact.missing or not are_numbers(told):
+        return ()
+    return told
 
 
 def add(

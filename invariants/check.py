@@ -25,7 +25,7 @@ Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for us
     E409  order inside a temporal operator   E410  order of truth values
     E411  too large once written out         E412  types that can never match
     E413  `report: edge` of the future       E414  `session_end` in a wider scope
-    E415  no window in a scope without end
+    E415  no window in a scope without end   E416  one list grouped by another
     W501  `never: a implies b`               W502  predicate that nothing uses
     W503  `previous` or `next`               W504  variable that occurs once
     W505  source that nothing asks

@@ -1,4 +1,4 @@
-"""Values that can never be equal, or never be summed, because of what they are (E412).
+"""Values that can never be equal, or never be summed, because of what they are (E412, E416).
 
 A type is used only where it is certain before any event: of a literal, and of a CEL expression
 whose type the checker knows. Whatever may be anything is left alone.
@@ -14,7 +14,7 @@ from .cel.compile import compile_expression
 from .check_binding import atoms_of, subformulas
 from .errors import Fault, Place, SpecError
 from .fact import Value
-from .formula.ast import AggregateComparison, Comparison, Constant, Term, Variable
+from .formula.ast import AggregateComparison, Anything, Comparison, Constant, Term, Variable
 from .formula.format import format_literal
 from .spec import InvariantSpec, Source, Spec
 
@@ -31,7 +31,8 @@ _SORTS: Final = {
 
 def check_types(invariant: InvariantSpec, spec: Spec) -> Iterator[Fault]:
     """Faults of one invariant; `known` is what is certain of its variables so far."""
-    sorts = _value_sorts(invariant, spec)
+    types = _value_types(invariant, spec)
+    sorts = {value: _SORTS[met] for value, met in types.items() if met in _SORTS}
     known: dict[str, str] = {}
     for atom in atoms_of(invariant.formula):
         for name, term in atom.arguments:
@@ -43,23 +44,24 @@ def check_types(invariant: InvariantSpec, spec: Spec) -> Iterator[Fault]:
             yield from _check_comparison(node, known, spec.file)
         elif isinstance(node, AggregateComparison):
             yield from _check_aggregate(node, sorts, known, spec.file)
+            yield from _check_lists(node, types, spec.file)
 
 
-def _value_sorts(invariant: InvariantSpec, spec: Spec) -> Mapping[tuple[str, str], str]:
-    """What is certain of the values of the predicates that the invariant names."""
+def _value_types(invariant: InvariantSpec, spec: Spec) -> Mapping[tuple[str, str], str]:
+    """The CEL types of the values of the predicates that the invariant names, `any` left out."""
     used = {atom.predicate for atom in atoms_of(invariant.formula)}
-    sorts: dict[tuple[str, str], str] = {}
+    types: dict[tuple[str, str], str] = {}
     for predicate in spec.predicates:
         for name, source in predicate.values if predicate.name in used else ():
-            sort = _sort_of_source(source, spec)
-            if sort is not None:
-                sorts[predicate.name, name] = sort
-    return sorts
+            met = _type_of_source(source, spec)
+            if met is not None:
+                types[predicate.name, name] = met
+    return types
 
 
-def _sort_of_source(source: Source, spec: Spec) -> str | None:
+def _type_of_source(source: Source, spec: Spec) -> str | None:
     if _NUMBER_CALL.fullmatch(source.text):
-        return "a number"  # For CEL an int or a double, and so of no certain type.
+        return "double"  # For CEL an int or a double, and so of no certain type.
     try:
         compiled = compile_expression(
             source,
@@ -70,7 +72,7 @@ def _sort_of_source(source: Source, spec: Spec) -> str | None:
         )
     except SpecError:
         return None  # Told already, where the predicate was compiled.
-    return _SORTS.get(compiled.type)
+    return None if compiled.type == "any" else compiled.type
 
 
 def _sort_of_value(value: Value) -> str:
@@ -121,3 +123,19 @@ def _check_aggregate(
         what = f"`{aggregate.value}` of `{aggregate.atom.predicate}`"
         message = f"`{aggregate.function}` takes numbers, and {what} is {sort}"
         yield Fault(file, node.place, "E412", message, "convert it in `with`: `number(...)`")
+
+
+def _check_lists(
+    node: AggregateComparison, types: Mapping[tuple[str, str], str], file: str
+) -> Iterator[Fault]:
+    """Which element of one list belongs to which of another, nobody has said."""
+    aggregate = node.aggregate
+    predicate, value = aggregate.atom.predicate, aggregate.value
+    if value is None or types.get((predicate, value)) != "list":
+        return
+    for name, term in aggregate.atom.arguments:
+        is_other_list = name != value and types.get((predicate, name)) == "list"
+        if is_other_list and not isinstance(term, Anything):
+            message = f"`{value}` and `{name}` of `{predicate}` are lists, which are not paired"
+            mend = f"write `{name}=_`, or give one of them a single value in `with`"
+            yield Fault(file, node.place, "E416", message, mend)

@@ -33,14 +33,26 @@ class Fact:
 
     `missing` names those of `with` that had no usable value, or whose list had an element
     without one: there the event itself is inconclusive for whoever uses the value.
-    `overflowing` names those whose list was longer than `ELEMENTS_MAX`.
-    Where `when` is false, `values` and `missing` are empty.
+    `overflowing` names those whose list had more than `ELEMENTS_MAX` distinct values.
+    `repeated` holds, for each list that says a value twice, all that it says; None where that is
+    more than `ELEMENTS_MAX`.
+    Where `when` is false, `values`, `missing` and `repeated` are empty.
     """
 
     truth: Truth
     values: Mapping[str, tuple[Value, ...]]
     missing: frozenset[str] = frozenset()
     overflowing: frozenset[str] = frozenset()
+    repeated: tuple[tuple[str, tuple[Value, ...] | None], ...] = ()
+
+    def elements(self, name: str) -> tuple[Value, ...] | None:
+        """The usable values of `name`, each as often as it was said; None: too many to be kept."""
+        if name in self.overflowing:
+            return None
+        for repeated, elements in self.repeated:
+            if repeated == name:
+                return elements
+        return self.values.get(name, ())
 
 
 NO_FACT: Final = Fact(Truth.FALSE, {})

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from .aggregates import number
+from .aggregates import are_numbers
 from .compile import MissingUse, Tables, build_tables
 from .core import (
     FALSE_NODE,
@@ -360,7 +360,7 @@ def _is_missing(use: MissingUse, fact: Fact) -> bool:
         return False
     if use.name in fact.missing or use.name in fact.overflowing:
         return True
-    return use.is_number and any(number(v) is None for v in fact.values.get(use.name, ()))
+    return use.is_number and not are_numbers(fact.elements(use.name))
 
 
 def _without_missing(node: Node, missing: set[tuple[str, str]]) -> Node:

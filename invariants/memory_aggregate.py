@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from pyrsistent import PMap, pmap
 
-from .aggregates import EMPTY_TALLY, Sample, Tally, add, compare, expire, lose
+from .aggregates import EMPTY_TALLY, Sample, Tally, add, compare, expire, lose, numbers_told
 from .core import FALSE_NODE, UNBOUND, AtomNode, Cells, Env, bindings
 from .fact import Fact, Value
 from .fifo import EMPTY_FIFO, Fifo
@@ -158,10 +158,9 @@ class AggregateMemory:
         if self.window.high_ns is not None:
             oldest_ns = now.time_ns - self.window.high_ns
             cut = tuple(item for item in cut if item.sample.time_ns >= oldest_ns)
-        if len(cut) >= CUT_MAX or self.value_name in fact.overflowing:
+        if len(cut) >= CUT_MAX or self._is_cut(fact):
             return cell._replace(all_lost_ns=now.time_ns, lost_count=lost, cut=cut)
-        values = () if self.value_name is None else fact.values.get(self.value_name, ())
-        item = CutSample(Sample(now.time_ns, now.position, now.id, False, values), fact)
+        item = CutSample(Sample(now.time_ns, now.position, now.id, False, self._values(fact)), fact)
         return cell._replace(cut=(*cut, item), lost_count=lost)
 
     def _free(self, cell: AggregateCell, now_ns: int) -> AggregateCell:
@@ -195,15 +194,29 @@ class AggregateMemory:
                 held = lose(held, cell.rest_lost_ns)
             if self.slots and horizon_ns is not None:
                 queue = queue.append((now.time_ns + horizon_ns, key))
-        name = self.value_name
-        values = fact.values.get(name, ()) if name is not None else ()
-        sample = Sample(now.time_ns, now.position, now.id, truth == 2, values)
+        sample = Sample(now.time_ns, now.position, now.id, truth == 2, self._values(fact))
         grown = add(held, sample, self.function, horizon_ns, self.limits.window_entries_max)
-        if name is not None and name in fact.overflowing:
+        if self._is_cut(fact):
             grown = lose(grown, now.time_ns)
         lost = cell.lost_count + (grown.lost_ns == now.time_ns)
         tallies = cell.tallies.set(key, grown)
         return cell._replace(tallies=tallies, queue=queue, lost_count=lost)
+
+    def _values(self, fact: Fact) -> tuple[Value, ...]:
+        """What an event adds: of `distinct` its values, else its numbers."""
+        if self.value_name is None:
+            return ()
+        if self.function == "distinct":
+            return fact.values.get(self.value_name, ())
+        return numbers_told(fact, self.value_name)
+
+    def _is_cut(self, fact: Fact) -> bool:
+        """Whether the event has more to add than is kept of a list."""
+        if self.value_name is None:
+            return False
+        if self.function == "distinct":
+            return self.value_name in fact.overflowing
+        return fact.elements(self.value_name) is None
 
     def touched_by(self, known: Known, is_end: bool) -> AggregateMemory | None:
         """Itself; None where events of which that is known change nothing."""

@@ -85,39 +85,52 @@ class Predicate:
         values: dict[str, tuple[Value, ...]] = {}
         missing: list[str] = []
         overflowing: list[str] = []
+        repeated: list[tuple[str, tuple[Value, ...] | None]] = []
         for name, expression in self._values:
-            found, is_missing, is_overflowing = _usable(expression.evaluate(view))
+            value = expression.evaluate(view)
+            if type(value) is list:
+                found, every, is_missing, is_overflowing = _elements(value)
+                if is_overflowing:
+                    overflowing.append(name)
+                elif every is not found:
+                    repeated.append((name, every))
+            else:
+                only = _scalar(value)
+                found, is_missing = ((), True) if only is None else ((only,), False)
             values[name] = found
             if is_missing:
                 missing.append(name)
-            if is_overflowing:
-                overflowing.append(name)
-        if not missing and not overflowing:
+        if not missing and not overflowing and not repeated:
             return Fact(truth, values)
-        return Fact(truth, values, frozenset(missing), frozenset(overflowing))
+        return Fact(truth, values, frozenset(missing), frozenset(overflowing), tuple(repeated))
 
 
-def _usable(value: Any) -> tuple[tuple[Value, ...], bool, bool]:
-    """The values that `value` stands for, whether one is missing, whether there are too many."""
-    if type(value) is list:
-        return _elements(value)
-    only = _scalar(value)
-    return ((), True, False) if only is None else ((only,), False, False)
+_Elements = tuple[tuple[Value, ...], tuple[Value, ...] | None, bool, bool]
 
 
-def _elements(elements: list[Any]) -> tuple[tuple[Value, ...], bool, bool]:
-    found: dict[Value, None] = {}
+def _elements(elements: list[Any]) -> _Elements:
+    """A list's distinct values, and all of them: the same tuple where none stands twice, None where
+    there are too many. Whether an element is missing; whether too many are distinct.
+    """
+    distinct: dict[Value, None] = {}
+    every: list[Value] = []
     is_missing = not elements
     is_overflowing = False
     for element in elements:
         value = _scalar(element)
         if value is None:
             is_missing = True
-        elif len(found) < ELEMENTS_MAX:
-            found[value] = None
-        elif value not in found:
+            continue
+        if len(every) <= ELEMENTS_MAX:
+            every.append(value)
+        if len(distinct) < ELEMENTS_MAX:
+            distinct[value] = None
+        elif value not in distinct:
             is_overflowing = True
-    return tuple(found), is_missing, is_overflowing
+    found = tuple(distinct)
+    if len(every) > ELEMENTS_MAX:
+        return found, None, is_missing, is_overflowing
+    return found, found if len(every) == len(found) else tuple(every), is_missing, is_overflowing
 
 
 def _scalar(value: Any) -> Value | None:

@@ -61,6 +61,7 @@ from .reference_leaves import (
     match_term,
     missing_uses,
     named_in,
+    read_by,
 )
 from .spec import InvariantSpec
 from .verdict import MISSING_BINDING, Binding, VerdictKind
@@ -317,7 +318,6 @@ class _Meaning:
 
     def outcomes(self, aggregate: Aggregate, i: int, env: Env) -> list[Fraction] | None:
         """The aggregate's value for every choice of the unknown events; None is unknown."""
-        name = aggregate.value
         certain: list[tuple[Value, ...]] = []
         doubtful: list[tuple[Value, ...]] = []
         for j in self.ages(aggregate.window, i):
@@ -325,10 +325,10 @@ class _Meaning:
             fact = self.trace[j].letter[aggregate.atom.predicate]
             if truth == FALSE:
                 continue
-            if name is not None and name in fact.overflowing:
+            values = read_by(aggregate, fact)
+            if values is None:
                 return None
-            values = fact.values.get(name, ()) if name is not None else ()
-            (certain if truth == TRUE else doubtful).append(tuple(values))
+            (certain if truth == TRUE else doubtful).append(values)
         sizes = range(len(doubtful) + 1)
         choices = chain.from_iterable(combinations(doubtful, size) for size in sizes)
         results = [aggregate_of(aggregate, [*certain, *choice]) for choice in choices]

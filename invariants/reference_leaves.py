@@ -52,6 +52,24 @@ def aggregate_of(aggregate: Aggregate, events: list[tuple[Value, ...]]) -> Fract
             assert_never(aggregate.function)
 
 
+def read_by(aggregate: Aggregate, fact: Fact) -> tuple[Value, ...] | None:
+    """The values that an event has for an aggregate; None where it has more than were kept.
+
+    Of a list numbers are read as often as they stand in it, and `distinct` reads it as a set. One
+    element that is no number makes the whole value missing: then the aggregate skips the event.
+    """
+    name = aggregate.value
+    if name is None:
+        return ()
+    if aggregate.function == "distinct":
+        return None if name in fact.overflowing else fact.values.get(name, ())
+    everything = fact.elements(name)
+    if everything is None:
+        return None
+    is_missing = name in fact.missing or None in map(_number, everything)
+    return () if is_missing else everything
+
+
 def _number(value: Value) -> Fraction | None:
     return Fraction(value) if isinstance(value, int | float) else None
 
@@ -106,7 +124,8 @@ def missing_uses(formula: Formula, moment: Moment) -> Iterator[tuple[str, str]]:
     for predicate, name, is_number_needed in _uses(formula):
         fact = moment.letter[predicate]
         no_numbers = [v for v in fact.values.get(name, ()) if _number(v) is None]
-        is_missing = name in fact.missing or name in fact.overflowing
+        is_too_long = is_number_needed and fact.elements(name) is None
+        is_missing = name in fact.missing or name in fact.overflowing or is_too_long
         if fact.truth != FALSE and (is_missing or (is_number_needed and no_numbers)):
             yield predicate, name
 

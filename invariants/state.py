@@ -166,13 +166,17 @@ def _past(memory: Memory) -> PastMemory:
 
 def _put_fact(fact: Fact) -> Any:
     values = [[name, _put_values(held)] for name, held in fact.values.items()]
-    return [int(fact.truth), values, sorted(fact.missing), sorted(fact.overflowing)]
+    repeated = [[n, None if held is None else _put_values(held)] for n, held in fact.repeated]
+    return [int(fact.truth), values, sorted(fact.missing), sorted(fact.overflowing), repeated]
 
 
 def _take_fact(data: Any) -> Fact:
-    truth, values, missing, overflowing = data
-    taken = {name: tuple(_take_value(item) for item in held) for name, held in values}
-    return Fact(Truth(truth), taken, frozenset(missing), frozenset(overflowing))
+    truth, values, missing, overflowing, more = data
+    taken = {name: tuple(map(_take_value, held)) for name, held in values}
+    repeated = tuple(
+        (n, None if held is None else tuple(map(_take_value, held))) for n, held in more
+    )
+    return Fact(Truth(truth), taken, frozenset(missing), frozenset(overflowing), repeated)
 
 
 def _put_slice(held: Slice) -> Any:

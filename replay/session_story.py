@@ -229,7 +229,9 @@ def _fact(file: str, name: str, fact: Fact) -> FactSeen:
         predicate=name,
         value=TRUTH_NAMES[fact.truth],
         values=[
-            show_binding(((key, value),)) for key, values in fact.values.items() for value in values
+            show_binding(((key, value),))
+            for key, values in fact.values.items()
+            for value in fact.elements(key) or values
         ],
         missing=sorted({*fact.missing, *fact.overflowing}),
     )

@@ -14,7 +14,8 @@ A file of `fixtures/cases/` holds YAML documents (JSON is YAML too):
     verdicts: {'1 x="a"': holds, '1 ?': inconclusive}    # all verdicts after the run
 
 Times are seconds, or a sum such as `601s+1ns`. A verdict's key is the position of its event and
-its binding. A list written `{overflow: [...]}` was longer than what is kept of it.
+its binding. A list written `{overflow: [...]}` had more distinct elements than are kept of it; one
+written `{repeats: [...]}` had these, more often in all than is kept.
 """
 
 from __future__ import annotations
@@ -144,15 +145,22 @@ def _parse_event(position: int, entry: Mapping[str, Any]) -> Moment:
 def _parse_fact(said: Any, truth: Truth) -> Fact:
     values: dict[str, tuple[Value, ...]] = {}
     missing, overflowing = set(), set()
+    repeated: list[tuple[str, tuple[Value, ...] | None]] = []
     for name, value in ({} if said is True else said).items():
+        cut = None
         if isinstance(value, dict):
-            overflowing.add(name)
-            value = value["overflow"]
+            ((cut, value),) = value.items()
+            assert cut in ("overflow", "repeats"), cut
         kept = list(_elements(value))
-        values[name] = tuple(dict.fromkeys(v for v in kept if v is not None))
+        every = tuple(v for v in kept if v is not None)
+        values[name] = tuple(dict.fromkeys(every))
         if None in kept or not kept:
             missing.add(name)
-    return Fact(truth, values, frozenset(missing), frozenset(overflowing))
+        if cut == "overflow":
+            overflowing.add(name)
+        elif cut == "repeats" or every != values[name]:
+            repeated.append((name, None if cut else every))
+    return Fact(truth, values, frozenset(missing), frozenset(overflowing), tuple(repeated))
 
 
 def _elements(value: Any) -> Iterator[Value | None]:
@@ -179,12 +187,14 @@ def _write_event(moment: Moment) -> dict[str, Any]:
 def _write_fact(fact: Fact) -> Any:
     said: dict[str, Any] = {}
     for name in {**fact.values, **dict.fromkeys(sorted(fact.missing))}:
-        elements: list[Any] = [_write_value(v) for v in fact.values.get(name, ())]
+        every = fact.elements(name)
+        known = fact.values.get(name, ()) if every is None else every
+        elements: list[Any] = [_write_value(v) for v in known]
         if name in fact.missing:
             elements.append(None)
         said[name] = elements[0] if len(elements) == 1 else elements
-        if name in fact.overflowing:
-            said[name] = {"overflow": elements}
+        if every is None:
+            said[name] = {"overflow" if name in fact.overflowing else "repeats": elements}
     return said or True
 
 

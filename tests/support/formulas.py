@@ -340,13 +340,17 @@ def _choose_fact(
         return Fact(truth, {})
     values: dict[str, tuple[Value, ...]] = {}
     missing, overflowing = set(), set()
+    repeated: list[tuple[str, tuple[Value, ...] | None]] = []
     for name in names:
-        sorts = ("one",) * 12 + (() if is_quiet else ("none", "two, some not")) + ("two", "two")
-        sort = choose((*sorts, "many") if has_overflow and not is_quiet else sorts)
-        count = {"one": 1, "none": 0, "many": 1}.get(sort, 2)
-        values[name] = tuple(dict.fromkeys(choose(_COMMON_VALUES) for _ in range(count)))
+        sorts = ("one",) * 12 + (() if is_quiet else ("none", "two, some not")) + ("two", "three")
+        sort = choose((*sorts, "many", "long") if has_overflow and not is_quiet else sorts)
+        count = {"one": 1, "none": 0, "many": 1, "long": 1, "three": 3}.get(sort, 2)
+        every = tuple(choose(_COMMON_VALUES) for _ in range(count))
+        values[name] = tuple(dict.fromkeys(every))
         if sort in ("none", "two, some not"):
             missing.add(name)
         if sort == "many":
             overflowing.add(name)
-    return Fact(truth, values, frozenset(missing), frozenset(overflowing))
+        elif sort == "long" or every != values[name]:
+            repeated.append((name, None if sort == "long" else every))
+    return Fact(truth, values, frozenset(missing), frozenset(overflowing), tuple(repeated))

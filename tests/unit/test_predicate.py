@@ -87,8 +87,8 @@ def test_values_that_err_or_are_not_finite_are_missing(text: str) -> None:
 
 def test_lists_stand_for_their_distinct_elements() -> None:
     """Each element once, in order; what cannot be used makes the name missing as well."""
-    assert value_of(["a", "b", "a"]) == Fact(Truth.TRUE, {"v": ("a", "b")})
-    assert value_of([1, 1.0, True, "1"]) == Fact(Truth.TRUE, {"v": (1, ("bool", "true"), "1")})
+    assert value_of(["a", "b", "a"]).values == {"v": ("a", "b")}
+    assert value_of([1, 1.0, True, "1"]).values == {"v": (1, ("bool", "true"), "1")}
     for lacking in (None, "", {}, [], ["x"], 2**63):
         met = value_of(["a", lacking])
         assert met == Fact(Truth.TRUE, {"v": ("a",)}, frozenset({"v"}))
@@ -104,10 +104,31 @@ def test_elements_not_finite_are_missing() -> None:
 def test_long_lists_overflow() -> None:
     """64 distinct elements are kept, the 65th is told; repetitions count once."""
     many = [f"e{number}" for number in range(ELEMENTS_MAX + 1)]
-    assert value_of(many[:-1] * 3) == Fact(Truth.TRUE, {"v": tuple(many[:-1])})
+    assert value_of(many[:-1] * 3).values == {"v": tuple(many[:-1])}
+    assert not value_of(many[:-1] * 3).overflowing
     expected = Fact(Truth.TRUE, {"v": tuple(many[:-1])}, frozenset(), frozenset({"v"}))
     assert value_of(many) == expected
     assert value_of([*many, None]).missing == {"v"}
+
+
+def test_elements_are_counted_as_often_as_they_stand_there() -> None:
+    """For aggregates: up to 64 in all; what is missing counts for none."""
+    assert value_of([900, 900]).elements("v") == (900, 900)
+    assert value_of([2, 1.0, 2.0, 1]).elements("v") == (2, 1, 2, 1)
+    assert value_of([2, None, 2]).elements("v") == (2, 2)
+    assert value_of([2, 1]).repeated == value_of([2]).repeated == value_of(2).repeated == ()
+    assert value_of([2, 1]).elements("v") == (2, 1)
+    assert value_of(2).elements("v") == value_of([2]).elements("v") == (2,)
+    assert value_of(None).elements("v") == value_of([]).elements("v") == ()
+    assert value_of([7] * ELEMENTS_MAX).elements("v") == (7,) * ELEMENTS_MAX
+    assert value_of([7] * (ELEMENTS_MAX + 1)).elements("v") is None
+    assert value_of([7] * 5_000).values == {"v": (7,)}
+    distinct = [*range(ELEMENTS_MAX)]
+    assert value_of(distinct).elements("v") == tuple(distinct)
+    for longer in ([*distinct, 0], [*distinct, ELEMENTS_MAX], [*distinct, 0, ELEMENTS_MAX]):
+        assert value_of(longer).elements("v") is None
+    assert value_of([*distinct, 0]).overflowing == frozenset()
+    assert value_of([*distinct, 0, ELEMENTS_MAX]).repeated == ()
 
 
 def test_names_do_not_disturb_each_other() -> None:
