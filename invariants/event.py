@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from .limits import STEPS_MAX
 from .missing import MISSING, NOTHING_LEFT_OUT, LeftOut, read_attributes, read_json
 from .sources import NOTHING_SHOWN, Shown
 
@@ -151,6 +152,13 @@ class Close:
 Input = Event | Tick | Close
 
 
+class SpentError(Exception):
+    """The event has no steps left for evaluations; it stays in the evaluation, like `Failure`.
+
+    No operator absorbs it: what one predicate took must not decide what another one says.
+    """
+
+
 class EventView:
     """One event as predicates read it: plain fields, and JSON parts decoded when first read.
 
@@ -158,6 +166,8 @@ class EventView:
     is read), float, str, list or dict. What cannot be read is such a number too
     (`invariants/missing.py`), in place of a whole part as well. `args` is `ABSENT_ARGS` where a
     call's event has none. `shown` is what the session's sources had shown before the event.
+    `steps_left` is what all evaluations on it may still take together (negative: they took more),
+    `derived` what they made of its texts, which is made, and charged, once.
     """
 
     __slots__ = (
@@ -165,9 +175,11 @@ class EventView:
         "_attributes",
         "_left_out",
         "_result",
+        "derived",
         "event",
         "record",
         "shown",
+        "steps_left",
         "time_ns",
     )
 
@@ -180,6 +192,19 @@ class EventView:
         self._result: Any = _UNREAD
         self._attributes: Any = _UNREAD
         self._left_out: LeftOut = NOTHING_LEFT_OUT
+        self.steps_left = STEPS_MAX
+        self.derived: dict[Any, Any] | None = None
+
+    def allot(self, steps: int) -> None:
+        """Evaluations from here on may take so many steps together."""
+        self.steps_left = steps
+        self.derived = None
+
+    def charge(self, steps: int) -> None:
+        """Take `steps` from those that are left; raises SpentError if there are too few."""
+        self.steps_left -= steps
+        if self.steps_left < 0:
+            raise SpentError
 
     @property
     def left_out(self) -> LeftOut:

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+STEPS_MAX: Final = 100_000
+STEPS_OF_PREDICATE: Final = 10_000
+"""An event may take so many steps, and so many more for each predicate that is asked of it.
+
+Source: docs/cel.md, Bounds.
+"""
 
 
 @dataclass(frozen=True, slots=True)

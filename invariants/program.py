@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
 from .binding import violating_formula
 from .check import check_specs
@@ -17,19 +18,16 @@ from .check_scope import reach_ns
 from .digest import PROGRAM_VERSION, invariant_digest
 from .errors import Fault, SpecError
 from .event import Event, EventView
-from .fact import Fact
 from .limits import DEFAULT_LIMITS, Limits
 from .machine import Automaton, compile_invariant
-from .machine_state import Route, State
+from .machine_state import State
 from .moment import Moment
+from .plan import PLANS_MAX, Facts, Plan, budget, doubted, plan_of_file
 from .predicate import Predicate, compile_predicate
 from .showing import Showing, compile_source
 from .sources import NOTHING_SHOWN, Fingerprints, Shown, fingerprints_of, memory_of
 from .spec import WIDER, InvariantSpec, Per, Spec
 from .verdict import Verdict
-
-SHAPES_MAX: Final = 4_096
-"""Chosen: (kind, tool) pairs whose plan is remembered; agents choose names of tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +47,6 @@ class Compiled:
     def digest(self) -> str:
         """Of the invariant with all that its verdicts depend on."""
         return self.automaton.digest
-
-
-class Plan(NamedTuple):
-    """What an event of one kind and tool can concern.
-
-    Per file: how predicates are asked that must be (`live`), and all others' facts (`settled`).
-    """
-
-    live: tuple[Mapping[str, Callable[[EventView], Fact]], ...]
-    settled: tuple[dict[str, Fact], ...]
-    concerned: tuple[tuple[int, Route], ...]
-    has_future: bool
-    """Whether a verdict of one of them can be pending."""
-    showing: tuple[int, ...]
-    """The sources that may be shown something, by their places in the program."""
 
 
 class Progress(NamedTuple):
@@ -115,22 +98,28 @@ class Program:
     per: Per = "session"
     wider: tuple[Program, ...] = ()
     """For each sort of scope wider than a session that some invariant is about."""
-    _plans: dict[tuple[str, str], Plan] = field(default_factory=dict, repr=False, compare=False)
+    _recent_plans: Callable[[str, str], Plan] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Frozen to its users: a memo changes nothing that they can see.
+        object.__setattr__(self, "_recent_plans", lru_cache(PLANS_MAX)(self._plan))
 
     def plan(self, kind: str, tool: str) -> Plan:
         """Which predicates and invariants an event of this kind and tool can concern."""
-        planned = self._plans.get((kind, tool))
-        if planned is not None:
-            return planned
-        live: list[dict[str, Callable[[EventView], Fact]]] = []
-        settled: list[dict[str, Fact]] = []
-        known: list[dict[str, bool]] = []
-        for predicates in self.predicates:
-            told = {name: p.settled_fact(kind, tool) for name, p in predicates.items()}
-            facts = {name: fact for name, fact in told.items() if fact is not None}
-            settled.append(facts)
-            live.append({n: p.reader(kind, tool) for n, p in predicates.items() if n not in facts})
-            known.append({n: bool(fact.truth) for n, fact in facts.items() if not fact.values})
+        return self._recent_plans(kind, tool)
+
+    def _plan(self, kind: str, tool: str) -> Plan:
+        used: list[set[str]] = [set() for _ in self.predicates]
+        for compiled in self.invariants:
+            used[compiled.file_index].update(compiled.automaton.tables.predicates)
+        files = tuple(
+            plan_of_file(predicates, frozenset(names), kind, tool)
+            for predicates, names in zip(self.predicates, used, strict=True)
+        )
+        known = [
+            {name: bool(fact.truth) for name, fact in file.settled.items() if not fact.values}
+            for file in files
+        ]
         is_end = self._is_end(kind)
         routes = [
             (index, compiled.automaton.route(known[compiled.file_index], is_end=is_end))
@@ -138,16 +127,20 @@ class Program:
             if compiled.spec.per == self.per
         ]
         concerned = tuple((index, route) for index, route in routes if route is not None)
-        has_future = any(
-            self.invariants[index].automaton.tables.future is not None for index, _ in concerned
+        return Plan(
+            files,
+            tuple({self.invariants[index].file_index: None for index, _ in concerned}),
+            budget(sum(len(file.live) for file in files)),
+            concerned,
+            has_future=any(
+                self.invariants[index].automaton.tables.future is not None for index, _ in concerned
+            ),
+            showing=tuple(
+                place
+                for place, source in enumerate(self.sources)
+                if source.is_concerned(kind, tool)
+            ),
         )
-        showing = tuple(
-            place for place, source in enumerate(self.sources) if source.is_concerned(kind, tool)
-        )
-        plan = Plan(tuple(live), tuple(settled), concerned, has_future, showing)
-        if len(self._plans) < SHAPES_MAX:
-            self._plans[kind, tool] = plan
-        return plan
 
     def _is_end(self, kind: str) -> bool:
         """Whether an event of this kind is the end of the trace; wider scopes have none."""
@@ -171,15 +164,12 @@ class Program:
             progress, late = self._pass_time(progress, event.time_ns)
             verdicts += late
         view = EventView(event, shown if asked is None else asked)
-        moments: dict[int, Moment] = {}
+        moments = self._moments(plan, progress.position, view)
         states = list(progress.states)
         lost: list[int] = []
         for index, route in plan.concerned:
             compiled = self.invariants[index]
-            now = moments.get(compiled.file_index)
-            if now is None:
-                now = self._moment(plan, compiled.file_index, progress.position, view)
-                moments[compiled.file_index] = now
+            now = moments[compiled.file_index]
             old = states[index]
             state, found = compiled.automaton.step(old, now, False, route)
             if state is not old:
@@ -188,6 +178,10 @@ class Program:
                     lost.append(index)
             if found:
                 verdicts += [(index, verdict) for verdict in found]
+        if view.steps_left < 0:
+            verdicts = doubted(verdicts, progress.position, plan.steps_max)
+            # An invariant that is in doubt already needs no second word about what it lost.
+            lost = [index for index in lost if all(index != told for told, _ in verdicts)]
         position = progress.position + 1
         sources_lost: tuple[int, ...] = ()
         if plan.showing:
@@ -204,11 +198,19 @@ class Program:
             return Shown(shown.memories, is_child=True)
         return shown
 
-    def _moment(self, plan: Plan, file_index: int, position: int, view: EventView) -> Moment:
-        letter = _Letter(plan.settled[file_index])
-        letter.live, letter.view = plan.live[file_index], view
-        event = view.event
-        return Moment(position, event.time_ns, event.id, letter, self._is_end(event.kind))
+    def _moments(self, plan: Plan, position: int, view: EventView) -> Mapping[int, Moment]:
+        """The event as the invariants of each file see it that it can concern."""
+        event, time_ns = view.event, view.time_ns
+        id_, is_end = event.id, self._is_end(event.record.kind)
+        facts = plan.facts(view)
+        return {
+            number: Moment(position, time_ns, id_, facts[number], is_end)
+            for number in plan.files_concerned
+        }
+
+    def facts(self, event: Event) -> tuple[Facts, ...]:
+        """What each file's predicates say of an event, for readers: as `step` finds it."""
+        return self.plan(event.kind, event.record.tool).facts(EventView(event))
 
     def unscoped(self, event: Event, asked: Shown) -> list[tuple[int, Verdict]] | None:
         """What is to be said of an event that names no scope, and so takes part in no trace.
@@ -216,12 +218,12 @@ class Program:
         None where no predicate would have noticed it there.
         """
         plan = self.plan(event.kind, event.record.tool)
-        view = EventView(event, asked)
+        moments = self._moments(plan, 0, EventView(event, asked))
         verdicts: list[tuple[int, Verdict]] = []
         is_noticed = False
         for index, route in plan.concerned:
             compiled = self.invariants[index]
-            now = self._moment(plan, compiled.file_index, 0, view)
+            now = moments[compiled.file_index]
             names = compiled.automaton.tables.predicates
             is_noticed = is_noticed or any(now.letter[name].truth for name in names)
             found = compiled.automaton.unscoped(now, route)
@@ -286,22 +288,6 @@ class Program:
         return Progress(position, states, min(waiting) if waiting else None, shown)
 
 
-class _Letter(dict[str, Fact]):
-    """What a file's predicates say of one event; each is evaluated once, when first asked.
-
-    Begins as a copy of what is settled for the event's kind and tool.
-    """
-
-    __slots__ = ("live", "view")
-
-    live: Mapping[str, Callable[[EventView], Fact]]
-    view: EventView
-
-    def __missing__(self, predicate: str) -> Fact:
-        fact = self[predicate] = self.live[predicate](self.view)
-        return fact
-
-
 def compile_program(
     specs: Sequence[Spec],
     *,
@@ -353,7 +339,7 @@ def _wider(program: Program) -> Iterator[Program]:
     initial = program.initial._replace(shown=NOTHING_SHOWN)
     for per in WIDER:
         if any(compiled.spec.per == per for compiled in program.invariants):
-            yield replace(program, per=per, sources=(), initial=initial, _plans={})
+            yield replace(program, per=per, sources=(), initial=initial)
 
 
 def _take_sources(spec: Spec, digest_key: bytes, sources: dict[str, Showing]) -> dict[str, int]:

@@ -22,6 +22,7 @@ from .cel.references import describe
 from .cel.values import CelError
 from .errors import Fault, SpecError
 from .event import EventView
+from .limits import STEPS_MAX
 from .sources import SourceMemory
 from .spec import SourceSpec, Spec
 
@@ -44,11 +45,14 @@ class Showing:
         return self._when.fold(kind, tool) is not False
 
     def taking(self, memory: SourceMemory, view: EventView, pairs_max: int) -> SourceMemory:
-        """The memory behind an event; never raises."""
+        """The memory behind an event; never raises. It has a budget of `STEPS_MAX` of its own."""
+        view.allot(STEPS_MAX)
         holds = self._when.evaluate(view)
         if holds is False:
             return memory
         value = self._values.evaluate(view)
+        if view.steps_left < 0:
+            return memory._replace(is_whole=False)
         if not isinstance(value, CelError):
             memory = memory.taking(value, is_certain=holds is True, pairs_max=pairs_max)
         is_partial = not view.left_out.is_nothing

@@ -23,7 +23,7 @@ from replay.look import look_at
 from replay.standing import EventSeen, InvariantStanding, SessionClock
 from replay.timeline import CLOSED, Timeline
 from replay.track import TrackStep
-from replay.values import TRUTH_NAMES, LetterOfEvent
+from replay.values import TRUTH_NAMES
 
 EVENTS_MAX: Final = 2_000
 """Chosen: events of one story, unless the caller says otherwise; witnesses are always in it."""
@@ -214,11 +214,10 @@ def _facts(timeline: Timeline, step: TrackStep) -> list[FactSeen]:
     program = timeline.program
     files = {compiled.file_index: compiled.file for compiled in program.invariants}
     found = []
-    for number, predicates in enumerate(program.predicates):
-        letter = LetterOfEvent(predicates, step.event)
-        for name in predicates:
-            fact = letter[name]
-            if fact.truth:
+    for number, facts in enumerate(program.facts(step.event)):
+        for name in program.predicates[number]:
+            fact = facts.get(name)
+            if fact is not None and fact.truth:
                 found.append(_fact(files.get(number, ""), name, fact))
     return found
 

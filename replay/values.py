@@ -11,11 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from invariants.core import UNBOUND, Bindings, Env, MemoryNode, Node, bindings
-from invariants.event import Event, EventView
-from invariants.fact import Fact
 from invariants.machine import Automaton
 from invariants.moment import Moment
-from invariants.predicate import Predicate
 from invariants.program import Compiled, Program
 from monitor.finding_make import show_binding
 from replay.node_text import children, names_variables, node_text
@@ -25,20 +22,6 @@ from replay.track import TrackStep
 TRUTH_NAMES: Final[tuple[TruthName, ...]] = ("false", "unknown", "true")
 NODES_MAX: Final = 500
 """Chosen: sub-formulas of one invariant that are shown; hand-written ones have a dozen."""
-
-
-class LetterOfEvent(dict[str, Fact]):
-    """What a file's predicates say of one event; each is asked when first needed."""
-
-    def __init__(self, predicates: Any, event: Event) -> None:
-        super().__init__()
-        self._predicates = predicates
-        self._view = EventView(event)
-
-    def __missing__(self, name: str) -> Fact:
-        predicate: Predicate = self._predicates[name]
-        fact = self[name] = predicate.fact(self._view)
-        return fact
 
 
 class Reading(NamedTuple):
@@ -52,7 +35,7 @@ def reading_of(program: Program, index: int, step: TrackStep) -> Reading:
     """What invariant number `index` could read at a step."""
     compiled = program.invariants[index]
     event = step.event
-    letter = LetterOfEvent(program.predicates[compiled.file_index], event)
+    letter = program.facts(event)[compiled.file_index]
     is_end = event.kind == "session.ended"
     now = Moment(step.header.position - 1, event.time_ns, event.id, letter, is_end)
     return Reading(now, step.progress.states[index].cells)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import Fault, SpecError
-from ..event import EventView
+from ..event import EventView, SpentError
 from ..spec import Source
 from .asked import NO_SOURCES, SourcePlaces
 from .ast import Node, free_names, walk
@@ -53,12 +53,14 @@ class Expression:
 
         The kind and tool alone will do where `is_settled_by_call`.
 
-        Cost: linear in the text and the event; within macros at most `STEPS_MAX` steps.
+        Cost: linear in the text, and in the steps that the event has left for it and all others.
         """
         try:
             return self._evaluator(view)
         except Failure as failure:
             return CelError(failure.reason)
+        except SpentError:
+            return CelError("the event has no steps left for its evaluation")
 
     def fold(self, kind: str, tool: str) -> bool | None:
         """The truth value at *every* event of that kind and tool, or None if it may vary."""

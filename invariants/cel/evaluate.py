@@ -6,14 +6,14 @@ value or raises `Failure`. No source text is made and none is run: a closure hol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, assert_never, cast
 
 import re2
 
-from . import arithmetic, asked, digests, fields, globs, logic, macros, relations, strings
+from . import arithmetic, asked, costs, digests, fields, globs, logic, macros, relations, strings
 from .ast import (
     Calculation,
     Call,
@@ -35,12 +35,15 @@ from .ast import (
 from .check import constant_list, list_name
 from .fields import Evaluator
 from .functions import FUNCTIONS
+from .shell.derived import commands_of
 from .values import Failure, text, type_name, utf8
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`counts_steps` says that macros, `digest`, `seen` or comparisons of containers are in it."""
+    """`counts_steps` says that something is in it that needs a `Frame`: macros, comparisons of
+    containers, `digest`, `seen`, `shell_commands`.
+    """
 
     evaluator: Evaluator
     counts_steps: bool
@@ -90,13 +93,12 @@ class _Builder:
                 return self._call(node)
             case Unary():
                 operand = self.build(node.operand)
-                is_not = node.operator == "!"
-                return (
-                    logic.negation(operand) if is_not else _applied(arithmetic.negate, (operand,))
-                )
+                if node.operator == "!":
+                    return logic.negation(operand)
+                return costs.calculated(arithmetic.negate, (operand,))
             case Calculation():
                 operation = arithmetic.OPERATIONS[node.operator]
-                return self._applied(operation, self.build(node.left), self.build(node.right))
+                return costs.calculated(operation, (self.build(node.left), self.build(node.right)))
             case Comparison():
                 return self._comparison(node)
             case Logical():
@@ -124,12 +126,6 @@ class _Builder:
             return _always(dict(self._lists))
         return fields.READERS[node.name]
 
-    def _applied(self, function: Callable[..., Any], *arguments: Evaluator) -> Evaluator:
-        """A call; within a macro it is charged by the size of what it works on."""
-        if self._variables:
-            return macros.charged(function, arguments)
-        return _applied(function, arguments)
-
     def _call(self, node: Call) -> Evaluator:
         arguments = [self.build(argument) for argument in node.arguments]
         first, last = node.arguments[0], node.arguments[-1]
@@ -143,21 +139,23 @@ class _Builder:
         if node.function in asked.FUNCTIONS_ASKING:
             self.counts_steps = True
             return asked.asking(node, arguments[0], self._sources)
+        if node.function == "shell_commands" and not isinstance(first, Constant):
+            self.counts_steps = True
+            return _shell_commands(arguments[0])
         if node.function == "matches":
             assert isinstance(last, Constant)
             pattern = re2.compile(utf8(str(last.value)), globs.options())
-            return self._applied(strings.matcher(pattern.search), arguments[0])
+            matches = strings.matcher(pattern.search)
+            return costs.charged(matches, costs.by_length, arguments[:1], makes=False)
         if node.function == "glob" and isinstance(first, Constant):
-            return self._applied(
-                _on_text("glob", globs.any_matcher([str(first.value)])), arguments[1]
-            )
+            return _globbing("glob", [str(first.value)], arguments[1])
         if node.function == "glob_any" and (known := constant_list(first, self._lists)) is not None:
-            return self._applied(_on_text("glob_any", globs.any_matcher(known)), arguments[1])
-        apply = FUNCTIONS[node.function].apply
+            return _globbing("glob_any", known, arguments[1])
+        function = FUNCTIONS[node.function]
         if all(isinstance(argument, Constant) for argument in node.arguments):
             # Once, and not at every event; one that fails was refused by `check`.
-            return _always(apply(*(cast(Constant, part).value for part in node.arguments)))
-        return self._applied(apply, *arguments)
+            return _always(function.apply(*(cast(Constant, part).value for part in node.arguments)))
+        return costs.charged(function.apply, function.steps, arguments, makes=function.makes)
 
     def _comparison(self, node: Comparison) -> Evaluator:
         if node.operator == "in":
@@ -231,18 +229,23 @@ def _always(value: Any) -> Evaluator:
     return lambda source: value
 
 
-def _applied(function: Callable[..., Any], arguments: tuple[Evaluator, ...]) -> Evaluator:
-    if len(arguments) == 1:
-        (only,) = arguments
-        return lambda source: function(only(source))
-    if len(arguments) == 2:
-        first, second = arguments
-        return lambda source: function(first(source), second(source))
-    return lambda source: function(*[argument(source) for argument in arguments])
+def _globbing(function: str, patterns: list[Any], operand: Evaluator) -> Evaluator:
+    """Patterns of the file: each is tried, and each costs as much as a regular expression."""
+    matcher = globs.any_matcher(patterns)
+    wild_count = max(1, sum(1 for pattern in patterns if {"*", "?"} & set(pattern)))
+
+    def steps(value: Any) -> int:
+        return wild_count * costs.by_length(value)
+
+    def matches(value: Any) -> bool:
+        return matcher(text(value, function))
+
+    chosen = costs.by_length if wild_count == 1 else steps
+    return costs.charged(matches, chosen, (operand,), makes=False)
 
 
-def _on_text(function: str, matcher: Callable[[str], bool]) -> Callable[[Any], bool]:
-    return lambda value: matcher(text(value, function))
+def _shell_commands(operand: Evaluator) -> Evaluator:
+    return lambda frame: commands_of(operand(frame), frame.view)
 
 
 def _list_of(elements: list[Evaluator]) -> Evaluator:

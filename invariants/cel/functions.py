@@ -2,8 +2,8 @@
 
 Two kinds stand apart, since they are prepared when the file is loaded and not when called:
 `matches`, whose pattern is a literal, and `glob`/`glob_any` with patterns from the file. `digest`
-needs the key, `seen` and `only_from` the session's memories, `present` the name of a field;
-`evaluate.py` binds them.
+needs the key, `seen` and `only_from` the session's memories, `present` the name of a field,
+`shell_commands` the event that pays for it; `evaluate.py` binds them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from . import addresses, globs, numbers, paths, strings, times, words
+from .costs import Steps, by_length, by_parts, by_pattern, by_patterns, by_words
 from .shell import started
 
 Type = Literal[
@@ -33,6 +34,9 @@ class Function:
     takes: tuple[frozenset[Type], ...]
     gives: Type
     apply: Callable[..., Any]
+    steps: Steps = by_length
+    makes: bool = False
+    """Whether what it gives is charged too: a list, or a text longer than those it read."""
 
 
 def _types(*names: Type) -> frozenset[Type]:
@@ -64,8 +68,8 @@ _ALL: Final = (
     Function("lowerAscii", "method", (_TEXT,), "string", strings.lower_ascii),
     Function("upperAscii", "method", (_TEXT,), "string", strings.upper_ascii),
     Function("trim", "method", (_TEXT,), "string", strings.trim),
-    Function("split", "method", (_TEXT, _TEXT), "list", strings.split),
-    Function("replace", "method", (_TEXT, _TEXT, _TEXT), "string", strings.replace),
+    Function("split", "method", (_TEXT, _TEXT), "list", strings.split, makes=True),
+    Function("replace", "method", (_TEXT, _TEXT, _TEXT), "string", strings.replace, makes=True),
     Function(
         "int",
         "function",
@@ -96,18 +100,18 @@ _ALL: Final = (
         for name, read in times.PARTS_OF_SPAN.items()
     ),
     Function("number", "function", (_NUMERIC,), "any", numbers.number),
-    Function("texts", "function", (_OPTIONAL,), "list", strings.texts),
+    Function("texts", "function", (_OPTIONAL,), "list", strings.texts, makes=True),
     Function("present", "function", (_ANY,), "bool", _bound_elsewhere),
-    Function("host", "function", (_TEXT,), "string", addresses.host),
-    Function("domain", "function", (_TEXT,), "string", addresses.domain),
-    Function("glob", "function", (_TEXT, _TEXT), "bool", globs.glob),
-    Function("glob_any", "function", (_LIST, _TEXT), "bool", globs.glob_any),
-    Function("path_within", "function", (_TEXT, _TEXT), "bool", paths.path_within),
+    Function("host", "function", (_TEXT,), "string", addresses.host, by_parts),
+    Function("domain", "function", (_TEXT,), "string", addresses.domain, by_parts),
+    Function("glob", "function", (_TEXT, _TEXT), "bool", globs.glob, by_pattern),
+    Function("glob_any", "function", (_LIST, _TEXT), "bool", globs.glob_any, by_patterns),
+    Function("path_within", "function", (_TEXT, _TEXT), "bool", paths.path_within, by_parts),
     Function("digest", "function", (_JSON,), "string", _bound_elsewhere),
     Function("seen", "function", (_TEXT, _TEXT), "bool", _bound_elsewhere),
     Function("only_from", "function", (_TEXT, _TEXT), "bool", _bound_elsewhere),
-    Function("entropy", "function", (_TEXT,), "double", strings.entropy),
-    Function("shell_words", "function", (_TEXT,), "list", words.shell_words),
+    Function("entropy", "function", (_TEXT,), "double", strings.entropy, by_parts),
+    Function("shell_words", "function", (_TEXT,), "list", words.shell_words, by_words),
     Function("shell_commands", "function", (_SHELL,), "list", started.shell_commands),
 )
 

@@ -1,8 +1,7 @@
 """`all`, `exists`, `exists_one`, `filter` and `map` over the elements of a list or a map's keys.
 
 `all` and `exists` absorb failures of single elements as `&&` and `||` do; the others fail with the
-first. Each element costs as many steps as its body has nodes; running out of steps is absorbed by
-nothing inside the loop that ran out.
+first. Each element costs as many steps as its body has nodes.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 from ..event import EventView
 from .fields import Evaluator
 from .logic import no_truth_value
-from .values import STEP_CHARACTERS, STEPS_MAX, Failure, Frame, in_range, type_name
+from .values import Failure, Frame, in_range, type_name
 
 
 def variable(slot: int) -> Evaluator:
@@ -24,25 +23,6 @@ def variable(slot: int) -> Evaluator:
         return in_range(value) if type(value) is int else value
 
     return read
-
-
-def charged(function: Any, arguments: tuple[Evaluator, ...]) -> Evaluator:
-    """A call within a macro: as many steps as its arguments and its result are long."""
-
-    def call(frame: Frame) -> Any:
-        values = [argument(frame) for argument in arguments]
-        frame.charge(sum(map(_weight, values)))
-        result = function(*values)
-        frame.charge(_weight(result))
-        return result
-
-    return call
-
-
-def _weight(value: Any) -> int:
-    if type(value) is str:
-        return len(value) // STEP_CHARACTERS
-    return len(value) if type(value) is list or type(value) is dict else 0
 
 
 def framed(inner: Evaluator, slots_count: int) -> Evaluator:
@@ -59,12 +39,9 @@ def _elements(frame: Frame, source: Evaluator, slot: int, cost: int) -> Iterator
     container = source(frame)
     if type(container) is not list and type(container) is not dict:
         raise Failure(f"no elements in {type_name(container)}")
-    slots = frame.slots
+    slots, charge = frame.slots, frame.charge
     for element in container:
-        # Charged here and not in the body, so that no absorption keeps a spent loop running.
-        frame.steps_left -= cost
-        if frame.steps_left < 0:
-            raise Failure(f"the evaluation takes more than {STEPS_MAX} steps")
+        charge(cost)
         slots[slot] = element
         yield element
 

@@ -37,6 +37,7 @@ CEL = (
     "tests/unit/test_cel_addresses.py",
     "tests/unit/test_cel_fold.py",
     "tests/unit/test_absent_fields.py",
+    "tests/unit/test_budget.py",
 )
 SOURCES = (
     "tests/unit/test_tokens_of_text.py",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from invariants.cel import digests, globs, numbers, paths, strings, times, words
 from invariants.cel.values import STRING_BYTES_MAX, CelError, Failure, Frame
+from invariants.limits import STEPS_MAX
 from tests.support.cel import KEY, codes, compiled, evaluate, fails, make_view
 
 GLOBS = [
@@ -425,11 +426,14 @@ def test_replacement_is_measured_before_it_is_made() -> None:
     assert fails("args.s.replace('', args.new)", args=args)
 
 
-def test_frames_are_not_shared() -> None:
-    """Each evaluation has its own steps."""
+def test_steps_are_the_event_s() -> None:
+    """Evaluations of one event share its steps, each has its own variables."""
     expression = compiled("args.l.all(x, x >= 0)")
     view = make_view(args={"l": list(range(20_000))})
-    assert [expression.evaluate(view) for _ in range(3)] == [True] * 3
+    assert expression.evaluate(view) is True
+    assert view.steps_left == STEPS_MAX - 20_000 * 3
+    assert isinstance(expression.evaluate(view), CelError)
+    assert view.steps_left < 0
     assert Frame(view, 1).slots == [None]
 
 

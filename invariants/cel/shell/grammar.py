@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..values import Failure
+from .costs import TEXT_CHARACTERS, Charge, free
 from .scan import HereDocument, Scanner
 from .tree import Group, Pipeline, Redirect, Simple, Stage
 from .word import Word
@@ -35,21 +36,22 @@ _OPENERS: Final = frozenset({"{", "if", "while", "until", "for", "select", "case
 _CLOSERS: Final = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
 
 
-def parse(text: str, depth: int = 0) -> list[Pipeline]:
+def parse(text: str, charge: Charge = free, depth: int = 0) -> list[Pipeline]:
     """Every pipeline of `text`, those in substitutions behind the others.
 
     Raises Failure where it is no shell text, or nested too deep.
     """
     if "\0" in text:
         raise Failure("`shell_commands` of text with a NUL")
-    return _Parser(text, depth).whole()
+    charge(len(text) // TEXT_CHARACTERS)
+    return _Parser(text, charge, depth).whole()
 
 
 class _Parser(Scanner):
     """Recursive descent; the depth of nesting is counted, so that recursion stays bounded."""
 
-    def __init__(self, text: str, depth: int) -> None:
-        super().__init__(text, depth)
+    def __init__(self, text: str, charge: Charge, depth: int) -> None:
+        super().__init__(text, charge, depth)
         self.found: list[Pipeline] = []
         self._count = 0
 
@@ -62,7 +64,7 @@ class _Parser(Scanner):
         return [*pipelines, *self.found]
 
     def substituted(self, text: str) -> None:
-        self.found += parse(text, self.depth + 1)
+        self.found += parse(text, self.charge, self.depth + 1)
 
     def substituted_here(self) -> None:
         self._deeper()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..values import Failure
+from .costs import BRACKETS, PART_STEPS, TEXT_CHARACTERS, WORD_STEPS, Charge
 from .word import Piece, Word, expanded, made
 
 ARITHMETIC_LENGTH_MAX: Final = 2_000  # Chosen: characters of one sum, so that all stays linear.
@@ -52,8 +53,9 @@ class HereDocument:
 class Scanner:
     """One text and a position in it. `grammar.Parser` adds what commands are made of."""
 
-    def __init__(self, text: str, depth: int) -> None:
+    def __init__(self, text: str, charge: Charge, depth: int) -> None:
         self.text, self.position, self.depth = text, 0, depth
+        self.charge = charge
         self.check_depth(depth)
         self.pending: list[HereDocument] = []
 
@@ -98,7 +100,7 @@ class Scanner:
             return [], False
         if may_assign and pieces[0].kind == "bare" and _ASSIGNED.match(pieces[0].text):
             return [made(pieces)], True
-        return expanded(pieces), False
+        return expanded(pieces, self.charge), False
 
     def word(self) -> Word | None:
         """The word here without braces expanded, or None."""
@@ -115,20 +117,24 @@ class Scanner:
         while self.position < len(self.text):
             plain = _PLAIN.match(self.text, self.position)
             if plain is not None:
+                self.charge(PART_STEPS)
                 pieces.append(Piece(plain[0], "bare"))
                 self.position = plain.end()
                 continue
             character = self.text[self.position]
-            if character in "<>":
-                if not self.text.startswith("(", self.position + 1):
-                    break
-                pieces.append(self._process())
-            elif character == "(" and pieces and _opens_array(pieces):
-                pieces.append(self._array())
-            elif character in " \t\n|&;()":
+            is_process = character in "<>" and self.text.startswith("(", self.position + 1)
+            is_array = character == "(" and _opens_array(pieces)
+            if character in " \t\n|&;()<>" and not (is_process or is_array):
                 break
+            self.charge(PART_STEPS)
+            if is_process:
+                pieces.append(self._process())
+            elif is_array:
+                pieces.append(self._array())
             else:
                 self._quoted_or_expanded(pieces)
+        if pieces:
+            self.charge(WORD_STEPS)
         return pieces
 
     def _quoted_or_expanded(self, pieces: list[Piece]) -> None:
@@ -177,6 +183,7 @@ class Scanner:
         """The inside of double quotes, or with `end` "" a whole body of a here-document."""
         pieces.append(Piece("", "quoted"))
         while self.position < len(self.text) and not (end and self.at(end)):
+            self.charge(PART_STEPS)
             plain = run.match(self.text, self.position)
             if plain is not None:
                 pieces.append(Piece(plain[0], "quoted"))
@@ -255,9 +262,12 @@ class Scanner:
         """
         level = 0
         end = self.position + ARITHMETIC_LENGTH_MAX
-        for found in _BRACKET.finditer(self.text, self.position, end):
+        for number, found in enumerate(_BRACKET.finditer(self.text, self.position, end)):
+            if number % BRACKETS == 0:
+                self.charge(1)
             level += 1 if found[0] == "(" else -1
             if level == 0:
+                self.charge((found.start() - self.position) // TEXT_CHARACTERS)
                 is_arithmetic = self.text.startswith(")", found.end()) and (
                     _ARITHMETIC.fullmatch(self.text, self.position + 1, found.start())
                 )

@@ -5,17 +5,18 @@ functions that may not be called, and what wrappers (`sudo`, `xargs`, `sh -c`, .
 A redirection is listed as `[">", "file"]`. What is only known when it runs stays in its word as it
 was written (`$x`); where it would decide *which* command is started, the whole text fails.
 
-Linear in the text, whose nesting, and the number of commands in it, are bounded.
+What is read, made and listed is charged to the event (`costs.py` of this folder), once for each
+text, whatever asks for it. Nesting, and the number of commands, are bounded besides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, Final
 
 from ..values import Failure, text
+from .costs import COMMAND_STEPS, LISTED_WORDS, WORD_STEPS, Charge, free
 from .grammar import parse
 from .streams import OUTSIDE, UNKNOWN, Stream, output
 from .tree import Group, Pipeline, Simple, Stage
@@ -26,8 +27,6 @@ COMMANDS_MAX: Final = 1_000  # Chosen: far beyond what one call of a tool honest
 CODE_CHARACTERS_MAX: Final = 1 << 19  # Chosen: text parsed in all, `sh -c` within `sh -c` too.
 CODE_DEPTH_MAX: Final = 32  # Chosen: groups, wrappers and `sh -c` within each other.
 RUNNER_WORDS_MAX: Final = 64  # Chosen: words of one `docker run ...`; keeps the sum linear.
-_CACHED_CHARACTERS_MAX: Final = 8_192
-_CACHED_COUNT: Final = 32
 
 _SHELLS: Final = frozenset(
     ["sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "ash", "rbash", "lksh", "yash", "posh"]
@@ -68,43 +67,28 @@ _BLANK_OR_SIGN: Final = frozenset(" \t\n;&|<>()$`'\"\\")
 _INPUT = Word("$@", is_fixed=False, is_one=False, is_bare=False)
 
 
-def shell_commands(line: Any) -> list[list[str]]:
+def shell_commands(line: Any, charge: Charge = free) -> list[list[str]]:
     """The commands of `line`, a text, or the words of one command (`["sh", "-c", "ls"]`).
 
-    Fails on what it cannot parse or cannot know.
+    Fails on what it cannot parse or cannot know. Charged to nobody by default, as are texts of the
+    file's author.
     """
-    if type(line) is list:
-        return _started_words(line)
-    written = text(line, "shell_commands")
-    if len(written) > _CACHED_CHARACTERS_MAX:
-        return _started(written)
-    return _recent(written)
-
-
-def _started(written: str) -> list[list[str]]:
-    found = _Started()
-    found.code(written, OUTSIDE)
-    return found.commands
-
-
-def _started_words(words: Sequence[Any]) -> list[list[str]]:
-    """What is started without a shell, by words that nothing expands."""
-    if not words:
+    found = _Started(charge)
+    if type(line) is not list:
+        found.code(text(line, "shell_commands"), OUTSIDE)
+    elif line:
+        found.words([Word(text(word, "shell_commands")) for word in line])
+    else:
         raise Failure("`shell_commands` of no word")
-    found = _Started()
-    found.words([Word(text(word, "shell_commands")) for word in words])
     return found.commands
-
-
-# Several predicates ask about the same text. What is given is never changed.
-_recent: Final = lru_cache(maxsize=_CACHED_COUNT)(_started)
 
 
 class _Started:
     """Walks pipelines and gathers what they start."""
 
-    def __init__(self) -> None:
+    def __init__(self, charge: Charge) -> None:
         self.commands: list[list[str]] = []
+        self._charge = charge
         self._characters_left = CODE_CHARACTERS_MAX
         self._depth = 0
 
@@ -114,7 +98,7 @@ class _Started:
         self._deeper()
         if self._characters_left < 0:
             raise Failure("`shell_commands` of text that holds too much text to run")
-        self._walk(parse(written), stream)
+        self._walk(parse(written, self._charge), stream)
         self._depth -= 1
 
     def words(self, words: Sequence[Word]) -> None:
@@ -163,6 +147,7 @@ class _Started:
     def _list(self, words: list[str]) -> None:
         if len(self.commands) >= COMMANDS_MAX:
             raise Failure(f"`shell_commands` of text that starts more than {COMMANDS_MAX} commands")
+        self._charge(COMMAND_STEPS + len(words) // LISTED_WORDS)
         self.commands.append(words)
 
     def _command(self, words: Sequence[Word], stream: Stream) -> None:
@@ -322,7 +307,9 @@ class _Started:
         if mark is not None:
             inner = _filled_in(inner, mark)
         elif stream.kind == "known" and not set("'\"\\") & set(stream.text):
-            inner += [Word(part) for part in stream.text.split()]
+            parts = stream.text.split()
+            self._charge(len(parts) * WORD_STEPS)
+            inner += map(Word, parts)
         else:
             inner.append(_INPUT)
         self._inner(inner, OUTSIDE)

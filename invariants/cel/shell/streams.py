@@ -11,6 +11,7 @@ import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import Final, Literal
 
 from .word import Word
@@ -54,10 +55,8 @@ def output(words: Sequence[Word], stream: Stream) -> Stream:
 
 
 def _echo(arguments: Sequence[str]) -> Stream:
-    text = list(arguments)
-    while text and re.fullmatch(r"-[neE]+", text[0]):
-        del text[0]
-    joined = " ".join(text)
+    is_option = re.compile(r"-[neE]+").fullmatch
+    joined = " ".join(dropwhile(is_option, arguments))
     # Whether `echo` obeys a backslash depends on the shell.
     return UNKNOWN if "\\" in joined else Stream("known", joined + "\n")
 
@@ -72,12 +71,10 @@ def _printf(arguments: Sequence[str]) -> Stream:
     takes_count = signs.count("%s")
     if values and not takes_count:
         values = []
-    written = []
-    while True:
-        taken, values = values[:takes_count], values[takes_count:]
-        written.append(_filled(form, taken))
-        if not values:
-            return Stream("known", "".join(written))
+    # The form is used again until no value is left, and once if there is none.
+    starts = range(0, len(values), takes_count) if values else (0,)
+    written = [_filled(form, values[start : start + takes_count]) for start in starts]
+    return Stream("known", "".join(written))
 
 
 def _filled(form: str, values: Sequence[str]) -> str:

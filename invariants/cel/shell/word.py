@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from ..values import Failure
+from .costs import BRACE_CHARACTERS, WORD_STEPS, Charge, free
 
 BRACE_WORDS_MAX: Final = 512  # Chosen: words that one word with braces may stand for.
 BRACE_DEPTH_MAX: Final = 20  # Chosen: deeper nesting is no honest command line.
@@ -68,7 +69,7 @@ def made(pieces: Sequence[Piece]) -> Word:
 _GLOB: Final = re.compile(r"[*?\[]")
 
 
-def expanded(pieces: list[Piece]) -> list[Word]:
+def expanded(pieces: list[Piece], charge: Charge = free) -> list[Word]:
     """The words that braces make of one, as Bash does it (`a{b,c}` is `ab ac`)."""
     if not any(piece.kind == "bare" and "{" in piece.text for piece in pieces):
         return [made(pieces)]
@@ -77,8 +78,8 @@ def expanded(pieces: list[Piece]) -> list[Word]:
         for piece in pieces
         for unit in (map(_bare, piece.text) if piece.kind == "bare" else (piece,))
     ]
-    braces = _pairs(units)
-    results = _alternatives(units, 0, len(units), braces, 0)
+    charge(len(units))
+    results = _Expansion(units, _pairs(units), charge).alternatives(0, len(units), 0)
     return [made(_merged(result)) for result in results if result or not units]
 
 
@@ -111,48 +112,65 @@ def _pairs(units: Sequence[Piece]) -> dict[int, _Brace]:
     return {position: brace for position, brace in found.items() if brace.end >= 0}
 
 
-def _alternatives(
-    units: Sequence[Piece], start: int, end: int, braces: dict[int, _Brace], depth: int
-) -> list[list[Piece]]:
-    """What `units[start:end]` stands for, each as pieces."""
-    if depth > BRACE_DEPTH_MAX:
-        raise Failure("`shell_commands` of braces that are nested too deep")
-    results: list[list[Piece]] = [[]]
-    position = start
-    while position < end:
-        brace = braces.get(position)
-        choices = None
-        if brace is not None and brace.commas:
-            cuts = [position, *brace.commas, brace.end]
-            choices = [
-                choice
-                for left, right in pairwise(cuts)
-                for choice in _alternatives(units, left + 1, right, braces, depth + 1)
-            ]
-        elif brace is not None:
-            choices = _sequence(units[position + 1 : brace.end])
-        if choices is None:
-            for result in results:
-                result.append(units[position])
-            position += 1
-            continue
-        if len(results) * len(choices) > BRACE_WORDS_MAX:
-            raise Failure("`shell_commands` of braces that stand for too many words")
-        results = [[*result, *choice] for result in results for choice in choices]
-        assert brace is not None, "choices come from a pair of braces"
-        position = brace.end + 1
-    return results
+@dataclass(frozen=True, slots=True)
+class _Expansion:
+    """The braces of one word, and who pays for what they make."""
+
+    units: Sequence[Piece]
+    braces: dict[int, _Brace]
+    charge: Charge
+
+    def alternatives(self, start: int, end: int, depth: int) -> list[list[Piece]]:
+        """What `units[start:end]` stands for, each as pieces."""
+        if depth > BRACE_DEPTH_MAX:
+            raise Failure("`shell_commands` of braces that are nested too deep")
+        results: list[list[Piece]] = [[]]
+        position = start
+        while position < end:
+            choices = self._choices(position, depth)
+            if choices is None:
+                if len(results) > 1:
+                    self.charge(len(results) // BRACE_CHARACTERS)
+                for result in results:
+                    result.append(self.units[position])
+                position += 1
+                continue
+            if len(results) * len(choices) > BRACE_WORDS_MAX:
+                raise Failure("`shell_commands` of braces that stand for too many words")
+            length = len(results) * sum(map(len, choices)) + len(choices) * sum(map(len, results))
+            self.charge(len(results) * len(choices) * WORD_STEPS + length // BRACE_CHARACTERS)
+            results = [[*result, *choice] for result in results for choice in choices]
+            position = self.braces[position].end + 1
+        return results
+
+    def _choices(self, position: int, depth: int) -> list[list[Piece]] | None:
+        """What the braces that begin here choose from; None if none do."""
+        brace = self.braces.get(position)
+        if brace is None:
+            return None
+        if not brace.commas:
+            return _sequence(self.units, position + 1, brace.end)
+        return [
+            choice
+            for left, right in pairwise([position, *brace.commas, brace.end])
+            for choice in self.alternatives(left + 1, right, depth + 1)
+        ]
 
 
+SEQUENCE_CHARACTERS_MAX: Final = 40  # Chosen: `-999999999..999999999..999999999` has 33.
 _NUMBERS: Final = re.compile(r"(-?[0-9]{1,9})\.\.(-?[0-9]{1,9})(?:\.\.-?[0-9]{1,9})?")
 _LETTERS: Final = re.compile(r"([A-Za-z])\.\.([A-Za-z])(?:\.\.-?[0-9]{1,9})?")
 
 
-def _sequence(units: Sequence[Piece]) -> list[list[Piece]] | None:
+def _sequence(units: Sequence[Piece], start: int, end: int) -> list[list[Piece]] | None:
     """What `{1..5}` or `{a..e}` stands for: every value between, steps or not."""
-    if len(units) > 40 or any(unit.kind != "bare" for unit in units):
+    # Asked first: braces within braces would copy the text once for each.
+    if end - start > SEQUENCE_CHARACTERS_MAX:
         return None
-    text = "".join(unit.text for unit in units)
+    written = units[start:end]
+    if any(unit.kind != "bare" for unit in written):
+        return None
+    text = "".join(unit.text for unit in written)
     if numbers := _NUMBERS.fullmatch(text):
         first, last = int(numbers[1]), int(numbers[2])
     elif letters := _LETTERS.fullmatch(text):

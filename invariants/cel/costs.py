@@ -1,0 +1,117 @@
+"""What a function takes, in steps: what an event's budget counts (docs/cel.md, Bounds).
+
+Steps are defined by what a function is given and gives, never by how it is computed, so that every
+implementation counts the same. A short text costs nothing: a predicate over an ordinary event is
+not slower for being counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from .fields import Evaluator
+from .values import STEP_CHARACTERS, STRING_BYTES_MAX
+
+Steps = Callable[..., int]
+"""Takes the arguments of a call, gives its steps."""
+
+_PART_CHARACTERS: Final = 16  # Measured: characters of paths and addresses cut into parts in 1 us.
+_MADE_CHARACTERS: Final = 32  # Chosen: of text that is made, so that steps bound memory too.
+_WORD_CHARACTERS: Final = 2  # Measured: characters of words of one letter, cut in 2 us.
+
+
+def by_length(*values: Any) -> int:
+    """A step for each 128 characters of all texts together."""
+    return sum(map(_length, values)) // STEP_CHARACTERS
+
+
+def _length(value: Any) -> int:
+    """Characters of a text; none of one that is refused for its length, unread."""
+    is_read = type(value) is str and len(value) <= STRING_BYTES_MAX
+    return len(value) if is_read else 0
+
+
+def by_parts(*values: Any) -> int:
+    """A step for each 16 characters: the text is cut into parts, or each character counted."""
+    return sum(map(_length, values)) // _PART_CHARACTERS
+
+
+def by_words(line: Any) -> int:
+    """A step for each two characters."""
+    return _length(line) // _WORD_CHARACTERS
+
+
+def by_pattern(pattern: Any, string: Any) -> int:
+    """Of a pattern out of the event: its characters, once for each 128 characters of the text."""
+    if type(pattern) is not str or type(string) is not str:
+        return 0
+    return _length(pattern) * (1 + _length(string) // STEP_CHARACTERS)
+
+
+def by_patterns(patterns: Any, string: Any) -> int:
+    """The same of every pattern of a list."""
+    if type(patterns) is not list:
+        return 0
+    return sum(by_pattern(pattern, string) for pattern in patterns)
+
+
+def made(result: Any) -> int:
+    """A step for each element of a list that a call gives, and each 32 characters of a text."""
+    if type(result) is str:
+        return len(result) // _MADE_CHARACTERS
+    return len(result) if type(result) is list else 0
+
+
+def charged(
+    function: Callable[..., Any], steps: Steps, arguments: Sequence[Evaluator], *, makes: bool
+) -> Evaluator:
+    """A call, charged to the event; `makes` where its result is charged too."""
+    if steps is by_length and not makes and len(arguments) <= 2:
+        return _reading(function, *arguments)
+
+    def call(source: Any) -> Any:
+        values = [argument(source) for argument in arguments]
+        source.charge(steps(*values))
+        result = function(*values)
+        if makes:
+            source.charge(made(result))
+        return result
+
+    return call
+
+
+def _reading(
+    function: Callable[..., Any], first: Evaluator, second: Evaluator | None = None
+) -> Evaluator:
+    """The common calls, which ask nobody about short texts."""
+
+    def of_one(source: Any) -> Any:
+        value = first(source)
+        if type(value) is str and len(value) >= STEP_CHARACTERS:
+            source.charge(by_length(value))
+        return function(value)
+
+    if second is None:
+        return of_one
+    other = second
+
+    def of_two(source: Any) -> Any:
+        one, two = first(source), other(source)
+        if type(one) is str and type(two) is str and len(one) + len(two) >= STEP_CHARACTERS:
+            source.charge(by_length(one, two))
+        return function(one, two)
+
+    return of_two
+
+
+def calculated(function: Callable[..., Any], arguments: Sequence[Evaluator]) -> Evaluator:
+    """Arithmetic: only what `+` makes of texts and lists can be long."""
+
+    def call(source: Any) -> Any:
+        result = function(*[argument(source) for argument in arguments])
+        if type(result) is str or type(result) is list:
+            source.charge(made(result))
+        return result
+
+    return call

@@ -1,0 +1,121 @@
+"""What an event of one kind and tool can concern, and what the predicates say of such an event.
+
+An event has one budget of steps over all predicates (docs/cel.md, Bounds): each predicate that kind
+and tool do not decide is evaluated, whatever formulas would ask, and what they take is added up. A
+sum does not depend on the order, so neither does whether the budget is spent. Once it is, each of
+them is unknown, and what it names can have been any value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from .event import EventView
+from .fact import Fact, Truth
+from .limits import STEPS_MAX, STEPS_OF_PREDICATE
+from .machine_state import Route
+from .predicate import Predicate
+from .verdict import Verdict
+
+PLANS_MAX: Final = 4_096
+"""Chosen: (kind, tool) pairs whose plan is remembered; agents choose names of tools, so the one
+that was not used for longest is forgotten. Names have at most 512 characters each."""
+
+Read = Callable[[EventView], Fact]
+Facts = Mapping[str, Fact]
+
+
+class FilePlan(NamedTuple):
+    """The predicates of one file: how those are asked that must be, and what the others say."""
+
+    live: tuple[tuple[str, Read], ...]
+    settled: dict[str, Fact]
+    doubtful: dict[str, Fact]
+    """All facts of an event whose budget is spent."""
+
+
+class Plan(NamedTuple):
+    """What an event of one kind and tool can concern."""
+
+    files: tuple[FilePlan, ...]
+    files_concerned: tuple[int, ...]
+    """The files whose invariants such an event can concern."""
+    steps_max: int
+    """The budget of such an event."""
+    concerned: tuple[tuple[int, Route], ...]
+    has_future: bool
+    """Whether a verdict of one of them can be pending."""
+    showing: tuple[int, ...]
+    """The sources that may be shown something, by their places in the program."""
+
+    def facts(self, view: EventView) -> tuple[Facts, ...]:
+        """What the predicates of each file say of an event.
+
+        The view's `steps_left` is negative afterwards if the budget was spent.
+        """
+        view.allot(self.steps_max)
+        told: list[Facts] = []
+        for live, settled, _ in self.files:
+            if not live:
+                told.append(settled)
+                continue
+            facts = dict(settled)
+            for name, read in live:
+                facts[name] = read(view)
+                if view.steps_left < 0:
+                    return tuple(file.doubtful for file in self.files)
+            told.append(facts)
+        return tuple(told)
+
+
+def plan_of_file(
+    predicates: Mapping[str, Predicate], used: frozenset[str], kind: str, tool: str
+) -> FilePlan:
+    """How the predicates that invariants use are asked of an event of that kind and tool."""
+    settled: dict[str, Fact] = {}
+    live: list[tuple[str, Read]] = []
+    doubtful: dict[str, Fact] = {}
+    for name in predicates:
+        if name not in used:
+            continue
+        predicate = predicates[name]
+        fact = predicate.settled_fact(kind, tool)
+        if fact is not None:
+            settled[name] = doubtful[name] = fact
+        else:
+            live.append((name, predicate.reader(kind, tool)))
+            doubtful[name] = _doubt(predicate)
+    return FilePlan(tuple(live), settled, doubtful)
+
+
+def _doubt(predicate: Predicate) -> Fact:
+    """True or not, of any values: as a list of which nothing was kept."""
+    names = predicate.value_names
+    return Fact(Truth.UNKNOWN, dict.fromkeys(names, ()), overflowing=frozenset(names))
+
+
+def budget(predicates_count: int) -> int:
+    """The steps that one event may take, for so many predicates that its kind does not decide."""
+    return STEPS_MAX + STEPS_OF_PREDICATE * predicates_count
+
+
+def doubted(
+    verdicts: Sequence[tuple[int, Verdict]], position: int, steps_max: int
+) -> list[tuple[int, Verdict]]:
+    """The verdicts of an event whose budget was spent: what is in doubt says why.
+
+    An invariant is in doubt about the whole event. That is said once, not for each binding: as a
+    violation if `on_unknown` makes one of it.
+    """
+    reason = f"judging the event takes more than {steps_max} steps"
+    others: list[tuple[int, Verdict]] = []
+    doubts: dict[int, Verdict] = {}
+    for index, verdict in verdicts:
+        is_certain = verdict.kind == "violated" and not verdict.is_escalated
+        if verdict.anchor.position != position or is_certain:
+            others.append((index, verdict))
+        elif index not in doubts or verdict.is_escalated > doubts[index].is_escalated:
+            doubts[index] = replace(verdict, reason=reason)
+    return [*others, *doubts.items()]
