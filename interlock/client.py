@@ -28,7 +28,7 @@ from .errors import SettingError
 from .event_json import Draft
 from .publisher import Limits, Publisher, Stats
 from .recorded_event import recorded_event
-from .session import Session, checked_name, checked_session_id
+from .session import Session, checked_ancestor, checked_name, checked_session_id
 from .transport import (
     CONTROL_TOPIC,
     LogTarget,
@@ -118,7 +118,8 @@ class Client:
             "user": checked_name(user, "user"),
             "tenant": checked_name(tenant, "tenant"),
         }
-        self.control_keys = _control_keys(agent, principal or principal_of(self._target))
+        self.principal = checked_name(principal or principal_of(self._target), "principal")
+        self.control_keys = _control_keys(agent, self.principal)
         self.policy = Policy(
             fail=_one_of("fail", fail, ("open", "closed")),
             before_view=_one_of("before_view", before_view, ("wait", "refuse", "allow")),
@@ -172,7 +173,8 @@ class Client:
         """A session, to be used as a context manager; its id is random unless given.
 
         `parent` is the session that starts this one, or its id, or its whole `lineage` where it
-        runs in another process: an id alone does not tell who its own parents are.
+        runs in another process: an id alone does not tell who its own parents are. An id means a
+        session of the same principal; `NAME/ID` is one of another principal's.
         """
         own_id = uuid.uuid4().hex if session_id is None else checked_session_id(session_id)
         session = Session(self, own_id, _lineage(parent))
@@ -330,16 +332,12 @@ def _lineage(parent: Session | str | Iterable[str] | None) -> tuple[str, ...]:
             names = tuple(parent)
     if len(names) > ANCESTORS_MAX:
         raise SettingError(f"`parent`: more than {ANCESTORS_MAX} ancestors")
-    return tuple(checked_session_id(name) for name in names)
+    return tuple(checked_ancestor(name) for name in names)
 
 
 def _control_keys(agent: str, principal: str) -> tuple[str, ...]:
-    keys = []
-    if principal:
-        keys.append(f"principal:{checked_name(principal, 'principal')}")
-    if agent:
-        keys.append(f"agent:{agent}")
-    return tuple(keys)
+    named = (("principal", principal), ("agent", agent))
+    return tuple(f"{kind}:{name}" for kind, name in named if name)
 
 
 def _checked_options(options: Mapping[str, object]) -> Mapping[str, object]:

@@ -57,6 +57,12 @@ def session_target(principal: str, session: str) -> str:
     return f"session-of:{principal}/{session}" if principal else f"session:{session}"
 
 
+def session_targets(principal: str, session: str) -> tuple[str, ...]:
+    """Every key under which a session can be stopped. `session:ID` means all that use the id."""
+    every = session_target("", session)
+    return (every, session_target(principal, session)) if principal else (every,)
+
+
 class ControlView:
     """The standing of every key, as far as the log was read.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from .admission import refusal, wait_left_s
 from .calls import ToolCall, recorded, run
+from .control_record import session_targets
 from .errors import NoView, Refused, SessionOver, SettingError
 from .event_json import Arguments, arguments, draft
 from .limits import NAME_CHARACTERS_MAX
@@ -36,11 +37,25 @@ def checked_session_id(text: object) -> str:
     )
 
 
+def checked_ancestor(text: object) -> str:
+    """`text` if it can name an ancestor: a session's id, or `NAME/ID` of another principal's."""
+    principal, slash, session_id = text.rpartition("/") if isinstance(text, str) else ("", "", "")
+    if slash and principal and "/" not in principal:
+        return f"{checked_name(principal, 'parent')}/{checked_session_id(session_id)}"
+    return checked_session_id(text)
+
+
 def checked_name(text: object, what: str) -> str:
     """`text` if it can name a tool, a kind, an agent...; else SettingError."""
     if isinstance(text, str) and len(text) <= NAME_CHARACTERS_MAX and text.isprintable():
         return str.__str__(text)
     raise SettingError(f"`{what}` is a text of at most {NAME_CHARACTERS_MAX} printable characters")
+
+
+def _ancestor_keys(principal: str, name: str) -> tuple[str, ...]:
+    """What stops an ancestor: of the same principal, unless the name says of which."""
+    other, slash, session_id = name.rpartition("/")
+    return session_targets(other if slash else principal, session_id)
 
 
 class Session:
@@ -64,7 +79,8 @@ class Session:
         self._is_over = False
         self.last_event_ns = 0
         self._keys = (
-            *(f"session:{name}" for name in (session_id, *ancestors)),
+            *session_targets(self._client.principal, session_id),
+            *(key for name in ancestors for key in _ancestor_keys(self._client.principal, name)),
             *self._client.control_keys,
         )
         self._placed: tuple[object, list[Shard | None]] = ((), [])

@@ -51,6 +51,8 @@ class EventRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     error: str = ""
     text: str = ""
     parent: str = ""
+    principal: str = ""
+    """Whose session is meant; believed where operators and gates write, nowhere else."""
     attributes: msgspec.Raw = RAW_ABSENT
 
 
@@ -88,7 +90,8 @@ class Event(msgspec.Struct, frozen=True):
 
     `id` is the record's, or `session/seq`; `ts_ns` is the producer's claim; `arrival_ns` the
     broker's append time (None in finished files), `not_before_ns` the last time at which a record
-    of a log directory was not there yet; `principal` the authenticated sender or `""`;
+    of a log directory was not there yet; `principal` the authenticated sender or `""`, and in the
+    engine that of the trace which the event enters;
     `digest` 16 bytes over the content, equal for records whose fields are equal after parsing;
     `time_ns` the effective time and `first` what its session has stated first, this event
     included; both are given by the ordering stage (0 and nothing before).
@@ -147,6 +150,7 @@ class Close:
 
     scope: str
     time_ns: int
+    principal: str = ""
 
 
 Input = Event | Tick | Close

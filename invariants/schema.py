@@ -93,6 +93,10 @@ def _event() -> Schema:
             "error": text,
             "text": {**text, "description": "Text of a message."},
             "parent": {**text, "description": "The session that started this one."},
+            "principal": {
+                **text,
+                "description": "Whose session is meant, as operators and gates say it.",
+            },
             "attributes": {"type": "object", "description": "Anything else."},
         },
     }

@@ -20,20 +20,25 @@ from invariants.verdict import EventRef
 from monitor.engine_settings import EngineSettings
 from monitor.file_end import Disorder, OpenVerdict, open_verdicts
 from monitor.finding import Finding
-from monitor.finding_make import engine_finding, hole_findings, session_findings
+from monitor.finding_make import hole_findings, refusals, session_findings
 from monitor.order import Header, Noticed, admit, holes_told
+from monitor.owners import Owners, Unowned
 from monitor.scope import (
     EMPTY_LOAD,
     LiveScope,
     LoadedScope,
     ScopeChange,
     end_of,
+    header_in,
     id_digest_of,
+    rest_ns_of,
     restored,
     take_change,
+    wake_ns_of,
 )
-from monitor.scope_names import scope_named, stored_name
+from monitor.scope_names import scope_named, stored_trace
 from monitor.scoring import Scoring
+from monitor.trace_key import TraceKey
 from monitor.wider import WiderScopes
 
 
@@ -52,10 +57,11 @@ class Engine:
         self._load = load
         self._scoring = scoring
         self._taken: tuple[LiveScope, Event, str] | None = None
-        self._scopes: OrderedDict[str, LiveScope] = OrderedDict()
-        self._changed: dict[str, LiveScope] = {}
-        self._dropped: dict[str, None] = {}
-        self._wakes: list[tuple[int, str]] = []
+        self._scopes: OrderedDict[TraceKey, LiveScope] = OrderedDict()
+        self._changed: dict[TraceKey, LiveScope] = {}
+        self._dropped: dict[TraceKey, None] = {}
+        self._wakes: list[tuple[int, TraceKey]] = []
+        self._owners = Owners(load, self._header)
         self._duplicates_count = 0
         self.disorder = Disorder()
         self._pairs_count = 0
@@ -87,8 +93,8 @@ class Engine:
                 return self._step_event(given, group)
             case Tick(time_ns):
                 return self.tick(time_ns)
-            case Close(scope, time_ns):
-                return self._close(scope, time_ns)
+            case Close(scope, time_ns, principal):
+                return self._close(TraceKey(principal, scope), time_ns)
 
     def score(self) -> list[Finding]:
         """What the detector says of what the last step took in; apart, to lose no verdict by it."""
@@ -106,7 +112,7 @@ class Engine:
         those that ended `linger` ago.
         """
         findings: list[Finding] = []
-        waiting: list[tuple[int, str]] = []
+        waiting: list[tuple[int, TraceKey]] = []
         if self.program.wider:
             groups = None
         if self.settings.is_finished_file:
@@ -124,7 +130,7 @@ class Engine:
             scope.queued_ns = None
             # What the heap says may be old: only who is due is woken, so that sessions end in the
             # order of their own times, whatever was stored, loaded or looked at in between.
-            if (next_ns := self._wake_ns(scope)) is not None and next_ns <= due_ns:
+            if (next_ns := wake_ns_of(scope, self.settings)) is not None and next_ns <= due_ns:
                 findings += self._wake(name, scope, time_ns)
             if name in self._scopes:
                 self._queue_wake(name, scope)
@@ -132,9 +138,12 @@ class Engine:
             heapq.heappush(self._wakes, entry)
         return findings + self._wider.tick(time_ns)
 
-    def _wake(self, name: str, scope: LiveScope, time_ns: int) -> list[Finding]:
+    def _wake(self, name: TraceKey, scope: LiveScope, time_ns: int) -> list[Finding]:
         """What is due first: deadlines, or the end of an idle session or of its rest."""
-        deadline_ns, rest_ns = scope.progress.next_deadline_ns, self._rest_ns(scope.header)
+        deadline_ns, rest_ns = (
+            scope.progress.next_deadline_ns,
+            rest_ns_of(scope.header, self.settings),
+        )
         if deadline_ns is not None and (rest_ns is None or deadline_ns < rest_ns):
             # Those behind the rest are for the session's end to decide.
             reached_ns = time_ns if rest_ns is None else min(time_ns, rest_ns)
@@ -147,47 +156,34 @@ class Engine:
         self._drop(name)
         return findings
 
-    def _queue_wake(self, name: str, scope: LiveScope) -> None:
+    def _queue_wake(self, name: TraceKey, scope: LiveScope) -> None:
         """Keep at most one useful entry a scope in the heap; later ones are found when it pops."""
-        due_ns = self._wake_ns(scope)
+        due_ns = wake_ns_of(scope, self.settings)
         if due_ns is None or (scope.queued_ns is not None and scope.queued_ns <= due_ns):
             return
         scope.queued_ns = due_ns
         heapq.heappush(self._wakes, (due_ns, name))
 
-    def _wake_ns(self, scope: LiveScope) -> int | None:
-        """When time alone next changes something about the scope."""
-        deadline_ns, rest_ns = scope.progress.next_deadline_ns, self._rest_ns(scope.header)
-        if deadline_ns is None or rest_ns is None:
-            return rest_ns if deadline_ns is None else deadline_ns
-        return min(deadline_ns, rest_ns)
-
-    def _rest_ns(self, header: Header) -> int | None:
-        """After when a session that nobody hears of ends, or one that ended is let go of."""
-        if header.ended_ns is not None:
-            return header.touched_ns + self.settings.linger_ns
-        idle_ns = self.settings.idle_close_ns
-        return None if idle_ns is None else header.touched_ns + idle_ns
-
-    def _drop(self, name: str) -> None:
+    def _drop(self, name: TraceKey) -> None:
         self._forget(name)
+        self._owners.forget(name)
         self._changed.pop(name, None)
         self._dropped[name] = None
 
-    def _forget(self, name: str) -> None:
+    def _forget(self, name: TraceKey) -> None:
         """A scope leaves memory."""
         self._pairs_count -= self._scopes.pop(name).progress.shown.length
 
     def expect(self, wakes: list[tuple[int, str]]) -> None:
         """Wake-ups that the store knows of, after a start."""
-        own: list[tuple[int, str]] = []
+        own: list[tuple[int, TraceKey]] = []
         wider: list[tuple[int, tuple[Per, str]]] = []
         for due_ns, stored in wakes:
-            per, value = scope_named(stored)
-            if per == "session":
-                own.append((due_ns, value))
+            scope = scope_named(stored)
+            if isinstance(scope, TraceKey):
+                own.append((due_ns, scope))
             else:
-                wider.append((due_ns, (per, value)))
+                wider.append((due_ns, scope))
         self._wakes = own
         heapq.heapify(self._wakes)
         self._wider.expect(wider)
@@ -196,7 +192,10 @@ class Engine:
         """What must be written since the last call, and the scopes that are gone."""
         changes, dropped = self._wider.take_changes()
         changes += [self._change(name, scope) for name, scope in self._changed.items()]
-        dropped += [stored_name("session", name) for name in self._dropped]
+        dropped += [stored_trace(name) for name in self._dropped]
+        users_changed, users_dropped = self._owners.take_changes()
+        changes += users_changed
+        dropped += users_dropped
         self._changed, self._dropped = {}, {}
         while self._is_crowded():
             self._forget(next(iter(self._scopes)))
@@ -216,6 +215,7 @@ class Engine:
             self._forget(name)
             self._changed.pop(name, None)
         self._wider.forget()
+        self._owners.forget_all()
 
     def take_duplicates_count(self) -> int:
         """Repeats that were met since the last call; they changed nothing."""
@@ -230,10 +230,10 @@ class Engine:
     def open_verdicts(self) -> Iterator[OpenVerdict]:
         """Verdicts that are pending in any scope that is waited for, in memory or stored."""
         for name, scope in self._waited_for():
-            yield from open_verdicts(self.program, scope.progress, name)
+            yield from open_verdicts(self.program, scope.progress, name.session)
         yield from self._wider.open_verdicts()
 
-    def _waited_for(self) -> Iterator[tuple[str, LiveScope]]:
+    def _waited_for(self) -> Iterator[tuple[TraceKey, LiveScope]]:
         """Every session that has something to come; with `idle_close` all that have not gone."""
         for name in dict.fromkeys(name for _, name in sorted(self._wakes)):
             is_here = name in self._scopes
@@ -255,10 +255,20 @@ class Engine:
             findings += hole_findings(header, name, self.settings.severities)
         return findings
 
-    def _header(self, session: str) -> Header:
-        return self._scope(session).header
+    def _header(self, trace: TraceKey) -> Header:
+        """What is known of a trace, which stays where it is: in memory, or in the store."""
+        held = self._scopes.get(trace)
+        if held is not None:
+            return held.header
+        loaded = EMPTY_LOAD if trace in self._dropped else self._load(stored_trace(trace))
+        return header_in(loaded)
 
-    def look(self, scope: str) -> tuple[Header, Progress] | None:
+    def traces_of(self, event: Event) -> tuple[TraceKey, ...]:
+        """The trace that an event enters; none or several if nobody can tell whose is meant."""
+        owner = self._owners.trace_of(event)
+        return (owner,) if isinstance(owner, TraceKey) else owner.traces
+
+    def look(self, scope: TraceKey) -> tuple[Header, Progress] | None:
         """What is in memory of a scope, for readers; None where it is not. Both stay as they are:
         a later step makes new ones.
         """
@@ -266,8 +276,12 @@ class Engine:
         return None if held is None else (held.header, held.progress)
 
     def _step_event(self, event: Event, group: str) -> list[Finding]:
-        name = event.session
-        scope = self._scope(name)
+        owner = self._owners.trace_of(event)
+        if isinstance(owner, Unowned):
+            return self.refuse(event, owner.noticed, group)
+        scope = self._scope(owner)
+        if event.principal != owner.principal:
+            event = msgspec.structs.replace(event, principal=owner.principal)
         id_digest = id_digest_of(event.id)
         known = scope.seen.get(id_digest)
         if known == event.digest:
@@ -284,6 +298,8 @@ class Engine:
             is_finished_file=settings.is_finished_file,
         )
         noticed, digest = admission.noticed, ""
+        if admission.header.has_spoken and not scope.header.has_spoken:
+            noticed = (*noticed, *self._owners.speaks(owner))
         if known is not None:
             digest = event.digest.hex()
             text = "two events of different content carry this id"
@@ -295,29 +311,22 @@ class Engine:
             self.disorder.note(event.origin)
         judged = self.program.step(scope.progress, event)
         if known is None:
-            self._remember(scope, id_digest, event.digest)
+            scope.remember(id_digest, event.digest, settings.ids_max)
         if self._scoring is not None:
             self._taken = scope, event, digest
         found = self._apply(
-            name, scope, judged, event, admission.header, noticed=noticed, conflict_digest=digest
+            owner, scope, judged, event, admission.header, noticed=noticed, conflict_digest=digest
         )
         return found + self._wider.hold(wider, event, digest)
 
-    def _remember(self, scope: LiveScope, id_digest: bytes, digest: bytes) -> None:
-        """Past `ids_max` the oldest id is forgotten: its repeat then counts as a new event."""
-        if len(scope.seen) >= self.settings.ids_max:
-            scope.seen.popitem(last=False)
-        scope.seen[id_digest] = digest
-        scope.seen_added.append((id_digest, digest))
-
-    def _close(self, name: str, time_ns: int) -> list[Finding]:
+    def _close(self, name: TraceKey, time_ns: int) -> list[Finding]:
         """An idle session gets a `session.ended` of its own, that nobody sent."""
         scope = self._scope(name)
         if scope.header.ended_ns is not None or scope.header.position == 0:
             return []
         return self._end(name, scope, time_ns)
 
-    def _end(self, name: str, scope: LiveScope, time_ns: int) -> list[Finding]:
+    def _end(self, name: TraceKey, scope: LiveScope, time_ns: int) -> list[Finding]:
         ended_ns = max(time_ns, scope.header.time_ns)
         event, header = end_of(name, scope.header, ended_ns)
         # A session that had ended before has had its end in every wider scope.
@@ -329,7 +338,7 @@ class Engine:
 
     def _apply(
         self,
-        name: str,
+        name: TraceKey,
         scope: LiveScope,
         judged: Judged,
         event: Event | None,
@@ -352,7 +361,7 @@ class Engine:
             self.program,
             judged,
             noticed,
-            session=name,
+            trace=name,
             anchor=EventRef(header.position - 1, header.time_ns, event.id if event else ""),
             senders=(before, header),
             conflict_digest=conflict_digest,
@@ -365,28 +374,17 @@ class Engine:
 
         It takes part in no trace; its anchor has the position that the next event will have.
         """
-        scope = self._scope(event.session)
-        anchor = EventRef(scope.header.position, event.ts_ns, event.id)
-        return [
-            engine_finding(
-                noticed,
-                scope=event.session,
-                agent=scope.header.agent or event.record.agent,
-                principal=scope.header.principal or event.principal,
-                anchor=anchor,
-                anchor_digest=event.digest.hex(),
-                severities=self.settings.severities,
-            )
-        ]
+        traces = ((trace, self._scope(trace).header) for trace in self.traces_of(event))
+        return refusals(event, noticed, traces, self.settings.severities)
 
-    def _scope(self, name: str) -> LiveScope:
+    def _scope(self, name: TraceKey) -> LiveScope:
         scope = self._scopes.get(name)
         if scope is not None:
             self._scopes.move_to_end(name)
             return scope
         # What was dropped in this batch is still in the store, and must not come back from there.
         is_gone = name in self._dropped
-        loaded = EMPTY_LOAD if is_gone else self._load(stored_name("session", name))
+        loaded = EMPTY_LOAD if is_gone else self._load(stored_trace(name))
         scope = restored(self.program, loaded)
         if self._scoring is not None:
             scope.scored = self._scoring.restore(loaded.states, scope.header.position)
@@ -394,7 +392,7 @@ class Engine:
         self._pairs_count += scope.progress.shown.length
         return scope
 
-    def _change(self, name: str, scope: LiveScope) -> ScopeChange:
+    def _change(self, name: TraceKey, scope: LiveScope) -> ScopeChange:
         scored = scope.scored
         more = self._scoring.take_change(scored) if self._scoring and scored is not None else {}
-        return take_change(self.program, name, scope, self._wake_ns(scope), more)
+        return take_change(self.program, name, scope, wake_ns_of(scope, self.settings), more)

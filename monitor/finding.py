@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from monitor.trace_key import TraceKey
+
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
@@ -14,6 +16,9 @@ EngineFindingType = Literal[
     "gap",
     "id_conflict",
     "provenance",
+    "contested",
+    "unowned",
+    "split",
     "after_end",
     "unscoped",
     "capacity",
@@ -27,7 +32,7 @@ class WitnessEvent(msgspec.Struct, frozen=True):
     """One event of a witness: position in its session's trace from 0, effective time, id.
 
     `roles` say what of the invariant it made true: a predicate, or the operand of an operator.
-    `session` is named where the scope is wider than a session.
+    `session` is named where the scope is wider than a session, and its `principal` if known.
     """
 
     position: int
@@ -35,10 +40,11 @@ class WitnessEvent(msgspec.Struct, frozen=True):
     id: str
     roles: list[str] = []
     session: str = ""
+    principal: str = ""
 
-    def is_of(self, session: str) -> bool:
-        """Whether it stands in the trace of this session, which is its finding's."""
-        return self.session in ("", session)
+    def is_of(self, trace: TraceKey) -> bool:
+        """Whether it stands in this trace, which is its finding's."""
+        return not self.session or (self.principal, self.session) == trace
 
 
 class WitnessAbsence(msgspec.Struct, frozen=True):
@@ -116,23 +122,31 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     anomaly: Anomaly | None = None
     """Of the type `anomaly` alone."""
 
+    @property
+    def trace(self) -> TraceKey:
+        """The trace of its anchor."""
+        return TraceKey(self.principal, self.session)
+
 
 def finding_id(
     *,
     subject: str,
     digest: str,
-    scope: str,
-    anchor_id: str | tuple[str, str],
+    scope: str | TraceKey,
+    anchor_id: str | tuple[str, ...],
     anchor_digest: str,
     binding: object,
     verdict: str,
 ) -> str:
     """The lasting id: the same cause gives the same id in a live run, a replay, a second run.
 
-    `subject` is the invariant's id, or the type of an engine finding; `anchor_id` has
-    its session beside it where the scope is wider; `anchor_digest` is `""` unless the anchor's id
+    `subject` is the invariant's id, or the type of an engine finding; `scope` is the session's
+    trace if a principal is known; `anchor_id` has its session (and principal) beside it where
+    the scope is wider; `anchor_digest` is `""` unless the anchor's id
     is in conflict.
     """
+    if isinstance(scope, TraceKey) and not scope.principal:
+        scope = scope.session
     parts = [subject, digest, scope, anchor_id, anchor_digest, binding, verdict]
     text = msgspec.json.encode(parts, order="deterministic")
     return "f-" + hashlib.blake2b(text, digest_size=12).hexdigest()

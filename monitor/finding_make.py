@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from detectors.contract import Reason, Score
+from invariants.event import Event
 from invariants.fact import Value
 from invariants.program import Compiled, Judged, Program
 from invariants.spec import Per
@@ -22,6 +23,7 @@ from monitor.finding import (
 )
 from monitor.order import Header, Noticed
 from monitor.scope_names import unpacked_id
+from monitor.trace_key import TraceKey
 
 REASONS_TOLD: Final = 3
 """Features that the text names; all that were given stand in `anomaly.features`."""
@@ -30,6 +32,9 @@ DEFAULT_SEVERITIES: Final[Mapping[str, Severity]] = {
     "gap": "warning",
     "id_conflict": "warning",
     "provenance": "critical",
+    "contested": "warning",
+    "unowned": "critical",
+    "split": "critical",
     "after_end": "warning",
     "unscoped": "warning",
     "capacity": "warning",
@@ -49,26 +54,24 @@ def verdict_finding(
     compiled: Compiled,
     verdict: Verdict,
     *,
-    session: str,
+    trace: TraceKey,
     agent: str,
-    principal: str,
     anchor_digest: str,
     mode_cap: str | None,
     wider: Wider | None = None,
 ) -> Finding:
-    """A violated or inconclusive verdict in its context; `session` is that of its anchor."""
+    """A violated or inconclusive verdict in its context; `trace` is that of its anchor."""
     spec = compiled.spec
     assert verdict.kind in ("violated", "inconclusive"), "only these two are findings"
     binding = show_binding(verdict.binding)
-    scope = session if wider is None else wider.value
     told = partial(_event, is_packed=wider is not None)
     anchor = told(verdict.anchor)
     return Finding(
         id=finding_id(
             subject=spec.id,
             digest=compiled.digest,
-            scope=scope,
-            anchor_id=anchor.id if wider is None else (anchor.session, anchor.id),
+            scope=trace if wider is None else wider.value,
+            anchor_id=anchor.id if wider is None else (*_parts(trace), anchor.id),
             anchor_digest=anchor_digest,
             binding=binding,
             verdict=verdict.kind,
@@ -79,10 +82,10 @@ def verdict_finding(
         invariant_digest=compiled.digest,
         summary=spec.summary,
         scope_kind="session" if wider is None else wider.kind,
-        scope=scope,
-        session=session,
+        scope=trace.session if wider is None else wider.value,
+        session=trace.session,
         agent=agent,
-        principal=principal,
+        principal=trace.principal,
         anchor=anchor,
         binding=binding,
         witness=[told(ref) for ref in verdict.witness.events],
@@ -101,7 +104,7 @@ def session_findings(
     judged: Judged,
     noticed: Sequence[Noticed],
     *,
-    session: str,
+    trace: TraceKey,
     anchor: EventRef,
     senders: tuple[Header, Header],
     conflict_digest: str,
@@ -118,9 +121,8 @@ def session_findings(
         verdict_finding(
             program.invariants[index],
             verdict,
-            session=session,
+            trace=trace,
             agent=(before if verdict.decided_ns < anchor.time_ns else after).agent,
-            principal=(before if verdict.decided_ns < anchor.time_ns else after).principal,
             anchor_digest=conflict_digest if verdict.anchor == anchor else "",
             mode_cap=mode_cap,
         )
@@ -130,9 +132,8 @@ def session_findings(
         findings.append(
             engine_finding(
                 item,
-                scope=session,
+                trace=trace,
                 agent=after.agent,
-                principal=after.principal,
                 anchor=anchor,
                 anchor_digest=conflict_digest,
                 severities=severities,
@@ -157,9 +158,8 @@ def _lost(program: Program, judged: Judged) -> Iterator[Noticed]:
 def engine_finding(
     noticed: Noticed,
     *,
-    scope: str,
+    trace: TraceKey,
     agent: str,
-    principal: str,
     anchor: EventRef,
     anchor_digest: str,
     severities: Mapping[str, Severity],
@@ -170,7 +170,7 @@ def engine_finding(
         id=finding_id(
             subject=noticed.type,
             digest="",
-            scope=scope,
+            scope=trace,
             anchor_id=anchor.id,
             anchor_digest=anchor_digest,
             binding=noticed.key,
@@ -178,10 +178,10 @@ def engine_finding(
         ),
         type=noticed.type,
         severity=severity,
-        scope=scope,
-        session=scope,
+        scope=trace.session,
+        session=trace.session,
         agent=agent,
-        principal=principal,
+        principal=trace.principal,
         anchor=_event(anchor),
         witness=[_event(anchor)],
         decided_ns=anchor.time_ns,
@@ -190,16 +190,38 @@ def engine_finding(
     )
 
 
+def refusals(
+    event: Event,
+    noticed: Noticed,
+    traces: Iterable[tuple[TraceKey, Header]],
+    severities: Mapping[str, Severity],
+) -> list[Finding]:
+    """An event that invariants do not see, told in each trace that it may concern.
+
+    It takes part in none; its anchor has the position that the trace's next event will have.
+    """
+    return [
+        engine_finding(
+            noticed,
+            trace=trace,
+            agent=header.agent or event.record.agent,
+            anchor=EventRef(header.position, event.ts_ns, event.id),
+            anchor_digest=event.digest.hex(),
+            severities=severities,
+        )
+        for trace, header in traces
+    ]
+
+
 def hole_findings(
-    header: Header, session: str, severities: Mapping[str, Severity]
+    header: Header, trace: TraceKey, severities: Mapping[str, Severity]
 ) -> list[Finding]:
     """Numbers that a whole finished file did not show, each at the event that left them out."""
     return [
         engine_finding(
             hole.noticed(),
-            scope=session,
+            trace=trace,
             agent=header.agent,
-            principal=header.principal,
             anchor=EventRef(hole.position, hole.time_ns, hole.id),
             anchor_digest="",
             severities=severities,
@@ -212,9 +234,8 @@ def anomaly_finding(
     score: Score,
     *,
     model: str,
-    scope: str,
+    trace: TraceKey,
     agent: str,
-    principal: str,
     anchor: EventRef,
     anchor_digest: str,
     severity: Severity,
@@ -225,7 +246,7 @@ def anomaly_finding(
         id=finding_id(
             subject="anomaly",
             digest=model,
-            scope=scope,
+            scope=trace,
             anchor_id=anchor.id,
             anchor_digest=anchor_digest,
             binding={},
@@ -233,10 +254,10 @@ def anomaly_finding(
         ),
         type="anomaly",
         severity=severity,
-        scope=scope,
-        session=scope,
+        scope=trace.session,
+        session=trace.session,
         agent=agent,
-        principal=principal,
+        principal=trace.principal,
         anchor=_event(anchor),
         witness=[_event(anchor)],
         decided_ns=anchor.time_ns,
@@ -268,6 +289,11 @@ def _reason_text(reason: Reason) -> str:
     return f"{reason.meaning} ({reason.feature} {reason.value:.3g}, usually {usual})"
 
 
+def _parts(trace: TraceKey) -> tuple[str, ...]:
+    """A trace in an id; without a principal the session alone, as ids always were."""
+    return trace if trace.principal else (trace.session,)
+
+
 def show_binding(binding: Binding) -> dict[str, Any]:
     """A binding as JSON: text, numbers and truth values; the binding `?` is `{"?": "?"}`."""
     return {name: _plain(value) for name, value in binding}
@@ -286,7 +312,9 @@ def _event(ref: EventRef, *, is_packed: bool = False) -> WitnessEvent:
     if not is_packed:
         return WitnessEvent(ref.position, ref.time_ns, ref.id, list(ref.roles))
     named = unpacked_id(ref.id)
-    return WitnessEvent(named.position, ref.time_ns, named.id, list(ref.roles), named.session)
+    return WitnessEvent(
+        named.position, ref.time_ns, named.id, list(ref.roles), named.session, named.principal
+    )
 
 
 def _absence(absence: Absence, told: Callable[[EventRef], WitnessEvent]) -> WitnessAbsence:

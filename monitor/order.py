@@ -7,15 +7,20 @@ after the end). Events are never put into another order than that of their strea
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final, NamedTuple
 
 import msgspec
 
 from invariants.event import Event, Identity
 from monitor.finding import EngineFindingType
+from monitor.trace_key import is_authority
 
 MISSING_RANGES_MAX: Final = 64
 """Chosen: holes in a session's numbering that are remembered; past it, late fills look new."""
+CALLS_MAX: Final = 64
+"""Chosen: calls of a trace that are remembered, the latest; past it, it may have asked for any."""
+ASKING_KINDS: Final = frozenset({"tool.requested", "approval.requested"})
 HOLES_MAX: Final = 1_024
 """Chosen: holes of a session in a finished file that wait for its end; past it, the oldest is
 told at once."""
@@ -40,7 +45,7 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
 
     `position` counts its events; `time_ns` is the last effective time; `missing` are ranges of
     `seq` (first, last) that did not come; `group` names the partition that its events come from.
-    `agent`, `principal`, `user` and `tenant` are those that it named first.
+    `agent`, `user` and `tenant` are those that it named first; `principal` is the trace's.
     """
 
     position: int = 0
@@ -57,6 +62,14 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     tenant: str = ""
     holes: tuple[Hole, ...] = ()
     """Of a finished file, in place of `missing`: told at its end, if they are still there."""
+    has_spoken: bool = False
+    """Whether its agent has, and not operators and gates alone."""
+    calls: tuple[bytes, ...] = ()
+    """Of a principal: digests of the calls that it asked for, the latest `CALLS_MAX`."""
+    partition: str = ""
+    """The Kafka partition that its first event came from; empty for other sources."""
+    is_split: bool = False
+    """Whether an event of it came from another partition: that is told once."""
 
     @property
     def first(self) -> Identity:
@@ -119,6 +132,10 @@ def admit(
     if header.ended_ns is not None:
         text = f"an event of kind `{event.kind}` came after the session had ended"
         noticed.append(Noticed("after_end", text))
+    partition = event.origin.partition if event.origin.partition.isdecimal() else ""
+    is_split = bool(header.partition) and partition not in ("", header.partition)
+    if is_split and not header.is_split:
+        noticed.append(Noticed("split", _split_text(header.partition, event)))
     is_end = event.kind == "session.ended"
     first = header.first.after(event.record)
     after = Header(
@@ -134,6 +151,10 @@ def admit(
         first.user,
         first.tenant,
         holes,
+        header.has_spoken or not is_authority(event.origin.topic),
+        _calls_after(header, event),
+        header.partition or partition,
+        header.is_split or is_split,
     )
     return Admission(after, time_ns, tuple(noticed), is_back, first)
 
@@ -143,6 +164,29 @@ def holes_told(header: Header) -> Header:
     ranges = tuple((hole.first, hole.last) for hole in header.holes)
     missing = (*header.missing, *ranges)[-MISSING_RANGES_MAX:]
     return msgspec.structs.replace(header, missing=missing, holes=())
+
+
+def call_digest(call: str) -> bytes:
+    """Calls are the producer's text; 8 bytes of a digest stand for one."""
+    return hashlib.blake2b(call.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def _calls_after(header: Header, event: Event) -> tuple[bytes, ...]:
+    """The calls that a principal asked for; without principals nobody asks who did."""
+    if not event.principal or event.kind not in ASKING_KINDS or not event.record.call:
+        return header.calls
+    digest = call_digest(event.record.call)
+    if digest in header.calls:
+        return header.calls
+    return (*header.calls, digest)[-CALLS_MAX:]
+
+
+def _split_text(partition: str, event: Event) -> str:
+    return (
+        f"an event came from `{event.origin}`, and the session's first from partition {partition}: "
+        "its order is not known, and with several monitors each judges a part; partition by the "
+        "session with murmur2, as the client does"
+    )
 
 
 def effective_ns(

@@ -37,9 +37,10 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One planned effect on one target.
 
     `target` is `log` or `webhook` for an alert, else a key of the control topic (`session:ID`,
-    `principal:NAME`). `state` is the one that it is stored with: `planned` ones are carried out,
-    `would` and `held` ones are not, nor are `done` ones: their target stood stopped already.
-    `principal` is the finding's. `incident` says nothing about the finding to who reads it.
+    `session-of:NAME/ID`, `principal:NAME`). `state` is the one that it is stored with: `planned`
+    ones are carried out, `would` and `held` ones are not, nor are `done` ones: their target stood
+    stopped already. `principal` is the finding's. `incident` says nothing about the finding to who
+    reads it.
     """
 
     v: int = 1
@@ -124,7 +125,7 @@ def _kinds(finding: Finding) -> tuple[ActionKind, ...]:
 
 
 def _stop_targets(finding: Finding, policy: ResponsePolicy) -> list[str]:
-    targets = [f"session:{finding.session}"]
+    targets = [finding.trace.control_target]
     if policy.names_principal and finding.principal:
         targets.append(f"principal:{finding.principal}")
     return targets

@@ -17,9 +17,11 @@ import msgspec
 from invariants.event import Event, EventRecord, Origin
 from invariants.program import Program, Progress
 from invariants.state_progress import decode_progress, encode_progress
+from monitor.engine_settings import EngineSettings
 from monitor.order import Header
-from monitor.scope_names import stored_name
+from monitor.scope_names import stored_trace
 from monitor.scoring import ScoredScope
+from monitor.trace_key import TraceKey
 
 Seen = OrderedDict[bytes, bytes]
 """Digest of an event's id -> digest of its content."""
@@ -63,23 +65,53 @@ class LiveScope:
     scored: ScoredScope | None = None
     """What a detector remembers of it, where there is one."""
 
+    def remember(self, id_: bytes, digest: bytes, ids_max: int) -> None:
+        """Past `ids_max` the oldest id is forgotten: its repeat then counts as a new event."""
+        if len(self.seen) >= ids_max:
+            self.seen.popitem(last=False)
+        self.seen[id_] = digest
+        self.seen_added.append((id_, digest))
+
 
 EMPTY_LOAD: Final = LoadedScope(None, {}, {})
 
 
 def restored(program: Program, loaded: LoadedScope) -> LiveScope:
     """A session's scope as a store gave it, or a new one. Raises StateError if it is damaged."""
+    header = header_in(loaded)
     if loaded.header is None:
         initial = program.initial
-        return LiveScope(Header(), initial, OrderedDict(), stored=initial)
-    header = msgspec.msgpack.decode(loaded.header, type=Header)
+        return LiveScope(header, initial, OrderedDict(), stored=initial)
     progress = decode_progress(program, header.position, loaded.states)
     return LiveScope(header, progress, OrderedDict(loaded.seen), stored=progress)
 
 
+def header_in(loaded: LoadedScope) -> Header:
+    """What a store knows of a trace besides states."""
+    if loaded.header is None:
+        return Header()
+    return msgspec.msgpack.decode(loaded.header, type=Header)
+
+
+def wake_ns_of(scope: LiveScope, settings: EngineSettings) -> int | None:
+    """When time alone next changes something about a trace."""
+    deadline_ns, rest_ns = scope.progress.next_deadline_ns, rest_ns_of(scope.header, settings)
+    if deadline_ns is None or rest_ns is None:
+        return rest_ns if deadline_ns is None else deadline_ns
+    return min(deadline_ns, rest_ns)
+
+
+def rest_ns_of(header: Header, settings: EngineSettings) -> int | None:
+    """When an idle trace ends, or an ended one is evicted."""
+    if header.ended_ns is not None:
+        return header.touched_ns + settings.linger_ns
+    idle_ns = settings.idle_close_ns
+    return None if idle_ns is None else header.touched_ns + idle_ns
+
+
 def take_change(
     program: Program,
-    name: str,
+    key: TraceKey,
     scope: LiveScope,
     wake_ns: int | None,
     more: Mapping[str, bytes],
@@ -93,15 +125,23 @@ def take_change(
     scope.seen_added = []
     scope.stored = scope.progress
     header = msgspec.msgpack.encode(scope.header)
-    return ScopeChange(stored_name("session", name), header, wake_ns, states, seen)
+    return ScopeChange(stored_trace(key), header, wake_ns, states, seen)
 
 
-def end_of(name: str, header: Header, ended_ns: int) -> tuple[Event, Header]:
+def end_of(key: TraceKey, header: Header, ended_ns: int) -> tuple[Event, Header]:
     """The `session.ended` of an idle session, that nobody sent; and the header after it."""
-    id_ = f"{name}/closed/{header.position}"
-    record = EventRecord(id=id_, session=name, ts=ended_ns, kind="session.ended")
-    origin = Origin("", "", 0)
-    event = Event(record, id_, ended_ns, b"", origin, time_ns=ended_ns, first=header.first)
+    id_ = f"{key.session}/closed/{header.position}"
+    record = EventRecord(id=id_, session=key.session, ts=ended_ns, kind="session.ended")
+    event = Event(
+        record,
+        id_,
+        ended_ns,
+        b"",
+        Origin("", "", 0),
+        principal=key.principal,
+        time_ns=ended_ns,
+        first=header.first,
+    )
     after = msgspec.structs.replace(
         header, position=header.position + 1, time_ns=ended_ns, ended_ns=ended_ns
     )

@@ -7,29 +7,46 @@ from typing import Final, NamedTuple
 import msgspec
 
 from invariants.spec import WIDER, Per
+from monitor.trace_key import TraceKey
 
 _MARK: Final = "\x1f"
+_TRACE: Final = f"{_MARK}trace{_MARK}"
+_USERS: Final = f"{_MARK}users{_MARK}"
+
+
+def stored_trace(key: TraceKey) -> str:
+    """The name under which a store keeps a trace.
+
+    Without a principal it is the session's id, which its agent chose: no id can be the name of
+    another principal's trace, or of a wider scope.
+    """
+    if key.principal:
+        return _TRACE + msgspec.json.encode(key).decode()
+    return _MARK + key.session if key.session.startswith(_MARK) else key.session
+
+
+def stored_users(session: str) -> str:
+    """The name under which a store keeps who used a session's id (`monitor/owners.py`)."""
+    return _USERS + session
 
 
 def stored_name(per: Per, value: str) -> str:
-    """The name under which a store keeps a scope.
-
-    A session's is its id, which its agent chose: no id can be the name of a wider scope.
-    """
-    if per == "session":
-        return _MARK + value if value.startswith(_MARK) else value
+    """The name under which a store keeps a scope wider than a session."""
+    assert per != "session", "a session's is `stored_trace`"
     return f"{_MARK}{per}{_MARK}{value}"
 
 
-def scope_named(stored: str) -> tuple[Per, str]:
-    """Which scope a stored name is of: the inverse of `stored_name`."""
+def scope_named(stored: str) -> TraceKey | tuple[Per, str]:
+    """Which scope a stored name is of: the inverse of `stored_trace` and `stored_name`."""
     if not stored.startswith(_MARK):
-        return "session", stored
+        return TraceKey("", stored)
+    if stored.startswith(_TRACE):
+        return msgspec.json.decode(stored.removeprefix(_TRACE), type=TraceKey)
     for per in WIDER:
         head = f"{_MARK}{per}{_MARK}"
         if stored.startswith(head):
             return per, stored.removeprefix(head)
-    return "session", stored.removeprefix(_MARK)
+    return TraceKey("", stored.removeprefix(_MARK))
 
 
 class Named(NamedTuple):

@@ -18,6 +18,7 @@ from invariants.verdict import EventRef
 from monitor.finding import Finding, Severity
 from monitor.finding_make import anomaly_finding
 from monitor.order import Header
+from monitor.trace_key import TraceKey
 
 
 @dataclass(slots=True)
@@ -63,9 +64,8 @@ class Scoring:
             anomaly_finding(
                 score,
                 model=self._detector.digest,
-                scope=event.session,
+                trace=TraceKey(header.principal, event.session),
                 agent=header.agent,
-                principal=header.principal,
                 anchor=EventRef(header.position - 1, header.time_ns, event.id),
                 anchor_digest=digest,
                 severity=self._severity,

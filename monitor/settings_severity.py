@@ -38,6 +38,28 @@ class SeveritySettings:
         "for example.",
         choices=SEVERITIES,
     )
+    contested: Severity = row(
+        "severity.contested",
+        "choice",
+        "warning",
+        "A principal uses a session ID that another one has used; each has a session of its own.",
+        choices=SEVERITIES,
+    )
+    unowned: Severity = row(
+        "severity.unowned",
+        "choice",
+        "critical",
+        "A record of an operator or a gate names no `principal`, and several use its session's ID: "
+        "it acts for nobody.",
+        choices=SEVERITIES,
+    )
+    split: Severity = row(
+        "severity.split",
+        "choice",
+        "critical",
+        "A session's events come from two partitions: its producer uses another partitioner.",
+        choices=SEVERITIES,
+    )
     after_end: Severity = row(
         "severity.after_end",
         "choice",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from interlock.control_record import session_target
+from interlock.control_record import session_target, session_targets
 from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
 
 _PRINCIPAL_PREFIX: Final = EVENTS + "."
@@ -41,6 +41,11 @@ class TraceKey(NamedTuple):
     def control_target(self) -> str:
         """The control topic's key of this trace, and of no other principal's."""
         return session_target(self.principal, self.session)
+
+    @property
+    def control_targets(self) -> tuple[str, ...]:
+        """All keys of the control topic that a guard obeys for this session."""
+        return session_targets(self.principal, self.session)
 
 
 def principal_of(topic: str) -> str:

@@ -33,6 +33,7 @@ from monitor.finding_make import Wider, engine_finding, verdict_finding
 from monitor.order import Header, Noticed
 from monitor.scope import EMPTY_LOAD, LoadedScope, ScopeChange
 from monitor.scope_names import Named, packed_id, stored_name, unpacked_id
+from monitor.trace_key import TraceKey
 
 
 class WiderHeader(msgspec.Struct, frozen=True, array_like=True):
@@ -71,7 +72,7 @@ class WiderScopes:
         self,
         program: Program,
         load: Callable[[str], LoadedScope],
-        header_of: Callable[[str], Header],
+        header_of: Callable[[TraceKey], Header],
         *,
         in_memory_max: int,
         mode_cap: str | None,
@@ -131,12 +132,12 @@ class WiderScopes:
         return findings
 
     def _told(self, noticed: Noticed, event: Event, digest: str) -> Finding:
-        header = self._header_of(event.session)
+        trace = TraceKey(event.principal, event.session)
+        header = self._header_of(trace)
         return engine_finding(
             noticed,
-            scope=event.session,
+            trace=trace,
             agent=header.agent,
-            principal=header.principal,
             anchor=EventRef(header.position - 1, event.time_ns, event.id),
             anchor_digest=digest,
             severities=self._severities,
@@ -160,17 +161,18 @@ class WiderScopes:
         findings = []
         here = None
         if event is not None:
-            here = event.session, self._header_of(event.session).position - 1
+            trace = TraceKey(event.principal, event.session)
+            here = trace, self._header_of(trace).position - 1
         for index, verdict in one.judged.verdicts:
             anchor = unpacked_id(verdict.anchor.id)
+            trace = TraceKey(anchor.principal, anchor.session)
             findings.append(
                 verdict_finding(
                     self._invariants[index],
                     verdict,
-                    session=anchor.session,
+                    trace=trace,
                     agent=anchor.agent,
-                    principal=anchor.principal,
-                    anchor_digest=digest if (anchor.session, anchor.position) == here else "",
+                    anchor_digest=digest if (trace, anchor.position) == here else "",
                     mode_cap=self._mode_cap,
                     wider=Wider(one.per, one.value),
                 )

@@ -17,9 +17,11 @@ from typing import Final, Literal
 import msgspec
 
 from monitor.finding import Finding
+from monitor.trace_key import TraceKey
 from replay.live_program import Unevaluable
 from replay.player import REFUSALS
-from replay.timeline import SessionInputs, Timeline, Told
+from replay.session_inputs import SessionInputs
+from replay.timeline import Timeline, Told
 
 DifferenceKind = Literal["missing", "other", "order"]
 """`missing`: live told it, the replay did not. `other`: the replay told it, live did not."""
@@ -31,6 +33,9 @@ REPEATABLE: Final = frozenset(
         "gap",
         "id_conflict",
         "provenance",
+        "contested",
+        "unowned",
+        "split",
         "after_end",
         "unscoped",
         "capacity",
@@ -39,6 +44,9 @@ REPEATABLE: Final = frozenset(
     }
 )
 """Types of findings that the engine makes again of the same inputs."""
+
+OF_OTHERS: Final = frozenset({"contested", "unowned"})
+"""Types of findings that depend on what other principals did under the session's id."""
 
 TIME_NS_MAX: Final = 2**64
 NAMED_MAX: Final = 100
@@ -118,7 +126,7 @@ def _live(timeline: Timeline) -> tuple[list[Finding], int]:
         if not _has_times(finding):
             unreadable_count += 1
             continue
-        if not timeline.session or finding.session == timeline.session:
+        if timeline.is_wanted(finding.trace):
             first.setdefault(finding.id, finding)
     return list(first.values()), unreadable_count
 
@@ -195,11 +203,13 @@ class _Sieve:
             name = finding.invariant or finding.type
             text = f"its trace is that of a whole {finding.scope_kind}, which is not all here"
             return "finding", name, text
-        index = self._timeline.sessions.get(finding.session)
+        index = self._timeline.sessions.get(finding.trace)
         if index is None:
-            return "session", finding.session, "none of its events is in the recording"
+            return "session", str(finding.trace), "none of its events is in the recording"
         if self._begins_late and not _begins_itself(index):
-            return "session", finding.session, "its beginning is not in the recording"
+            return "session", str(finding.trace), "its beginning is not in the recording"
+        if self._begins_late and finding.type in OF_OTHERS:
+            return "finding", finding.type, "who used the session's ID before is not recorded"
         return None
 
     def _against_live(self, finding: Finding) -> tuple[str, str, str] | None:
@@ -214,11 +224,11 @@ class _Sieve:
         if finding.type == "capacity" and self._reasons:
             return "finding", finding.type, "it may be about an invariant that is not here"
         name = finding.invariant or finding.type
-        index = self._timeline.sessions[finding.session]
+        index = self._timeline.sessions[finding.trace]
         if finding.type not in REFUSALS and finding.anchor.position >= index.positions_max:
             return "finding", name, "its event is not in the recording"
         is_own = finding.scope_kind == "session"
-        end_ns = self._timeline.last_ns(finding.session) if is_own else self._end_ns
+        end_ns = self._timeline.last_ns(finding.trace) if is_own else self._end_ns
         has_waited = finding.decided_ns != finding.anchor.time_ns
         if has_waited and finding.decided_ns >= end_ns:
             return "finding", name, "it was decided after the end of the recording"
@@ -249,12 +259,12 @@ def _differences(
     timeline: Timeline, live: Sequence[Finding], told: Sequence[Told]
 ) -> list[Difference]:
     """The first difference of every session that has one."""
-    live_of: dict[str, list[Finding]] = {}
-    told_of: dict[str, dict[str, Told]] = {}
+    live_of: dict[TraceKey, list[Finding]] = {}
+    told_of: dict[TraceKey, dict[str, Told]] = {}
     for finding in live:
-        live_of.setdefault(finding.session, []).append(finding)
+        live_of.setdefault(finding.trace, []).append(finding)
     for one in told:
-        told_of.setdefault(one.finding.session, {}).setdefault(one.finding.id, one)
+        told_of.setdefault(one.finding.trace, {}).setdefault(one.finding.id, one)
     found = []
     for session in sorted({*live_of, *told_of}):
         there = sorted(live_of.get(session, ()), key=_scope)
@@ -271,7 +281,7 @@ def _scope(finding: Finding) -> tuple[bool, str, str]:
 
 
 def _first_difference(
-    timeline: Timeline, session: str, live: Sequence[Finding], told: Sequence[Told]
+    timeline: Timeline, session: TraceKey, live: Sequence[Finding], told: Sequence[Told]
 ) -> Difference | None:
     told_ids = {one.finding.id for one in told}
     live_ids = {finding.id for finding in live}
@@ -290,14 +300,18 @@ def _first_difference(
     return None
 
 
-def _order(session: str, then: Finding, now: Told) -> Difference:
+def _order(session: TraceKey, then: Finding, now: Told) -> Difference:
     text = f"live told `{then.id}` at this place of the session; the replay tells it elsewhere"
     return Difference(
-        kind="order", session=session, finding=now.finding, input=now.input_number, explanation=text
+        kind="order",
+        session=str(session),
+        finding=now.finding,
+        input=now.input_number,
+        explanation=text,
     )
 
 
-def _missing(timeline: Timeline, session: str, finding: Finding) -> Difference:
+def _missing(timeline: Timeline, session: TraceKey, finding: Finding) -> Difference:
     position = finding.anchor.position
     index = timeline.sessions[session]
     is_there = position < len(index.trace)
@@ -309,11 +323,11 @@ def _missing(timeline: Timeline, session: str, finding: Finding) -> Difference:
         text += f", and has only {len(index.trace)} events of the session"
     number = index.trace[position] if is_there else None
     return Difference(
-        kind="missing", session=session, finding=finding, input=number, explanation=text
+        kind="missing", session=str(session), finding=finding, input=number, explanation=text
     )
 
 
-def _other(session: str, told: Told) -> Difference:
+def _other(session: TraceKey, told: Told) -> Difference:
     finding = told.finding
     text = (
         f"the replay finds `{finding.invariant or finding.type}` at event "
@@ -322,7 +336,7 @@ def _other(session: str, told: Told) -> Difference:
     )
     return Difference(
         kind="other",
-        session=session,
+        session=str(session),
         finding=finding,
         input=told.input_number,
         explanation=text,

@@ -30,6 +30,7 @@ from monitor.decode.rejected import Rejected
 from monitor.finding import Finding, WitnessEvent
 from replay.player import read_line
 from replay.recording import RecordLine
+from replay.session_inputs import CLOSED
 from replay.standing import (
     SHOWN_MAX,
     EventSeen,
@@ -42,7 +43,7 @@ from replay.standing import (
     Status,
     TallyStanding,
 )
-from replay.timeline import CLOSED, Timeline
+from replay.timeline import Timeline
 from replay.track import SessionTrack, TrackStep
 from replay.values import TRUTH_NAMES, Reading, env_text, reading_of, values_at
 
@@ -63,7 +64,7 @@ def input_at(timeline: Timeline, number: int) -> int:
     choose: Callable[[int], int] = timeline.input_of_record
     counted, what = timeline.records_count, "records"
     if timeline.session:
-        index = timeline.sessions.get(timeline.session)
+        index = next((timeline.sessions[trace] for trace in timeline.wanted), None)
         trace = list(index.trace) if index is not None else []
         choose = trace.__getitem__
         counted, what = len(trace), "events of this session"
@@ -88,9 +89,10 @@ def look_at(timeline: Timeline, input_number: int, *, only: str = "") -> Standin
     if isinstance(read, Rejected):
         event = _seen(input_number, record, line, fate="rejected", problem=read.detail)
         return Standing(event=event, clock=None, invariants=[], findings=[])
-    track = timeline.track(read.session, input_number)
+    trace = timeline.trace_of(input_number, read)
+    track = timeline.track(trace, input_number)
     step = track.step_at(input_number)
-    told = [t.finding for t in timeline.findings(read.session) if t.input_number <= input_number]
+    told = [t.finding for t in timeline.findings(trace) if t.input_number <= input_number]
     if step is None or step.input_number != input_number:
         event = _seen(input_number, record, line, fate="other", event=read)
         return Standing(event=event, clock=None, invariants=[], findings=told)

@@ -24,6 +24,7 @@ from monitor.provenance import Provenance
 from monitor.scope import EMPTY_LOAD, LoadedScope
 from monitor.scoring import Scoring
 from monitor.sources.base import Record
+from monitor.trace_key import TraceKey
 from replay.recording import (
     PLAIN,
     CloseLine,
@@ -50,16 +51,21 @@ SCOPES_IN_MEMORY_MAX: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What one line came to. `event` has its effective time where it was taken."""
+    """What one line came to. `event` has its effective time and its trace's principal if taken."""
 
     findings: list[Finding]
     event: Event | None = None
+    traces: tuple[TraceKey, ...] = ()
+    """Those that the event enters, or may concern."""
     rejected: Rejected | None = None
     fate: Fate = "taken"
 
 
 class Player:
-    """One engine that recorded lines are played to; of one session alone where it is named.
+    """One engine that recorded lines are played to; of some ids of sessions alone, if named.
+
+    Of a session's id the traces of all principals are played: who used it decides whose session an
+    approval means.
 
     Sessions do not change each other's verdicts, so one can be played without the others; then
     what invariants say of wider scopes is left out.
@@ -73,7 +79,7 @@ class Player:
         session: str = "",
         scoring: Scoring | None = None,
     ) -> None:
-        self._session = session
+        self._sessions = ids_of(session)
         program = replace(program, wider=()) if session else program
         settings = engine_settings(header.settings, is_finished_file=header.source.kind == PLAIN)
         self.engine = Engine(program, settings, load, scoring)
@@ -86,8 +92,8 @@ class Player:
                 return self._play_record(line)
             case TickLine(time_ns=time_ns):
                 return Played(self.engine.step(Tick(time_ns)))
-            case CloseLine(scope=scope, time_ns=time_ns):
-                return Played(self.engine.step(Close(scope, time_ns)))
+            case CloseLine(scope=scope, time_ns=time_ns, principal=principal):
+                return Played(self.engine.step(Close(scope, time_ns, principal)))
             case _:
                 assert_never(line)
 
@@ -95,18 +101,26 @@ class Player:
         event = read_line(line)
         if isinstance(event, Rejected):
             return Played([], rejected=event, fate="rejected")
-        if self._session and event.session != self._session:
+        if self._sessions and event.session not in self._sessions:
             return Played([], event, fate="other")
+        traces = self.engine.traces_of(event)
         found = judge(self.engine, self._provenance, event, "")
         if self.engine.take_duplicates_count():
-            return Played(found, event, fate="repeat")
-        if any(map(_is_refusal, found)):
-            return Played(found, event, fate="refused")
-        held = self.engine.look(event.session)
+            return Played(found, event, traces, fate="repeat")
+        if len(traces) != 1 or any(map(_is_refusal, found)):
+            return Played(found, event, traces, fate="refused")
+        held = self.engine.look(traces[0])
         assert held is not None, "the engine has just stepped it"
-        header = held[0]
-        taken = msgspec.structs.replace(event, time_ns=header.time_ns, first=header.first)
-        return Played(found, taken)
+        header, principal = held[0], traces[0].principal
+        taken = msgspec.structs.replace(
+            event, time_ns=header.time_ns, first=header.first, principal=principal
+        )
+        return Played(found, taken, traces)
+
+
+def ids_of(session: str) -> frozenset[str]:
+    """The session ids that `ID` or `NAME/ID` may mean; a principal's name has no `/`."""
+    return frozenset({session, session.partition("/")[2]} - {""})
 
 
 def _is_refusal(finding: Finding) -> bool:

@@ -270,7 +270,8 @@ class Recorder:
     def _write_control(self, entries: Iterator[ControlEntry]) -> None:
         session = self._wanted.session
         for key, value in entries:
-            is_other = key.startswith("session:") and key != f"session:{session}"
+            is_own = key == f"session:{session}" or key.endswith(f"/{session}")
+            is_other = key.startswith(("session:", "session-of:")) and not is_own
             if key == HEARTBEAT_KEY or (session and is_other):
                 continue
             text, packed = (None, None) if value is None else text_or_base64(value)

@@ -138,6 +138,7 @@ class CloseLine(_Line, frozen=True, tag="close"):
 
     scope: str
     time_ns: Nanoseconds
+    principal: str = ""
 
 
 class ControlLine(_Line, frozen=True, tag="control"):

@@ -19,9 +19,11 @@ from invariants.fact import Fact
 from invariants.spec import InvariantSpec
 from monitor.finding import Finding
 from monitor.finding_make import show_binding
+from monitor.trace_key import TraceKey
 from replay.look import look_at
+from replay.session_inputs import CLOSED
 from replay.standing import EventSeen, InvariantStanding, SessionClock
-from replay.timeline import CLOSED, Timeline
+from replay.timeline import Timeline
 from replay.track import TrackStep
 from replay.values import TRUTH_NAMES
 
@@ -100,6 +102,7 @@ class SessionStory(msgspec.Struct, frozen=True, kw_only=True):
     """One session from its first event to its last."""
 
     session: str
+    principal: str
     clock: SessionClock | None
     events: list[StoryEvent]
     events_count: int
@@ -112,7 +115,9 @@ class SessionStory(msgspec.Struct, frozen=True, kw_only=True):
     damage: str
 
 
-def tell_session(timeline: Timeline, session: str, *, events_max: int = EVENTS_MAX) -> SessionStory:
+def tell_session(
+    timeline: Timeline, trace: TraceKey, *, events_max: int = EVENTS_MAX
+) -> SessionStory:
     """The story of a session of the timeline.
 
     Of more than `events_max` events those that findings rest on are told, and the latest others.
@@ -124,21 +129,22 @@ def tell_session(timeline: Timeline, session: str, *, events_max: int = EVENTS_M
 
     Cost: the session played once, and once more a page of `look_at` for each finding.
     """
-    index = timeline.sessions[session]
-    told = list(timeline.findings(session))
-    track = timeline.track(session, index.inputs[-1])
+    index = timeline.sessions[trace]
+    told = list(timeline.findings(trace))
+    track = timeline.track(trace, index.inputs[-1])
     steps = list(track.steps)
     chosen = _chosen(steps, [one.finding for one in told], events_max)
     last = steps[-1] if steps else None
     clock = look_at(timeline, last.input_number, only="-").clock if last is not None else None
     return SessionStory(
-        session=session,
+        session=trace.session,
+        principal=trace.principal,
         clock=clock,
         events=[_event(timeline, step, [one.finding for one in told]) for step in chosen],
         events_count=len(index.inputs),
         findings=[_finding(timeline, one.finding, one.input_number) for one in told[:FINDINGS_MAX]],
         findings_count=len(told),
-        control=_control(timeline, clock, session),
+        control=_control(timeline, clock, trace),
         scores=_scores(timeline, steps),
         notices=[f"{n.topic}/{n.partition}: {n.kind}: {n.detail}" for n in timeline.notices],
         damage="" if timeline.damage is None else str(timeline.damage),
@@ -154,7 +160,7 @@ def _chosen(
         ref.position
         for f in findings
         for ref in (f.anchor, *f.witness, *f.unknowns)
-        if ref.is_of(f.session)
+        if ref.is_of(f.trace)
     }
     kept = [n for n, step in enumerate(steps) if _position(step) in needed][-events_max:]
     is_kept = set(kept)
@@ -203,8 +209,7 @@ def _event(timeline: Timeline, step: TrackStep, findings: Sequence[Finding]) -> 
             for f in findings
             if position is not None
             and any(
-                ref.position == position and ref.is_of(f.session)
-                for ref in (*f.witness, *f.unknowns)
+                ref.position == position and ref.is_of(f.trace) for ref in (*f.witness, *f.unknowns)
             )
         ],
     )
@@ -255,7 +260,7 @@ def _finding(timeline: Timeline, finding: Finding, told_at: int) -> StoryFinding
 
 def _anchor_input(timeline: Timeline, finding: Finding) -> int | None:
     """The input that the anchor of a finding is; by its place in the trace."""
-    trace = timeline.sessions[finding.session].trace
+    trace = timeline.sessions[finding.trace].trace
     position = finding.anchor.position
     if not 0 <= position < len(trace) or trace[position] == CLOSED:
         return None
@@ -269,11 +274,11 @@ def _spec_of(timeline: Timeline, finding: Finding) -> InvariantSpec | None:
     return None
 
 
-def _control(timeline: Timeline, clock: SessionClock | None, session: str) -> list[StoryControl]:
+def _control(timeline: Timeline, clock: SessionClock | None, trace: TraceKey) -> list[StoryControl]:
     """In the order in which they were recorded. What cannot be read is left out, as by guards."""
-    keys = {f"session:{session}", "global"}
+    keys = {*trace.control_targets, f"principal:{trace.principal}", "global"}
     if clock is not None:
-        keys |= {f"principal:{clock.principal}", f"agent:{clock.agent}"}
+        keys.add(f"agent:{clock.agent}")
     found = []
     for _, key, value in timeline.control_records():
         if key not in keys or value is None:

@@ -15,18 +15,19 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from pyrsistent import PVector, pmap, pvector
 
 from detectors.contract import Detector
+from invariants.event import Event
 from invariants.program import Program
 from monitor.file_end import Disorder, FileTime, OpenVerdicts, gathered
 from monitor.finding import Finding
-from monitor.scope_names import stored_name
+from monitor.scope_names import stored_trace
 from monitor.scoring import Scoring
+from monitor.trace_key import TraceKey, is_authority
 from replay.player import InputLine, Played, Player
 from replay.reading import Damage, RecordedFile
 from replay.recording import (
@@ -42,6 +43,7 @@ from replay.recording import (
     decode_line,
     encode_line,
 )
+from replay.session_inputs import SessionInputs, extend
 from replay.shelf import Place, Scopes, Shelf, keep, loader
 from replay.track import SessionTrack
 
@@ -50,8 +52,6 @@ SNAPSHOT_EVERY: Final = 256
 SNAPSHOTS_MAX: Final = 512
 NOTICES_MAX: Final = 10_000
 END_OF_TIME_NS: Final = 2**63 - 1
-CLOSED: Final = 2**64 - 1
-"""In a trace: the event is a `session.ended` that the engine made of long silence."""
 
 
 class LiveDetector(NamedTuple):
@@ -82,26 +82,11 @@ class Snapshot(NamedTuple):
     scopes: Scopes
 
 
-@dataclass(slots=True)
-class SessionInputs:
-    """Where a session's records stand among the inputs.
-
-    `trace` gives the input of each position of its trace (the last one, if the session was
-    forgotten and began anew); `life_begins` is the number of its first input in `inputs`.
-    """
-
-    inputs: array[int] = field(default_factory=lambda: array("Q"))
-    trace: array[int] = field(default_factory=lambda: array("Q"))
-    positions_max: int = 0
-    """The longest that its trace has been."""
-    last_ns: int = 0
-    seq_first: int | None = None
-    kind_first: str = ""
-
-
 class Timeline:
-    """See the module. `session` restricts it to one session. Close it, to let go of its files.
+    """See the module. Close it, to let go of its files.
 
+    `session` restricts it to one session: its id, whichever principal used it, or `NAME/ID`
+    (`/ID` without a principal).
     `now_ns`: a plain file's times after it do not count towards its end (`monitor/file_end.py`).
     """
 
@@ -131,8 +116,11 @@ class Timeline:
         self._records: array[int] = array("Q")
         self._ticks: array[int] = array("Q")
         self.last_tick_ns = 0
-        self.sessions: dict[str, SessionInputs] = {}
-        self._findings: list[tuple[int, str, Place]] = []
+        self.sessions: dict[TraceKey, SessionInputs] = {}
+        self._of_id: dict[str, list[TraceKey]] = {}
+        self._owned: dict[int, TraceKey] = {}
+        """The traces of records that others than their sender's agent are about."""
+        self._findings: list[tuple[int, TraceKey, Place]] = []
         self._live: list[Beside] = []
         self._control: list[Beside] = []
         self._scopes: Scopes = pmap()
@@ -175,10 +163,10 @@ class Timeline:
         """What lies in temporary files."""
         return self._shelf.size_bytes + self._lines.size_bytes
 
-    def findings(self, session: str = "") -> Iterator[Told]:
+    def findings(self, trace: TraceKey | None = None) -> Iterator[Told]:
         """Everything that was found, in the order in which it was told; or of one session."""
         for number, name, place in self._findings:
-            if not session or name == session:
+            if trace in (None, name):
                 content = self._shelf.read(place)
                 yield Told(number, msgspec.json.decode(content, type=Finding))
 
@@ -224,40 +212,53 @@ class Timeline:
         assert isinstance(line, TickLine), "only ticks are noted there"
         return line.time_ns
 
-    def last_ns(self, session: str) -> int:
+    def is_wanted(self, trace: TraceKey) -> bool:
+        """Whether the timeline speaks of this session."""
+        return not self.session or self.session in (trace.session, "/".join(trace))
+
+    @property
+    def wanted(self) -> list[TraceKey]:
+        """The sessions that the timeline speaks of and that it has events of."""
+        return [trace for trace in self.sessions if self.is_wanted(trace)]
+
+    def trace_of(self, input_number: int, event: Event) -> TraceKey:
+        """The session that an input belongs to; the first if it may concern several."""
+        return self._owned.get(input_number) or TraceKey(event.principal, event.session)
+
+    def last_ns(self, trace: TraceKey) -> int:
         """The time that the recording reaches for a session: deadlines before it are decided."""
-        index = self.sessions[session]
+        index = self.sessions[trace]
         return max(index.last_ns, self.last_tick_ns)
 
     # Moving about.
 
-    def track(self, session: str, until_input: int) -> SessionTrack:
+    def track(self, trace: TraceKey, until_input: int) -> SessionTrack:
         """A session's steps up to an input (included); the last track is kept and gone on with."""
         held = self._track
-        if held is None or not held.reaches(session, until_input):
-            if held is not None and held.session == session and until_input >= held.next_input:
-                held.go_on(self._inputs_of(session, held.next_input, until_input), until_input)
+        if held is None or not held.reaches(trace, until_input):
+            if held is not None and held.trace == trace and until_input >= held.next_input:
+                held.go_on(self._inputs_of(trace, held.next_input, until_input), until_input)
                 return held
-            held = self._track = self._new_track(session, until_input)
+            held = self._track = self._new_track(trace, until_input)
         return held
 
-    def _new_track(self, session: str, until_input: int) -> SessionTrack:
-        own = self.sessions[session].inputs
+    def _new_track(self, trace: TraceKey, until_input: int) -> SessionTrack:
+        own = self.sessions[trace].inputs
         # From the beginning where that is near enough, else so far back that it is a long way.
         first_index = max(0, bisect_right(own, until_input) - SessionTrack.STEPS_MAX // 2)
         first = own[first_index] if first_index else 0
         snapshot = self._snapshot_before(first)
         scopes = snapshot.scopes
         track = SessionTrack(
-            session,
+            trace,
             snapshot.inputs_count,
-            lambda load: Player(self.header, self.program, load, session, self._scoring),
+            lambda load: Player(self.header, self.program, load, trace.session, self._scoring),
             loader(self._shelf, lambda: scopes, self._ids_max),
         )
-        known = scopes.get(stored_name("session", session))
-        if known is not None and known.wake_ns is not None:
-            track.expect(known.wake_ns)
-        inputs = self._inputs_of(session, snapshot.inputs_count, until_input)
+        stored = [stored_trace(other) for other in self._of_id[trace.session]]
+        known = [(scopes[name].wake_ns, name) for name in stored if name in scopes]
+        track.expect([(wake_ns, name) for wake_ns, name in known if wake_ns is not None])
+        inputs = self._inputs_of(trace, snapshot.inputs_count, until_input)
         track.go_on(inputs, until_input)
         return track
 
@@ -267,13 +268,13 @@ class Timeline:
         return self._snapshots[index] if index >= 0 else Snapshot(0, pmap())
 
     def _inputs_of(
-        self, session: str, first: int, until_input: int
+        self, trace: TraceKey, first: int, until_input: int
     ) -> Iterator[tuple[int, InputLine]]:
-        """A session's inputs and all ticks, from one input to another (both included)."""
-        index = self.sessions[session]
-        numbers: list[int] = []
-        for inputs in (index.inputs, self._ticks):
-            numbers += inputs[bisect_left(inputs, first) : bisect_right(inputs, until_input)]
+        """Inputs of a session's id and all ticks, from one input to another (both included)."""
+        numbers: set[int] = set()
+        of_id = [self.sessions[other].inputs for other in self._of_id[trace.session]]
+        for inputs in (*of_id, self._ticks):
+            numbers.update(inputs[bisect_left(inputs, first) : bisect_right(inputs, until_input)])
         for number in sorted(numbers):
             yield number, self.input_line(number)
 
@@ -307,7 +308,8 @@ class Timeline:
         self._note_input(player, number, line, played)
         for finding in played.findings:
             kept = self._shelf.lay(msgspec.json.encode(finding))
-            self._findings.append((number, finding.session, kept))
+            if self.is_wanted(finding.trace):
+                self._findings.append((number, finding.trace, kept))
         is_due = number + 1 >= self._snapshot_due
         # As live: what a tick lets go of is gone before the next record comes.
         if isinstance(line, TickLine) or is_due:
@@ -321,9 +323,9 @@ class Timeline:
                 self._ticks.append(number)
                 self.last_tick_ns = max(time_ns, self.last_tick_ns)
                 return
-            case CloseLine(scope=scope):
-                if scope in self.sessions:
-                    self.sessions[scope].inputs.append(number)
+            case CloseLine(scope=scope, principal=principal):
+                if (index := self.sessions.get(TraceKey(principal, scope))) is not None:
+                    index.inputs.append(number)
                 return
         self._records.append(number)
         self.rejected_count += played.fate == "rejected"
@@ -333,15 +335,25 @@ class Timeline:
             self._file_time.see(event.ts_ns, self._now_ns)
         if event is None or played.fate == "other":
             return
-        index = self.sessions.get(event.session)
+        if played.traces and is_authority(event.origin.topic):
+            told = next(filter(self.is_wanted, played.traces), played.traces[0])
+            self._owned[number] = told
+        for trace in played.traces:
+            self._note_event(player, number, event, trace, is_taken=played.fate == "taken")
+
+    def _note_event(
+        self, player: Player, number: int, event: Event, trace: TraceKey, *, is_taken: bool
+    ) -> None:
+        index = self.sessions.get(trace)
         if index is None:
-            index = self.sessions[event.session] = SessionInputs()
+            index = self.sessions[trace] = SessionInputs()
+            self._of_id.setdefault(trace.session, []).append(trace)
             index.seq_first, index.kind_first = event.seq, event.kind
         index.inputs.append(number)
-        if played.fate == "taken":
-            held = player.engine.look(event.session)
+        if is_taken:
+            held = player.engine.look(trace)
             assert held is not None, "the engine has just stepped it"
-            _extend(index.trace, held[0].position - 1, number)
+            extend(index.trace, held[0].position - 1, number)
             index.last_ns = max(index.last_ns, held[0].time_ns)
             index.positions_max = max(index.positions_max, held[0].position)
 
@@ -366,12 +378,3 @@ class Timeline:
             self._snapshots = pvector(list(self._snapshots)[1::2])
             self._every *= 2
         self._snapshot_due = inputs_count + self._every
-
-
-def _extend(trace: array[int], position: int, number: int) -> None:
-    """Note at which input a position of a trace came; holes are ends that the engine made."""
-    if position < len(trace):
-        del trace[:]  # It had been forgotten, and began anew.
-    while len(trace) < position:
-        trace.append(CLOSED)
-    trace.append(number)

@@ -16,7 +16,7 @@ from invariants.program import Progress
 from monitor.finding import Finding
 from monitor.order import Header
 from monitor.scope import EMPTY_LOAD, LoadedScope
-from monitor.scope_names import stored_name
+from monitor.trace_key import TraceKey
 from replay.player import Fate, InputLine, Player
 from replay.recording import RecordLine
 
@@ -39,42 +39,42 @@ class SessionTrack:
 
     def __init__(
         self,
-        session: str,
+        trace: TraceKey,
         begins_at: int,
         open_player: Callable[[Callable[[str], LoadedScope]], Player],
         load: Callable[[str], LoadedScope],
     ) -> None:
-        self.session = session
+        self.trace = trace
         self.begins_at = begins_at
         self.next_input = begins_at
         self.steps: PVector[TrackStep] = pvector()
         self.findings: list[Finding] = []
-        self._is_forgotten = False
-        self._player = open_player(lambda name: EMPTY_LOAD if self._is_forgotten else load(name))
+        self._forgotten: set[str] = set()
+        self._player = open_player(
+            lambda name: EMPTY_LOAD if name in self._forgotten else load(name)
+        )
 
-    def reaches(self, session: str, until_input: int) -> bool:
+    def reaches(self, trace: TraceKey, until_input: int) -> bool:
         """Whether the state after an input can be read here."""
-        return session == self.session and self.begins_at <= until_input < self.next_input
+        return trace == self.trace and self.begins_at <= until_input < self.next_input
 
-    def expect(self, wake_ns: int) -> None:
+    def expect(self, wakes: list[tuple[int, str]]) -> None:
         """When time alone next changes something, as it was known where the track begins."""
-        self._player.engine.expect([(wake_ns, stored_name("session", self.session))])
+        self._player.engine.expect(wakes)
 
     def go_on(self, inputs: Iterable[tuple[int, InputLine]], until_input: int) -> None:
-        """Play more inputs of this session, and ticks, in their order, up to one (included)."""
+        """Play more inputs of this session's id, and ticks, in order, up to one (included)."""
         engine = self._player.engine
         more: list[TrackStep] = []
         for number, line in inputs:
             played = self._player.play(line)
-            self.findings += played.findings
+            self.findings += [found for found in played.findings if found.trace == self.trace]
             if not isinstance(line, RecordLine):
                 _, dropped = engine.take_changes()
-                self._is_forgotten = (
-                    self._is_forgotten or stored_name("session", self.session) in dropped
-                )
+                self._forgotten.update(dropped)
                 continue
-            held = engine.look(self.session)
-            if played.event is not None and held is not None:
+            held = engine.look(self.trace)
+            if played.event is not None and self.trace in played.traces and held is not None:
                 more.append(TrackStep(number, played.event, played.fate, *held))
         self.steps = self.steps.extend(more)
         self.next_input = until_input + 1

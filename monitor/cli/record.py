@@ -42,7 +42,7 @@ def add(verbs: Verbs) -> None:
     parser.add_argument("--from", dest="from_time", help="RFC 3339: only what came from then on")
     parser.add_argument("--until", dest="until_time", help="RFC 3339: only what came before")
     parser.add_argument("--follow", action="store_true", help="go on until told to stop (SIGTERM)")
-    parser.add_argument("--session", default="", help="of this session only")
+    parser.add_argument("--session", default="", help="of this session ID only, whoever used it")
     parser.add_argument("--force", action="store_true", help="write over a file that is there")
     parser.add_argument("--config", help="a YAML file with settings (else INTERLOCK_CONFIG)")
     with_output(parser)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 IDLE_CLOSE: Final = next(setting.destination for setting in TABLE if setting.name == "idle_close")
 
 
+NAMES_MAX: Final = 8
+
+
 def add_recording(parser: argparse.ArgumentParser) -> None:
     """Which recording, which of its sessions, and by what it is judged."""
     parser.add_argument("recording", help="a recording, or a plain .jsonl or .jsonl.gz of events")
@@ -33,7 +36,7 @@ def add_recording(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="a file or folder; else those of the recording, else the default packs",
     )
-    parser.add_argument("--session", default="", help="this session only")
+    parser.add_argument("--session", default="", help="this session only: its ID, or PRINCIPAL/ID")
     parser.add_argument(
         "--digest-key-file", help="the live monitor's key of `digest(...)` (its digest.key)"
     )
@@ -85,11 +88,24 @@ def open_timeline(arguments: argparse.Namespace) -> Iterator[tuple[Timeline, Liv
         now_ns = SystemClock().now_ns()
         timeline = Timeline(file, live.program, arguments.session, detector, now_ns=now_ns)
     with closing(timeline):
-        if arguments.session and arguments.session not in timeline.sessions:
-            raise ConfigError(f"no event of `{visible(arguments.session, 80)}` is in the recording")
+        if arguments.session:
+            _check_session(timeline, arguments.session)
         if timeline.damage is not None:
             complain(f"{visible(str(timeline.damage))}; what stood before it holds")
         yield timeline, live
+
+
+def _check_session(timeline: Timeline, asked: str) -> None:
+    """One session is meant, and it is there."""
+    wanted = timeline.wanted
+    if not wanted:
+        raise ConfigError(f"no event of `{visible(asked, 80)}` is in the recording")
+    if len(wanted) > 1:
+        names = ", ".join(f"`{visible('/'.join(trace), 80)}`" for trace in wanted[:NAMES_MAX])
+        raise ConfigError(
+            f"`--session {visible(asked, 80)}`: {len(wanted)} principals used this ID; "
+            f"name one, as in: {names}"
+        )
 
 
 def _detector(header: Header, arguments: argparse.Namespace) -> LiveDetector | None:

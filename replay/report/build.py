@@ -15,10 +15,11 @@ from interlock.control_record import ControlRecord
 from monitor.file_end import open_text
 from monitor.finding import SEVERITIES, Finding
 from monitor.finding_text import time_text, visible
+from monitor.trace_key import TraceKey
 from replay.compare import Comparison
 from replay.live_program import LiveProgram
 from replay.report.chart import draw_chart
-from replay.report.control import control_texts, outcome_of
+from replay.report.control import control_texts, controls_of, outcome_of
 from replay.report.events import event_rows
 from replay.report.findings import finding_card
 from replay.report.scores import scores_of
@@ -45,10 +46,12 @@ class Replayed:
 
 def build_page(replayed: Replayed, title: str) -> IncidentPage:
     """The page of a whole recording, or of the one session that the timeline is restricted to."""
-    timeline, controls = replayed.timeline, replayed.controls
-    by_session: dict[str, list[Told]] = {}
+    timeline = replayed.timeline
+    by_session: dict[TraceKey, list[Told]] = {}
     for told in timeline.findings():
-        by_session.setdefault(told.finding.session, []).append(told)
+        by_session.setdefault(told.finding.trace, []).append(told)
+    found = {name: controls_of(replayed.controls, name) for name in by_session}
+    controls = {name: records for name, records in found.items() if records}
     ordered = sorted(by_session, key=lambda name: _badness(by_session[name], controls.get(name)))
     anchors = {name: f"session-{n}" for n, name in enumerate(ordered[:SESSIONS_MAX], start=1)}
     parts = [_session(replayed, name, by_session[name], anchor) for name, anchor in anchors.items()]
@@ -92,10 +95,10 @@ def _count_text(told: Sequence[Told]) -> str:
 
 
 def _line(
-    name: str, told: Sequence[Told], controls: Sequence[ControlRecord], anchor: str
+    name: TraceKey, told: Sequence[Told], controls: Sequence[ControlRecord], anchor: str
 ) -> SessionLine:
     return SessionLine(
-        name=visible(name),
+        name=visible(str(name)),
         agent=visible(told[0].finding.agent),
         tone=_worst(told),
         findings=_count_text(told),
@@ -106,9 +109,9 @@ def _line(
 
 def _lead(
     timeline: Timeline,
-    ordered: Sequence[str],
-    by_session: Mapping[str, Sequence[Told]],
-    controls: Mapping[str, Sequence[ControlRecord]],
+    ordered: Sequence[TraceKey],
+    by_session: Mapping[TraceKey, Sequence[Told]],
+    controls: Mapping[TraceKey, Sequence[ControlRecord]],
 ) -> list[str]:
     """Two sentences for somebody who reads no further."""
     if not timeline.sessions:
@@ -134,8 +137,8 @@ def _name_of(finding: Finding) -> str:
 
 def _figures(
     timeline: Timeline,
-    by_session: Mapping[str, Sequence[Told]],
-    controls: Mapping[str, Sequence[ControlRecord]],
+    by_session: Mapping[TraceKey, Sequence[Told]],
+    controls: Mapping[TraceKey, Sequence[ControlRecord]],
 ) -> list[Detail]:
     counts = Counter(t.finding.severity for told in by_session.values() for t in told)
     figures = [Detail(f"{name} findings", f"{counts[name]:,}") for name in reversed(SEVERITIES)]
@@ -176,8 +179,8 @@ def _trust(timeline: Timeline, comparison: Comparison) -> list[Mark]:
     return marks
 
 
-def _session(replayed: Replayed, name: str, told: Sequence[Told], anchor: str) -> SessionPart:
-    timeline, controls = replayed.timeline, replayed.controls.get(name, ())
+def _session(replayed: Replayed, name: TraceKey, told: Sequence[Told], anchor: str) -> SessionPart:
+    timeline, controls = replayed.timeline, controls_of(replayed.controls, name)
     chosen = _chosen(told)
     rows, shown, left_out = event_rows(timeline, name, chosen, anchor)
     finding = told[0].finding
@@ -199,7 +202,7 @@ def _session(replayed: Replayed, name: str, told: Sequence[Told], anchor: str) -
         )
     return SessionPart(
         anchor=anchor,
-        name=visible(name),
+        name=visible(str(name)),
         tone="critical" if controls else _worst(told),
         outcome=outcome_of(controls),
         facts=tuple(facts),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from interlock.control_record import ControlRecord
 from monitor.finding_text import time_text, visible
+from monitor.trace_key import TraceKey
 
 _WORDS = {"quarantined": "Quarantined", "killed": "Killed", "active": "Released"}
 
@@ -15,18 +16,26 @@ _WORDS = {"quarantined": "Quarantined", "killed": "Killed", "active": "Released"
 def control_records(
     records: Iterable[tuple[int, str, bytes | None]],
 ) -> dict[str, list[ControlRecord]]:
-    """By session, in their order; without what is no control record, or is about no session."""
-    by_session: dict[str, list[ControlRecord]] = {}
+    """By key, in their order; without what is no control record, or is about no session."""
+    by_key: dict[str, list[ControlRecord]] = {}
     for _, key, content in records:
-        sort, _, name = key.partition(":")
-        if sort != "session" or content is None:
+        sort, _, _ = key.partition(":")
+        if sort not in ("session", "session-of") or content is None:
             continue
         try:
             record = msgspec.json.decode(content, type=ControlRecord)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
-        by_session.setdefault(name, []).append(record)
-    return by_session
+        by_key.setdefault(key, []).append(record)
+    return by_key
+
+
+def controls_of(
+    by_key: Mapping[str, Sequence[ControlRecord]], trace: TraceKey
+) -> list[ControlRecord]:
+    """Those that a session obeyed, by when they were issued if they have several keys."""
+    found = [record for key in trace.control_targets for record in by_key.get(key, ())]
+    return sorted(found, key=lambda record: record.issued_at) if trace.principal else found
 
 
 def control_texts(records: Sequence[ControlRecord]) -> list[str]:

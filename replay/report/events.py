@@ -9,6 +9,7 @@ import msgspec
 
 from invariants.event import Event
 from monitor.finding_text import time_text, visible
+from monitor.trace_key import TraceKey
 from replay.report.findings import verdict_word
 from replay.report.view import Detail, EventRow, Mark, Tone
 from replay.timeline import Timeline, Told
@@ -21,10 +22,10 @@ DETAIL_CHARACTERS: Final = 4_000
 
 
 def event_rows(
-    timeline: Timeline, session: str, told: Sequence[Told], anchor: str
+    timeline: Timeline, trace: TraceKey, told: Sequence[Told], anchor: str
 ) -> tuple[list[EventRow], frozenset[int], int]:
     """The rows, the positions that are shown, and how many events are not."""
-    events = _events(timeline, session)
+    events = _events(timeline, trace)
     marks = _marks(told)
     chosen = _chosen([position for position, _ in events], marks)
     first_ns = events[0][1].time_ns if events else 0
@@ -36,12 +37,12 @@ def event_rows(
     return rows, frozenset(chosen), len(events) - len(rows)
 
 
-def _events(timeline: Timeline, session: str) -> list[tuple[int, Event]]:
+def _events(timeline: Timeline, trace: TraceKey) -> list[tuple[int, Event]]:
     """The events of the session's trace with their positions, as far as they can be had again."""
-    index = timeline.sessions.get(session)
+    index = timeline.sessions.get(trace)
     if index is None or not index.inputs:
         return []
-    track = timeline.track(session, index.inputs[-1])
+    track = timeline.track(trace, index.inputs[-1])
     return [(s.header.position - 1, s.event) for s in track.steps if s.fate == "taken"]
 
 
@@ -53,7 +54,7 @@ def _marks(told: Sequence[Told]) -> dict[int, list[Mark]]:
         marks.setdefault(finding.anchor.position, []).append(Mark(tone, text))
         for sort, refs in (("proof", finding.witness), ("doubt", finding.unknowns)):
             for ref in refs:
-                if ref.is_of(finding.session) and ref.position != finding.anchor.position:
+                if ref.is_of(finding.trace) and ref.position != finding.anchor.position:
                     mark = Mark("info" if sort == "proof" else "warning", f"{number}: {sort}")
                     marks.setdefault(ref.position, []).append(mark)
     return {position: list(dict.fromkeys(held)) for position, held in marks.items()}

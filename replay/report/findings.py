@@ -7,10 +7,12 @@ from typing import Final
 
 from monitor.finding import Finding, WitnessEvent
 from monitor.finding_text import absence_begin, binding_text, time_text, visible
+from monitor.trace_key import TraceKey
 from replay.look import look_at
 from replay.report.view import Detail, FindingCard, Tone, WhyLine, WitnessLine
+from replay.session_inputs import CLOSED
 from replay.standing import BoundValues, FormulaValue, InvariantStanding
-from replay.timeline import CLOSED, Timeline
+from replay.timeline import Timeline
 
 TEXT_CHARACTERS: Final = 2_000
 WITNESS_MAX: Final = 50
@@ -21,6 +23,9 @@ _WORDS: Final[Mapping[str, str]] = {
     "gap": "events are missing",
     "id_conflict": "one id, two contents",
     "provenance": "not theirs to say",
+    "contested": "another's session ID",
+    "unowned": "acts for nobody",
+    "split": "on two partitions",
     "after_end": "after the end",
     "unscoped": "names no scope",
     "capacity": "a bound was reached",
@@ -77,7 +82,7 @@ def _verdict(finding: Finding) -> str:
 
 def _standing(timeline: Timeline, finding: Finding) -> InvariantStanding | None:
     """How the finding's invariant stood at its anchor; None where that is not to be had."""
-    index = timeline.sessions.get(finding.session)
+    index = timeline.sessions.get(finding.trace)
     position = finding.anchor.position
     if not finding.invariant or index is None or position >= len(index.trace):
         return None
@@ -108,7 +113,7 @@ def _why_line(value: FormulaValue) -> WhyLine:
 
 def _witness(finding: Finding, anchor: str, shown: frozenset[int]) -> list[WitnessLine]:
     def place_of(event: WitnessEvent) -> str:
-        is_shown = event.is_of(finding.session) and event.position in shown
+        is_shown = event.is_of(finding.trace) and event.position in shown
         return f"{anchor}-event-{event.position}" if is_shown else ""
 
     lines = [
@@ -127,7 +132,8 @@ def _witness(finding: Finding, anchor: str, shown: frozenset[int]) -> list[Witne
 
 
 def _event(finding: Finding, event: WitnessEvent) -> str:
-    where = "" if event.is_of(finding.session) else f" of session {visible(event.session, 80)}"
+    trace = TraceKey(event.principal, event.session)
+    where = "" if event.is_of(finding.trace) else f" of session {visible(str(trace), 80)}"
     return f"event {event.position}{where}, {visible(event.id, 80)}"
 
 

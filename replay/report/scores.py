@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from monitor.trace_key import TraceKey
 from replay.timeline import Timeline
 
 
@@ -15,12 +16,12 @@ class Scored(NamedTuple):
     threshold: float | None
 
 
-def scores_of(timeline: Timeline, session: str) -> list[Scored]:
+def scores_of(timeline: Timeline, trace: TraceKey) -> list[Scored]:
     """What the timeline's detector says of a session; nothing where there is no detector."""
-    detector, index = timeline.detector, timeline.sessions.get(session)
+    detector, index = timeline.detector, timeline.sessions.get(trace)
     if detector is None or index is None or not index.inputs:
         return []
-    track = timeline.track(session, index.inputs[-1])
+    track = timeline.track(trace, index.inputs[-1])
     taken = [step for step in track.steps if step.fate == "taken"]
     if not taken:
         return []

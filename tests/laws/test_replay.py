@@ -13,10 +13,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from invariants.event import Event
 from invariants.state import encode_state
 from monitor.engine import Engine
+from monitor.trace_key import TraceKey
 from replay.look import look_at
-from replay.player import Player
+from replay.player import Player, read_line
 from replay.recording import CloseLine, Header, Line, RecordedSettings, RecordedSource, RecordLine
 from replay.timeline import Timeline
 from replay.track import SessionTrack
@@ -65,6 +67,8 @@ invariants:
 """
 PROGRAM = program_of(WATCHED)
 SESSIONS = ("s", "t", "u")
+PRINCIPALS = ("", "alice", "bob")
+TRACES = [TraceKey(principal, session) for principal in PRINCIPALS for session in SESSIONS]
 REPLAY_CASES = max(20, CASES // 40)
 
 
@@ -77,7 +81,8 @@ def closed() -> Iterator[None]:
 def draw_lines(random: Random) -> list[Line]:
     """Events of some sessions, some twice, some no event, with ticks, ends and closes between."""
     lines: list[Line] = []
-    numbers = dict.fromkeys(SESSIONS, 0)
+    numbers = dict.fromkeys(TRACES, 0)
+    traces = random.choice((TRACES[:3], TRACES, TRACES[3:]))
     at_s = 0.0
     for offset in range(random.randint(5, 40)):
         at_s += random.choice((0, 0, 0.5, 1, 1, 3, 20 if random.random() < 0.1 else 1))
@@ -85,24 +90,37 @@ def draw_lines(random: Random) -> list[Line]:
         if draw < 0.1:
             lines.append(tick(at_s - random.choice((0, 1, 30))))
         elif draw < 0.13:
-            name = random.choice(SESSIONS)
-            lines.append(CloseLine(scope=name, time_ns=START_NS + int(at_s * SECOND_NS)))
+            trace, at_ns = random.choice(traces), START_NS + int(at_s * SECOND_NS)
+            lines.append(CloseLine(scope=trace.session, time_ns=at_ns, principal=trace.principal))
         elif draw < 0.16:
             lines.append(record(b"{", offset))
         elif draw < 0.24 and any(isinstance(line, RecordLine) for line in lines):
             lines.append(random.choice([one for one in lines if isinstance(one, RecordLine)]))
         else:
-            lines.append(draw_event(random, numbers, at_s, offset))
+            lines.append(draw_event(random, traces, numbers, at_s, offset))
     return lines
 
 
-def draw_event(random: Random, numbers: dict[str, int], at_s: float, offset: int) -> RecordLine:
-    session = random.choice(SESSIONS)
-    kind = random.choice(("a", "b", "p", "p", "q", "q", "session.ended", "approval.granted"))
+def draw_event(
+    random: Random, traces: list[TraceKey], numbers: dict[TraceKey, int], at_s: float, offset: int
+) -> RecordLine:
+    """An agent's event, or an operator's that may name its principal; now and then misplaced."""
+    trace = random.choice(traces)
+    kinds = ("a", "b", "p", "p", "q", "q", "session.ended", "tool.requested", "approval.granted")
+    kind, call = random.choice(kinds), random.choice("xyz")
     args: Any = random.choice(({"yes": True}, {"yes": True}, {}))
-    content = event(session, numbers[session], kind, at_s, call=random.choice("xyz"), args=args)
-    numbers[session] += random.choice((1, 1, 1, 2))
-    return record(content, offset, arrival_ns=START_NS + int(at_s * SECOND_NS))
+    content = event(trace.session, numbers[trace], kind, at_s, call=call, args=args)
+    place: dict[str, Any] = {"arrival_ns": START_NS + int(at_s * SECOND_NS)}
+    if random.random() < 0.2:
+        content = {**content, "id": f"a-{offset}", "principal": random.choice(PRINCIPALS)}
+        del content["seq"]
+        return record(content, offset, topic="interlock.approvals", **place)
+    numbers[trace] += random.choice((1, 1, 1, 2))
+    if random.random() < 0.05:
+        place["partition"] = "1"
+    if trace.principal:
+        place |= {"topic": f"agent.events.{trace.principal}", "principal": trace.principal}
+    return record(content, offset, **place)
 
 
 def draw_header(random: Random) -> Header:
@@ -139,8 +157,9 @@ def state_of(found: Any) -> object:
 def in_order(state: bytes) -> object:
     version, cells, (anchors, queue, waiting), *rest = msgspec.msgpack.decode(state)
     for cell in cells:
-        if cell is not None and isinstance(cell[0], list):
-            cell[0] = sorted(cell[0], key=repr)
+        for place in (0, -1):  # Where maps stand.
+            if cell is not None and isinstance(cell[place], list):
+                cell[place] = sorted(cell[place], key=repr)
     rest = [sorted(part, key=repr) if isinstance(part, list) else part for part in rest]
     return version, cells, (sorted(anchors, key=repr), queue, waiting), rest
 
@@ -165,7 +184,7 @@ def test_every_moment_is_what_stepping_gives(
         wanted = [
             (number, name, state_of(engine.look(name)))
             for number, engine in stepped(header, lines)
-            for name in SESSIONS
+            for name in TRACES
             if name in timeline.sessions
             and number in timeline.sessions[name].inputs
             and isinstance(lines[number], RecordLine)
@@ -201,9 +220,16 @@ def test_a_session_alone_is_found_the_same(tmp_path: Path) -> None:
         path = write(tmp_path / "r.jsonl", lines, header)
         whole: Timeline = timeline_of(path, PROGRAM)
         for name in whole.sessions:
-            alone = timeline_of(path, PROGRAM, session=name)
+            alone = timeline_of(path, PROGRAM, session="/".join(name))
             assert list(alone.findings()) == list(whole.findings(name)), f"seed {seed}, {name}"
             last = whole.sessions[name].inputs[-1]
-            if isinstance(lines[last], RecordLine):
+            line = lines[last]
+            # A record that acts for nobody is shown with one of the traces that it may concern.
+            if isinstance(line, RecordLine) and is_shown_with(whole, last, line, name):
                 assert look_at(whole, last) == look_at(alone, last), f"seed {seed}, {name}"
         close_all()
+
+
+def is_shown_with(timeline: Timeline, number: int, line: RecordLine, trace: TraceKey) -> bool:
+    read = read_line(line)
+    return isinstance(read, Event) and timeline.trace_of(number, read) == trace

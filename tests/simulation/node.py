@@ -126,7 +126,7 @@ class Node:
             is_finished_file=False,
         )
 
-        def surround(*given: object, reads_all: bool) -> Surroundings:
+        def surround(*given: object, reads_all: bool, is_sorted: bool = False) -> Surroundings:
             assert reads_all == bool(self.program.wider)
             return surroundings
 

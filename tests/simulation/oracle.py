@@ -66,7 +66,7 @@ def by_scope(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     for finding in findings:
         if finding.type in REFUSALS:  # The loop words them, and the words are not ours to test.
             finding = msgspec.structs.replace(finding, detail="")
-        name = f"{finding.session} in {finding.scope_kind} {finding.scope}"
+        name = f"{finding.trace} in {finding.scope_kind} {finding.scope}"
         scopes.setdefault(name, {}).setdefault(finding.id, finding)
     return {name: list(found.values()) for name, found in scopes.items()}
 

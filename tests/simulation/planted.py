@@ -20,6 +20,7 @@ from monitor.scope_names import scope_named
 from monitor.sources.base import Stream
 from monitor.store import Store
 from monitor.store_records import ActionMark, Change, Committed, OutboxFinding
+from monitor.trace_key import TraceKey
 from monitor.wider import WiderScopes
 
 Plant = Callable[[], AbstractContextManager[None]]
@@ -179,7 +180,7 @@ def wider_scopes_forgotten() -> Iterator[None]:
     real = Store.commit
 
     def commit(self: Store, change: Change) -> Committed:
-        own = [one for one in change.scopes if scope_named(one.scope)[0] == "session"]
+        own = [one for one in change.scopes if isinstance(scope_named(one.scope), TraceKey)]
         return real(self, replace(change, scopes=own))
 
     with patch.object(Store, "commit", commit):
@@ -192,7 +193,7 @@ def wider_scopes_live_on() -> Iterator[None]:
     real = Store.commit
 
     def commit(self: Store, change: Change) -> Committed:
-        own = [name for name in change.dropped if scope_named(name)[0] == "session"]
+        own = [name for name in change.dropped if isinstance(scope_named(name), TraceKey)]
         return real(self, replace(change, dropped=own))
 
     with patch.object(Store, "commit", commit):

@@ -23,13 +23,15 @@ from interlock.control_record import ControlRecord, ControlState
 from monitor.actions.opening import response_policy
 from monitor.engine import EngineSettings
 from monitor.log import LOGGER
+from monitor.scope_names import stored_trace, stored_users
 from monitor.settings import Settings
 from monitor.topics import CONTROL, FINDINGS
+from monitor.trace_key import TraceKey, principal_of
 from tests.simulation import oracle, watched
 from tests.simulation.faults import Faults
 from tests.simulation.ledger import Ticked, WrongError
 from tests.simulation.node import Node
-from tests.simulation.outside import MS_NS, SECOND_NS, Outside
+from tests.simulation.outside import MS_NS, SECOND_NS, TEAM, Outside
 from tests.simulation.sinks import WEBHOOK_URL
 from tests.simulation.workload import Workload
 
@@ -302,8 +304,13 @@ class World:
 
     def _judge_states(self, expected: oracle.Expected) -> None:
         partitions = {
-            session.name: self.outside.partition_of(session.name)
+            scope: self.outside.partition_of(session.name)
             for session in self.workload.sessions
+            for scope in (
+                stored_trace(TraceKey("", session.name)),
+                stored_trace(TraceKey(principal_of(TEAM), session.name)),
+                stored_users(session.name),
+            )
         }
         for node in self.nodes:
             assert node.store is not None

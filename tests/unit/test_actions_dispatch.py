@@ -96,9 +96,12 @@ def test_everything_planned_is_carried_out_once(rig: Rig) -> None:
         ("alert", "done"),
         ("alert", "started"),
     ]
-    assert [key for key, _ in rig.publisher.decoded()] == ["session:s-1", "principal:team-a"]
+    assert [key for key, _ in rig.publisher.decoded()] == [
+        "session-of:team-a/s-1",
+        "principal:team-a",
+    ]
     assert rig.dispatcher.run_due() == ()
-    assert rig.states("f-2") == {"session:s-1": "done", "principal:team-a": "done"}
+    assert rig.states("f-2") == {"session-of:team-a/s-1": "done", "principal:team-a": "done"}
 
 
 def test_what_was_started_is_marked_when_it_is_over(rig: Rig) -> None:
@@ -170,9 +173,9 @@ def test_would_and_held_are_never_carried_out(rig: Rig) -> None:
     rig.give(make_finding("f-h"), policy=ResponsePolicy(enforcing_max=0))
     rig.dispatcher.run_due()
     assert rig.publisher.records == []
-    assert rig.states("f-o")["session:s-1"] == "would"
+    assert rig.states("f-o")["session-of:team-a/s-1"] == "would"
     assert rig.states("f-h") == {
-        "session:s-1": "held",
+        "session-of:team-a/s-1": "held",
         "principal:team-a": "held",
         "log": "done",
     }

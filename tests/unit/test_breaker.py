@@ -93,7 +93,7 @@ def test_throw_away_sessions_of_one_leave_another_his_stop() -> None:
         admitted(breaker, mine)
     other = make_finding("f-o", session="honest", principal="bob")
     assert shapes(admitted(breaker, other))[:2] == [
-        ("quarantine", "session:honest", "planned"),
+        ("quarantine", "session-of:bob/honest", "planned"),
         ("quarantine", "principal:bob", "planned"),
     ]
 

@@ -288,8 +288,16 @@ def test_odd_session_ids_are_refused(client: Client, session_id: Any) -> None:
     """An id is a key, a label and part of an event's id, so it holds nothing odd."""
     with pytest.raises(SettingError):
         client.session(session_id)
+    if session_id != "a/b":  # A parent may be another principal's: `NAME/ID`.
+        with pytest.raises(SettingError):
+            client.session(parent=[session_id])
+
+
+@pytest.mark.parametrize("parent", ["/a", "a/", "a/b/c", "a\n/b", "a/b c"])
+def test_odd_parents_are_refused(client: Client, parent: str) -> None:
+    """An ancestor is a session's ID, or `NAME/ID` with one `/`: else a stop would not reach it."""
     with pytest.raises(SettingError):
-        client.session(parent=[session_id])
+        client.session(parent=parent)
 
 
 @pytest.mark.parametrize("tool", ["", "x" * 257, "a\nb", 7])

@@ -17,6 +17,7 @@ from monitor.engine_settings import EngineSettings
 from monitor.file_end import OPEN_SHOWN_MAX, FileTime, gathered, open_text
 from monitor.finding import Finding
 from monitor.order import HOLES_MAX, MISSING_RANGES_MAX
+from monitor.trace_key import TraceKey
 from tests.support.rim import SECOND_NS, START_NS
 from tests.support.shelf import Shelf
 
@@ -204,7 +205,7 @@ def test_holes_are_bounded() -> None:
     early = stepped(engine, [event("s", 2 * n + 1, 0) for n in range(count)])
     assert len(gaps(early)) == 3
     assert len(gaps(engine.tick(0))) == HOLES_MAX
-    assert len(engine.look("s")[0].missing) == MISSING_RANGES_MAX  # type: ignore[index]
+    assert len(engine.look(TraceKey("", "s"))[0].missing) == MISSING_RANGES_MAX  # type: ignore[index]
 
 
 def test_lines_that_run_back_are_noted_once() -> None:

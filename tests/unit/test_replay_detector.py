@@ -13,6 +13,7 @@ from detectors.contract import Score
 from invariants.event import Event
 from monitor.finding import Finding
 from monitor.scoring import Scoring
+from monitor.trace_key import TraceKey
 from replay.compare import compare
 from replay.reading import RecordedFile
 from replay.session_story import tell_session
@@ -68,7 +69,7 @@ def test_a_replay_gives_the_alarms_of_the_model(
     timeline = play(write(tmp_path / "r.jsonl", LINES), live, timelines)
     found = [one for one in timeline.findings() if one.finding.type == "anomaly"]
     assert [(one.input_number, one.finding.severity) for one in found] == [(2, "critical")]
-    story = tell_session(timeline, "s")
+    story = tell_session(timeline, TraceKey("", "s"))
     assert [(s.position, s.value, s.is_alarm) for s in story.scores] == [
         (n, float(n + 1), n == 2) for n in range(6)
     ]

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from monitor.finding import Finding
+from monitor.trace_key import TraceKey
 from replay.compare import Comparison, compare
 from replay.live_program import find_program
 from replay.look import look_at
@@ -136,7 +137,7 @@ def test_a_page_of_one_session_marks_its_own_events(tmp_path: Path) -> None:
     """The block is another session's event 0, which is not this one's."""
     path = write(tmp_path / "r.jsonl", EVENTS, header_of(TEXT))
     timeline = timeline_of(path, program_of(TEXT))
-    story = tell_session(timeline, "two")
+    story = tell_session(timeline, TraceKey("", "two"))
     blocked = next(f.finding for f in story.findings if f.finding.invariant == "blocked")
     assert [(e.session, e.position) for e in blocked.witness] == [("one", 0), ("two", 1)]
     assert [blocked.id in e.witnesses for e in story.events] == [False, True]

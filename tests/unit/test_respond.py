@@ -22,7 +22,7 @@ def shapes(actions: tuple[Action, ...]) -> list[tuple[str, str, str]]:
 def test_an_enforced_violation_stops_session_and_principal_then_alerts() -> None:
     """A violated finding in mode enforce names the session and its principal, and alerts last."""
     assert shapes(plan(make_finding(), POLICY)) == [
-        ("quarantine", "session:s-1", "planned"),
+        ("quarantine", "session-of:team-a/s-1", "planned"),
         ("quarantine", "principal:team-a", "planned"),
         ("alert", "log", "planned"),
     ]
@@ -55,7 +55,7 @@ def test_observing_records_what_would_have_been_done(policy: ResponsePolicy, mod
     """In mode observe, stops are recorded as `would`, and alerts are still carried out."""
     actions = plan(make_finding(mode=mode), policy)
     assert shapes(actions) == [
-        ("quarantine", "session:s-1", "would"),
+        ("quarantine", "session-of:team-a/s-1", "would"),
         ("quarantine", "principal:team-a", "would"),
         ("alert", "log", "planned"),
     ]
@@ -66,7 +66,7 @@ def test_settings_choose_principal_and_webhook() -> None:
     """The principal can be left alone, and a webhook gets an alert of its own."""
     policy = ResponsePolicy(names_principal=False, has_webhook=True)
     assert [action.target for action in plan(make_finding(), policy)] == [
-        "session:s-1",
+        "session-of:team-a/s-1",
         "log",
         "webhook",
     ]

@@ -19,7 +19,16 @@ from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.finding_text import page
-from monitor.scope_names import Named, packed_id, scope_named, stored_name, unpacked_id
+from monitor.scope_names import (
+    Named,
+    packed_id,
+    scope_named,
+    stored_name,
+    stored_trace,
+    stored_users,
+    unpacked_id,
+)
+from monitor.trace_key import TraceKey
 from tests.support.shelf import Shelf
 
 TEXT = """\
@@ -375,10 +384,14 @@ def test_streams_that_are_taken_away_take_all_wider_scopes() -> None:
 @pytest.mark.parametrize("value", ["a", "", "\x1f", "\x1fagent\x1fa", "agent\x1f"])
 def test_names_of_scopes_are_told_apart(value: str) -> None:
     """An agent chooses the ids of its sessions, and none of them names a wider scope."""
-    names = {stored_name(per, value) for per in ("session", "agent", "user", "tenant")}
-    assert len(names) == 4
-    for per in ("session", "agent", "user", "tenant"):
+    traces = [TraceKey("", value), TraceKey("alice", value), TraceKey("bob", value)]
+    names = {stored_name(per, value) for per in ("agent", "user", "tenant")}
+    names |= {stored_trace(trace) for trace in traces} | {stored_users(value)}
+    assert len(names) == 7
+    for per in ("agent", "user", "tenant"):
         assert scope_named(stored_name(per, value)) == (per, value)
+    for trace in traces:
+        assert scope_named(stored_trace(trace)) == trace
     named = Named(value, 3, value, value, value)
     assert unpacked_id(packed_id(named)) == named
 
@@ -405,7 +418,7 @@ invariants:
         found += engine.tick((arrived_s - 10) * S)
         event = make("s", seq, at_s, "", kind=kind)
         found += engine.step(msgspec.structs.replace(event, arrival_ns=arrived_s * S))
-    header = engine.look("s")
+    header = engine.look(TraceKey("", "s"))
     assert header is not None
     assert header[0].time_ns == effective_s * S
     assert [f.invariant for f in found] == verdicts
