@@ -6,10 +6,18 @@ import argparse
 from pathlib import Path
 
 from monitor.cli.recorded import add_recording, open_timeline
-from monitor.cli.screen import EXIT_FINE, EXIT_USAGE, EXIT_VIOLATIONS, complain, say
+from monitor.cli.screen import (
+    EXIT_FINE,
+    EXIT_UNJUDGED,
+    EXIT_USAGE,
+    EXIT_VIOLATIONS,
+    complain,
+    say,
+)
 from monitor.cli.verbs import Verbs
 from monitor.evidence_file import write_evidence
 from monitor.finding_text import visible
+from monitor.sources.base import UNREAD_NOTICES
 
 
 def add(verbs: Verbs) -> None:
@@ -39,12 +47,16 @@ def run(arguments: argparse.Namespace) -> int:
         comparison = compare(timeline, live.unevaluable)
         controls = control_records(timeline.control_records())
         page = render(build_page(Replayed(timeline, live, comparison, controls), arguments.title))
+        is_unread = any(notice.kind in UNREAD_NOTICES for notice in timeline.notices)
         has_events = bool(timeline.sessions) or not timeline.is_plain
     write_evidence(arguments.out, page.encode("utf-8", "backslashreplace"))
     say(str(arguments.out))
     if not has_events:
         complain(f"`{visible(arguments.recording)}` holds no event: there is nothing to report")
         return EXIT_USAGE
+    if timeline.is_plain and is_unread:
+        complain("a part of the file could not be read, and was not judged")
+        return EXIT_UNJUDGED
     if comparison.is_equal:
         return EXIT_FINE
     complain("the replay differs from what was found live; the page says where")
