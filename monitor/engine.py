@@ -17,11 +17,12 @@ from invariants.event import Close, Event, Input, Tick
 from invariants.program import Judged, Program, Progress
 from invariants.spec import Per
 from invariants.verdict import EventRef
+from monitor.decode.rejected import Rejected
 from monitor.engine_settings import EngineSettings
 from monitor.file_end import Disorder, OpenVerdict, open_verdicts
 from monitor.finding import Finding
 from monitor.finding_make import hole_findings, refusals, session_findings
-from monitor.order import Header, Noticed, admit, holes_told
+from monitor.order import ID_CONFLICT, Header, Noticed, admit, holes_told
 from monitor.owners import Owners, Unowned
 from monitor.scope import (
     EMPTY_LOAD,
@@ -31,6 +32,7 @@ from monitor.scope import (
     end_of,
     header_in,
     id_digest_of,
+    is_repeat,
     rest_ns_of,
     restored,
     take_change,
@@ -39,6 +41,7 @@ from monitor.scope import (
 from monitor.scope_names import scope_named, stored_trace
 from monitor.scoring import Scoring
 from monitor.trace_key import TraceKey
+from monitor.unread import UnreadRecords
 from monitor.wider import WiderScopes
 
 
@@ -64,6 +67,7 @@ class Engine:
         self._owners = Owners(load, self._header)
         self._duplicates_count = 0
         self.disorder = Disorder()
+        self._unread = UnreadRecords(program, settings.severities)
         self._pairs_count = 0
         self._wider = WiderScopes(
             program,
@@ -75,11 +79,9 @@ class Engine:
         )
 
     def reach(self, event: Event) -> list[Finding]:
-        """What time alone decides before an event, where scopes are wider than a session.
-
-        All streams have one order there, so that nothing can come that arrived before the event.
-        Sessions that were idle by then have ended before it, whenever the last tick was; else it
-        would depend on ticks which of two sessions' events stands first in an agent's trace.
+        """What time alone decides before an event, where scopes are wider than a session: all
+        streams have one order there, and sessions that were idle by then have ended before it,
+        whenever the last tick was. Else ticks would order two sessions' events in one trace.
         """
         arrival_ns = event.arrival_ns
         if not self.program.wider or arrival_ns is None or event.not_before_ns is not None:
@@ -106,10 +108,8 @@ class Engine:
 
     def tick(self, time_ns: int, groups: frozenset[str] | None = None) -> list[Finding]:
         """Time has reached `time_ns`, in all scopes or in those of some groups. Wider scopes are
-        of every group: where there are any all streams have one order, and time is one.
-
-        Decides deadlines before it, closes sessions that were idle for too long, and lets go of
-        those that ended `linger` ago.
+        of every group: where there are any all streams have one order, and time is one. Decides
+        deadlines before it, closes idle sessions, and lets go of those that ended `linger` ago.
         """
         findings: list[Finding] = []
         waiting: list[tuple[int, TraceKey]] = []
@@ -171,7 +171,6 @@ class Engine:
         self._dropped[name] = None
 
     def _forget(self, name: TraceKey) -> None:
-        """A scope leaves memory."""
         self._pairs_count -= self._scopes.pop(name).progress.shown.length
 
     def expect(self, wakes: list[tuple[int, str]]) -> None:
@@ -269,9 +268,7 @@ class Engine:
         return (owner,) if isinstance(owner, TraceKey) else owner.traces
 
     def look(self, scope: TraceKey) -> tuple[Header, Progress] | None:
-        """What is in memory of a scope, for readers; None where it is not. Both stay as they are:
-        a later step makes new ones.
-        """
+        """What is in memory of a scope, for readers; a later step makes new ones of both."""
         held = self._scopes.get(scope)
         return None if held is None else (held.header, held.progress)
 
@@ -283,8 +280,7 @@ class Engine:
         if event.principal != owner.principal:
             event = msgspec.structs.replace(event, principal=owner.principal)
         id_digest = id_digest_of(event.id)
-        known = scope.seen.get(id_digest)
-        if known == event.digest:
+        if known := is_repeat(scope.seen, id_digest, event.digest):
             self._duplicates_count += 1
             return []
         settings = self.settings
@@ -301,17 +297,14 @@ class Engine:
         if admission.header.has_spoken and not scope.header.has_spoken:
             noticed = (*noticed, *self._owners.speaks(owner))
         if known is not None:
-            digest = event.digest.hex()
-            text = "two events of different content carry this id"
-            noticed = (*noticed, Noticed("id_conflict", text))
+            noticed, digest = (*noticed, ID_CONFLICT), event.digest.hex()
         event = msgspec.structs.replace(event, time_ns=admission.time_ns, first=admission.first)
         asked = self.program.asked_of(scope.progress.shown, event)
         wider = self._wider.judge(event, admission.header, asked)
         if admission.is_back or any(one.header.time_ns > event.time_ns for one in wider):
             self.disorder.note(event.origin)
         judged = self.program.step(scope.progress, event)
-        if known is None:
-            scope.remember(id_digest, event.digest, settings.ids_max)
+        scope.remember(id_digest, event.digest, settings.ids_max)
         if self._scoring is not None:
             self._taken = scope, event, digest
         found = self._apply(
@@ -370,12 +363,21 @@ class Engine:
         )
 
     def refuse(self, event: Event, noticed: Noticed, group: str) -> list[Finding]:
-        """A finding about an event that the invariants do not see (provenance, our own fault).
-
-        It takes part in no trace; its anchor has the position that the next event will have.
-        """
+        """A finding about an event that the invariants do not see, at the next one's position."""
         traces = ((trace, self._scope(trace).header) for trace in self.traces_of(event))
         return refusals(event, noticed, traces, self.settings.severities)
+
+    def unread(self, rejected: Rejected) -> list[Finding]:
+        """What is told of a record that is not an event; it takes part in no trace."""
+        found: list[Finding] = []
+        for trace in self._owners.concerned(rejected):
+            scope = self._scope(trace)
+            found += self._unread.take(rejected, trace, scope)
+            if scope.header.position:
+                self._changed[trace] = scope
+            elif scope.header == Header():  # Nothing is known of it.
+                self._forget(trace)
+        return found if rejected.known.session else self._unread.take_unnamed(rejected)
 
     def _scope(self, name: TraceKey) -> LiveScope:
         scope = self._scopes.get(name)

@@ -21,6 +21,7 @@ EngineFindingType = Literal[
     "split",
     "after_end",
     "unscoped",
+    "unread",
     "capacity",
     "unevaluable",
     "anomaly",
@@ -119,6 +120,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     mode: Literal["observe", "enforce"] = "observe"
     respond: list[str] = []
     detail: str = ""
+    could_concern: list[str] = []
+    """Of the type `unread` alone: the invariants about whose verdicts nothing is certain now."""
     anomaly: Anomaly | None = None
     """Of the type `anomaly` alone."""
 

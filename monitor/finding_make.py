@@ -37,6 +37,7 @@ DEFAULT_SEVERITIES: Final[Mapping[str, Severity]] = {
     "split": "critical",
     "after_end": "warning",
     "unscoped": "warning",
+    "unread": "warning",
     "capacity": "warning",
     "unevaluable": "critical",
     "anomaly": "warning",

@@ -21,6 +21,7 @@ _WORDS: Final = {
     "provenance": "not theirs to say",
     "after_end": "came after the end",
     "unscoped": "names no scope",
+    "unread": "inconclusive: a record could not be read",
     "capacity": "a bound was reached",
     "unevaluable": "could not be judged",
     "anomaly": "unlike ordinary sessions",
@@ -57,10 +58,23 @@ def line(finding: Finding) -> str:
     name = finding.invariant or finding.type
     told = f" ({binding_text(finding)})" if finding.binding else ""
     return (
-        f"{time_text(finding.anchor.time_ns)} {finding.severity:8} {name} "
-        f"{_WORDS[finding.type]} in {visible(finding.session, 60)} "
-        f"at {visible(finding.anchor.id, 60)}{told} [{finding.id}]"
+        f"{_when(finding)} {finding.severity:8} {name} "
+        f"{_WORDS[finding.type]} {_place(finding)}{told} [{finding.id}]"
     )
+
+
+def _when(finding: Finding) -> str:
+    """The time; what a record says that is not an event is none."""
+    is_known = finding.type != "unread" or finding.anchor.time_ns
+    return time_text(finding.anchor.time_ns) if is_known else "at no known time"
+
+
+def _place(finding: Finding) -> str:
+    """The session and the event; a record that is not an event has neither for certain."""
+    session = visible(finding.session, 60)
+    if finding.type == "unread":
+        return f"in {session}" if session else "of no known session"
+    return f"in {session} at {visible(finding.anchor.id, 60)}"
 
 
 def page(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
@@ -81,6 +95,8 @@ def page(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
         lines.append(f"  values     {binding_text(finding)}")
     if finding.detail and finding.anomaly is None:
         lines.append(f"  detail     {visible(finding.detail)}")
+    if finding.could_concern:
+        lines.append(f"  concerns   {visible(', '.join(finding.could_concern))}")
     lines += _anomaly(finding)
     if finding.is_escalated:
         lines.append(

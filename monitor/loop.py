@@ -201,6 +201,7 @@ class Loop:
             if isinstance(item.content, Rejected):
                 raw = self._raw.pop(item.content.origin, None)
                 batch.dead_letters.append((item.content, raw))
+                self._take(batch, self._engine.unread(item.content))
             else:
                 batch.shapes[item.content.kind, item.content.record.tool] += 1
                 self._file_time.see(item.content.ts_ns, now_ns)

@@ -85,6 +85,9 @@ class Noticed(NamedTuple):
     key: str = ""
 
 
+ID_CONFLICT: Final = Noticed("id_conflict", "two events of different content carry this id")
+
+
 class Admission(NamedTuple):
     """The header after an event, its effective time, and what was noticed.
 
@@ -157,6 +160,20 @@ def admit(
         header.is_split or is_split,
     )
     return Admission(after, time_ns, tuple(noticed), is_back, first)
+
+
+def passed(header: Header, seq: int | None) -> Header:
+    """The header once a number came that no event has: the next one, or one that was missing.
+
+    Any other number says nothing: it could be a damaged one.
+    """
+    if seq is None or seq > header.seq_max + 1:
+        return header
+    noticed: list[Noticed] = []
+    seq_max, missing, holes = _follow_seq(header, seq, noticed, None)
+    if noticed:
+        return header
+    return msgspec.structs.replace(header, seq_max=seq_max, missing=missing, holes=holes)
 
 
 def holes_told(header: Header) -> Header:

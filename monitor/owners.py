@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from invariants.event import Event
+from monitor.decode.rejected import Rejected
 from monitor.order import CALLS_MAX, Header, Noticed, call_digest
 from monitor.scope import LoadedScope, ScopeChange
 from monitor.scope_names import stored_users
@@ -79,6 +80,18 @@ class Owners:
         )
         traces = tuple(TraceKey(name, session) for name in users.names)
         return Unowned(traces, Noticed("unowned", text))
+
+    def concerned(self, rejected: Rejected) -> tuple[TraceKey, ...]:
+        """The traces that a record which cannot be read may be about; changes nothing.
+
+        An agent's is about its own; an operator's about everybody's who uses the session's ID.
+        """
+        session = rejected.known.session
+        if not session:
+            return ()
+        if not is_authority(rejected.origin.topic):
+            return (TraceKey(rejected.principal, session),)
+        return tuple(TraceKey(name, session) for name in self._users(session).names or ("",))
 
     def _who_asked(self, users: Users, session: str, call: str) -> str | None:
         """The one user that asked for the call; None if that is not known for certain."""

@@ -66,11 +66,15 @@ class LiveScope:
     """What a detector remembers of it, where there is one."""
 
     def remember(self, id_: bytes, digest: bytes, ids_max: int) -> None:
-        """Past `ids_max` the oldest id is forgotten: its repeat then counts as a new event."""
+        """Know an event from here on, and each content of an id that has several.
+
+        Past `ids_max` the oldest is forgotten: its repeat then counts as a new event.
+        """
+        key = _other_key(id_, digest) if id_ in self.seen else id_
         if len(self.seen) >= ids_max:
             self.seen.popitem(last=False)
-        self.seen[id_] = digest
-        self.seen_added.append((id_, digest))
+        self.seen[key] = digest
+        self.seen_added.append((key, digest))
 
 
 EMPTY_LOAD: Final = LoadedScope(None, {}, {})
@@ -146,6 +150,17 @@ def end_of(key: TraceKey, header: Header, ended_ns: int) -> tuple[Event, Header]
         header, position=header.position + 1, time_ns=ended_ns, ended_ns=ended_ns
     )
     return event, after
+
+
+def is_repeat(seen: Seen, id_digest: bytes, digest: bytes) -> bool | None:
+    """Whether an event with this id and this content is known; None if the id is new."""
+    first = seen.get(id_digest)
+    return None if first is None else digest in (first, seen.get(_other_key(id_digest, digest)))
+
+
+def _other_key(id_digest: bytes, digest: bytes) -> bytes:
+    """Under which a content of an id is known that is not its first."""
+    return hashlib.blake2b(id_digest + digest, digest_size=16).digest()
 
 
 def id_digest_of(id_: str) -> bytes:

@@ -74,6 +74,13 @@ class SeveritySettings:
         "An event that names no agent, user or tenant, where an invariant is about one.",
         choices=SEVERITIES,
     )
+    unread: Severity = row(
+        "severity.unread",
+        "choice",
+        "warning",
+        "A record that could not be read: verdicts about its session are not certain.",
+        choices=SEVERITIES,
+    )
     capacity: Severity = row(
         "severity.capacity",
         "choice",

@@ -38,6 +38,7 @@ REPEATABLE: Final = frozenset(
         "split",
         "after_end",
         "unscoped",
+        "unread",
         "capacity",
         "unevaluable",
         "anomaly",

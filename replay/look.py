@@ -5,7 +5,7 @@ Input: a timeline and an input of it. Output: a `Standing`. Looking changes noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, Final, assert_never
 
@@ -165,12 +165,14 @@ def _invariant(
 
 
 def _status(
-    compiled: Compiled, step: TrackStep, told: Iterable[Finding], pending: list[PendingStanding]
+    compiled: Compiled, step: TrackStep, told: Sequence[Finding], pending: list[PendingStanding]
 ) -> Status:
     """As docs/language.md, Verdicts, says."""
     types = {finding.type for finding in told if finding.invariant_digest == compiled.digest}
     if "violated" in types:
         return "violated"
+    if any(compiled.spec.id in finding.could_concern for finding in told):
+        return "inconclusive"  # A record of the session could not be read.
     if step.header.ended_ns is not None and not pending:
         return "inconclusive" if "inconclusive" in types else "satisfied"
     is_bad = any(waiting.if_ended == "violated" for waiting in pending)

@@ -100,7 +100,9 @@ class Player:
     def _play_record(self, line: RecordLine) -> Played:
         event = read_line(line)
         if isinstance(event, Rejected):
-            return Played([], rejected=event, fate="rejected")
+            is_ours = not self._sessions or event.known.session in self._sessions
+            found = self.engine.unread(event) if is_ours else []
+            return Played(found, rejected=event, fate="rejected")
         if self._sessions and event.session not in self._sessions:
             return Played([], event, fate="other")
         traces = self.engine.traces_of(event)

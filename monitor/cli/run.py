@@ -28,10 +28,13 @@ from monitor.cli.stopper import Stopper
 from monitor.cli.verbs import Verbs, with_output
 from monitor.clock import SystemClock
 from monitor.config import add_flags, load_settings, require
+from monitor.decode.rejected import Rejected
+from monitor.file_sort import SortedSource
 from monitor.finding import Finding
 from monitor.finding_text import line
 from monitor.log import configure_log
 from monitor.log import say as log
+from monitor.rejected_log import RejectedLines, RejectedLog
 from monitor.secret import Secret, read_keys, read_secret
 from monitor.settings import Settings
 from monitor.sources.address import FileAddress, parse_source_url
@@ -55,6 +58,14 @@ def add(verbs: Verbs) -> None:
         "not everything could be judged.",
     )
     parser.add_argument("--config", help="a YAML file with settings (else INTERLOCK_CONFIG)")
+    parser.add_argument(
+        "--allow-rejected",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of a finished file: up to N records that cannot be read make no difference to the "
+        "exit code (0)",
+    )
     parser.add_argument(
         "--sort",
         action="store_true",
@@ -108,7 +119,7 @@ def _watch(
     # The whole monitor, with its store, metrics and clients: other verbs do not wait for it.
     from monitor.service import open_service
 
-    printer = _Printer(arguments.output)
+    printer = _Printer(arguments.output, arguments.allow_rejected)
     service = open_service(settings, SystemClock(), stack, printer.take, is_sorted=arguments.sort)
     printer.attach(service)
     for warning in (*map(str, service.program.warnings), *service.surroundings.warnings):
@@ -132,13 +143,15 @@ def _watch(
 class _Printer:
     """Prints findings as they are stored, progress on a terminal, and the sum at the end."""
 
-    def __init__(self, output: str) -> None:
+    def __init__(self, output: str, rejected_max: int = 0) -> None:
         self._output = output
+        self._rejected_max = rejected_max
+        self._rejected = RejectedLines()
+        self._rejected_log = RejectedLog(log, time.monotonic_ns)
         self._service: Service | None = None
         self._file: FinishedFile | None = None
         self._violated_count = 0
         self._findings_count = 0
-        self._rejected_count = 0
         self._shows_progress = sys.stderr.isatty()
         self._next_progress_s = time.monotonic() + PROGRESS_EVERY_S
 
@@ -149,9 +162,8 @@ class _Printer:
 
     def take(self, batch: Batch, committed: Committed) -> None:
         """One batch: its new findings."""
-        self._rejected_count += len(batch.dead_letters)
         for rejected, _ in batch.dead_letters:
-            log("warning", "rejected", origin=str(rejected.origin), reason=rejected.reason)
+            self._reject(rejected)
         if self._file is not None:
             self._file.look()
         for finding in committed.findings:
@@ -166,7 +178,7 @@ class _Printer:
         """What a finished file came to: 1 if an invariant was violated, 4 if not all was judged."""
         assert self._service is not None and self._file is not None, "attached before all batches"
         events_count, end = self._service.teller.events_count, self._file.end()
-        for text in end.notices:
+        for text in (*self._rejected.texts(), *end.notices):
             complain(f"note: {text}")
         if self._output == "text":
             for invariant in self._service.teller.dormant():
@@ -176,13 +188,23 @@ class _Printer:
             say(
                 f"{events_count} events, {self._findings_count} findings, "
                 f"{self._violated_count} of them violations, "
-                f"{self._rejected_count} records that are no event"
+                f"{self._rejected.count} records that are not events"
             )
-        elif end.open.count or end.notices:
-            say_json({"type": "end_of_file", **msgspec.to_builtins(end)})
+        elif end.open.count or end.notices or self._rejected.count:
+            content = {**msgspec.to_builtins(end), "rejected_count": self._rejected.count}
+            say_json({"type": "end_of_file", **content})
         if self._violated_count:
             return EXIT_VIOLATIONS
-        return EXIT_FINE if end.is_whole else EXIT_UNJUDGED
+        is_read = self._rejected.count <= self._rejected_max
+        return EXIT_FINE if end.is_whole and is_read else EXIT_UNJUDGED
+
+    def _reject(self, rejected: Rejected) -> None:
+        assert self._service is not None, "attached before the first batch"
+        source = self._service.surroundings.source
+        if isinstance(source, FileSource | SortedSource):
+            self._rejected.take(rejected, source.line_of)
+        else:
+            self._rejected_log.take(rejected)
 
     def _print(self, finding: Finding) -> None:
         if self._output == "json":

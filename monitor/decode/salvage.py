@@ -33,7 +33,7 @@ class _Top(msgspec.Struct, frozen=True):
 
 
 class Salvage(NamedTuple):
-    """`session`, `kind` and `tool` are `""`, and `seq` None, if they cannot be told.
+    """`session` and `kind` are `""`, `seq` and `tool` None, if they cannot be told.
 
     `shown` are the values of `ts`, `seq` and `v` as they may be repeated to people: numbers, and
     texts that look like a time. No other value of a record is shown to anybody.
@@ -42,7 +42,7 @@ class Salvage(NamedTuple):
     session: str = ""
     seq: int | None = None
     kind: str = ""
-    tool: str = ""
+    tool: str | None = None
     shown: tuple[tuple[str, str], ...] = ()
 
 
@@ -58,7 +58,7 @@ def salvage(value: bytes, *, is_scanned: bool) -> Salvage:
         session=_name(tokens.get("session")),
         seq=_seq(tokens.get("seq")),
         kind=_name(tokens.get("kind")),
-        tool=_name(tokens.get("tool")),
+        tool=_tool(tokens.get("tool")),
         shown=tuple(
             (name, text) for name in ("ts", "seq", "v") if (text := _shown(tokens.get(name)))
         ),
@@ -101,6 +101,11 @@ def _scanned(value: bytes) -> dict[str, bytes]:
 def _name(token: bytes | None) -> str:
     text = _text(token or b"")
     return text if len(text) <= NAME_CHARACTERS_MAX else ""
+
+
+def _tool(token: bytes | None) -> str | None:
+    """`""` if the record has none; None if that cannot be told."""
+    return "" if token in (b"", b"null", b'""') else _name(token) or None
 
 
 def _text(token: bytes) -> str:

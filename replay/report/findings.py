@@ -28,6 +28,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "split": "on two partitions",
     "after_end": "after the end",
     "unscoped": "names no scope",
+    "unread": "inconclusive: a record could not be read",
     "capacity": "a bound was reached",
     "unevaluable": "could not be judged",
     "anomaly": "unusual",

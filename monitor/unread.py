@@ -1,0 +1,132 @@
+"""Records that are not events, told as findings: one for each session and reason.
+
+Input: rejected records in the order of their streams. Output: `unread` findings that list the
+invariants which the record could concern. Verdicts at events stay as they are, as after a `gap`.
+
+What such a record says of itself is its sender's word. It concerns the sender's own trace of the
+session it names; one that names none, and names beyond `SESSIONS_MAX`, are told together, so that
+a flood of garbage makes few findings, whatever names it invents. Nothing here is stored: after a
+restart a finding is made again under the id that it had.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from invariants.program import Program
+from invariants.verdict import EventRef
+from monitor.decode.rejected import Rejected
+from monitor.finding import Finding, Severity
+from monitor.finding_make import engine_finding
+from monitor.order import Header, Noticed, passed
+from monitor.scope import LiveScope
+from monitor.trace_key import TraceKey
+
+SESSIONS_MAX: Final = 100
+"""Sessions without an event that one sender's unreadable records may name within `PERIOD_NS`.
+
+Chosen: more than a fault of an exporter names before somebody looks, fewer than would hide others.
+"""
+PERIOD_NS: Final = 3_600_000_000_000
+"""Chosen: what is told together is told once an hour by its arrival; in finished files once."""
+TOLD_MAX: Final = 20_000
+"""Chosen: (trace, reason) that are remembered; past it the oldest is told again, under
+the id that it had."""
+NAMED_MAX: Final = 10
+"""Invariants that the text names; `could_concern` has all."""
+
+_NARROWED: Final = frozenset({"field", "too_deep", "too_large", "not_json", "not_utf8"})
+"""Reasons for which kind and tool can be believed, if they can be read at all."""
+
+
+class UnreadRecords:
+    """What was told already. One for an engine."""
+
+    def __init__(self, program: Program, severities: Mapping[str, Severity]) -> None:
+        self._programs = (program, *program.wider)
+        self._severities = severities
+        ids = {c.spec.id for p in self._programs for c in p.invariants}
+        self._all = frozenset(ids)
+        self._told: OrderedDict[tuple[TraceKey, str], frozenset[str]] = OrderedDict()
+        self._named: dict[tuple[str, int], set[str]] = {}
+
+    def take(self, rejected: Rejected, trace: TraceKey, scope: LiveScope) -> list[Finding]:
+        """What is new about this record for a trace that it is about.
+
+        A number of it that was expected has come, so that no `gap` tells of it as well.
+        """
+        if not self._has_room(rejected, scope.header):
+            return self.take_unnamed(rejected)
+        found = self._tell(rejected, trace, scope.header, rejected.reason)
+        scope.header = passed(scope.header, rejected.known.seq)
+        return found
+
+    def take_unnamed(self, rejected: Rejected) -> list[Finding]:
+        """What is new about a record of no session that is known."""
+        trace = TraceKey(rejected.principal, "")
+        return self._tell(rejected, trace, Header(), f"{rejected.reason}/{_period(rejected)}")
+
+    def _has_room(self, rejected: Rejected, header: Header) -> bool:
+        """A session that has events is known; of others only so many are believed to be there."""
+        if header.position:
+            return True
+        period = _period(rejected)
+        sender = rejected.principal, period
+        if sender not in self._named:
+            # Times of one sender's streams may differ a little: the period before stays.
+            self._named = {k: names for k, names in self._named.items() if k[1] >= period - 1}
+        names = self._named.setdefault(sender, set())
+        if rejected.known.session not in names and len(names) >= SESSIONS_MAX:
+            return False
+        names.add(rejected.known.session)
+        return True
+
+    def _tell(
+        self, rejected: Rejected, trace: TraceKey, header: Header, subject: str
+    ) -> list[Finding]:
+        told = self._told.get((trace, subject), frozenset())
+        concerned = self._concerned(rejected) - told if len(told) < len(self._all) else frozenset()
+        if (trace, subject) in self._told and not concerned:
+            return []
+        self._told[trace, subject] = told | concerned
+        if len(self._told) > TOLD_MAX:
+            self._told.popitem(last=False)
+        ids = sorted(concerned)
+        key = msgspec.json.encode([subject, ids]).decode()
+        time_ns = header.time_ns if header.position else rejected.arrival_ns or 0
+        finding = engine_finding(
+            Noticed("unread", _text(rejected, trace.session, ids), key),
+            trace=trace,
+            agent=header.agent,
+            anchor=EventRef(header.position, time_ns, ""),
+            anchor_digest="",
+            severities=self._severities,
+        )
+        return [msgspec.structs.replace(finding, witness=[], could_concern=ids)]
+
+    def _concerned(self, rejected: Rejected) -> frozenset[str]:
+        """The invariants that an event of this kind and tool could concern; else all."""
+        kind, tool = rejected.known.kind, rejected.known.tool
+        if not kind or tool is None or rejected.reason not in _NARROWED:
+            return self._all
+        return frozenset(
+            program.invariants[index].spec.id
+            for program in self._programs
+            for index, _ in program.plan(kind, tool).concerned
+        )
+
+
+def _period(rejected: Rejected) -> int:
+    return (rejected.arrival_ns or 0) // PERIOD_NS
+
+
+def _text(rejected: Rejected, session: str, concerned: list[str]) -> str:
+    named = ", ".join(f"`{id_}`" for id_ in concerned[:NAMED_MAX])
+    more = f" and {len(concerned) - NAMED_MAX} more" if len(concerned) > NAMED_MAX else ""
+    whose = "" if session else "; it names no session that is known"
+    about = f"; it could concern {named}{more}" if concerned else "; it could concern no invariant"
+    return f"the record at {rejected.origin} could not be read: {rejected.detail}{whose}{about}"
