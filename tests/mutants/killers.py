@@ -38,6 +38,7 @@ CEL = (
     "tests/unit/test_cel_fold.py",
     "tests/unit/test_absent_fields.py",
     "tests/unit/test_budget.py",
+    "tests/unit/test_texts.py",
 )
 SOURCES = (
     "tests/unit/test_tokens_of_text.py",
