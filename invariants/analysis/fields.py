@@ -1,8 +1,9 @@
 """Which fields of events predicates read, and which of them no recorded event carries.
 
 Input: files, and events. Output: for each predicate how many events it is about, and the fields
-that none of those carries, with one that they do carry and that is spelt alike. Only the first key
-below `args`, `attributes` and `result` is looked at, and only where it is written as a literal.
+that none of those carries, with one that they do carry and that is spelt alike. It looks at fields
+that are missing where they are left out (`agent`, `call`, ...), and the first key below `args`,
+`attributes` and `result` where it is written as a literal.
 """
 
 from __future__ import annotations
@@ -13,17 +14,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..cel.ast import Constant, Has, Index, Name, Select, walk
+import msgspec
+
+from ..cel.ast import Call, Constant, Has, Index, Name, Select, free_names, walk
+from ..cel.fields import present
 from ..cel.lexer import SyntaxFault
 from ..cel.parser import parse
-from ..event import Event, EventView
+from ..event import CARRIED_BY, UNSTATED, Event, EventView, Identity
 from ..kinds import Asked, asked_by
 from ..spec import PredicateSpec, Source, Spec
 
 ROOTS: Final = ("args", "attributes", "result")
 KEYS_MAX: Final = 10_000  # Chosen: agents choose the keys of events; more are not remembered.
+SESSIONS_MAX: Final = 10_000  # Chosen: of more, nobody remembers what they stated first.
 Field = tuple[str, str]
-"""Such as `("args", "recipient")`."""
+"""Such as `("args", "recipient")`, or `("agent", "")` of a field that has no keys."""
+
+_PLAIN: Final = {name: present(name) for name in (*CARRIED_BY, "principal") if name not in ROOTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +67,14 @@ class Coverage:
             for spec in specs
             for predicate in spec.predicates
         ]
+        self._firsts: dict[str, Identity] = {}
 
     def take(self, event: Event) -> None:
         """One event of the recording."""
-        view = EventView(event)
+        first = self._firsts.get(event.session, UNSTATED).after(event.record)
+        if event.session in self._firsts or len(self._firsts) < SESSIONS_MAX:
+            self._firsts[event.session] = first
+        view = EventView(msgspec.structs.replace(event, first=first))
         carried: list[Field] | None = None
         for reader in self._readers:
             if not _is_asked(reader.asked, event):
@@ -84,12 +95,11 @@ class Coverage:
             for root, key in reader.fields:
                 if (root, key) not in reader.carried:
                     known = [name for base, name in reader.carried if base == root]
-                    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+                    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6) if key else []
                     shown = f"{root}.{near[0]}" if near else ""
                     count = reader.events_count
-                    found.append(
-                        Unread(reader.file, reader.predicate, count, f"{root}.{key}", shown)
-                    )
+                    missing = f"{root}.{key}" if key else root
+                    found.append(Unread(reader.file, reader.predicate, count, missing, shown))
         return found
 
 
@@ -113,6 +123,17 @@ def _fields(source: Source) -> Iterator[Field]:
         for part in parts
         if isinstance(part, Has) and isinstance(part.operand, Name)
     }
+    asked = {
+        part.arguments[0].name
+        for part in parts
+        if isinstance(part, Call)
+        and part.function == "present"
+        and part.arguments
+        and isinstance(part.arguments[0], Name)
+    }
+    for name in free_names(node):
+        if name.name in _PLAIN and name.name not in asked:
+            yield name.name, ""
     for part in parts:
         match part:
             case Select(Name(root), key) if root in ROOTS and (root, key) not in tested:
@@ -129,6 +150,7 @@ def _is_asked(asked: Asked, event: Event) -> bool:
 
 
 def _carried(view: EventView) -> Iterator[Field]:
+    yield from ((name, "") for name, is_present in _PLAIN.items() if is_present(view))
     for root in ROOTS:
         value: Any = getattr(view, root)
         if isinstance(value, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from itertools import product
 from typing import Any
 
@@ -210,6 +211,35 @@ def test_an_event_reads_what_its_session_stated_first(name: str) -> None:
     assert told(name, [{**first_a, name: ""}, {**WRITE, name: None}]) == [(1, "inconclusive")]
     other = {**first_a, "session": "another"}
     assert told(name, [other, WRITE]) == [(1, "inconclusive")]
+
+
+def test_stating_it_once_is_stating_it_always() -> None:
+    """Law: events that repeat what their session stated first can leave it out."""
+    for seed in range(200):
+        choices = random.Random(seed)
+        paths = ("/workspace/a/x", "/workspace/b/x", "/etc/x")
+        kinds = ("tool.requested", "tool.completed", "message.user")
+        contents: list[dict[str, Any]] = [
+            {
+                "kind": choices.choice(kinds),
+                "session": choices.choice(("s", "t")),
+                "agent": choices.choice(("a", "b", ABSENT)),
+                "tool": "write",
+                "args": {"path": choices.choice(paths)},
+            }
+            for _ in range(8)
+        ]
+        first: dict[str, Any] = {}
+        fewer = []
+        for content in contents:
+            known = first.get(content["session"], ABSENT)
+            is_repeat = known is not ABSENT and content["agent"] == known
+            fewer.append(
+                content | {"agent": choices.choice((ABSENT, "", None))} if is_repeat else content
+            )
+            if known is ABSENT:
+                first[content["session"]] = content["agent"]
+        assert told("agent", contents) == told("agent", fewer), seed
 
 
 def test_the_search_for_examples_reads_the_same() -> None:

@@ -217,6 +217,32 @@ def test_fields_that_no_event_carries(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "args.ms" not in shown
 
 
+def test_fields_that_are_left_out_everywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are unknown at every event, and so said; what a session stated first is there."""
+    file, events = tmp_path / "f.yaml", tmp_path / "events.jsonl"
+    file.write_text("""version: 1
+predicates:
+  ours: kind == "tool.requested" && agent == "bot"
+  theirs: kind == "tool.requested" && tenant == "acme" && [user].exists(c, c == "x")
+  asked: kind == "tool.requested" && present(user) && user == "ann"
+  sent: kind == "tool.requested" && principal != "p"
+invariants:
+  - {id: i, severity: info, never: ours or theirs or asked or sent}
+""")
+    lines = [{"kind": "session.started", "agent": "bot", "tenant": ""}, {"kind": "tool.requested"}]
+    base = {"session": "s", "ts": 1}
+    events.write_text(
+        "".join(json.dumps(base | {"seq": n} | e) + "\n" for n, e in enumerate(lines))
+    )
+    assert main(["check", str(file), "--recording", str(events)]) == 0
+    shown = capsys.readouterr().out
+    assert "`theirs` reads `tenant`, which none of its 1 events has\n" in shown
+    assert "`theirs` reads `user`" in shown and "`sent` reads `principal`" in shown
+    assert "`ours`" not in shown and "`asked`" not in shown and "call" not in shown
+
+
 def test_the_verb_ends_with_1_where_something_is_surely_wrong(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
