@@ -15,11 +15,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from .fact import Truth
-from .tokens_of_text import HIDDEN_CHARACTERS_MAX, hidden_texts, spellings, tokens
+from .text_keys import Part, Run, readings_of, shown_keys
+from .tokens_of_text import HIDDEN_CHARACTERS_MAX, hidden_texts
 
 FINGERPRINT_BYTES: Final = 8
 STRING_BYTES_MAX: Final = 256 * 1024  # Source: docs/language.md, `string_bytes_max`.
@@ -70,23 +70,28 @@ class Fingerprints:
         made = hashlib.blake2b(b"key", key=self.key, person=_PERSON, digest_size=8)
         return made.hexdigest()
 
-    def shown(self, found: tuple[str, ...]) -> frozenset[bytes]:
-        """What a text of these tokens leaves behind: each token, and each pair of neighbours."""
-        texts = {*found, *map("\x00".join, pairwise(found))}
-        return self._of(texts)
-
-    def asked(self, found: tuple[str, ...]) -> frozenset[bytes]:
-        """What must be known for a text of these tokens to have been seen."""
-        return self._of(set(map("\x00".join, pairwise(found))) or set(found))
-
-    def _of(self, texts: Iterable[str]) -> frozenset[bytes]:
+    def of(self, texts: Iterable[str]) -> list[bytes]:
+        """The fingerprint of each of some texts."""
         begun = hashlib.blake2b(digest_size=FINGERPRINT_BYTES, key=self.key, person=_PERSON)
-        made = set()
+        made = []
         for text in texts:
             digest = begun.copy()
             digest.update(text.encode("utf-8", "surrogatepass"))
-            made.add(digest.digest())
-        return frozenset(made)
+            made.append(digest.digest())
+        return made
+
+
+class Known(NamedTuple):
+    """What a memory knows of a part of a value."""
+
+    exact: Truth
+    widely: Truth
+    """Not less than `exact`: what only a wider form shows was shown, and was not endorsed."""
+
+    @property
+    def endorsed(self) -> Truth:
+        """Whether the part itself was shown, where others than an accused source are asked."""
+        return max(self.exact, min(self.widely, Truth.UNKNOWN))
 
 
 class SourceMemory(NamedTuple):
@@ -108,9 +113,15 @@ class SourceMemory(NamedTuple):
         )
         return [Entry(fingerprint, bool(is_certain)) for fingerprint, is_certain in pairs]
 
-    def knows(self, asked: frozenset[bytes]) -> Truth:
-        """Whether all of some fingerprints (one at least) were shown."""
-        return min(map(self._knows, asked))
+    def knows(self, part: Part) -> Known:
+        """Whether a part of a value was shown, in its own form and in a wider one."""
+        exact = self._knows_any(part.exact)
+        return Known(exact, max(exact, self._knows_any(part.wider)))
+
+    def _knows_any(self, runs: tuple[Run, ...]) -> Truth:
+        """Whether all keys of one run at least were shown."""
+        known = (min(map(self._knows, self.fingerprints.of(run))) for run in runs)
+        return max(known, default=Truth.FALSE)
 
     def _knows(self, fingerprint: bytes) -> Truth:
         if self.ledger.certain.get(fingerprint, self.length) < self.length:
@@ -143,13 +154,14 @@ class SourceMemory(NamedTuple):
         """Adds to the ledger, which is this memory's own; says whether there was room for all."""
         ledger = self.ledger
         # In order, so that one history always fills a memory alike.
-        for fingerprint in sorted(self.fingerprints.shown(tokens(text))):
+        left = shown_keys(text)
+        for fingerprint in sorted(self.fingerprints.of(left.keys)):
             if ledger.holds(fingerprint, is_certain):
                 continue
             if len(ledger.fingerprints) >= pairs_max:
                 return False
             ledger.add(fingerprint, is_certain)
-        return True
+        return left.is_whole
 
     def _own(self) -> SourceMemory:
         """This memory, with a ledger that ends where it does; the empty one is everybody's."""
@@ -173,34 +185,29 @@ class Shown(NamedTuple):
         return sum(memory.length for memory in self.memories)
 
     def seen(self, source: int, value: str) -> Truth | None:
-        """Whether a source showed `value`, in any spelling; None where it has no token."""
-        if not tokens(value):
+        """Whether a source showed `value`, in some way to read it; None where it has no token.
+
+        Of a value with addresses, every address. What cannot be read is never "not seen".
+        """
+        readings = readings_of(value)
+        if not readings:
             return None
-        return max(self._known(found, source)[0] for found in _spelt(value))
+        memory = self.memories[source]
+        return max(min(_seen(part, memory) for part in parts) for parts in readings)
 
     def only_from(self, source: int, others: Sequence[int], value: str) -> Truth | None:
-        """Whether `value` was shown by a source and by none of the others.
+        """Whether `value` was shown by a source and by none of the others; None as in `seen`.
 
-        Each spelling is asked for itself: a value that happens to be base64 of what the user said
-        was not said by the user.
+        Of a value with addresses, any address. Each reading is asked for itself: a value that
+        happens to be base64 of what the user said was not said by the user.
         """
-        if not tokens(value):
+        readings = readings_of(value)
+        if not readings:
             return None
         if self.is_child:
             return Truth.UNKNOWN
-        answers = [self._known(found, source, *others) for found in _spelt(value)]
-        return max(min([here, *(Truth(2 - other) for other in rest)]) for here, *rest in answers)
-
-    def _known(self, found: tuple[str, ...], *sources: int) -> list[Truth]:
-        """What each of some sources knows of a text; most have one key, and are asked the same."""
-        asked: dict[Fingerprints, frozenset[bytes]] = {}
-        answers = []
-        for source in sources:
-            memory = self.memories[source]
-            key = memory.fingerprints
-            asked[key] = asked[key] if key in asked else key.asked(found)
-            answers.append(memory.knows(asked[key]))
-        return answers
+        memory, rest = self.memories[source], [self.memories[other] for other in others]
+        return max(_only_from(part, memory, rest) for parts in readings for part in parts)
 
 
 NOTHING_SHOWN: Final = Shown()
@@ -235,8 +242,21 @@ def strings_of(value: Any) -> Iterator[str]:
                 waiting += (inner, key)
 
 
-def _spelt(value: str) -> list[tuple[str, ...]]:
-    return [found for found in map(tokens, spellings(value)) if found]
+def _seen(part: Part, memory: SourceMemory) -> Truth:
+    """What stands beside addresses, or cannot be read as one, can only be doubtful or shown."""
+    known = memory.knows(part).widely
+    return known if part.sort == "certain" else max(known, Truth.UNKNOWN)
+
+
+def _only_from(part: Part, memory: SourceMemory, others: Sequence[SourceMemory]) -> Truth:
+    here = memory.knows(part).widely
+    if part.sort == "unreadable":
+        here = max(here, Truth.UNKNOWN)
+    if part.sort == "rest":
+        here = min(here, Truth.UNKNOWN)
+    if here is Truth.FALSE:
+        return here
+    return min([here, *(Truth(2 - other.knows(part).endorsed) for other in others)])
 
 
 def _bytes_count(text: str) -> int:

@@ -52,12 +52,17 @@ class Hidden(NamedTuple):
     is_whole: bool
 
 
+def normalised(text: str) -> str:
+    """The text in one form (NFKC), without characters that nobody sees; case stays."""
+    if text.isascii():
+        return text
+    apart = _MARKS.sub(rf"\g<0>{_APART}", _UNSEEN.sub("", text))
+    return _UNSEEN.sub("", unicodedata.normalize("NFKC", apart))
+
+
 def tokens(text: str) -> tuple[str, ...]:
     """Runs of letters, digits and `@ . _ - + / :`, lower case; outer `.` and `:` dropped."""
-    if not text.isascii():
-        apart = _MARKS.sub(rf"\g<0>{_APART}", _UNSEEN.sub("", text))
-        text = _UNSEEN.sub("", unicodedata.normalize("NFKC", apart))
-    found = (token.strip(".:") for token in _TOKEN.findall(text.lower()))
+    found = (token.strip(".:") for token in _TOKEN.findall(normalised(text).lower()))
     return tuple(token for token in found if token)
 
 

@@ -1,15 +1,17 @@
 """`seen(v, source)` and `only_from(v, source)`: what an expression asks of data memories.
 
-    seen(args.to, "user_said")        some spelling of v was shown before, by the source
-    only_from(args.to, "web")         and by no other source of the file
+    seen(args.to, "user_said")        every address in v was shown before, by the source
+    only_from(args.to, "web")         some address in v was, and by no other source of the file
 
+Of a list every text is asked, as if its addresses stood in one. A text without addresses is asked
+as a whole. An empty list has been seen, and is only from nowhere.
 What is not known is a failure, which CEL absorbs like any other: `&&` with false is false.
 Which source is meant is settled when the file is loaded. Source: docs/language.md, Data memories.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from ..fact import Truth
@@ -43,29 +45,44 @@ def asking(node: Call, operand: Evaluator, sources: SourcePlaces) -> Evaluator:
 
 def _seen(operand: Evaluator, source: int) -> Evaluator:
     def seen(frame: Frame) -> bool:
-        value = _value(operand, "seen", frame)
-        return _told(frame.view.shown.seen(source, value), "seen")
+        shown = frame.view.shown
+        values = _values(operand, "seen", frame)
+        return _told([shown.seen(source, value) for value in values], "seen", min, Truth.TRUE)
 
     return seen
 
 
 def _only_from(operand: Evaluator, source: int, others: Sequence[int]) -> Evaluator:
     def only_from(frame: Frame) -> bool:
-        value = _value(operand, "only_from", frame)
-        return _told(frame.view.shown.only_from(source, others, value), "only_from")
+        shown = frame.view.shown
+        values = _values(operand, "only_from", frame)
+        told = [shown.only_from(source, others, value) for value in values]
+        return _told(told, "only_from", max, Truth.FALSE)
 
     return only_from
 
 
-def _value(operand: Evaluator, function: str, frame: Frame) -> str:
-    value = text(operand(frame), function)
-    frame.charge(1 + len(value) // CHARACTERS_OF_STEP)
-    return value
+def _values(operand: Evaluator, function: str, frame: Frame) -> list[str]:
+    value = operand(frame)
+    elements = value if type(value) is list else [value]
+    texts = []
+    for element in elements:
+        texts.append(text(element, function))
+        frame.charge(1 + len(element) // CHARACTERS_OF_STEP)
+    return texts
 
 
-def _told(answer: Truth | None, function: str) -> bool:
-    if answer is None:
+def _told(
+    answers: Sequence[Truth | None],
+    function: str,
+    combine: Callable[[Iterable[Truth]], Truth],
+    nothing: Truth,
+) -> bool:
+    """The truth of all texts together; a text without a token is doubtful like any other doubt."""
+    known = [Truth.UNKNOWN if answer is None else answer for answer in answers]
+    answer = combine(known) if known else nothing
+    if answer is not Truth.UNKNOWN:
+        return answer is Truth.TRUE
+    if None in answers:
         raise Failure(f"`{function}` needs a text with a letter or a digit in it")
-    if answer is Truth.UNKNOWN:
-        raise Failure("what this session was shown is not known whole")
-    return answer is Truth.TRUE
+    raise Failure("it is not known whether this session was shown that address or text")

@@ -37,6 +37,12 @@ def by_parts(*values: Any) -> int:
     return sum(map(_length, values)) // _PART_CHARACTERS
 
 
+def by_addresses(value: Any) -> int:
+    """A step for each text and each 16 characters: the texts are searched for addresses."""
+    texts = value if type(value) is list else [value]
+    return len(texts) + sum(map(by_parts, texts))
+
+
 def by_words(line: Any) -> int:
     """A step for each two characters."""
     return _length(line) // _WORD_CHARACTERS

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from . import addresses, globs, numbers, paths, strings, times, words
-from .costs import Steps, by_length, by_parts, by_pattern, by_patterns, by_words
+from . import addresses, globs, named_addresses, numbers, paths, strings, times, words
+from .costs import Steps, by_addresses, by_length, by_parts, by_pattern, by_patterns, by_words
 from .shell import started
 
 Type = Literal[
@@ -47,7 +47,7 @@ _TEXT: Final = _types("string")
 _SIZED: Final = _types("string", "list", "map")
 _NUMERIC: Final = _types("int", "double", "string")
 _LIST: Final = _types("list")
-_SHELL: Final = _types("string", "list")
+_TEXT_OR_LIST: Final = _types("string", "list")
 _OPTIONAL: Final = _types("null", "string", "list")
 _INSTANT: Final = _types("timestamp")
 _TIME: Final = _types("timestamp", "duration")
@@ -108,11 +108,23 @@ _ALL: Final = (
     Function("glob_any", "function", (_LIST, _TEXT), "bool", globs.glob_any, by_patterns),
     Function("path_within", "function", (_TEXT, _TEXT), "bool", paths.path_within, by_parts),
     Function("digest", "function", (_JSON,), "string", _bound_elsewhere),
-    Function("seen", "function", (_TEXT, _TEXT), "bool", _bound_elsewhere),
-    Function("only_from", "function", (_TEXT, _TEXT), "bool", _bound_elsewhere),
+    Function(
+        "emails",
+        "function",
+        (_TEXT_OR_LIST,),
+        "list",
+        named_addresses.emails,
+        by_addresses,
+        makes=True,
+    ),
+    Function(
+        "urls", "function", (_TEXT_OR_LIST,), "list", named_addresses.urls, by_addresses, makes=True
+    ),
+    Function("seen", "function", (_TEXT_OR_LIST, _TEXT), "bool", _bound_elsewhere),
+    Function("only_from", "function", (_TEXT_OR_LIST, _TEXT), "bool", _bound_elsewhere),
     Function("entropy", "function", (_TEXT,), "double", strings.entropy, by_parts),
     Function("shell_words", "function", (_TEXT,), "list", words.shell_words, by_words),
-    Function("shell_commands", "function", (_SHELL,), "list", started.shell_commands),
+    Function("shell_commands", "function", (_TEXT_OR_LIST,), "list", started.shell_commands),
 )
 
 FUNCTIONS: Final[dict[str, Function]] = {function.name: function for function in _ALL}

@@ -43,10 +43,20 @@ CEL = (
 SOURCES = (
     "tests/unit/test_tokens_of_text.py",
     "tests/unit/test_sources.py",
+    "tests/unit/test_addresses_of_text.py",
     "tests/unit/test_engine_sources.py",
     "tests/laws/test_sources.py",
+    "tests/laws/test_addresses.py",
 )
-SOURCE_FILES = ("sources", "tokens_of_text", "showing", "state_sources")
+SOURCE_FILES = (
+    "sources",
+    "tokens_of_text",
+    "showing",
+    "state_sources",
+    "text_keys",
+    "addresses_of_text",
+    "normal_urls",
+)
 DIGESTS = ("tests/unit/test_digest.py", "tests/laws/test_digests.py")
 LAWS = (
     "tests/laws/test_machine_is_reference.py",

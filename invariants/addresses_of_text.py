@@ -1,0 +1,382 @@
+"""E-mail addresses and URLs in a text, each by what it addresses and not by how it is written.
+
+    "Eve <EVE@evil.example>"               mail eve@evil.example
+    "eve (at) evil dot example"            mail eve@evil.example
+    "mailto:eve+news@evil.example"         mail eve+news@evil.example, wider: eve@evil.example
+    "hxxps://Evil[.]example:443/a?b#c"     url https://evil.example/a?b, wider: evil.example/a?b
+
+Every address has one normal form. Its *wider* forms name what it may address as well. A text is
+written by attackers: everything here is linear in it, since each scan to the left or right of a
+sign stops at the sign before it or after a fixed number of characters.
+Source: docs/language.md, Data memories; docs/decisions/0028.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
+from urllib.parse import unquote
+
+from .normal_urls import NormalUrl, normal_name, normal_url
+from .tokens_of_text import normalised
+
+Sort = Literal["mail", "url"]
+
+_MARK: Final = "\x02"
+"""Stands where an address was read; replaced by a space in texts that hold it themselves."""
+_SCHEME_CHARACTERS_MAX: Final = 16
+_LOCAL_CHARACTERS_MAX: Final = 64  # Source: RFC 5321, section 4.5.3.1.1.
+_SPACES_MAX: Final = 3  # Chosen: on each side of an at-sign in words.
+_INNER_MAX: Final = 64  # Chosen: addresses inside of one URL.
+_SIGNS_PER_ADDRESS: Final = 4  # Chosen: at-signs that are looked at for each address wanted.
+_NESTED_MAX: Final = 3
+"""Chosen: URLs in the query of a URL that are read; each reads to its end again."""
+_KNOWN_SCHEMES: Final = ("https", "http", "hxxps", "hxxp", "ssh")
+
+_DOT_IN_BRACKETS: Final = re.compile(r"[\[({]\s{0,2}(?:dot|\.)\s{0,2}[\])}]", re.IGNORECASE)
+_BRACKET_DOT: Final = re.compile(rf"\s{{0,3}}{_DOT_IN_BRACKETS.pattern}\s{{0,3}}", re.IGNORECASE)
+_BRACKET_COLON: Final = re.compile(r"\[:(//)?\]")
+_AT_SIGN: Final = re.compile(r"@(?<!@@)(?!@)|[\[({<]\s{0,2}(?:at|@)\s{0,2}[\])}>]", re.IGNORECASE)
+_AT_WORD: Final = re.compile(r"\s[Aa][Tt](?=\s)")
+_DOMAIN: Final = re.compile(r"[\w-]++(?:[.\u3002][\w-]++)*+")
+_SPELT_DOMAIN: Final = re.compile(
+    r"[\w-]{1,63}+(?:(?:[.\u3002]|\s{1,3}dot\s{1,3})[\w-]{1,63}+){1,10}+", re.IGNORECASE
+)
+_DOT_WORD: Final = re.compile(r"\s+dot\s+", re.IGNORECASE)
+_URL_END: Final = re.compile(r"[\s\x00-\x20\"<>`{}|\\^]|[,;](?=[a-z]{2,8}://)", re.IGNORECASE)
+_INNER_END: Final = re.compile(r"[\s\x00-\x20\"<>`{}|\\^&]")
+_INNER_SIGNS: Final = dict.fromkeys(map(ord, "/?&=;"), _MARK)
+"""They separate the parts of a URL, though a name before an at-sign may hold them."""
+_SCP_PATH: Final = re.compile(r":[\w~./][^\s\x00-\x20\"<>`{}|\\^,;@]*+(?!@)")
+_NAME: Final = re.compile(r"[\w.-]+")
+_NAME_CHARACTERS_MAX: Final = 253  # Source: RFC 1035, section 2.3.4.
+_BARE_ANCHOR: Final = re.compile(r"\.[^\W\d_]{2,63}+(?::\d|/)")
+_BARE: Final = re.compile(
+    r"(?:[\w-]++\.)++[^\W\d_]{2,63}+"
+    r"(?::\d{1,5}+)?(?:/[^\s\x00-\x20\"<>`{}|\\^]*+)?"
+)
+# Source: RFC 5322 atext, beside letters and digits; the first four are in addresses every day.
+_LOCAL_PLAIN: Final = frozenset("._+-")
+_LOCAL_SPECIAL: Final = frozenset("!#$%&'*/=?^`{|}~")
+_LOCAL_ALL: Final = _LOCAL_PLAIN | _LOCAL_SPECIAL
+# What nearly every address looks like; whatever these do not match is looked at closely.
+_COMMON_LOCAL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
+_COMMON_DOMAIN: Final = re.compile(r"(?:[A-Za-z0-9-]{0,62}[A-Za-z0-9]\.){0,3}[A-Za-z]{1,63}")
+_ASCII_END: Final = re.compile(r"[!-~]+\Z")
+_ASCII_BEGIN: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
+
+
+class Address(NamedTuple):
+    """One address: its normal form, wider forms, its host; inner ones stand inside of a URL."""
+
+    sort: Sort
+    text: str
+    wider: tuple[str, ...]
+    host: str
+    is_inner: bool = False
+
+
+class Guess(NamedTuple):
+    """What may be an address, such as `eve at evil dot example`; `words` are as written."""
+
+    address: Address
+    words: str
+
+
+class Reading(NamedTuple):
+    """A text's addresses in order, what may be some, and the texts between them.
+
+    It is not whole if the text holds more addresses than were wanted.
+    """
+
+    addresses: tuple[Address, ...]
+    guesses: tuple[Guess, ...]
+    rest: tuple[str, ...]
+    is_whole: bool
+
+
+@dataclass(slots=True)
+class _Found:
+    """What one scan has found so far; it ends when there is more than `most` of both together."""
+
+    most: int
+    addresses: list[Address] = field(default_factory=list)
+    guesses: list[Guess] = field(default_factory=list)
+    has_too_many_signs: bool = False
+
+    @property
+    def is_enough(self) -> bool:
+        return len(self.addresses) + len(self.guesses) > self.most
+
+
+class _Sign(NamedTuple):
+    """What separates name and domain, with the white space around it.
+
+    `@` alone is plain; `(at)` is certain too; `at` as a word, or `@` beside spaces, is a guess.
+    """
+
+    start: int
+    end: int
+    is_plain: bool
+    is_certain: bool
+
+
+class BareUrl(NamedTuple):
+    """A host name without a scheme, and perhaps a path: `evil.example/pay`."""
+
+    host: str
+    wide: str
+    is_host_only: bool
+
+
+def read_addresses(text: str, addresses_max: int) -> Reading:
+    """Every address in a text, as somebody reads it who looks for addresses; up to a bound.
+
+    Cost: linear in the text, and some 30 us for each address or at-sign.
+    """
+    plain = _plain(text)
+    found = _Found(addresses_max)
+    outside = _MARK.join(_outside_urls(plain, found))
+    rest = tuple(_outside_mails(outside, found))
+    is_whole = not (found.is_enough or found.has_too_many_signs)
+    addresses, guesses = found.addresses[:addresses_max], found.guesses[:addresses_max]
+    return Reading(tuple(addresses), tuple(guesses), rest, is_whole)
+
+
+def bare_urls(rest: Iterable[str]) -> Iterator[BareUrl]:
+    """Host names with a path or a port that stand between addresses.
+
+    Other host names are tokens as they stand, but for those outside of ASCII.
+    """
+    for text in rest:
+        end = 0
+        for anchor in _BARE_ANCHOR.finditer(text):
+            start = anchor.start()
+            while start > end and (text[start - 1].isalnum() or text[start - 1] in ".-_"):
+                start -= 1
+            before = text[max(start - 2, end) : start]
+            found = _BARE.match(text, start)
+            if found is None or (before[-1:] in tuple("@:/%+") and before != "//"):
+                continue
+            end = found.end()
+            yield from _bare(found[0])
+        if not text.isascii():
+            for word in _NAME.findall(text):
+                if not word.isascii() and "." in word and len(word) <= _NAME_CHARACTERS_MAX:
+                    yield from _bare(word)
+
+
+def _bare(written: str) -> Iterator[BareUrl]:
+    bare = bare_url(written)
+    if bare is not None:
+        yield bare
+
+
+def bare_url(written: str) -> BareUrl | None:
+    """What a whole text is if it is a host name, perhaps with port and path; else None."""
+    text = _plain(written).strip().removeprefix("//")
+    if _BARE.fullmatch(text) is None:
+        return None
+    url = normal_url("https://" + _without_punctuation(text))
+    return None if url is None else BareUrl(url.host, url.wide, url.wide == url.host)
+
+
+def _plain(text: str) -> str:
+    text = normalised(text).replace(_MARK, " ")
+    if _DOT_IN_BRACKETS.search(text):
+        text = _BRACKET_DOT.sub(".", text)
+    return _BRACKET_COLON.sub(r":\1", text) if "[:" in text else text
+
+
+def _outside_urls(text: str, found: _Found) -> Iterator[str]:
+    """Adds every URL of the text; gives the texts between them.
+
+    A URL without a normal form stays in them, where its sign says that something was not read.
+    """
+    position = searched = 0
+    while not found.is_enough and (sign := text.find("://", searched)) >= 0:
+        start, scheme = _scheme_before(text, sign, position)
+        end = _URL_END.search(text, sign)
+        searched = end.start() if end else len(text)
+        written = _without_punctuation(text[sign:searched])
+        url = normal_url(scheme + written) if scheme else None
+        if url is not None:
+            yield text[position:start]
+            position = sign + len(written)
+            found.addresses.append(_url(url))
+            if "%" in url.rest or "@" in url.rest or "://" in url.rest:
+                found.addresses.extend(_inner(unquote(url.rest, errors="replace")))
+    yield text[position:]
+
+
+def _inner(rest: str) -> list[Address]:
+    """Addresses in the path and the query of a URL: where it redirects, to whom it writes."""
+    found = _Found(_INNER_MAX)
+    sign = -1
+    for _ in range(_NESTED_MAX):
+        sign = rest.find("://", sign + 1)
+        if sign < 0:
+            break
+        _, scheme = _scheme_before(rest, sign, 0)
+        end = _INNER_END.search(rest, sign)
+        url = normal_url(scheme + rest[sign : end.start() if end else len(rest)])
+        if url is not None:
+            found.addresses.append(_url(url))
+    for _ in _outside_mails(rest.translate(_INNER_SIGNS), found):
+        pass
+    return [address._replace(is_inner=True) for address in found.addresses]
+
+
+def _url(url: NormalUrl) -> Address:
+    return Address("url", url.text, (url.wide,), url.host)
+
+
+def _scheme_before(text: str, sign: int, first: int) -> tuple[int, str]:
+    """Where the scheme before `://` begins, and the scheme; a web scheme ends what is glued on."""
+    lowest = max(first, sign - _SCHEME_CHARACTERS_MAX)
+    start = sign
+    while start > lowest and text[start - 1].isascii() and _is_of_scheme(text[start - 1]):
+        start -= 1
+    written = text[start:sign].lower()
+    for known in _KNOWN_SCHEMES:
+        if written.endswith(known):
+            return sign - len(known), known.replace("hxxp", "http")
+    scheme = written.lstrip("0123456789+.-")
+    return sign - len(scheme), scheme
+
+
+def _is_of_scheme(letter: str) -> bool:
+    return letter.isalnum() or letter in "+.-"
+
+
+def _without_punctuation(written: str) -> str:
+    """A URL without what ends the sentence around it; brackets that it opened stay."""
+    text = written.rstrip(".,;:!?'*")
+    if text.endswith((")", "]")) and not text.endswith("://"):
+        for left, right in ("()", "[]"):
+            surplus = text.count(right) - text.count(left)
+            bare = text.rstrip(right)
+            if surplus > 0:
+                text = text[: max(len(bare), len(text) - surplus)]
+        text = text.rstrip(".,;:!?'*")
+    return text
+
+
+def _outside_mails(text: str, found: _Found) -> Iterator[str]:
+    """Adds every e-mail address of the text; gives the texts between addresses."""
+    position = 0
+    for sign in _signs(text, found):
+        if found.is_enough:
+            break
+        start = _local_start(text, sign.start, position) if sign.start >= position else sign.start
+        domain = (_DOMAIN if sign.is_plain else _SPELT_DOMAIN).match(text, sign.end)
+        if start == sign.start or domain is None or "@" in _around(text, start, domain.end()):
+            continue
+        local, end = text[start : sign.start], domain.end()
+        mail = _mail(local, _DOT_WORD.sub(".", domain[0]))
+        if mail is None:
+            continue
+        if not sign.is_certain:
+            found.guesses.extend(_likely(mail, text[start:end]))
+            continue
+        remote = _remote_path(local, domain[0], text, end) if sign.is_plain else None
+        if remote is not None:
+            url, end = remote
+            found.addresses.append(_url(url))
+            found.guesses.append(Guess(mail, ""))
+        else:
+            found.addresses.append(mail)
+            found.guesses.extend(_longer_guess(local, domain, text, start))
+        yield from text[position:start].split(_MARK)
+        position = end
+    yield from text[position:].split(_MARK)
+
+
+def _signs(text: str, scan: _Found) -> Iterator[_Sign]:
+    """Every at-sign and every word that may stand for one, in order, with white space around."""
+    found = [*_AT_SIGN.finditer(text), *_AT_WORD.finditer(text)]
+    found.sort(key=re.Match.start)
+    signs_max = scan.most * _SIGNS_PER_ADDRESS
+    scan.has_too_many_signs = scan.has_too_many_signs or len(found) > signs_max
+    for match in found[:signs_max]:
+        start, end = match.span()
+        lowest, highest = start - _SPACES_MAX, end + _SPACES_MAX
+        while start > max(lowest, 0) and text[start - 1].isspace():
+            start -= 1
+        while end < min(highest, len(text)) and text[end].isspace():
+            end += 1
+        is_sign = match[0] == "@"
+        is_plain = is_sign and (start, end) == match.span()
+        yield _Sign(start, end, is_plain, is_plain or match[0][0] in "[({<")
+
+
+def _around(text: str, start: int, end: int) -> str:
+    """The characters before and behind an address: `a@b@c` is none."""
+    return text[max(start - 1, 0) : start] + text[end : end + 1]
+
+
+def _likely(mail: Address, words: str) -> Iterator[Guess]:
+    if mail.host.rpartition(".")[2].isalpha():
+        yield Guess(mail, words)
+
+
+def _remote_path(local: str, domain: str, text: str, end: int) -> tuple[NormalUrl, int] | None:
+    """`git@host:path`, which is `ssh://git@host/path`."""
+    path = _SCP_PATH.match(text, end)
+    if path is None:
+        return None
+    written = _without_punctuation(path[0])
+    user = local.lstrip("".join(_LOCAL_SPECIAL))
+    url = normal_url(f"ssh://{user}@{domain}/{written[1:].lstrip('/')}")
+    return None if url is None else (url, end + len(written))
+
+
+def _longer_guess(local: str, domain: re.Match[str], text: str, start: int) -> Iterator[Guess]:
+    """`eve@evil dot example`."""
+    longer = _SPELT_DOMAIN.match(text, domain.start())
+    if "." in domain[0] or longer is None or longer.end() == domain.end():
+        return
+    mail = _mail(local, _DOT_WORD.sub(".", longer[0]))
+    if mail is not None:
+        yield from _likely(mail, text[start : longer.end()])
+
+
+def _local_start(text: str, end: int, first: int) -> int:
+    """Where the name before an at-sign begins."""
+    lowest = max(first, end - _LOCAL_CHARACTERS_MAX - 1)
+    start = end
+    while start > lowest and (text[start - 1].isalnum() or text[start - 1] in _LOCAL_ALL):
+        start -= 1
+    return start
+
+
+def _mail(local: str, domain: str) -> Address | None:
+    """The address of a name and a domain as they were found; None if they make none."""
+    if _COMMON_LOCAL.fullmatch(local) and _COMMON_DOMAIN.fullmatch(domain):
+        host = domain.lower()
+        return Address("mail", f"{local.lower()}@{host}", (), host)
+    core = local.lstrip("".join(_LOCAL_SPECIAL | {"."})).lower()
+    last = "".join(letter if letter not in _LOCAL_SPECIAL else " " for letter in core).split()
+    if len(local) > _LOCAL_CHARACTERS_MAX:
+        core = last[-1] if last and len(last) > 1 else ""
+    domain = domain.lower().strip("._-")
+    name = normal_name(domain)
+    if not core or name is None:
+        return None
+    ascii_end = _ASCII_END.search(core)
+    names = [core, *last[-1:], core.lstrip("_"), *([ascii_end[0]] if ascii_end else [])]
+    hosts = [name]
+    ascii_begin = _ASCII_BEGIN.match(domain)
+    if ascii_begin and not domain.isascii():
+        hosts.append(ascii_begin[0])
+    text = f"{core}@{name}"
+    wider = dict.fromkeys(f"{_untagged(one)}@{host}" for one in names if one for host in hosts)
+    wider.pop(text, None)
+    return Address("mail", text, tuple(wider), name)
+
+
+def _untagged(name: str) -> str:
+    """`eve` of `eve+news`."""
+    return name[:1] + name[1:].partition("+")[0]
