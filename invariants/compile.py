@@ -164,11 +164,15 @@ class _Builder:
         return ExistsNode(slot, body, self._limits.bindings_max)
 
     def future(self, formula: Temporal | Until, is_violated_by: bool) -> Future:
-        left = self.node(formula.left) if isinstance(formula, Until) else None
+        left, undoing_text = None, ""
+        if isinstance(formula, Until):
+            left = self.node(formula.left)
+            undoing_text = format_formula(normalise(formula.left, is_negated=True))
         body = formula.right if isinstance(formula, Until) else formula.body
         slots = self._slots_of(free_variables(formula))
         return Future(
             text=format_formula(body),
+            undoing_text=undoing_text,
             window=formula.window,
             left=left,
             body=self.node(body),
@@ -200,6 +204,7 @@ class _Builder:
                 return PreviousMemory(
                     index=len(self.memories),
                     text=format_formula(formula),
+                    body_text=format_formula(body),
                     window=window,
                     body=inner,
                     predicates=tuple(sorted({atom.predicate for atom in atoms(inner)})),
@@ -227,6 +232,7 @@ class _Builder:
                 left=left_node,
                 right=right_node,
                 right_text=_shown(right),
+                body_text=format_formula(right),
                 undoing_text=undoing_text,
                 width=self.width,
                 limits=self._limits,
@@ -239,6 +245,7 @@ class _Builder:
             left=left_node,
             right=right_node,
             right_text=_shown(right),
+            body_text=format_formula(right),
             undoing_text=undoing_text,
             slots=slots,
             width=self.width,
@@ -255,10 +262,12 @@ class _Builder:
         return AggregateMemory(
             index=len(self.memories),
             text=format_formula(formula),
+            negated_text=format_formula(normalise(formula, is_negated=True)),
             window=aggregate.window,
             function=aggregate.function,
             atom=atom,
             atom_text=_shown(aggregate.atom),
+            body_text=format_formula(aggregate.atom),
             value_name=aggregate.value,
             operator=formula.operator,
             bound_slot=bound_slot,

@@ -59,10 +59,13 @@ class AggregateMemory:
 
     index: int
     text: str
+    negated_text: str
     window: Window
     function: AggregateFunction
     atom: AtomNode
     atom_text: str
+    body_text: str
+    """The atom, whole."""
     value_name: str | None
     operator: Operator
     bound_slot: int | None
@@ -129,6 +132,11 @@ class AggregateMemory:
         if bound is not UNBOUND and self.read(now, cells, env).truth == 2:
             certain = needed(certain, self.function, self.operator, bound)
         return tuple(sample.ref() for sample in certain), doubtful
+
+    def is_empty(self, now: Moment, cells: Cells, env: Env) -> bool:
+        """Whether it is certain that no event of the window is counted."""
+        tally = self.tally(now, cells, env)
+        return not tally.samples.length and tally.lost_ns is None
 
     def step(
         self, cell: AggregateCell, now: Moment, cells: Cells, because: Because

@@ -32,6 +32,7 @@ class PreviousMemory:
 
     index: int
     text: str
+    body_text: str
     window: Window
     body: Node
     predicates: tuple[str, ...]
@@ -40,14 +41,21 @@ class PreviousMemory:
 
     initial = (None, None)
 
-    def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
-        """The body's truth one event ago; the cell's second part is that event's frame."""
+    def frame(self, now: Moment, cells: Cells) -> Frame | None:
+        """The frame of the event before, if it lies in the window; it is the cell's second part."""
         frame: Frame | None = cells[self.index][1]
         if frame is None or frame.moment.position != now.position - 1:
-            return FALSE_READING
+            return None
         age_ns = now.time_ns - frame.moment.time_ns
         high_ns = self.window.high_ns
         if age_ns < self.window.low_ns or (high_ns is not None and age_ns > high_ns):
+            return None
+        return frame
+
+    def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
+        """The body's truth one event ago."""
+        frame = self.frame(now, cells)
+        if frame is None:
             return FALSE_READING
         moment = frame.moment
         truth = self.body.value(moment, frame.cells, env)

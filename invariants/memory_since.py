@@ -41,6 +41,8 @@ class ClosedSinceMemory:
     width: int
     limits: Limits
     right_text: str
+    body_text: str
+    """The right side, whole."""
     undoing_text: str
     """What must not be while it holds: the left side's negation, or empty."""
     rests_on_memory: bool
@@ -136,6 +138,8 @@ class SinceMemory:
     width: int
     limits: Limits
     right_text: str
+    body_text: str
+    """The right side, whole."""
     undoing_text: str
     """What must not be while it holds: the left side's negation, or empty."""
     rests_on_memory: bool

@@ -68,6 +68,8 @@ class Future:
     """`left until[window] body` at the top of an invariant; `is_next`: of the neighbour alone."""
 
     text: str
+    undoing_text: str
+    """What must not be while `until` waits: the left side's negation, or empty."""
     window: Window
     left: Node | None
     body: Node
@@ -171,14 +173,25 @@ class Future:
         found = grounds(node, now, cells, anchor.env).witness()
         events = {*anchor.witness.events, *found.events, here}
         absences = [*anchor.witness.absences, *found.absences]
-        if not anchor.met and not self.is_next:
-            from_ns = anchor.ref.time_ns + self.window.low_ns
-            absences.append(Absence(self.text, from_ns, now.time_ns))
+        absences += self._absences(anchor, here)
         unknowns = {*anchor.witness.unknowns, *found.unknowns}
         witness = Witness(
             tuple(sorted(events)), tuple(dict.fromkeys(absences)), tuple(sorted(unknowns))
         )
         return Decision(anchor, truth, now.time_ns, witness)
+
+    def _absences(self, anchor: Anchor, here: EventRef) -> list[Absence]:
+        """What was not there up to the event that decides."""
+        own, from_ns = anchor.ref, anchor.ref.time_ns + self.window.low_ns
+        if anchor.met:
+            # It came, and what must not come before it did not.
+            is_kept = bool(self.undoing_text) and own.position != here.position
+            text, to_ns = self.undoing_text, here.time_ns
+            return [Absence(text, own.time_ns, to_ns, first=own, before=here)] if is_kept else []
+        if from_ns > here.time_ns:
+            return []
+        first = here if self.is_next else own
+        return [Absence(self.text, from_ns, here.time_ns, first=first, last=here)]
 
     def _violation(self, anchor: Anchor, value: int) -> int:
         """The violating formula's truth were F's value this."""
@@ -191,7 +204,11 @@ class Future:
             return Decision(anchor, 0, decided_ns, Witness((anchor.ref,)))
         if anchor.met:
             return Decision(anchor, truth, decided_ns, self._doubtful(anchor))
-        absence = Absence(self.text, anchor.ref.time_ns + self.window.low_ns, decided_ns)
+        own, from_ns = anchor.ref, anchor.ref.time_ns + self.window.low_ns
+        after, first = (own, None) if self.is_next else (None, own)
+        # A session can end before the window of what it waits for begins.
+        to_ns = max(from_ns, decided_ns)
+        absence = Absence(self.text, from_ns, to_ns, after=after, first=first)
         held = anchor.witness
         witness = Witness(held.events, (*held.absences, absence), held.unknowns)
         return Decision(anchor, truth, decided_ns, witness)

@@ -276,20 +276,14 @@ def _take_anchor(data: Any) -> Anchor:
 
 
 def _put_absence(absence: Absence) -> Any:
-    undone_by = None if absence.undone_by is None else _put_ref(absence.undone_by)
-    after = None if absence.after is None else _put_ref(absence.after)
-    return [absence.formula, absence.from_ns, absence.to_ns, undone_by, after]
+    edges = [None if edge is None else _put_ref(edge) for edge in absence.edges()]
+    return [absence.formula, absence.from_ns, absence.to_ns, edges]
 
 
 def _take_absence(data: Any) -> Absence:
-    formula, from_ns, to_ns, undone_by, after = data
-    return Absence(
-        formula,
-        from_ns,
-        to_ns,
-        None if undone_by is None else _take_ref(undone_by),
-        None if after is None else _take_ref(after),
-    )
+    formula, from_ns, to_ns, edges = data
+    taken = [None if edge is None else _take_ref(edge) for edge in edges]
+    return Absence(formula, from_ns, to_ns, *taken)
 
 
 def _put_ref(ref: EventRef) -> Any:

@@ -31,10 +31,12 @@ class EventRef:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """`formula` held at no event between two times (both included).
+    """`formula` is false at every event of an interval of the trace.
 
-    `undone_by` is the event that ended it, where a `since` had held within that time. Where `after`
-    is named, the time begins behind that event: a left side has not failed since then.
+    These are the events between two times (both included) which do not stand before `first` or
+    `undone_by`, nor behind `last`, and which stand behind `after` and before `before`, as far as
+    those are named: times alone do not tell events of equal time apart. `undone_by` is the event
+    that ended a `since` which had held.
     """
 
     formula: str
@@ -42,6 +44,13 @@ class Absence:
     to_ns: int
     undone_by: EventRef | None = None
     after: EventRef | None = None
+    first: EventRef | None = None
+    last: EventRef | None = None
+    before: EventRef | None = None
+
+    def edges(self) -> tuple[EventRef | None, ...]:
+        """The events that bound it, in the order of the fields."""
+        return self.undone_by, self.after, self.first, self.last, self.before
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from .core import (
     NotNode,
     OrNode,
 )
+from .formula.ast import Window
 from .memory_aggregate import AggregateMemory
 from .memory_previous import PreviousMemory
 from .memory_since import ClosedSinceMemory, SinceMemory
@@ -100,39 +101,93 @@ class Grounds:
     def _collect_memory(self, node: MemoryNode, now: Moment, cells: Cells, env: Env) -> None:
         memory, truth = node.memory, node.value(now, cells, env)
         if isinstance(memory, AggregateMemory):
-            certain, doubtful = memory.refs(now, cells, env)
-            roles = (memory.atom_text,)
-            self.add(2, *(replace(ref, roles=roles) for ref in certain))
-            if truth == 1:
-                self.add(truth, *(replace(ref, roles=roles) for ref in doubtful))
-            return
+            self._collect_aggregate(memory, truth, now, cells, env)
+        elif isinstance(memory, PreviousMemory):
+            self._collect_previous(memory, truth, now, cells, env)
+        else:
+            assert isinstance(memory, ClosedSinceMemory | SinceMemory), "there are no others"
+            self._collect_since(memory, truth, now, cells, env)
+
+    def _collect_since(
+        self,
+        memory: ClosedSinceMemory | SinceMemory,
+        truth: int,
+        now: Moment,
+        cells: Cells,
+        env: Env,
+    ) -> None:
+        """The event that began it, and that nothing undid it; or why it is false."""
         if truth == 0:
-            self._absences[self._absence(node, now, cells, env)] = None
-            return
-        if isinstance(memory, PreviousMemory):
-            frame = cells[memory.index][1]
-            self.collect(memory.body, frame.moment, frame.cells, env)
+            self._miss(_never(memory, now, cells, env))
             return
         entry = memory.read(now, cells, env).entry
-        if entry is not None:
-            first, *others = entry.refs()
-            assert isinstance(memory, ClosedSinceMemory | SinceMemory), "others have no entries"
-            self.add(truth, replace(first, roles=(memory.right_text,)), *others)
-            if memory.undoing_text and truth == 2:
-                kept = Absence(memory.undoing_text, first.time_ns, now.time_ns, after=first)
-                self._absences[kept] = None
+        if entry is None:
+            return
+        first, *others = entry.refs()
+        self.add(truth, replace(first, roles=(memory.right_text,)), *others)
+        if memory.undoing_text and truth == 2:
+            text, from_ns = memory.undoing_text, first.time_ns
+            self._miss(Absence(text, from_ns, now.time_ns, after=first, last=_here(now)))
 
-    @staticmethod
-    def _absence(node: MemoryNode, now: Moment, cells: Cells, env: Env) -> Absence:
-        memory = node.memory
-        window = memory.window
-        from_ns = None if window.high_ns is None else now.time_ns - window.high_ns
-        undone_by = None
-        if isinstance(memory, ClosedSinceMemory | SinceMemory):
-            undone_by = memory.undone_by(cells, env)
-        if undone_by is not None and from_ns is not None and undone_by.time_ns < from_ns:
-            undone_by = None
-        return Absence(memory.text, from_ns, now.time_ns - window.low_ns, undone_by)
+    def _miss(self, absence: Absence) -> None:
+        self._absences[absence] = None
+
+    def _collect_aggregate(
+        self, memory: AggregateMemory, truth: int, now: Moment, cells: Cells, env: Env
+    ) -> None:
+        """The events that were counted; and that there were no others, if more could change it."""
+        certain, doubtful = memory.refs(now, cells, env)
+        roles = (memory.atom_text,)
+        self.add(2, *(replace(ref, roles=roles) for ref in certain))
+        if truth == 1:
+            self.add(truth, *(replace(ref, roles=roles) for ref in doubtful))
+        if memory.is_empty(now, cells, env):
+            self._miss(_in_window(memory.body_text, memory.window, now))
+        elif truth == 0:
+            self._miss(_at(memory.text, now))
+        elif truth == 2 and memory.operator not in (">", ">="):
+            self._miss(_at(memory.negated_text, now))
+
+    def _collect_previous(
+        self, memory: PreviousMemory, truth: int, now: Moment, cells: Cells, env: Env
+    ) -> None:
+        """What the event before says; or that there is none in the window."""
+        frame = memory.frame(now, cells)
+        if frame is None:
+            self._miss(_at(memory.text, now))
+            return
+        self.collect(memory.body, frame.moment, frame.cells, env)
+        if truth == 0:
+            self._miss(_at(memory.body_text, frame.moment))
+
+
+def _here(now: Moment) -> EventRef:
+    return EventRef(now.position, now.time_ns, now.id)
+
+
+def _at(text: str, now: Moment) -> Absence:
+    """What is false at one event."""
+    return Absence(text, now.time_ns, now.time_ns, first=_here(now), last=_here(now))
+
+
+def _in_window(text: str, window: Window, now: Moment) -> Absence:
+    """What is false at every event of a window that ends at the event at hand."""
+    from_ns = None if window.high_ns is None else now.time_ns - window.high_ns
+    return Absence(text, from_ns, now.time_ns - window.low_ns, last=_here(now))
+
+
+def _never(memory: ClosedSinceMemory | SinceMemory, now: Moment, cells: Cells, env: Env) -> Absence:
+    """Why a `once` or `since` is false.
+
+    Of a `once` nothing in the window made its body true. A `since` can have been undone: it is
+    false from then on, as far as that event is remembered, and at the event at hand in any case.
+    """
+    if not memory.undoing_text:
+        return _in_window(memory.body_text, memory.window, now)
+    undone_by = memory.undone_by(cells, env)
+    if undone_by is None:
+        return _at(memory.text, now)
+    return Absence(memory.text, undone_by.time_ns, now.time_ns, undone_by, last=_here(now))
 
 
 def _listed(refs: Refs) -> tuple[EventRef, ...]:

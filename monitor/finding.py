@@ -49,10 +49,10 @@ class WitnessEvent(msgspec.Struct, frozen=True):
 
 
 class WitnessAbsence(msgspec.Struct, frozen=True):
-    """`formula` held at no event from one time to another (both included).
+    """`formula` is false at every event from one time to another (both included).
 
-    `undone_by` is the event that ended it, where it had held within that time. Where `after` is
-    named, the time begins behind that event.
+    The interval begins at `first`, at `undone_by` (which ended what had held) or behind `after`,
+    and ends with `last` or in front of `before`, as far as those events are named.
     """
 
     formula: str
@@ -60,6 +60,9 @@ class WitnessAbsence(msgspec.Struct, frozen=True):
     to_ns: int
     undone_by: WitnessEvent | None = None
     after: WitnessEvent | None = None
+    first: WitnessEvent | None = None
+    last: WitnessEvent | None = None
+    before: WitnessEvent | None = None
 
 
 class AnomalyFeature(msgspec.Struct, frozen=True):

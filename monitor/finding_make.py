@@ -319,6 +319,5 @@ def _event(ref: EventRef, *, is_packed: bool = False) -> WitnessEvent:
 
 
 def _absence(absence: Absence, told: Callable[[EventRef], WitnessEvent]) -> WitnessAbsence:
-    undone_by = None if absence.undone_by is None else told(absence.undone_by)
-    after = None if absence.after is None else told(absence.after)
-    return WitnessAbsence(absence.formula, absence.from_ns, absence.to_ns, undone_by, after)
+    edges = [None if edge is None else told(edge) for edge in absence.edges()]
+    return WitnessAbsence(absence.formula, absence.from_ns, absence.to_ns, *edges)

@@ -133,8 +133,7 @@ def _grounds(finding: Finding) -> list[str]:
     if finding.absences:
         lines.append("  and because there was none of these:")
     for absence in finding.absences:
-        end = time_text(absence.to_ns)
-        lines.append(f"    {visible(absence.formula)}, {absence_begin(absence)} to {end}")
+        lines.append(f"    {visible(absence.formula)}, {absence_span(absence)}")
         if absence.undone_by is not None:
             ended = absence.undone_by
             lines.append(f"      it had held until {_event_text(ended)} ended it")
@@ -144,13 +143,22 @@ def _grounds(finding: Finding) -> list[str]:
     return lines
 
 
-def absence_begin(absence: WitnessAbsence) -> str:
-    """From when on something was absent: an event, a time, or always."""
+def absence_span(absence: WitnessAbsence) -> str:
+    """When something was absent: at an event, or from one time or event to another."""
+    if absence.first is not None and absence.first == absence.last:
+        return f"at {_event_text(absence.first)}"
+    end = (
+        f"before {_event_text(absence.before)}"
+        if absence.before
+        else f"to {time_text(absence.to_ns)}"
+    )
     if absence.after is not None:
-        return f"after {_event_text(absence.after)}"
-    if absence.from_ns is None:
-        return "from the beginning"
-    return f"from {time_text(max(absence.from_ns, 0))}"
+        begin = f"after {_event_text(absence.after)}"
+    elif absence.from_ns is None:
+        begin = "from the beginning"
+    else:
+        begin = f"from {time_text(max(absence.from_ns, 0))}"
+    return f"{begin} {end}"
 
 
 def _witness_line(event: WitnessEvent) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from monitor.finding import Finding, WitnessEvent
-from monitor.finding_text import absence_begin, binding_text, time_text, visible
+from monitor.finding_text import absence_span, binding_text, time_text, visible
 from monitor.trace_key import TraceKey
 from replay.look import look_at
 from replay.report.view import Detail, FindingCard, Tone, WhyLine, WitnessLine
@@ -124,8 +124,7 @@ def _witness(finding: Finding, anchor: str, shown: frozenset[int]) -> list[Witne
     ]
     for absence in finding.absences[:WITNESS_MAX]:
         formula = visible(absence.formula, TEXT_CHARACTERS)
-        when = f"{absence_begin(absence)} to {time_text(absence.to_ns)}"
-        lines.append(WitnessLine(f"{when} never: {formula}"))
+        lines.append(WitnessLine(f"{absence_span(absence)} never: {formula}"))
         if (ended := absence.undone_by) is not None:
             text = f"{_event(finding, ended)}: ended what had held"
             lines.append(WitnessLine(text, place_of(ended)))
