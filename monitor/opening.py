@@ -125,13 +125,16 @@ def _by_partition(stream: Stream) -> str:
 
 def _open_kafka(address: KafkaAddress, settings: Settings, *, reads_all: bool) -> Surroundings:
     from monitor.sources.kafka import KafkaSource
+    from monitor.sources.kafka_rights import check_rights
 
     trusts_ts = address.trust_ts or settings.trust_ts
     kafka = settings.kafka.client_settings()
+    group = None if reads_all else address.group
+    check_rights(address.bootstrap, address.topics, group, kafka)
     source = KafkaSource(
         address.bootstrap,
         address.topics,
-        None if reads_all else address.group,
+        group,
         instance=None if reads_all else address.instance,
         settings=kafka,
         trust_ts=trusts_ts,

@@ -5,7 +5,7 @@ Input: `monitor.topics.POLICIES`. Never changes a topic that exists: what differ
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from .kafka_door import (
     TopicAlreadyExistsError,
     open_admin,
 )
+from .kafka_rights import TOPIC_DENIED, missing_text, principal_text
 
 PARTITIONS: Final = 12  # Chosen: divides evenly among 1, 2, 3, 4, 6 and 12 monitors.
 COMPACT_AFTER_MS: Final = 3_600_000
@@ -71,9 +72,10 @@ def init_topics(
     OSError
         No broker answered, or it refused.
     """
+    who = principal_text(settings or {})
     admin = open_admin(bootstrap, settings or {})
     try:
-        missing = _partition_counts(admin, topics).keys() ^ topics.keys()
+        missing = _partition_counts(admin, topics, who).keys() ^ topics.keys()
         for topic in sorted(missing):
             _create(admin, topic, topics[topic], partitions, replication_factor)
         return tuple(
@@ -98,13 +100,15 @@ def check_topics(
     Raises
     ------
     ConfigError
-        A topic is missing, partition counts differ, or append times are the producer's.
+        A topic is missing or may not be read, partition counts differ, or append times are the
+        producer's.
     ConnectionError, OSError
         No broker answered, or it refused.
     """
+    who = principal_text(settings or {})
     admin = open_admin(bootstrap, settings or {})
     try:
-        counts = _partition_counts(admin, topics)
+        counts = _partition_counts(admin, topics, who)
         absent = [topic for topic in topics if topic not in counts]
         found = {topic: _settings_of(admin, topic) for topic in topics if topic in counts}
     except KafkaError as error:
@@ -114,11 +118,26 @@ def check_topics(
     faults = _faults(counts, absent, found, trust_ts=trust_ts)
     if faults:
         raise ConfigError("\n".join(faults))
-    return tuple(
+    return (*_unseen(who, found), *_compressed(found))
+
+
+def _unseen(who: str, found: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Topics whose settings the broker keeps from us: their records' own stamps have to tell."""
+    topics = ", ".join(f"`{topic}`" for topic, said in found.items() if not said)
+    if topics:
+        yield (
+            f"{who} may not DESCRIBE_CONFIGS {topics}: nobody has checked that they have "
+            "`message.timestamp.type=LogAppendTime`. If a record carries no append time, a notice "
+            "`unstamped` says so, and it counts as arrived when it was read"
+        )
+
+
+def _compressed(found: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    return (
         f"topic `{topic}` stores batches as producers compress them; those not uncompressed or "
         "gzip are passed over: set `compression.type=uncompressed`"
         for topic, said in found.items()
-        if said.get("compression.type") not in ("uncompressed", "gzip")
+        if said and said.get("compression.type") not in ("uncompressed", "gzip")
     )
 
 
@@ -137,7 +156,7 @@ def _faults(
             "make new topics with equal counts (a changed count moves sessions)"
         )
     for topic, said in found.items():
-        if said.get("message.timestamp.type") != "LogAppendTime" and not trust_ts:
+        if said and said.get("message.timestamp.type") != "LogAppendTime" and not trust_ts:
             faults.append(
                 f"topic `{topic}` carries times that producers choose; set "
                 "`message.timestamp.type=LogAppendTime` on it, or `trust_ts: true` for a backfill"
@@ -160,8 +179,13 @@ def _create(
         return
 
 
-def _partition_counts(admin: Any, topics: Mapping[str, object] | Sequence[str]) -> dict[str, int]:
+def _partition_counts(
+    admin: Any, topics: Mapping[str, object] | Sequence[str], who: str = "the administrator"
+) -> dict[str, int]:
     described = admin.describe_topics(list(topics))
+    denied = [one["name"] for one in described if one["error_code"] == TOPIC_DENIED]
+    if denied:
+        raise ConfigError("\n".join(missing_text(who, "READ", "topic", name) for name in denied))
     for one in described:
         if one["error_code"] not in (0, UNKNOWN_TOPIC):
             raise OSError(f"topic `{one['name']}`: the broker answers error {one['error_code']}")
@@ -176,6 +200,8 @@ def _settings_of(admin: Any, topic: str) -> dict[str, str]:
 
 def _differences(admin: Any, topic: str, policy: TopicPolicy, partitions: int) -> tuple[str, ...]:
     said = _settings_of(admin, topic)
+    if not said:
+        return ("its settings cannot be seen: the right DESCRIBE_CONFIGS on it is missing",)
     told = [
         f"`{name}` is `{said.get(name)}`, not `{value}`"
         for name, value in topic_settings(policy).items()
