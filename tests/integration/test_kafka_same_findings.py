@@ -27,6 +27,7 @@ from tests.support import recorded
 from tests.support.kafka_broker import CHECKOUT, Broker, start_broker, why_not_available
 from tests.support.kafka_topics import ends_of, values_from
 from tests.support.monitor_process import MonitorProcess, findings_of_file, wait_until_done
+from tests.support.unnamed import without_principal
 
 pytestmark = [pytest.mark.kafka, pytest.mark.data]
 
@@ -63,7 +64,7 @@ def by_session(lines: list[bytes]) -> dict[str, list[Finding]]:
     sessions: dict[str, list[Finding]] = {}
     for line in lines:
         finding = msgspec.json.decode(line, type=Finding)
-        told = msgspec.structs.replace(finding, principal="")
+        told = without_principal(finding)
         sessions.setdefault(finding.session, []).append(told)
     return sessions
 

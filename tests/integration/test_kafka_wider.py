@@ -24,6 +24,7 @@ from tests.conftest import require_or_skip
 from tests.support.kafka_broker import CHECKOUT, start_broker, why_not_available
 from tests.support.kafka_topics import ends_of, values_from
 from tests.support.monitor_process import MonitorProcess, findings_of_file, wait_until_done
+from tests.support.unnamed import without_principal
 
 pytestmark = pytest.mark.kafka
 
@@ -113,7 +114,7 @@ def running() -> Iterator[list[MonitorProcess]]:
 def read(lines: list[bytes]) -> list[Finding]:
     """The principal is the topic's, which a file has not."""
     decoded = (msgspec.json.decode(line, type=Finding) for line in lines)
-    return [msgspec.structs.replace(finding, principal="") for finding in decoded]
+    return [without_principal(finding) for finding in decoded]
 
 
 def test_the_file_has_something_to_say(stage: Stage) -> None:
