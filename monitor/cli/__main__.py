@@ -17,6 +17,7 @@ from types import ModuleType
 
 from invariants.errors import InterlockError
 from monitor.cli.screen import EXIT_RUNTIME, EXIT_USAGE, complain
+from monitor.log import configure_log
 
 VERBS = (
     "run",
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _refuse_foreign_modules()
         parsed = build_parser().parse_args(arguments)
+        # For verbs without a log of their own: what a library warns of is one line there too.
+        configure_log("warning", "auto")
         code: int = parsed.run(parsed)
     except InterlockError as error:
         complain(str(error))

@@ -38,6 +38,20 @@ def log_to() -> Iterator[Callable[[str], io.StringIO]]:
         logging.getLogger().removeHandler(handler)
 
 
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_what_a_library_warns_of_is_one_line(
+    log_to: Callable[[str], io.StringIO], form: str
+) -> None:
+    """Whatever breaks stand in its message, and with a traceback too."""
+    stream = log_to(form)
+    try:
+        raise OSError("lost\r\nthe broker")
+    except OSError:
+        logging.getLogger("kafka.net").exception("closing\n%s\u2028", "the connection\n\x1b[2J")
+    assert len(stream.getvalue().splitlines()) == 1
+    assert "Traceback" in stream.getvalue()
+
+
 @pytest.mark.parametrize("form", ["json", "text", "auto"])
 def test_hostile_text_stays_in_its_field(log_to: Callable[[str], io.StringIO], form: str) -> None:
     """One line of printable ASCII, whatever an agent called its session."""
