@@ -22,7 +22,7 @@ from monitor.engine_settings import EngineSettings
 from monitor.file_end import Disorder, OpenVerdict, open_verdicts
 from monitor.finding import Finding
 from monitor.finding_make import hole_findings, refusals, session_findings
-from monitor.order import ID_CONFLICT, Header, Noticed, admit, holes_told
+from monitor.order import Header, Noticed, admit, holes_told
 from monitor.owners import Owners, Unowned
 from monitor.scope import (
     EMPTY_LOAD,
@@ -283,7 +283,7 @@ class Engine:
         if known := is_repeat(scope.seen, id_digest, event.digest):
             self._duplicates_count += 1
             return []
-        settings = self.settings
+        settings, digest = self.settings, "" if known is None else event.digest.hex()
         admission = admit(
             scope.header,
             event,
@@ -292,12 +292,11 @@ class Engine:
             skew_ns=settings.skew_ns,
             trust_ts=settings.trust_ts,
             is_finished_file=settings.is_finished_file,
+            conflict_digest=digest,
         )
-        noticed, digest = admission.noticed, ""
+        noticed = admission.noticed
         if admission.header.has_spoken and not scope.header.has_spoken:
             noticed = (*noticed, *self._owners.speaks(owner))
-        if known is not None:
-            noticed, digest = (*noticed, ID_CONFLICT), event.digest.hex()
         event = msgspec.structs.replace(event, time_ns=admission.time_ns, first=admission.first)
         asked = self.program.asked_of(scope.progress.shown, event)
         wider = self._wider.judge(event, admission.header, asked)

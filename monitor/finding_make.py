@@ -124,7 +124,7 @@ def session_findings(
             verdict,
             trace=trace,
             agent=(before if verdict.decided_ns < anchor.time_ns else after).agent,
-            anchor_digest=conflict_digest if verdict.anchor == anchor else "",
+            anchor_digest=after.conflict_at(verdict.anchor.position),
             mode_cap=mode_cap,
         )
         for index, verdict in judged.verdicts

@@ -21,6 +21,8 @@ MISSING_RANGES_MAX: Final = 64
 CALLS_MAX: Final = 64
 """Chosen: calls of a trace that are remembered, the latest; past it, it may have asked for any."""
 ASKING_KINDS: Final = frozenset({"tool.requested", "approval.requested"})
+CONFLICTS_MAX: Final = 1_000
+"""Chosen: as many as verdicts of one invariant may wait; past it two findings may have one id."""
 HOLES_MAX: Final = 1_024
 """Chosen: holes of a session in a finished file that wait for its end; past it, the oldest is
 told at once."""
@@ -70,6 +72,16 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     """The Kafka partition that its first event came from; empty for other sources."""
     is_split: bool = False
     """Whether an event of it came from another partition: that is told once."""
+    conflicts: tuple[tuple[int, str], ...] = ()
+    """Positions of events whose id another content had before, with the events' digests."""
+
+    def conflict_at(self, position: int) -> str:
+        """The digest of the event at a position, if another content had its id before; else `""`.
+
+        Findings about it differ by the digest from those about the other event, whenever they are
+        decided.
+        """
+        return next((digest for at, digest in self.conflicts if at == position), "")
 
     @property
     def first(self) -> Identity:
@@ -83,9 +95,6 @@ class Noticed(NamedTuple):
     type: EngineFindingType
     detail: str
     key: str = ""
-
-
-ID_CONFLICT: Final = Noticed("id_conflict", "two events of different content carry this id")
 
 
 class Admission(NamedTuple):
@@ -117,8 +126,9 @@ def admit(
     skew_ns: int,
     trust_ts: bool,
     is_finished_file: bool = False,
+    conflict_digest: str = "",
 ) -> Admission:
-    """Take in an event that is not a repeat.
+    """Take in an event that is not a repeat; `conflict_digest` if another had its id before.
 
     In a finished file a number that is missing may stand further down: a hole is kept in `holes`,
     and is not noticed before the end of the file.
@@ -139,6 +149,10 @@ def admit(
     is_split = bool(header.partition) and partition not in ("", header.partition)
     if is_split and not header.is_split:
         noticed.append(Noticed("split", _split_text(header.partition, event)))
+    conflicts = header.conflicts
+    if conflict_digest:
+        noticed.append(Noticed("id_conflict", "two events of different content carry this id"))
+        conflicts = (*conflicts, (header.position, conflict_digest))[-CONFLICTS_MAX:]
     is_end = event.kind == "session.ended"
     first = header.first.after(event.record)
     after = Header(
@@ -158,6 +172,7 @@ def admit(
         _calls_after(header, event),
         header.partition or partition,
         header.is_split or is_split,
+        conflicts,
     )
     return Admission(after, time_ns, tuple(noticed), is_back, first)
 

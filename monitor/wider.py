@@ -127,7 +127,7 @@ class WiderScopes:
         for one in judged:
             if one.value:
                 self._keep(one)
-            findings += self._verdicts(one, event, digest)
+            findings += self._verdicts(one)
             findings += [self._told(noticed, event, digest) for noticed in self._noticed(one)]
         return findings
 
@@ -154,15 +154,11 @@ class WiderScopes:
             noticed.append(Noticed("capacity", text, id_))
         return noticed
 
-    def _verdicts(self, one: WiderJudged, event: Event | None, digest: str) -> list[Finding]:
-        """Each is told of the session of its anchor; what time alone decided has no event."""
+    def _verdicts(self, one: WiderJudged) -> list[Finding]:
+        """Each is told of the session of its anchor."""
         if not one.judged.verdicts:
             return []
         findings = []
-        here = None
-        if event is not None:
-            trace = TraceKey(event.principal, event.session)
-            here = trace, self._header_of(trace).position - 1
         for index, verdict in one.judged.verdicts:
             anchor = unpacked_id(verdict.anchor.id)
             trace = TraceKey(anchor.principal, anchor.session)
@@ -172,7 +168,7 @@ class WiderScopes:
                     verdict,
                     trace=trace,
                     agent=anchor.agent,
-                    anchor_digest=digest if (trace, anchor.position) == here else "",
+                    anchor_digest=self._header_of(trace).conflict_at(anchor.position),
                     mode_cap=self._mode_cap,
                     wider=Wider(one.per, one.value),
                 )
@@ -211,7 +207,7 @@ class WiderScopes:
             if judged.progress is not held.progress:
                 after = WiderJudged(*key, held.header, judged)
                 self._keep(after)
-                findings += self._verdicts(after, None, "")
+                findings += self._verdicts(after)
             rest_ns = self._rest_ns(key[0], held)
             if rest_ns is not None and rest_ns < time_ns:
                 del self._scopes[key]

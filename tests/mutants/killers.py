@@ -96,7 +96,11 @@ def stages(file: str) -> tuple[tuple[str, ...], ...]:
 def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
     """The groups that are about this file."""
     stem = Path(file).stem
-    if file.startswith(("interlock/", "monitor/decode/")) or stem in ("missing", "unread"):
+    if file.startswith(("interlock/", "monitor/decode/")) or stem in (
+        "missing",
+        "unread",
+        "finding_make",
+    ):
         return (WRITTEN,)
     if stem in SOURCE_FILES:
         return (SOURCES,)

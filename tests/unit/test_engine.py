@@ -274,3 +274,24 @@ def test_the_bench_stays_loadable() -> None:
     path = Path(__file__).resolve().parents[2] / "monitor" / "bench" / "engine.yaml"
     specs, _ = read_specs([(path.name, path.read_text())])
     assert len(compile_program(specs).invariants) == 20
+
+
+def test_one_finding_id_never_stands_for_two_positions() -> None:
+    """Two contents of one id wait for an answer each: what time decides of them is two findings.
+
+    A second copy of either is a repeat, whichever came first.
+    """
+
+    def asked(call: str) -> Event:
+        content = {"session": "s", "id": "i", "ts": 10**17, "kind": "approval.requested"}
+        found = decode_event(msgspec.json.encode(content | {"call": call}), Origin("t", "0", 0))
+        assert isinstance(found, Event)
+        return found
+
+    engine = Engine(program(), SETTINGS)
+    found = [f for call in ("a", "b", "a", "b", "c", "b") for f in engine.step(asked(call))]
+    assert [f.type for f in found] == ["id_conflict", "id_conflict"]
+    assert engine.take_duplicates_count() == 3
+    late = engine.tick(2 * 10**17)
+    assert [f.anchor.position for f in late] == [0, 1, 2]
+    assert len({f.id for f in (*found, *late)}) == 5
