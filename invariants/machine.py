@@ -101,6 +101,7 @@ class Automaton:
         """
         route = route or self._whole_route
         verdicts: list[Verdict] = []
+        lost_before = state.lost_count
         if state.pending.queue.length:
             state, verdicts = self._pass_time(state, now.time_ns)
         cells: Sequence[Any] = state.cells
@@ -115,9 +116,22 @@ class Automaton:
         elif route.is_judged or route.is_observed:
             state, more = self._judge_future(state, now, cells, route)
             verdicts += more
+        if verdicts and state.lost_count == lost_before and self._is_cut(now, route, verdicts):
+            state = state._replace(lost_count=lost_before + 1)
         if is_verbose or not verdicts:
             return state, verdicts
         return self._reported(state, verdicts)
+
+    def _is_cut(self, now: Moment, route: Route, verdicts: Sequence[Verdict]) -> bool:
+        """Whether the event has a longer list, or more bindings, than are looked at."""
+        reason = self._too_many_text
+        return any(verdict.reason == reason for verdict in verdicts) or any(
+            use.name in now.letter[use.predicate].overflowing for use in route.missing_uses
+        )
+
+    @property
+    def _too_many_text(self) -> str:
+        return f"the event makes more than {self.limits.bindings_max} bindings (bindings_max)"
 
     def _reported(self, state: State, verdicts: list[Verdict]) -> tuple[State, Sequence[Verdict]]:
         """Those that become findings, and the state that remembers what it must of them."""
@@ -314,8 +328,7 @@ class Automaton:
         here = _ref(now)
         unbound: Env = (UNBOUND,) * self.tables.width
         verdict = self._verdict(1, here, unbound, Witness(unknowns=(here,)), now.time_ns)
-        text = f"the event makes more than {self.limits.bindings_max} bindings (bindings_max)"
-        return replace(verdict, reason=text)
+        return replace(verdict, reason=self._too_many_text)
 
     def _binding(self, env: Env) -> Binding:
         # Slots behind the variables belong to `exists`.

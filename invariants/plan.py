@@ -101,6 +101,14 @@ def budget(predicates_count: int) -> int:
     return STEPS_MAX + STEPS_OF_PREDICATE * predicates_count
 
 
+def is_told(before_count: int, count: int) -> bool:
+    """Whether losses are told: the first, the tenth, the hundredth and so on of a scope.
+
+    So a flood makes a handful of findings, and the last one says how much was lost.
+    """
+    return count > before_count and (not before_count or len(str(count)) > len(str(before_count)))
+
+
 def doubted(
     verdicts: Sequence[tuple[int, Verdict]], position: int, steps_max: int
 ) -> list[tuple[int, Verdict]]:

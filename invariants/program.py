@@ -22,7 +22,7 @@ from .limits import DEFAULT_LIMITS, Limits
 from .machine import Automaton, compile_invariant
 from .machine_state import State
 from .moment import Moment
-from .plan import PLANS_MAX, Facts, Plan, budget, doubted, plan_of_file
+from .plan import PLANS_MAX, Facts, Plan, budget, doubted, is_told, plan_of_file
 from .predicate import Predicate, compile_predicate
 from .showing import Showing, compile_source
 from .sources import NOTHING_SHOWN, Fingerprints, Shown, fingerprints_of, memory_of
@@ -68,12 +68,13 @@ class Progress(NamedTuple):
 class Judged(NamedTuple):
     """Verdicts of one input, each with the index of its invariant; and who lost something.
 
-    `lost` are places of invariants, `sources_lost` of sources that are not whole from here on.
+    `lost` are places of invariants whose losses are to be told, with their count so far,
+    `sources_lost` of sources that are not whole from here on.
     """
 
     progress: Progress
     verdicts: tuple[tuple[int, Verdict], ...]
-    lost: tuple[int, ...] = ()
+    lost: tuple[tuple[int, int], ...] = ()
     sources_lost: tuple[int, ...] = ()
 
 
@@ -166,7 +167,7 @@ class Program:
         view = EventView(event, shown if asked is None else asked)
         moments = self._moments(plan, progress.position, view)
         states = list(progress.states)
-        lost: list[int] = []
+        lost: list[tuple[int, int]] = []
         for index, route in plan.concerned:
             compiled = self.invariants[index]
             now = moments[compiled.file_index]
@@ -174,14 +175,14 @@ class Program:
             state, found = compiled.automaton.step(old, now, False, route)
             if state is not old:
                 states[index] = state
-                if state.lost_count != old.lost_count:
-                    lost.append(index)
+                if is_told(old.lost_count, state.lost_count):
+                    lost.append((index, state.lost_count))
             if found:
                 verdicts += [(index, verdict) for verdict in found]
         if view.steps_left < 0:
             verdicts = doubted(verdicts, progress.position, plan.steps_max)
             # An invariant that is in doubt already needs no second word about what it lost.
-            lost = [index for index in lost if all(index != told for told, _ in verdicts)]
+            lost = [item for item in lost if all(item[0] != told for told, _ in verdicts)]
         position = progress.position + 1
         sources_lost: tuple[int, ...] = ()
         if plan.showing:

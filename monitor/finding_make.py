@@ -144,9 +144,10 @@ def session_findings(
 
 
 def _lost(program: Program, judged: Judged) -> Iterator[Noticed]:
-    for index in judged.lost:
+    for index, count in judged.lost:
         id_ = program.invariants[index].spec.id
-        yield Noticed("capacity", f"`{id_}` found no room for what it must hold", id_)
+        text = f"`{id_}` found no room for what it must hold, {count} times so far"
+        yield Noticed("capacity", text, id_)
     for place in judged.sources_lost:
         source = program.sources[place]
         text = (

@@ -148,9 +148,10 @@ class WiderScopes:
         if not one.value:
             text = f"neither it nor its session so far names the {one.per}: it is in no such trace"
             noticed.append(Noticed("unscoped", text, one.per))
-        for index in one.judged.lost:
+        for index, count in one.judged.lost:
             id_ = self._invariants[index].spec.id
-            text = f"`{id_}` found no room for what it must hold of its {one.per}"
+            text = f"`{id_}` found no room for what it must hold of its {one.per}, {count} times"
+            text += " so far"
             noticed.append(Noticed("capacity", text, id_))
         return noticed
 
