@@ -182,7 +182,7 @@ def passed(header: Header, seq: int | None) -> Header:
 
     Any other number says nothing: it could be a damaged one.
     """
-    if seq is None or seq > header.seq_max + 1:
+    if seq is None:
         return header
     noticed: list[Noticed] = []
     seq_max, missing, holes = _follow_seq(header, seq, noticed, None)
