@@ -13,7 +13,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile --edi
 # Tests start many Python processes; without this each of them could have to compile all it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check format kafka kafka-stop laws simulation bench packs-page compiled clean
+.PHONY: demo test check format kafka kafka-stop laws simulation mutants chaos bench packs-page compiled clean
 
 demo: $(DEMO_STAMP)
 	@$(BIN)/python -m fixtures.demo
@@ -45,12 +45,21 @@ kafka-stop: $(DEMO_STAMP)
 # Counts and date of a run in which nothing failed are written into docs/laws.md.
 LAWS_CASES ?= 100000
 laws: $(STAMP)
+	INTERLOCK_LAWS_CASES=$(LAWS_CASES) $(BIN)/python -m pytest -q -n auto --timeout 36000 -m hypothesis tests/unit
 	INTERLOCK_LAWS_CASES=$(LAWS_CASES) INTERLOCK_LAWS_RESULT=docs/laws.md $(BIN)/python -m pytest -q -n 2 --dist worksteal --timeout 36000 tests/laws tests/conformance/test_ltlf.py tests/conformance/test_cel_oracle.py
 
 # The whole monitor on one thread, with faults drawn from seeds; docs/simulation.md.
 SEEDS ?= 2000
 simulation: $(STAMP)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+# Every planted fault, of which `make test` takes a share; docs/laws.md.
+mutants: $(STAMP)
+	INTERLOCK_MUTANTS=all $(BIN)/python -m pytest -q -n auto tests/mutants
+
+# All recorded sessions through Kafka, with monitors that are killed in the middle.
+chaos: $(STAMP)
+	INTERLOCK_LONG=1 $(BIN)/python -m pytest -q -s -m long tests/integration
 
 bench: $(STAMP)
 	$(BIN)/interlock bench engine

@@ -8,6 +8,10 @@ share its module's fixtures; tests of different files share nothing but the Kafk
 `tests/integration/conftest.py`. So a test writes into its own `tmp_path` alone, listens on a port
 that it was given as free, and uses topics of its own (`tests/support/scheduling.py` names the files
 that cannot).
+
+What takes too long for every run has a target of its own, and the run says at its end what it left
+out: whole tests by `@pytest.mark.long("make TARGET")`, which `INTERLOCK_LONG=1` runs, and shares of
+others by the fixture `left_out`.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from __future__ import annotations
 import os
 import resource
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,6 +33,8 @@ pytest_plugins = ("tests.laws.telling", "tests.conformance.telling")
 
 WANTS = ("kafka", "data", "prometheus", "browser", "ltlf")
 MARK = "NOT RUN for want of "
+LEFT_OUT = "left out: "
+IS_LONG_RUN = os.environ.get("INTERLOCK_LONG") == "1"
 # Files that take long begin first, so that no process is left with one when the others are done.
 FIRST = ("integration", "laws", "mutants", "simulation")
 HERE = Path(__file__).parent
@@ -63,8 +71,18 @@ def required() -> frozenset[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the folders of `FIRST` before the others; the order within them stays."""
+    """Put the folders of `FIRST` before the others, in their order; skip what is too long."""
     items.sort(key=lambda item: _rank(item.path))
+    for item in items:
+        mark = item.get_closest_marker("long")
+        if mark is not None and not IS_LONG_RUN:
+            item.add_marker(pytest.mark.skip(reason=f"{LEFT_OUT}`{mark.args[0]}` runs it"))
+
+
+@pytest.fixture
+def left_out(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """To say, in the words of a sentence, what this run has left out and which target runs it."""
+    return lambda what: request.node.user_properties.append((LEFT_OUT, what))
 
 
 def _rank(path: Path) -> int:
@@ -84,16 +102,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | Non
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One loud line for each thing that was not there, with the number of tests it cost."""
-    costs: dict[str, int] = {}
-    for report in terminalreporter.stats.get("skipped", []):
-        text = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
-        if MARK in text:
-            reason = text[text.index(MARK) :]
-            costs[reason] = costs.get(reason, 0) + 1
-    for reason, count in sorted(costs.items()):
+    """Loudly what was not there, and how many tests it cost; what was left out; the time."""
+    skipped = [_reason(report) for report in terminalreporter.stats.get("skipped", [])]
+    for reason, count in sorted(Counter(r for r in skipped if r.startswith(MARK)).items()):
         terminalreporter.write_line(f"*** {count} TEST(S) {reason} ***", yellow=True, bold=True)
+    for reason, count in sorted(Counter(r for r in skipped if r.startswith(LEFT_OUT)).items()):
+        terminalreporter.write_line(f"{LEFT_OUT}{count} test(s); {reason.removeprefix(LEFT_OUT)}")
+    passed = terminalreporter.stats.get("passed", [])
+    told = {str(what) for r in passed for name, what in r.user_properties if name == LEFT_OUT}
+    for what in sorted(told):
+        terminalreporter.write_line(f"{LEFT_OUT}{what}")
     terminalreporter.write_line(_times())
+
+
+def _reason(report: Any) -> str:
+    """Why a test was skipped, in the words of whoever skipped it."""
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    return str(text).removeprefix("Skipped: ")
 
 
 def _times() -> str:

@@ -46,6 +46,8 @@ class Results:
         if report.when != "teardown":
             return
         for name, told in report.user_properties:
+            if name not in (LAW, EXHAUSTIVE):
+                continue
             assert isinstance(told, dict), "the counts of a test"
             counts: Counts = {**told, "seconds": self.durations_s.get(report.nodeid, 0.0)}
             if name == LAW:

@@ -50,7 +50,7 @@ def load_mutants(directory: Path) -> list[Mutant]:
 def copy_packages(target: Path) -> None:
     """Everything that the killers need: our code is copied, so nothing of the checkout is run."""
     for name in COPIED:
-        shutil.copytree(ROOT / name, target / name)
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in COPIED_FILES:
         shutil.copy2(ROOT / name, target / name)
     for name in ("fixtures", "docs"):
@@ -60,13 +60,19 @@ def copy_packages(target: Path) -> None:
 def plant(mutant: Mutant, target: Path) -> None:
     """Make the mutant's fault real in the copy."""
     path = target / mutant.file
-    text = path.read_text("utf-8")
+    path.write_text(planted(mutant, path.read_text("utf-8")), "utf-8")
+    for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
+        compiled.unlink()
+
+
+def planted(mutant: Mutant, text: str) -> str:
+    """The text of the mutant's file with its fault."""
     count = text.count(mutant.old)
     assert count == 1, (
         f"update the mutant `{mutant.name}`: its old text stands {count} times in {mutant.file}"
     )
     assert mutant.new != mutant.old, f"update the mutant `{mutant.name}`: it changes nothing"
-    path.write_text(text.replace(mutant.old, mutant.new), "utf-8")
+    return text.replace(mutant.old, mutant.new)
 
 
 class Killers:
