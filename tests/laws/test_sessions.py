@@ -107,8 +107,10 @@ def event_of(session: str, moment: Moment) -> Event:
 def written(fact: Fact) -> dict[str, Any]:
     """A fact as JSON that its predicate reads back: what is no truth value is unknown."""
     told: dict[str, Any] = {"is": True if fact.truth == Truth.TRUE else 1}
-    for name, values in fact.values.items():
-        elements: list[Value | None] = [*values, *([None] if name in fact.missing else [])]
+    for name in fact.values:
+        said = fact.elements(name)
+        assert said is not None, "too many to be written"
+        elements: list[Value | None] = [*said, *([None] if name in fact.missing else [])]
         told[name] = elements[0] if len(elements) == 1 else elements
     return told
 
