@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from monitor.finding import Finding, WitnessAbsence, WitnessEvent
+from monitor.trace_key import TraceKey
 
 if TYPE_CHECKING:
     from monitor.store_records import StoredAction  # Whoever reads findings need not plan actions.
@@ -19,6 +20,9 @@ _WORDS: Final = {
     "gap": "events are missing",
     "id_conflict": "one id, two contents",
     "provenance": "not theirs to say",
+    "contested": "another principal used its ID before",
+    "unowned": "a record acts for nobody",
+    "split": "comes from two partitions",
     "after_end": "came after the end",
     "unscoped": "names no scope",
     "unread": "inconclusive: a record could not be read",
@@ -71,7 +75,7 @@ def _when(finding: Finding) -> str:
 
 def _place(finding: Finding) -> str:
     """The session and the event; a record that is not an event has neither for certain."""
-    session = visible(finding.session, 60)
+    session = visible(str(finding.trace), 60)
     if finding.type == "unread":
         return f"in {session}" if session else "of no known session"
     return f"in {session} at {visible(finding.anchor.id, 60)}"
@@ -182,7 +186,8 @@ def _state(stored: StoredAction) -> str:
 
 
 def _event_text(event: WitnessEvent) -> str:
-    where = f" of session {visible(event.session, 60)}" if event.session else ""
+    trace = TraceKey(event.principal, event.session)
+    where = f" of session {visible(str(trace), 60)}" if event.session else ""
     return f"event {event.position} ({visible(event.id, 80)}){where}"
 
 

@@ -22,7 +22,7 @@ from interlock.control_record import (
     ControlView,
 )
 from invariants.errors import ConfigError
-from monitor.cli.screen import EXIT_FINE, say, say_json, table
+from monitor.cli.screen import EXIT_FINE, complain, say, say_json, table
 from monitor.cli.verbs import Verbs, with_output
 from monitor.config import load_settings
 from monitor.finding_text import time_text, visible
@@ -68,7 +68,8 @@ def add(verbs: Verbs) -> None:
     for name in VERB_STATES:
         command = parts.add_parser(name, help=f"{name} a target")
         command.add_argument(
-            "target", help="session:ID, principal:NAME, agent:ID, tool:NAME, global"
+            "target",
+            help="session:ID, session-of:NAME/ID, principal:NAME, agent:ID, tool:NAME, global",
         )
         command.add_argument("--reason", default="", help="for people; not put on the topic")
         if name == "quarantine":
@@ -156,6 +157,8 @@ def run_write(arguments: argparse.Namespace) -> int:
     else:
         reason = f" ({visible(arguments.reason)})" if arguments.reason else ""
         say(f"{visible(target)} is {record.state} now{reason}")
+        for key in _still_stopped(view, target) if record.state == "active" else ():
+            complain(f"note: `{visible(key, 80)}` is still stopped; release it as well")
     return EXIT_FINE
 
 
@@ -204,8 +207,24 @@ def _print(view: ControlView, output: str) -> None:
         say(f"  behind: {visible(shard)}, judged up to {time_text(judged_ns)}")
 
 
+def _still_stopped(view: ControlView, released: str) -> list[str]:
+    """Stops of principals' own sessions, which a release of `session:ID` does not lift."""
+    kind, _, session = released.partition(":")
+    if kind != "session":
+        return []
+    return sorted(
+        key
+        for key in view.records()
+        if key.startswith("session-of:")
+        and key.partition("/")[2] == session
+        and view.standing([key], time.time_ns()) == (view.records()[key].state, key)
+    )
+
+
 def _target(text: str) -> str:
     kind, colon, name = text.partition(":")
+    if kind == "session-of" and not all(name.partition("/")[::2]):
+        raise ConfigError(f"`{text[:80]}` is not a target; write `session-of:NAME/ID`")
     if text == "global" or (colon and name and kind in TARGET_KINDS):
         return text
     kinds = ", ".join(f"`{k}:...`" for k in TARGET_KINDS if k != "global")

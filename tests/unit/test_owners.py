@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 import pytest
 
+from interlock.control_record import ControlView
 from invariants.check import read_specs
+from invariants.errors import ConfigError
 from invariants.event import Close, Event, Origin
 from invariants.program import Program, compile_program
+from monitor.cli.control import _still_stopped, _target
 from monitor.decode.native import decode_event
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
+from monitor.finding import EngineFindingType, Finding
+from monitor.finding_text import line
 from monitor.judge import principal_of
 from monitor.order import CALLS_MAX
 from monitor.owners import USERS_MAX
 from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
 from monitor.trace_key import TraceKey
-from tests.support.rim import START_NS
+from tests.support.rim import START_NS, make_finding
 from tests.support.shelf import Shelf
 
 S: Final = 1_000_000_000
@@ -296,3 +300,28 @@ def test_a_stranger_on_another_partition_splits_its_own_session() -> None:
     found = bench.say("alice", "session.started", partition="5")
     assert types(found) == [("contested", "", "alice")]
     assert bench.say("bob", "message.user", partition="3") == []
+
+
+def test_findings_of_every_type_can_be_shown_with_their_principal() -> None:
+    """A line names the session with its principal, whatever the type of the finding is."""
+    for type_ in (*get_args(EngineFindingType), "violated", "inconclusive"):
+        text = line(make_finding(type=type_))
+        assert "in team-a/s-1" in text
+        assert "in s-1" in line(make_finding(type=type_, principal=""))
+
+
+def test_a_release_tells_of_stops_that_it_does_not_lift() -> None:
+    """`session:ID` and `session-of:NAME/ID` are two keys: who releases one hears of the other."""
+    view = ControlView()
+    for key, state in (("session-of:bob/s", "quarantined"), ("session-of:eve/s", "active")):
+        view.apply(key, msgspec.json.encode({"state": state, "issued_at": 1}))
+    assert _still_stopped(view, "session:s") == ["session-of:bob/s"]
+    assert _still_stopped(view, "session:other") == []
+    assert _still_stopped(view, "principal:bob") == []
+
+
+@pytest.mark.parametrize("target", ["session-of:s", "session-of:/s", "session-of:bob/"])
+def test_a_target_of_a_principals_session_has_both_parts(target: str) -> None:
+    """A key that stops nobody is refused where it is typed."""
+    with pytest.raises(ConfigError, match="session-of:NAME/ID"):
+        _target(target)
