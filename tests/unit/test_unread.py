@@ -235,6 +235,7 @@ def test_a_number_that_was_unreadable_is_no_gap() -> None:
     one.unread(rejected(record(seq=10**15, args=[])))
     one.unread(rejected(record(seq=2, args=[])))
     assert one.step(event(3, "x")) == []
+    assert [finding.type for finding in one.step(event(5, "x"))] == ["gap"]
     assert passed(Header(seq_max=9, missing=((2, 6),)), 4).missing == ((2, 3), (5, 6))
 
 
