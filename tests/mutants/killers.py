@@ -72,6 +72,16 @@ WHOLE = (
     "tests/laws/test_sessions.py",
     "tests/laws/test_wider.py",
 )
+FILES = (
+    "tests/unit/test_file_end.py",
+    "tests/unit/test_file_sort.py",
+    "tests/unit/test_finished_file.py",
+    "tests/unit/test_evidence_file.py",
+    "tests/unit/test_http_hostile.py",
+    "tests/laws/test_finished_files.py",
+)
+OF_FILES = ("file_end", "file_sort", "finished_file", "evidence_file", "order", "loop", "service")
+OF_FILES += ("timeline", "engine", "http_request", "http_server")
 FIRST_READ = ("load", "check", "shape", "patterns", "predicate")
 
 
@@ -84,7 +94,7 @@ WRITTEN = (
 )
 """What is written, read, and told of what cannot be read."""
 
-ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS, WRITTEN)
+ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS, WRITTEN, FILES)
 
 
 def stages(file: str) -> tuple[tuple[str, ...], ...]:
@@ -104,6 +114,8 @@ def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
         return (WRITTEN,)
     if stem in SOURCE_FILES:
         return (SOURCES,)
+    if stem in OF_FILES:
+        return WHOLE, FILES
     if stem in ("digest", "references"):
         return DIGESTS, SOURCES
     if file.startswith("invariants/cel/"):

@@ -16,6 +16,7 @@ COPIED = (
     "interlock",
     "invariants",
     "monitor",
+    "replay",
     "tests/conformance",
     "tests/golden",
     "tests/laws",
