@@ -94,7 +94,14 @@ WRITTEN = (
 )
 """What is written, read, and told of what cannot be read."""
 
-ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS, WRITTEN, FILES)
+WHOSE = (
+    "tests/unit/test_owners.py",
+    "tests/unit/test_trace_key.py",
+    "tests/laws/test_principals.py",
+)
+"""Whose session an event belongs to."""
+
+ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS, WRITTEN, FILES, WHOSE)
 
 
 def stages(file: str) -> tuple[tuple[str, ...], ...]:
@@ -106,6 +113,8 @@ def stages(file: str) -> tuple[tuple[str, ...], ...]:
 def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
     """The groups that are about this file."""
     stem = Path(file).stem
+    if stem in ("owners", "order", "trace_key", "control_record"):
+        return WHOSE, WRITTEN
     if file.startswith(("interlock/", "monitor/decode/")) or stem in (
         "missing",
         "unread",
