@@ -21,8 +21,9 @@ Source of the idea: predictive semantics with an unknown prefix (docs/decisions/
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from .core import (
     AndNode,
@@ -47,6 +48,9 @@ from .memory_previous import Frame, PreviousMemory
 from .memory_since import EMPTY_SINCE, ClosedSinceMemory, SinceMemory
 from .moment import Moment
 from .slices import UNKNOWN_PAST, Slice
+
+if TYPE_CHECKING:
+    from .program import Compiled, Program, Progress
 
 FAVOURABLE: Final = {1: 0, -1: 2}
 """Of a memory by its polarity in the violating formula: what speaks against a violation."""
@@ -75,6 +79,22 @@ def born(automaton: Automaton, birth: Birth) -> State:
         pasts = {index: FAVOURABLE[sign] for index, sign in polarity.items() if sign}
         favourable = _cells(memories, birth, pasts)
     return State(unknown, is_born=True, favourable=favourable)
+
+
+def born_progress(
+    program: Program, progress: Progress, birth: Birth, unseen: AbstractSet[str]
+) -> tuple[Progress, list[Compiled]]:
+    """The progress with the invariants `unseen` (by digest) born, and which those are.
+
+    Only those of the program's own sort of scope; whatever stood for them counts no more.
+    """
+    own = [c for c in program.invariants if c.digest in unseen and c.spec.per == program.per]
+    states = {
+        compiled.digest: state
+        for compiled, state in zip(program.invariants, progress.states, strict=True)
+    }
+    states |= {compiled.digest: born(compiled.automaton, birth) for compiled in own}
+    return program.with_states(progress.position, states, progress.shown), own
 
 
 def _cells(

@@ -15,7 +15,6 @@ import msgspec
 
 from invariants.event import Close, Event, Input, Tick
 from invariants.program import Judged, Program, Progress
-from invariants.spec import Per
 from invariants.verdict import EventRef
 from monitor.decode.rejected import Rejected
 from monitor.engine_settings import EngineSettings
@@ -74,6 +73,7 @@ class Engine:
             load,
             self._header,
             in_memory_max=settings.scopes_in_memory_max,
+            births=settings.births,
             mode_cap=settings.mode_cap,
             severities=settings.severities,
         )
@@ -140,10 +140,8 @@ class Engine:
 
     def _wake(self, name: TraceKey, scope: LiveScope, time_ns: int) -> list[Finding]:
         """What is due first: deadlines, or the end of an idle session or of its rest."""
-        deadline_ns, rest_ns = (
-            scope.progress.next_deadline_ns,
-            rest_ns_of(scope.header, self.settings),
-        )
+        deadline_ns = scope.progress.next_deadline_ns
+        rest_ns = rest_ns_of(scope.header, self.settings)
         if deadline_ns is not None and (rest_ns is None or deadline_ns < rest_ns):
             # Those behind the rest are for the session's end to decide.
             reached_ns = time_ns if rest_ns is None else min(time_ns, rest_ns)
@@ -175,16 +173,10 @@ class Engine:
 
     def expect(self, wakes: list[tuple[int, str]]) -> None:
         """Wake-ups that the store knows of, after a start."""
-        own: list[tuple[int, TraceKey]] = []
-        wider: list[tuple[int, tuple[Per, str]]] = []
-        for due_ns, stored in wakes:
-            scope = scope_named(stored)
-            if isinstance(scope, TraceKey):
-                own.append((due_ns, scope))
-            else:
-                wider.append((due_ns, scope))
-        self._wakes = own
+        named = [(due_ns, scope_named(stored)) for due_ns, stored in wakes]
+        self._wakes = [(ns, scope) for ns, scope in named if isinstance(scope, TraceKey)]
         heapq.heapify(self._wakes)
+        wider = [(ns, scope) for ns, scope in named if not isinstance(scope, TraceKey)]
         self._wider.expect(wider)
 
     def take_changes(self) -> tuple[list[ScopeChange], list[str]]:
@@ -257,10 +249,11 @@ class Engine:
     def _header(self, trace: TraceKey) -> Header:
         """What is known of a trace, which stays where it is: in memory, or in the store."""
         held = self._scopes.get(trace)
-        if held is not None:
-            return held.header
-        loaded = EMPTY_LOAD if trace in self._dropped else self._load(stored_trace(trace))
-        return header_in(loaded)
+        return header_in(self._stored(trace)) if held is None else held.header
+
+    def _stored(self, trace: TraceKey) -> LoadedScope:
+        # What was dropped in this batch is still in the store, and must not come back from there.
+        return EMPTY_LOAD if trace in self._dropped else self._load(stored_trace(trace))
 
     def traces_of(self, event: Event) -> tuple[TraceKey, ...]:
         """The trace that an event enters; none or several if nobody can tell whose is meant."""
@@ -343,6 +336,7 @@ class Engine:
         if self.program.sources:
             grown = judged.progress.shown.length - scope.progress.shown.length
             self._pairs_count += grown
+        noticed = (*scope.take_owed(), *noticed)
         before, scope.header = scope.header, header
         scope.progress = judged.progress
         self._changed[name] = scope
@@ -380,12 +374,17 @@ class Engine:
 
     def _scope(self, name: TraceKey) -> LiveScope:
         scope = self._scopes.get(name)
-        if scope is not None:
+        if scope is None:
+            scope = self._loaded(name)
+        else:
             self._scopes.move_to_end(name)
-            return scope
-        # What was dropped in this batch is still in the store, and must not come back from there.
-        is_gone = name in self._dropped
-        loaded = EMPTY_LOAD if is_gone else self._load(stored_trace(name))
+        births = self.settings.births
+        if scope.header.epoch != births.epoch or births.recorded:
+            scope.renew(self.program, births, str(name))
+        return scope
+
+    def _loaded(self, name: TraceKey) -> LiveScope:
+        loaded = self._stored(name)
         scope = restored(self.program, loaded)
         if self._scoring is not None:
             scope.scored = self._scoring.restore(loaded.states, scope.header.position)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from monitor.births import NO_BIRTHS, Births
 from monitor.finding import Severity
 
 
@@ -23,5 +24,7 @@ class EngineSettings:
     """What data memories of all scopes in memory may hold; then the longest untouched leave."""
     is_finished_file: bool = False
     """The one tick comes after the last line. Until then no missing number is a gap."""
+    births: Births = NO_BIRTHS
+    """Which invariants have not seen the past of which scopes."""
     mode_cap: str | None = None
     severities: Mapping[str, Severity] = field(default_factory=dict)

@@ -25,6 +25,7 @@ EngineFindingType = Literal[
     "capacity",
     "unevaluable",
     "anomaly",
+    "birth",
 ]
 FindingType = Literal["violated", "inconclusive"] | EngineFindingType
 
@@ -92,6 +93,21 @@ class Anomaly(msgspec.Struct, frozen=True):
     features: list[AnomalyFeature]
 
 
+class Born(msgspec.Struct, frozen=True):
+    """Invariants that began to watch a scope in the middle of its trace.
+
+    `position` and `time_ns` are of the last event that they have not seen; `invariants` are ids by
+    digest; `epoch` is that of the monitor's store. `per` and `scope` say whose trace it is.
+    """
+
+    per: str
+    scope: str
+    position: int
+    time_ns: int
+    epoch: int
+    invariants: dict[str, str]
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What is published, stored and shown. Never holds a value of an event but the binding.
 
@@ -127,6 +143,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Of the type `unread` alone: the invariants about whose verdicts nothing is certain now."""
     anomaly: Anomaly | None = None
     """Of the type `anomaly` alone."""
+    born: Born | None = None
+    """Of the type `birth` alone."""
 
     @property
     def trace(self) -> TraceKey:

@@ -41,6 +41,7 @@ DEFAULT_SEVERITIES: Final[Mapping[str, Severity]] = {
     "capacity": "warning",
     "unevaluable": "critical",
     "anomaly": "warning",
+    "birth": "info",
 }
 
 
@@ -166,7 +167,12 @@ def engine_finding(
     anchor_digest: str,
     severities: Mapping[str, Severity],
 ) -> Finding:
-    """A gap, a conflict, a forged event: what no invariant had to be written for."""
+    """A gap, a conflict, a forged event: what no invariant had to be written for.
+
+    A birth is anchored where it was, whichever later input met it.
+    """
+    if noticed.born is not None:
+        anchor = EventRef(noticed.born.position, noticed.born.time_ns, "")
     severity = severities.get(noticed.type) or DEFAULT_SEVERITIES[noticed.type]
     return Finding(
         id=finding_id(
@@ -187,8 +193,9 @@ def engine_finding(
         anchor=_event(anchor),
         witness=[_event(anchor)],
         decided_ns=anchor.time_ns,
-        respond=["alert"],
+        respond=[] if noticed.type == "birth" else ["alert"],
         detail=noticed.detail,
+        born=noticed.born,
     )
 
 

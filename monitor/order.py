@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from invariants.event import Event, Identity
-from monitor.finding import EngineFindingType
+from monitor.finding import Born, EngineFindingType
 from monitor.trace_key import is_authority
 
 MISSING_RANGES_MAX: Final = 64
@@ -74,6 +74,8 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     """Whether an event of it came from another partition: that is told once."""
     conflicts: tuple[tuple[int, str], ...] = ()
     """Positions of events whose id another content had before, with the events' digests."""
+    epoch: int = 0
+    """Of the store, when the session was last stepped (`monitor/births.py`)."""
 
     def conflict_at(self, position: int) -> str:
         """The digest of the event at a position, if another content had its id before; else `""`.
@@ -95,6 +97,7 @@ class Noticed(NamedTuple):
     type: EngineFindingType
     detail: str
     key: str = ""
+    born: Born | None = None
 
 
 class Admission(NamedTuple):
@@ -173,6 +176,7 @@ def admit(
         header.partition or partition,
         header.is_split or is_split,
         conflicts,
+        header.epoch,
     )
     return Admission(after, time_ns, tuple(noticed), is_back, first)
 

@@ -119,6 +119,8 @@ def loud_alerts(
 
 def _kinds(finding: Finding) -> tuple[ActionKind, ...]:
     """The wanted kinds in order of urgency."""
+    if finding.type == "birth":
+        return ()  # After each change of invariants there is one for every running session.
     if finding.type != "violated":
         return ("alert",)
     return tuple(kind for kind in URGENCY if kind in finding.respond) or ("alert",)

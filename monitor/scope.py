@@ -17,8 +17,9 @@ import msgspec
 from invariants.event import Event, EventRecord, Origin
 from invariants.program import Program, Progress
 from invariants.state_progress import decode_progress, encode_progress
+from monitor.births import Births, bear
 from monitor.engine_settings import EngineSettings
-from monitor.order import Header
+from monitor.order import Header, Noticed
 from monitor.scope_names import stored_trace
 from monitor.scoring import ScoredScope
 from monitor.trace_key import TraceKey
@@ -64,6 +65,25 @@ class LiveScope:
     """The earliest wake-up that the engine's heap holds for this scope."""
     scored: ScoredScope | None = None
     """What a detector remembers of it, where there is one."""
+    owed: tuple[Noticed, ...] = ()
+    """What was noticed when it was loaded, to be told with the next input."""
+
+    def take_owed(self) -> tuple[Noticed, ...]:
+        """What is owed, once."""
+        owed, self.owed = self.owed, ()
+        return owed
+
+    def renew(self, program: Program, births: Births, name: str) -> None:
+        """Let invariants be born that have not seen its past."""
+        header = self.header
+        due = births.due("session", name, header.position - 1, header.epoch)
+        epoch = header.epoch if births.recorded else births.epoch
+        if due:
+            self.progress, self.owed = bear(
+                program, self.progress, births.past_ns(due, header.time_ns), name, due
+            )
+            epoch = max(due.values())
+        self.header = msgspec.structs.replace(header, epoch=epoch)
 
     def remember(self, id_: bytes, digest: bytes, ids_max: int) -> None:
         """Know an event from here on, and each content of an id that has several.

@@ -22,6 +22,7 @@ from monitor.actions.control import StandingStops
 from monitor.actions.dispatch import Dispatcher
 from monitor.actions.opening import control_issuer, open_drivers, response_policy
 from monitor.batch import Batch
+from monitor.births import META_NAME, Births, next_births
 from monitor.clock import Clock
 from monitor.decode.rejected import REASONS
 from monitor.detector_opening import open_scoring
@@ -44,7 +45,7 @@ from monitor.secret import keep_key, read_keys, read_secret
 from monitor.settings import Settings
 from monitor.sources.address import parse_source_url
 from monitor.sources.base import ControlReader, Frontier, Stream
-from monitor.store import STORE_FILE, Store
+from monitor.store import STORE_FILE, Store, StoreError
 from monitor.store_records import Committed
 from monitor.telling import Teller
 from monitor.upkeep import Upkeep
@@ -125,7 +126,7 @@ def open_service(
     pulse = Pulse(clock, settings.http_stall_limit_ns)
     loop = Loop(
         source=surroundings.source,
-        engine=_engine(program, settings, surroundings, store, metrics),
+        engine=_engine(program, settings, surroundings, store, clock=clock, metrics=metrics),
         store=store,
         effects=effects,
         clock=clock,
@@ -286,11 +287,28 @@ def _engine(
     settings: Settings,
     surroundings: Surroundings,
     store: Store,
+    *,
+    clock: Clock,
     metrics: Metrics,
 ) -> Engine:
     scoring = open_scoring(settings, metrics)
-    engine_settings = _engine_settings(settings, surroundings)
+    births = _births(store, program, clock.now_ns())
+    engine_settings = replace(_engine_settings(settings, surroundings), births=births)
     return Engine(program, engine_settings, scope_loader(store), scoring)
+
+
+def _births(store: Store, program: Program, now_ns: int) -> Births:
+    """Which invariants have not seen the past of running sessions; the store remembers it.
+
+    Raises StoreError where that is damaged.
+    """
+    digests = [compiled.digest for compiled in program.invariants]
+    try:
+        births = next_births(store.meta(META_NAME), digests, now_ns)
+    except ValueError as error:
+        raise StoreError(f"the store's record of invariants is damaged: {error}") from error
+    store.set_meta(META_NAME, births.stored())
+    return births
 
 
 def _engine_settings(settings: Settings, surroundings: Surroundings) -> EngineSettings:
@@ -330,8 +348,7 @@ def _tell_of_change(store: Store, program: Program) -> None:
             "program_changed",
             before=known,
             now=program.digest,
-            text="invariants that are new or changed have not seen what running sessions did so "
-            "far, and those that were put back not what came while they were away; their verdicts "
-            "speak of the other events",
+            text="invariants that are new, were changed or were put back have not seen all that "
+            "running sessions did: what depends on that is inconclusive there, and stops nobody",
         )
     store.set_meta("program_digest", program.digest)

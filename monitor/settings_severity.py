@@ -102,6 +102,13 @@ class SeveritySettings:
         "A session is unlike the ordinary ones that `detector.model` was trained on.",
         choices=SEVERITIES,
     )
+    birth: Severity = row(
+        "severity.birth",
+        "choice",
+        "info",
+        "Invariants that are new, or were edited, began to watch a running session.",
+        choices=SEVERITIES,
+    )
 
     def by_type(self) -> Mapping[str, Severity]:
         """The severity of each type."""

@@ -27,6 +27,7 @@ from invariants.sources import Shown
 from invariants.spec import Per
 from invariants.state_progress import decode_progress, encode_progress
 from invariants.verdict import EventRef
+from monitor.births import Births, bear
 from monitor.file_end import OpenVerdict, open_verdicts
 from monitor.finding import Finding, Severity
 from monitor.finding_make import Wider, engine_finding, verdict_finding
@@ -41,6 +42,7 @@ class WiderHeader(msgspec.Struct, frozen=True, array_like=True):
 
     position: int = 0
     time_ns: int = 0
+    epoch: int = 0
 
 
 @dataclass(slots=True)
@@ -51,6 +53,8 @@ class _Held:
     progress: Progress
     stored: Progress
     queued_ns: int | None = None
+    owed: tuple[Noticed, ...] = ()
+    """What was noticed when it was loaded, to be told with its next event."""
 
 
 class WiderJudged(NamedTuple):
@@ -75,9 +79,11 @@ class WiderScopes:
         header_of: Callable[[TraceKey], Header],
         *,
         in_memory_max: int,
+        births: Births,
         mode_cap: str | None,
         severities: Mapping[str, Severity],
     ) -> None:
+        self._births = births
         self._programs: Final = {wider.per: wider for wider in program.wider}
         self._memory_ns: Final = {wider.per: wider.memory_ns() for wider in program.wider}
         self._invariants = program.invariants
@@ -118,7 +124,7 @@ class WiderScopes:
                 return None
             judged = Judged(program.initial, tuple(verdicts))
             return WiderJudged(per, "", WiderHeader(), judged)
-        after = WiderHeader(held.header.position + 1, time_ns)
+        after = WiderHeader(held.header.position + 1, time_ns, held.header.epoch)
         return WiderJudged(per, value, after, program.step(held.progress, renamed, asked))
 
     def hold(self, judged: Sequence[WiderJudged], event: Event, digest: str) -> list[Finding]:
@@ -127,6 +133,9 @@ class WiderScopes:
         for one in judged:
             if one.value:
                 self._keep(one)
+                held = self._scope(one.per, one.value)
+                findings += [self._told(noticed, event, digest) for noticed in held.owed]
+                held.owed = ()
             findings += self._verdicts(one)
             findings += [self._told(noticed, event, digest) for noticed in self._noticed(one)]
         return findings
@@ -256,9 +265,28 @@ class WiderScopes:
     def _scope(self, per: Per, value: str) -> _Held:
         key = per, value
         held = self._scopes.get(key)
-        if held is not None:
+        if held is None:
+            held = self._loaded(key)
+        else:
             self._scopes.move_to_end(key)
-            return held
+        if held.header.epoch != self._births.epoch or self._births.recorded:
+            self._renew(key, held)
+        return held
+
+    def _renew(self, key: tuple[Per, str], held: _Held) -> None:
+        """Let invariants be born that have not seen the scope's past."""
+        header, births = held.header, self._births
+        due = births.due(*key, header.position - 1, header.epoch)
+        epoch = header.epoch if births.recorded else births.epoch
+        if due:
+            program = self._programs[key[0]]
+            past_ns = births.past_ns(due, header.time_ns)
+            held.progress, held.owed = bear(program, held.progress, past_ns, key[1], due)
+            epoch = max(due.values())
+        held.header = WiderHeader(header.position, header.time_ns, epoch)
+
+    def _loaded(self, key: tuple[Per, str]) -> _Held:
+        per, value = key
         # What was dropped in this batch is still in the store, and must not come back from there.
         loaded = EMPTY_LOAD if key in self._dropped else self._load(stored_name(per, value))
         program = self._programs[per]

@@ -42,6 +42,7 @@ REPEATABLE: Final = frozenset(
         "capacity",
         "unevaluable",
         "anomaly",
+        "birth",
     }
 )
 """Types of findings that the engine makes again of the same inputs."""
@@ -222,6 +223,8 @@ class _Sieve:
             return "detector", "anomaly", "its model is not given; name it: `--detector-model`"
         if finding.type not in REPEATABLE:
             return "finding", finding.type, "findings of this type are not made again by a replay"
+        if finding.born is not None and not finding.born.invariants.keys() <= self._digests:
+            return "finding", finding.type, "not all of its invariants are in this replay"
         if finding.type == "capacity" and self._reasons:
             return "finding", finding.type, "it may be about an invariant that is not here"
         name = finding.invariant or finding.type
@@ -235,6 +238,19 @@ class _Sieve:
             return "finding", name, "it was decided after the end of the recording"
         return None
 
+    def _unseen_to(self, finding: Finding) -> int:
+        """The last position of the finding's scope that its invariant had not seen live."""
+        scope = str(finding.trace) if finding.scope_kind == "session" else finding.scope
+        return max(
+            (
+                born.position
+                for (per, of, _), born in self._timeline.births.recorded.items()
+                if (per, of) == (finding.scope_kind, scope)
+                and finding.invariant_digest in born.invariants
+            ),
+            default=-1,
+        )
+
     def _has_model(self, finding: Finding) -> bool:
         return finding.anomaly is not None and finding.anomaly.model == self._timeline.model_digest
 
@@ -242,6 +258,11 @@ class _Sieve:
         digest = finding.invariant_digest
         if digest and self._live_digests and digest not in self._live_digests:
             return "invariant", finding.invariant, "it was not live when this was recorded"
+        if finding.type == "birth":
+            return "finding", finding.type, "it is of invariants that are not all in this replay"
+        if digest and finding.anchor.position <= self._unseen_to(finding):
+            text = "it began to watch some sessions behind events that are judged here"
+            return "invariant", finding.invariant, text
         model = self._timeline.header.model_digest
         if finding.type == "anomaly" and model != self._timeline.model_digest:
             return "detector", "anomaly", "another model was live, or none"

@@ -15,6 +15,7 @@ import msgspec
 from invariants.event import Close, Event, Origin, Tick
 from invariants.limits import Limits
 from invariants.program import Program
+from monitor.births import NO_BIRTHS, Births
 from monitor.decode.rejected import Rejected
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
@@ -78,11 +79,13 @@ class Player:
         load: Callable[[str], LoadedScope] = lambda scope: EMPTY_LOAD,
         session: str = "",
         scoring: Scoring | None = None,
+        *,
+        births: Births = NO_BIRTHS,
     ) -> None:
         self._sessions = ids_of(session)
         program = replace(program, wider=()) if session else program
         settings = engine_settings(header.settings, is_finished_file=header.source.kind == PLAIN)
-        self.engine = Engine(program, settings, load, scoring)
+        self.engine = Engine(program, replace(settings, births=births), load, scoring)
         self._provenance = _provenance(header.settings)
 
     def play(self, line: InputLine) -> Played:

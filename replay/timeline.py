@@ -23,11 +23,13 @@ from pyrsistent import PVector, pmap, pvector
 from detectors.contract import Detector
 from invariants.event import Event
 from invariants.program import Program
+from monitor.births import NO_BIRTHS
 from monitor.file_end import Disorder, FileTime, OpenVerdicts, gathered
 from monitor.finding import Finding
 from monitor.scope_names import stored_trace
 from monitor.scoring import Scoring
 from monitor.trace_key import TraceKey, is_authority
+from replay.births import births_in
 from replay.player import InputLine, Played, Player
 from replay.reading import Damage, RecordedFile
 from replay.recording import (
@@ -100,6 +102,7 @@ class Timeline:
         now_ns: int = END_OF_TIME_NS,
     ) -> None:
         self.header = file.header
+        self.births = NO_BIRTHS if file.is_plain else births_in(file.path)
         self.is_plain, self.is_sorted = file.is_plain, file.is_sorted
         self.program = program
         self.session = session
@@ -252,7 +255,9 @@ class Timeline:
         track = SessionTrack(
             trace,
             snapshot.inputs_count,
-            lambda load: Player(self.header, self.program, load, trace.session, self._scoring),
+            lambda load: Player(
+                self.header, self.program, load, trace.session, self._scoring, births=self.births
+            ),
             loader(self._shelf, lambda: scopes, self._ids_max),
         )
         stored = [stored_trace(other) for other in self._of_id[trace.session]]
@@ -282,7 +287,9 @@ class Timeline:
 
     def _play_all(self, file: RecordedFile) -> None:
         load = loader(self._shelf, lambda: self._scopes, self._ids_max)
-        player = Player(self.header, self.program, load, self.session, self._scoring)
+        player = Player(
+            self.header, self.program, load, self.session, self._scoring, births=self.births
+        )
         self.disorder = player.engine.disorder
         for line in file.lines():
             if isinstance(line, RecordLine | TickLine | CloseLine):

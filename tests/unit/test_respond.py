@@ -39,7 +39,14 @@ def test_an_escalated_violation_stops_like_any_other() -> None:
     assert plan(make_finding(is_escalated=True), POLICY)[0].state == "planned"
 
 
-@pytest.mark.parametrize("type_", ["inconclusive", *get_args(EngineFindingType)])
+def test_a_birth_alerts_nobody() -> None:
+    """After a change of invariants there is one for every running session."""
+    assert plan(make_finding(type="birth", mode="enforce"), POLICY) == ()
+
+
+@pytest.mark.parametrize(
+    "type_", ["inconclusive", *(t for t in get_args(EngineFindingType) if t != "birth")]
+)
 def test_what_is_no_violation_only_alerts(type_: str) -> None:
     """Nobody is stopped for what is not known to be a violation, whatever `respond` says."""
     actions = plan(make_finding(type=type_, respond=["kill", "quarantine"]), POLICY)

@@ -1,0 +1,155 @@
+"""Invariants that were edited while sessions run: nobody is stopped for what they did not see."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from invariants.event import Event, EventRecord, Origin
+from invariants.load import load_spec
+from invariants.program import Program, compile_program
+from monitor.births import Births, next_births
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
+from monitor.finding import Finding
+from tests.support.shelf import Shelf
+
+TEXT = """
+version: 1
+predicates:
+  paid:
+    when: kind == "tool.requested" && tool == "pay"
+    with:
+      to: args.to
+  approved:
+    when: kind == "approval.granted" && tool == "pay"
+    with:
+      to: args.to
+  failed: kind == "tool.failed"
+invariants:
+  - id: approved-before
+    severity: critical
+    on_unknown: violate
+    mode: enforce
+    respond: [quarantine]
+    {scope}
+    never: paid(to=x) and not once{window} approved(to=x)
+  - id: few-failures
+    severity: critical
+    on_unknown: violate
+    {scope}
+    always: count(failed)[1h] <= 2
+"""
+SECOND_NS = 1_000_000_000
+START_NS = 1_767_600_000 * SECOND_NS
+
+
+def program(window: str = "[1h]", per: str = "session") -> Program:
+    scope = f"per: {per}"
+    spec, faults = load_spec(TEXT.format(window=window, scope=scope), "f.yaml")
+    assert spec is not None, faults
+    return compile_program([spec])
+
+
+class Session:
+    """One session under monitors that come and go, each with its invariants."""
+
+    def __init__(self, program_: Program) -> None:
+        self.shelf, self.stored, self.seq = Shelf(), None, 0
+        self.start(program_)
+
+    def start(self, program_: Program) -> None:
+        self.program = program_
+        digests = [compiled.digest for compiled in program_.invariants]
+        self.births: Births = next_births(self.stored, digests, START_NS)
+        self.stored = self.births.stored()
+        settings = EngineSettings(trust_ts=True, births=self.births)
+        self.engine = Engine(program_, settings, self.shelf.load)
+
+    def takes(self, kind: str, at_s: float, tool: str = "", **args: object) -> list[Finding]:
+        """An event, at some seconds; everything is stored behind it."""
+        raw = msgspec.Raw(msgspec.json.encode(args))
+        time_ns = START_NS + int(at_s * SECOND_NS)
+        record = EventRecord(
+            session="s", seq=self.seq, ts=time_ns, kind=kind, tool=tool, args=raw, agent="a"
+        )
+        event = Event(
+            record, f"s/{self.seq}", time_ns, b"%d" % self.seq, Origin("t", "0", self.seq)
+        )
+        self.seq += 1
+        findings = self.engine.step(event)
+        self.shelf.keep(*self.engine.take_changes())
+        return findings
+
+
+def types(findings: list[Finding]) -> list[tuple[str, str]]:
+    return [(f.type, f.invariant) for f in findings]
+
+
+@pytest.mark.parametrize("per", ["session", "agent"])
+def test_an_edit_stops_no_session_for_what_was_approved_before(per: str) -> None:
+    """The approval lies before the birth: whether there was one is not known, and not escalated."""
+    session = Session(program(per=per))
+    session.takes("approval.granted", 0, "pay", to="bob")
+    session.start(program("[2h]", per=per))
+    found = session.takes("tool.requested", 10, "pay", to="bob")
+    assert sorted(types(found)) == [("birth", ""), ("inconclusive", "approved-before")]
+    (birth,) = [f for f in found if f.type == "birth"]
+    assert birth.born is not None and birth.born.position == 0
+    assert list(birth.born.invariants.values()) == ["approved-before"], "the other was not edited"
+    assert birth.respond == [] and birth.severity == "info"
+
+
+@pytest.mark.parametrize("per", ["session", "agent"])
+def test_what_later_events_decide_is_violated_at_once(per: str) -> None:
+    """Three failures after the birth are too many, whatever came before; past the window too."""
+    session = Session(program(per=per))
+    session.takes("tool.completed", 0)
+    session.start(program("[3h]", per=per))
+    assert types(session.takes("tool.failed", 1)) == [("birth", "")]
+    session.takes("tool.failed", 2)
+    assert types(session.takes("tool.failed", 3)) == [("violated", "few-failures")]
+    late = session.takes("tool.requested", 3 * 3_600 + 1, "pay", to="bob")
+    assert types(late) == [("violated", "approved-before")]
+    assert not late[0].is_escalated
+
+
+def test_doubt_that_every_past_leaves_is_escalated() -> None:
+    """Whom it pays was left out: no approval could settle that."""
+    session = Session(program())
+    session.takes("tool.completed", 0)
+    session.start(program("[2h]"))
+    found = session.takes("tool.requested", 1, "pay")
+    assert ("violated", "approved-before") in types(found)
+
+
+def test_a_restart_tells_of_no_birth_and_a_born_state_lasts() -> None:
+    """What was born is stored; a second start goes on with it, and tells nothing twice."""
+    session = Session(program())
+    session.takes("tool.completed", 0)
+    for _ in range(2):
+        session.start(program("[2h]"))
+        session.takes("tool.completed", 1)
+    assert types(session.takes("tool.requested", 2, "pay", to="bob")) == [
+        ("inconclusive", "approved-before")
+    ]
+
+
+def test_a_new_session_has_no_past() -> None:
+    """It begins under the invariants there are: whatever is not there was not."""
+    session = Session(program())
+    session.start(program("[2h]"))
+    assert types(session.takes("tool.requested", 1, "pay", to="bob")) == [
+        ("violated", "approved-before")
+    ]
+
+
+def test_an_invariant_that_was_put_back_has_missed_something() -> None:
+    """Its stored state is of before: an approval may have been taken back, or given, since."""
+    session = Session(program())
+    session.takes("tool.completed", 0)
+    session.start(program("[2h]"))
+    session.takes("approval.granted", 1, "pay", to="bob")
+    session.start(program())
+    found = types(session.takes("tool.requested", 2, "pay", to="bob"))
+    assert found == [("inconclusive", "approved-before"), ("birth", "")]
