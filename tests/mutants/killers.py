@@ -57,6 +57,11 @@ SOURCE_FILES = (
     "addresses_of_text",
     "normal_urls",
 )
+BIRTHS = (
+    "tests/laws/test_birth.py",
+    "tests/unit/test_births.py",
+    "tests/unit/test_engine_births.py",
+)
 DIGESTS = ("tests/unit/test_digest.py", "tests/laws/test_digests.py")
 LAWS = (
     "tests/laws/test_machine_is_reference.py",
@@ -101,7 +106,7 @@ WHOSE = (
 )
 """Whose session an event belongs to."""
 
-ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS, WRITTEN, FILES, WHOSE)
+ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS, WRITTEN, FILES, WHOSE, BIRTHS)
 
 
 def stages(file: str) -> tuple[tuple[str, ...], ...]:
@@ -121,6 +126,8 @@ def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
         "finding_make",
     ):
         return (WRITTEN,)
+    if stem in ("birth", "births"):
+        return (BIRTHS,)
     if stem in SOURCE_FILES:
         return (SOURCES,)
     if stem in OF_FILES:
