@@ -183,7 +183,8 @@ def _refuse_field(message: str) -> NoReturn:
 def _told_of_json(message: str, value: bytes) -> str:
     """Where JSON ends to be JSON. The decoder says only of some halves of pairs what they are."""
     try:
-        json.loads(value.decode(), parse_int=len, parse_float=len)
+        # What Python alone takes for numbers (`NaN`, `Infinity`) `int` refuses as we do.
+        json.loads(value.decode(), parse_int=len, parse_float=len, parse_constant=int)
     except (ValueError, RecursionError):
         return f"not JSON: {message.removeprefix('JSON is malformed: ')}"
     return "not JSON: half of a surrogate pair (`\\ud800` to `\\udfff`) is not a character"

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from interlock.limits import NAME_CHARACTERS_MAX, NUMBER_MAX, RECORD_BYTES_MAX
+from interlock.limits import NAME_CHARACTERS_MAX, NUMBER_MAX, RECORD_BYTES_MAX, TEXT_TOKEN
 
 SCAN_BYTES_MAX: Final = 64 * 1024
 """Chosen: our client writes these fields first; a flood of such records costs little."""
@@ -139,6 +139,6 @@ def _shown(token: bytes | None) -> str:
 
 
 _top_decoder: Final = msgspec.json.Decoder(_Top)
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
+_TOKEN: Final = re.compile(TEXT_TOKEN + rb'|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
 _WHOLE: Final = re.compile(rb"0|[1-9][0-9]{0,18}")
 _SHOWABLE: Final = re.compile(r'-?[0-9][0-9.eE+-]*|"[0-9][0-9TtZz:. +-]*"|null|true|false')

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interlock.limits import RECORD_BYTES_MAX, TEXT_TOKEN
 from invariants.check import read_specs
 from invariants.event import Event, Origin
 from invariants.program import Program, compile_program
@@ -89,6 +91,8 @@ def told(findings: list[Finding]) -> list[tuple[str, list[str]]]:
         (b'{"session":"s","kind":"x","ts":5}', "seq: missing, and so is `id`"),
         (b'{"session":"s","ts":5,"seq":1e999,"kind":"x"}', "seq: 1e999 is out of range"),
         (b'{"session":"s","ts":5,"seq":0,"kind":"x","text":"\\ud800"}', "half of a surrogate pair"),
+        (b'{"session":"s","ts":5,"seq":0,"kind":"x","result":NaN}', "not JSON: invalid character"),
+        (b'{"session":"s","ts":5,"seq":0,"kind":"x","result":-Infinity}', "not JSON: invalid"),
         (b'{"session":"s","ts":5,"seq":0 "kind":"x"}', "not JSON: "),
         (b'{"session":"s","ts":5,"kind":"x","v":{"seq":1},"hunter2":"}', "not JSON: "),
     ],
@@ -131,6 +135,17 @@ def test_of_a_damaged_record_what_is_certain_is_read(
     """Only of the outermost object, and only what is said once."""
     known = salvage(value, is_scanned=True)
     assert (known.session, known.seq) == (session, seq)
+
+
+@pytest.mark.parametrize("begin", [b'{"a":"', b'{"session":"s","a":[' + b"{}," * 64 + b'"'])
+def test_a_text_that_is_not_closed_is_read_once(begin: bytes) -> None:
+    """Each of its escaped quotes once began the search anew: hours for one record."""
+    token = b'"' + b'\\"' * 100
+    assert re.findall(TEXT_TOKEN, token, re.DOTALL) == [token]
+    value = begin + b'\\"' * (RECORD_BYTES_MAX // 2 - len(begin))
+    found = decode_event(value, Origin("t", "0", 0))
+    assert isinstance(found, Rejected)
+    assert found.reason == "not_json"
 
 
 @given(st.binary(max_size=200))
