@@ -28,12 +28,14 @@ NUMBER_MAX: Final = 2**63 - 1
 DIGITS_MAX: Final = 4_300
 """Digits of a whole number. Source: msgspec and Python read no longer one."""
 
+_YEAR_2100_S: Final = 4_102_444_800
 _UNITS: Final = (
-    ("seconds", 10**9, 10**10),
-    ("milliseconds", 10**12, 10**13),
-    ("microseconds", 10**15, 10**16),
+    ("seconds", 10**9, _YEAR_2100_S),
+    ("milliseconds", 10**12, _YEAR_2100_S * 10**3),
+    ("microseconds", 10**15, _YEAR_2100_S * 10**6),
 )
-"""From (included) and to (excluded): in each of these units the years 2001 to 2286."""
+"""From (included) and to (excluded): in each of these units the years 2001 to 2099. What lies
+above is left to those who count from zero, as recorded cases do (5 s in nanoseconds is 5e9)."""
 
 TEXT_TOKEN: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
 """A text of JSON, as a pattern for bytes; one that is not closed goes on to their end.
