@@ -24,7 +24,7 @@ from invariants.load import load_spec
 from invariants.moment import Moment
 from invariants.patterns import PATTERNS
 from tests.laws.census import nodes_of
-from tests.support.cases import Case, parse_case, show_verdicts
+from tests.support.cases import QUICK_LOADER, Case, parse_case, show_verdicts
 from tests.support.engines import Engine, history
 
 DIRECTORY: Final = Path(__file__).parents[2] / "fixtures" / "boundaries"
@@ -89,7 +89,7 @@ class Boundary:
 def load_boundaries() -> Iterator[Boundary]:
     """All cases of all operators."""
     for path in sorted(DIRECTORY.glob("*.yaml")):
-        for operator, said in yaml.safe_load(path.read_text("utf-8")).items():
+        for operator, said in yaml.load(path.read_text("utf-8"), QUICK_LOADER).items():
             for number, written in enumerate(said["cases"]):
                 name = written["boundary"]
                 invariant = said.get(name.split("_")[0], said["invariant"])

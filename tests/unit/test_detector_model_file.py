@@ -158,11 +158,12 @@ def made_up() -> list[tuple[str, bytes]]:
     ]
 
 
-@pytest.mark.parametrize(("what", "data"), [pytest.param(w, d, id=w) for w, d in made_up()])
-def test_what_was_made_up_is_refused(what: str, data: bytes) -> None:
+def test_what_was_made_up_is_refused() -> None:
     """A right checksum does not make a file a model."""
-    with pytest.raises(ModelError, match="not what training writes"):
-        decode_model(data)
+    for what, data in made_up():
+        with pytest.raises(ModelError, match="not what training writes"):
+            decode_model(data)
+            pytest.fail(f"{what} was read")
 
 
 def is_usable(model: Model) -> bool:
