@@ -104,7 +104,6 @@ LARGE: Final[dict[str, tuple[Callable[[], str], str]]] = {
 }
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("name", LARGE)
 def test_large_file(name: str) -> None:
     """It is refused for its size or depth, without being worked through."""

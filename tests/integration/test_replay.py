@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -47,7 +48,7 @@ from tests.support.rim import make_finding
 ROOT = Path(__file__).resolve().parents[2]
 INVARIANTS = ROOT / "fixtures" / "invariants"
 SESSIONS = sorted((ROOT / "fixtures" / "sessions").glob("*.jsonl.gz"))
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 
 
 def interlock(*arguments: str | Path, seed: str = "0") -> subprocess.CompletedProcess[bytes]:
@@ -104,6 +105,17 @@ def wait_until_watched(state: Path, log: Path) -> None:
     raise AssertionError("the monitor did not come to the end")
 
 
+def wait_until_recorded(recording: Path, count: int) -> None:
+    """Until so many events stand in a recording that is being written."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        text = zlib.decompressobj(32 + zlib.MAX_WBITS).decompress(recording.read_bytes())
+        if text.count(b'"line":"event"') >= count:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the recorder did not come to the end")
+
+
 def live_findings(log: Path) -> list[Finding]:
     lines = [
         line
@@ -130,7 +142,7 @@ def test_a_log_directory_recorded_beside_a_live_monitor(tmp_path: Path, running:
     running.append(recorder)
     count = publish(f"log:{log}", SESSIONS)
     wait_until_watched(state, log)
-    time.sleep(1)  # The recorder has nothing to say how far it is.
+    wait_until_recorded(during, count)
     recorder.send_signal(signal.SIGTERM)
     out, err = recorder.communicate(timeout=60)
     assert recorder.returncode == 0, err.decode()

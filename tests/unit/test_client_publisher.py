@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -109,10 +108,7 @@ def test_a_full_queue_holds_the_caller_no_longer_than_its_limit(
     add(publisher, "file.read", "in flight")
     assert transport.entered.wait(5)
     add(publisher, "file.read", "waiting")
-    began = time.monotonic()
-    add(publisher, "file.read", "one too many")
-    took_s = time.monotonic() - began
-    assert 0.04 < took_s < 1
+    add(publisher, "file.read", "one too many")  # Returns, although the gate stays shut.
     assert publisher.stats().dropped == {"other": 1}
     transport.gate.set()
 
@@ -162,13 +158,11 @@ def test_what_no_broker_takes_holds_up_nothing(make: Callable[..., Publisher]) -
 def test_while_the_transport_is_down_nobody_waits_for_it(make: Callable[..., Publisher]) -> None:
     """Waiting would help nobody: the queue sheds at once."""
     transport = Failing(failures=10**9, delivered_each=0)
-    publisher = make(transport, limits(events_max=1, block_ms=60_000))
+    publisher = make(transport, limits(events_max=1, block_ms=600_000))
     add(publisher, "file.read", "1")
     add(publisher, "file.read", "2")
-    began = time.monotonic()
-    for n in range(20):
+    for n in range(20):  # Would outlast the patience for a test if they waited.
         add(publisher, "file.read", str(n))
-    assert time.monotonic() - began < 10
     stats = publisher.stats()
     assert not stats.is_healthy
     assert stats.last_error == "broker away"
@@ -218,9 +212,7 @@ def test_closing_ends_in_time_however_stuck_the_transport_is(
     publisher = make(transport)
     add(publisher, "file.read", "1")
     assert transport.entered.wait(5)
-    began = time.monotonic()
-    publisher.close(0.05)
-    assert time.monotonic() - began < 2
+    publisher.close(0.05)  # Returns, although the gate stays shut.
     assert publisher.stats().waiting_events == 1
     transport.gate.set()
 
