@@ -136,7 +136,8 @@ class Whereabouts:
 def shard_of(target: Target, whereabouts: Whereabouts, session_id: str) -> Shard | None:
     """Where the events of a session stand; None until that is known.
 
-    Of an ancestor that another client runs it is supposed that it publishes to this topic too.
+    `NAME/ID` is another principal's, whose topic is its own. Of an ancestor that is named by its
+    ID alone it is supposed that it publishes to this topic too.
     """
     if isinstance(target, LogTarget):
         owner = whereabouts.owner
@@ -146,7 +147,9 @@ def shard_of(target: Target, whereabouts: Whereabouts, session_id: str) -> Shard
         return None
     from .transport_kafka import partition_of
 
-    return Shard(target.topic, partition_of(session_id, count), is_partition=True)
+    principal, _, own_id = session_id.rpartition("/")
+    topic = f"{EVENTS_TOPIC}.{principal}" if principal else target.topic
+    return Shard(topic, partition_of(own_id, count), is_partition=True)
 
 
 def open_transport(

@@ -15,6 +15,9 @@ from .log_layout import LINE_BYTES_MAX
 CHUNK_BYTES: Final = LINE_BYTES_MAX + 65_536
 """One read holds the longest line that is allowed, or many short ones."""
 
+SHARE_BYTES: Final = 16 * 1024
+"""Read for each line that is wanted, up to a chunk. Chosen: more than most events have."""
+
 WITNESS_BYTES: Final = 64  # Chosen: longer than the beginning that two events share by habit.
 
 
@@ -39,6 +42,8 @@ class Cursor:
     searched_to: int = 0
     head: bytes = b""
     before: bytes = b""
+    bytes_read: int = 0
+    """What looking for lines has read, whether it found some or not."""
 
     def restart(self, offset: int = 0) -> None:
         self.line_start = self.searched_to = offset
@@ -48,7 +53,8 @@ class Cursor:
 def read_lines(file: int, cursor: Cursor, size: int, lines_max: int) -> list[Line]:
     """Up to `lines_max` whole lines of one chunk; blank lines are stepped over.
 
-    Cost: one or two reads of at most `CHUNK_BYTES`.
+    Cost: at most three reads of `CHUNK_BYTES`, counted in `cursor.bytes_read`; one of
+    `SHARE_BYTES` for each line that is wanted where no long line is being passed.
     """
     lines: list[Line] = []
     if cursor.searched_to > cursor.line_start:
@@ -56,7 +62,9 @@ def read_lines(file: int, cursor: Cursor, size: int, lines_max: int) -> list[Lin
         if cursor.searched_to > cursor.line_start or len(lines) >= lines_max:
             _witness(file, cursor)
             return lines
-    data = os.pread(file, min(CHUNK_BYTES, max(0, size - cursor.line_start)), cursor.line_start)
+    wanted = min(CHUNK_BYTES, lines_max * SHARE_BYTES, max(0, size - cursor.line_start))
+    data = os.pread(file, wanted, cursor.line_start)
+    cursor.bytes_read += len(data)
     place = 0
     while len(lines) < lines_max:
         end = data.find(b"\n", place)
@@ -87,6 +95,7 @@ def stands_at_line(file: int, offset: int) -> bool:
 
 def _finish_torn(file: int, cursor: Cursor, size: int, lines: list[Line]) -> None:
     data = os.pread(file, min(CHUNK_BYTES, size - cursor.searched_to), cursor.searched_to)
+    cursor.bytes_read += len(data)
     end = data.find(b"\n")
     if end < 0:
         cursor.searched_to += len(data)
@@ -94,6 +103,7 @@ def _finish_torn(file: int, cursor: Cursor, size: int, lines: list[Line]) -> Non
     newline = cursor.searched_to + end
     length = newline - cursor.line_start
     value = os.pread(file, min(length, LINE_BYTES_MAX + 1), cursor.line_start)
+    cursor.bytes_read += len(value)
     _add(lines, cursor.line_start, length + 1, value)
     cursor.line_start = cursor.searched_to = newline + 1
 

@@ -31,7 +31,8 @@ FILES_MAX: Final = 4096
 TOLD_MAX: Final = 64
 """Notices of one owner's files, until one of them is read (again)."""
 READ_BYTES_MAX: Final = 16 * 1024 * 1024
-"""What one read of all files takes at most, so that huge lines do not fill the memory."""
+"""What one read of all files takes at most, found lines or not: huge lines do not fill the memory,
+and files of a terabyte without a line (they may occupy no disk) hold up nobody."""
 
 LINE_BYTES_GUESS: Final = 512
 
@@ -204,28 +205,29 @@ class LogTail:
             # What one owner leaves of his share is for those behind him.
             owners_left = len(owners) - index
             lines_share = max(1, (lines_max - len(lines)) // owners_left)
-            found = self._read_owner(
+            found, bytes_count = self._read_owner(
                 _rotated(ready[owner], self._turn), lines_share, bytes_left // owners_left, notices
             )
             lines += found
-            bytes_left -= sum(len(line.value) for _, line in found)
+            bytes_left = max(0, bytes_left - bytes_count)
             if len(lines) >= lines_max:
                 break
         return lines, notices
 
     def _read_owner(
         self, ready: list[Followed], lines_max: int, bytes_max: int, notices: list[Notice]
-    ) -> list[tuple[Stream, Line]]:
-        """Lines of one owner's files, each in its turn; one chunk at the least."""
+    ) -> tuple[list[tuple[Stream, Line]], int]:
+        """Lines of one owner's files, each in its turn; one chunk at the least. What was read."""
         lines: list[tuple[Stream, Line]] = []
         share, bytes_count = max(1, lines_max // len(ready)), 0
         for followed in ready:
             if len(lines) >= lines_max or bytes_count > bytes_max:
                 break
-            for line in self._read_one(followed, min(share, lines_max - len(lines)), notices):
-                lines.append((followed.stream, line))
-                bytes_count += len(line.value)
-        return lines
+            before = followed.cursor.bytes_read
+            found = self._read_one(followed, min(share, lines_max - len(lines)), notices)
+            lines += [(followed.stream, line) for line in found]
+            bytes_count += followed.cursor.bytes_read - before
+        return lines, bytes_count
 
     def _ready(self, notices: list[Notice]) -> list[Followed]:
         """Files with something to read: of each writer, none before its earlier ones are read."""

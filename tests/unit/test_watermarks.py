@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interlock.transport import KafkaTarget, Whereabouts, shard_of
 from interlock.watermarks import Heard, Shard, Watermarks
 from monitor.sources.base import Frontier, Poll, Stream
 from monitor.watch import Watch
@@ -97,3 +98,13 @@ def test_no_guard_is_told_more_than_was_judged(
         others = {s: s.topic != stream.topic and "events" in s.topic for s in seen}
         if all(others[s] or s.partition != stream.partition or s == stream for s in seen):
             assert told.time_ns == true_ns
+
+
+def test_an_ancestor_of_another_principal_stands_in_its_own_topic() -> None:
+    """By the whole name it hashed to a partition of this topic where it had never been."""
+    target = KafkaTarget("b:9092", "agent.events.alice")
+    known = Whereabouts(partitions_count=12)
+    mine = shard_of(target, known, "s-1")
+    assert mine is not None and mine.topic == "agent.events.alice"
+    theirs = shard_of(target, known, "bob/s-1")
+    assert theirs == Shard("agent.events.bob", mine.part, is_partition=True)
