@@ -6,6 +6,7 @@ are equal exactly when the language says so (1 is 1.0; true is not 1; "1" is not
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ class Truth(IntEnum):
 
 Value = str | int | float | tuple[str, ...]
 """A canonical value: text, number, or a tagged tuple such as `("bool", "true")`."""
+
+TEXT_CHARACTERS_MAX: Final = 10_000
+"""Chosen: as many as a formula may have, so that no literal is longer."""
+_BEGIN_CHARACTERS: Final = 100
 
 ELEMENTS_MAX: Final = 64  # Chosen: docs/language.md, a list stands for at most 64 elements.
 
@@ -61,7 +66,7 @@ NO_FACT: Final = Fact(Truth.FALSE, {})
 def canonical(value: Any) -> Value | None:
     """The canonical form of a scalar, or None where it is no usable value (docs: missing)."""
     if isinstance(value, str):
-        return value or None
+        return canonical_text(value)
     if isinstance(value, bool):
         return ("bool", "true" if value else "false")
     if isinstance(value, int):
@@ -71,6 +76,17 @@ def canonical(value: Any) -> Value | None:
             return None
         return int(value) if value.is_integer() else value
     return None
+
+
+def canonical_text(text: str) -> Value | None:
+    """A text; one that is too long to be held thousands of times is known by its digest.
+
+    Equality stays exact. Such a value has no order, like every tagged one.
+    """
+    if len(text) <= TEXT_CHARACTERS_MAX:
+        return text or None
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()
+    return ("text", f"{text[:_BEGIN_CHARACTERS]}... ({len(text)} characters, BLAKE2b {digest})")
 
 
 def show(value: Value) -> str:

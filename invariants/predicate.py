@@ -19,7 +19,7 @@ from .cel.fold import KindAndTool
 from .cel.values import INT_MAX, INT_MIN, CelError, Duration, Timestamp
 from .errors import Fault, SpecError
 from .event import SECOND_NS, EventView
-from .fact import ELEMENTS_MAX, NO_FACT, Fact, Truth, Value, canonical
+from .fact import ELEMENTS_MAX, NO_FACT, Fact, Truth, Value, canonical, canonical_text
 from .spec import PredicateSpec
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -139,7 +139,7 @@ def _scalar(value: Any) -> Value | None:
     Elements of a list have not been read yet, so a whole number beyond int64 is found here.
     """
     if type(value) is str:
-        return value or None
+        return canonical_text(value)
     if type(value) is int and not INT_MIN <= value <= INT_MAX:
         return None
     if isinstance(value, Timestamp):

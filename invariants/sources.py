@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from .fact import Truth
 from .text_keys import Part, Run, readings_of, shown_keys
-from .tokens_of_text import HIDDEN_CHARACTERS_MAX, hidden_texts
+from .tokens_of_text import HIDDEN_CHARACTERS_MAX, characters_of, hidden_texts
 
 FINGERPRINT_BYTES: Final = 8
 STRING_BYTES_MAX: Final = 256 * 1024  # Source: docs/language.md, `string_bytes_max`.
@@ -137,11 +137,14 @@ class SourceMemory(NamedTuple):
         memory = self._own()
         is_whole, hidden_left = self.is_whole, HIDDEN_CHARACTERS_MAX
         for text in strings_of(value):
-            if len(text) * 4 > STRING_BYTES_MAX and _bytes_count(text) > STRING_BYTES_MAX:
+            more = characters_of(text) - len(text)
+            is_long = len(text) * 4 > STRING_BYTES_MAX and _bytes_count(text) > STRING_BYTES_MAX
+            if is_long or more > hidden_left:
                 is_whole = False
                 continue
+            hidden_left -= more
             hidden = hidden_texts(text, hidden_left)
-            hidden_left -= sum(map(len, hidden.texts))
+            hidden_left -= sum(map(characters_of, hidden.texts))
             is_whole = is_whole and hidden.is_whole
             for plain in (text, *hidden.texts):
                 is_whole = memory._take_text(plain, is_certain, pairs_max) and is_whole

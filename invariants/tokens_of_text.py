@@ -35,6 +35,8 @@ _UNSEEN: Final = re.compile(
 # become marks.
 _MARKS: Final = re.compile("(?:[^\\w\\s]|[\uff9e\uff9f]){30}")
 _APART: Final = "\u034f"
+# Source: Unicode 14, NFKC of U+FDFA and U+FDFB: 18 and 8 characters.
+_SENTENCES: Final = (("\ufdfa", 17), ("\ufdfb", 7))
 _LAYERS_MAX: Final = 2  # Chosen: base64 of percent is thoughtless; a third layer is intent.
 _SHORTEST: Final = 6
 """Chosen: base64 of four characters; what is shorter is too short to be told from words."""
@@ -58,6 +60,17 @@ def normalised(text: str) -> str:
         return text
     apart = _MARKS.sub(rf"\g<0>{_APART}", _UNSEEN.sub("", text))
     return _UNSEEN.sub("", unicodedata.normalize("NFKC", apart))
+
+
+def characters_of(text: str) -> int:
+    """How many characters the text has in its one form, but for signs that give up to six.
+
+    256 KiB of `U+FDFA` are 1.5 million characters. Two signs give sentences; no other one more
+    than six characters for its three bytes.
+    """
+    if text.isascii():
+        return len(text)
+    return len(text) + sum(more * text.count(ligature) for ligature, more in _SENTENCES)
 
 
 def tokens(text: str) -> tuple[str, ...]:
@@ -87,7 +100,7 @@ def hidden_texts(text: str, characters_max: int = HIDDEN_CHARACTERS_MAX) -> Hidd
             for inner in _decoded(outer):
                 if inner == text or inner in found:
                     continue
-                left -= len(inner)
+                left -= characters_of(inner)
                 if left < 0:
                     return Hidden(tuple(found), is_whole=False)
                 found[inner] = None

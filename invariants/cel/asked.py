@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from ..fact import Truth
+from ..tokens_of_text import characters_of
 from .ast import Call, Constant
 from .fields import Evaluator
 from .values import Failure, Frame, text
@@ -68,7 +69,7 @@ def _values(operand: Evaluator, function: str, frame: Frame) -> list[str]:
     texts = []
     for element in elements:
         texts.append(text(element, function))
-        frame.charge(1 + len(element) // CHARACTERS_OF_STEP)
+        frame.charge(1 + characters_of(element) // CHARACTERS_OF_STEP)
     return texts
 
 

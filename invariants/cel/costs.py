@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from ..tokens_of_text import characters_of
 from .fields import Evaluator
 from .values import STEP_CHARACTERS, STRING_BYTES_MAX
 
@@ -38,9 +39,10 @@ def by_parts(*values: Any) -> int:
 
 
 def by_addresses(value: Any) -> int:
-    """A step for each text and each 16 characters: the texts are searched for addresses."""
+    """A step for each text and each 16 characters of its one form, which is searched."""
     texts = value if type(value) is list else [value]
-    return len(texts) + sum(map(by_parts, texts))
+    read = [text for text in texts if _length(text)]
+    return len(texts) + sum(characters_of(text) // _PART_CHARACTERS for text in read)
 
 
 def by_words(line: Any) -> int:

@@ -211,6 +211,15 @@ def test_braces_cost_what_they_make() -> None:
     assert -512 * 20 < view.steps_left < 0
 
 
+@pytest.mark.parametrize("sort", ["emails(args.text) == ['z']", "urls(args.text) == ['z']"])
+def test_a_sign_that_is_a_sentence_costs_one(sort: str) -> None:
+    """U+FDFA costs as much as the 18 characters that are read in its place."""
+    taken = [
+        alone(program_of(sort), event_of(text=text))[1] for text in ("\ufdfa" * 160, "a" * 2880)
+    ]
+    assert taken[0] == taken[1] == [181]
+
+
 def test_plans_are_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """After any number of invented names a tool is planned once, and not at each event."""
     planned: list[None] = []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from invariants.errors import Place
-from invariants.fact import ELEMENTS_MAX, NO_FACT, Fact, Truth
+from invariants.fact import ELEMENTS_MAX, NO_FACT, TEXT_CHARACTERS_MAX, Fact, Truth
 from invariants.predicate import Predicate, compile_predicate
 from invariants.spec import PredicateSpec, Source
 from tests.support.cel import KEY, make_view
@@ -70,6 +70,19 @@ def test_scalars_are_canonical(value: Any, canonical: Any) -> None:
     met = value_of(value)
     assert met == Fact(Truth.TRUE, {"v": (canonical,)})
     assert type(met.values["v"][0]) is type(canonical)
+
+
+def test_a_long_text_is_one_value_and_is_not_held() -> None:
+    """Thousands of bindings of 900 KiB each once filled the memory; equality stays exact."""
+    longest, longer = "z" * TEXT_CHARACTERS_MAX, "z" * (TEXT_CHARACTERS_MAX + 1)
+    other = longer[:-1] + "y"
+    found = value_of([longest, longer, other, longer]).values["v"]
+    assert found[0] == longest
+    assert len(found) == len(set(found)) == 3
+    assert found[1:] == (*value_of(longer).values["v"], *value_of(other).values["v"])
+    assert all(isinstance(value, tuple) and len(value[1]) < 300 for value in found[1:])
+    told = found[1][1]
+    assert value_of(told).values["v"] == (told,), "the text that it is told as is another value"
 
 
 @pytest.mark.parametrize("value", [None, "", {}, {"a": 1}, [], 2**63, -(2**63) - 1])
