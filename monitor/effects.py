@@ -28,6 +28,10 @@ SHARDS_TOLD: Final = 10
 BEHIND_NS: Final = 10_000_000_000
 """Chosen: below the age at which guards refuse by default (15 s), so that it is told before."""
 
+BEHIND_BEAT_NS: Final = 1_000_000_000
+"""Chosen: how often watermarks are told while a shard is behind. A flood of one sender holds back
+what others sent for some seconds; the wait for the next sign of life must not come on top."""
+
 
 class Effects:
     """Carries out what was stored. `publisher` is None where findings have nowhere to go."""
@@ -57,6 +61,8 @@ class Effects:
         self._count_action = count_action
         self._count_failure = count_failure
         self._next_heartbeat_ns = 0
+        self._next_news_ns: int | None = None
+        """When watermarks are told again before the next sign of life; None: all is judged."""
         self._vouched_ns = clock.now_ns()
         self._has_backlog = True
         self._has_letters = True
@@ -104,8 +110,13 @@ class Effects:
             self._act()
             self._upkeep()
             self._has_backlog = self._has_letters = self._owes_heartbeat = True
+        elif self._next_news_ns is not None and now_ns >= self._next_news_ns:
+            self._next_news_ns = None
+            if (told := judged()) is not None:
+                self._beat(told)
         if self._owes_heartbeat and (told := judged()) is not None:
             self._owes_heartbeat = False
+            self._warn(told)
             self._beat(told)
 
     def heartbeat_age_s(self) -> float:
@@ -167,19 +178,26 @@ class Effects:
             self._store.forget_letters([seq for seq, _ in waiting])
         self._has_letters = False
 
-    def _beat(self, judged: Judged) -> None:
-        if self._publisher is None:
-            return
-        oldest_ns = min((judged.time_ns, *judged.behind.values()))
-        behind_ns = self._clock.now_ns() - oldest_ns
-        if behind_ns > BEHIND_NS:
+    def _warn(self, judged: Judged) -> None:
+        behind_ns = self._clock.now_ns() - _oldest_ns(judged)
+        if self._publisher is not None and behind_ns > BEHIND_NS:
             text = "guards of these shards refuse while the monitor is so far behind what arrived"
             shards = sorted(judged.behind, key=lambda name: judged.behind[name])[:SHARDS_TOLD]
             seconds = round(behind_ns / 1e9, 1)
             say("warning", "monitor_is_behind", seconds=seconds, shards=shards or "all", text=text)
+
+    def _beat(self, judged: Judged) -> None:
+        if self._publisher is None:
+            return
+        if judged.time_ns - _oldest_ns(judged) > BEHIND_BEAT_NS:
+            self._next_news_ns = self._clock.monotonic_ns() + BEHIND_BEAT_NS
         try:
             write_heartbeat(self._publisher, self._issuer, judged)
         except OSError as error:
             say("error", "heartbeat_not_written", error=str(error))
             return
-        self._vouched_ns = oldest_ns
+        self._vouched_ns = _oldest_ns(judged)
+
+
+def _oldest_ns(judged: Judged) -> int:
+    return min((judged.time_ns, *judged.behind.values()))

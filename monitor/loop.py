@@ -49,6 +49,9 @@ class LoopSettings:
     """What the loop needs of the configuration."""
 
     batch_records_max: int = 1_000
+    batch_ns_max: int = 500_000_000
+    """How long records are judged before what was found is stored and a sign of life is due.
+    Chosen: far below the 15 s of guards, also where each record of a flood is a finding."""
     lateness_ns: int = 0
     tick_slack_ns: int = 2_000_000_000
     """How far the broker's clock may be behind ours without a tick coming too early."""
@@ -193,7 +196,7 @@ class Loop:
 
     def _take_records(self, batch: Batch) -> None:
         now_ns = self._clock.now_ns()
-        while batch.records_count < self._settings.batch_records_max and not batch.is_urgent:
+        while self._has_room(batch):
             item = self._merger.next()
             if item is None:
                 return
@@ -207,6 +210,13 @@ class Loop:
                 self._file_time.see(item.content.ts_ns, now_ns)
                 group = self._group_of(item.stream)
                 self._take(batch, judge(self._engine, self._provenance, item.content, group))
+
+    def _has_room(self, batch: Batch) -> bool:
+        """Whether the batch takes one more record; the first is always taken."""
+        if batch.is_urgent or batch.records_count >= self._settings.batch_records_max:
+            return False
+        took_ns = self._clock.monotonic_ns() - batch.begins_ns
+        return not batch.records_count or took_ns < self._settings.batch_ns_max
 
     def _take(self, batch: Batch, findings: list[Finding]) -> None:
         """Findings, with what is to be done about them."""

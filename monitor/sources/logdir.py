@@ -11,6 +11,7 @@ that live on, whose state must stay.
 
 from __future__ import annotations
 
+import contextlib
 import stat
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +21,7 @@ from typing import Final
 from invariants.errors import ConfigError
 from invariants.event import Origin
 
-from ..topics import APPROVALS, CONTROL, ENFORCEMENT, READ_TOGETHER
+from ..topics import APPROVALS, CONTROL, ENFORCEMENT, EVENTS, READ_TOGETHER
 from .base import Frontier, Poll, Record, Stream
 from .log_layout import from_line
 from .log_lines import Line
@@ -175,7 +176,7 @@ class LogDirSource:
 
 
 def boundary_warnings(directory: Path) -> tuple[str, ...]:
-    """Which topics that agents must not write can be written by others than their owner."""
+    """Where others than the owner can write what is not theirs, or remove each other's files."""
     told = []
     for path in (directory, *(directory / topic for topic in (APPROVALS, ENFORCEMENT, CONTROL))):
         try:
@@ -189,6 +190,14 @@ def boundary_warnings(directory: Path) -> tuple[str, ...]:
             told.append(
                 f"`{path}` can be written by others than its owner: agents could speak as "
                 "operators; take the right away (`chmod go-w`)"
+            )
+    events = directory / EVENTS
+    with contextlib.suppress(OSError):
+        mode = events.stat().st_mode
+        if mode & OTHERS_CAN_WRITE and not mode & stat.S_ISVTX:
+            told.append(
+                f"in `{events}` others than its owner can remove and replace each other's files, "
+                "and what was not read yet with them; set the sticky bit (`chmod +t`)"
             )
     told.append(
         f"`{directory}` is a security boundary only where agents run as another user than "

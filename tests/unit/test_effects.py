@@ -174,3 +174,22 @@ def test_a_shard_that_is_behind_is_named_in_the_heartbeat(rig: Rig) -> None:
     assert said["issued_at"] == rig.clock.now_ns()
     assert said["behind"] == {"agent.events/1001": START_NS}
     assert rig.effects.heartbeat_age_s() == 60
+
+
+def test_watermarks_are_told_more_often_while_a_shard_is_behind(rig: Rig) -> None:
+    """What waits some seconds behind another's flood must not look older for want of news."""
+    rig.idle()
+    rig.clock.move(5)
+    rig.judged_ns, rig.behind = rig.clock.now_ns(), {"agent.events/1002": START_NS}
+    rig.idle()
+    assert len(rig.heartbeats()) == 2
+    rig.clock.move(0.5)
+    rig.idle()
+    assert len(rig.heartbeats()) == 2
+    rig.clock.move(0.5)
+    rig.judged_ns, rig.behind = rig.clock.now_ns(), {}
+    rig.idle()
+    assert rig.heartbeats()[2:] == [rig.judged_ns]
+    rig.clock.move(3)
+    rig.idle()
+    assert len(rig.heartbeats()) == 3, "all is judged: the next is due after five seconds"

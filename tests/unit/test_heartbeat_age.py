@@ -8,6 +8,7 @@ from monitor.actions.control import ControlIssuer
 from monitor.actions.dispatch import Dispatcher
 from monitor.effects import Effects
 from monitor.store import Store
+from monitor.watch import Judged
 from tests.support.rim import SECOND_NS, HandClock, MemoryPublisher
 
 
@@ -30,23 +31,27 @@ def test_a_sign_of_life_that_was_not_written_makes_the_age_grow(tmp_path: Path) 
         count_action=lambda done: None,
         count_failure=lambda: None,
     )
-    effects.idle(clock.now_ns)
+
+    def all_judged() -> Judged:
+        return Judged(clock.now_ns(), None, {})
+
+    effects.idle(all_judged)
     clock.move(4)
     assert effects.heartbeat_age_s() == 4
-    effects.idle(clock.now_ns)
+    effects.idle(all_judged)
     assert effects.heartbeat_age_s() == 4
     publisher.fails = True
     clock.move(16)
-    effects.idle(clock.now_ns)
+    effects.idle(all_judged)
     assert effects.heartbeat_age_s() == 20
     publisher.fails = False
     clock.move(5)
-    effects.idle(clock.now_ns)
+    effects.idle(all_judged)
     assert effects.heartbeat_age_s() == 0
     assert rounds == [0, 20, 25]
     behind_ns = clock.now_ns() - 30 * SECOND_NS
     clock.move(5)
-    effects.idle(lambda: behind_ns)
+    effects.idle(lambda: Judged(behind_ns, None, {}))
     assert effects.heartbeat_age_s() == 35
     clock.move(5)
     effects.idle(lambda: None)

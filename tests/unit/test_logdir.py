@@ -348,3 +348,13 @@ def test_directories_that_others_can_write_are_told(tmp_path: Path) -> None:
     (tmp_path / APPROVALS).chmod(0o700)
     tmp_path.chmod(0o1777)
     assert len(boundary_warnings(tmp_path)) == 1
+
+
+def test_agents_that_can_remove_each_others_files_are_told(tmp_path: Path) -> None:
+    events = tmp_path / EVENTS
+    events.mkdir()
+    for mode, count in ((0o777, 2), (0o775, 2), (0o1777, 1), (0o755, 1)):
+        events.chmod(mode)
+        told = boundary_warnings(tmp_path)
+        assert len(told) == count
+        assert ("sticky" in told[0]) == (count == 2)
