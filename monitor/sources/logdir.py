@@ -77,6 +77,8 @@ class LogDirSource:
         self._looked_ns = 0
         self._found_after_ns: dict[Stream, int] = {}
         """Of each file, the last look at which it was not there; 0 where nobody had looked."""
+        self._at_end_ns: dict[Stream, int] = {}
+        """Of each file, the last look at which it was read to its end."""
         self._unread: dict[str, int] = {}
         """The last look that found every file at its end: what comes now was written since."""
         self._first_look_ns = 0
@@ -132,8 +134,15 @@ class LogDirSource:
             # Somebody writes faster than is read here: everybody else must not wait for that.
             self._known_ns = self._first_look_ns
         self._looked_ns = begin_ns
+        not_before_ns = {
+            stream: self._not_before_ns(stream, known_ns) for stream in {s for s, _ in lines}
+        }
+        self._at_end_ns = {
+            stream: begin_ns if followed.is_at_end else self._at_end_ns.get(stream, 0)
+            for stream, followed in self._tail.files.items()
+        }
         return Poll(
-            records=tuple(_record(stream, line, end_ns, known_ns) for stream, line in lines),
+            records=tuple(_record(s, line, end_ns, not_before_ns[s]) for s, line in lines),
             frontiers={
                 stream: self._frontier(followed, begin_ns)
                 for stream, followed in self._tail.files.items()
@@ -153,6 +162,14 @@ class LogDirSource:
         self._found_after_ns = {stream: ns for stream, ns in found.items() if stream in files}
         names = [f"{topic}/{owner}" for topic, owner in self._tail.unread]
         self._unread = {name: self._unread.get(name, self._looked_ns) for name in names}
+
+    def _not_before_ns(self, stream: Stream, known_ns: int) -> int:
+        """What was found in a file came after the last look at which there was no more of it.
+
+        Another file that is being flooded must not make it look as old as that one may be.
+        """
+        own_ns = max(self._at_end_ns.get(stream, 0), self._found_after_ns.get(stream, 0))
+        return max(known_ns, own_ns) if known_ns else 0
 
     def _clock_ns(self) -> int:
         self._latest_ns = max(self._latest_ns, self._now_ns())

@@ -90,6 +90,27 @@ def test_a_start_before_such_a_file_waits_for_what_stands_there(tmp_path: Path) 
     assert known.read_to_ns is not None
 
 
+def test_a_flooded_file_makes_no_other_file_look_old(tmp_path: Path) -> None:
+    """What waits behind a flood is as old as it is; guards refused for five seconds more."""
+    folder = tmp_path / EVENTS
+    folder.mkdir()
+    (folder / "a-1.jsonl").write_bytes(b"{}\n")
+    clock = Clock()
+    source = opened(tmp_path, clock)
+    frontier(source, "a-1.jsonl")
+    with (folder / "z-1.jsonl").open("wb") as file:
+        file.truncate(SPARSE_BYTES)
+    frontier(source, "z-1.jsonl")
+    clock.now_ns += 60_000_000_000
+    looked_ns = clock.now_ns
+    frontier(source, "z-1.jsonl")
+    with (folder / "a-1.jsonl").open("ab") as file:
+        file.write(b"{}\n")
+    clock.now_ns += 1_000_000_000
+    (record,) = source.poll(0, 10).records
+    assert record.not_before_ns is not None and record.not_before_ns > looked_ns
+
+
 def _tail_of(directory: Path) -> LogTail:
     tail = LogTail(directory, (EVENTS,))
     tail.find()
