@@ -198,7 +198,8 @@ def told_by_name(
 
 
 def readable(text: str) -> str:
-    """`text` with what UTF-8 cannot say replaced by `?`."""
+    """`text` as a plain text, with what UTF-8 cannot say replaced by `?`."""
+    text = str.__str__(text)
     return text if _is_utf8(text) else text.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -82,6 +82,6 @@ def _compare(timeline: Timeline, live: LiveProgram, arguments: argparse.Namespac
         complain(f"`{visible(arguments.recording)}` holds no event: there is nothing to replay")
         return EXIT_USAGE
     is_unread = any(notice.kind in UNREAD_NOTICES for notice in timeline.notices)
-    if timeline.is_plain and is_unread:
+    if timeline.is_plain and (is_unread or timeline.rejected_count):
         return EXIT_UNJUDGED
     return EXIT_FINE if summary.comparison.is_equal else EXIT_VIOLATIONS

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not has_events:
         complain(f"`{visible(arguments.recording)}` holds no event: there is nothing to report")
         return EXIT_USAGE
-    if timeline.is_plain and is_unread:
+    if timeline.is_plain and (is_unread or timeline.rejected_count):
         complain("a part of the file could not be read, and was not judged")
         return EXIT_UNJUDGED
     if comparison.is_equal:

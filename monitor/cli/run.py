@@ -31,7 +31,7 @@ from monitor.config import add_flags, load_settings, require
 from monitor.decode.rejected import Rejected
 from monitor.file_sort import SortedSource
 from monitor.finding import Finding
-from monitor.finding_text import line
+from monitor.finding_text import line, visible
 from monitor.log import configure_log
 from monitor.log import say as log
 from monitor.rejected_log import RejectedLines, RejectedLog
@@ -60,7 +60,7 @@ def add(verbs: Verbs) -> None:
     parser.add_argument("--config", help="a YAML file with settings (else INTERLOCK_CONFIG)")
     parser.add_argument(
         "--allow-rejected",
-        type=int,
+        type=_count,
         default=0,
         metavar="N",
         help="of a finished file: up to N records that cannot be read make no difference to the "
@@ -111,6 +111,12 @@ def _for_file(settings: Settings, stack: ExitStack) -> Settings:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="interlock-"))
         settings = replace(settings, state_dir=folder, store_synchronous="normal")
     return replace(settings, http_enabled=False)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"`{visible(text, 40)}` is not a whole number from 0 on")
+    return int(text)
 
 
 def _watch(

@@ -176,6 +176,19 @@ def test_an_event_with_everything_at_its_largest_still_fits() -> None:
     assert len(decoded["error"]) == 4096
 
 
+class Marked(str):
+    """As template engines and NumPy have them; its own methods answer otherwise."""
+
+    def __str__(self) -> str:
+        return "another text"
+
+
+def test_texts_of_types_of_their_own_are_texts() -> None:
+    """What the agent's libraries call a text once raised out of `emit`, and nothing was told."""
+    event = whole(draft("message.user", identity=IDENTITY, text=Marked("a"), error=Marked("b")))
+    assert (event["text"], event["error"]) == ("a", "b")
+
+
 def test_shared_references_do_not_explode() -> None:
     """A value that names one text a million times ends at the budget, not at the memory."""
     bomb: list[object] = ["x" * 10_000]

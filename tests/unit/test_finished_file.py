@@ -62,6 +62,14 @@ def test_a_torn_file_is_not_fine(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "a part of the file could not be read" in capsys.readouterr().err
 
 
+def test_no_fewer_than_no_records_may_be_rejected(capsys: pytest.CaptureFixture[str]) -> None:
+    """With -1 a file without a fault ended with 4."""
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--allow-rejected", "-1", "--source", "x.jsonl"])
+    assert ended.value.code == 2
+    assert "`-1` is not a whole number from 0 on" in capsys.readouterr().err
+
+
 def test_sort_is_for_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A live source is judged as it comes."""
     (tmp_path / "w.yaml").write_text(WATCHED)
