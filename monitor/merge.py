@@ -100,8 +100,7 @@ class Merger:
         waiting = group.streams.setdefault(stream, _Waiting())
         waiting.latest_ns = max(waiting.latest_ns, self._claimed_ns(content))
         ts_ns = 0 if isinstance(content, Rejected) else content.ts_ns
-        arrival_ns = 0 if isinstance(content, Rejected) else content.arrival_ns
-        item = Item(waiting.latest_ns, ts_ns, arrival_ns, stream, offset, content)
+        item = Item(waiting.latest_ns, ts_ns, content.arrival_ns, stream, offset, content)
         if not waiting.items:
             heapq.heappush(group.heads, (_rank(item), stream))
         waiting.items.append(item)
@@ -195,10 +194,14 @@ class Merger:
         """When it arrived; where only an interval is known, what its producer says within it.
 
         Never the effective time: one session whose clock runs ahead would push back all others
-        of its stream, behind answers that came after them.
+        of its stream, behind answers that came after them. A rejected record says nothing that
+        could be believed: it has its turn as early as it can have come, like any event.
         """
         if isinstance(content, Rejected):
-            return 0
+            known_ns = (
+                content.arrival_ns if content.not_before_ns is None else content.not_before_ns
+            )
+            return known_ns or 0
         if content.arrival_ns is None:
             return content.ts_ns
         earliest_ns = content.not_before_ns
@@ -209,7 +212,7 @@ class Merger:
 
 def _arrived_after_ns(item: Item) -> int | None:
     content = item.content
-    if isinstance(content, Event) and content.not_before_ns is not None:
+    if content.not_before_ns is not None:
         return content.not_before_ns
     return item.arrival_ns
 

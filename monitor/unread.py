@@ -62,7 +62,10 @@ class UnreadRecords:
         if not self._has_room(rejected, scope.header):
             return self.take_unnamed(rejected)
         found = self._tell(rejected, trace, scope.header, rejected.reason)
-        scope.header = passed(scope.header, rejected.known.seq)
+        if scope.header.position:
+            # Of a trace without an event nothing is stored, so that a flood of invented names
+            # fills no store: its first events tell of a number that was lost before them.
+            scope.header = passed(scope.header, rejected.known.seq)
         return found
 
     def take_unnamed(self, rejected: Rejected) -> list[Finding]:

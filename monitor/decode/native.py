@@ -88,7 +88,13 @@ def decode_event(
         known = salvage(value, is_scanned=error.reason == "repeated_key")
         detail = _SHOWN.sub(lambda match: _shown(known, match.group(1)), error.detail)
         rejected = reject(error.reason, detail, origin, value)
-        return replace(rejected, known=known, principal=principal, arrival_ns=arrival_ns)
+        return replace(
+            rejected,
+            known=known,
+            principal=principal,
+            arrival_ns=arrival_ns,
+            not_before_ns=not_before_ns,
+        )
     return Event(
         record, id_, ts_ns, digest, origin, arrival_ns, principal, not_before_ns=not_before_ns
     )

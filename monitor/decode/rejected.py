@@ -34,7 +34,8 @@ class Rejected:
 
     `detail` says field, place and reason, and repeats no text of the record. `excerpt` shows the
     record's shape only: every letter is an `x`, every digit a `0`. `known` is what could be read
-    of it all the same; `principal` and `arrival_ns` are what its source vouches for.
+    of it all the same; `principal`, `arrival_ns` and `not_before_ns` are what its source vouches
+    for: its trace and its place in the order are told by them.
     """
 
     reason: Reason
@@ -46,6 +47,7 @@ class Rejected:
     known: Salvage = NOTHING_KNOWN
     principal: str = ""
     arrival_ns: int | None = None
+    not_before_ns: int | None = None
 
 
 def reject(reason: Reason, detail: str, origin: Origin, value: bytes) -> Rejected:

@@ -92,6 +92,7 @@ FIRST_READ = ("load", "check", "shape", "patterns", "predicate")
 
 WRITTEN = (
     "tests/unit/test_unread.py",
+    "tests/unit/test_merge.py",
     "tests/unit/test_cel_values.py",
     "tests/unit/test_engine.py",
     "tests/unit/test_client_event_json.py",
@@ -123,6 +124,7 @@ def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
     if file.startswith(("interlock/", "monitor/decode/")) or stem in (
         "missing",
         "unread",
+        "merge",
         "finding_make",
     ):
         return (WRITTEN,)

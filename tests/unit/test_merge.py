@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from invariants.event import Event, EventRecord, Origin
+from monitor.decode.rejected import reject
 from monitor.merge import Merger
 from monitor.sources.base import Frontier, Stream
 from monitor.sources.kafka_streams import Held, frontier
@@ -35,6 +38,33 @@ def test_arrival_decides_between_streams() -> None:
     merging.put(APPROVALS, 0, event(ts=99, arrival=10))
     merging.know({EVENTS: END, APPROVALS: END})
     assert drained(merging) == [("interlock.approvals", 0), ("agent.events", 0)]
+
+
+def test_a_rejected_record_waits_for_its_turn_like_an_event() -> None:
+    """Else it would be told at an earlier place of a trace than where a replay tells it."""
+    merging = merger()
+    origin = Origin(APPROVALS.topic, "0", 0)
+    merging.put(APPROVALS, 0, replace(reject("empty", "", origin, b""), arrival_ns=20))
+    merging.put(EVENTS, 0, event(ts=99, arrival=10))
+    merging.know({EVENTS: Frontier(1, False, read_to_ns=15), APPROVALS: END})
+    assert drained(merging) == [("agent.events", 0)]
+    assert merging.held_arrivals() == {APPROVALS: 20}
+    merging.know({EVENTS: END})
+    assert drained(merging) == [("interlock.approvals", 0)]
+
+
+def test_a_rejected_line_pushes_nothing_back() -> None:
+    """Only an interval is known of a line: it claims the beginning, and what follows keeps its
+    own time."""
+    merging = merger()
+    origin = Origin(EVENTS.topic, "0", 0)
+    line = replace(reject("empty", "", origin, b""), arrival_ns=90, not_before_ns=10)
+    merging.put(EVENTS, 0, line)
+    merging.put(EVENTS, 1, event(ts=20, arrival=90, offset=1, not_before=10))
+    merging.put(APPROVALS, 0, event(ts=30, arrival=90, not_before=10))
+    merging.know({EVENTS: END, APPROVALS: END})
+    taken = [("agent.events", 0), ("agent.events", 1), ("interlock.approvals", 0)]
+    assert drained(merging) == taken
 
 
 def test_a_record_waits_for_a_stream_that_is_not_known_so_far() -> None:

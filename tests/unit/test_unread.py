@@ -257,11 +257,11 @@ def test_a_number_that_was_unreadable_is_no_gap() -> None:
     assert passed(Header(seq_max=9, missing=((2, 6),)), 4).missing == ((2, 3), (5, 6))
 
 
-def test_a_first_record_that_is_unreadable_is_no_gap() -> None:
-    """Also before the session has any event."""
+def test_before_the_first_event_a_number_is_told_as_missing_too() -> None:
+    """Nothing is stored of a trace without an event: a restart would forget the number."""
     one = engine()
     assert one.unread(rejected(record(seq=0, args=[])))
-    assert one.step(event(1, "x")) == []
+    assert [finding.type for finding in one.step(event(1, "x"))] == ["gap"]
 
 
 def test_a_flood_is_one_log_line_a_minute() -> None:
