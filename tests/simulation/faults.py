@@ -65,6 +65,12 @@ BASE_RATES: Final[Mapping[str, float]] = {
     "bad record": 0.05,
     "event that the engine fails on": 0.01,
     "session on a foreign partition": 0.02,
+    "another principal's session": 0.06,
+    # Hostile neighbours; rates are per turn.
+    "flood of events": 0.03,
+    "stopped session goes on": 0.03,
+    "flood of unreadable records": 0.03,
+    "names are invented": 0.03,
 }
 KINDS: Final = tuple(BASE_RATES)
 

@@ -6,24 +6,28 @@ holds it was committed. A crash forgets what was not; a power cut forgets more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from invariants.event import Event
 from monitor.decode.rejected import Rejected
 from monitor.merge import Item
 from monitor.order import Noticed
+from monitor.respond import Action
 from monitor.sources.base import Stream
 from monitor.store_records import Change
+from monitor.topics import CONTROL
+from monitor.trace_key import TraceKey
+from tests.simulation.outside import NodeClock, Outside
 
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """An event that the engine was given."""
+    """An event that the engine was given, and the traces that it said the event concerns."""
 
     event: Event
     group: str
     is_duplicate: bool
+    traces: tuple[TraceKey, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,13 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A record that is not an event."""
+
+    rejected: Rejected
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """Time that the engine was told of."""
 
@@ -43,7 +54,7 @@ class Ticked:
     groups: frozenset[str] | None
 
 
-Given = Stepped | Refused | Ticked
+Given = Stepped | Refused | Unread | Ticked
 
 
 @dataclass(slots=True)
@@ -53,6 +64,15 @@ class Batch:
     given: list[Given] = field(default_factory=list)
     taken: list[Item] = field(default_factory=list)
     positions: dict[Stream, int] = field(default_factory=dict)
+    actions: tuple[Action, ...] = ()
+    decided: dict[str, int] = field(default_factory=dict)
+    """How many records had been taken when a finding was made, by its id."""
+    is_all_taken: bool = False
+    """Whether the merger said that it had no more to give."""
+    node_ns: int = 0
+    """When it became durable, by the monitor's clock."""
+    control_count: int = 0
+    """How many records the control topic had then."""
 
     @property
     def rejected(self) -> list[Rejected]:
@@ -67,7 +87,8 @@ class WrongError(AssertionError):
 class Ledger:
     """All batches that are durable, and the one at hand."""
 
-    skipped: Mapping[Stream, set[int]]
+    outside: Outside
+    clock: NodeClock
     batches: list[Batch] = field(default_factory=list)
     at_hand: Batch = field(default_factory=Batch)
     durable: dict[Stream, int] = field(default_factory=dict)
@@ -79,6 +100,8 @@ class Ledger:
         """The transaction with this change is durable."""
         batch, self.at_hand = self.at_hand, Batch()
         batch.positions = {s: p.next_offset for s, p in change.positions.items()}
+        batch.actions = tuple(change.actions)
+        batch.node_ns, batch.control_count = self.clock.now_ns(), len(self.outside.told[CONTROL])
         self._account(batch)
         self.durable.update(batch.positions)
         self.batches.append(batch)
@@ -100,7 +123,7 @@ class Ledger:
             raise WrongError(f"{stream}: {taken[stream]} were taken, and no position was stored")
         for stream, position in sorted(batch.positions.items()):
             known = self.durable.get(stream, 0)
-            lost = self.skipped[stream]
+            lost = self.outside.skipped[stream]
             due = [offset for offset in range(known, position) if offset not in lost]
             if position < known:
                 raise WrongError(f"{stream}: the stored position went back: {known}, {position}")
@@ -110,8 +133,5 @@ class Ledger:
                     f"and {taken.get(stream, [])} were taken"
                 )
         given = [g for g in batch.given if not isinstance(g, Ticked)]
-        if len(given) + len(batch.rejected) != len(batch.taken):
-            raise WrongError(
-                f"{len(batch.taken)} records were taken: {len(given)} events, "
-                f"{len(batch.rejected)} rejected"
-            )
+        if len(given) != len(batch.taken):
+            raise WrongError(f"{len(batch.taken)} records were taken, and {len(given)} judged")

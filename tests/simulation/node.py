@@ -53,7 +53,7 @@ class Node:
         self.settings = settings
         self.folder = folder
         self.clock = NodeClock(outside)
-        self.ledger = Ledger(outside.skipped)
+        self.ledger = Ledger(outside, self.clock)
         self.service: Service | None = None
         self.store: SimulatedStore | None = None
         self.source: SimulatedSource | None = None

@@ -28,8 +28,9 @@ from monitor.order import Noticed
 from monitor.provenance import Provenance
 from monitor.respond import Action, ResponsePolicy, plan
 from monitor.topics import CONTROL, DEAD_LETTERS, FINDINGS
-from tests.simulation.ledger import Ledger, Refused, Stepped, Ticked, WrongError
-from tests.simulation.outside import TEAM, Outside, Told
+from monitor.trace_key import TraceKey
+from tests.simulation.ledger import Given, Ledger, Refused, Stepped, Ticked, Unread, WrongError
+from tests.simulation.outside import PRINCIPALS, Outside, Told
 from tests.simulation.rooms import POISON, SimulatedStore
 
 SEVERITY: Final = {"active": 0, "quarantined": 1, "killed": 2}
@@ -44,16 +45,15 @@ class Expected:
     findings: list[Finding] = field(default_factory=list)
     rejected: set[str] = field(default_factory=set)
     """Origins of the records that are no event."""
-    seen: dict[str, set[int]] = field(default_factory=dict)
-    """Numbers that came, per session; forged events and those that were not judged are none."""
+    seen: dict[tuple[str, str], set[int]] = field(default_factory=dict)
+    """Numbers that came, per (principal, session), but for events that were not judged."""
     headers: dict[str, bytes] = field(default_factory=dict)
     states: dict[str, dict[str, bytes]] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
     """Scopes that were let go of: nothing of them is held."""
     events_count: int = 0
-
-    def by_scope(self) -> dict[str, list[Finding]]:
-        return by_scope(self.findings)
+    traces: set[tuple[str, str]] = field(default_factory=set)
+    """(principal, session) of everybody of whom an event came."""
 
 
 def by_scope(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
@@ -64,6 +64,8 @@ def by_scope(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     """
     scopes: dict[str, dict[str, Finding]] = {}
     for finding in findings:
+        if finding.type == "unread":
+            continue  # What was told before is forgotten at a start; `laws.judge_unread` has them.
         if finding.type in REFUSALS:  # The loop words them, and the words are not ours to test.
             finding = msgspec.structs.replace(finding, detail="")
         name = f"{finding.trace} in {finding.scope_kind} {finding.scope}"
@@ -72,19 +74,26 @@ def by_scope(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
 
 
 def expect_from_logs(
-    outside: Outside, program: Program, settings: EngineSettings, end_ns: int
+    outside: Outside,
+    program: Program,
+    settings: EngineSettings,
+    end_ns: int,
+    without: frozenset[str] = frozenset(),
 ) -> Expected:
-    """A plain run over everything that is in the logs, in order of arrival."""
+    """A plain run over everything in the logs but for topics `without`, in order of arrival."""
     expected, engine = Expected(), Engine(program, settings)
     provenance = Provenance()
     # Scopes wider than a session need one order of all partitions.
     parts = [(p,) for p in outside.partitions]
     for together in [outside.partitions] if program.wider else parts:
         for origin, value, arrival_ns in _arrivals(outside, together):
-            principal = "team-a" if origin.topic == TEAM else ""
+            if origin.topic in without:
+                continue
+            principal = PRINCIPALS.get(origin.topic, "")
             event = decode_event(value, origin, arrival_ns=arrival_ns, principal=principal)
             if not isinstance(event, Event):
                 expected.rejected.add(str(origin))
+                expected.findings += engine.unread(event)
                 continue
             expected.findings += engine.reach(event)
             if not provenance.may_assert(origin.topic, event.kind):
@@ -99,17 +108,26 @@ def expect_from_logs(
     return _with_states(expected, engine)
 
 
-def expect_from_ledger(ledger: Ledger, program: Program, settings: EngineSettings) -> Expected:
+def expect_from_ledger(
+    ledger: Ledger,
+    program: Program,
+    settings: EngineSettings,
+    without: frozenset[str] = frozenset(),
+) -> Expected:
     """A plain run over what one monitor took in, ticks and order as it chose them."""
     expected, engine = Expected(), Engine(program, settings)
     for batch in ledger.batches:
         expected.rejected |= {str(rejected.origin) for rejected in batch.rejected}
         for given in batch.given:
+            if topic_of(given) in without:
+                continue
             match given:
                 case Stepped(event, group):
                     _step(expected, engine, event, group)
                 case Refused(event, noticed, group):
                     expected.findings += engine.refuse(event, noticed, group)
+                case Unread(rejected):
+                    expected.findings += engine.unread(rejected)
                 case Ticked(time_ns, groups):
                     expected.findings += engine.tick(time_ns, groups)
     return _with_states(expected, engine)
@@ -118,8 +136,22 @@ def expect_from_ledger(ledger: Ledger, program: Program, settings: EngineSetting
 def _step(expected: Expected, engine: Engine, event: Event, group: str) -> None:
     expected.findings += engine.step(event, group)
     expected.events_count += 1
-    if event.seq is not None:
-        expected.seen.setdefault(event.session, set()).add(event.seq)
+    sender = PRINCIPALS.get(event.origin.topic)
+    if sender is not None:
+        expected.traces.add((sender, event.session))
+        if event.seq is not None:
+            expected.seen.setdefault((sender, event.session), set()).add(event.seq)
+
+
+def topic_of(given: Given) -> str:
+    """The topic of a record; `""` if it is none."""
+    match given:
+        case Stepped(event) | Refused(event):
+            return event.origin.topic
+        case Unread(rejected):
+            return rejected.origin.topic
+        case Ticked():
+            return ""
 
 
 def _arrivals(outside: Outside, partitions: tuple[str, ...]) -> Iterator[tuple[Origin, bytes, int]]:
@@ -148,7 +180,7 @@ def _with_states(expected: Expected, engine: Engine) -> Expected:
 def judge_findings(outside: Outside, expected: Expected) -> None:
     """(1) Each finding at least once, none other, in order in each session, repeats the same."""
     told = [msgspec.json.decode(one.value, type=Finding) for one in outside.told[FINDINGS]]
-    found, wanted = by_scope(told), expected.by_scope()
+    found, wanted = by_scope(told), by_scope(expected.findings)
     ids = {f.id for of in found.values() for f in of}
     wanted_ids = {f.id for of in wanted.values() for f in of}
     if wanted_ids - ids:
@@ -163,7 +195,8 @@ def judge_findings(outside: Outside, expected: Expected) -> None:
                 raise WrongError(f"another content: {one}\nexpected: {other}")
     first: dict[str, bytes] = {}
     for finding, record in zip(told, outside.told[FINDINGS], strict=True):
-        if first.setdefault(finding.id, record.value) != record.value:
+        is_same = first.setdefault(finding.id, record.value) == record.value
+        if not is_same and finding.type != "unread":
             raise WrongError(f"told twice in two ways: {record.value!r}, {first[finding.id]!r}")
 
 
@@ -174,17 +207,22 @@ def _show(scopes: dict[str, list[Finding]], ids: set[str]) -> str:
 
 def judge_gaps(outside: Outside, expected: Expected) -> None:
     """(7) Every number that never came, below one that came, stands in a finding."""
-    told: dict[str, set[int]] = {}
+    told: dict[TraceKey, set[int]] = {}
+    unread: dict[str, set[int]] = {}
+    for record in outside.unreadable.values():
+        if record.session and record.seq is not None:
+            unread.setdefault(record.session, set()).add(record.seq)
     for one in outside.told[FINDINGS]:
         finding = msgspec.json.decode(one.value, type=Finding)
         match = GAP.search(finding.detail) if finding.type == "gap" else None
         if match is not None:
             first, last = int(match[1]), int(match[2])
-            told.setdefault(finding.session, set()).update(range(first, last + 1))
-    for session, seen in expected.seen.items():
-        lost = set(range(max(seen))) - seen - told.get(session, set())
+            told.setdefault(finding.trace, set()).update(range(first, last + 1))
+    for trace, seen in expected.seen.items():
+        lost = set(range(max(seen))) - seen - told.get(TraceKey(*trace), set())
+        lost -= unread.get(trace[1], set())
         if lost:
-            raise WrongError(f"`{session}`: {sorted(lost)} never came, and nobody says so")
+            raise WrongError(f"{trace}: {sorted(lost)} never came, and nobody says so")
 
 
 def judge_stops(
@@ -265,7 +303,10 @@ def judge_alerts(
     outside: Outside, expected: Expected, policy: ResponsePolicy, given_up: frozenset[str]
 ) -> int:
     """Each alert was taken by the webhook's receiver at least once, unless it was given up."""
-    wanted = {a.id for f in expected.findings for a in plan(f, policy) if a.target == "webhook"}
+    told = (msgspec.json.decode(one.value, type=Finding) for one in outside.told[FINDINGS])
+    findings = [f for f in expected.findings if f.type != "unread"]
+    findings += [f for f in told if f.type == "unread"]
+    wanted = {a.id for f in findings for a in plan(f, policy) if a.target == "webhook"}
     if missing := wanted - outside.posts.keys() - given_up:
         raise WrongError(f"never posted: {sorted(missing)}")
     return len(wanted)

@@ -6,12 +6,13 @@ It outlives every crash of a monitor. Time goes on only here, and only when it i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 from zlib import crc32
 
+from invariants.event import Origin
 from monitor.sources.base import Stream
 from monitor.topics import APPROVALS, CONTROL, DEAD_LETTERS, ENFORCEMENT, EVENTS, FINDINGS
 
@@ -20,7 +21,11 @@ MS_NS: Final = 1_000_000
 SECOND_NS: Final = 1_000_000_000
 TEAM: Final = f"{EVENTS}.team-a"
 """A topic of one principal: it is stopped together with its sessions."""
-TOPICS: Final = (EVENTS, TEAM, APPROVALS, ENFORCEMENT)
+RIVAL: Final = f"{EVENTS}.team-b"
+"""The topic of a hostile principal, and of nobody else."""
+PRINCIPALS: Final[Mapping[str, str]] = {EVENTS: "", TEAM: "team-a", RIVAL: "team-b"}
+"""Agents' topics, and whom the broker lets write each."""
+TOPICS: Final = (*PRINCIPALS, APPROVALS, ENFORCEMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,18 @@ class Entry:
     arrival_ns: int
     key: bytes
     value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that is not an event: what its sender wrote there of session, number and call.
+
+    `session` is `""` if the record names none; None if it may or may not be cut off in the bytes.
+    """
+
+    session: str | None
+    seq: int | None = None
+    tool: str | None = None
 
 
 @dataclass(slots=True)
@@ -69,6 +86,8 @@ class Outside:
         """Deliveries that the webhook's receiver took, by the action's id."""
         self.skipped: dict[Stream, set[int]] = {stream: set() for stream in self.logs}
         """Offsets that a source passed over, with a notice."""
+        self.unreadable: dict[str, Unreadable] = {}
+        """What was sent as a record that is not an event, by its origin."""
         self.notices: Counter[str] = Counter()
         self.is_away_until_ns = 0
         self.produce: Callable[[], None] = lambda: None
@@ -83,14 +102,15 @@ class Outside:
     def pass_time(self, duration_ns: int) -> None:
         self.true_ns += duration_ns
 
-    def append(self, topic: str, partition: str, key: str, value: bytes) -> None:
-        """A producer's record arrives. In a strict world no two arrive at the same time."""
+    def append(self, topic: str, partition: str, key: str, value: bytes) -> str:
+        """A producer's record arrives; its origin. In a strict world no two arrive at one time."""
         log = self.logs[Stream(topic, partition)]
         if self._is_strict or self.random.random() < 0.7:
             self.pass_time(MS_NS)
         arrival_ns = self.true_ns + self._skews_ns[Stream(topic, partition)]
         arrival_ns -= arrival_ns % MS_NS
         log.entries.append(Entry(log.end, arrival_ns, key.encode("utf-8", "replace"), value))
+        return str(Origin(topic, partition, log.end - 1))
 
     def partition_of(self, key: str) -> str:
         return self.partitions[crc32(key.encode()) % len(self.partitions)]

@@ -22,6 +22,7 @@ from monitor.store import Store
 from monitor.store_records import ActionMark, Change, Committed, OutboxFinding
 from monitor.trace_key import TraceKey
 from monitor.wider import WiderScopes
+from tests.simulation.planted_hostile import HOSTILE
 
 Plant = Callable[[], AbstractContextManager[None]]
 
@@ -82,7 +83,7 @@ def repeats_forgotten() -> Iterator[None]:
     """The ids that were seen are not stored: a repeat after a restart is a new event."""
     real = Engine._change
 
-    def change(self: Engine, name: str, scope: Any) -> ScopeChange:
+    def change(self: Engine, name: TraceKey, scope: Any) -> ScopeChange:
         scope.seen_added = []
         return real(self, name, scope)
 
@@ -240,5 +241,6 @@ PLANTS: Final[dict[str, Plant]] = {
         wider_scopes_live_on,
         wider_deadlines_forgotten,
         partitions_not_in_one_order,
+        *HOSTILE,
     )
 }

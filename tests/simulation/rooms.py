@@ -13,6 +13,7 @@ from typing import Any, Final
 from invariants.event import Event, Input
 from invariants.program import Program
 from monitor.clock import Clock
+from monitor.decode.rejected import Rejected
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
@@ -23,7 +24,7 @@ from monitor.scoring import Scoring
 from monitor.store import Store
 from monitor.store_records import Change, Committed
 from tests.simulation.faults import Crash, Faults
-from tests.simulation.ledger import Ledger, Refused, Stepped, Ticked
+from tests.simulation.ledger import Ledger, Refused, Stepped, Ticked, Unread
 
 POISON: Final = "poison"
 """A tool at whose events the simulated engine fails, as a fault of its own would make it."""
@@ -138,19 +139,32 @@ class WitnessedEngine(Engine):
         assert isinstance(given, Event), "the loop gives events and ticks"
         if given.record.tool == POISON:
             raise RuntimeError("simulated: a fault of our own")
-        before = self._duplicates_count
+        at_hand, before = self._ledger.at_hand, self._duplicates_count
+        traces, given_count = self.traces_of(given), len(at_hand.given)
         findings = super().step(given, group)
+        # An event that acts for nobody is refused within the step; it was given once.
+        del at_hand.given[given_count:]
         is_duplicate = self._duplicates_count > before
-        self._ledger.at_hand.given.append(Stepped(given, group, is_duplicate))
-        return findings
+        at_hand.given.append(Stepped(given, group, is_duplicate, traces))
+        return self._note(findings)
 
     def tick(self, time_ns: int, groups: frozenset[str] | None = None) -> list[Finding]:
         self._ledger.at_hand.given.append(Ticked(time_ns, groups))
-        return super().tick(time_ns, groups)
+        return self._note(super().tick(time_ns, groups))
 
     def refuse(self, event: Event, noticed: Noticed, group: str) -> list[Finding]:
         self._ledger.at_hand.given.append(Refused(event, noticed, group))
         return super().refuse(event, noticed, group)
+
+    def unread(self, rejected: Rejected) -> list[Finding]:
+        self._ledger.at_hand.given.append(Unread(rejected))
+        return super().unread(rejected)
+
+    def _note(self, findings: list[Finding]) -> list[Finding]:
+        at_hand = self._ledger.at_hand
+        for finding in findings:
+            at_hand.decided[finding.id] = len(at_hand.taken)
+        return findings
 
 
 class WitnessedMerger(Merger):
@@ -162,6 +176,8 @@ class WitnessedMerger(Merger):
 
     def next(self) -> Item | None:
         item = super().next()
-        if item is not None:
+        if item is None:
+            self._ledger.at_hand.is_all_taken = True
+        else:
             self._ledger.at_hand.taken.append(item)
         return item

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
 from tests.simulation.faults import Faults
-from tests.simulation.outside import MS_NS, SECOND_NS, TEAM, Outside
+from tests.simulation.outside import MS_NS, PRINCIPALS, RIVAL, SECOND_NS, TEAM, Outside
 from tests.simulation.rooms import POISON
+from tests.simulation.unreadable import write as unreadable_record
 
 NAMES: Final = ("s-{}", "s-{} ü", 'quote" {}', "s/{}/closed/1", "{}" + "x" * 200)
 VALUES: Final[tuple[Any, ...]] = (1, 2, 1, 2, "s", 0.5, -1, [1, 2], None, {})
@@ -33,6 +34,8 @@ class Session:
     name: str
     topic: str
     partition: str
+    wants: str
+    """Whom operators mean who name a `principal`; `""` if they name none."""
     whose: Content
     """Its agent, user and tenant, as far as its records name them."""
     seq: int = 0
@@ -50,20 +53,33 @@ class Workload:
         self._faults = faults
         self._random = random
         self.sent_count = 0
+        self.unnamed: set[str] = set()
+        """Sessions of which operators or gates spoke without saying whose they mean."""
         self.sessions: list[Session] = []
         for number in range(count):
             name = random.choice(NAMES).format(number)
             partition = outside.partition_of(name)
             topic = random.choice((EVENTS, EVENTS, TEAM))
-            self.sessions.append(Session(name, topic, partition, _whose(random)))
+            wants = PRINCIPALS[topic] if random.random() < 0.7 else ""
+            self.sessions.append(Session(name, topic, partition, wants, _whose(random)))
+        self.impostors = [self._impostor(session) for session in self.sessions]
+        """For each session another principal that uses its ID, if it ever comes to that."""
 
     def write(self) -> None:
         random, faults = self._random, self._faults
-        session = random.choice(self.sessions)
+        place = random.randrange(len(self.sessions))
+        session = self.sessions[place]
+        if faults.strikes("another principal's session"):
+            session = self.impostors[place]
+        self.write_of(session)
+
+    def write_of(self, session: Session, shape: str = "") -> None:
+        """One record of this session, or what became of it; of any shape, or of this one."""
+        random, faults = self._random, self._faults
         if session.is_over and not faults.strikes("event after the end"):
             return
         if faults.strikes("bad record"):
-            self._send(session, session.topic, random.choice(BAD)(random, session.name))
+            self.write_unreadable(session, session.name)
             return
         if session.last and faults.strikes("record sent again"):
             self._send(session, *session.last[-1])
@@ -78,7 +94,7 @@ class Workload:
             topic, value = random.choice(session.last)
             content = json.loads(value) | {"text": f"other {random.random()}"}
             self._send(session, topic, json.dumps(content).encode())
-        topic, content = self._next(session)
+        topic, content = self._next(session, shape)
         value = json.dumps(content).encode()
         if faults.strikes("record never sent"):
             return
@@ -99,10 +115,31 @@ class Workload:
         self.sent_count += 1
         self._outside.append(topic, partition, session.name, value)
 
-    def _next(self, session: Session) -> tuple[str, Content]:
+    def write_unreadable(self, session: Session, name: str) -> None:
+        """A record of this session's writer that is not an event, under any name."""
+        seq, topic = session.seq, session.topic
+        if name == session.name and self._random.random() < 0.5:
+            session.seq += 1
+        if session in self.sessions and self._random.random() < 0.1:
+            topic = APPROVALS  # An operator's.
+            self.unnamed.add(name)
+        value, unreadable = unreadable_record(self._random, name, seq)
+        self.sent_count += 1
+        partition = self._outside.partition_of(name)
+        origin = self._outside.append(topic, partition, name, value)
+        self._outside.unreadable[origin] = unreadable
+
+    def _impostor(self, session: Session) -> Session:
+        random = self._random
+        others = [topic for topic in (RIVAL, RIVAL, RIVAL, *PRINCIPALS) if topic != session.topic]
+        topic = random.choice(others)
+        return Session(session.name, topic, session.partition, "", _whose(random))
+
+    def _next(self, session: Session, shape: str) -> tuple[str, Content]:
         """The topic and content of what happens next."""
         random, faults = self._random, self._faults
-        shape = random.choices(list(SHAPES), [weight for weight, _ in SHAPES.values()])[0]
+        if not shape:
+            shape = random.choices(list(SHAPES), [weight for weight, _ in SHAPES.values()])[0]
         content = {"session": session.name, **SHAPES[shape][1](random)}
         for scope, name in session.whose.items():
             # An agent may leave its names out, or give other ones, whenever it likes.
@@ -127,6 +164,10 @@ class Workload:
             content["seq"] = max(content["seq"], 0)
         else:
             content["id"] = f"o-{random.getrandbits(60)}"
+            if not session.wants:
+                self.unnamed.add(session.name)
+            else:
+                content["principal"] = session.wants if random.random() < 0.95 else "nobody"
         return topic, content
 
     def _time_ns(self) -> int | str:
@@ -198,27 +239,3 @@ SHAPES: Final[dict[str, tuple[int, Callable[[Random], Content]]]] = {
     "said": (5, lambda random: {"kind": "message.user", "text": "hello"}),
     "step": (35, _drawn_step),
 }
-
-
-def _json(name: str, **more: object) -> bytes:
-    return json.dumps({"session": name, "seq": 0, "ts": 0, "kind": "k", **more}).encode()
-
-
-BAD: Final[tuple[Callable[[Random, str], bytes], ...]] = (
-    lambda random, name: b"",
-    lambda random, name: b"no json",
-    lambda random, name: b"[1, 2]",
-    lambda random, name: b"\xff\xfe" + _json(name),
-    lambda random, name: _json(name)[: random.randrange(5, 30)],
-    lambda random, name: b'{"a":' * 100_000,
-    lambda random, name: (
-        b'{"session":"s","seq":0,"ts":1,"kind":"k","args":' + b"[" * 200 + b"]" * 200 + b"}"
-    ),
-    lambda random, name: _json(name, text="x" * 950_000),
-    lambda random, name: _json(name).replace(b'"seq"', b'"seq": 1, "seq"'),
-    lambda random, name: _json(name, v=2),
-    lambda random, name: _json(name, ts="yesterday"),
-    lambda random, name: _json(name, agent=None),
-    lambda random, name: _json(name, tool="x" * 600),
-    lambda random, name: _json(""),
-)

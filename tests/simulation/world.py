@@ -16,22 +16,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Final
+from unittest.mock import patch
 
 import msgspec
 
 from interlock.control_record import ControlRecord, ControlState
 from monitor.actions.opening import response_policy
-from monitor.engine import EngineSettings
+from monitor.engine_settings import EngineSettings
 from monitor.log import LOGGER
 from monitor.scope_names import stored_trace, stored_users
 from monitor.settings import Settings
 from monitor.topics import CONTROL, FINDINGS
-from monitor.trace_key import TraceKey, principal_of
-from tests.simulation import oracle, watched
+from monitor.trace_key import TraceKey
+from tests.simulation import laws, oracle, watched, whose
 from tests.simulation.faults import Faults
-from tests.simulation.ledger import Ticked, WrongError
+from tests.simulation.hostile import Neighbours
+from tests.simulation.ledger import Stepped, Ticked, WrongError
 from tests.simulation.node import Node
-from tests.simulation.outside import MS_NS, SECOND_NS, TEAM, Outside
+from tests.simulation.outside import MS_NS, PRINCIPALS, RIVAL, SECOND_NS, Outside
 from tests.simulation.sinks import WEBHOOK_URL
 from tests.simulation.workload import Workload
 
@@ -99,7 +101,7 @@ def draw_scenario(random: Random) -> Scenario:
         webhook_attempts_max=random.choice((1_000, 1_000, 1_000, 2)),
         batch_records_max=random.choice((1, 2, 5, 20, 5_000)),
         scopes_in_memory_max=random.choice((1, 2, 50_000)),
-        respond_enforcing_per_hour_max=random.choice((1_000_000, 1_000_000, 1_000_000, 2)),
+        respond_enforcing_per_hour_max=random.choice((1_000_000, 1_000_000, 2)),
         respond_kills_per_hour_max=random.choice((1_000_000, 1_000_000, 2)),
         respond_quarantine_ttl_ns=random.choice((None, None, 60 * SECOND_NS)),
         poll_interval_ns=random.choice((SECOND_NS // 1000, SECOND_NS // 2)),
@@ -136,6 +138,7 @@ class World:
         self.faults = Faults(random, without=scenario.without)
         self.outside = Outside(random, scenario.partitions_count, is_strict=scenario.is_strict)
         self.workload = Workload(self.outside, self.faults, random, scenario.sessions_count)
+        self.neighbours = Neighbours(self.outside, self.faults, random, self.workload)
         self.outside.produce = self._produce_meanwhile
         self.program = watched.program(scenario.program_number)
         self.nodes = []
@@ -190,6 +193,7 @@ class World:
         outside.pass_time(random.choice((1, 20, 200, 1_000, 3_000)) * MS_NS)
         for _ in range(random.randint(0, self.scenario.records_a_turn_max)):
             self.workload.write()
+        self.neighbours.act()
         self._move_partitions()
         self._turn_clocks()
         if faults.strikes("broker away"):
@@ -277,11 +281,44 @@ class World:
             expected = oracle.expect_from_logs(self.outside, self.program, settings, end_ns)
             assert all(tick <= end_ns for tick in ticks), "the simulation's own clock is wrong"
         oracle.judge_findings(self.outside, expected)
+        self._judge_neighbours(settings)
         oracle.judge_gaps(self.outside, expected)
         oracle.judge_dead_letters(self.outside, expected)
         self._judge_responses(expected)
         self._judge_states(expected)
+        self._judge_ledgers(expected)
         self._count(expected)
+
+    def _judge_neighbours(self, settings: EngineSettings) -> None:
+        """What the hostile principal did changes nothing for the others."""
+        outside, hostile = self.outside, frozenset({RIVAL})
+        if self.scenario.is_strict:
+            end_ns = outside.true_ns
+            without = oracle.expect_from_logs(outside, self.program, settings, end_ns, hostile)
+        else:
+            first = self.nodes[0]
+            without = oracle.expect_from_ledger(first.ledger, self.program, settings, hostile)
+        told = laws.told_findings(outside)
+        rivals = {i.name for i in self.workload.impostors if i.topic == RIVAL}
+        rivals |= set(self.neighbours.names)
+        ambiguous = frozenset(rivals & self.workload.unnamed)
+        count = laws.judge_neighbours(told, without.findings, ambiguous)
+        self.report.counts["findings beside a hostile principal"] += count
+
+    def _judge_ledgers(self, expected: oracle.Expected) -> None:
+        """What is held against each monitor's own ledger, or takes all of them."""
+        counts, settings = self.report.counts, self.scenario.settings
+        starts_count = sum(node.starts_count for node in self.nodes)
+        counts["unread"] += laws.judge_unread(
+            self.outside, self.program, laws.told_findings(self.outside), expected, starts_count
+        )
+        for node in self.nodes:
+            counts["batches cut for a stop"] += laws.judge_batches(node.ledger, settings)
+            counts["stops held by a bucket"] += laws.judge_breaker(node.ledger, settings)
+            if self.scenario.is_strict:
+                given = [g for b in node.ledger.batches for g in b.given]
+                stepped = [g for g in given if isinstance(g, Stepped)]
+                counts["approvals and controls"] += whose.judge_traces(stepped)
 
     def _judge_responses(self, expected: oracle.Expected) -> None:
         policy = response_policy(self.scenario.settings)
@@ -302,14 +339,16 @@ class World:
         counts["alerts"] += oracle.judge_alerts(self.outside, expected, policy, failed)
         counts["stops held"] += len(held)
 
+    def _session_names(self) -> list[str]:
+        return [*(s.name for s in self.workload.sessions), *self.neighbours.names]
+
     def _judge_states(self, expected: oracle.Expected) -> None:
         partitions = {
-            scope: self.outside.partition_of(session.name)
-            for session in self.workload.sessions
+            scope: self.outside.partition_of(name)
+            for name in self._session_names()
             for scope in (
-                stored_trace(TraceKey("", session.name)),
-                stored_trace(TraceKey(principal_of(TEAM), session.name)),
-                stored_users(session.name),
+                *(stored_trace(TraceKey(who, name)) for who in (*PRINCIPALS.values(), "nobody")),
+                stored_users(name),
             )
         }
         for node in self.nodes:
@@ -352,7 +391,7 @@ def simulate(seed: int, folder: Path) -> Report:
     WrongError
         Where the monitor was at fault; its text begins with the seed.
     """
-    with _silence():
+    with _silence(), patch("monitor.unread.SESSIONS_MAX", laws.NAMES_MAX):
         world = World(seed, folder)
         try:
             return world.run()
