@@ -91,11 +91,16 @@ def _scanned(value: bytes) -> dict[str, bytes]:
             name, is_value = "", False
         elif token == b":":
             is_value = True
-        elif is_value and name in _NAMES:
+        elif is_value and name in _NAMES and _is_whole(match):
             found.setdefault(name, set()).add(token)
         elif not is_value:
             name = _text(token)
     return {name: tokens.pop() for name, tokens in found.items() if len(tokens) == 1}
+
+
+def _is_whole(match: re.Match[bytes]) -> bool:
+    """Not the beginning of a number that was cut off: `12` would be read as 1."""
+    return match.group()[:1] == b'"' or match.end() < len(match.string)
 
 
 def _name(token: bytes | None) -> str:

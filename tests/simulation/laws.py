@@ -97,8 +97,7 @@ def judge_unread(
         if finding.type != "unread":
             continue
         topic, record, reason = _record_of(outside, finding)
-        may_be = (finding.session,) if record.session is None else ("", record.session)
-        if finding.session not in may_be or finding.principal not in _senders(topic):
+        if finding.session not in ("", record.session) or finding.principal not in _senders(topic):
             raise WrongError(f"a record of {topic} is told of {finding.trace}")
         if finding.witness or finding.respond != ["alert"]:
             raise WrongError(f"a record that was not judged is made a verdict: {finding}")
@@ -150,7 +149,7 @@ def _judge_covered(
     needed = every if reason not in BELIEVED else frozenset[str]()
     if record.tool == WIPE and reason in BELIEVED:
         needed = frozenset({"no-wiping"})
-    names = ("", record.session or "")
+    names = ("", record.session)
     places = [(sender, name, reason) for sender in _senders(topic) for name in names]
     found = [covered[place] for place in places if place in covered]
     if not found or not needed <= set[str]().union(*found):

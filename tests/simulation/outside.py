@@ -42,10 +42,10 @@ class Entry:
 class Unreadable:
     """A record that is not an event: what its sender wrote there of session, number and call.
 
-    `session` is `""` if the record names none; None if it may or may not be cut off in the bytes.
+    `session` is `""` if the record names none. Of a record that is cut off, some may be lost.
     """
 
-    session: str | None
+    session: str
     seq: int | None = None
     tool: str | None = None
 

@@ -39,7 +39,9 @@ def _with(**more: object) -> Sort:
 
 
 def _cut(random: Random, made: dict[str, object], named: Unreadable) -> Written:
-    return json.dumps(made).encode()[: random.randrange(5, 30)], Unreadable(None)
+    return json.dumps(made).encode()[: random.randrange(5, 30)], Unreadable(
+        named.session, named.seq
+    )
 
 
 def _not_utf8(random: Random, made: dict[str, object], named: Unreadable) -> Written:

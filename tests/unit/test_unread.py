@@ -120,8 +120,8 @@ def test_numbers_beside_other_units_are_nanoseconds(ts: int) -> None:
     ("value", "session", "seq"),
     [
         (b'{"args":' + DEEP.encode() + b',"session":"s","seq":3}', "s", 3),
-        (b'{"session":"s","session":"s","seq":3', "s", 3),
-        (b'{"session":"s","session":"t","seq":3', "", 3),
+        (b'{"session":"s","session":"s","seq":3,', "s", 3),
+        (b'{"session":"s","session":"t","seq":3,', "", 3),
         (b'{"text":"\\"session\\":\\"t\\"","session":"s', "", None),
         (b'{"a":{"session":"t"},"session":"s","seq":18446744073709551616', "s", None),
         (b'{"session":"\\ud800","seq":true', "", None),
@@ -262,6 +262,12 @@ def test_before_the_first_event_a_number_is_told_as_missing_too() -> None:
     one = engine()
     assert one.unread(rejected(record(seq=0, args=[])))
     assert [finding.type for finding in one.step(event(1, "x"))] == ["gap"]
+
+
+def test_a_number_that_was_cut_off_is_not_believed() -> None:
+    """`12` that lost its end would stand for event 1, which nobody then would miss."""
+    assert salvage(b'{"session": "s", "seq": 1', is_scanned=False).seq is None
+    assert salvage(b'{"session": "s", "seq": 12, "ki', is_scanned=False).seq == 12
 
 
 def test_a_flood_is_one_log_line_a_minute() -> None:
