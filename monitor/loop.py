@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from invariants.event import Origin, Tick
 from monitor.batch import Batch
@@ -42,6 +43,9 @@ from monitor.sources.base import (
 from monitor.store import Store
 from monitor.store_records import Change, Committed, Position
 from monitor.watch import Judged, Watch
+
+PACE_MIN: Final = 100
+"""Records that are asked for at a time, however slowly they are judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ class Loop:
         self.is_over = False
         """Whether a source that ends was judged to its end."""
         self._is_moving = False
+        self._pace = settings.batch_records_max
+        """Records to ask for at a time: what is read ahead is judged within about a second."""
         self._frontiers: Mapping[Stream, Frontier] = {}
         self._watch = Watch()
 
@@ -132,7 +138,7 @@ class Loop:
 
     def turn(self) -> bool:
         """One batch from poll to offsets. True when there will be no more."""
-        is_behind = self._merger.held_count > self._settings.batch_records_max
+        is_behind = self._merger.held_count > self._pace
         if not (is_behind and self._is_moving):
             self._poll()
         self._beat()
@@ -140,6 +146,7 @@ class Loop:
         self._responder.begin()
         self._take_records(batch)
         self._is_moving = not batch.is_empty
+        self._pace = self._next_pace(batch)
         if not batch.is_urgent:
             self._take(batch, self._tick())
         self.is_over = not batch.is_urgent and self._has_all_been_taken()
@@ -163,7 +170,7 @@ class Loop:
         # What waits for other streams to be known waits for the next look, and not for records.
         begin_ns = self._clock.now_ns()
         wait_s = 0.0 if self._merger.held_count else self._settings.poll_wait_s
-        poll = self._source.poll(wait_s, self._settings.batch_records_max)
+        poll = self._source.poll(wait_s, self._pace)
         for notice in poll.notices:
             self._tell(notice)
         self._gone.update(poll.gone)
@@ -210,6 +217,17 @@ class Loop:
                 self._file_time.see(item.content.ts_ns, now_ns)
                 group = self._group_of(item.stream)
                 self._take(batch, judge(self._engine, self._provenance, item.content, group))
+
+    def _next_pace(self, batch: Batch) -> int:
+        """As many as a batch took that was cut off by time; else more again.
+
+        Until what was read ahead is judged, nobody looks what came since, and all guards' views
+        grow older.
+        """
+        records_max = self._settings.batch_records_max
+        if batch.is_urgent or self._has_room(batch):
+            return min(records_max, 2 * self._pace)
+        return min(records_max, max(PACE_MIN, batch.records_count))
 
     def _has_room(self, batch: Batch) -> bool:
         """Whether the batch takes one more record; the first is always taken."""
