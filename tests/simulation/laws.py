@@ -7,6 +7,7 @@ the faults of the monitor's own, if they are in the engine; these laws do not sh
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -108,9 +109,10 @@ def judge_unread(
     for text in expected.rejected:
         _judge_covered(outside, text, covered, every)
     # The bound is for each sender and hour, and counts anew after a start. Arrivals are in two
-    # hours at most, and operators' records may concern each sender's trace.
-    if len(invented) > NAMES_MAX * len(PRINCIPALS) * 2 * starts_count:
-        raise WrongError(f"{len(invented)} names without an event have findings of their own")
+    # hours at most.
+    for sender, count in Counter(trace.principal for trace in invented).items():
+        if count > NAMES_MAX * 2 * starts_count:
+            raise WrongError(f"{count} names that `{sender}` invented have findings of their own")
     return len(covered)
 
 
