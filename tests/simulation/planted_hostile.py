@@ -106,14 +106,9 @@ def unreadable_records_jump_the_queue() -> Iterator[None]:
     real = Merger.put
 
     def put(self: Merger, stream: Any, offset: int, content: Any) -> None:
+        if isinstance(content, Rejected):
+            content = replace(content, arrival_ns=0, not_before_ns=None)
         real(self, stream, offset, content)
-        group = self._groups[self._group_of(stream)]
-        waiting = group.streams[stream]
-        if isinstance(content, Rejected) and len(waiting.items) == 1:
-            item = waiting.items[0]
-            waiting.items[0] = replace(item, order_ns=0, arrival_ns=0)
-            group.heads = [head for head in group.heads if head[1] != stream]
-            group.heads.insert(0, ((0, 0, stream.topic, stream.partition, offset), stream))
 
     with patch.object(Merger, "put", put):
         yield
