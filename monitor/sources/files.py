@@ -8,6 +8,7 @@ packed file unpacks to. Standard input cannot be read twice: positions do not ap
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import os
 import sys
@@ -157,6 +158,8 @@ class FileSource:
             if not line.endswith(b"\n") and len(line) > LINE_BYTES_MAX:
                 self._pass_rest()
             value = line.removesuffix(b"\n")[: LINE_BYTES_MAX + 1]
+            if start == 0:
+                value = value.removeprefix(codecs.BOM_UTF8)  # Some editors and exports begin so.
             if value.strip():
                 origin = Origin(self._stream.topic, self._stream.partition, start)
                 records.append(Record(origin, None, value))
