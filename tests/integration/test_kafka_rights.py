@@ -118,7 +118,6 @@ def test_the_rights_of_the_page_are_those_of_this_test() -> None:
     assert "| DESCRIBE_CONFIGS |" in table
 
 
-@pytest.mark.timeout(120)
 def test_exactly_the_rights_suffice_and_a_stranger_stops_itself_alone(lab: Lab) -> None:
     """Alice breaks an invariant under bob's session ID: she is stopped, and bob goes on."""
     lab.allow(*NEEDED)
@@ -150,7 +149,6 @@ def _is_stopped(client: Client, key: str) -> bool:
     return client.follower.record(key) is not None
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("missing", NEEDED, ids=lambda right: "-".join(right))
 def test_a_missing_right_is_named(lab: Lab, missing: Right) -> None:
     """The error names the principal, the operation and the resource, and nothing else."""
@@ -164,7 +162,6 @@ def test_a_missing_right_is_named(lab: Lab, missing: Right) -> None:
     assert f"--operation {missing.operation} --{missing.kind} {missing.name}" in lines[0]
 
 
-@pytest.mark.timeout(60)
 def test_all_missing_rights_are_named_at_once(lab: Lab) -> None:
     """Nobody has to start the monitor nine times."""
     lab.allow()
@@ -173,7 +170,6 @@ def test_all_missing_rights_are_named_at_once(lab: Lab) -> None:
     assert len(str(error.value).splitlines()) == len(NEEDED)
 
 
-@pytest.mark.timeout(60)
 def test_with_describe_configs_the_topics_are_checked(lab: Lab) -> None:
     """A topic whose times are the producers' is refused; without the right that is a doubt."""
     lab.allow(*NEEDED)

@@ -278,7 +278,6 @@ def group_of(bootstrap: str, group: str) -> tuple[object, object]:
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(200)
 def test_a_topic_recorded_beside_a_live_monitor(
     kafka_broker: Broker, tmp_path: Path, running: list[Any]
 ) -> None:

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from interlock import Client, Killed, SettingError, guarded
+from interlock.limits import NAME_CHARACTERS_MAX
 from invariants.event import EventRecord
 from tests.support.control_writer import ControlWriter, published
 
@@ -300,7 +301,7 @@ def test_odd_parents_are_refused(client: Client, parent: str) -> None:
         client.session(parent=parent)
 
 
-@pytest.mark.parametrize("tool", ["", "x" * 257, "a\nb", 7])
+@pytest.mark.parametrize("tool", ["", "x" * (NAME_CHARACTERS_MAX + 1), "a\nb", 7])
 def test_odd_tool_names_run_nothing(client: Client, tool: Any) -> None:
     """A tool that could not be told of is not called."""
     ran: list[int] = []
@@ -313,8 +314,8 @@ def test_odd_tool_names_run_nothing(client: Client, tool: Any) -> None:
     "settings",
     [{"fail": "maybe"}, {"before_view": "x"}, {"block_ms_max": -1}, {"linger_ms": "2"},
      {"view_age_s_max": float("nan")}, {"buffer_events_max": 0}, {"irreversible_tools": "pay"},
-     {"agent": "x" * 300}, {"kafka_options": {"bootstrap_servers": "x"}}, {"path_args": [1]},
-     {"heartbeat_s": True}],
+     {"agent": "x" * (NAME_CHARACTERS_MAX + 1)}, {"kafka_options": {"bootstrap_servers": "x"}},
+     {"path_args": [1]}, {"heartbeat_s": True}],
 )  # fmt: skip
 def test_odd_settings_are_refused_at_once(tmp_path: Path, settings: dict[str, Any]) -> None:
     """Before anything is opened, with the name of the setting."""
