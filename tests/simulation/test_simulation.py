@@ -16,8 +16,25 @@ from tests.simulation.planted import PLANTS
 from tests.simulation.world import simulate
 
 ASKED = os.environ.get("INTERLOCK_SIMULATION_SEED", "")
-SEEDS = [int(ASKED)] if ASKED else list(range(30))
+SEEDS = [int(ASKED)] if ASKED else list(range(16))
 SEEDS_TO_CATCH = 100
+# Seeds that caught a bug, tried first; one that has ceased to do so costs time, and no more.
+CAUGHT_BY = {
+    "approvals_act_for_the_first_user": 12,
+    "lost_partitions_kept": 2,
+    "one_bucket_for_all_stops": 2,
+    "only_a_clock_decides_retries": 36,
+    "outbox_dropped_after_a_failure": 3,
+    "partitions_not_in_one_order": 12,
+    "positions_before_the_transaction": 3,
+    "stops_forgotten_at_a_start": 3,
+    "stops_marked_before_done": 14,
+    "unreadable_records_concern_whom_they_name": 2,
+    "unreadable_records_jump_the_queue": 9,
+    "wider_deadlines_forgotten": 14,
+    "wider_scopes_forgotten": 3,
+    "wider_scopes_live_on": 3,
+}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -44,7 +61,8 @@ def test_a_seed_decides_everything(seed: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("plant", PLANTS)
 def test_the_oracle_catches_planted_bugs(plant: str, tmp_path: Path) -> None:
     """A monitor with a known bug is found out; else the other tests would prove little."""
-    for seed in range(SEEDS_TO_CATCH):
+    first = CAUGHT_BY.get(plant, 0)
+    for seed in (first, *(n for n in range(SEEDS_TO_CATCH) if n != first)):
         folder = tmp_path / str(seed)
         folder.mkdir()
         try:
