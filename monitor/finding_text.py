@@ -29,6 +29,7 @@ _WORDS: Final = {
     "capacity": "a bound was reached",
     "unevaluable": "could not be judged",
     "anomaly": "unlike ordinary sessions",
+    "birth": "invariants begin to watch",
 }
 
 

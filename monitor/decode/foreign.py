@@ -28,7 +28,6 @@ _HEADS: Final = (
     (b"PAR1", "a Parquet file"),
     (b"\xff\xfe", "text in UTF-16; save it as UTF-8"),
     (b"\xfe\xff", "text in UTF-16; save it as UTF-8"),
-    (b"\xef\xbb\xbf", "text with a byte order mark; save it without"),
 )
 _KEY: Final = re.compile(rb'"([A-Za-z_.$]{1,64})"\s*:')
 _CODEX: Final = frozenset(

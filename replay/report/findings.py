@@ -32,6 +32,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "capacity": "a bound was reached",
     "unevaluable": "could not be judged",
     "anomaly": "unusual",
+    "birth": "newly watched",
 }
 
 
