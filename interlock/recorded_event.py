@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from .errors import SettingError
+from .kinds import meant_kind
 from .limits import NESTING_MAX, NUMBER_MAX, RECORD_BYTES_MAX, nests_too_deep, unit_of_time
 from .session import checked_name, checked_session_id
 from .transport import Message
@@ -64,4 +65,6 @@ def recorded_event(event: bytes | Mapping[str, object]) -> RecordedEvent:
         raise SettingError(f"a recorded event nests deeper than {NESTING_MAX} levels")
     if not checked_name(place.kind, "kind"):
         raise SettingError("`kind` is empty")
+    if (kind := meant_kind(place.kind)) not in ("", place.kind):
+        raise SettingError(f"a recorded event has `{kind}` in another spelling as its kind")
     return RecordedEvent(place.kind, Message(checked_session_id(place.session), value))

@@ -14,6 +14,7 @@ from .calls import ToolCall, recorded, run
 from .control_record import session_targets
 from .errors import NoView, Refused, SessionOver, SettingError
 from .event_json import Arguments, arguments, draft
+from .kinds import meant_kind
 from .limits import NAME_CHARACTERS_MAX
 from .transport import Message
 from .watermarks import Shard
@@ -157,6 +158,7 @@ class Session:
         """
         if not checked_name(kind, "kind"):
             raise SettingError("`kind` is empty")
+        kind = meant_kind(kind) or kind
         self.start()
         told = None if args is None else arguments(args)
         self.publish(

@@ -10,28 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
-
-RUNTIME_KINDS: Final = frozenset(
-    {
-        "session.started",
-        "session.ended",
-        "heartbeat",
-        "message.assistant",
-        "message.user",
-        "tool.requested",
-        "tool.completed",
-        "tool.failed",
-        "file.read",
-        "file.written",
-        "network.connected",
-        "process.started",
-    }
+from interlock.kinds import (
+    ENFORCEMENT_KINDS,
+    KNOWN_KINDS,
+    OPERATOR_KINDS,
+    RUNTIME_KINDS,
+    SHARED_KINDS,
 )
-SHARED_KINDS: Final = frozenset({"approval.requested", "tool.denied"})
-OPERATOR_KINDS: Final = frozenset({"approval.granted", "approval.denied"})
-ENFORCEMENT_KINDS: Final = frozenset({"control.applied"})
-KNOWN_KINDS: Final = RUNTIME_KINDS | SHARED_KINDS | OPERATOR_KINDS | ENFORCEMENT_KINDS
+from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
 
 DEFAULT_ASSERTS: Final[Mapping[str, frozenset[str]]] = {
     EVENTS: RUNTIME_KINDS | SHARED_KINDS,

@@ -32,7 +32,12 @@ REACHING_UP = {
     "monitor/cli/train.py",
 }
 # The monitor shares with the client what control records mean, and what an event may hold.
-SHARED_WITH_CLIENT = {"interlock.control_record", "interlock.limits", "interlock.watermarks"}
+SHARED_WITH_CLIENT = {
+    "interlock.control_record",
+    "interlock.kinds",
+    "interlock.limits",
+    "interlock.watermarks",
+}
 # The benchmark of the kill switch plays the agent.
 PLAYS_AN_AGENT = {"monitor/bench/kill_switch.py", "monitor/bench/kill_switch_agent.py"}
 

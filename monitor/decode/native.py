@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from interlock.kinds import meant_kind
 from interlock.limits import (
     NAME_CHARACTERS_MAX,
     NESTING_MAX,
@@ -221,6 +222,8 @@ def _check_record(record: EventRecord, size_bytes: int) -> None:
     for name in ("session", "kind"):
         if not getattr(record, name):
             raise _NoEventError("field", f"{name}: empty, expected a text")
+    if (kind := meant_kind(record.kind)) and kind != record.kind:
+        raise _NoEventError("field", f"kind: another spelling of a known one, expected `{kind}`")
     if record.seq is msgspec.UNSET:
         if not record.id:
             raise _NoEventError("field", "seq: missing, and so is `id`, expected one of them")

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from interlock.kinds import meant_kind
 from interlock.limits import NAME_CHARACTERS_MAX, NUMBER_MAX, RECORD_BYTES_MAX, TEXT_TOKEN
 
 SCAN_BYTES_MAX: Final = 64 * 1024
@@ -35,6 +36,8 @@ class _Top(msgspec.Struct, frozen=True):
 class Salvage(NamedTuple):
     """`session` and `kind` are `""`, `seq` and `tool` None, if they cannot be told.
 
+    `kind` is the known one that is meant, if it is one in another spelling.
+
     `shown` are the values of `ts`, `seq` and `v` as they may be repeated to people: numbers, and
     texts that look like a time. No other value of a record is shown to anybody.
     """
@@ -54,10 +57,11 @@ def salvage(value: bytes, *, is_scanned: bool) -> Salvage:
     tokens = None if is_scanned or len(value) > RECORD_BYTES_MAX else _decoded(value)
     if tokens is None:
         tokens = _scanned(value[:SCAN_BYTES_MAX])
+    kind = _name(tokens.get("kind"))
     return Salvage(
         session=_name(tokens.get("session")),
         seq=_seq(tokens.get("seq")),
-        kind=_name(tokens.get("kind")),
+        kind=meant_kind(kind) or kind,
         tool=_tool(tokens.get("tool")),
         shown=tuple(
             (name, text) for name in ("ts", "seq", "v") if (text := _shown(tokens.get(name)))

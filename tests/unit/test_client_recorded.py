@@ -39,6 +39,7 @@ def test_bytes_are_published_unchanged(tmp_path: Path) -> None:
         b'{"session":"s-1","seq":1,"ts":5,"kind":""}',
         b'{"session":"s-1","seq":1,"kind":"file.read","text":"' + b"x" * 1_000_000 + b'"}',
         {"session": "s-1", "seq": 1, "kind": "file.read", "args": object()},
+        {"session": "s-1", "seq": 1, "ts": 5, "kind": "File.Read"},
     ],
 )
 def test_what_is_no_event_is_refused(tmp_path: Path, event: bytes | dict[str, object]) -> None:

@@ -271,6 +271,16 @@ def test_a_silent_session_sends_heartbeats_and_a_finished_one_does_not(tmp_path:
     assert {e["session"] for e in beats} == {"s1"}
 
 
+def test_a_known_kind_in_another_spelling_is_published_as_the_one_that_is_meant(
+    tmp_path: Path,
+) -> None:
+    """The monitor would not read it; a kind of the user's own stays as it is."""
+    with Client(f"log:{tmp_path}", control=False) as client, client.session() as session:
+        session.emit("File_Read", attributes={"path": "/x"})
+        session.emit("my.own_Kind")
+    assert kinds(published(tmp_path))[1:-1] == ["file.read", "my.own_Kind"]
+
+
 def test_trouble_with_the_log_never_reaches_the_agent(tmp_path: Path) -> None:
     """The calls are made; the client says that it is not well, and what was not delivered."""
     (tmp_path / "agent.events").write_text("a file where a directory belongs")

@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 
 from interlock.control_record import ControlRecord, ControlView
+from interlock.kinds import KNOWN_KINDS
 from invariants import check
 from invariants.check import check_specs
 from invariants.errors import Fault
@@ -22,7 +23,7 @@ from monitor.decode.rejected import REASONS
 from monitor.finding import Finding
 from monitor.finding_make import DEFAULT_SEVERITIES
 from monitor.metrics_table import METRICS
-from monitor.provenance import KNOWN_KINDS, Provenance
+from monitor.provenance import Provenance
 from monitor.sources.base import NoticeKind
 from monitor.sources.log_layout import from_line
 from monitor.spec_tests import run_examples

@@ -86,6 +86,11 @@ def told(findings: list[Finding]) -> list[tuple[str, list[str]]]:
         (record(v=2), "v: 2 is a version"),
         (record(tool=["hunter2"]), "tool: of type array, expected a text"),
         (record(args=["hunter2"]), "args: not an object"),
+        (
+            record(kind="Tool.Requested"),
+            "kind: another spelling of a known one, expected `tool.req",
+        ),
+        (record(kind=" approval_granted"), "expected `approval.granted`"),
         (record(agent="hunter2" * 100), "agent: 700 characters, expected at most 512"),
         (b'{"session":"s","kind":"x","seq":0}', "ts: missing"),
         (b'{"session":"s","kind":"x","ts":5}', "seq: missing, and so is `id`"),
@@ -103,6 +108,13 @@ def test_field_place_and_reason_are_told_and_no_text(value: bytes, detail: str) 
     assert detail in found.detail
     assert "hunter2" not in found.detail
     assert found.known.session == "s"
+
+
+@pytest.mark.parametrize("kind", ["tool.requested", "Tool_Requested", "tool.requested\u200b"])
+def test_a_kind_in_any_spelling_could_concern_what_is_about_it(kind: str) -> None:
+    """Of these two it can change the verdicts of both."""
+    assert told(engine().unread(bad(kind=kind, tool="pay"))) == [("s", ["a", "b"])]
+    assert told(engine().unread(bad(kind="x", tool="pay"))) == [("s", [])]
 
 
 @pytest.mark.parametrize(
