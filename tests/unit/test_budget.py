@@ -150,7 +150,7 @@ invariants:
         ("certain", "both", "doubtful"), "violated"
     )
     assert told["doubtful"].is_escalated
-    assert told["doubtful"].reason == "judging the event takes more than 110000 steps"
+    assert told["doubtful"].reason == "judging the event takes more than 115000 steps"
     assert not told["certain"].reason
 
 

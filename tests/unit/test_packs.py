@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from functools import cache
 from pathlib import Path
 
@@ -9,8 +10,12 @@ import pytest
 
 from fixtures.packs_measure import DATA, group_of, measure, read_labels
 from invariants.errors import ConfigError
+from invariants.event import Event, EventView, Origin
+from invariants.limits import DEFAULT_LIMITS
+from invariants.program import compile_program
 from invariants.spec import Example, InvariantSpec
 from monitor.cli.__main__ import main
+from monitor.decode.native import decode_event
 from monitor.invariant_files import default_pack_specs, examine, read_specs, spec_paths
 from monitor.packs import Pack, all_packs, find_pack
 from monitor.spec_tests import run_examples
@@ -134,6 +139,24 @@ def test_the_page_holds_every_invariant() -> None:
         assert f"| `{invariant.id}` | {invariant.severity} |" in page
         assert pack.notes[invariant.id]["threat"] in page
     assert "not judged yet" not in page
+
+
+@pytest.mark.data
+def test_honest_work_is_far_from_the_budget() -> None:
+    """No recorded event of a coding agent takes a tenth of its budget (docs/decisions/0029)."""
+    path = DATA.parent / "coding-sessions" / "coding.jsonl.gz"
+    if not path.is_file():
+        require_or_skip("data", f"{path.name} is not beside the project")
+    program = compile_program(default_pack_specs(), limits=DEFAULT_LIMITS, digest_key=b"packs")
+    left = []
+    for number, line in enumerate(gzip.decompress(path.read_bytes()).splitlines()):
+        event = decode_event(line, Origin(path.name, "0", number))
+        assert isinstance(event, Event)
+        plan, view = program.plan(event.kind, event.record.tool), EventView(event)
+        plan.facts(view)
+        left.append(view.steps_left / plan.steps_max)
+    assert len(left) > 1_000
+    assert 0.9 < min(left) < 1
 
 
 @pytest.mark.data
