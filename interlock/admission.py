@@ -136,6 +136,13 @@ def _why_no_view(tool: str, follower: ControlFollower, shards: Shards) -> str:
     if last_ns is not None and last_ns <= follower.age_ns_max:
         behind = "not known to be read by a monitor"
         if age_ns is not None:
+            if silent := follower.silent_voucher(shards)[:200]:
+                return (
+                    f"`{tool}` refused: a monitor lives, and `{silent}`, which can stop this "
+                    f"session as well, last vouched for it {age_ns / 1e9:.1f} s ago, more than "
+                    f"`view_age_s_max`={follower.age_ns_max / 1e9:g}; start it, or if it is gone "
+                    f"for good: `interlock control retire {silent}`"
+                )
             behind = f"judged up to {age_ns / 1e9:.1f} s ago only"
         named = " and ".join(sorted({f"`{s.topic}/{s.part}`" for s in shards if s is not None}))
         return (

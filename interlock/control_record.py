@@ -11,14 +11,14 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from .watermarks import Watermarks
+from .watermarks import Beat, Watermarks
 
 ControlState = Literal["active", "quarantined", "killed"]
 SEVERITY_ORDER: Final[Mapping[str, int]] = {"active": 0, "quarantined": 1, "killed": 2}
 TARGET_KINDS: Final = ("session", "session-of", "principal", "agent", "tool", "global")
 HEARTBEAT_KEY: Final = "heartbeat"
-"""The monitor's sign of life on the control topic: readers learn how old their view is."""
-
+"""The monitor's sign of life on the control topic: readers learn how old their view is. Behind a
+colon stands who vouches, so that a compacted topic keeps the last word of each."""
 
 RECORD_BYTES_MAX: Final = 64 * 1024
 """A control record has some 200 bytes; what is longer is no control record."""
@@ -47,6 +47,23 @@ class ControlRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of a heartbeat: the partitions that it speaks of; None: everything."""
     behind: Mapping[str, int] = {}
     """Of a heartbeat: shards (`TOPIC/PART`) of which less was judged, and up to when."""
+    topics: tuple[str, ...] | None = None
+    """Of a heartbeat: the topics of events that it speaks of; None: every one."""
+    observes: bool = False
+    """Of a heartbeat: its monitor stops nobody."""
+    retired: bool = False
+    """Under a heartbeat's key: an operator says that who vouched there is gone for good."""
+
+
+def heartbeat_key(voucher: str) -> str:
+    """The key of a voucher's heartbeats."""
+    return f"{HEARTBEAT_KEY}:{voucher}"
+
+
+def voucher_of(key: str) -> str | None:
+    """Whose heartbeats stand under this key; None if none do. Empty: they do not say whose."""
+    name, _, voucher = key.partition(":")
+    return voucher if name == HEARTBEAT_KEY else None
 
 
 def session_target(principal: str, session: str) -> str:
@@ -74,8 +91,6 @@ class ControlView:
     def __init__(self) -> None:
         self._records: dict[str, ControlRecord] = {}
         self._epochs: dict[tuple[str, str], int] = {}
-        self.heartbeat_ns: int | None = None
-        """The watermark of the last heartbeat, shards that are behind it left out."""
         self.watermarks = Watermarks()
 
     def apply(self, key: str, value: bytes | None, arrived_ns: int = 0) -> bool:
@@ -90,20 +105,34 @@ class ControlView:
             record = msgspec.json.decode(value, type=ControlRecord)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return False
-        if key == HEARTBEAT_KEY:
-            self.heartbeat_ns = record.issued_at
-            self.watermarks.apply(record.issued_at, record.partitions, record.behind, arrived_ns)
-            return True
         fence = (key, record.issuer)
         if record.epoch < self._epochs.get(fence, 0):
             return False
         self._epochs[fence] = record.epoch
+        voucher = voucher_of(key)
+        if voucher is not None:
+            self._hear(voucher, record, arrived_ns)
+            return True
         standing = self._records.get(key)
         if standing is not None and (standing.state, record.state) == ("killed", "quarantined"):
             # Two monitors that stop one target at once, or an operator who did not look first.
             return True
         self._records[key] = record
         return True
+
+    def _hear(self, voucher: str, record: ControlRecord, arrived_ns: int) -> None:
+        if record.retired:
+            self.watermarks.retire(voucher)
+            return
+        beat = Beat(
+            record.issued_at,
+            record.partitions,
+            record.behind,
+            record.topics,
+            record.observes,
+            arrived_ns,
+        )
+        self.watermarks.apply(voucher, beat)
 
     def standing(self, keys: Iterable[str], now_ns: int) -> tuple[ControlState, str]:
         """The most severe state among `keys` and `global`, and the key that says so."""
@@ -122,8 +151,8 @@ class ControlView:
 
     @property
     def keys_count(self) -> int:
-        """How many keys were ever named."""
-        return len(self._records)
+        """How many keys were ever named, those of retired vouchers left out."""
+        return len(self._records) + self.watermarks.keys_count
 
     def records(self) -> Mapping[str, ControlRecord]:
         """Every key that was ever named, with the record that stands."""
@@ -171,7 +200,7 @@ class LogOrder:
     Within one writer's files the order of writing holds even where its clock went back: a stop
     counts as no earlier than what its writer wrote before, and a release releases from what its
     writer wrote before. A release from the future is no release: it would outrank whatever stops
-    its target until that time has come.
+    its target until that time has come. To retire a voucher is a release, too.
     """
 
     def __init__(self) -> None:
@@ -183,7 +212,7 @@ class LogOrder:
         newest = max(record.issued_at, self._newest_of_writer.get(place.writer, 0))
         self._newest_of_writer[place.writer] = newest
         issued_at = newest
-        if record.state == "active" and key != HEARTBEAT_KEY:
+        if record.state == "active" and (record.retired or voucher_of(key) is None):
             if record.issued_at > now_ns + AHEAD_NS_MAX:
                 return None
             issued_at = record.issued_at

@@ -4,7 +4,7 @@ A view is published once it was read to the end of the topic, so a half-read log
 like an answer. Its age is asked for the shards in which a session's events stand. It is the longest
 of: since the topic was last read to its end, since a heartbeat arrived that speaks of them, and the
 distance between their watermark and this machine's clock. A heartbeat from the future therefore
-makes a view old, not young.
+makes a view old, not young. If several can stop a session, the most silent of them counts.
 """
 
 from __future__ import annotations
@@ -108,12 +108,25 @@ class ControlFollower:
 
         None among them stands for a shard that is not known: for it the oldest counts.
         """
+        oldest = self._oldest(shards)
+        return None if oldest is None else oldest[0]
+
+    def silent_voucher(self, shards: Sequence[Shard | None]) -> str:
+        """Who makes the view too old for them, if it has not been heard of at all; else empty."""
+        oldest, view = self._oldest(shards), self._view
+        if view is None or oldest is None or oldest[0] <= self.age_ns_max:
+            return ""
+        last = view.watermarks.last_of(oldest[1].voucher)
+        is_silent = last is not None and self._age_ns(last) > self.age_ns_max
+        return oldest[1].voucher if is_silent else ""
+
+    def _oldest(self, shards: Sequence[Shard | None]) -> tuple[int, Heard] | None:
         view = self._view
         if view is None:
             return None
-        heard = [view.watermarks.of(shard) for shard in shards]
-        ages_ns = [self._age_ns(one) for one in heard if one is not None]
-        return max(ages_ns) if len(ages_ns) == len(heard) else None
+        ages = [view.watermarks.of(shard).oldest(self._age_ns) for shard in {*shards}]
+        known = [age for age in ages if age is not None]
+        return max(known) if len(known) == len(ages) else None
 
     def _age_ns(self, heard: Heard) -> int:
         now_ns = self._clock.monotonic_ns()
@@ -125,7 +138,7 @@ class ControlFollower:
 
     @property
     def last_age_ns(self) -> int | None:
-        """How old the view is for shards that are not behind; None before any heartbeat."""
+        """How long ago any voucher vouched for anything; None before any heartbeat."""
         view = self._view
         last = None if view is None else view.watermarks.last
         return None if last is None else self._age_ns(last)
@@ -167,8 +180,8 @@ class ControlFollower:
             return self._is_judged(time_ns, shards)
 
     def _is_judged(self, time_ns: int, shards: Sequence[Shard | None]) -> bool:
-        heard = [self._judged.of(shard) for shard in shards]
-        return all(one is not None and one.time_ns >= time_ns for one in heard)
+        judged = [self._judged.of(shard).judged_ns for shard in shards]
+        return all(judged_ns is not None and judged_ns >= time_ns for judged_ns in judged)
 
     def take_in(self, reading: Reading, began_ns: int) -> None:
         """Apply what a poll that began at `began_ns` (monotonic) brought. The thread's alone."""
@@ -189,14 +202,9 @@ class ControlFollower:
         with self._has_news:
             # The heartbeat of the reading before: a stop that was written ahead of it may stand in
             # another partition, and is surely read only by who looks for the end after it.
-            self._judged, self._heard = self._heard, self._view.watermarks.copy()
-            if self._is_from_the_future(self._heard):
-                self._heard = Watermarks()  # It does not tell what was judged.
+            latest_ns = self._clock.wall_ns() + CLOCKS_APART_NS_MAX
+            self._judged, self._heard = self._heard, self._view.watermarks.copy(latest_ns)
             self._has_news.notify_all()
-
-    def _is_from_the_future(self, heard: Watermarks) -> bool:
-        latest_ns = self._clock.wall_ns() + CLOCKS_APART_NS_MAX
-        return heard.last is not None and heard.last.time_ns > latest_ns
 
     def _run(self) -> None:
         pause_s = RETRY_FIRST_S

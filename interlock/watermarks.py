@@ -1,17 +1,19 @@
-"""Watermarks: up to when everything that arrived was judged, shard by shard.
+"""Watermarks: up to when everything that arrived was judged, voucher by voucher, shard by shard.
 
 A *shard* is a part of a topic that is read in order: a partition on Kafka, or in a log directory
-all files of one owner. The monitor's heartbeat carries one watermark, the shards that are behind
-it with their own, and the partitions that it speaks of. A guard reads the watermark of the shards
-in which its own events stand: whoever floods, hides or breaks another shard makes no view old but
-its own.
+all files of one owner. A *voucher* is whoever judges with its own invariants: a Kafka group, whose
+members share partitions out, or a monitor that shares with nobody. A heartbeat names its voucher
+and carries one watermark, the shards behind it with their own, and the partitions and topics that
+it speaks of. A guard needs the word of *every* voucher that can stop somebody and reads its topic:
+one that is silent is waited for until an operator retires it (docs/decisions/0035). Vouchers that
+stop nobody hold nobody back; their word counts if there is no other.
 
 Pure. Shared by the client's guard and the monitor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 OPERATORS_TOPICS: Final = ("interlock.approvals", "interlock.enforcement")
@@ -20,6 +22,13 @@ OPERATORS_TOPICS: Final = ("interlock.approvals", "interlock.enforcement")
 BEHIND_MAX: Final = 200
 """Shards that one heartbeat names: with the longest names some 48 KB, less than a control record
 may have. The watermark of the others is lowered to that of the first that is left out."""
+
+TOPICS_CHARS_MAX: Final = 10_000
+"""Chosen: the names of topics that a heartbeat carries beside the shards that are behind."""
+
+VOUCHERS_MAX: Final = 256
+"""Chosen: each call of a guard asks all of them. Past it nothing is vouched for until some are
+retired; of those that stop nobody the one that was heard longest ago is forgotten."""
 
 
 class Shard(NamedTuple):
@@ -30,81 +39,188 @@ class Shard(NamedTuple):
     is_partition: bool
 
 
+class Beat(NamedTuple):
+    """One heartbeat. `partitions` and `topics` None: it speaks of all of them.
+
+    `observes`: its monitor stops nobody. `arrived_ns` is by the caller's clock.
+    """
+
+    time_ns: int
+    partitions: tuple[int, ...] | None = None
+    behind: Mapping[str, int] = {}
+    topics: tuple[str, ...] | None = None
+    observes: bool = False
+    arrived_ns: int = 0
+
+    def reads(self, topic: str) -> bool:
+        """Whether its monitor reads this topic of events."""
+        return self.topics is None or topic in self.topics
+
+
 class Heard(NamedTuple):
-    """A watermark, and when the heartbeat arrived that says so (by the caller's clock)."""
+    """A watermark, when the heartbeat arrived that says so, and whose it is."""
 
     time_ns: int
     arrived_ns: int
+    voucher: str = ""
+
+
+class Word(NamedTuple):
+    """What is vouched for of a shard: what each voucher said of it.
+
+    If they are `binding`, all must be heard, and the least of what they say holds; of those that
+    stop nobody the best.
+    """
+
+    said: tuple[tuple[Heard, ...], ...]
+    is_binding: bool
+
+    @property
+    def judged_ns(self) -> int | None:
+        """Up to when the shard was judged; None: somebody who must vouch for it does not."""
+        times = [min(one.time_ns for one in heard) for heard in self.said]
+        return self._of(times) if times else None
+
+    def oldest(self, age_ns: Callable[[Heard], int]) -> tuple[int, Heard] | None:
+        """The age of this word, and which voucher makes it so old."""
+        ages = [max((age_ns(one), one) for one in heard) for heard in self.said]
+        if not ages:
+            return None
+        return max(ages) if self.is_binding else min(ages)
+
+    def _of(self, times: list[int]) -> int:
+        return min(times) if self.is_binding else max(times)
+
+
+NOTHING: Final = Word((), is_binding=True)
 
 
 class Watermarks:
-    """What the monitors' heartbeats vouch for, the last of each partition.
+    """What the vouchers' heartbeats say, the last of each voucher and partition.
 
     Written by one thread and read by others: what is held is replaced whole.
     """
 
     def __init__(self) -> None:
-        self._held = _Held()
+        self._held: Mapping[str, _Voucher] = {}
+        self._binding_count = 0
+        self._believed_to_ns: int | None = None
         self.last: Heard | None = None
-        """What the last heartbeat said of all shards that are not behind."""
+        """What the last heartbeat said, whosever it was, of all shards that are not behind."""
 
-    def apply(
-        self,
-        time_ns: int,
-        partitions: Iterable[int] | None,
-        behind: Mapping[str, int],
-        arrived_ns: int,
-    ) -> None:
-        """Take in a heartbeat. `partitions` None: it speaks of everything."""
-        if self.last is not None and self.last.time_ns == time_ns:
-            # The same one, read again: it arrived when it was first read.
-            arrived_ns = self.last.arrived_ns
-        self.last = Heard(time_ns, arrived_ns)
-        beat = _Beat(time_ns, behind, arrived_ns)
-        if partitions is None:
-            self._held = _Held(whole=beat)
-            return
-        # Of the partitions that it leaves out another monitor speaks, or none does any more.
-        self._held = _Held({**self._held.of_partition, **dict.fromkeys(partitions, beat)})
+    def apply(self, voucher: str, beat: Beat) -> None:
+        """Take in a heartbeat.
 
-    def of(self, shard: Shard | None) -> Heard | None:
-        """The watermark of a shard; None if no monitor speaks of it.
-
-        Of an unknown shard (None): the lowest of all that are spoken of.
+        One that names no voucher is of an earlier version: nobody knows whose invariants its
+        monitor judges, so it counts as one that stops nobody.
         """
-        held = self._held
-        if shard is None:
-            beats = [held.whole] if held.whole else list(held.of_partition.values())
-            heard = [Heard(min((b.time_ns, *b.behind.values())), b.arrived_ns) for b in beats]
-            return min(heard, default=None)
-        beat = held.whole or (held.of_partition.get(shard.part) if shard.is_partition else None)
-        if beat is None:
-            return None
-        return Heard(min((beat.time_ns, *_own(beat.behind, shard))), beat.arrived_ns)
+        known = self._held.get(voucher)
+        if known is not None and known.last.time_ns == beat.time_ns:
+            # The same one, read again: it arrived when it was first read.
+            beat = beat._replace(arrived_ns=known.last.arrived_ns)
+        if not voucher:
+            beat = beat._replace(observes=True)
+        self.last = Heard(beat.time_ns, beat.arrived_ns, voucher)
+        beats: dict[int | None, Beat] = {None: beat}
+        if beat.partitions is not None:
+            # Of the partitions that it leaves out another member of its group speaks.
+            beats = {} if known is None else {p: b for p, b in known.beats.items() if p is not None}
+            beats.update(dict.fromkeys(beat.partitions, beat))
+        self._replace({**self._held, voucher: _Voucher(beat, beats)})
 
-    def copy(self) -> Watermarks:
-        """What is known now; later heartbeats do not change it."""
+    def retire(self, voucher: str) -> None:
+        """An operator says that it is gone for good. Its next heartbeat would count again."""
+        self._replace({name: held for name, held in self._held.items() if name != voucher})
+
+    def of(self, shard: Shard | None) -> Word:
+        """What is vouched for of a shard; of an unknown one (None) what is of all that are known.
+
+        Cost: linear in the number of vouchers.
+        """
+        if self._binding_count > VOUCHERS_MAX:
+            return NOTHING
+        binding: list[tuple[Heard, ...]] = []
+        others: list[tuple[Heard, ...]] = []
+        for name, voucher in self._held.items():
+            beats = voucher.about(shard)
+            if beats is None:
+                continue
+            if not beats and voucher.is_binding:
+                return NOTHING
+            if beats:
+                is_binding = any(not beat.observes for beat in beats)
+                heard = tuple(self._heard(name, beat, shard) for beat in beats)
+                (binding if is_binding else others).append(heard)
+        return Word(tuple(binding or others), is_binding=bool(binding))
+
+    def copy(self, believed_to_ns: int) -> Watermarks:
+        """What is known now; later heartbeats do not change it.
+
+        A heartbeat from after `believed_to_ns` tells nothing of what was judged.
+        """
         copied = Watermarks()
         copied._held, copied.last = self._held, self.last
+        copied._binding_count, copied._believed_to_ns = self._binding_count, believed_to_ns
         return copied
+
+    def vouchers(self) -> dict[str, Beat]:
+        """The last heartbeat of each that was not retired."""
+        return {name: voucher.last for name, voucher in sorted(self._held.items())}
+
+    def last_of(self, voucher: str) -> Heard | None:
+        """What its last heartbeat said of all shards that are not behind."""
+        known = self._held.get(voucher)
+        return None if known is None else Heard(known.last.time_ns, known.last.arrived_ns, voucher)
 
     def behind(self) -> list[tuple[str, int]]:
         """Shards that are behind, with their watermarks, the furthest behind first."""
-        held = self._held
-        beats = [held.whole] if held.whole else held.of_partition.values()
-        named = {shard: ns for beat in beats for shard, ns in beat.behind.items()}
+        named: dict[str, int] = {}
+        for beat in (beat for voucher in self._held.values() for beat in voucher.all_beats()):
+            for shard, ns in beat.behind.items():
+                named[shard] = min(ns, named.get(shard, ns))
         return sorted(named.items(), key=lambda item: (item[1], item[0]))
 
+    @property
+    def keys_count(self) -> int:
+        """How many vouchers are held."""
+        return len(self._held)
 
-class _Beat(NamedTuple):
-    time_ns: int
-    behind: Mapping[str, int]
-    arrived_ns: int
+    def _replace(self, held: dict[str, _Voucher]) -> None:
+        observing = [name for name, voucher in held.items() if not voucher.is_binding]
+        if len(observing) > VOUCHERS_MAX:
+            del held[min(observing, key=lambda name: held[name].last.arrived_ns)]
+            observing.pop()
+        self._binding_count = len(held) - len(observing)
+        self._held = held
+
+    def _heard(self, name: str, beat: Beat, shard: Shard | None) -> Heard:
+        if self._believed_to_ns is not None and beat.time_ns > self._believed_to_ns:
+            return Heard(0, beat.arrived_ns, name)
+        behind = beat.behind.values() if shard is None else _own(beat.behind, shard)
+        return Heard(min((beat.time_ns, *behind)), beat.arrived_ns, name)
 
 
-class _Held(NamedTuple):
-    of_partition: Mapping[int, _Beat] = {}
-    whole: _Beat | None = None
+class _Voucher(NamedTuple):
+    """`beats` are its last of each partition; under None, of everything."""
+
+    last: Beat
+    beats: Mapping[int | None, Beat]
+
+    @property
+    def is_binding(self) -> bool:
+        return any(not beat.observes for beat in self.all_beats())
+
+    def all_beats(self) -> tuple[Beat, ...]:
+        return tuple({id(beat): beat for beat in self.beats.values()}.values())
+
+    def about(self, shard: Shard | None) -> tuple[Beat, ...] | None:
+        """What it said of a shard: nothing, where it should have; None: it reads other topics."""
+        if shard is None:
+            return self.all_beats()
+        beat = self.beats.get(None) or (self.beats.get(shard.part) if shard.is_partition else None)
+        if beat is not None:
+            return (beat,) if beat.reads(shard.topic) else None
+        return () if any(beat.reads(shard.topic) for beat in self.all_beats()) else None
 
 
 def _own(behind: Mapping[str, int], shard: Shard) -> list[int]:

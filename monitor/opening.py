@@ -33,6 +33,8 @@ class Surroundings:
     trusts_ts: bool
     is_finished_file: bool
     warnings: tuple[str, ...] = ()
+    shared_group: str = ""
+    """The Kafka group that this monitor is a member of, if it is."""
 
     @property
     def is_live(self) -> bool:
@@ -149,4 +151,5 @@ def _open_kafka(address: KafkaAddress, settings: Settings, *, reads_all: bool) -
         trusts_ts,
         is_finished_file=False,
         warnings=tuple(source.warnings),
+        shared_group=group or "",
     )

@@ -11,14 +11,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from interlock.control_record import ControlView
 from invariants.limits import Limits
 from invariants.program import Program, compile_program
 from invariants.spec import Spec
 from monitor.actions.alert import ToldAlready
-from monitor.actions.control import StandingStops
+from monitor.actions.control import ControlIssuer, StandingStops
 from monitor.actions.dispatch import Dispatcher
 from monitor.actions.opening import control_issuer, open_drivers, response_policy
 from monitor.batch import Batch
@@ -43,7 +43,7 @@ from monitor.respond import LOG_TARGET, ResponsePolicy
 from monitor.responder import Responder
 from monitor.secret import keep_key, read_keys, read_secret
 from monitor.settings import Settings
-from monitor.sources.address import parse_source_url
+from monitor.sources.address import SourceAddress, parse_source_url
 from monitor.sources.base import ControlReader, Frontier, Stream
 from monitor.store import STORE_FILE, Store, StoreError
 from monitor.store_records import Committed
@@ -95,11 +95,9 @@ def open_service(
     stack.callback(store.close)
     _tell_of_change(store, program)
     metrics = _metrics(settings, program)
-    issuer = control_issuer(settings, store)
-    surroundings = open_surroundings(
-        address, settings, clock, "monitor", reads_all=bool(program.wider), is_sorted=is_sorted
-    )
+    surroundings = _surroundings(address, settings, clock, program, store, is_sorted=is_sorted)
     stack.callback(surroundings.source.close)
+    issuer = _issuer(settings, program, store, surroundings)
     publisher = surroundings.publisher or NowherePublisher()
     view = _read_control(surroundings, stack)
     drivers = open_drivers(settings, publisher, view, issuer, clock)
@@ -141,6 +139,33 @@ def open_service(
     )
     port = _serve(settings, _pages(metrics, pulse, loop, effects), clock, stack)
     return Service(loop, program, store, teller, surroundings, port)
+
+
+def _surroundings(
+    address: SourceAddress,
+    settings: Settings,
+    clock: Clock,
+    program: Program,
+    store: Store,
+    *,
+    is_sorted: bool,
+) -> Surroundings:
+    return open_surroundings(
+        address,
+        settings,
+        clock,
+        # Of one writer's control records the order of writing holds: two monitors are two writers.
+        f"monitor-{store.identity}",
+        reads_all=bool(program.wider),
+        is_sorted=is_sorted,
+    )
+
+
+def _issuer(
+    settings: Settings, program: Program, store: Store, surroundings: Surroundings
+) -> ControlIssuer:
+    observes = all(mode == "observe" for mode in _modes(settings, program))
+    return control_issuer(settings, store, group=surroundings.shared_group, observes=observes)
 
 
 def _read_control(surroundings: Surroundings, stack: ExitStack) -> ControlView:
@@ -223,15 +248,10 @@ def _policy(settings: Settings, surroundings: Surroundings) -> ResponsePolicy:
 
 
 def _metrics(settings: Settings, program: Program) -> Metrics:
-    is_observing = settings.mode == "observe"
     return Metrics(
         [
-            WatchedInvariant(
-                compiled.spec.id,
-                compiled.spec.severity,
-                "observe" if is_observing else compiled.spec.mode,
-            )
-            for compiled in program.invariants
+            WatchedInvariant(compiled.spec.id, compiled.spec.severity, mode)
+            for compiled, mode in zip(program.invariants, _modes(settings, program), strict=True)
         ],
         severities=settings.severity.by_type(),
         reasons=REASONS,
@@ -239,6 +259,12 @@ def _metrics(settings: Settings, program: Program) -> Metrics:
         version=own_version(),
         program_digest=program.digest,
     )
+
+
+def _modes(settings: Settings, program: Program) -> list[Literal["observe", "enforce"]]:
+    """In which mode each invariant is watched."""
+    caps = settings.mode == "observe"
+    return ["observe" if caps else compiled.spec.mode for compiled in program.invariants]
 
 
 def own_version() -> str:

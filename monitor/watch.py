@@ -13,19 +13,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from interlock.watermarks import BEHIND_MAX
+from interlock.watermarks import BEHIND_MAX, OPERATORS_TOPICS
 from monitor.sources.base import Frontier, Poll, Stream
 
 
 class Judged(NamedTuple):
     """Everything that arrived before `time_ns` was judged, but for the shards `behind`.
 
-    `partitions` are those that this monitor reads; None where it reads everything.
+    `partitions` are those that this monitor reads, and `topics` those of events; None where it
+    reads everything.
     """
 
     time_ns: int
     partitions: tuple[int, ...] | None
     behind: Mapping[str, int]
+    topics: tuple[str, ...] | None = None
 
 
 class Watch:
@@ -65,16 +67,32 @@ class Watch:
             return None
         times = [(self._shard_of[s], ns) for s, ns in self._seen_ns.items()]
         times += [(self._shard_of.get(s, str(s)), ns or 0) for s, ns in held.items()]
+        partitions, topics = self._partitions(), self._topics()
+        times += [(shard, 0) for shard in self._unseen(partitions or (), topics or ())]
         behind: dict[str, int] = {}
         for shard, time_ns in (*times, *self._unread.items()):
             if time_ns < self._looked_ns:
                 behind[shard] = min(time_ns, behind.get(shard, time_ns))
-        return _bounded(self._looked_ns, self._partitions(), behind)
+        return _bounded(Judged(self._looked_ns, partitions, behind, topics))
 
     def _partitions(self) -> tuple[int, ...] | None:
         if self._is_whole:
             return None
         return tuple(sorted({int(stream.partition) for stream in self._seen_ns}))
+
+    def _topics(self) -> tuple[str, ...] | None:
+        if self._is_whole:
+            return None
+        return tuple(sorted({s.topic for s in self._seen_ns} - {*OPERATORS_TOPICS}))
+
+    def _unseen(self, partitions: tuple[int, ...], topics: tuple[str, ...]) -> list[str]:
+        """A heartbeat speaks of all its partitions in all its topics: these it does not read."""
+        if len(topics) * len(partitions) <= 1:
+            return []
+        pairs = [(topic, str(part)) for topic in topics for part in partitions]
+        return [
+            f"{topic}/{part}" for topic, part in pairs if Stream(topic, part) not in self._seen_ns
+        ]
 
 
 def shard_of(stream: Stream, frontier: Frontier) -> str:
@@ -82,10 +100,9 @@ def shard_of(stream: Stream, frontier: Frontier) -> str:
     return f"{stream.topic}/{frontier.part or stream.partition}"
 
 
-def _bounded(time_ns: int, partitions: tuple[int, ...] | None, behind: dict[str, int]) -> Judged:
+def _bounded(judged: Judged) -> Judged:
     """Of too many shards the furthest behind are named; the others lower the common time."""
-    oldest_first = sorted(behind.items(), key=lambda item: item[1])
+    oldest_first = sorted(judged.behind.items(), key=lambda item: item[1])
     left_out = oldest_first[BEHIND_MAX:]
-    if left_out:
-        time_ns = left_out[0][1]
-    return Judged(time_ns, partitions, dict(oldest_first[:BEHIND_MAX]))
+    time_ns = left_out[0][1] if left_out else judged.time_ns
+    return judged._replace(time_ns=time_ns, behind=dict(oldest_first[:BEHIND_MAX]))

@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from interlock.control_record import HEARTBEAT_KEY
+from interlock.control_record import voucher_of
 from invariants.event import Event
 from monitor.clock import Clock
 from monitor.judge import read_record
@@ -272,7 +272,7 @@ class Recorder:
         for key, value in entries:
             is_own = key == f"session:{session}" or key.endswith(f"/{session}")
             is_other = key.startswith(("session:", "session-of:")) and not is_own
-            if key == HEARTBEAT_KEY or (session and is_other):
+            if voucher_of(key) is not None or (session and is_other):
                 continue
             text, packed = (None, None) if value is None else text_or_base64(value)
             self._writer.put(ControlLine(key=key, text=text, base64=packed))

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from interlock.control_record import HEARTBEAT_KEY, ControlRecord, ControlState, ControlView
+from interlock.control_record import ControlRecord, ControlState, ControlView, heartbeat_key
 
 from ..clock import Clock
 from ..respond import ActionKind
@@ -33,10 +33,21 @@ STATES: Final[Mapping[ActionKind, ControlState]] = {"quarantine": "quarantined",
 
 @dataclass(frozen=True, slots=True)
 class ControlIssuer:
-    """Who writes the records. `epoch` fences what an earlier run of this issuer still sends."""
+    """Who writes the records. `epoch` fences what an earlier run of this issuer still sends.
+
+    `group` is the Kafka group whose members judge the same invariants in its stead when it dies;
+    empty where there is none. `observes`: it stops nobody.
+    """
 
     name: str
     epoch: int
+    group: str = ""
+    observes: bool = False
+
+    @property
+    def voucher(self) -> str:
+        """In whose name its heartbeats vouch; a group is never taken for an issuer of its name."""
+        return f"group:{self.group}" if self.group else f"issuer:{self.name}"
 
 
 class ControlDriver:
@@ -172,6 +183,8 @@ def write_heartbeat(publisher: Publisher, issuer: ControlIssuer, judged: Judged)
         epoch=issuer.epoch,
         partitions=judged.partitions,
         behind=judged.behind,
+        topics=judged.topics,
+        observes=issuer.observes,
     )
-    publisher.publish(CONTROL, HEARTBEAT_KEY, msgspec.json.encode(record))
+    publisher.publish(CONTROL, heartbeat_key(issuer.voucher), msgspec.json.encode(record))
     publisher.flush(FLUSH_S)

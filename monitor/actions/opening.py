@@ -28,10 +28,12 @@ def response_policy(settings: Settings) -> ResponsePolicy:
     )
 
 
-def control_issuer(settings: Settings, store: Store) -> ControlIssuer:
+def control_issuer(
+    settings: Settings, store: Store, *, group: str, observes: bool
+) -> ControlIssuer:
     """The name and the new epoch of this run: to be called once for each start."""
     name = settings.respond_issuer or f"monitor-{store.identity}"
-    return ControlIssuer(name, store.next_epoch(name))
+    return ControlIssuer(name, store.next_epoch(name), group, observes)
 
 
 def webhook_secret(settings: Settings) -> Secret | None:

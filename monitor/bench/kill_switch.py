@@ -198,6 +198,11 @@ def _monitor(bootstrap: str, topic: str, folder: Path) -> Iterator[subprocess.Po
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        # It can stop sessions: without this the broker's `interlock control wait` waits for it.
+        retire = [sys.executable, "-m", "monitor.cli", "control", "retire", f"group:{topic}"]
+        subprocess.run(  # noqa: S603 - our own command
+            [*retire, "--source", f"kafka://{bootstrap}"], capture_output=True, check=False
+        )
 
 
 def _drain_rate(

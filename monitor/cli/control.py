@@ -20,6 +20,7 @@ from interlock.control_record import (
     ControlRecord,
     ControlState,
     ControlView,
+    heartbeat_key,
 )
 from invariants.errors import ConfigError
 from monitor.cli.screen import EXIT_FINE, complain, say, say_json, table
@@ -47,7 +48,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb and its parts."""
     parser = verbs.add_parser(
         "control",
-        help="list, wait, quarantine, release or kill",
+        help="list, wait, quarantine, release, kill or retire",
         description="Reads and writes the control topic, which guards and gates obey. "
         "Example: interlock control release session:coding-1-76f7c4 --source log:DIR",
     )
@@ -64,7 +65,16 @@ def add(verbs: Verbs) -> None:
         "--timeout", default=WAIT_MAX, help=f"how long to wait, as in 30s ({WAIT_MAX})"
     )
     waiter.set_defaults(run=run_wait)
-    commands = [lister, waiter]
+    retirer = parts.add_parser(
+        "retire",
+        help="a monitor is gone for good: guards do not wait for it any more",
+        description="Guards refuse while a monitor that can stop sessions, or a group of them, is "
+        "silent, whatever others say. This ends that. If it still runs, its next heartbeat counts "
+        "again. `control list` shows the names.",
+    )
+    retirer.add_argument("voucher", help="group:NAME or issuer:NAME, as `control list` shows it")
+    retirer.set_defaults(run=run_retire)
+    commands = [lister, waiter, retirer]
     for name in VERB_STATES:
         command = parts.add_parser(name, help=f"{name} a target")
         command.add_argument(
@@ -108,12 +118,11 @@ def run_wait(arguments: argparse.Namespace) -> int:
     reader, publisher = open_control(address, load_settings(arguments.config), "operator")
     view = ControlView()
     with closing(publisher), closing(reader):
-        while (heard := view.watermarks.of(None)) is None or heard.time_ns < since_ns:
+        while (judged_ns := view.watermarks.of(None).judged_ns) is None or judged_ns < since_ns:
             if time.monotonic() > deadline:
                 raise TimeoutError(_unheard(view, arguments))
             for key, value in reader.poll(LOOK_S):
                 view.apply(key, value)
-    judged_ns = heard.time_ns
     if arguments.output == "json":
         say_json({"judged_to": judged_ns})
     else:
@@ -162,11 +171,57 @@ def run_write(arguments: argparse.Namespace) -> int:
     return EXIT_FINE
 
 
+def run_retire(arguments: argparse.Namespace) -> int:
+    """Say of a voucher that it is gone for good, and make sure that readers know.
+
+    Raises
+    ------
+    ConfigError
+        There is no such voucher on the control topic.
+    OSError
+        It could not be written, or the voucher has spoken again since.
+    """
+    name = arguments.voucher
+    settings = load_settings(arguments.config)
+    reader, publisher = open_control(parse_source_url(arguments.source), settings, "operator")
+    with closing(publisher), closing(reader):
+        view = _read(reader.read_to_end(READ_S))
+        known = view.watermarks.vouchers()
+        if name not in known:
+            names = ", ".join(f"`{visible(one, 80)}`" for one in known) or "none"
+            raise ConfigError(f"`{visible(name, 80)}` does not vouch for anything; known: {names}")
+        # In a log directory the later time holds.
+        now_ns = max(time.time_ns(), known[name].time_ns + 1)
+        record = ControlRecord(
+            state="active",
+            issued_at=now_ns,
+            issuer=f"operator-{getpass.getuser()}",
+            epoch=time.time_ns() // 1_000_000,
+            retired=True,
+        )
+        publisher.publish(CONTROL, heartbeat_key(name), msgspec.json.encode(record))
+        publisher.flush(FLUSH_S)
+        for key, value in reader.read_to_end(READ_S):
+            view.apply(key, value)
+    if name in view.watermarks.vouchers():
+        raise OSError(f"`{visible(name, 80)}` was retired, and has vouched again since: stop it")
+    if arguments.output == "json":
+        say_json({"retired": name})
+    else:
+        say(f"{visible(name, 80)} is retired: guards do not wait for it any more")
+    return EXIT_FINE
+
+
 def _unheard(view: ControlView, arguments: argparse.Namespace) -> str:
-    if view.heartbeat_ns is None:
+    known = view.watermarks.vouchers()
+    if not known:
         why = "no monitor gave a sign of life: is it running, on this source?"
     else:
-        why = f"its last sign of life vouches for {time_text(view.heartbeat_ns)}: is it running?"
+        name, beat = min(known.items(), key=lambda item: (item[1].observes, item[1].time_ns))
+        why = (
+            f"`{visible(name or 'monitor', 80)}` last vouched for {time_text(beat.time_ns)}: is it "
+            "running? One that is gone for good is retired by `interlock control retire`"
+        )
     return f"nothing was judged within `--timeout {arguments.timeout}`; {why}"
 
 
@@ -201,8 +256,10 @@ def _print(view: ControlView, output: str) -> None:
         )
     for text in table(rows):
         say(text)
-    if view.heartbeat_ns is not None:
-        say(f"the monitor's last sign of life: {time_text(view.heartbeat_ns)}")
+    for name, beat in view.watermarks.vouchers().items():
+        about = f"last sign of life of {visible(name or 'a monitor', 80)}"
+        rest = "; it stops nobody" if beat.observes else ""
+        say(f"{about}: {time_text(beat.time_ns)}{rest}")
     for shard, judged_ns in view.watermarks.behind():
         say(f"  behind: {visible(shard)}, judged up to {time_text(judged_ns)}")
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from interlock.watermarks import TOPICS_CHARS_MAX
 from invariants.errors import ConfigError
 
 from ..topics import READ_TOGETHER
@@ -121,6 +122,12 @@ def _topics(path: str) -> tuple[str, ...]:
     for name in names:
         if not TOPIC_PATTERN.match(name) or name in (".", ".."):
             raise ConfigError(f"`{_shown(name)}` is no name of a topic")
+    if len("".join(names)) > TOPICS_CHARS_MAX:
+        raise ConfigError(
+            f"the names of {len(names)} topics have more than {TOPICS_CHARS_MAX} characters, which "
+            "is what a heartbeat can carry; let several monitors, each in a `group` of its own, "
+            "read some of them"
+        )
     return tuple(dict.fromkeys((*names, *READ_TOGETHER[1:])))
 
 

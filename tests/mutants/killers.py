@@ -107,7 +107,16 @@ WHOSE = (
 )
 """Whose session an event belongs to."""
 
+VOUCHERS = (
+    "tests/unit/test_vouchers.py",
+    "tests/unit/test_watermarks.py",
+    "tests/unit/test_watch.py",
+    "tests/unit/test_control_feed.py",
+)
+"""Whose word a guard needs."""
+
 ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS, WRITTEN, FILES, WHOSE, BIRTHS)
+ALL += (VOUCHERS,)
 
 
 def stages(file: str) -> tuple[tuple[str, ...], ...]:
@@ -119,7 +128,9 @@ def stages(file: str) -> tuple[tuple[str, ...], ...]:
 def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
     """The groups that are about this file."""
     stem = Path(file).stem
-    if stem in ("owners", "order", "trace_key", "control_record"):
+    if stem in ("watermarks", "watch", "control_record"):
+        return VOUCHERS, WHOSE
+    if stem in ("owners", "order", "trace_key"):
         return WHOSE, WRITTEN
     if file.startswith(("interlock/", "monitor/decode/")) or stem in (
         "missing",

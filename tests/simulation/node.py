@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from interlock.control_record import HEARTBEAT_KEY, ControlRecord, ControlView
+from interlock.control_record import ControlRecord, ControlView, voucher_of
 from invariants.errors import InterlockError
 from invariants.program import Program
 from monitor import loop as loop_module
@@ -193,7 +193,7 @@ class Node:
         elif topic == DEAD_LETTERS:
             if not self.store._rows("SELECT 1 FROM dead_letters WHERE origin = ?", (key,)):
                 raise WrongError(f"the dead letter of {key} was published and is not stored")
-        elif topic == CONTROL and key == HEARTBEAT_KEY:
+        elif topic == CONTROL and voucher_of(key) is not None:
             self._examine_heartbeat(msgspec.json.decode(value, type=ControlRecord))
         elif topic == CONTROL:
             record = msgspec.json.decode(value, type=ControlRecord)

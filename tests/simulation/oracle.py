@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from interlock.control_record import HEARTBEAT_KEY, ControlRecord, ControlView
+from interlock.control_record import ControlRecord, ControlView, voucher_of
 from invariants.event import Event, Origin
 from invariants.program import Program
 from invariants.state import encode_state
@@ -242,7 +242,7 @@ def judge_stops(
     written = [
         (told, msgspec.json.decode(told.value, type=ControlRecord))
         for told in outside.told[CONTROL]
-        if told.key != HEARTBEAT_KEY
+        if voucher_of(told.key) is None
     ]
     known = {(a.target, a.incident, STATES[a.kind]) for a in wanted}
     # A kill beyond its bound becomes a quarantine.

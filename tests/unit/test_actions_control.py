@@ -169,7 +169,7 @@ def test_the_heartbeat_tells_up_to_when_everything_was_judged() -> None:
     write_heartbeat(rig.publisher, ISSUER, Judged(START_NS, None, {}))
     _, key, value = rig.publisher.records[0]
     rig.view.apply(key, value)
-    assert rig.view.heartbeat_ns == START_NS
+    assert rig.view.watermarks.of(None).judged_ns == START_NS
     assert rig.view.records() == {}
 
 

@@ -138,6 +138,23 @@ def test_a_release_from_the_future_outranks_no_kill(tmp_path: Path) -> None:
     assert told(feed.poll(0)) == [("session:a", "killed")]
 
 
+def test_who_is_retired_is_so_by_time_and_not_in_advance(tmp_path: Path) -> None:
+    """A later heartbeat counts again, and none is outranked before it is written."""
+    hour_ns = 3_600 * 10**9
+    feed = LogControlFeed(tmp_path, poll_s=0.01, wall_ns=lambda: hour_ns)
+    key = "heartbeat:issuer:a"
+    append(tmp_path / "m-0.jsonl", line(key, "active", hour_ns - 9))
+    append(tmp_path / "z-0.jsonl", line(key, "active", 2 * hour_ns, retired=True))
+    reading = feed.poll(0)
+    assert [entry.key for entry in reading.entries] == [key] and reading.unreadable_count == 1
+    append(tmp_path / "z-0.jsonl", line(key, "active", hour_ns, retired=True))
+    (retired,) = feed.poll(0).entries
+    assert retired.value is not None and b'"retired":true' in retired.value
+    append(tmp_path / "m-0.jsonl", line(key, "active", hour_ns + 1))
+    (again,) = feed.poll(0).entries
+    assert again.value is not None and b"retired" not in again.value
+
+
 def test_a_file_that_is_written_anew_releases_nobody(tmp_path: Path) -> None:
     """While a copy of it grows back, its older records do not hold against what is known."""
     feed = feed_of(tmp_path)

@@ -97,7 +97,7 @@ def test_a_heartbeat_is_time_and_no_standing() -> None:
     """The heartbeat's record is no key that anybody could be stopped by."""
     view = ControlView()
     view.apply(HEARTBEAT_KEY, record("killed", issued_at=77))
-    assert view.heartbeat_ns == 77
+    assert view.watermarks.of(None).judged_ns == 77
     assert view.standing([HEARTBEAT_KEY], 0)[0] == "active"
     assert view.record(HEARTBEAT_KEY) is None
     assert view.records() == {}

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from interlock.control_record import HEARTBEAT_KEY
+from interlock.control_record import voucher_of
 from invariants.event import Origin
 from monitor.actions.contract import Done
 from monitor.actions.control import ControlIssuer
@@ -79,7 +79,11 @@ class Rig:
         return None if self.judged_ns is None else Judged(self.judged_ns, None, self.behind)
 
     def heartbeats(self) -> list[int]:
-        return [said["issued_at"] for key, said in self.publisher.decoded() if key == HEARTBEAT_KEY]
+        return [
+            said["issued_at"]
+            for key, said in self.publisher.decoded()
+            if voucher_of(key) is not None
+        ]
 
 
 @pytest.fixture
@@ -170,7 +174,7 @@ def test_a_shard_that_is_behind_is_named_in_the_heartbeat(rig: Rig) -> None:
     rig.clock.move(60)
     rig.judged_ns, rig.behind = rig.clock.now_ns(), {"agent.events/1001": START_NS}
     rig.idle()
-    (said,) = [said for key, said in rig.publisher.decoded() if key == HEARTBEAT_KEY]
+    (said,) = [said for key, said in rig.publisher.decoded() if voucher_of(key) is not None]
     assert said["issued_at"] == rig.clock.now_ns()
     assert said["behind"] == {"agent.events/1001": START_NS}
     assert rig.effects.heartbeat_age_s() == 60

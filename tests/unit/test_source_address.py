@@ -78,3 +78,11 @@ def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_source_url("kafka://me:hunter2@h:9092")
     assert "hunter2" not in str(caught.value)
+
+
+def test_more_topics_than_a_heartbeat_can_name_are_refused() -> None:
+    """It says which topics it speaks of, and guards of others must not believe it."""
+    fitting = ",".join(f"agent.events.{n:04}" for n in range(588))
+    assert len(parse_source_url(f"kafka://b:9092/{fitting}").topics) == 590  # type: ignore[union-attr]
+    with pytest.raises(ConfigError, match="heartbeat"):
+        parse_source_url(f"kafka://b:9092/{fitting},agent.events.more")

@@ -9,6 +9,7 @@ from monitor.watch import Judged, Watch
 A, B = Stream("agent.events", "0"), Stream("interlock.approvals", "0")
 OTHER = Stream("agent.events", "3")
 END = Frontier(9, is_at_end=True)
+EVENTS = ("agent.events",)
 
 
 def looked(*polls: tuple[Poll, int]) -> Watch:
@@ -21,22 +22,22 @@ def looked(*polls: tuple[Poll, int]) -> Watch:
 def test_streams_at_their_ends_are_known_up_to_the_poll() -> None:
     """Of a member of a group only the partitions that it reads are spoken of."""
     watch = looked((Poll(frontiers={A: END, B: END, OTHER: END}), 100))
-    assert watch.judged({}) == Judged(100, (0, 3), {})
+    assert watch.judged({}) == Judged(100, (0, 3), {}, EVENTS)
 
 
 def test_what_waits_for_its_turn_was_not_judged() -> None:
     """A record that waits holds its own shard back, and no other."""
     watch = looked((Poll(frontiers={A: END, OTHER: END}), 100))
-    assert watch.judged({A: 40}) == Judged(100, (0, 3), {"agent.events/0": 40})
-    assert watch.judged({A: None}) == Judged(100, (0, 3), {"agent.events/0": 0})
+    assert watch.judged({A: 40}) == Judged(100, (0, 3), {"agent.events/0": 40}, EVENTS)
+    assert watch.judged({A: None}) == Judged(100, (0, 3), {"agent.events/0": 0}, EVENTS)
 
 
 def test_a_stream_that_is_behind_is_known_to_where_it_was_read() -> None:
     """Whatever the others are; one of which nothing was ever read vouches for nothing."""
     watch = looked((Poll(frontiers={A: END, B: Frontier(3, False, seen_to_ns=60)}), 100))
-    assert watch.judged({}) == Judged(100, (0,), {"interlock.approvals/0": 60})
+    assert watch.judged({}) == Judged(100, (0,), {"interlock.approvals/0": 60}, EVENTS)
     watch.look(Poll(frontiers={A: END, B: Frontier(0, False)}, lost=(B,)), 200)
-    assert watch.judged({}) == Judged(200, (0,), {"interlock.approvals/0": 0})
+    assert watch.judged({}) == Judged(200, (0,), {"interlock.approvals/0": 0}, EVENTS)
 
 
 def test_a_new_record_of_a_quiet_stream_does_not_put_time_back() -> None:
@@ -45,7 +46,17 @@ def test_a_new_record_of_a_quiet_stream_does_not_put_time_back() -> None:
         (Poll(frontiers={A: END}), 5_000),
         (Poll(frontiers={A: Frontier(9, False, seen_to_ns=10)}), 5_100),
     )
-    assert watch.judged({}) == Judged(5_100, (0,), {"agent.events/0": 5_000})
+    assert watch.judged({}) == Judged(5_100, (0,), {"agent.events/0": 5_000}, EVENTS)
+
+
+def test_a_heartbeat_speaks_of_every_topic_in_every_partition_or_says_where_it_does_not() -> None:
+    """Topics and partitions are two lists: a pair that is not read is behind from the beginning."""
+    of_bob = Stream("agent.events.bob", "3")
+    watch = looked((Poll(frontiers={A: END, of_bob: END}), 100))
+    judged = watch.judged({})
+    assert judged is not None
+    assert (judged.partitions, judged.topics) == ((0, 3), ("agent.events", "agent.events.bob"))
+    assert judged.behind == {"agent.events/3": 0, "agent.events.bob/0": 0}
 
 
 def test_an_order_that_was_promised_is_not_a_reading() -> None:
