@@ -21,12 +21,13 @@ from replay.live_program import LiveProgram
 from replay.report.chart import draw_chart
 from replay.report.control import control_texts, controls_of, outcome_of
 from replay.report.events import event_rows
-from replay.report.findings import finding_card
+from replay.report.findings import finding_card, verdict_word
 from replay.report.scores import scores_of
 from replay.report.view import Detail, IncidentPage, Mark, SessionLine, SessionPart, Tone
 from replay.summary import notes_of
 from replay.timeline import Timeline, Told
 
+NO_SESSION: Final = "no known session"
 SESSIONS_MAX: Final = 50
 """Chosen: sessions that are told whole; the overview names `LINES_MAX`."""
 LINES_MAX: Final = 200
@@ -98,7 +99,7 @@ def _line(
     name: TraceKey, told: Sequence[Told], controls: Sequence[ControlRecord], anchor: str
 ) -> SessionLine:
     return SessionLine(
-        name=visible(str(name)),
+        name=visible(str(name)) or NO_SESSION,
         agent=visible(told[0].finding.agent),
         tone=_worst(told),
         findings=_count_text(told),
@@ -132,7 +133,7 @@ def _lead(
 
 
 def _name_of(finding: Finding) -> str:
-    return visible(finding.summary or finding.invariant or finding.type, 120)
+    return visible(finding.summary or finding.invariant or verdict_word(finding), 120)
 
 
 def _figures(
@@ -202,7 +203,7 @@ def _session(replayed: Replayed, name: TraceKey, told: Sequence[Told], anchor: s
         )
     return SessionPart(
         anchor=anchor,
-        name=visible(str(name)),
+        name=visible(str(name)) or NO_SESSION,
         tone="critical" if controls else _worst(told),
         outcome=outcome_of(controls),
         facts=tuple(facts),

@@ -59,10 +59,12 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.texts).split())
 
 
-def _report(recording: Path, invariants: Path, folder: Path, *more: str) -> str:
+def _report(
+    recording: Path, invariants: Path, folder: Path, *more: str, expected_code: int = 0
+) -> str:
     out = folder / "incident.html"
     code = main(["report", str(recording), "--invariants", str(invariants), "-o", str(out), *more])
-    assert code == 0
+    assert code == expected_code
     return out.read_text()
 
 
@@ -114,6 +116,17 @@ def test_a_page_of_nothing_says_so(tmp_path: Path) -> None:
     )
     page = Page(_report(tmp_path / "quiet.jsonl", INVARIANTS, tmp_path))
     assert "Nothing was found" in page.text
+
+
+def test_a_line_that_is_of_no_session_stands_in_front(tmp_path: Path) -> None:
+    """The first words of the page are not that nothing was found, and what has no name is named."""
+    recording = tmp_path / "events.jsonl"
+    recording.write_text('{"session":"s","seq":0,"ts":5,"kind":"x"}\ngarbage\n')
+    page = Page(_report(recording, INVARIANTS, tmp_path, expected_code=4))
+    assert "1 session(s) have findings; 0 were stopped." in page.text
+    assert "Most often, by sessions: “inconclusive: a record could not be read” (1)." in page.text
+    assert page.text.count("no known session") >= 2
+    assert "1 record(s) are not an event" in page.text
 
 
 def test_a_session_that_is_not_there_is_refused(tmp_path: Path) -> None:
