@@ -18,7 +18,13 @@ from typing import Final
 import msgspec
 
 from .json_values import PLACEHOLDER_KEY, PlainJson, readable, told_by_name
-from .limits import NESTING_MAX, RECORD_BYTES_MAX, stated_time
+from .limits import (
+    COSTLY_NUMBERS_MAX,
+    NESTING_MAX,
+    RECORD_BYTES_MAX,
+    costly_numbers,
+    stated_time,
+)
 
 _HEAD_BYTES: Final = 1024
 """Kept free for `session`, `seq` and `ts`: an id has at most 128 bytes."""
@@ -34,6 +40,10 @@ _LOST_NAMES_BYTES_MAX: Final = 16 * 1024
 _FIELD_LEVELS: Final = NESTING_MAX - 1
 _ARGUMENT_LEVELS: Final = NESTING_MAX - 2
 """What the event, and the object of its arguments, leave of the levels that are read."""
+
+_ARGUMENTS_NUMBERS_MAX: Final = COSTLY_NUMBERS_MAX // 2
+_ATTRIBUTES_NUMBERS_MAX: Final = COSTLY_NUMBERS_MAX // 4
+"""Shares of what the numbers of one event may cost; the result has what is left."""
 
 _NO_RAW: Final = msgspec.Raw(b"")
 _encode: Final = msgspec.json.Encoder().encode
@@ -97,7 +107,8 @@ def arguments(args: Mapping[str, object]) -> Arguments:
         return Arguments()
     text = _encode(plain)
     limit = RECORD_BYTES_MAX - _HEAD_BYTES - _ATTRIBUTES_BYTES_MAX - _NOTES_BYTES - _ENVELOPE_BYTES
-    return Arguments(text, tuple(lost)) if len(text) <= limit else Arguments()
+    is_told = len(text) <= limit and costly_numbers(text) <= _ARGUMENTS_NUMBERS_MAX
+    return Arguments(text, tuple(lost)) if is_told else Arguments()
 
 
 def draft(
@@ -133,7 +144,10 @@ def draft(
         rest.text = _cut_text(readable(text), size_left, notes)
         size_left -= len(_encode(rest.text))
     if result is not None:
-        lost_count += _put_result(rest, result, size_left, notes)
+        numbers_left = (
+            COSTLY_NUMBERS_MAX - costly_numbers(bytes(rest.args)) - costly_numbers(_encode(told))
+        )
+        lost_count += _put_result(rest, result, size_left, numbers_left, notes)
     if notes or told:
         rest.attributes = msgspec.Raw(_encode({**told, **notes}))
     encoded = _encode(rest)
@@ -165,7 +179,12 @@ def _told_attributes(
     convert = PlainJson(_FIELD_LEVELS)
     told = convert(attributes)
     is_told = isinstance(told, dict) and PLACEHOLDER_KEY not in told and not convert.is_cut
-    if not is_told or len(_encode(told)) > _ATTRIBUTES_BYTES_MAX:
+    encoded = _encode(told)
+    if (
+        not is_told
+        or len(encoded) > _ATTRIBUTES_BYTES_MAX
+        or costly_numbers(encoded) > _ATTRIBUTES_NUMBERS_MAX
+    ):
         notes["interlock_attributes_omitted"] = True
         return {}, convert.lost_count
     assert isinstance(told, dict), "just seen"
@@ -175,14 +194,16 @@ def _told_attributes(
     return kept, convert.lost_count
 
 
-def _put_result(rest: _Rest, result: object, size_left: int, notes: dict[str, object]) -> int:
-    """Put the result, or the beginning of its text where it does not fit."""
+def _put_result(
+    rest: _Rest, result: object, size_left: int, numbers_left: int, notes: dict[str, object]
+) -> int:
+    """Put the result, or the beginning of its text if it does not fit."""
     convert = PlainJson(_FIELD_LEVELS)
     told = convert(result)
     encoded = _encode(told)
     if convert.lost_count:
         notes["interlock_result_unserialisable"] = convert.lost_count
-    if convert.is_cut or len(encoded) > size_left:
+    if convert.is_cut or len(encoded) > size_left or costly_numbers(encoded) > numbers_left:
         # At least so long: past the conversion's own budget nobody counts.
         notes["interlock_result_length"] = max(len(encoded), _text_length(result))
         beginning = told if isinstance(told, str) else encoded.decode("utf-8")

@@ -13,7 +13,15 @@ import msgspec
 
 from .errors import SettingError
 from .kinds import meant_kind
-from .limits import NESTING_MAX, NUMBER_MAX, RECORD_BYTES_MAX, nests_too_deep, unit_of_time
+from .limits import (
+    COSTLY_NUMBERS_MAX,
+    NESTING_MAX,
+    NUMBER_MAX,
+    RECORD_BYTES_MAX,
+    has_too_costly_numbers,
+    nests_too_deep,
+    unit_of_time,
+)
 from .session import checked_name, checked_session_id
 from .transport import Message
 
@@ -63,6 +71,8 @@ def recorded_event(event: bytes | Mapping[str, object]) -> RecordedEvent:
         raise SettingError(f"a recorded event has more than {RECORD_BYTES_MAX} bytes")
     if nests_too_deep(value):
         raise SettingError(f"a recorded event nests deeper than {NESTING_MAX} levels")
+    if has_too_costly_numbers(value):
+        raise SettingError(f"a recorded event's numbers count more than {COSTLY_NUMBERS_MAX}")
     if not checked_name(place.kind, "kind"):
         raise SettingError("`kind` is empty")
     if (kind := meant_kind(place.kind)) not in ("", place.kind):

@@ -39,7 +39,7 @@ the id that it had."""
 NAMED_MAX: Final = 10
 """Invariants that the text names; `could_concern` has all."""
 
-_NARROWED: Final = frozenset({"field", "too_deep", "too_large", "not_json", "not_utf8"})
+_NARROWED: Final = frozenset({"field", "too_deep", "too_large", "numbers", "not_json", "not_utf8"})
 """Reasons for which kind and tool can be believed, if they can be read at all."""
 
 

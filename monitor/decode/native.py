@@ -18,10 +18,12 @@ import msgspec
 
 from interlock.kinds import meant_kind
 from interlock.limits import (
+    COSTLY_NUMBERS_MAX,
     NAME_CHARACTERS_MAX,
     NESTING_MAX,
     NUMBER_MAX,
     RECORD_BYTES_MAX,
+    has_too_costly_numbers,
     nests_too_deep,
     unit_of_time,
 )
@@ -125,6 +127,9 @@ def _parse(value: bytes) -> tuple[EventRecord, dict[str, Any]]:
     if nests_too_deep(value):
         text = f"the record nests deeper than {NESTING_MAX} levels"
         raise _NoEventError("too_deep", text)
+    if has_too_costly_numbers(value):
+        text = f"the record's numbers count more than {COSTLY_NUMBERS_MAX} (docs/events.md)"
+        raise _NoEventError("numbers", text)
     try:
         content = _content(value)
         stated = value

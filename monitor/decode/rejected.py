@@ -11,7 +11,15 @@ from invariants.event import Origin
 from monitor.decode.salvage import NOTHING_KNOWN, Salvage
 
 Reason = Literal[
-    "empty", "too_large", "not_json", "not_utf8", "too_deep", "repeated_key", "field", "version"
+    "empty",
+    "too_large",
+    "not_json",
+    "not_utf8",
+    "too_deep",
+    "numbers",
+    "repeated_key",
+    "field",
+    "version",
 ]
 REASONS: Final[tuple[Reason, ...]] = (
     "empty",
@@ -19,6 +27,7 @@ REASONS: Final[tuple[Reason, ...]] = (
     "not_json",
     "not_utf8",
     "too_deep",
+    "numbers",
     "repeated_key",
     "field",
     "version",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from interlock.event_json import arguments, draft
 from interlock.json_values import PLACEHOLDER_KEY
-from interlock.limits import NAME_CHARACTERS_MAX, RECORD_BYTES_MAX, stated_time
+from interlock.limits import NAME_CHARACTERS_MAX, RECORD_BYTES_MAX, costly_numbers, stated_time
 from invariants import missing
 from invariants.event import ABSENT_ARGS, Event, EventView, Origin
 from monitor.decode.native import decode_event
@@ -132,6 +132,11 @@ ODD: dict[str, Callable[[], object]] = {
     "long": lambda: "x" * 10**6,
     "wide": lambda: dict.fromkeys(range(30_000)),
     "too many": lambda: [[{}]] * 70_000,
+    "reals": lambda: [1.5] * 16_000,
+    "more reals": lambda: [0.1] * 40_000,
+    "extremes": lambda: [1e308] * 300,
+    "more extremes": lambda: (5e-324,) * 1_100,
+    "long numbers": lambda: [10**300] * 600,
 }
 """Made when they are drawn: what prints strategies could not print these."""
 
@@ -243,6 +248,37 @@ def test_whatever_the_client_writes_the_monitor_reads(
     assert view.args is not ABSENT_ARGS or told is None or told.json is None
     if told is not None and (told.lost or told.json is None):
         assert not view.left_out.is_nothing
+
+
+def naive_cost(text: str) -> int:
+    """As docs/events.md says it, of a number's text."""
+    is_whole = not set(text) & set(".eE")
+    if is_whole and len(text.lstrip("-")) <= 19:
+        return 0
+    exponent = text.lower().partition("e")[2].lstrip("+-")
+    return (1 if len(text) <= 24 else len(text) // 8) + (64 if len(exponent) > 2 else 0)
+
+
+number_texts = st.from_regex(
+    r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,5})?", fullmatch=True
+)
+number_trees = st.recursive(
+    st.one_of(number_texts, st.sampled_from(["true", "null", '"1.5e999"', '"\\"1e400"', '"1"'])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=5).map(lambda items: "[" + ", ".join(items) + "]"),
+        st.lists(inner, max_size=5).map(
+            lambda items: "{" + ",".join(f'"{n}.5e{n}": {x}' for n, x in enumerate(items)) + "}"
+        ),
+    ),
+)
+
+
+@given(number_trees)
+def test_numbers_cost_what_the_page_says(written: str) -> None:
+    """Those that a JSON reader meets, and none that stands in a text."""
+    met: list[str] = []
+    json.loads(written, parse_int=met.append, parse_float=met.append)
+    assert costly_numbers(written.encode()) == sum(map(naive_cost, met))
 
 
 @given(values)

@@ -33,7 +33,7 @@ HOUR_NS: Final = 3_600 * SECOND_NS
 NAMES_MAX: Final = 5
 """What the simulation sets `monitor.unread.SESSIONS_MAX` to, so that small floods reach it."""
 WHERE: Final = re.compile(r"the record at (\S+)@(\d+) could not be read: ")
-BELIEVED: Final = frozenset({"field", "too_deep", "too_large", "not_utf8"})
+BELIEVED: Final = frozenset({"field", "too_deep", "too_large", "numbers", "not_utf8"})
 """Reasons for which a record's kind and tool can be believed."""
 STOPS: Final = {"quarantine": "quarantined", "kill": "killed"}
 HARDER: Final = {"quarantined": ("quarantined", "killed"), "killed": ("killed",)}

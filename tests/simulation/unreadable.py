@@ -65,6 +65,10 @@ def _too_deep(random: Random, made: dict[str, object], named: Unreadable) -> Wri
     return json.dumps(made).encode()[:-1] + b', "args":' + b"[" * 200 + b"]" * 200 + b"}", named
 
 
+def _numbers(random: Random, made: dict[str, object], named: Unreadable) -> Written:
+    return json.dumps(made).encode()[:-1] + b', "result":[' + b"1e308," * 1_100 + b"0]}", named
+
+
 SORTS: Final[tuple[Sort, ...]] = (
     _bytes(b""),
     _bytes(b"no json"),
@@ -73,6 +77,7 @@ SORTS: Final[tuple[Sort, ...]] = (
     _cut,
     _not_utf8,
     _too_deep,
+    _numbers,
     _with(text="x" * 1_100_000),
     _key_twice,
     _with(v=2),

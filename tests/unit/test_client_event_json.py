@@ -17,7 +17,7 @@ import pytest
 
 from interlock.event_json import Draft, arguments, draft
 from interlock.json_values import PLACEHOLDER_KEY, PlainJson
-from interlock.limits import NESTING_MAX, RECORD_BYTES_MAX
+from interlock.limits import NESTING_MAX, RECORD_BYTES_MAX, has_too_costly_numbers
 from invariants.event import EventRecord
 
 IDENTITY = {"agent": "a", "parent": ""}
@@ -121,6 +121,34 @@ def test_two_arguments_of_one_name_are_both_left_out() -> None:
     told = arguments({1: "a", "1": "b", "c": 3})  # type: ignore[dict-item]
     assert msgspec.json.decode(told.json or b"") == {"c": 3}
     assert told.lost == ("1",)
+
+
+@pytest.mark.parametrize(
+    ("args", "attributes", "result", "missing"),
+    [
+        (30_000, 10_000, 20_000, set()),
+        (30_000, 10_000, 30_000, {"interlock_result_length"}),
+        (0, 0, 60_000, set()),
+        (0, 0, 70_000, {"interlock_result_length"}),
+        (33_000, 0, 60_000, {"interlock_args_omitted"}),
+        (0, 17_000, 60_000, {"interlock_attributes_omitted"}),
+    ],
+)
+def test_numbers_that_cost_too_much_are_missing(
+    args: int, attributes: int, result: int, missing: set[str]
+) -> None:
+    """Each part within its share, all together within the limit of an event."""
+    made = draft(
+        "tool.completed",
+        identity=IDENTITY,
+        args=arguments({"a": [0.5] * args}),
+        attributes={"a": [0.5] * attributes},
+        result=[0.5] * result,
+    )
+    event = whole(made)
+    notes = {name for name in event.get("attributes", {}) if name.startswith("interlock_")}
+    assert notes == missing
+    assert not has_too_costly_numbers(made.numbered("s", 0, 0))
 
 
 @pytest.mark.parametrize("size", [RECORD_BYTES_MAX, 10 * RECORD_BYTES_MAX])

@@ -38,6 +38,7 @@ def test_bytes_are_published_unchanged(tmp_path: Path) -> None:
         b'{"session":"../x","seq":1,"ts":5,"kind":"file.read"}',
         b'{"session":"s-1","seq":1,"ts":5,"kind":""}',
         b'{"session":"s-1","seq":1,"kind":"file.read","text":"' + b"x" * 1_000_000 + b'"}',
+        b'{"session":"s-1","seq":1,"ts":5,"kind":"k","args":{"a":[' + b"1e308," * 1_009 + b"1]}}",
         {"session": "s-1", "seq": 1, "kind": "file.read", "args": object()},
         {"session": "s-1", "seq": 1, "ts": 5, "kind": "File.Read"},
     ],

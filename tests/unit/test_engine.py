@@ -240,6 +240,10 @@ def test_a_session_dropped_in_a_batch_does_not_come_back_in_it() -> None:
             b'{"session":"s","seq":0,"ts":1,"kind":"k","args":' + b'{"a":' * 80 + b"1" + b"}" * 81,
             "too_deep",
         ),
+        (
+            b'{"session":"s","seq":0,"ts":1,"kind":"k","result":[' + b"1e9," * 65_536 + b"1.5]}",
+            "numbers",
+        ),
         (b'{"session":"' + b"s" * 600 + b'","seq":0,"ts":1,"kind":"k"}', "field"),
         (b" " * (900 * 1024 + 1), "too_large"),
     ],
