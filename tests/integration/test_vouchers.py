@@ -51,7 +51,11 @@ version: 1
 predicates:
   pay: kind == "tool.requested" && tool == "pay"
 invariants:
-  - {id: few, severity: warning, mode: enforce, per: tenant, always: count(pay)[1h] <= 5}
+  - id: few-payments
+    severity: warning
+    mode: enforce
+    per: tenant
+    always: count(pay)[1h] <= 5
 """
 
 
