@@ -136,6 +136,8 @@ def test_a_heartbeat_without_a_name_is_word_enough_only_where_there_is_no_other(
         rig.now_ns += SECOND
         rig.beat(key="heartbeat")
     assert "`group:a`" in rig.refused()
+    rig.pass_time(30, "group:a")
+    assert not rig.refused(), "the earlier version is gone"
 
 
 def test_a_rebalance_makes_nobody_wait_longer(rig: Rig) -> None:
