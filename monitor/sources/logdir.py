@@ -31,8 +31,8 @@ INTERVAL_S: Final = 0.02
 """How often an idle directory is looked at; half of it is the mean latency added to a kill."""
 
 UNSEEN_NS_MAX: Final = 5_000_000_000
-"""Chosen: however busy the files are, nobody can put an event further back than this, but for
-what was written before the first look."""
+"""Chosen: however busy the files are, nobody can put an event further back than this, or than the
+look before, but for what was written before the first look."""
 
 LOOKS_MAX: Final = 16
 """Looks in a row without a pause while a long line or an unfinished file is being passed."""
@@ -125,7 +125,10 @@ class LogDirSource:
         lines, more = self._tail.read(records_max)
         self._note(gained)
         end_ns = self._clock_ns()
-        known_ns = self._known_ns and max(self._known_ns, begin_ns - UNSEEN_NS_MAX)
+        # What came since the last look is never put behind it, however long ago that was: a slow
+        # or paused monitor would take an answer for younger than what it answers.
+        furthest_ns = min(begin_ns - UNSEEN_NS_MAX, self._looked_ns)
+        known_ns = self._known_ns and max(self._known_ns, furthest_ns)
         self._first_look_ns = self._first_look_ns or begin_ns
         readable = [f for f in self._tail.files.values() if not f.is_closed_to_us]
         if all(f.is_at_end for f in readable):

@@ -8,7 +8,7 @@ from monitor.sources.base import Frontier, Stream
 from monitor.sources.log_lines import CHUNK_BYTES, SHARE_BYTES
 from monitor.sources.log_tail import READ_BYTES_MAX, LogTail
 from monitor.sources.logdir import UNSEEN_NS_MAX, LogDirSource
-from monitor.topics import EVENTS
+from monitor.topics import APPROVALS, EVENTS
 
 START_NS = 1_700_000_000_000_000_000
 SPARSE_BYTES = 10**12
@@ -74,6 +74,27 @@ def test_what_is_read_later_is_put_no_further_back_than_was_promised(tmp_path: P
             assert record.not_before_ns is not None and record.not_before_ns >= promised_ns
         promised_ns = poll.frontiers[Stream(EVENTS, "z-1.jsonl")].read_to_ns or promised_ns
     assert promised_ns > START_NS
+
+
+def test_a_pause_of_the_monitor_puts_no_answer_behind_what_it_answers(tmp_path: Path) -> None:
+    """On a slow machine two looks were more than five seconds apart: honest payments, asked for in
+    one file and approved in another before that, were told as not approved."""
+    for topic in (EVENTS, APPROVALS):
+        (tmp_path / topic).mkdir()
+        (tmp_path / topic / "a-1.jsonl").write_bytes(b"{}\n")
+    clock = Clock()
+    source = opened(tmp_path, clock)
+    frontier(source, "a-1.jsonl")
+    # Approvals were looked at already when one comes, and after it what it approves.
+    with (tmp_path / EVENTS / "a-1.jsonl").open("ab") as file:
+        file.write(b"{}\n")
+    (paid,) = source.poll(0, 10).records
+    with (tmp_path / APPROVALS / "a-1.jsonl").open("ab") as file:
+        file.write(b"{}\n")
+    clock.now_ns += 60_000_000_000
+    (approved,) = source.poll(0, 10).records
+    assert approved.not_before_ns is not None and paid.arrival_ns is not None
+    assert 0 < approved.not_before_ns < paid.arrival_ns
 
 
 def test_a_start_before_such_a_file_waits_for_what_stands_there(tmp_path: Path) -> None:
