@@ -91,6 +91,13 @@ def _rank(path: Path) -> int:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """With `-n auto`: one process more than processors, because tests also wait."""
+    processors = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
+    return len(processors) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
     """With `--dist loadfile`, ours; it is loaded only here, since killers run without xdist."""
     if config.getvalue("dist") != "loadfile":

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
+
+from tests.mutants.mutant import KILLER
 
 LAWS_CASES = "200"  # Chosen: of every law, about a second.
 
@@ -168,8 +171,23 @@ def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
             return ()
 
 
-def main(file: str) -> int:
-    """Run the stages until a test fails."""
+class Chosen:
+    """A plugin of pytest: runs `test` alone if it is named, and writes down which test failed."""
+
+    def __init__(self, test: str) -> None:
+        self.test = test
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        if self.test:
+            items[:] = [item for item in items if item.nodeid == self.test]
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            Path(KILLER).write_text(report.nodeid, "utf-8")
+
+
+def main(file: str, first: str) -> int:
+    """Run `first` and the stages until a test fails; without a `file` the test `first` alone."""
     import pytest
 
     import invariants
@@ -178,18 +196,12 @@ def main(file: str) -> int:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # Some have been loaded before the fork.
     here = Path.cwd()
     assert Path(str(invariants.__file__)).is_relative_to(here), "the copy is what is tested"
-    quiet = [
-        "-q",
-        "-x",
-        "--no-header",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "pytest_timeout",
-        "--tb=line",
-    ]
-    for stage in stages(file):
-        code = pytest.main([*quiet, *stage])
+    quiet = ["-q", "-x", "--no-header", "--tb=line"]
+    quiet += ["-p", "no:cacheprovider", "-p", "pytest_timeout"]
+    test = "" if file else first
+    begin = ((first.split("::", maxsplit=1)[0],),) if first else ()
+    for stage in begin + (stages(file) if file else ()):
+        code = pytest.main([*quiet, *stage], [Chosen(test)])
         if code:
             return int(code)
     return 0

@@ -26,17 +26,23 @@ COPIED = (
 )
 COPIED_FILES = ("pyproject.toml", "tests/__init__.py", "tests/conftest.py")
 OUTPUT = "killers.out"
+KILLER = "killer.txt"
+"""In a copy: the test that failed, by pytest's name for it."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """`old` stands exactly once in `file`; with `new` in its place something is `wrong`."""
+    """`old` stands exactly once in `file`; with `new` in its place something is `wrong`.
+
+    `killed_by` names the file of tests to begin with, if `file` does not lead to it.
+    """
 
     name: str
     file: str
     old: str
     new: str
     wrong: str
+    killed_by: str = ""
 
 
 def load_mutants(directory: Path) -> list[Mutant]:
@@ -51,7 +57,7 @@ def load_mutants(directory: Path) -> list[Mutant]:
 def copy_packages(target: Path) -> None:
     """Everything that the killers need: our code is copied, so nothing of the checkout is run."""
     for name in COPIED:
-        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, target / name)  # With what was compiled: it saves seconds.
     for name in COPIED_FILES:
         shutil.copy2(ROOT / name, target / name)
     for name in ("fixtures", "docs"):
@@ -89,10 +95,14 @@ class Killers:
             text=True,
         )
 
-    def run(self, target: Path, file: str) -> tuple[int, str]:
-        """The end of the killers in a copy, and what they wrote."""
+    def run(self, target: Path, file: str, first: str) -> tuple[int, str]:
+        """The end of the killers in a copy, and what they wrote.
+
+        Without a `file` only `first`, a test by pytest's name for it, is run; else the tests of
+        that file begin.
+        """
         assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(f"{target}\t{file}\n")
+        self.process.stdin.write(f"{target}\t{file}\t{first}\n")
         self.process.stdin.flush()
         code = int(self.process.stdout.readline())
         return code, (target / OUTPUT).read_text("utf-8", errors="replace")

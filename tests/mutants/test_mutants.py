@@ -14,12 +14,22 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from zlib import crc32
 
 import pytest
 
-from tests.mutants.mutant import ROOT, Killers, Mutant, copy_packages, load_mutants, plant, planted
+from tests.mutants.mutant import (
+    KILLER,
+    ROOT,
+    Killers,
+    Mutant,
+    copy_packages,
+    load_mutants,
+    plant,
+    planted,
+)
 
 MUTANTS = load_mutants(Path(__file__).parent)
 SHARES_COUNT = 20  # Chosen: one of them takes half a minute of one core.
@@ -50,28 +60,44 @@ def killers() -> Iterator[Killers]:
 
 
 @pytest.fixture(scope="module")
-def original(killers: Killers, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy without a fault, which all killers pass: it is the fault that they notice."""
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy without a fault."""
     folder = tmp_path_factory.mktemp("mutants") / "original"
     copy_packages(folder)
-    code, output = killers.run(folder, "")
-    assert code == 0, output[-4000:]
     return folder
+
+
+@pytest.fixture(scope="module")
+def passes(killers: Killers, original: Path) -> Callable[[str], str]:
+    """What a test has against the original: nothing, or it is not the fault that it notices."""
+
+    @cache
+    def ask(test: str) -> str:
+        code, output = killers.run(original, "", test)
+        return "" if code == 0 else output[-4000:]
+
+    return ask
 
 
 @pytest.mark.timeout(3_600)  # The killers have a limit of their own, of processor time.
 @pytest.mark.parametrize("mutant", CHOSEN, ids=lambda mutant: mutant.name)
 def test_a_mutant_is_killed(
-    mutant: Mutant, original: Path, killers: Killers, tmp_path: Path
+    mutant: Mutant,
+    original: Path,
+    killers: Killers,
+    passes: Callable[[str], str],
+    tmp_path: Path,
 ) -> None:
-    """Some test fails, and does so as a test: a copy that cannot be loaded proves nothing."""
+    """A test fails that passes without the fault; a copy that cannot be loaded proves nothing."""
     target = tmp_path / "copy"
     shutil.copytree(original, target, symlinks=True)
     plant(mutant, target)
-    code, output = killers.run(target, mutant.file)
+    code, output = killers.run(target, mutant.file, mutant.killed_by)
+    killer = (target / KILLER).read_text("utf-8") if code == 1 else ""
     shutil.rmtree(target)
     assert code != 0, f"survived: {mutant.wrong} ({mutant.file})"
     assert code == 1, f"no test failed, the copy could not be tested:\n{output[-4000:]}"
+    assert not passes(killer), f"{killer} fails without the fault too:\n{passes(killer)}"
 
 
 def test_names_are_told_apart() -> None:

@@ -236,7 +236,8 @@ def _settle(directory: Path, libraries: Path) -> str:
         prefix = "advertised.listeners=PLAINTEXT://"
         return next(line.removeprefix(prefix) for line in lines if line.startswith(prefix))
     bootstrap = _write_settings(directory, free_port(), free_port())
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    # As Kafka writes it, but for a first sign `-`, which its own tool would take for an option.
+    cluster = "I" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:].rstrip("=")
     command = ["java", "-Xmx256M", "-cp", f"{libraries}/*", "kafka.tools.StorageTool", "format"]
     command += ["--standalone", "-t", cluster, "-c", str(directory / "server.properties")]
     _run(command, directory, START_SECONDS_MAX, "formatting the data directory")
