@@ -90,6 +90,19 @@ CASES = [
     ),
     Case("InterlockProvenance", "a gap is none", {ENGINE % ("warning", "gap"): "0x3 1x80"}, "4m"),
     Case(
+        "InterlockIdentityInDoubt",
+        "an approval that names no principal",
+        {ENGINE % ("critical", "unowned"): "0x3 1x80", ENGINE % ("warning", "contested"): "5x80"},
+        "4m",
+        [(engine("unowned"), "1")],
+    ),
+    Case(
+        "InterlockIdentityInDoubt",
+        "a gap is none",
+        {ENGINE % ("warning", "gap"): "0x3 1x80"},
+        "4m",
+    ),
+    Case(
         "InterlockEvidenceGap",
         "a gap",
         {ENGINE % ("warning", "gap"): "0x3 1x80", ENGINE % ("warning", "after_end"): "5x80"},

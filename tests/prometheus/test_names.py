@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from monitor.cli.__main__ import build_parser
+from monitor.finding import EngineFindingType
 from tests.prometheus.rule_files import alerts, recorded, render
 from tests.support.metric_names import faults_of, labels_by_metric
 
@@ -17,6 +19,9 @@ PAGE = ROOT / "docs" / "alerts.md"
 ALERTS = alerts()
 RECORDED = recorded()
 EXPRESSIONS = {**RECORDED, **{name: alert.expression for name, alert in ALERTS.items()}}
+FINDING_TYPES = ("violated", *get_args(EngineFindingType))
+ELSEWHERE = {"capacity": "interlock_capacity_reached_total", "birth": "told, and nobody's fault"}
+"""Types with a metric of their own, or without an alert; `inconclusive` has one as well."""
 LABEL = re.compile(r"\$labels\.(\w+)")
 
 
@@ -40,6 +45,13 @@ def test_every_metric_label_and_value_is_one_of_ours(name: str) -> None:
 def test_what_is_misspelt_is_seen(expression: str, fault: str) -> None:
     """The check above is one that can fail."""
     assert faults_of(expression, labels_by_metric(RECORDED)) == [fault]
+
+
+@pytest.mark.parametrize("type_", [t for t in FINDING_TYPES if t not in ELSEWHERE])
+def test_every_type_of_finding_alerts_somebody(type_: str) -> None:
+    """A type that no rule names would be told to nobody who looks at alerts alone."""
+    patterns = [p for e in EXPRESSIONS.values() for p in re.findall(r'type=~?"([^"]+)"', e)]
+    assert any(re.fullmatch(pattern, type_) for pattern in patterns)
 
 
 @pytest.mark.parametrize("name", ALERTS)
