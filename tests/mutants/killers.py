@@ -96,6 +96,7 @@ FIRST_READ = ("load", "check", "shape", "patterns", "predicate")
 WRITTEN = (
     "tests/unit/test_unread.py",
     "tests/unit/test_merge.py",
+    "tests/unit/test_logdir_flood.py",
     "tests/unit/test_cel_values.py",
     "tests/unit/test_engine.py",
     "tests/unit/test_client_event_json.py",
@@ -139,6 +140,7 @@ def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
         "missing",
         "unread",
         "merge",
+        "logdir",
         "finding_make",
     ):
         return (WRITTEN,)
