@@ -14,12 +14,13 @@ Source: docs/language.md, Data memories; docs/decisions/0028.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote
 
-from .normal_urls import NormalUrl, normal_name, normal_url
+from .normal_hosts import normal_host
+from .normal_urls import NormalUrl, normal_url
 from .tokens_of_text import normalised
 
 Sort = Literal["mail", "url"]
@@ -35,28 +36,37 @@ _NESTED_MAX: Final = 3
 """Chosen: URLs in the query of a URL that are read; each reads to its end again."""
 _KNOWN_SCHEMES: Final = ("https", "http", "hxxps", "hxxp", "ssh")
 
-_DOT_IN_BRACKETS: Final = re.compile(r"[\[({]\s{0,2}(?:dot|\.)\s{0,2}[\])}]", re.IGNORECASE)
+_LEFT, _RIGHT = (
+    r"\[({<\u00ab\u2039\u2329\u27e8\u3008\u300a\u300c\u300e\u3010\u3014",
+    (r"\])}>\u00bb\u203a\u232a\u27e9\u3009\u300b\u300d\u300f\u3011\u3015"),
+)
+_DOT_IN_BRACKETS: Final = re.compile(
+    rf"[{_LEFT}]\s{{0,2}}(?:dot|\.)\s{{0,2}}[{_RIGHT}]", re.IGNORECASE
+)
 _BRACKET_DOT: Final = re.compile(rf"\s{{0,3}}{_DOT_IN_BRACKETS.pattern}\s{{0,3}}", re.IGNORECASE)
 _BRACKET_COLON: Final = re.compile(r"\[:(//)?\]")
-_AT_SIGN: Final = re.compile(r"@(?<!@@)(?!@)|[\[({<]\s{0,2}(?:at|@)\s{0,2}[\])}>]", re.IGNORECASE)
-_AT_WORD: Final = re.compile(r"\s[Aa][Tt](?=\s)")
-_DOMAIN: Final = re.compile(r"[\w-]++(?:[.\u3002][\w-]++)*+")
-_SPELT_DOMAIN: Final = re.compile(
-    r"[\w-]{1,63}+(?:(?:[.\u3002]|\s{1,3}dot\s{1,3})[\w-]{1,63}+){1,10}+", re.IGNORECASE
+_AT_SIGN: Final = re.compile(
+    rf"@(?<!@@)(?!@)|[{_LEFT}]\s{{0,2}}(?:at|@)\s{{0,2}}[{_RIGHT}]", re.IGNORECASE
 )
+_AT_WORD: Final = re.compile(r"\s[Aa][Tt](?=\s)|[*|_-][Aa][Tt][*|_-]")
+_DOMAIN: Final = re.compile(r"[\w-]++(?:\.[\w-]++)*+")
+_SPELT_DOMAIN: Final = re.compile(
+    r"[\w-]{1,63}+(?:(?:\.|\s{1,3}dot\s{1,3})[\w-]{1,63}+){1,10}+", re.IGNORECASE
+)
+_MAIL_PORT: Final = re.compile(r":\d{1,5}+(?!\w|/\w)")
+_IN_DOUBT_AFTER: Final = re.compile(r"\.{2,}\w|\([^()]{0,64}\)[\w.]|%[0-9A-Fa-f]{2}")
+"""Behind a domain: readers leave it out, stop there, or go on."""
+_IN_DOUBT_LOCAL: Final = frozenset("%!")
+"""Old relays read what stands before or behind as the address."""
+_MAILTO: Final = re.compile(r"mailto:[^\s\"'<>]*", re.IGNORECASE)
+_FIELD_SIGNS: Final = dict.fromkeys(map(ord, "?&="), " ")
+"""They separate the fields of a `mailto:`, though a name before an at-sign may hold them."""
 _DOT_WORD: Final = re.compile(r"\s+dot\s+", re.IGNORECASE)
 _URL_END: Final = re.compile(r"[\s\x00-\x20\"<>`{}|\\^]|[,;](?=[a-z]{2,8}://)", re.IGNORECASE)
 _INNER_END: Final = re.compile(r"[\s\x00-\x20\"<>`{}|\\^&]")
 _INNER_SIGNS: Final = dict.fromkeys(map(ord, "/?&=;"), _MARK)
 """They separate the parts of a URL, though a name before an at-sign may hold them."""
 _SCP_PATH: Final = re.compile(r":[\w~./][^\s\x00-\x20\"<>`{}|\\^,;@]*+(?!@)")
-_NAME: Final = re.compile(r"[\w.-]+")
-_NAME_CHARACTERS_MAX: Final = 253  # Source: RFC 1035, section 2.3.4.
-_BARE_ANCHOR: Final = re.compile(r"\.[^\W\d_]{2,63}+(?::\d|/)")
-_BARE: Final = re.compile(
-    r"(?:[\w-]++\.)++[^\W\d_]{2,63}+"
-    r"(?::\d{1,5}+)?(?:/[^\s\x00-\x20\"<>`{}|\\^]*+)?"
-)
 # Source: RFC 5322 atext, beside letters and digits; the first four are in addresses every day.
 _LOCAL_PLAIN: Final = frozenset("._+-")
 _LOCAL_SPECIAL: Final = frozenset("!#$%&'*/=?^`{|}~")
@@ -76,6 +86,8 @@ class Address(NamedTuple):
     wider: tuple[str, ...]
     host: str
     is_inner: bool = False
+    other_hosts: tuple[str, ...] = ()
+    """Hosts that other readers make of the same text."""
 
 
 class Guess(NamedTuple):
@@ -88,13 +100,15 @@ class Guess(NamedTuple):
 class Reading(NamedTuple):
     """A text's addresses in order, what may be some, and the texts between them.
 
-    It is not whole if the text holds more addresses than were wanted.
+    `doubtful` are addresses that readers repair or read in more than one way; their text stays in
+    `rest`. It is not whole if the text holds more addresses than were wanted.
     """
 
     addresses: tuple[Address, ...]
     guesses: tuple[Guess, ...]
     rest: tuple[str, ...]
     is_whole: bool
+    doubtful: tuple[Address, ...] = ()
 
 
 @dataclass(slots=True)
@@ -104,11 +118,12 @@ class _Found:
     most: int
     addresses: list[Address] = field(default_factory=list)
     guesses: list[Guess] = field(default_factory=list)
+    doubtful: list[Address] = field(default_factory=list)
     has_too_many_signs: bool = False
 
     @property
     def is_enough(self) -> bool:
-        return len(self.addresses) + len(self.guesses) > self.most
+        return len(self.addresses) + len(self.guesses) + len(self.doubtful) > self.most
 
 
 class _Sign(NamedTuple):
@@ -123,68 +138,26 @@ class _Sign(NamedTuple):
     is_certain: bool
 
 
-class BareUrl(NamedTuple):
-    """A host name without a scheme, and perhaps a path: `evil.example/pay`."""
-
-    host: str
-    wide: str
-    is_host_only: bool
-
-
 def read_addresses(text: str, addresses_max: int) -> Reading:
     """Every address in a text, as somebody reads it who looks for addresses; up to a bound.
 
     Cost: linear in the text, and some 30 us for each address or at-sign.
     """
-    plain = _plain(text)
+    plain = plain_text(text)
     found = _Found(addresses_max)
     outside = _MARK.join(_outside_urls(plain, found))
     rest = tuple(_outside_mails(outside, found))
     is_whole = not (found.is_enough or found.has_too_many_signs)
     addresses, guesses = found.addresses[:addresses_max], found.guesses[:addresses_max]
-    return Reading(tuple(addresses), tuple(guesses), rest, is_whole)
+    doubtful = tuple(found.doubtful[:addresses_max])
+    return Reading(tuple(addresses), tuple(guesses), rest, is_whole, doubtful)
 
 
-def bare_urls(rest: Iterable[str]) -> Iterator[BareUrl]:
-    """Host names with a path or a port that stand between addresses.
-
-    Other host names are tokens as they stand, but for those outside of ASCII.
-    """
-    for text in rest:
-        end = 0
-        for anchor in _BARE_ANCHOR.finditer(text):
-            start = anchor.start()
-            while start > end and (text[start - 1].isalnum() or text[start - 1] in ".-_"):
-                start -= 1
-            before = text[max(start - 2, end) : start]
-            found = _BARE.match(text, start)
-            if found is None or (before[-1:] in tuple("@:/%+") and before != "//"):
-                continue
-            end = found.end()
-            yield from _bare(found[0])
-        if not text.isascii():
-            for word in _NAME.findall(text):
-                if not word.isascii() and "." in word and len(word) <= _NAME_CHARACTERS_MAX:
-                    yield from _bare(word)
-
-
-def _bare(written: str) -> Iterator[BareUrl]:
-    bare = bare_url(written)
-    if bare is not None:
-        yield bare
-
-
-def bare_url(written: str) -> BareUrl | None:
-    """What a whole text is if it is a host name, perhaps with port and path; else None."""
-    text = _plain(written).strip().removeprefix("//")
-    if _BARE.fullmatch(text) is None:
-        return None
-    url = normal_url("https://" + _without_punctuation(text))
-    return None if url is None else BareUrl(url.host, url.wide, url.wide == url.host)
-
-
-def _plain(text: str) -> str:
-    text = normalised(text).replace(_MARK, " ")
+def plain_text(text: str) -> str:
+    """A text as it is searched: one form, dots and colons out of their brackets."""
+    text = normalised(text).replace(_MARK, " ").replace("\u3002", ".")
+    if _MAILTO.search(text):
+        text = _MAILTO.sub(lambda link: link[0].translate(_FIELD_SIGNS), text)
     if _DOT_IN_BRACKETS.search(text):
         text = _BRACKET_DOT.sub(".", text)
     return _BRACKET_COLON.sub(r":\1", text) if "[:" in text else text
@@ -200,12 +173,14 @@ def _outside_urls(text: str, found: _Found) -> Iterator[str]:
         start, scheme = _scheme_before(text, sign, position)
         end = _URL_END.search(text, sign)
         searched = end.start() if end else len(text)
-        written = _without_punctuation(text[sign:searched])
+        written = without_punctuation(text[sign:searched])
         url = normal_url(scheme + written) if scheme else None
-        if url is not None:
+        if url is not None and not url.is_certain:
+            found.doubtful.append(url_address(url))
+        elif url is not None:
             yield text[position:start]
             position = sign + len(written)
-            found.addresses.append(_url(url))
+            found.addresses.append(url_address(url))
             if "%" in url.rest or "@" in url.rest or "://" in url.rest:
                 found.addresses.extend(_inner(unquote(url.rest, errors="replace")))
     yield text[position:]
@@ -223,14 +198,16 @@ def _inner(rest: str) -> list[Address]:
         end = _INNER_END.search(rest, sign)
         url = normal_url(scheme + rest[sign : end.start() if end else len(rest)])
         if url is not None:
-            found.addresses.append(_url(url))
+            found.addresses.append(url_address(url))
     for _ in _outside_mails(rest.translate(_INNER_SIGNS), found):
         pass
     return [address._replace(is_inner=True) for address in found.addresses]
 
 
-def _url(url: NormalUrl) -> Address:
-    return Address("url", url.text, (url.wide,), url.host)
+def url_address(url: NormalUrl) -> Address:
+    """A URL as an address."""
+    host, *others = url.hosts
+    return Address("url", url.text, url.wider, host, other_hosts=tuple(others))
 
 
 def _scheme_before(text: str, sign: int, first: int) -> tuple[int, str]:
@@ -251,7 +228,7 @@ def _is_of_scheme(letter: str) -> bool:
     return letter.isalnum() or letter in "+.-"
 
 
-def _without_punctuation(written: str) -> str:
+def without_punctuation(written: str) -> str:
     """A URL without what ends the sentence around it; brackets that it opened stay."""
     text = written.rstrip(".,;:!?'*")
     if text.endswith((")", "]")) and not text.endswith("://"):
@@ -279,16 +256,24 @@ def _outside_mails(text: str, found: _Found) -> Iterator[str]:
         if mail is None:
             continue
         if not sign.is_certain:
-            found.guesses.extend(_likely(mail, text[start:end]))
+            # A name such as `look-at-me.example` in a value is not doubtful for its `at`.
+            words = "" if text[sign.start] in "_-" else text[start:end]
+            found.guesses.extend(_likely(mail, words))
+            continue
+        longer = list(_longer_guess(local, domain, text, start))
+        found.guesses.extend(longer)
+        if longer or _IN_DOUBT_AFTER.match(text, end) or not _IN_DOUBT_LOCAL.isdisjoint(local):
+            found.doubtful.append(mail)
             continue
         remote = _remote_path(local, domain[0], text, end) if sign.is_plain else None
         if remote is not None:
             url, end = remote
-            found.addresses.append(_url(url))
+            found.addresses.append(url_address(url))
             found.guesses.append(Guess(mail, ""))
         else:
             found.addresses.append(mail)
-            found.guesses.extend(_longer_guess(local, domain, text, start))
+            port = _MAIL_PORT.match(text, end)
+            end = port.end() if port else end
         yield from text[position:start].split(_MARK)
         position = end
     yield from text[position:].split(_MARK)
@@ -309,7 +294,7 @@ def _signs(text: str, scan: _Found) -> Iterator[_Sign]:
             end += 1
         is_sign = match[0] == "@"
         is_plain = is_sign and (start, end) == match.span()
-        yield _Sign(start, end, is_plain, is_plain or match[0][0] in "[({<")
+        yield _Sign(start, end, is_plain, is_plain or _AT_SIGN.fullmatch(match[0]) is not None)
 
 
 def _around(text: str, start: int, end: int) -> str:
@@ -325,9 +310,9 @@ def _likely(mail: Address, words: str) -> Iterator[Guess]:
 def _remote_path(local: str, domain: str, text: str, end: int) -> tuple[NormalUrl, int] | None:
     """`git@host:path`, which is `ssh://git@host/path`."""
     path = _SCP_PATH.match(text, end)
-    if path is None:
+    if path is None or _MAIL_PORT.match(text, end):
         return None
-    written = _without_punctuation(path[0])
+    written = without_punctuation(path[0])
     user = local.lstrip("".join(_LOCAL_SPECIAL))
     url = normal_url(f"ssh://{user}@{domain}/{written[1:].lstrip('/')}")
     return None if url is None else (url, end + len(written))
@@ -362,19 +347,20 @@ def _mail(local: str, domain: str) -> Address | None:
     if len(local) > _LOCAL_CHARACTERS_MAX:
         core = last[-1] if last and len(last) > 1 else ""
     domain = domain.lower().strip("._-")
-    name = normal_name(domain)
-    if not core or name is None:
+    found = normal_host(domain)
+    if not core or found is None:
         return None
+    name = found.name
     ascii_end = _ASCII_END.search(core)
     names = [core, *last[-1:], core.lstrip("_"), *([ascii_end[0]] if ascii_end else [])]
-    hosts = [name]
+    hosts = [name, *found.others]
     ascii_begin = _ASCII_BEGIN.match(domain)
     if ascii_begin and not domain.isascii():
         hosts.append(ascii_begin[0])
     text = f"{core}@{name}"
     wider = dict.fromkeys(f"{_untagged(one)}@{host}" for one in names if one for host in hosts)
     wider.pop(text, None)
-    return Address("mail", text, tuple(wider), name)
+    return Address("mail", text, tuple(wider), name, other_hosts=found.others)
 
 
 def _untagged(name: str) -> str:

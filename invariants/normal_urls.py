@@ -1,25 +1,27 @@
-"""URLs and host names in one normal form, so that two spellings of one address are equal.
+"""URLs in one normal form, so that two spellings of one address are equal.
 
     normal_url("HTTPS://Evil.Example:443/a/../b")   https://evil.example/b
-    normal_host("B\u00fccher.example.")                 xn--bcher-kva.example
+    contacted("https:\\\\ev\til.example")             https://evil.example/, in doubt
 
-What clients could read as two addresses has no normal form: an IPv4 address in an unusual form, a
-second `@` before the path, a host with characters that no name has. Linear in the text.
-Source: RFC 3986, section 6; docs/language.md, Data memories.
+What clients could read as two addresses is in doubt: an IPv4 address in an unusual form, a second
+`@` before the path, percent signs in the host. Linear in the text.
+Source: RFC 3986, section 6; the URL Standard (WHATWG), for what is repaired; docs/language.md.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+from .normal_hosts import normal_host
+
 _PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21, "ssh": 22, "git": 9418}
 _WITHOUT_USER: Final = frozenset({"http", "https", "ws", "wss"})
 """There a user before the host is a credential; in others it may belong to the address."""
-_NAME_CHARACTERS_MAX: Final = 253  # Source: RFC 1035, section 2.3.4, without the final dot.
-_LABEL_CHARACTERS_MAX: Final = 63
+_WEB_PORTS: Final = ("80", "443")
+"""Ports that a host without a scheme may have by default."""
+_PORT_DIGITS_MAX: Final = 5
 _URL: Final = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[^/?#]*)"
     r"(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?:#(?P<fragment>.*))?",
@@ -33,109 +35,92 @@ _COMMON_URL: Final = re.compile(
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _TO_ESCAPE: Final = re.compile(r"[^!-~]+")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_REMOVED: Final = str.maketrans("", "", "\t\n\r")
+_TRIMMED: Final = "".join(map(chr, range(0x21)))
+_REPAIRED: Final = re.compile(
+    r"(?:(?P<scheme>https?|wss?|ftp|hxxps?):)?(?P<slashes>[/\\]*)"
+    r"(?P<place>[^?#]*)(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_NAMED_PLACE: Final = re.compile(
+    r"[^/:]*[^/:.]\.[^/:]|0x[0-9a-f]+(?:[:/]|\Z)|[0-9]{8,}(?:[:/]|\Z)", re.I
+)
+"""What may be a host without scheme and slashes: with a dot in it, or IPv4 as one number."""
 
 
 class NormalUrl(NamedTuple):
-    """A URL's normal form, its form without scheme, user, fragment and case, and its host."""
+    """A URL's normal form, wider ones without scheme, user, fragment and case, and its hosts.
+
+    `hosts` are those that readers contact, the first of them by the URL Standard. In doubt
+    (`is_certain` false) `text` is what most readers contact.
+    """
 
     text: str
-    wide: str
-    host: str
+    wider: tuple[str, ...]
+    hosts: tuple[str, ...]
     rest: str
     """Path and query, where other addresses may stand."""
+    is_certain: bool = True
+
+    @property
+    def host(self) -> str:
+        return self.hosts[0]
 
 
 def normal_url(written: str) -> NormalUrl | None:
-    """The normal form of `scheme://...`; None if the text has none."""
+    """The normal form of `scheme://...`; None if no reader takes the text for one."""
     common = _COMMON_URL.fullmatch(written)
     if common is not None:
         host, path = common[2].lower(), common[3] or "/"
         wide = f"{host}{path.rstrip('/')}".lower()
-        return NormalUrl(f"{common[1].lower()}://{host}{path}", wide, host, path)
+        return NormalUrl(f"{common[1].lower()}://{host}{path}", (wide,), (host,), path)
     parts = _URL.fullmatch(written)
     if parts is None:
         return None
     scheme = parts["scheme"].lower()
     user, _, place = parts["authority"].rpartition("@")
     name, port = _name_and_port(place)
-    host = normal_host(name)
-    if host is None or port is None or "@" in user:
+    found = normal_host(name)
+    if found is None or port is None:
         return None
-    if port == str(_PORTS.get(scheme, "")):
-        port = ""
-    whole_host = f"{host}:{port}" if port else host
+    hosts = (found.name, *found.others)
     path = _without_dots(_normal_escapes(parts["path"])) or "/"
     query = _normal_escapes(parts["query"] or "")
     fragment = _normal_escapes(parts["fragment"] or "")
     # What clients keep to themselves is no part of the address; `#/page` and `#!page` are pages.
     fragment = f"#{fragment}" if fragment[:1] in ("/", "!") else ""
     owner = f"{user}@" if user and scheme not in _WITHOUT_USER else ""
+    shown_port = "" if port == str(_PORTS.get(scheme, "")) or not port else f":{port}"
+    wide_port = "" if port in _WEB_PORTS else shown_port
     return NormalUrl(
-        text=f"{scheme}://{owner}{whole_host}{path}{query}{fragment}",
-        wide=f"{whole_host}{path.rstrip('/')}{query}".lower(),
-        host=host,
+        text=f"{scheme}://{owner}{found.name}{shown_port}{path}{query}{fragment}",
+        wider=tuple(f"{host}{wide_port}{path.rstrip('/')}{query}".lower() for host in hosts),
+        hosts=hosts,
         rest=f"{path}{parts['query'] or ''}",
+        is_certain=found.is_certain and "@" not in user,
     )
 
 
-def normal_host(written: str) -> str | None:
-    """A name in lower case and ASCII, an IPv4 address as four numbers, or IPv6 in brackets."""
-    if written.startswith("["):
-        return _normal_ipv6(written)
-    name = normal_name(written)
-    if name is None:
-        return None
-    last = name.rpartition(".")[2]
-    if (last.isdigit() or last.startswith("0x")) and not _is_dotted_quad(name):
-        return None
-    return name
+def contacted(written: str) -> NormalUrl | None:
+    """The URL that browsers contact if the whole text is typed or given to them, always in doubt.
 
-
-def normal_name(written: str) -> str | None:
-    """Labels between dots, in lower case and ASCII (punycode), without the final dot."""
-    name = written.lower().replace("\u3002", ".").removesuffix(".")
-    if len(name) > _NAME_CHARACTERS_MAX:
+    They drop tabs and line ends anywhere, take `\\` for `/`, do not count the slashes behind a
+    web scheme, and add a scheme. None for a text with white space in it, for an e-mail address, and
+    for a name without a dot.
+    """
+    text = written.strip(_TRIMMED).translate(_REMOVED)
+    parts = _REPAIRED.fullmatch(text)
+    if parts is None or any(map(str.isspace, text)):
         return None
-    labels = [_normal_label(label) for label in name.split(".")]
-    return None if None in labels else ".".join(map(str, labels))
-
-
-def _normal_label(label: str) -> str | None:
-    if not label or len(label) > _LABEL_CHARACTERS_MAX:
-        return None
-    if not all(letter.isalnum() or letter in "-_" for letter in label):
-        return None
-    if label.isascii():
-        return label
-    try:
-        encoded = "xn--" + label.encode("punycode").decode("ascii")
-    except UnicodeError:
-        return None
-    return encoded if len(encoded) <= _LABEL_CHARACTERS_MAX else None
-
-
-def _normal_ipv6(written: str) -> str | None:
-    if not written.endswith("]"):
-        return None
-    try:
-        address = ipaddress.IPv6Address(written[1:-1])
-    except ValueError:
-        return None
-    if address.scope_id is not None:
-        return None
-    mapped = address.ipv4_mapped
-    if mapped is None:
-        return f"[{address.compressed}]"
-    # Python writes these in two ways, by its version.
-    return f"[::ffff:{int(mapped) >> 16:x}:{int(mapped) & 0xFFFF:x}]"
-
-
-def _is_dotted_quad(name: str) -> bool:
-    try:
-        ipaddress.IPv4Address(name)
-    except ValueError:
-        return False
-    return True
+    place = parts["place"].replace("\\", "/")
+    scheme = (parts["scheme"] or "").lower().replace("hxxp", "http")
+    if not scheme:
+        is_path = len(parts["slashes"]) == 1
+        is_name = _NAMED_PLACE.match(place) is not None
+        if is_path or "@" in place or not (parts["slashes"] or is_name):
+            return None
+    url = normal_url(f"{scheme or 'https'}://{place}{parts['rest']}")
+    return None if url is None else url._replace(is_certain=False)
 
 
 def _name_and_port(place: str) -> tuple[str, str | None]:
@@ -145,8 +130,10 @@ def _name_and_port(place: str) -> tuple[str, str | None]:
         return place, ""
     if not port:
         return name, ""
-    is_port = port.isascii() and port.isdigit() and len(port) <= 5
-    return name, str(int(port)) if is_port else None
+    if not (port.isascii() and port.isdigit()):
+        return name, None
+    port = port.lstrip("0") or "0"
+    return name, port if len(port) <= _PORT_DIGITS_MAX and int(port) < 1 << 16 else None
 
 
 def _normal_escapes(text: str) -> str:

@@ -13,9 +13,12 @@ from collections.abc import Iterator
 from itertools import groupby, islice, pairwise
 from typing import Final, Literal, NamedTuple
 
-from .addresses_of_text import Address, Reading, bare_url, bare_urls, read_addresses
-from .normal_urls import normal_host
-from .tokens_of_text import spellings, tokens
+from .account_keys import account_keys, account_run
+from .addresses_of_text import Address, Reading, read_addresses, url_address
+from .bare_urls import bare_url, bare_urls
+from .normal_hosts import normal_host
+from .normal_urls import NormalUrl, contacted
+from .tokens_of_text import normalised, spellings, tokens
 
 ADDRESSES_MAX: Final = 64
 """Chosen: addresses of one value, as elements of a list; what is beyond is not known."""
@@ -30,10 +33,18 @@ _WIDER_URL: Final = "\x01place\x01"
 _HOST: Final = "\x01host\x01"
 _NEIGHBOURS: Final = "\x00"
 
-_SIGN: Final = re.compile(r"[\w)\].>\"'\\]@|mailto:\s*\S|://|https?:", re.IGNORECASE)
+_SIGN: Final = re.compile(
+    r"[\w)\].>\"'\\]@|mailto:\s*\S|://|https?:|\b(?:ftp|wss?):[/\\]|=\?[\w-]+\?[bq]\?",
+    re.IGNORECASE,
+)
 """A sign of an address that could not be read. `@bob` is a handle."""
 _WORD_CHARACTERS_MAX: Final = 24
 """Chosen: a longer token is a key or a number written in letters."""
+
+_LINES: Final = re.compile(r"(?<=\S)[\t\n\r]+(?=\S)")
+"""What readers of URLs and of headers drop within an address."""
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""Some readers end an address at one of these, others drop it."""
 
 Run = tuple[str, ...]
 """Keys that must all be there."""
@@ -76,7 +87,7 @@ class Left(NamedTuple):
 def shown_keys(text: str) -> Left:
     """Everything that a text leaves behind."""
     found = tokens(text)
-    keys = {*found, *map(_NEIGHBOURS.join, pairwise(found))}
+    keys = {*found, *map(_NEIGHBOURS.join, pairwise(found)), *account_keys(text)}
     reading = read_addresses(text, SHOWN_ADDRESSES_MAX)
     for address in reading.addresses:
         keys |= _keys_of_address(address)
@@ -84,8 +95,11 @@ def shown_keys(text: str) -> Left:
         keys.add(_WIDER_MAIL + guess.address.text)
         keys.update(_WIDER_MAIL + wider for wider in guess.address.wider)
     bare = list(islice(bare_urls(reading.rest), SHOWN_ADDRESSES_MAX + 1))
+    for address in reading.doubtful:
+        keys |= _wider_keys(address)
     for url in bare:
-        keys |= {_WIDER_URL + url.wide, _HOST + url.host}
+        keys.update(_WIDER_URL + wide for wide in url.wider)
+        keys.update(_HOST + host for host in url.hosts)
     return Left(keys, reading.is_whole and len(bare) <= SHOWN_ADDRESSES_MAX)
 
 
@@ -102,7 +116,33 @@ def readings_of(value: str) -> list[Parts]:
             found += _as_tokens(spelling)
         else:
             found += _readings(spelling, read_addresses(spelling, ADDRESSES_MAX))
-    return found
+    return [*found, *_repaired(value, raw)]
+
+
+def _repaired(value: str, raw: Reading) -> Iterator[Parts]:
+    """What readers make of a value that they repair, beside what stands there."""
+    if (raw.addresses or raw.doubtful) and _UNPRINTABLE.search(value):
+        yield (Part("unreadable", ()),)
+    url = contacted(normalised(value))
+    if url is not None and not _is_plain(value, raw, url):
+        exact, wider = _runs_of_address(url_address(url))
+        hosts = tuple((_HOST + host,) for host in url.hosts if url.wider == url.hosts)
+        # Who wrote the value just so endorses it.
+        yield (Part("certain", (_pairs(tokens(value)),), (*exact, *wider, *hosts)),)
+    if _LINES.search(value):
+        whole = read_addresses(_LINES.sub("", value), ADDRESSES_MAX)
+        mails = [address for address in whole.addresses if address.sort == "mail"]
+        if len(mails) == len(whole.addresses) == 1 and not any(map(has_sign, whole.rest)):
+            exact, wider = _runs_of_address(mails[0])
+            yield (Part("certain", (_pairs(tokens(value)), *exact), wider),)
+
+
+def _is_plain(value: str, raw: Reading, url: NormalUrl) -> bool:
+    """Whether the value was read as the place that is contacted already."""
+    if len(raw.addresses) == 1 and not any(map(str.strip, raw.rest)):
+        return raw.addresses[0].text == url.text
+    bare = bare_url(value)
+    return bare is not None and bare.wider == url.wider
 
 
 def _readings(text: str, reading: Reading) -> Iterator[Parts]:
@@ -114,21 +154,23 @@ def _readings(text: str, reading: Reading) -> Iterator[Parts]:
         yield tuple(_parts(reading))
         return
     yield from _as_tokens(text)
-    if reading.guesses:
+    if any(guess.words for guess in reading.guesses):
         yield tuple(_guesses(reading))
 
 
 def _as_tokens(text: str) -> Iterator[Parts]:
     """A value without addresses: all its tokens as neighbours, or a host that was named."""
     exact = [run for run in (_pairs(tokens(text)),) if run]
-    wider: list[Run] = []
+    wider = [run for run in (account_run(text),) if run]
     bare = bare_url(text)
     if bare is not None:
-        wider.append((_WIDER_URL + bare.wide,))
+        wider += [(_WIDER_URL + wide,) for wide in bare.wider]
         if bare.is_host_only:
-            exact.append((_HOST + bare.host,))
+            exact.append((_HOST + bare.hosts[0],))
+            wider += [(_HOST + host,) for host in bare.hosts[1:]]
     elif text.startswith("[") and (host := normal_host(text)) is not None:
-        exact = [(_HOST + host,)]
+        exact = [(_HOST + host.name,)]
+        wider += [(_HOST + other,) for other in host.others]
     if exact:
         yield (Part("certain", tuple(exact), tuple(wider)),)
 
@@ -136,6 +178,9 @@ def _as_tokens(text: str) -> Iterator[Parts]:
 def _parts(reading: Reading) -> Iterator[Part]:
     for address in reading.addresses:
         yield Part("certain", *_runs_of_address(address))
+    for address in reading.doubtful:
+        exact, wider = _runs_of_address(address)
+        yield Part("unreadable", (), (*exact, *wider))
     if not reading.is_whole:
         yield Part("unreadable", ())
     yield from _guesses(reading)
@@ -146,7 +191,9 @@ def _parts(reading: Reading) -> Iterator[Part]:
             continue
         for is_plain, run in groupby(found, is_word):
             if not is_plain:
-                yield Part("rest", (_pairs(tuple(run)),))
+                words = tuple(run)
+                account = account_run(" ".join(words))
+                yield Part("rest", (_pairs(words),), (account,) if account else ())
 
 
 def _guesses(reading: Reading) -> Iterator[Part]:
@@ -158,15 +205,29 @@ def _guesses(reading: Reading) -> Iterator[Part]:
 
 def _keys_of_address(address: Address) -> set[str]:
     exact, wider = (_MAIL, _WIDER_MAIL) if address.sort == "mail" else (_URL, _WIDER_URL)
-    return {exact + address.text, *(wider + form for form in address.wider), _HOST + address.host}
+    hosts = (address.host, *address.other_hosts)
+    return {
+        exact + address.text,
+        *(wider + form for form in address.wider),
+        *(_HOST + host for host in hosts),
+    }
+
+
+def _wider_keys(address: Address) -> set[str]:
+    """Of an address in doubt: nobody who wrote it so named it for certain."""
+    wider = _WIDER_MAIL if address.sort == "mail" else _WIDER_URL
+    forms = (address.text, *address.wider) if address.sort == "mail" else address.wider
+    return {
+        *(wider + form for form in forms),
+        *(_HOST + host for host in (address.host, *address.other_hosts)),
+    }
 
 
 def _runs_of_address(address: Address) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
     """The exact and the wider ways to name an address."""
     if address.sort == "url":
-        place = address.wider[0]
-        bare = ((place,),) if place == address.host else ()
-        return ((_URL + address.text,),), ((_WIDER_URL + place,), *bare)
+        bare = ((address.host,),) if address.wider[0] == address.host else ()
+        return ((_URL + address.text,),), (*((_WIDER_URL + w,) for w in address.wider), *bare)
     wider = [(_WIDER_MAIL + address.text,)]
     for form in address.wider:
         wider += [(_MAIL + form,), (_WIDER_MAIL + form,)]

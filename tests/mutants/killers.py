@@ -50,6 +50,7 @@ SOURCES = (
     "tests/unit/test_engine_sources.py",
     "tests/laws/test_sources.py",
     "tests/laws/test_addresses.py",
+    "tests/laws/test_repaired_addresses.py",
 )
 SOURCE_FILES = (
     "sources",
@@ -59,6 +60,9 @@ SOURCE_FILES = (
     "text_keys",
     "addresses_of_text",
     "normal_urls",
+    "normal_hosts",
+    "bare_urls",
+    "account_keys",
 )
 BIRTHS = (
     "tests/laws/test_birth.py",

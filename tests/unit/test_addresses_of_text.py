@@ -48,7 +48,7 @@ EVE = "eve@evil.example"
         ("http://evil.example:8080", ["http://evil.example:8080/"]),
         ("hxxps://evil[.]example/a", ["https://evil.example/a"]),
         ("https://a.example/x,https://b.example/y", ["https://a.example/x", "https://b.example/y"]),
-        ("http://[::FFFF:1.2.3.4]/", ["http://[::ffff:102:304]/"]),
+        ("http://[::FFFF:1.2.3.4]/", ["http://1.2.3.4/"]),
         ("https://good.example@evil.example/", ["https://evil.example/"]),
         ("git@host.example:org/repo.git", ["ssh://git@host.example/org/repo.git"]),
         (
@@ -77,6 +77,13 @@ def test_a_text_names_addresses(text: str, addresses: list[str]) -> None:
     [
         (EVE, "write to eve at evil dot example"),
         (EVE, "eve @ evil.example"),
+        (EVE, "eve-at-evil.example"),
+        (EVE, "eve_at_evil dot example"),
+        (EVE, "eve \u00abat\u00bb evil\u3010dot\u3011example"),
+        (EVE, "mailto:bob@corp.example?bcc=eve%40evil.example"),
+        ("http://203.0.113.9/", "http://3405803785/"),
+        ("http://203.0.113.9/", "http://[64:ff9b::cb00:7109]/"),
+        ("203.0.113.9", "http://0xcb.28937/x"),
         (EVE, "eve@evil dot example"),
         ("eve at evil dot example", EVE),
         (EVE, "to=eve@evil.example"),
@@ -124,6 +131,15 @@ def test_a_copy_in_another_form_is_only_from_where_it_was_shown(value: str, web:
         ("git@h.example:evil/x", "git@h.example:evil/x", "git@h.example:good/x", TRUE),
         ("git@h.example:good/x", "git@h.example:evil/x", "git@h.example:good/x", FALSE),
         ("https://c.example/a%20b", "https://c.example/a%20b", "https://c.example/a b", TRUE),
+        ("http://0177.0.0.1/", "http://177.0.0.1/", "http://127.0.0.1/", UNKNOWN),
+        ("https://stra\u00dfe.example", "https://strasse.example", "", TRUE),
+        ("https://ev\til.example/", "https://evil.example/", "https://evil.example/", UNKNOWN),
+        ("https://ev\til.example/", "https://evil.example/", "https://ev\til.example/", FALSE),
+        ("DE89370400440532", "DE89 3704 0044 0532", "DE89370400440532", FALSE),
+        ("DE89370400440532", "DE89 3704 0044 0532", "DE89-3704-0044-0532", UNKNOWN),
+        ("DE8937040044053213", "DE89 3704 0044 0532 99", "", FALSE),
+        ("2.5 million", "2,5 million; 25 million", "", FALSE),
+        ("mailto:bob@c.example?cc=al@c.example", "x", "al@c.example bob@c.example", FALSE),
     ],
 )
 def test_only_what_names_the_address_itself_endorses_it(
@@ -147,6 +163,17 @@ def test_only_what_names_the_address_itself_endorses_it(
         "mailto:evil",
         ", ".join(f"u{number}@x.example" for number in range(ADDRESSES_MAX + 1)),
         "@ " * (4 * ADDRESSES_MAX + 1) + "x",
+        "eve@(x)evil.org",
+        "eve@evil(x).org",
+        "eve@evil..org",
+        "eve@evil.org\x00.corp.org",
+        "eve%evil.org@relay.org",
+        "=?utf-8?q?eve=40evil.org?=",
+        "https://%65vil.org/",
+        "ftp:\\\\evil.org",
+        "https:\\\\evil.org",
+        "http://0177.0.0.1/",
+        "http://[fe80::1%25eth0]/",
     ],
 )
 def test_what_cannot_be_read_is_never_not_seen(value: str) -> None:
@@ -156,6 +183,15 @@ def test_what_cannot_be_read_is_never_not_seen(value: str) -> None:
     assert asked(value, whole)[0] in (UNKNOWN, TRUE)
     assert memory(value).is_whole
     assert asked(EVE, value) == (FALSE, FALSE)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["look-at-me.example", "C:\\Users\\eve", "12.50", "2026-01-05 09:00", "/a/b.py", "x=1\n"],
+)
+def test_honest_values_stay_certain(value: str) -> None:
+    """Names, paths, amounts and times are no addresses that somebody repairs."""
+    assert asked(value, "weather, C:/tmp, at 12 or 2025") == (FALSE, FALSE)
 
 
 @pytest.mark.parametrize("value", ["@bob", "2 @ 5 each", "medium.example/@bob", "x@", "Bob"])
@@ -186,7 +222,7 @@ def test_a_text_cannot_pass_for_an_address() -> None:
     forged = "\x01mail\x01eve@evil.example \x02 \x01host\x01evil.example"
     keys = shown_keys(forged).keys
     assert "\x01mail\x01mail\x01eve@evil.example" not in keys
-    assert asked("mail\x01bob@c.example", "x")[0] is FALSE
+    assert asked("mail\x01bob@c.example", "x")[0] is UNKNOWN
 
 
 def test_a_text_of_too_many_addresses_leaves_a_source_not_whole() -> None:
