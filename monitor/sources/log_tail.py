@@ -25,6 +25,7 @@ from .identity import HEAD_BYTES, identity_of, length_of
 from .log_files import entries, opened, refusal
 from .log_layout import LINE_BYTES_MAX, parse_file_name
 from .log_lines import Cursor, Line, is_same_file, read_lines, stands_at_line
+from .log_waits import Waits
 
 FILES_MAX: Final = 4096
 """Of one owner. Chosen: some 5 MB of memory for each user who can write there."""
@@ -110,6 +111,7 @@ class LogTail:
         self.files: dict[Stream, Followed] = {}
         self.is_moving = False
         """Whether the last read got further in any file, be it within an unfinished line."""
+        self.waits = Waits()
 
     def find(self) -> tuple[list[Stream], list[Notice]]:
         """Look what is there now; the streams that are new, and what is to be told."""
@@ -208,6 +210,7 @@ class LogTail:
             found, bytes_count = self._read_owner(
                 _rotated(ready[owner], self._turn), lines_share, bytes_left // owners_left, notices
             )
+            self.waits.read(owner, len(found), bytes_count)
             lines += found
             bytes_left = max(0, bytes_left - bytes_count)
             if len(lines) >= lines_max:

@@ -30,10 +30,6 @@ from .log_tail import FILES_MAX, Followed, LogTail
 INTERVAL_S: Final = 0.02
 """How often an idle directory is looked at; half of it is the mean latency added to a kill."""
 
-UNSEEN_NS_MAX: Final = 5_000_000_000
-"""Chosen: however busy the files are, nobody can put an event further back than this, or than the
-look before, but for what was written before the first look."""
-
 LOOKS_MAX: Final = 16
 """Looks in a row without a pause while a long line or an unfinished file is being passed."""
 
@@ -73,15 +69,15 @@ class LogDirSource:
         self._tail = LogTail(path, topics, files_max)
         self._positions: dict[Stream, int] = {}
         self._latest_ns = 0
-        self._known_ns = 0
         self._looked_ns = 0
         self._found_after_ns: dict[Stream, int] = {}
         """Of each file, the last look at which it was not there; 0 where nobody had looked."""
-        self._at_end_ns: dict[Stream, int] = {}
-        """Of each file, the last look at which it was read to its end."""
+        self._found_ns: dict[Stream, int] = {}
+        """Of each file, the look that found it."""
+        self._promised_ns: dict[Stream, int] = {}
+        """Of each file, the time before which nothing of it is put any more, as was said."""
         self._unread: dict[str, int] = {}
-        """The last look that found every file at its end: what comes now was written since."""
-        self._first_look_ns = 0
+        """Of each shard with a file that is not read, the last look before there was one."""
 
     def recognise(self, identities: Mapping[Stream, str]) -> None:
         self._tail.recognise(identities)
@@ -122,35 +118,27 @@ class LogDirSource:
         # written before the second, and what is missed, after the first.
         begin_ns = self._clock_ns()
         gained, notices = self._tail.find()
+        files = self._tail.files
+        self._note(gained, begin_ns)
+        self._tail.waits.look(begin_ns, {f.owner for f in files.values() if not f.is_at_end})
         lines, more = self._tail.read(records_max)
-        self._note(gained)
+        self._unread = {
+            name: self._unread.get(name, self._looked_ns)
+            for name in (f"{topic}/{owner}" for topic, owner in self._tail.unread)
+        }
         end_ns = self._clock_ns()
-        # What came since the last look is never put behind it, however long ago that was: a slow
-        # or paused monitor would take an answer for younger than what it answers.
-        furthest_ns = min(begin_ns - UNSEEN_NS_MAX, self._looked_ns)
-        known_ns = self._known_ns and max(self._known_ns, furthest_ns)
-        self._first_look_ns = self._first_look_ns or begin_ns
-        readable = [f for f in self._tail.files.values() if not f.is_closed_to_us]
-        if all(f.is_at_end for f in readable):
-            self._known_ns = begin_ns
-        elif not self._known_ns and all(f.is_at_end or f.is_caught_up for f in readable):
-            # Somebody writes faster than is read here: everybody else must not wait for that.
-            self._known_ns = self._first_look_ns
+        records = [_record(s, line, end_ns, self._not_before_ns(s, line)) for s, line in lines]
         self._looked_ns = begin_ns
-        not_before_ns = {
-            stream: self._not_before_ns(stream, known_ns) for stream in {s for s, _ in lines}
+        frontiers = {
+            stream: self._frontier(followed, begin_ns)
+            for stream, followed in files.items()
+            if not followed.is_closed_to_us
         }
-        self._at_end_ns = {
-            stream: begin_ns if followed.is_at_end else self._at_end_ns.get(stream, 0)
-            for stream, followed in self._tail.files.items()
-        }
+        promised = {stream: one.read_to_ns or 0 for stream, one in frontiers.items()}
+        self._promised_ns = {s: promised.get(s, self._promised_ns.get(s, 0)) for s in files}
         return Poll(
-            records=tuple(_record(s, line, end_ns, not_before_ns[s]) for s, line in lines),
-            frontiers={
-                stream: self._frontier(followed, begin_ns)
-                for stream, followed in self._tail.files.items()
-                if not followed.is_closed_to_us
-            },
+            records=tuple(records),
+            frontiers=frontiers,
             gained=tuple(gained),
             unread=self._unread,
             gone=self._take_gone(),
@@ -158,36 +146,45 @@ class LogDirSource:
             notices=(*notices, *more),
         )
 
-    def _note(self, gained: Iterable[Stream]) -> None:
-        """When files came, and shards with one that is not read: both since the last look."""
+    def _note(self, gained: Iterable[Stream], begin_ns: int) -> None:
+        """When files came: since the last look."""
         files = self._tail.files
         found = self._found_after_ns | dict.fromkeys(gained, self._looked_ns)
         self._found_after_ns = {stream: ns for stream, ns in found.items() if stream in files}
-        names = [f"{topic}/{owner}" for topic, owner in self._tail.unread]
-        self._unread = {name: self._unread.get(name, self._looked_ns) for name in names}
+        found = self._found_ns | dict.fromkeys(gained, begin_ns)
+        self._found_ns = {stream: ns for stream, ns in found.items() if stream in files}
 
-    def _not_before_ns(self, stream: Stream, known_ns: int) -> int:
-        """What was found in a file came after the last look at which there was no more of it.
+    def _not_before_ns(self, stream: Stream, line: Line) -> int:
+        """What was found in a file came after the last look at which there was no more of it."""
+        followed = self._tail.files[stream]
+        return max(self._promised_ns.get(stream, 0), self._came_after_ns(followed, line.offset))
 
-        Another file that is being flooded must not make it look as old as that one may be.
-        """
-        own_ns = max(self._at_end_ns.get(stream, 0), self._found_after_ns.get(stream, 0))
-        return max(known_ns, own_ns) if known_ns else 0
+    def _came_after_ns(self, followed: Followed, offset: int) -> int:
+        """What stood there when the file was found may be as old as nobody knows."""
+        came = self._found_after_ns if offset < followed.first_size else self._found_ns
+        return came.get(followed.stream, 0)
 
     def _clock_ns(self) -> int:
         self._latest_ns = max(self._latest_ns, self._now_ns())
         return self._latest_ns
 
     def _frontier(self, followed: Followed, begin_ns: int) -> Frontier:
-        """How far a file is known: one that is being read is waited for, and not for ever.
+        """How far a file is known: one that is being read is waited for, as long as `Waits` says.
 
-        What is still to come of it will be put into the order at most `UNSEEN_NS_MAX` back.
+        What stood there at the first look is waited for in any case, but for a line without an end.
         """
-        unread_ns = begin_ns - UNSEEN_NS_MAX if self._known_ns else None
+        stream = followed.stream
+        read_to_ns = self._promised_ns.get(stream, 0)
+        if followed.is_at_end:
+            read_to_ns = begin_ns
+        elif followed.is_caught_up or self._found_after_ns.get(stream):
+            came_after_ns = self._came_after_ns(followed, followed.cursor.line_start)
+            over_ns = self._tail.waits.over_ns(followed.owner)
+            read_to_ns = max(read_to_ns, came_after_ns, over_ns)
         return Frontier(
             next_offset=followed.cursor.line_start,
             is_at_end=followed.is_at_end,
-            read_to_ns=begin_ns if followed.is_at_end else unread_ns,
+            read_to_ns=read_to_ns or None,
             seen_to_ns=self._found_after_ns.get(followed.stream),
             part=str(followed.owner),
             lag_records=followed.lag_lines,

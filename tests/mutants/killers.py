@@ -101,6 +101,7 @@ WRITTEN = (
     "tests/unit/test_unread.py",
     "tests/unit/test_merge.py",
     "tests/unit/test_logdir_flood.py",
+    "tests/laws/test_logdir_order.py",
     "tests/unit/test_cel_values.py",
     "tests/unit/test_engine.py",
     "tests/unit/test_client_event_json.py",
@@ -145,6 +146,7 @@ def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
         "unread",
         "merge",
         "logdir",
+        "log_waits",
         "finding_make",
     ):
         return (WRITTEN,)

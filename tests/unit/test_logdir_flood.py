@@ -7,7 +7,7 @@ from pathlib import Path
 from monitor.sources.base import Frontier, Stream
 from monitor.sources.log_lines import CHUNK_BYTES, SHARE_BYTES
 from monitor.sources.log_tail import READ_BYTES_MAX, LogTail
-from monitor.sources.logdir import UNSEEN_NS_MAX, LogDirSource
+from monitor.sources.logdir import LogDirSource
 from monitor.topics import APPROVALS, EVENTS
 
 START_NS = 1_700_000_000_000_000_000
@@ -40,7 +40,7 @@ def frontier(source: LogDirSource, name: str) -> Frontier:
 
 
 def test_a_file_without_an_end_is_waited_for_and_not_for_ever(tmp_path: Path) -> None:
-    """A terabyte of nothing costs a writer nothing: the others go on, five seconds behind."""
+    """A terabyte of nothing costs a writer nothing: the others go on soon, and behind nothing."""
     folder = tmp_path / EVENTS
     folder.mkdir()
     (folder / "a-1.jsonl").write_bytes(b"{}\n")
@@ -52,7 +52,9 @@ def test_a_file_without_an_end_is_waited_for_and_not_for_ever(tmp_path: Path) ->
     frontier(source, "z-1.jsonl")
     known = frontier(source, "z-1.jsonl")
     assert not known.is_at_end and known.read_to_ns is not None
-    assert clock.now_ns - known.read_to_ns < 2 * UNSEEN_NS_MAX
+    began_ns = clock.now_ns
+    while (frontier(source, "z-1.jsonl").read_to_ns or 0) < began_ns:
+        assert clock.now_ns < began_ns + 1_000_000_000, "a thousand looks"
 
 
 def test_what_is_read_later_is_put_no_further_back_than_was_promised(tmp_path: Path) -> None:
