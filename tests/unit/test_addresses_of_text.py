@@ -209,6 +209,11 @@ def test_a_url_that_clients_read_as_two_is_doubtful() -> None:
     assert asked(value, "https://evil.example/", "https://good.example/")[1] is TRUE
 
 
+def test_percent_in_a_url_hides_no_words() -> None:
+    """A page whose name goes on behind `%20` is not the page before it with a word beside."""
+    assert asked("https://c.example/a%20b", "https://c.example/a") == (FALSE, FALSE)
+
+
 def test_seen_asks_for_every_address() -> None:
     """And never says "not seen" of what may be an account beside it."""
     assert asked(f"bob@c.example, {EVE}", EVE)[0] is FALSE
