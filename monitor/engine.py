@@ -73,6 +73,7 @@ class Engine:
             load,
             self._header,
             in_memory_max=settings.scopes_in_memory_max,
+            ids_max=settings.ids_max,
             births=settings.births,
             mode_cap=settings.mode_cap,
             severities=settings.severities,
@@ -243,7 +244,7 @@ class Engine:
                 continue
             scope.header = holes_told(header)
             self._changed[name] = scope
-            findings += hole_findings(header, name, self.settings.severities)
+            findings += hole_findings(header, name, self.settings.severities, self.settings.ids_max)
         return findings
 
     def _header(self, trace: TraceKey) -> Header:
@@ -353,6 +354,7 @@ class Engine:
             conflict_digest=conflict_digest,
             mode_cap=self.settings.mode_cap,
             severities=self.settings.severities,
+            ids_max=self.settings.ids_max,
         )
 
     def refuse(self, event: Event, noticed: Noticed, group: str) -> list[Finding]:

@@ -161,16 +161,18 @@ def finding_id(
     anchor_digest: str,
     binding: object,
     verdict: str,
+    life: str = "",
 ) -> str:
     """The lasting id: the same cause gives the same id in a live run, a replay, a second run.
 
     `subject` is the invariant's id, or the type of an engine finding; `scope` is the session's
     trace if a principal is known; `anchor_id` has its session (and principal) beside it where
     the scope is wider; `anchor_digest` is `""` unless the anchor's id
-    is in conflict.
+    is in conflict; `life` tells events apart that carry one id because the first was forgotten
+    (`Header.life_at`).
     """
     if isinstance(scope, TraceKey) and not scope.principal:
         scope = scope.session
-    parts = [subject, digest, scope, anchor_id, anchor_digest, binding, verdict]
+    parts = [subject, digest, scope, anchor_id, anchor_digest, binding, verdict, life]
     text = msgspec.json.encode(parts, order="deterministic")
     return "f-" + hashlib.blake2b(text, digest_size=12).hexdigest()

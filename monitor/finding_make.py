@@ -60,9 +60,10 @@ def verdict_finding(
     agent: str,
     anchor_digest: str,
     mode_cap: str | None,
+    life: str,
     wider: Wider | None = None,
 ) -> Finding:
-    """A violated or inconclusive verdict in its context; `trace` is that of its anchor."""
+    """A violated or inconclusive verdict in its context; `trace` and `life` are its anchor's."""
     spec = compiled.spec
     assert verdict.kind in ("violated", "inconclusive"), "only these two are findings"
     binding = show_binding(verdict.binding)
@@ -77,6 +78,7 @@ def verdict_finding(
             anchor_digest=anchor_digest,
             binding=binding,
             verdict=verdict.kind,
+            life=life,
         ),
         type="violated" if verdict.kind == "violated" else "inconclusive",
         severity=spec.severity,
@@ -112,6 +114,7 @@ def session_findings(
     conflict_digest: str,
     mode_cap: str | None,
     severities: Mapping[str, Severity],
+    ids_max: int,
 ) -> list[Finding]:
     """All that one input came to in one session; `anchor` is the event, or the session's last.
 
@@ -127,6 +130,7 @@ def session_findings(
             agent=(before if verdict.decided_ns < anchor.time_ns else after).agent,
             anchor_digest=after.conflict_at(verdict.anchor.position),
             mode_cap=mode_cap,
+            life=after.life_at(verdict.anchor.position, ids_max),
         )
         for index, verdict in judged.verdicts
     ]
@@ -139,6 +143,7 @@ def session_findings(
                 anchor=anchor,
                 anchor_digest=conflict_digest,
                 severities=severities,
+                life=after.life_at(anchor.position, ids_max),
             )
         )
     return findings
@@ -166,10 +171,12 @@ def engine_finding(
     anchor: EventRef,
     anchor_digest: str,
     severities: Mapping[str, Severity],
+    life: str = "",
 ) -> Finding:
     """A gap, a conflict, a forged event: what no invariant had to be written for.
 
-    A birth is anchored where it was, whichever later input met it.
+    A birth is anchored where it was, whichever later input met it. `life` is empty if the event
+    takes part in no trace: then `anchor_digest` or the key of what was noticed tells it apart.
     """
     if noticed.born is not None:
         anchor = EventRef(noticed.born.position, noticed.born.time_ns, "")
@@ -183,6 +190,7 @@ def engine_finding(
             anchor_digest=anchor_digest,
             binding=noticed.key,
             verdict=noticed.type,
+            life=life,
         ),
         type=noticed.type,
         severity=severity,
@@ -223,7 +231,7 @@ def refusals(
 
 
 def hole_findings(
-    header: Header, trace: TraceKey, severities: Mapping[str, Severity]
+    header: Header, trace: TraceKey, severities: Mapping[str, Severity], ids_max: int
 ) -> list[Finding]:
     """Numbers that a whole finished file did not show, each at the event that left them out."""
     return [
@@ -234,6 +242,7 @@ def hole_findings(
             anchor=EventRef(hole.position, hole.time_ns, hole.id),
             anchor_digest="",
             severities=severities,
+            life=header.life_at(hole.position, ids_max),
         )
         for hole in header.holes
     ]
@@ -247,6 +256,7 @@ def anomaly_finding(
     agent: str,
     anchor: EventRef,
     anchor_digest: str,
+    life: str,
     severity: Severity,
 ) -> Finding:
     """A detector's alarm: it advises, whatever its severity, and names what is behind it."""
@@ -260,6 +270,7 @@ def anomaly_finding(
             anchor_digest=anchor_digest,
             binding={},
             verdict="anomaly",
+            life=life,
         ),
         type="anomaly",
         severity=severity,

@@ -76,6 +76,8 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     """Positions of events whose id another content had before, with the events' digests."""
     epoch: int = 0
     """Of the store, when the session was last stepped (`monitor/births.py`)."""
+    began: bytes = b""
+    """What tells it from another session that had its id before (`_began`)."""
 
     def conflict_at(self, position: int) -> str:
         """The digest of the event at a position, if another content had its id before; else `""`.
@@ -84,6 +86,14 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
         decided.
         """
         return next((digest for at, digest in self.conflicts if at == position), "")
+
+    def life_at(self, position: int, ids_max: int) -> str:
+        """What tells an event from any other that carries its id in a session of this id.
+
+        An id comes again, and nothing notices, in a session that began anew when the one before
+        was forgotten, and `ids_max` events later in the same one.
+        """
+        return f"{self.began.hex()}/{position // ids_max}"
 
     @property
     def first(self) -> Identity:
@@ -177,6 +187,7 @@ def admit(
         header.is_split or is_split,
         conflicts,
         header.epoch,
+        header.began if header.position else _began(event),
     )
     return Admission(after, time_ns, tuple(noticed), is_back, first)
 
@@ -200,6 +211,16 @@ def holes_told(header: Header) -> Header:
     ranges = tuple((hole.first, hole.last) for hole in header.holes)
     missing = (*header.missing, *ranges)[-MISSING_RANGES_MAX:]
     return msgspec.structs.replace(header, missing=missing, holes=())
+
+
+def _began(event: Event) -> bytes:
+    """A session by its first event: what it says and, of a live source, where it stands.
+
+    The place, so that a copy of it begins another session; of a finished file only what it says,
+    so that a copy of the file gives the same findings.
+    """
+    place = "" if event.arrival_ns is None else str(event.origin)
+    return hashlib.blake2b(event.digest + place.encode(), digest_size=8).digest()
 
 
 def call_digest(call: str) -> bytes:

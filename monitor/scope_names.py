@@ -52,8 +52,9 @@ def scope_named(stored: str) -> TraceKey | tuple[Per, str]:
 class Named(NamedTuple):
     """An event in a trace that is of many sessions: where it stands in its own, and its id there.
 
-    `agent` and `principal` are those that its session had named by then: a verdict on the event
-    may come when nothing is known of the session any more.
+    `agent` and `principal` are those that its session had named by then, `life` is of its header
+    (`Header.life_at`): a verdict on the event may come when nothing is known of the session any
+    more.
     """
 
     session: str
@@ -61,6 +62,7 @@ class Named(NamedTuple):
     id: str
     agent: str
     principal: str
+    life: str = ""
 
 
 def packed_id(named: Named) -> str:

@@ -68,6 +68,7 @@ class Scoring:
                 agent=header.agent,
                 anchor=EventRef(header.position - 1, header.time_ns, event.id),
                 anchor_digest=digest,
+                life=header.began.hex(),
                 severity=self._severity,
             )
         ]

@@ -79,6 +79,7 @@ class WiderScopes:
         header_of: Callable[[TraceKey], Header],
         *,
         in_memory_max: int,
+        ids_max: int,
         births: Births,
         mode_cap: str | None,
         severities: Mapping[str, Severity],
@@ -90,6 +91,7 @@ class WiderScopes:
         self._load = load
         self._header_of = header_of
         self._in_memory_max = in_memory_max
+        self._ids_max = ids_max
         self._mode_cap = mode_cap
         self._severities = severities
         self._scopes: OrderedDict[tuple[Per, str], _Held] = OrderedDict()
@@ -116,7 +118,8 @@ class WiderScopes:
         held = self._scope(per, value) if value else None
         time_ns = event.time_ns if held is None else max(event.time_ns, held.header.time_ns)
         position = header.position - 1
-        named = Named(event.session, position, event.id, header.agent, header.principal)
+        life = header.life_at(position, self._ids_max)
+        named = Named(event.session, position, event.id, header.agent, header.principal, life)
         renamed = msgspec.structs.replace(event, id=packed_id(named), time_ns=time_ns)
         if held is None:
             verdicts = program.unscoped(renamed, asked)
@@ -150,6 +153,7 @@ class WiderScopes:
             anchor=EventRef(header.position - 1, event.time_ns, event.id),
             anchor_digest=digest,
             severities=self._severities,
+            life=header.life_at(header.position - 1, self._ids_max),
         )
 
     def _noticed(self, one: WiderJudged) -> list[Noticed]:
@@ -181,6 +185,7 @@ class WiderScopes:
                     anchor_digest=self._header_of(trace).conflict_at(anchor.position),
                     mode_cap=self._mode_cap,
                     wider=Wider(one.per, one.value),
+                    life=anchor.life,
                 )
             )
         return findings

@@ -299,3 +299,54 @@ def test_one_finding_id_never_stands_for_two_positions() -> None:
     late = engine.tick(2 * 10**17)
     assert [f.anchor.position for f in late] == [0, 1, 2]
     assert len({f.id for f in (*found, *late)}) == 5
+
+
+@pytest.mark.parametrize("per", ["session", "agent"])
+def test_a_session_that_begins_anew_has_findings_of_its_own(per: str) -> None:
+    """A forgotten session is sent again, byte for byte, and its violation is another finding.
+
+    With the id of the old one the store would take it for told, and nobody would hear of it.
+    """
+    text = f"""version: 1
+predicates:
+  leaves: kind == "tool.requested" && tool == "post"
+invariants:
+  - {{id: no-post, severity: warning, per: {per}, never: leaves}}
+"""
+    specs, _ = read_specs([("again.yaml", text)])
+    engine = Engine(compile_program(specs), EngineSettings(linger_ns=60 * 10**9))
+
+    def lived(offset: int, arrival_s: int) -> list[Finding]:
+        found = []
+        for seq, kind in enumerate(("heartbeat", "tool.requested", "session.ended")):
+            content = {"session": "s", "seq": seq, "ts": "2026-01-05T09:00:00Z", "kind": kind}
+            value = msgspec.json.encode(content | {"tool": "post", "agent": "a"})
+            origin = Origin("agent.events", "0", offset + seq)
+            event = decode_event(value, origin, arrival_ns=arrival_s * 10**9)
+            assert isinstance(event, Event)
+            found += engine.step(event)
+        return found
+
+    arrived_s = 1_767_610_000
+    first = lived(0, arrived_s)
+    engine.tick((arrived_s + 3_600) * 10**9)
+    second = lived(3, arrived_s + 7_200)
+    assert [(f.type, f.anchor.id) for f in first] == [("violated", "s/1")]
+    assert [(f.type, f.anchor.id) for f in second] == [("violated", "s/1")]
+    assert first[0].id != second[0].id
+
+
+def test_an_id_that_was_forgotten_stands_for_another_event() -> None:
+    """`ids_max` events later nobody knows that an id had been used: its finding is another one."""
+    engine = Engine(program(), EngineSettings(trust_ts=True, ids_max=3))
+    seqs = [0, 1, 2, 3, 4, 1]
+    kinds = ["tool.completed", "tool.requested", *["heartbeat"] * 3, "tool.requested"]
+    tools = ["vault", "post", "", "", "", "post"]
+    found = [
+        finding
+        for at_s, (seq, kind, tool) in enumerate(zip(seqs, kinds, tools, strict=True))
+        for finding in engine.step(make("s", seq, at_s + 1, kind, tool))
+        if finding.type == "violated"
+    ]
+    assert [(f.anchor.position, f.anchor.id) for f in found] == [(1, "s/1"), (5, "s/1")]
+    assert found[0].id != found[1].id
