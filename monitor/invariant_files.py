@@ -1,11 +1,12 @@
 """The door to invariant files: a file or a folder on disk -> specifications, or every fault.
 
-Reads `*.yaml` and `*.yml` below the folder, in the order of their names, and the lists' files that
-they name.
+Reads `*.yaml` and `*.yml` below the folder, also where links lead, in the order of their names,
+and the lists' files that they name.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from invariants import check
 from invariants.errors import ConfigError, Fault, Place, SpecError
 from invariants.load_lists import ListFileError
 from invariants.spec import Spec
+from monitor.kind_faults import kind_faults
 from monitor.packs import DEFAULT, PREFIX, pack_paths
 
 FILE_BYTES_MAX = 1 << 20
@@ -37,12 +39,41 @@ def spec_paths(location: Path) -> list[Path]:
         return of_pack
     if not location.is_dir():
         raise ConfigError(f"`{location}` is neither a file nor a folder; name your invariants")
-    paths = sorted(p for p in location.rglob("*.y*ml") if p.suffix in (".yaml", ".yml"))
+    paths = _paths_below(location)
     if not paths:
         raise ConfigError(f"`{location}` holds no *.yaml file; write one, or name another folder")
     if len(paths) > FILES_MAX:
         raise ConfigError(f"`{location}` holds {len(paths)} files; at most {FILES_MAX} are read")
     return paths
+
+
+def _paths_below(location: Path) -> list[Path]:
+    """The invariant files in a folder, its subfolders and what links in them lead to, each once.
+
+    A folder that is left out silently would be invariants that nobody watches. Raises ConfigError
+    for one that cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise ConfigError(
+            f"`{error.filename}` cannot be read: {error.strerror}; the invariants in it would not "
+            "be watched"
+        ) from None
+
+    entered: set[Path] = set()
+    found: dict[Path, Path] = {}
+    for folder, subfolders, names in os.walk(location, onerror=refuse, followlinks=True):
+        here = Path(folder).resolve()
+        if here in entered:
+            subfolders.clear()  # A link back to a folder above: without this it never ends.
+            continue
+        entered.add(here)
+        subfolders.sort()
+        for path in (Path(folder, name) for name in names if name.endswith((".yaml", ".yml"))):
+            # Kubernetes links each file of a mounted ConfigMap to one in a folder beside it.
+            known = found.setdefault(path.resolve(), path)
+            found[path.resolve()] = min(known, path, key=lambda p: (len(p.parts), p))
+    return sorted(found.values())
 
 
 def examine(location: Path) -> tuple[list[Spec], list[Fault]]:
@@ -64,6 +95,7 @@ def examine(location: Path) -> tuple[list[Spec], list[Fault]]:
         faults += warnings
     except SpecError as error:
         faults += error.faults
+    faults += kind_faults(specs)
     return list(specs), sorted(faults, key=lambda fault: (fault.file, fault.place, fault.code))
 
 

@@ -15,6 +15,7 @@ from monitor.sources.address import FileAddress, KafkaAddress, LogDirAddress, So
 from monitor.sources.base import ControlReader, Publisher, Source, Stream
 from monitor.sources.log_control import LogDirControlReader
 from monitor.sources.logdir import LogDirSource
+from monitor.topics import POLICIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def open_surroundings(
         case KafkaAddress():
             return _open_kafka(address, settings, reads_all=reads_all)
         case LogDirAddress(directory):
+            strange = _strange(Path(directory))
             Path(directory).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             source = LogDirSource(directory, now_ns=clock.now_ns)
             return Surroundings(
@@ -81,7 +83,7 @@ def open_surroundings(
                 _together,
                 settings.trust_ts,
                 is_finished_file=False,
-                warnings=source.warnings,
+                warnings=(*strange, *source.warnings),
             )
         case FileAddress(path):
             file = open_file(path, is_sorted=is_sorted)
@@ -115,6 +117,20 @@ def open_control(
             raise ConfigError(
                 "a finished file has no control topic; name `kafka://...` or `log:DIR`"
             )
+
+
+def _strange(directory: Path) -> tuple[str, ...]:
+    """What tells that a log directory is a mistyped one: nothing would ever arrive in it."""
+    mend = "if agents write elsewhere, mend the `log:` address"
+    try:
+        names = {path.name for path in directory.iterdir()}
+    except FileNotFoundError:
+        return (f"`{directory}` did not exist and is made now; {mend}",)
+    except OSError:
+        return ()  # `checked_directory` tells what is wrong.
+    if names and names.isdisjoint(POLICIES):
+        return (f"`{directory}` holds other things and no topic of Interlock; {mend}",)
+    return ()
 
 
 def _together(stream: Stream) -> str:

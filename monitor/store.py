@@ -276,6 +276,13 @@ class Store:
             for row in rows
         ]
 
+    def count_findings(self, wanted: FindingFilter) -> int:
+        """How many findings match, beyond `wanted.limit` too."""
+        where, values = wanted.condition()
+        row = self._row(f"SELECT count(*) FROM findings WHERE {where}", values)  # noqa: S608
+        assert row is not None, "a count is one row"
+        return int(row[0])
+
     def actions_of(self, finding_id: str) -> list[StoredAction]:
         """Everything that was planned for a finding, with what became of it."""
         return self._actions("WHERE finding = ? ORDER BY urgency, seq", (finding_id,))

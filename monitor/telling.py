@@ -81,7 +81,7 @@ class Teller:
         )
 
     def dormant(self) -> list[str]:
-        """Invariants that no event so far could concern."""
+        """Invariants that no event so far could violate, by its kind and its tool."""
         return sorted(self._program.invariants[index].spec.id for index in self._dormant)
 
     def _counts(self, batch: Batch, committed: Committed, now_ns: int) -> BatchCounts:
@@ -91,8 +91,8 @@ class Teller:
             kinds[kind] += count
             for program in (self._program, *self._program.wider):
                 for index, route in program.plan(kind, tool).concerned:
-                    self._dormant.discard(index)
                     if route.is_judged:
+                        self._dormant.discard(index)
                         judged[program.invariants[index].spec.id] += count
         unknown = Counter(f.invariant for f in committed.findings if f.type == "inconclusive")
         end_ns = self._clock.monotonic_ns()

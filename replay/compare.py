@@ -94,7 +94,7 @@ def compare(timeline: Timeline, unevaluable: Sequence[Unevaluable]) -> Compariso
     live, unreadable_count = _live(timeline)
     is_recorded = bool(live) or (timeline.end is not None and timeline.end.findings != "absent")
     told = list(timeline.findings())
-    sieve = _Sieve(timeline, unevaluable)
+    sieve = _Sieve(timeline, unevaluable, live)
     ids = {finding.id for finding in live}
     kept_live = [f for f in live if sieve.keeps_live(f)]
     kept_told = [t for t in told if is_recorded and sieve.keeps_told(t, ids)]
@@ -143,7 +143,9 @@ def _has_times(finding: Finding) -> bool:
 class _Sieve:
     """What can be compared, and what cannot."""
 
-    def __init__(self, timeline: Timeline, unevaluable: Sequence[Unevaluable]) -> None:
+    def __init__(
+        self, timeline: Timeline, unevaluable: Sequence[Unevaluable], live: Iterable[Finding]
+    ) -> None:
         self._timeline = timeline
         self._reasons = {item.digest: item for item in unevaluable}
         self._digests = {c.digest for c in timeline.program.invariants}
@@ -158,6 +160,8 @@ class _Sieve:
         self._end_ns = max([timeline.last_tick_ns, *ends_ns])
         """The time that the recording reaches for scopes wider than a session."""
         self._live_digests = {live.digest for live in timeline.header.invariants}
+        self._heard_of = {finding.invariant_digest for finding in live}
+        """Without a list in the header, findings alone tell which invariants were live."""
         self._unknown: Counter[tuple[str, str, str]] = Counter()
 
     def keeps_live(self, finding: Finding) -> bool:
@@ -258,6 +262,9 @@ class _Sieve:
         digest = finding.invariant_digest
         if digest and self._live_digests and digest not in self._live_digests:
             return "invariant", finding.invariant, "it was not live when this was recorded"
+        if digest and not self._live_digests and digest not in self._heard_of:
+            text = "the recording does not list what was live; make it with `--invariants`"
+            return "invariant", finding.invariant, text
         if finding.type == "birth":
             return "finding", finding.type, "it is of invariants that are not all in this replay"
         if digest and finding.anchor.position <= self._unseen_to(finding):

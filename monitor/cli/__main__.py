@@ -17,6 +17,7 @@ from types import ModuleType
 
 from invariants.errors import InterlockError
 from monitor.cli.screen import EXIT_RUNTIME, EXIT_USAGE, complain
+from monitor.cli.verbs import Parser
 from monitor.log import configure_log
 
 VERBS = (
@@ -42,7 +43,7 @@ SHIPPED = ("invariants", "detectors", "monitor", "replay", "interlock")
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line, for `main`, for completion and for the docs."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="interlock",
         description="Holds what AI agents do against invariants, and stops those that break them.",
     )
@@ -70,11 +71,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         raise  # An OSError too, but no fault: `entry_point` ends quietly.
     except OSError as error:
-        complain(f"interlock: {error}")
+        complain(f"interlock: {_os_text(error)}")
         return EXIT_RUNTIME
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _os_text(error: OSError) -> str:
+    """What the system refused, and for which file, in words."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    as_another = isinstance(error, PermissionError)
+    mend = "; run this as a user who may, or change the rights of the file" if as_another else ""
+    return f"`{os.fsdecode(error.filename)}` cannot be used: {error.strerror}{mend}"
 
 
 def entry_point() -> None:

@@ -152,6 +152,9 @@ def run_write(arguments: argparse.Namespace) -> int:
     with closing(publisher), closing(reader):
         view = _read(reader.read_to_end(READ_S))
         before = view.records().get(target)
+        was_stopped = (
+            before is not None and before.state != "active" and not _is_over(before, now_ns)
+        )
         if before is not None and (before.state, record.state) == ("killed", "quarantined"):
             raise ConfigError(f"`{visible(target)}` is killed; release it before you quarantine it")
         publisher.publish(CONTROL, target, msgspec.json.encode(record))
@@ -166,6 +169,8 @@ def run_write(arguments: argparse.Namespace) -> int:
     else:
         reason = f" ({visible(arguments.reason)})" if arguments.reason else ""
         say(f"{visible(target)} is {record.state} now{reason}")
+        if record.state == "active" and not was_stopped:
+            complain(f"note: `{visible(target, 80)}` was not stopped; `control list` shows what is")
         for key in _still_stopped(view, target) if record.state == "active" else ():
             complain(f"note: `{visible(key, 80)}` is still stopped; release it as well")
     return EXIT_FINE
@@ -241,8 +246,7 @@ def _print(view: ControlView, output: str) -> None:
     rows = [("target", "state", "since", "until", "issuer", "incident")]
     for key, record in records:
         until = "" if record.expires_at is None else time_text(record.expires_at)
-        is_over = record.expires_at is not None and record.expires_at <= now_ns
-        state = f"{record.state} (over)" if is_over and record.state != "killed" else record.state
+        state = f"{record.state} (over)" if _is_over(record, now_ns) else record.state
         issued = time_text(record.issued_at)
         rows.append(
             (
@@ -262,6 +266,12 @@ def _print(view: ControlView, output: str) -> None:
         say(f"{about}: {time_text(beat.time_ns)}{rest}")
     for shard, judged_ns in view.watermarks.behind():
         say(f"  behind: {visible(shard)}, judged up to {time_text(judged_ns)}")
+
+
+def _is_over(record: ControlRecord, now_ns: int) -> bool:
+    """Whether its time has passed; a kill has none."""
+    has_passed = record.expires_at is not None and record.expires_at <= now_ns
+    return has_passed and record.state != "killed"
 
 
 def _still_stopped(view: ControlView, released: str) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from invariants.errors import InterlockError
-from monitor.cli.screen import EXIT_FINE, coloured, say, say_json
-from monitor.cli.verbs import Verbs, with_output, with_state_dir
+from monitor.cli.screen import EXIT_FINE, coloured, complain, say, say_json
+from monitor.cli.verbs import Verbs, whole_number, with_output, with_state_dir
 from monitor.clock import SystemClock
 from monitor.finding import SEVERITIES
 from monitor.finding_text import line, page
@@ -32,7 +32,7 @@ def add(verbs: Verbs) -> None:
     lister.add_argument("--session", default="", help="of this session only")
     lister.add_argument("--invariant", default="", help="of this invariant only")
     lister.add_argument("--severity", choices=SEVERITIES, help="of this severity only")
-    lister.add_argument("--limit", type=int, default=50, help="at most so many (50)")
+    lister.add_argument("--limit", type=whole_number(1), default=50, help="at most so many (50)")
     shower = parts.add_parser("show", help="all about one finding")
     shower.add_argument("id", help="its id, or the beginning of it")
     for part, run in ((lister, run_list), (shower, run_show)):
@@ -47,16 +47,20 @@ def run_list(arguments: argparse.Namespace) -> int:
         session=arguments.session,
         invariant=arguments.invariant,
         severity=arguments.severity,
-        limit=max(arguments.limit, 1),
+        limit=arguments.limit,
     )
     with closing(open_store(arguments.state_dir)) as store:
         found = store.findings(wanted)
+        matching_count = store.count_findings(wanted)
     if arguments.output == "json":
         say_json([as_json(stored) for stored in found])
     else:
         for stored in found:
             say(coloured(line(stored.finding), stored.finding.severity))
-        say(f"{len(found)} finding(s)")
+        of_all = f" of {matching_count}" if matching_count > len(found) else ""
+        say(f"{len(found)}{of_all} finding(s)")
+    if matching_count > len(found):
+        complain(f"note: these are the newest; `--limit {matching_count}` shows all of them")
     return EXIT_FINE
 
 

@@ -20,7 +20,7 @@ from invariants.kinds import asked_by_predicates
 from invariants.spec import InvariantSpec, Spec
 from monitor.cli.findings import NotFoundError
 from monitor.cli.screen import EXIT_FINE, say
-from monitor.cli.verbs import Verbs
+from monitor.cli.verbs import Verbs, whole_number
 from monitor.invariant_files import read_specs
 
 FORMATS: Final[dict[str, Callable[[Picture], str]]] = {"mermaid": mermaid, "dot": dot, "svg": svg}
@@ -53,7 +53,7 @@ def add(verbs: Verbs) -> None:
     )
     parser.add_argument(
         "--states-max",
-        type=int,
+        type=whole_number(1),
         default=STATES_MAX,
         help=f"the most states of an automaton ({STATES_MAX})",
     )

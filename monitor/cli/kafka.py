@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, say, say_json
-from monitor.cli.verbs import Verbs, with_output
+from monitor.cli.verbs import Verbs, whole_number, with_output
 from monitor.config import load_settings
 
 PARTITIONS = 12  # The same number as in monitor/sources/kafka_topics.py, held together by a test.
@@ -24,7 +24,9 @@ def add(verbs: Verbs) -> None:
     parts = parser.add_subparsers(title="parts", required=True, metavar="init")
     init = parts.add_parser("init", help="create what is missing")
     init.add_argument("--bootstrap", required=True, help="brokers, as HOST:PORT,HOST:PORT")
-    init.add_argument("--partitions", type=int, default=PARTITIONS, help="of each topic (12)")
+    init.add_argument(
+        "--partitions", type=whole_number(1), default=PARTITIONS, help="of each topic (12)"
+    )
     init.add_argument("--replication-factor", type=int, default=-1, help="-1: the broker's own")
     init.add_argument("--config", help="a YAML file with settings")
     with_output(init)

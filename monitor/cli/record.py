@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -36,7 +37,8 @@ def add(verbs: Verbs) -> None:
         "beside them. It joins no group, commits nothing and stops nobody. Take the settings of "
         "the live monitor (`--config`, `--invariants`), so that the recording can say what was "
         "live. It holds what agents said and did: keep it as you keep that. "
-        "Example: interlock record --source log:/var/lib/interlock -o incident.jsonl.gz",
+        "Example: interlock record --source log:/var/lib/interlock --invariants rules/ "
+        "-o incident.jsonl.gz",
     )
     parser.add_argument("-o", "--out", type=Path, required=True, help="FILE.jsonl or FILE.jsonl.gz")
     parser.add_argument("--from", dest="from_time", help="RFC 3339: only what came from then on")
@@ -93,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         with closing(writer):
             end = Recorder(place, writer, header, wanted, clock).run(Stopper().is_asked)
             counts = writer.end(end)
-    return _tell(arguments, counts, end)
+    return _tell(arguments, counts, end, is_named=bool(header.invariants))
 
 
 def parse_time(flag: str, text: str | None) -> int | None:
@@ -112,7 +114,14 @@ def parse_time(flag: str, text: str | None) -> int | None:
     return elapsed // timedelta(microseconds=1) * 1_000
 
 
-def _tell(arguments: argparse.Namespace, counts: Any, end: Any) -> int:
+def _tell(
+    arguments: argparse.Namespace, counts: Mapping[str, int], end: Any, *, is_named: bool
+) -> int:
+    if not is_named:
+        complain(
+            "note: the recording does not say which invariants were live, so a replay cannot tell "
+            "what live left out; name them: `--config` or `--invariants`"
+        )
     if arguments.output == "json":
         say_json({**msgspec.to_builtins(end), "counts": counts})
         return EXIT_FINE
@@ -122,9 +131,15 @@ def _tell(arguments: argparse.Namespace, counts: Any, end: Any) -> int:
         complain(
             f"note: live findings: {end.findings}; a replay cannot be held against all of them"
         )
-    told = ", ".join(f"{count} {name}" for name, count in counts.items())
+    told = ", ".join(_counted(name, count) for name, count in counts.items())
     say(f"{arguments.out}: {told or 'nothing'} ({end.reason})")
     return EXIT_FINE
+
+
+def _counted(line: str, count: int) -> str:
+    """How many lines of a kind a recording has, as people say it."""
+    name = "control record" if line == "control" else line
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
 def _model_digest(settings: Settings) -> str:

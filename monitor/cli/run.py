@@ -25,13 +25,13 @@ from monitor.cli.screen import (
     say_json,
 )
 from monitor.cli.stopper import Stopper
-from monitor.cli.verbs import Verbs, with_output
+from monitor.cli.verbs import Verbs, whole_number, with_output
 from monitor.clock import SystemClock
 from monitor.config import add_flags, load_settings, require
 from monitor.decode.rejected import Rejected
 from monitor.file_sort import SortedSource
 from monitor.finding import Finding
-from monitor.finding_text import line, visible
+from monitor.finding_text import line
 from monitor.log import configure_log
 from monitor.log import say as log
 from monitor.rejected_log import RejectedLines, RejectedLog
@@ -60,7 +60,7 @@ def add(verbs: Verbs) -> None:
     parser.add_argument("--config", help="a YAML file with settings (else INTERLOCK_CONFIG)")
     parser.add_argument(
         "--allow-rejected",
-        type=_count,
+        type=whole_number(0),
         default=0,
         metavar="N",
         help="of a finished file: up to N records that cannot be read make no difference to the "
@@ -111,12 +111,6 @@ def _for_file(settings: Settings, stack: ExitStack) -> Settings:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="interlock-"))
         settings = replace(settings, state_dir=folder, store_synchronous="normal")
     return replace(settings, http_enabled=False)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"`{visible(text, 40)}` is not a whole number from 0 on")
-    return int(text)
 
 
 def _watch(
@@ -188,7 +182,9 @@ class _Printer:
             complain(f"note: {text}")
         if self._output == "text":
             for invariant in self._service.teller.dormant():
-                complain(f"note: no event of this file could concern `{invariant}`")
+                complain(
+                    f"note: no event of this file could violate `{invariant}`, by its kind and tool"
+                )
             if end.open.count:
                 say(end.open_text)
             say(

@@ -1,12 +1,100 @@
-"""What all verbs of the command line share: how they are declared."""
+"""What all verbs of the command line share: how they are declared, and how a line is refused."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NoReturn
+
+from invariants.errors import ConfigError
+from monitor.cli.screen import EXIT_USAGE, complain
+
+DIGITS_MAX: Final = 19
+"""A number of fewer digits is one that SQLite can hold."""
 
 Verbs = Any
 """The object that `ArgumentParser.add_subparsers` gives; argparse keeps its type private."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An `ArgumentParser` that refuses a flag given twice, and tells a fault in one line.
+
+    argparse lets the last of two flags hold: `--invariants a --invariants b` would test against
+    `b` alone. A flag that may be repeated is declared with `action="append"`.
+    """
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._given: set[str] = set()
+        self.register("action", None, _StoreOnce)
+        self.register("action", "store", _StoreOnce)
+        self.register("action", argparse.BooleanOptionalAction, _BooleanOnce)
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As argparse does. Raises ConfigError for a flag that is given twice."""
+        self._given = set()
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where to read on: the usage of some verbs fills a screen."""
+        complain(f"{self.prog}: {message}; see `{self.prog} --help`")
+        raise SystemExit(EXIT_USAGE)
+
+    def note_flag(self, action: argparse.Action, flag: str | None) -> None:
+        """Remember that a flag was given; positional arguments have none."""
+        if flag is None:
+            return
+        if action.dest in self._given:
+            names = "` or `".join(name for name in action.option_strings if name.startswith("--"))
+            mend = ", with commas between several values" if action.metavar == "PATHS" else ""
+            raise ConfigError(
+                f"`{names}` is given twice, and one would not count; give it once{mend}"
+            )
+        self._given.add(action.dest)
+
+
+class _StoreOnce(argparse.Action):
+    """argparse's own `store`, for flags that may stand once."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        assert isinstance(parser, Parser), "subparsers have the class of their parser"
+        parser.note_flag(self, option_string)
+        setattr(namespace, self.dest, values)
+
+
+class _BooleanOnce(argparse.BooleanOptionalAction):
+    """`--x` and `--no-x` are one flag: both together contradict each other."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        assert isinstance(parser, Parser), "subparsers have the class of their parser"
+        parser.note_flag(self, option_string)
+        super().__call__(parser, namespace, values, option_string)
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """A type of flags: a whole number that is `least` or more."""
+
+    def read(text: str) -> int:
+        is_number = text.isascii() and text.isdigit() and len(text) < DIGITS_MAX
+        if not is_number or int(text) < least:
+            raise argparse.ArgumentTypeError(f"`{text[:40]}` is not a whole number from {least} on")
+        return int(text)
+
+    return read
 
 
 def with_output(parser: argparse.ArgumentParser) -> None:

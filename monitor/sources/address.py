@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -77,12 +78,30 @@ def parse_source_url(text: str) -> SourceAddress:
         if not directory or "\0" in directory:
             raise ConfigError("`log:` needs a directory, as in `log:/var/lib/interlock`")
         return LogDirAddress(directory)
+    if "://" in text:
+        # A password behind the scheme would get into logs.
+        scheme = _shown(text.partition("://")[0])
+        raise ConfigError(
+            f"`{scheme}://...` is not a valid source; expected `kafka://HOST:PORT`, "
+            "`log:DIRECTORY` or the path of a local file"
+        )
     if text == "-" or (text.endswith((".jsonl", ".jsonl.gz")) and "\0" not in text):
         return FileAddress(text)
     raise ConfigError(
-        f"`{_shown(text)}` is no source; expected `kafka://HOST:PORT`, `log:DIRECTORY`, "
-        "a `.jsonl` or `.jsonl.gz` file, or `-` for standard input"
+        f"`{_shown(text)}` is not a valid source; expected `kafka://HOST:PORT`, `log:DIRECTORY`, "
+        f"a `.jsonl` or `.jsonl.gz` file, or `-` for standard input{_hint(text)}"
     )
+
+
+def _hint(text: str) -> str:
+    """What a faulty address was probably meant to be, if its form tells."""
+    if all(map(HOST_PATTERN.match, text.split(","))):
+        return f"; did you mean `kafka://{_shown(text)}`?"
+    if text.endswith((".json", ".ndjson", ".json.gz", ".ndjson.gz")):
+        return "; if each of its lines is one event, name it `.jsonl` or `.jsonl.gz`"
+    if text and "." not in PurePath(text).name and ":" not in text:
+        return f"; did you mean the directory `log:{_shown(text)}`?"
+    return ""
 
 
 def _parse_kafka(text: str) -> KafkaAddress:
@@ -97,11 +116,13 @@ def _parse_kafka(text: str) -> KafkaAddress:
             "a `kafka://` address takes no user or password; name a file with the password "
             "in the `kafka:` settings"
         )
+    if not text.startswith("kafka://"):
+        raise ConfigError("a Kafka address has two slashes, as in `kafka://HOST:PORT`")
     hosts = parts.netloc.split(",")
     for host in hosts:
         match = HOST_PATTERN.match(host)
         if match is None or not 0 < int(match[2]) < 65536:
-            raise ConfigError(f"`{_shown(host)}` is no broker; expected `HOST:PORT`")
+            raise ConfigError(f"`{_shown(host)}` is not a broker; expected `HOST:PORT`")
     if parts.fragment:
         raise ConfigError(f"`#{_shown(parts.fragment)}` means nothing in a `kafka://` address")
     settings = _query(query)
@@ -121,7 +142,7 @@ def _topics(path: str) -> tuple[str, ...]:
     names = path.removeprefix("/").split(",")
     for name in names:
         if not TOPIC_PATTERN.match(name) or name in (".", ".."):
-            raise ConfigError(f"`{_shown(name)}` is no name of a topic")
+            raise ConfigError(f"`{_shown(name)}` is not a valid name of a topic")
     if len("".join(names)) > TOPICS_CHARS_MAX:
         raise ConfigError(
             f"the names of {len(names)} topics have more than {TOPICS_CHARS_MAX} characters, which "
@@ -136,7 +157,7 @@ def _query(pairs: list[tuple[str, str]]) -> dict[str, str]:
     for key, value in pairs:
         if key not in ("group", "instance", "trust_ts"):
             raise ConfigError(
-                f"`{_shown(key)}` is no setting of a `kafka://` address; "
+                f"`{_shown(key)}` is not a setting of a `kafka://` address; "
                 "expected `group`, `instance` or `trust_ts`"
             )
         if key in settings:

@@ -13,6 +13,7 @@ import pytest
 from invariants.check import check_specs, read_specs
 from invariants.errors import Fault, SpecError
 from invariants.load import load_spec
+from monitor.kind_faults import kind_faults
 
 HERE = Path(__file__).parent
 BAD = sorted((HERE / "bad").glob("*.yaml"))
@@ -30,10 +31,10 @@ def read_golden(path: Path) -> str:
 
 def _faults(path: Path) -> tuple[Fault, ...]:
     try:
-        _, warnings = read_specs([(path.name, read_golden(path))])
+        specs, warnings = read_specs([(path.name, read_golden(path))])
     except SpecError as error:
         return error.faults
-    return tuple(warnings)
+    return (*warnings, *kind_faults(specs))
 
 
 def _hold_against_golden(path: Path, faults: tuple[Fault, ...]) -> None:

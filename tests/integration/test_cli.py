@@ -143,6 +143,23 @@ def test_a_quarantine_is_not_written_behind_a_kill(tmp_path: Path) -> None:
     assert [control(p) for p in ("kill", "quarantine", "release", "quarantine")] == [0, 2, 0, 0]
 
 
+def test_a_release_of_nobody_is_told(tmp_path: Path) -> None:
+    """A mistyped target is "active now", while whoever was meant is stopped as before."""
+
+    def noted(*arguments: str) -> bool:
+        told = interlock("control", *arguments, "--source", f"log:{tmp_path}")
+        assert told.returncode == 0, told.stderr.decode()
+        return b"was not stopped; `control list` shows what is" in told.stderr
+
+    assert noted("release", "session:s")
+    assert not noted("quarantine", "session:s")
+    assert noted("release", "session:S")
+    assert not noted("release", "session:s")
+    assert noted("release", "session:s")
+    assert not noted("quarantine", "session:s", "--ttl", "1ms")
+    assert noted("release", "session:s"), "its time had passed"
+
+
 def test_control_wait_ends_when_the_monitor_vouches(tmp_path: Path) -> None:
     """It waits for a monitor that starts later, and then for what it judges from then on."""
     log, state = tmp_path / "log", tmp_path / "state"

@@ -198,6 +198,23 @@ def test_digests_need_the_live_key(tmp_path: Path) -> None:
     assert find_program(header_of(text, key_digest="00"), None, b"key").unevaluable
 
 
+def test_nobody_is_accused_by_invariants_that_nobody_says_were_live(tmp_path: Path) -> None:
+    """A recording made without `--invariants` cannot tell what live should have found.
+
+    What one of its live findings names was live: that is compared as ever.
+    """
+    live = found(tmp_path)
+    header = header_of(files=[], invariants=[], program_digest="")
+    path = write(tmp_path / "bare.jsonl", [*EVENTS, told(live[0])], header)
+    timeline = timeline_of(path, program_of(WATCHED))
+    comparison = compare(timeline, ())
+    assert [(n.name, n.reason[:30]) for n in comparison.not_compared] == [
+        ("answered-in-time", "the recording does not list wh")
+    ]
+    assert comparison.first is not None, "its second finding was not told live"
+    assert (comparison.first.kind, comparison.first.finding.id) == ("other", live[1].id)
+
+
 def test_without_invariants_the_default_packs_judge() -> None:
     """A recording that carries no invariants, as plain events do, is held against the packs."""
     live = find_program(header_of(files=[], invariants=[]), None, None)
