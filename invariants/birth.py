@@ -56,12 +56,21 @@ FAVOURABLE: Final = {1: 0, -1: 2}
 """Of a memory by its polarity in the violating formula: what speaks against a violation."""
 
 
+EARLIEST_NS: Final = -(2**62)
+"""Before every time that an event can have, and far enough from the least int64 to subtract."""
+
+
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """The last event that an invariant has not seen: its position in the trace, and its time."""
+    """The last event that an invariant has not seen: its position in the trace, and its time.
+
+    Without `is_time_known` nothing is known of when it was, nor the events before it, but that
+    none was later than `time_ns`.
+    """
 
     position: int
     time_ns: int
+    is_time_known: bool = True
 
 
 def born(automaton: Automaton, birth: Birth) -> State:
@@ -72,12 +81,12 @@ def born(automaton: Automaton, birth: Birth) -> State:
     memories = automaton.tables.memories
     if not memories:
         return automaton.initial()
-    unknown = _cells(memories, birth, {})
+    unknown = unknown_cells(memories, birth, {})
     polarity = _polarities(automaton)
     favourable = None
     if automaton.tables.future is None and None not in polarity.values():
         pasts = {index: FAVOURABLE[sign] for index, sign in polarity.items() if sign}
-        favourable = _cells(memories, birth, pasts)
+        favourable = unknown_cells(memories, birth, pasts)
     return State(unknown, is_born=True, favourable=favourable)
 
 
@@ -97,7 +106,7 @@ def born_progress(
     return program.with_states(progress.position, states, progress.shown), own
 
 
-def _cells(
+def unknown_cells(
     memories: tuple[PastMemory, ...], birth: Birth, pasts: Mapping[int, int]
 ) -> tuple[Any, ...]:
     """A cell for each memory; `pasts` says how the span reads, unknown if it does not."""
@@ -109,7 +118,8 @@ def _cells(
 
 
 def _cell(memory: PastMemory, birth: Birth, past: int, cells: Mapping[int, Any]) -> Any:
-    span = Slice(birth.position, lost_ns=(0, birth.time_ns), past=past)
+    first_ns = 0 if birth.is_time_known else EARLIEST_NS
+    span = Slice(birth.position, lost_ns=(first_ns, birth.time_ns), past=past)
     match memory:
         case ClosedSinceMemory():
             return span
@@ -137,7 +147,8 @@ def _frame(memory: PreviousMemory, birth: Birth, past: int, cells: Mapping[int, 
         for predicate, of in names.items()
     }
     moment = Moment(birth.position, birth.time_ns, "", letter)
-    return Frame(moment, {index: cells[index] for index in memory.inner}, past)
+    inner = {index: cells[index] for index in memory.inner}
+    return Frame(moment, inner, past, birth.is_time_known)
 
 
 def _polarities(automaton: Automaton) -> dict[int, int | None]:

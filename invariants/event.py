@@ -94,7 +94,9 @@ class Event(msgspec.Struct, frozen=True):
     engine that of the trace which the event enters;
     `digest` 16 bytes over the content, equal for records whose fields are equal after parsing;
     `time_ns` the effective time and `first` what its session has stated first, this event
-    included; both are given by the ordering stage (0 and nothing before).
+    included; both are given by the ordering stage (0 and nothing before), as is
+    `is_time_unsure`: `time_ns` is then no more than a place among the others. `read_ns` is when
+    the line of a finished file was read (None elsewhere).
     """
 
     record: EventRecord
@@ -107,6 +109,8 @@ class Event(msgspec.Struct, frozen=True):
     time_ns: int = 0
     not_before_ns: int | None = None
     first: Identity = UNSTATED
+    read_ns: int | None = None
+    is_time_unsure: bool = False
 
     @property
     def session(self) -> str:

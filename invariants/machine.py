@@ -120,7 +120,7 @@ class Automaton:
             state = state._replace(lost_count=lost_before + 1)
         if is_verbose or not verdicts:
             return state, verdicts
-        return self._reported(state, verdicts)
+        return self.reported(state, verdicts)
 
     def _is_cut(self, now: Moment, route: Route, verdicts: Sequence[Verdict]) -> bool:
         """Whether the event has a longer list, or more bindings, than are looked at."""
@@ -133,7 +133,7 @@ class Automaton:
     def _too_many_text(self) -> str:
         return f"the event makes more than {self.limits.bindings_max} bindings (bindings_max)"
 
-    def _reported(self, state: State, verdicts: list[Verdict]) -> tuple[State, Sequence[Verdict]]:
+    def reported(self, state: State, verdicts: list[Verdict]) -> tuple[State, Sequence[Verdict]]:
         """Those that become findings, and the state that remembers what it must of them."""
         if not verdicts:
             return state, verdicts
@@ -147,7 +147,7 @@ class Automaton:
     ) -> tuple[State, Sequence[Verdict]]:
         """Time has reached `time_ns`: every deadline before it is decided."""
         state, verdicts = self._pass_time(state, time_ns)
-        return (state, verdicts) if is_verbose else self._reported(state, verdicts)
+        return (state, verdicts) if is_verbose else self.reported(state, verdicts)
 
     def next_deadline_ns(self, state: State) -> int | None:
         """A time before which no deadline of this state passes; None where nothing waits."""
@@ -160,7 +160,7 @@ class Automaton:
             return state, []
         pending, decisions = future.pass_time(state.pending, time_ns)
         state = state._replace(pending=pending)
-        return state, [self._decided(d, state) for d in decisions]
+        return state, [self.decided(d, state) for d in decisions]
 
     @staticmethod
     def _advance(
@@ -264,7 +264,7 @@ class Automaton:
         if now.is_session_end:
             pending, more = future.end(pending, now.time_ns)
             decisions += more
-        verdicts += (self._decided(decision, state) for decision in decisions)
+        verdicts += (self.decided(decision, state) for decision in decisions)
         if pending is state.pending and lost_count == state.lost_count:
             return state, verdicts
         return state._replace(pending=pending, lost_count=lost_count), verdicts
@@ -308,7 +308,7 @@ class Automaton:
             self.spec.id, kind, anchor, self._binding(env), witness, decided_ns, is_escalated
         )
 
-    def _decided(self, decision: Decision, state: State) -> Verdict:
+    def decided(self, decision: Decision, state: State) -> Verdict:
         anchor = decision.anchor
         verdict = self._verdict(
             decision.truth, anchor.ref, anchor.env, decision.witness, decision.decided_ns

@@ -21,6 +21,8 @@ class Frame(NamedTuple):
     cells: Mapping[int, Any]
     past: int = UNKNOWN_PAST
     """Of the event before a birth: how the body reads where that depends on the event."""
+    is_age_known: bool = True
+    """If not, the event may lie in the window or not (`unsure_time.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class PreviousMemory:
         frame: Frame | None = cells[self.index][1]
         if frame is None or frame.moment.position != now.position - 1:
             return None
+        if not frame.is_age_known:
+            return frame
         age_ns = now.time_ns - frame.moment.time_ns
         high_ns = self.window.high_ns
         if age_ns < self.window.low_ns or (high_ns is not None and age_ns > high_ns):
@@ -61,6 +65,8 @@ class PreviousMemory:
         truth = self.body.value(moment, frame.cells, env)
         if not moment.id:
             return Reading(frame.past if truth == 1 else truth)
+        if not frame.is_age_known:
+            truth = min(truth, 1)
         return Reading(truth, Entry(moment.time_ns, moment.position, moment.id))
 
     def step(

@@ -119,6 +119,23 @@ class Future:
             cell = self._without(cell._replace(queue=cell.queue.popleft()), key, due)
         return cell, decisions
 
+    def given_up(
+        self, cell: PendingCell, now_ns: int, sure_ns: int
+    ) -> tuple[PendingCell, list[Decision]]:
+        """The cell without the anchors whose distance from now is not known, and those as unknown.
+
+        It is known of those up to `sure_ns`, if the window has no lower bound: what comes next
+        is then as old as is said, or younger.
+        """
+        decisions: list[Decision] = []
+        for key, held in cell.anchors.items():
+            gone = [a for a in held if self.window.low_ns or a.ref.time_ns > sure_ns]
+            decisions += (Decision(a, 1, now_ns, self._doubtful(a)) for a in gone)
+            cell = self._without(cell, key, gone)
+        if not cell.anchors:
+            return EMPTY_PENDING, sorted(decisions, key=_in_order)
+        return cell, sorted(decisions, key=_in_order)
+
     def observe(
         self, cell: PendingCell, now: Moment, cells: Cells
     ) -> tuple[PendingCell, list[Decision]]:

@@ -149,14 +149,16 @@ def _put_frame(memory: PreviousMemory, frame: Frame) -> Any:
     position, time_ns, id_, letter, is_session_end = frame.moment
     facts = [[name, _put_fact(letter[name])] for name in memory.predicates]
     cells = [[i, _put_cell(_past(memory.inner[i]), cell)] for i, cell in frame.cells.items()]
-    return [position, time_ns, id_, is_session_end, facts, cells, frame.past]
+    more = [frame.past, frame.is_age_known]
+    return [position, time_ns, id_, is_session_end, facts, cells, *more]
 
 
 def _take_frame(memory: PreviousMemory, data: Any) -> Frame:
-    position, time_ns, id_, is_session_end, facts, cells, past = data
+    position, time_ns, id_, is_session_end, facts, cells, past, is_age_known = data
     letter = {name: _take_fact(fact) for name, fact in facts}
     moment = Moment(position, time_ns, id_, letter, is_session_end)
-    return Frame(moment, {i: _take_cell(_past(memory.inner[i]), cell) for i, cell in cells}, past)
+    inner = {i: _take_cell(_past(memory.inner[i]), cell) for i, cell in cells}
+    return Frame(moment, inner, past, is_age_known)
 
 
 def _past(memory: Memory) -> PastMemory:

@@ -15,13 +15,14 @@ import msgspec
 
 from invariants.event import Close, Event, Input, Tick
 from invariants.program import Judged, Program, Progress
+from invariants.unsure_time import step_at, timed_ids
 from invariants.verdict import EventRef
 from monitor.decode.rejected import Rejected
 from monitor.engine_settings import EngineSettings
 from monitor.file_end import Disorder, OpenVerdict, open_verdicts
 from monitor.finding import Finding
 from monitor.finding_make import hole_findings, refusals, session_findings
-from monitor.order import Header, Noticed, admit, holes_told
+from monitor.order import Clocks, Header, Noticed, admit, doubt_at_end, holes_told
 from monitor.owners import Owners, Unowned
 from monitor.scope import (
     EMPTY_LOAD,
@@ -64,6 +65,8 @@ class Engine:
         self._dropped: dict[TraceKey, None] = {}
         self._wakes: list[tuple[int, TraceKey]] = []
         self._owners = Owners(load, self._header)
+        self._clocks = Clocks(settings.lateness_ns, settings.skew_ns, settings.trust_ts)
+        self._timed = timed_ids(program)
         self._duplicates_count = 0
         self.disorder = Disorder()
         self._unread = UnreadRecords(program, settings.severities)
@@ -72,11 +75,8 @@ class Engine:
             program,
             load,
             self._header,
-            in_memory_max=settings.scopes_in_memory_max,
-            ids_max=settings.ids_max,
-            births=settings.births,
-            mode_cap=settings.mode_cap,
-            severities=settings.severities,
+            settings,
+            self._clocks.back_ns_max,
         )
 
     def reach(self, event: Event) -> list[Finding]:
@@ -282,21 +282,20 @@ class Engine:
             scope.header,
             event,
             group=group,
-            lateness_ns=settings.lateness_ns,
-            skew_ns=settings.skew_ns,
-            trust_ts=settings.trust_ts,
+            clocks=self._clocks,
+            timed=self._timed,
             is_finished_file=settings.is_finished_file,
             conflict_digest=digest,
         )
         noticed = admission.noticed
         if admission.header.has_spoken and not scope.header.has_spoken:
             noticed = (*noticed, *self._owners.speaks(owner))
-        event = msgspec.structs.replace(event, time_ns=admission.time_ns, first=admission.first)
+        event = admission.placed(event)
         asked = self.program.asked_of(scope.progress.shown, event)
-        wider = self._wider.judge(event, admission.header, asked)
-        if admission.is_back or any(one.header.time_ns > event.time_ns for one in wider):
-            self.disorder.note(event.origin)
-        judged = self.program.step(scope.progress, event)
+        wider = self._wider.judge(event, admission.header, asked, admission.doubt)
+        is_back = admission.is_back or any(one.header.time_ns > event.time_ns for one in wider)
+        self.disorder.note(event.origin, admission.doubt, is_back=is_back)
+        judged = step_at(self.program, scope.progress, event, admission.doubt)
         scope.remember(id_digest, event.digest, settings.ids_max)
         if self._scoring is not None:
             self._taken = scope, event, digest
@@ -318,7 +317,7 @@ class Engine:
         # A session that had ended before has had its end in every wider scope.
         is_first = scope.header.ended_ns is None
         wider = self._wider.judge(event, header, scope.progress.shown) if is_first else []
-        judged = self.program.step(scope.progress, event)
+        judged = step_at(self.program, scope.progress, event, doubt_at_end(scope.header))
         found = self._apply(name, scope, judged, event, header)
         return found + self._wider.hold(wider, event, "")
 

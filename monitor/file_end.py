@@ -20,6 +20,7 @@ from invariants.event import Origin
 from invariants.pending import Anchor
 from invariants.program import Compiled, Program, Progress
 from invariants.spec import Per
+from invariants.unsure_time import TimeDoubt
 from monitor.finding import Severity
 from monitor.finding_make import show_binding
 from monitor.finding_text import time_text, visible
@@ -45,15 +46,21 @@ class FileTime:
 
 @dataclass(slots=True)
 class Disorder:
-    """The first event of a file that lies before its predecessor, and how many do."""
+    """The first event of a file that lies before its predecessor, and how many do.
+
+    `later_count`: how many are stamped later than they were read.
+    """
 
     first: Origin | None = None
     count: int = 0
+    later_count: int = 0
 
-    def note(self, origin: Origin) -> None:
-        """One more event whose time or number runs back."""
-        self.first = self.first or origin
-        self.count += 1
+    def note(self, origin: Origin, doubt: TimeDoubt | None, *, is_back: bool) -> None:
+        """One more event; `is_back` if its time or its number runs back."""
+        self.later_count += doubt is not None and doubt.is_own
+        if is_back:
+            self.first = self.first or origin
+            self.count += 1
 
 
 class OpenVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +153,15 @@ def disorder_text(disorder: Disorder, line: int | None, *, is_sorted: bool) -> s
     if is_sorted:
         return f"times go back at {place}{more}, although `seq` says so; numbers go before times"
     return f"times go back at {place}{more}; lines are judged as they stand; --sort orders them"
+
+
+def later_text(disorder: Disorder) -> str:
+    """The one notice about times after now; empty if there are none."""
+    count = disorder.later_count
+    if not count:
+        return ""
+    which = "1 event is" if count == 1 else f"{count} events are"
+    return f"{which} stamped later than now: no window can be measured from there or to there"
 
 
 def _named(one: OpenVerdict) -> str:

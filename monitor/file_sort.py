@@ -10,7 +10,7 @@ whole file is held in memory, up to `SORT_BYTES_MAX`; a larger one is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -22,12 +22,17 @@ from monitor.sources.files import FileSource
 
 SORT_BYTES_MAX: Final = 512 * 1024 * 1024
 """Chosen: text that is held at once, each record counted with `RECORD_BYTES` more."""
+NO_TIME: Final = 2**63
+"""After every time that an event can have."""
 RECORD_BYTES: Final = 1_000
 """Measured: a record and its place among the others, beside its text."""
 
 
 class Place(NamedTuple):
-    """What the order of a line depends on. `ts_ns` is None for a record that is not an event."""
+    """What the order of a line depends on.
+
+    `ts_ns` is None for a record that is not an event, and for a time that is later than now.
+    """
 
     session: str
     seq: int | None
@@ -37,7 +42,7 @@ class Place(NamedTuple):
 def sorted_lines(places: Sequence[Place]) -> list[int]:
     """The numbers of the lines (from 0) in the order that they say.
 
-    A record that is not an event stays with the event before it.
+    A record without a time stays with the event before it.
 
     Examples
     --------
@@ -72,8 +77,9 @@ class SortedSource:
         By `poll`: the file is too large. By `resume`: the store holds a position in it.
     """
 
-    def __init__(self, source: FileSource) -> None:
+    def __init__(self, source: FileSource, latest_ns: Callable[[], int] = lambda: NO_TIME) -> None:
         self._source = source
+        self._latest_ns = latest_ns
         self._records: list[Record] = []
         self._places: list[Place] = []
         self._lines: dict[int, int] = {}
@@ -140,10 +146,18 @@ class SortedSource:
         if isinstance(content, Rejected):
             self._places.append(Place("", None, None))
         else:
-            self._places.append(Place(content.session, content.seq, content.ts_ns))
+            # One that is stamped 2099 would send all that its session numbered after it to the end.
+            is_known = content.ts_ns <= self._latest_ns()
+            ts_ns = content.ts_ns if is_known else None
+            self._places.append(Place(content.session, content.seq, ts_ns))
 
 
-def open_file(path: str, *, is_sorted: bool) -> FileSource | SortedSource:
-    """A finished file as a source. Raises ConfigError if it cannot be opened."""
+def open_file(
+    path: str, *, is_sorted: bool, latest_ns: Callable[[], int]
+) -> FileSource | SortedSource:
+    """A finished file as a source; times after `latest_ns` are not known to be times.
+
+    Raises ConfigError if it cannot be opened.
+    """
     source = FileSource(path)
-    return SortedSource(source) if is_sorted else source
+    return SortedSource(source, latest_ns) if is_sorted else source

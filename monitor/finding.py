@@ -22,6 +22,7 @@ EngineFindingType = Literal[
     "after_end",
     "unscoped",
     "unread",
+    "disorder",
     "capacity",
     "unevaluable",
     "anomaly",
@@ -140,7 +141,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     respond: list[str] = []
     detail: str = ""
     could_concern: list[str] = []
-    """Of the type `unread` alone: the invariants about whose verdicts nothing is certain now."""
+    """Of the types `unread` and `disorder` alone: the invariants about whose verdicts in the scope
+    nothing is certain now."""
     anomaly: Anomaly | None = None
     """Of the type `anomaly` alone."""
     born: Born | None = None

@@ -38,6 +38,7 @@ DEFAULT_SEVERITIES: Final[Mapping[str, Severity]] = {
     "after_end": "warning",
     "unscoped": "warning",
     "unread": "warning",
+    "disorder": "warning",
     "capacity": "warning",
     "unevaluable": "critical",
     "anomaly": "warning",
@@ -203,6 +204,7 @@ def engine_finding(
         decided_ns=anchor.time_ns,
         respond=[] if noticed.type == "birth" else ["alert"],
         detail=noticed.detail,
+        could_concern=list(noticed.could_concern),
         born=noticed.born,
     )
 

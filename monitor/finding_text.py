@@ -26,6 +26,7 @@ _WORDS: Final = {
     "after_end": "came after the end",
     "unscoped": "names no scope",
     "unread": "inconclusive: a record could not be read",
+    "disorder": "inconclusive: times run back",
     "capacity": "a bound was reached",
     "unevaluable": "could not be judged",
     "anomaly": "unlike ordinary sessions",

@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from invariants.event import Origin, Tick
 from monitor.batch import Batch
 from monitor.clock import Clock
@@ -213,10 +215,12 @@ class Loop:
                 batch.dead_letters.append((item.content, raw))
                 self._take(batch, self._engine.unread(item.content))
             else:
-                batch.shapes[item.content.kind, item.content.record.tool] += 1
-                self._file_time.see(item.content.ts_ns, now_ns)
-                group = self._group_of(item.stream)
-                self._take(batch, judge(self._engine, self._provenance, item.content, group))
+                event, group = item.content, self._group_of(item.stream)
+                batch.shapes[event.kind, event.record.tool] += 1
+                if self._settings.is_finished_file:
+                    self._file_time.see(event.ts_ns, now_ns)
+                    event = msgspec.structs.replace(event, read_ns=now_ns)
+                self._take(batch, judge(self._engine, self._provenance, event, group))
 
     def _next_pace(self, batch: Batch) -> int:
         """As many as a batch took that was cut off by time; else more again.

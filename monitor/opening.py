@@ -86,7 +86,9 @@ def open_surroundings(
                 warnings=(*strange, *source.warnings),
             )
         case FileAddress(path):
-            file = open_file(path, is_sorted=is_sorted)
+            file = open_file(
+                path, is_sorted=is_sorted, latest_ns=lambda: clock.now_ns() + settings.skew_ns
+            )
             return Surroundings(file, None, None, _together, _together, True, is_finished_file=True)
 
 

@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from invariants.event import Event, Identity
+from invariants.event import SECOND_NS, Event, Identity
+from invariants.unsure_time import TimeDoubt
 from monitor.finding import Born, EngineFindingType
 from monitor.trace_key import is_authority
 
@@ -20,6 +21,10 @@ MISSING_RANGES_MAX: Final = 64
 """Chosen: holes in a session's numbering that are remembered; past it, late fills look new."""
 CALLS_MAX: Final = 64
 """Chosen: calls of a trace that are remembered, the latest; past it, it may have asked for any."""
+LATEST_NS: Final = 2**63
+UNSURE_TEXT: Final = (
+    ": how far apart the events of its trace are is not known, and windows may be judged wrongly"
+)
 ASKING_KINDS: Final = frozenset({"tool.requested", "approval.requested"})
 CONFLICTS_MAX: Final = 1_000
 """Chosen: as many as verdicts of one invariant may wait; past it two findings may have one id."""
@@ -78,6 +83,10 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     """Of the store, when the session was last stepped (`monitor/births.py`)."""
     began: bytes = b""
     """What tells it from another session that had its id before (`_began`)."""
+    is_time_unsure: bool = False
+    """Whether the time of its last event was in doubt: then no later one is so long after it."""
+    is_disordered: bool = False
+    """Whether the time of some event was: that is told once."""
 
     def conflict_at(self, position: int) -> str:
         """The digest of the event at a position, if another content had its id before; else `""`.
@@ -108,13 +117,15 @@ class Noticed(NamedTuple):
     detail: str
     key: str = ""
     born: Born | None = None
+    could_concern: tuple[str, ...] = ()
 
 
 class Admission(NamedTuple):
     """The header after an event, its effective time, and what was noticed.
 
     `is_back`: its time, or a number that had not come yet, lies before that of its predecessor.
-    `first` is what the session has stated first of whose it is, this event included.
+    `doubt`: how far it is from its predecessors in time is not known. `first` is what the session
+    has stated first of whose it is, this event included.
     """
 
     header: Header
@@ -122,6 +133,43 @@ class Admission(NamedTuple):
     noticed: tuple[Noticed, ...]
     is_back: bool
     first: Identity
+    doubt: TimeDoubt | None
+
+    def placed(self, event: Event) -> Event:
+        """The event as the machine takes it in."""
+        is_unsure = self.header.is_time_unsure
+        return msgspec.structs.replace(
+            event, time_ns=self.time_ns, first=self.first, is_time_unsure=is_unsure
+        )
+
+
+class Clocks(NamedTuple):
+    """How far the times of producers are believed."""
+
+    lateness_ns: int
+    skew_ns: int
+    trust_ts: bool
+
+    @property
+    def back_ns_max(self) -> int:
+        """How far times may run back in a trace and are raised; past it they are in doubt.
+
+        Where the source vouches for arrivals they run back no further.
+        """
+        return self.lateness_ns + self.skew_ns
+
+
+class Timing(NamedTuple):
+    """The effective time of an event, and whether it says how long after others it was.
+
+    `is_unsure`: of this event itself it does not. `back_ns` is how far it runs back, if that is
+    why. Then its predecessors' times are in doubt as well, by which verdicts were given already.
+    """
+
+    time_ns: int
+    doubt: TimeDoubt | None = None
+    is_unsure: bool = False
+    back_ns: int = 0
 
 
 def missing_numbers(first: int, last: int) -> Noticed:
@@ -135,26 +183,27 @@ def admit(
     event: Event,
     *,
     group: str,
-    lateness_ns: int,
-    skew_ns: int,
-    trust_ts: bool,
+    clocks: Clocks,
+    timed: tuple[str, ...] = (),
     is_finished_file: bool = False,
     conflict_digest: str = "",
 ) -> Admission:
     """Take in an event that is not a repeat; `conflict_digest` if another had its id before.
 
     In a finished file a number that is missing may stand further down: a hole is kept in `holes`,
-    and is not noticed before the end of the file.
+    and is not noticed before the end of the file. `timed` are the invariants that measure time.
     """
-    time_ns = effective_ns(
-        event, header.time_ns, lateness_ns=lateness_ns, skew_ns=skew_ns, trust_ts=trust_ts
-    )
+    timing = timing_of(event, header, clocks)
+    time_ns = timing.time_ns
     noticed: list[Noticed] = []
     waits_at = (header.position, time_ns, event.id) if is_finished_file else None
     seq_max, missing, holes = _follow_seq(header, event.seq, noticed, waits_at)
     is_back = event.ts_ns < header.time_ns or (
         seq_max == header.seq_max and not noticed and event.seq is not None
     )
+    is_disordered = timing.back_ns > 0 and bool(timed)
+    if is_disordered and not header.is_disordered:
+        noticed.append(Noticed("disorder", _back_text(timing.back_ns), could_concern=timed))
     if header.ended_ns is not None:
         text = f"an event of kind `{event.kind}` came after the session had ended"
         noticed.append(Noticed("after_end", text))
@@ -177,7 +226,8 @@ def admit(
         first.agent,
         header.principal or event.principal,
         group,
-        event.arrival_ns if event.arrival_ns is not None else time_ns,
+        # A session that seems to go on in the future is not idle.
+        event.arrival_ns if event.arrival_ns is not None else max(time_ns, event.ts_ns),
         first.user,
         first.tenant,
         holes,
@@ -188,8 +238,10 @@ def admit(
         conflicts,
         header.epoch,
         header.began if header.position else _began(event),
+        timing.is_unsure,
+        header.is_disordered or is_disordered,
     )
-    return Admission(after, time_ns, tuple(noticed), is_back, first)
+    return Admission(after, time_ns, tuple(noticed), is_back, first, timing.doubt)
 
 
 def passed(header: Header, seq: int | None) -> Header:
@@ -246,18 +298,34 @@ def _split_text(partition: str, event: Event) -> str:
     )
 
 
-def effective_ns(
-    event: Event, previous_ns: int, *, lateness_ns: int, skew_ns: int, trust_ts: bool
-) -> int:
+def timing_of(event: Event, header: Header, clocks: Clocks) -> Timing:
     """`ts` moved into [arrival - lateness, arrival + skew], then raised to its predecessor's.
 
     Otherwise one event stamped 2099 would keep an approval alive for ever. Where nobody vouches
-    for an arrival, and in backfills (`trust_ts`), `ts` is only raised.
+    for an arrival, and in backfills (`trust_ts`), `ts` is only raised: but a time later than that
+    of reading raises nothing, and one that runs back further than clocks differ is raised in
+    doubt, since it may be its predecessor's that is wrong.
     """
-    time_ns = event.ts_ns
-    if event.arrival_ns is not None and not trust_ts:
-        time_ns = clamped_ns(event, lateness_ns, skew_ns)
-    return max(time_ns, previous_ns)
+    believed_ns, before_ns = event.ts_ns, header.time_ns
+    if event.arrival_ns is not None and not clocks.trust_ts:
+        believed_ns = clamped_ns(event, clocks.lateness_ns, clocks.skew_ns)
+    elif event.read_ns is not None and event.ts_ns > event.read_ns + clocks.skew_ns:
+        return Timing(before_ns, TimeDoubt(is_own=True), True)
+    time_ns = max(believed_ns, before_ns)
+    # Those of the time before it may have been raised as well.
+    sure_ns = min(believed_ns, before_ns - 1) if header.is_time_unsure else believed_ns
+    if time_ns - believed_ns > clocks.back_ns_max:
+        return Timing(time_ns, TimeDoubt(sure_ns), True, time_ns - believed_ns)
+    return Timing(time_ns, TimeDoubt(sure_ns) if header.is_time_unsure else None)
+
+
+def doubt_at_end(header: Header) -> TimeDoubt | None:
+    """At the end of a session that nobody sent: obligations are decided there by order alone."""
+    return TimeDoubt(LATEST_NS) if header.is_time_unsure else None
+
+
+def _back_text(back_ns: int) -> str:
+    return f"its time lies {back_ns / SECOND_NS:.0f} s before that of an earlier event{UNSURE_TEXT}"
 
 
 def clamped_ns(event: Event, lateness_ns: int, skew_ns: int) -> int:

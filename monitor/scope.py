@@ -172,6 +172,11 @@ def end_of(key: TraceKey, header: Header, ended_ns: int) -> tuple[Event, Header]
     return event, after
 
 
+def is_made(event: Event) -> bool:
+    """Whether nobody sent the event: it is such an end."""
+    return not event.origin.topic
+
+
 def is_repeat(seen: Seen, id_digest: bytes, digest: bytes) -> bool | None:
     """Whether an event with this id and this content is known; None if the id is new."""
     first = seen.get(id_digest)

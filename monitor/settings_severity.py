@@ -81,6 +81,14 @@ class SeveritySettings:
         "A record that could not be read: verdicts about its session are not certain.",
         choices=SEVERITIES,
     )
+    disorder: Severity = row(
+        "severity.disorder",
+        "choice",
+        "warning",
+        "The times of a session, or of a wider scope, run back or lie in the future: windows "
+        "may be judged wrongly.",
+        choices=SEVERITIES,
+    )
     capacity: Severity = row(
         "severity.capacity",
         "choice",

@@ -102,14 +102,14 @@ class UnreadRecords:
         key = msgspec.json.encode([subject, ids]).decode()
         time_ns = header.time_ns if header.position else rejected.arrival_ns or 0
         finding = engine_finding(
-            Noticed("unread", _text(rejected, trace.session, ids), key),
+            Noticed("unread", _text(rejected, trace.session, ids), key, None, tuple(ids)),
             trace=trace,
             agent=header.agent,
             anchor=EventRef(header.position, time_ns, ""),
             anchor_digest="",
             severities=self._severities,
         )
-        return [msgspec.structs.replace(finding, witness=[], could_concern=ids)]
+        return [msgspec.structs.replace(finding, witness=[])]
 
     def _concerned(self, rejected: Rejected) -> frozenset[str]:
         """The invariants that an event of this kind and tool could concern; else all."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import is_
 from typing import Final, NamedTuple
@@ -26,13 +26,15 @@ from invariants.program import Judged, Program, Progress
 from invariants.sources import Shown
 from invariants.spec import Per
 from invariants.state_progress import decode_progress, encode_progress
+from invariants.unsure_time import TimeDoubt, step_at, timed_ids
 from invariants.verdict import EventRef
-from monitor.births import Births, bear
+from monitor.births import bear
+from monitor.engine_settings import EngineSettings
 from monitor.file_end import OpenVerdict, open_verdicts
-from monitor.finding import Finding, Severity
+from monitor.finding import Finding
 from monitor.finding_make import Wider, engine_finding, verdict_finding
-from monitor.order import Header, Noticed
-from monitor.scope import EMPTY_LOAD, LoadedScope, ScopeChange
+from monitor.order import UNSURE_TEXT, Header, Noticed
+from monitor.scope import EMPTY_LOAD, LoadedScope, ScopeChange, is_made
 from monitor.scope_names import Named, packed_id, stored_name, unpacked_id
 from monitor.trace_key import TraceKey
 
@@ -43,6 +45,9 @@ class WiderHeader(msgspec.Struct, frozen=True, array_like=True):
     position: int = 0
     time_ns: int = 0
     epoch: int = 0
+    is_time_unsure: bool = False
+    is_disordered: bool = False
+    """Both as of a session (`monitor/order.py`)."""
 
 
 @dataclass(slots=True)
@@ -67,6 +72,7 @@ class WiderJudged(NamedTuple):
     value: str
     header: WiderHeader
     judged: Judged
+    noticed: tuple[Noticed, ...] = ()
 
 
 class WiderScopes:
@@ -77,43 +83,44 @@ class WiderScopes:
         program: Program,
         load: Callable[[str], LoadedScope],
         header_of: Callable[[TraceKey], Header],
-        *,
-        in_memory_max: int,
-        ids_max: int,
-        births: Births,
-        mode_cap: str | None,
-        severities: Mapping[str, Severity],
+        settings: EngineSettings,
+        back_ns_max: int,
     ) -> None:
-        self._births = births
+        self._births = settings.births
+        self._back_ns_max = back_ns_max
         self._programs: Final = {wider.per: wider for wider in program.wider}
+        self._timed: Final = {wider.per: timed_ids(wider) for wider in program.wider}
         self._memory_ns: Final = {wider.per: wider.memory_ns() for wider in program.wider}
         self._invariants = program.invariants
         self._load = load
         self._header_of = header_of
-        self._in_memory_max = in_memory_max
-        self._ids_max = ids_max
-        self._mode_cap = mode_cap
-        self._severities = severities
+        self._in_memory_max = settings.scopes_in_memory_max
+        self._ids_max = settings.ids_max
+        self._mode_cap = settings.mode_cap
+        self._severities = settings.severities
         self._scopes: OrderedDict[tuple[Per, str], _Held] = OrderedDict()
         self._changed: dict[tuple[Per, str], None] = {}
         self._dropped: dict[tuple[Per, str], None] = {}
         self._wakes: list[tuple[int, tuple[Per, str]]] = []
 
-    def judge(self, event: Event, header: Header, asked: Shown) -> list[WiderJudged]:
+    def judge(
+        self, event: Event, header: Header, asked: Shown, doubt: TimeDoubt | None = None
+    ) -> list[WiderJudged]:
         """What an event means in each wider scope that it is of; changes nothing.
 
         `event` has its effective time; `header` is its session's after it, `asked` what its
-        session had been shown before.
+        session had been shown before, `doubt` what is not known of its time there.
         """
         return [
             one
-            for per, program in self._programs.items()
-            if (one := self._judge(per, program, event, header, asked)) is not None
+            for per in self._programs
+            if (one := self._judge(per, event, header, asked, doubt)) is not None
         ]
 
     def _judge(
-        self, per: Per, program: Program, event: Event, header: Header, asked: Shown
+        self, per: Per, event: Event, header: Header, asked: Shown, doubt: TimeDoubt | None
     ) -> WiderJudged | None:
+        program = self._programs[per]
         value = _named(per, event)
         held = self._scope(per, value) if value else None
         time_ns = event.time_ns if held is None else max(event.time_ns, held.header.time_ns)
@@ -127,8 +134,37 @@ class WiderScopes:
                 return None
             judged = Judged(program.initial, tuple(verdicts))
             return WiderJudged(per, "", WiderHeader(), judged)
-        after = WiderHeader(held.header.position + 1, time_ns, held.header.epoch)
-        return WiderJudged(per, value, after, program.step(held.progress, renamed, asked))
+        before = held.header
+        doubt, is_unsure = self._doubt(event, before, doubt)
+        is_told = doubt is not None and is_unsure and not doubt.is_own and bool(self._timed[per])
+        noticed: tuple[Noticed, ...] = ()
+        if is_told and not before.is_disordered:
+            text = f"its time does not follow that of an earlier event of its {per}{UNSURE_TEXT}"
+            noticed = (Noticed("disorder", text, f"{per}/{value}", None, self._timed[per]),)
+        after = WiderHeader(
+            before.position + 1, time_ns, before.epoch, is_unsure, before.is_disordered or is_told
+        )
+        placed = msgspec.structs.replace(renamed, is_time_unsure=is_unsure)
+        judged = step_at(program, held.progress, placed, doubt, asked)
+        return WiderJudged(per, value, after, judged, noticed)
+
+    def _doubt(
+        self, event: Event, before: WiderHeader, doubt: TimeDoubt | None
+    ) -> tuple[TimeDoubt | None, bool]:
+        """What is not known of an event's time in a wider trace, and whether that is its own.
+
+        An end that nobody sent stands where the monitor got round to it.
+        """
+        if doubt is not None and doubt.is_own:
+            return doubt, True
+        is_back = before.time_ns - event.time_ns > self._back_ns_max and not is_made(event)
+        is_unsure = is_back or event.is_time_unsure
+        if not (is_unsure or before.is_time_unsure):
+            return None, False
+        sure_ns = event.time_ns if doubt is None else min(doubt.sure_ns, event.time_ns)
+        if before.is_time_unsure:
+            sure_ns = min(sure_ns, before.time_ns - 1)
+        return TimeDoubt(sure_ns), is_unsure
 
     def hold(self, judged: Sequence[WiderJudged], event: Event, digest: str) -> list[Finding]:
         """Keep what `judge` came to; what was found. `digest`: where the id is in conflict."""
@@ -157,7 +193,7 @@ class WiderScopes:
         )
 
     def _noticed(self, one: WiderJudged) -> list[Noticed]:
-        noticed = []
+        noticed = [*one.noticed]
         if not one.value:
             text = f"neither it nor its session so far names the {one.per}: it is in no such trace"
             noticed.append(Noticed("unscoped", text, one.per))
@@ -288,7 +324,7 @@ class WiderScopes:
             past_ns = births.past_ns(due, header.time_ns)
             held.progress, held.owed = bear(program, held.progress, past_ns, key[1], due)
             epoch = max(due.values())
-        held.header = WiderHeader(header.position, header.time_ns, epoch)
+        held.header = msgspec.structs.replace(header, epoch=epoch)
 
     def _loaded(self, key: tuple[Per, str]) -> _Held:
         per, value = key

@@ -39,6 +39,7 @@ REPEATABLE: Final = frozenset(
         "after_end",
         "unscoped",
         "unread",
+        "disorder",
         "capacity",
         "unevaluable",
         "anomaly",

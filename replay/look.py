@@ -172,7 +172,7 @@ def _status(
     if "violated" in types:
         return "violated"
     if any(compiled.spec.id in finding.could_concern for finding in told):
-        return "inconclusive"  # A record of the session could not be read.
+        return "inconclusive"  # A record could not be read, or times run back.
     if step.header.ended_ns is not None and not pending:
         return "inconclusive" if "inconclusive" in types else "satisfied"
     is_bad = any(waiting.if_ended == "violated" for waiting in pending)

@@ -69,7 +69,7 @@ class Player:
     approval means.
 
     Sessions do not change each other's verdicts, so one can be played without the others; then
-    what invariants say of wider scopes is left out.
+    what invariants say of wider scopes is left out. `read_ns` is when a plain file is read.
     """
 
     def __init__(
@@ -81,8 +81,10 @@ class Player:
         scoring: Scoring | None = None,
         *,
         births: Births = NO_BIRTHS,
+        read_ns: int | None = None,
     ) -> None:
         self._sessions = ids_of(session)
+        self._read_ns = read_ns
         program = replace(program, wider=()) if session else program
         settings = engine_settings(header.settings, is_finished_file=header.source.kind == PLAIN)
         self.engine = Engine(program, replace(settings, births=births), load, scoring)
@@ -108,6 +110,8 @@ class Player:
             return Played(found, rejected=event, fate="rejected")
         if self._sessions and event.session not in self._sessions:
             return Played([], event, fate="other")
+        if self._read_ns is not None:
+            event = msgspec.structs.replace(event, read_ns=self._read_ns)
         traces = self.engine.traces_of(event)
         found = judge(self.engine, self._provenance, event, "")
         if self.engine.take_duplicates_count():
@@ -118,7 +122,11 @@ class Player:
         assert held is not None, "the engine has just stepped it"
         header, principal = held[0], traces[0].principal
         taken = msgspec.structs.replace(
-            event, time_ns=header.time_ns, first=header.first, principal=principal
+            event,
+            time_ns=header.time_ns,
+            first=header.first,
+            principal=principal,
+            is_time_unsure=header.is_time_unsure,
         )
         return Played(found, taken, traces)
 

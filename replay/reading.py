@@ -59,11 +59,15 @@ class Damage:
         return f"recording is damaged at line {self.line}: {self.reason}"
 
 
+END_OF_TIME_NS: Final = 2**63 - 1
+
+
 class RecordedFile:
     """One file to replay. `damage` and `end` are known once `lines` has come to its end.
 
     `is_sorted` and `plain_settings` are for plain files, as `interlock run` takes them; a recording
-    has its own order and settings.
+    has its own order and settings. `now_ns` is when a plain file is read: what is stamped later
+    has no known time, and does not count towards the file's end.
 
     Raises
     ------
@@ -77,10 +81,12 @@ class RecordedFile:
         *,
         is_sorted: bool = False,
         plain_settings: Callable[[], RecordedSettings] = DEFAULT_PLAIN,
+        now_ns: int = END_OF_TIME_NS,
     ) -> None:
         self.path = path
         self.is_sorted = is_sorted
         self._plain_settings = plain_settings
+        self.now_ns = now_ns
         self._source: FileSource | SortedSource | None = None
         self.damage: Damage | None = None
         self.end: EndLine | None = None
@@ -166,7 +172,11 @@ class RecordedFile:
         return Header(source=source, settings=self._plain_settings())
 
     def _plain_lines(self) -> Iterator[Line]:
-        source = self._source = open_file(self.path, is_sorted=self.is_sorted)
+        source = self._source = open_file(
+            self.path,
+            is_sorted=self.is_sorted,
+            latest_ns=lambda: self.now_ns + self.header.settings.skew_ns,
+        )
         try:
             source.poll(0, 1)
             source.resume({})

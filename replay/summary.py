@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from monitor.decode.foreign import explained
-from monitor.file_end import OpenVerdicts, disorder_text, open_text
+from monitor.file_end import OpenVerdicts, disorder_text, later_text, open_text
 from monitor.finding import Finding
 from monitor.finding_text import line, visible
 from replay.compare import Comparison, Difference, NotCompared
@@ -60,7 +60,8 @@ def summarise(timeline: Timeline, live: LiveProgram, comparison: Comparison) -> 
 def notes_of(timeline: Timeline) -> list[str]:
     """What is to be said of a plain file as a whole, and of a recording without events."""
     order = disorder_text(timeline.disorder, timeline.disorder_line, is_sorted=timeline.is_sorted)
-    notes = [order] if timeline.is_plain and order else []
+    said = [order, later_text(timeline.disorder)] if timeline.is_plain else []
+    notes = [text for text in said if text]
     if not timeline.sessions:
         notes.append("no event is in it: there is nothing to replay")
     if timeline.first_lines:

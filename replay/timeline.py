@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -26,6 +26,7 @@ from invariants.program import Program
 from monitor.births import NO_BIRTHS
 from monitor.file_end import Disorder, FileTime, OpenVerdicts, gathered
 from monitor.finding import Finding
+from monitor.scope import LoadedScope
 from monitor.scope_names import stored_trace
 from monitor.scoring import Scoring
 from monitor.trace_key import TraceKey, is_authority
@@ -53,7 +54,6 @@ SNAPSHOT_EVERY: Final = 256
 """Inputs from one snapshot to the next, doubled whenever there are too many."""
 SNAPSHOTS_MAX: Final = 512
 NOTICES_MAX: Final = 10_000
-END_OF_TIME_NS: Final = 2**63 - 1
 
 
 class LiveDetector(NamedTuple):
@@ -89,7 +89,6 @@ class Timeline:
 
     `session` restricts it to one session: its id, whichever principal used it, or `NAME/ID`
     (`/ID` without a principal).
-    `now_ns`: a plain file's times after it do not count towards its end (`monitor/file_end.py`).
     """
 
     def __init__(
@@ -98,8 +97,6 @@ class Timeline:
         program: Program,
         session: str = "",
         detector: LiveDetector | None = None,
-        *,
-        now_ns: int = END_OF_TIME_NS,
     ) -> None:
         self.header = file.header
         self.births = NO_BIRTHS if file.is_plain else births_in(file.path)
@@ -132,7 +129,7 @@ class Timeline:
         self._every = SNAPSHOT_EVERY
         self._snapshot_due = SNAPSHOT_EVERY
         self._track: SessionTrack | None = None
-        self._file_time, self._now_ns = FileTime(), now_ns
+        self._file_time, self._now_ns = FileTime(), file.now_ns
         self.disorder = Disorder()
         self.disorder_line: int | None = None
         """Of a plain file: where its lines run back, and which line is the first that does."""
@@ -255,9 +252,7 @@ class Timeline:
         track = SessionTrack(
             trace,
             snapshot.inputs_count,
-            lambda load: Player(
-                self.header, self.program, load, trace.session, self._scoring, births=self.births
-            ),
+            lambda load: self._player(load, trace.session),
             loader(self._shelf, lambda: scopes, self._ids_max),
         )
         stored = [stored_trace(other) for other in self._of_id[trace.session]]
@@ -266,6 +261,17 @@ class Timeline:
         inputs = self._inputs_of(trace, snapshot.inputs_count, until_input)
         track.go_on(inputs, until_input)
         return track
+
+    def _player(self, load: Callable[[str], LoadedScope], session: str) -> Player:
+        return Player(
+            self.header,
+            self.program,
+            load,
+            session,
+            self._scoring,
+            births=self.births,
+            read_ns=self._now_ns if self.is_plain else None,
+        )
 
     def _snapshot_before(self, input_number: int) -> Snapshot:
         counts = [snapshot.inputs_count for snapshot in self._snapshots]
@@ -287,9 +293,7 @@ class Timeline:
 
     def _play_all(self, file: RecordedFile) -> None:
         load = loader(self._shelf, lambda: self._scopes, self._ids_max)
-        player = Player(
-            self.header, self.program, load, self.session, self._scoring, births=self.births
-        )
+        player = self._player(load, self.session)
         self.disorder = player.engine.disorder
         for line in file.lines():
             if isinstance(line, RecordLine | TickLine | CloseLine):

@@ -27,6 +27,8 @@ ABSENT: Final = object()
 
 
 def _read_time(source: Any) -> Any:
+    if source.event.is_time_unsure:
+        raise Failure("the time of the event is not known: it runs back, or lies in the future")
     return times.timestamp(source.time_ns)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from monitor.decode.foreign import explained
-from monitor.file_end import OpenVerdicts, disorder_text, gathered, open_text
+from monitor.file_end import OpenVerdicts, disorder_text, gathered, later_text, open_text
 from monitor.file_sort import SortedSource
 from monitor.sources.base import UNREAD_NOTICES
 from monitor.sources.files import FileSource
@@ -56,7 +56,8 @@ class FinishedFile:
         loop, source = self._service.loop, self._service.surroundings.source
         found = gathered(loop.engine.open_verdicts())
         is_sorted = isinstance(source, SortedSource)
-        notices = [disorder_text(loop.engine.disorder, self._line, is_sorted=is_sorted)]
+        disorder = loop.engine.disorder
+        notices = [disorder_text(disorder, self._line, is_sorted=is_sorted), later_text(disorder)]
         unread_count = sum(loop.notice_counts[kind] for kind in UNREAD_NOTICES)
         if unread_count:
             notices.append("a part of the file could not be read, and was not judged")

@@ -78,15 +78,17 @@ def open_timeline(arguments: argparse.Namespace) -> Iterator[tuple[Timeline, Liv
         return plain_settings(load_settings(flags=vars(arguments)))
 
     file = RecordedFile(
-        arguments.recording, is_sorted=arguments.sort, plain_settings=settings_of_plain
+        arguments.recording,
+        is_sorted=arguments.sort,
+        plain_settings=settings_of_plain,
+        now_ns=SystemClock().now_ns(),
     )
     with closing(file):
         live = find_program(file.header, arguments.invariants, key, arguments.session)
         detector = _detector(file.header, arguments)
         if getattr(arguments, IDLE_CLOSE) is not None and not file.is_plain:
             raise ConfigError("a recording has its own `idle_close`; leave out `--idle-close`")
-        now_ns = SystemClock().now_ns()
-        timeline = Timeline(file, live.program, arguments.session, detector, now_ns=now_ns)
+        timeline = Timeline(file, live.program, arguments.session, detector)
     with closing(timeline):
         if arguments.session:
             _check_session(timeline, arguments.session)

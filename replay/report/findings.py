@@ -29,6 +29,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "after_end": "after the end",
     "unscoped": "names no scope",
     "unread": "inconclusive: a record could not be read",
+    "disorder": "inconclusive: times run back",
     "capacity": "a bound was reached",
     "unevaluable": "could not be judged",
     "anomaly": "unusual",

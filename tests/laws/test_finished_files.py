@@ -147,12 +147,14 @@ def replayed(settings: Settings, *, is_sorted: bool) -> Told:
     """What `interlock replay` tells of the same file."""
     assert settings.source is not None
     file = RecordedFile(
-        settings.source, is_sorted=is_sorted, plain_settings=lambda: plain_settings(settings)
+        settings.source,
+        is_sorted=is_sorted,
+        plain_settings=lambda: plain_settings(settings),
+        now_ns=START_NS + NOW_S * SECOND_NS,
     )
-    now_ns = START_NS + NOW_S * SECOND_NS
     with closing(file):
         live = find_program(file.header, Path(settings.invariants[0]), None)
-        timeline = Timeline(file, live.program, now_ns=now_ns)
+        timeline = Timeline(file, live.program)
     with closing(timeline):
         found = [told.finding for told in timeline.findings()]
         notes = [note for note in notes_of(timeline) if "times go back" in note]

@@ -69,6 +69,11 @@ BIRTHS = (
     "tests/unit/test_births.py",
     "tests/unit/test_engine_births.py",
 )
+TIMES = (
+    "tests/unit/test_unsure_time.py",
+    "tests/unit/test_file_sort.py",
+    "tests/laws/test_unsure_time.py",
+)
 DIGESTS = ("tests/unit/test_digest.py", "tests/laws/test_digests.py")
 LAWS = (
     "tests/laws/test_machine_is_reference.py",
@@ -125,7 +130,7 @@ VOUCHERS = (
 """Whose word a guard needs."""
 
 ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS, WRITTEN, FILES, WHOSE, BIRTHS)
-ALL += (VOUCHERS,)
+ALL += (VOUCHERS, TIMES)
 
 
 def stages(file: str) -> tuple[tuple[str, ...], ...]:
@@ -140,7 +145,7 @@ def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
     if stem in ("watermarks", "watch", "control_record"):
         return VOUCHERS, WHOSE
     if stem in ("owners", "order", "trace_key"):
-        return WHOSE, WRITTEN
+        return TIMES, WHOSE, WRITTEN
     if file.startswith(("interlock/", "monitor/decode/")) or stem in (
         "missing",
         "unread",
@@ -150,6 +155,8 @@ def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
         "finding_make",
     ):
         return (WRITTEN,)
+    if stem == "unsure_time":
+        return (TIMES,)
     if stem in ("birth", "births"):
         return (BIRTHS,)
     if stem in SOURCE_FILES:

@@ -47,6 +47,16 @@ def test_equal_times_keep_the_order_of_lines() -> None:
     assert sorted_lines(places) == [0, 1, 2, 3]
 
 
+def test_a_time_after_now_moves_nothing(tmp_path: Path) -> None:
+    """One event that is stamped 2099 sends the rest of its session behind no approval."""
+    path = tmp_path / "a.jsonl"
+    lines = [line("s", None, 6, "approved"), line("s", 0, 99), line("s", 1, 5, "paid")]
+    path.write_bytes(b"\n".join(lines))
+    records = read_all(SortedSource(FileSource(str(path)), lambda: 50))
+    kinds = [msgspec.json.decode(record.value)["kind"] for record in records]
+    assert kinds == ["x", "paid", "approved"]
+
+
 def test_what_is_no_event_stays_with_its_neighbour() -> None:
     """A record without a time is not sent to the beginning or to the end."""
     places = [Place("s", 1, 9), Place("", None, None), Place("s", 0, 4)]

@@ -159,8 +159,15 @@ def test_a_time_that_would_go_back_is_raised() -> None:
     """The trace is in the order in which events come; `decided` tells the scope's time."""
     engine = Engine(program(), SETTINGS)
     engine.step(make("one", 0, 5_000, "block", tenant="acme"))
-    found = engine.step(make("two", 0, 1, "pay", tenant="acme"))
+    found = engine.step(make("two", 0, 4_995, "pay", tenant="acme"))
     assert [(f.invariant, f.anchor.time_ns) for f in found] == [("blocked", 5_000 * S)]
+    # Further back than clocks differ: which of the two is wrong is not known.
+    found = engine.step(make("three", 0, 1, "pay", tenant="acme"))
+    assert [(f.invariant, f.type) for f in found] == [
+        ("confirmed", "inconclusive"),
+        ("blocked", "inconclusive"),
+        ("", "disorder"),
+    ]
 
 
 def test_a_restart_forgets_nothing() -> None:

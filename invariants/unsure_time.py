@@ -1,0 +1,160 @@
+"""Events whose distance in time from others is not known.
+
+    step_at(program, progress, event, doubt, asked) -> Judged
+
+The times of a trace are its producers' words. Where they run back, or are later than the time at
+which they are read, their order stands, and how far apart the events are does not. So what an
+operator with a window holds becomes a span of unknown times, as at a birth (`birth.py`): a verdict
+that depends on it is inconclusive until the window has passed over it. Obligations with a window
+are given up as inconclusive, but for those whose distance from the event is known. Operators
+without a window depend on the order alone, and go on.
+
+It is the producer's doubt. In its own session it counts as any other does (`on_unknown`). In a
+wider scope the doubt of one session stops no other: it is escalated as doubt about a birth is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from .birth import EARLIEST_NS, Birth, born, unknown_cells
+from .core import Memory
+from .event import Event
+from .formula.ast import Window
+from .machine import Automaton
+from .machine_state import State
+from .memory_previous import PreviousMemory
+from .memory_since import ClosedSinceMemory
+from .program import Judged, Program, Progress
+from .sources import Shown
+from .verdict import Verdict
+
+REASON: Final = (
+    "the times of its trace run back, or lie in the future: how long it waited is not known"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeDoubt:
+    """The distance between an event and those before it is not known.
+
+    That from obligations that began up to `sure_ns` is. `is_own`: the event's own time is not
+    known, so that nothing can be measured from it either.
+    """
+
+    sure_ns: int = EARLIEST_NS
+    is_own: bool = False
+
+
+def step_at(
+    program: Program,
+    progress: Progress,
+    event: Event,
+    doubt: TimeDoubt | None,
+    asked: Shown | None = None,
+) -> Judged:
+    """`Program.step`, of an event whose time is in doubt or is not."""
+    if doubt is None:
+        return program.step(progress, event, asked)
+    progress, before = _unsure(program, progress, event.time_ns, doubt.sure_ns)
+    judged = program.step(progress, event, asked)
+    after: list[tuple[int, Verdict]] = []
+    if doubt.is_own:
+        progress, after = _unsure(program, judged.progress, event.time_ns, EARLIEST_NS)
+        judged = judged._replace(progress=progress)
+    return judged._replace(verdicts=(*before, *judged.verdicts, *after))
+
+
+def timed_ids(program: Program) -> tuple[str, ...]:
+    """The invariants of the program's own sort of scope that measure time."""
+    own = (c for c in program.invariants if c.spec.per == program.per)
+    return tuple(sorted(c.spec.id for c in own if _measures_time(c.automaton)))
+
+
+def _measures_time(automaton: Automaton) -> bool:
+    tables = automaton.tables
+    windows = [memory.window for memory in tables.memories]
+    windows += [tables.future.window] if tables.future is not None else []
+    return any(map(_is_bounded, windows))
+
+
+def _is_bounded(window: Window) -> bool:
+    return window.low_ns > 0 or window.high_ns is not None
+
+
+def _unsure(
+    program: Program, progress: Progress, time_ns: int, sure_ns: int
+) -> tuple[Progress, list[tuple[int, Verdict]]]:
+    """The progress once nothing is known of how long before `time_ns` its events were."""
+    if not progress.position:
+        return progress, []
+    birth = Birth(progress.position - 1, time_ns, is_time_known=False)
+    states, verdicts = {}, list[tuple[int, Verdict]]()
+    for index, compiled in enumerate(program.invariants):
+        state = progress.states[index]
+        if compiled.spec.per == program.per:
+            state, found = unsure_state(compiled.automaton, state, birth, sure_ns)
+            verdicts += [(index, verdict) for verdict in found]
+        states[compiled.digest] = state
+    return program.with_states(progress.position, states, progress.shown), verdicts
+
+
+def unsure_state(
+    automaton: Automaton, state: State, birth: Birth, sure_ns: int
+) -> tuple[State, list[Verdict]]:
+    """The same of one invariant; `birth` is the last event, and when it was at the latest."""
+    if not _measures_time(automaton):
+        return state, []
+    state, found = _given_up(automaton, state, birth.time_ns, sure_ns)
+    return _forgotten(automaton, state, birth, is_shared=automaton.spec.per != "session"), found
+
+
+def _given_up(
+    automaton: Automaton, state: State, time_ns: int, sure_ns: int
+) -> tuple[State, list[Verdict]]:
+    """The state without the obligations that cannot be decided any more, and their verdicts."""
+    future = automaton.tables.future
+    if future is None or not _is_bounded(future.window):
+        return state, []
+    pending, decisions = future.given_up(state.pending, time_ns, sure_ns)
+    state = state._replace(pending=pending)
+    found = [replace(automaton.decided(one, state), reason=REASON) for one in decisions]
+    state, told = automaton.reported(state, found)
+    return state, list(told)
+
+
+def _forgotten(automaton: Automaton, state: State, birth: Birth, *, is_shared: bool) -> State:
+    """The state with unknown times in place of what operators with a window hold."""
+    memories = automaton.tables.memories
+    fresh = unknown_cells(memories, birth, {})
+    cells = tuple(_unsure_cell(memory, state.cells[memory.index], fresh) for memory in memories)
+    if not (is_shared or state.is_born):
+        return state._replace(cells=cells)
+    supposed = born(automaton, birth).favourable
+    held = state.favourable if state.is_born else state.cells
+    favourable = None
+    if supposed is not None and held is not None:
+        favourable = tuple(
+            (supposed if _is_bounded(memory.window) else held)[memory.index] for memory in memories
+        )
+    return state._replace(cells=cells, is_born=True, favourable=favourable)
+
+
+def _unsure_cell(memory: Memory, held: Any, unknown: Sequence[Any]) -> Any:
+    """A cell once it is not known how long before the times in it were."""
+    is_timed = _is_bounded(memory.window)
+    if isinstance(memory, PreviousMemory):
+        # The event before is known; how old it is, and what windows held there, is not.
+        newest, before = held
+        if newest is not None:
+            cells = {
+                index: _unsure_cell(memory.inner[index], cell, unknown)
+                for index, cell in newest.cells.items()
+            }
+            newest = newest._replace(cells=cells, is_age_known=not is_timed)
+        return newest, before
+    if isinstance(memory, ClosedSinceMemory) and held is None:
+        return held  # Its right side has never held.
+    return unknown[memory.index] if is_timed else held
