@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -29,6 +29,20 @@ EngineFindingType = Literal[
     "birth",
 ]
 FindingType = Literal["violated", "inconclusive"] | EngineFindingType
+UNJUDGED_TYPES: Final[frozenset[FindingType]] = frozenset(
+    {
+        "inconclusive",
+        "gap",
+        "capacity",
+        "disorder",
+        "unscoped",
+        "unevaluable",
+        "unowned",
+        "provenance",
+    }
+)
+"""Findings that say that something could not be judged. `unread` is left out: finished files count
+their rejected records, and may be allowed some."""
 
 
 class WitnessEvent(msgspec.Struct, frozen=True):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from monitor.finding import Finding, WitnessAbsence, WitnessEvent
+from monitor.finding import UNJUDGED_TYPES, Finding, WitnessAbsence, WitnessEvent
 from monitor.trace_key import TraceKey
 
 if TYPE_CHECKING:
@@ -81,6 +82,13 @@ def _place(finding: Finding) -> str:
     if finding.type == "unread":
         return f"in {session}" if session else "of no known session"
     return f"in {session} at {visible(finding.anchor.id, 60)}"
+
+
+def unjudged_text(types: Iterable[str]) -> str:
+    """`not everything could be judged: 1 gap, 2 inconclusive`; empty if all could be."""
+    counts = Counter(type_ for type_ in types if type_ in UNJUDGED_TYPES)
+    told = ", ".join(f"{count} {type_}" for type_, count in sorted(counts.items()))
+    return f"not everything could be judged: {told}" if told else ""
 
 
 def page(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:

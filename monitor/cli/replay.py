@@ -18,11 +18,12 @@ from monitor.cli.screen import (
     say_json,
 )
 from monitor.cli.verbs import Verbs, with_output
-from monitor.finding_text import visible
+from monitor.finding_text import unjudged_text, visible
 from monitor.sources.base import UNREAD_NOTICES
 
 if TYPE_CHECKING:
     from replay.live_program import LiveProgram
+    from replay.summary import Summary
     from replay.timeline import Timeline
 
 
@@ -32,8 +33,9 @@ def add(verbs: Verbs) -> None:
         "replay",
         help="replay a recording, and look at any moment of it",
         description="Gives the engine what a recording holds, and holds what it finds against "
-        "what was found live: 0 where both are equal, 1 where they differ. Nothing is done to "
-        "anybody. With --at, shows how every invariant stood after one event. "
+        "what was found live: 0 where both are equal, 1 where they differ. Of a plain file it ends "
+        "as `interlock run` does. Nothing is done to anybody. With --at, shows how every "
+        "invariant stood after one event. "
         "Example: interlock replay incident.jsonl.gz --session s-1 --at 3",
     )
     add_recording(parser)
@@ -48,7 +50,7 @@ def add(verbs: Verbs) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Replay; 1 where the findings differ from the live ones."""
+    """Replay; 1 where the findings differ from the live ones, or a plain file is violated."""
     with open_timeline(arguments) as (timeline, live):
         if arguments.at is not None:
             return _look(timeline, arguments)
@@ -81,7 +83,18 @@ def _compare(timeline: Timeline, live: LiveProgram, arguments: argparse.Namespac
     if timeline.is_plain and not timeline.sessions:
         complain(f"`{visible(arguments.recording)}` holds no event: there is nothing to replay")
         return EXIT_USAGE
-    is_unread = any(notice.kind in UNREAD_NOTICES for notice in timeline.notices)
-    if timeline.is_plain and (is_unread or timeline.rejected_count):
-        return EXIT_UNJUDGED
+    if timeline.is_plain:
+        return _code_of_file(timeline, summary)
     return EXIT_FINE if summary.comparison.is_equal else EXIT_VIOLATIONS
+
+
+def _code_of_file(timeline: Timeline, summary: Summary) -> int:
+    """As `interlock run` ends over the same file: there are no live findings to compare with."""
+    if any(finding.type == "violated" for finding in summary.findings):
+        return EXIT_VIOLATIONS
+    is_unread = any(notice.kind in UNREAD_NOTICES for notice in timeline.notices)
+    unjudged = unjudged_text(finding.type for finding in summary.findings)
+    if unjudged:
+        complain(f"note: {unjudged}")
+    is_whole = not (is_unread or timeline.rejected_count or unjudged or summary.open.count)
+    return EXIT_FINE if is_whole else EXIT_UNJUDGED

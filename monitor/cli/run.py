@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -31,7 +32,7 @@ from monitor.config import add_flags, load_settings, require
 from monitor.decode.rejected import Rejected
 from monitor.file_sort import SortedSource
 from monitor.finding import Finding
-from monitor.finding_text import line
+from monitor.finding_text import line, unjudged_text
 from monitor.log import configure_log
 from monitor.log import say as log
 from monitor.rejected_log import RejectedLines, RejectedLog
@@ -150,8 +151,7 @@ class _Printer:
         self._rejected_log = RejectedLog(log, time.monotonic_ns)
         self._service: Service | None = None
         self._file: FinishedFile | None = None
-        self._violated_count = 0
-        self._findings_count = 0
+        self._counts: Counter[str] = Counter()
         self._shows_progress = sys.stderr.isatty()
         self._next_progress_s = time.monotonic() + PROGRESS_EVERY_S
 
@@ -167,18 +167,21 @@ class _Printer:
         if self._file is not None:
             self._file.look()
         for finding in committed.findings:
-            self._findings_count += 1
-            self._violated_count += finding.type == "violated"
+            self._counts[finding.type] += 1
             self._print(finding)
         if self._shows_progress and time.monotonic() >= self._next_progress_s:
             self._next_progress_s = time.monotonic() + PROGRESS_EVERY_S
             self._progress()
 
     def summary(self) -> int:
-        """What a finished file came to: 1 if an invariant was violated, 4 if not all was judged."""
+        """What a finished file came to: 1 if an invariant was violated, 4 if not all was judged.
+
+        Each finding of `UNJUDGED_TYPES` says so of something, an open verdict of the rest.
+        """
         assert self._service is not None and self._file is not None, "attached before all batches"
         events_count, end = self._service.teller.events_count, self._file.end()
-        for text in (*self._rejected.texts(), *end.notices):
+        unjudged = unjudged_text(self._counts.elements())
+        for text in (*self._rejected.texts(), *end.notices, *filter(None, [unjudged])):
             complain(f"note: {text}")
         if self._output == "text":
             for invariant in self._service.teller.dormant():
@@ -188,17 +191,17 @@ class _Printer:
             if end.open.count:
                 say(end.open_text)
             say(
-                f"{events_count} events, {self._findings_count} findings, "
-                f"{self._violated_count} of them violations, "
+                f"{events_count} events, {self._counts.total()} findings, "
+                f"{self._counts['violated']} of them violations, "
                 f"{self._rejected.count} records that are not events"
             )
         elif end.open.count or end.notices or self._rejected.count:
             content = {**msgspec.to_builtins(end), "rejected_count": self._rejected.count}
             say_json({"type": "end_of_file", **content})
-        if self._violated_count:
+        if self._counts["violated"]:
             return EXIT_VIOLATIONS
         is_read = self._rejected.count <= self._rejected_max
-        return EXIT_FINE if end.is_whole and is_read else EXIT_UNJUDGED
+        return EXIT_FINE if end.is_whole and is_read and not unjudged else EXIT_UNJUDGED
 
     def _reject(self, rejected: Rejected) -> None:
         assert self._service is not None, "attached before the first batch"

@@ -15,11 +15,15 @@ WATCHED = """\
 version: 1
 predicates:
   asked: kind == "asked"
+  bad: kind == "tool.requested" && args.is_bad
   answered: kind == "answered"
 invariants:
   - id: in-time
     severity: warning
     always: asked implies eventually[10s] answered
+  - id: good
+    severity: warning
+    never: bad
 """
 
 
@@ -29,6 +33,8 @@ def line(seq: int, at_s: int, kind: str) -> bytes:
 
 
 ASKED, ANSWERED, LATER = line(0, 0, "asked"), line(1, 5, "answered"), line(1, 11, "x")
+DOUBTFUL, ENDED = line(2, 12, "tool.requested"), line(2, 6, "session.ended")
+GAP = line(0, 0, "x") + line(2, 1, "x")
 
 
 @pytest.mark.parametrize(
@@ -37,11 +43,15 @@ ASKED, ANSWERED, LATER = line(0, 0, "asked"), line(1, 5, "answered"), line(1, 11
         (ASKED + ANSWERED, 0, "0 findings"),
         (ASKED, 4, "1 verdict is open: in-time in s, due 20"),
         (ASKED + LATER, 1, "1 of them violations"),
+        (GAP, 4, "not everything could be judged: 1 gap"),
+        (ASKED + ANSWERED + DOUBTFUL, 4, "not everything could be judged: 1 inconclusive"),
+        (ASKED + LATER + DOUBTFUL, 1, "not everything could be judged: 1 inconclusive"),
+        (ASKED + ANSWERED + ENDED + line(3, 7, "x"), 0, "after_end"),
         (b"", 4, "no event is in the file"),
         (b"\n\n", 4, "no event is in the file"),
         (b'{"jsonrpc": "2.0"}\n', 4, "this looks like MCP messages"),
     ],
-    ids=["answered", "open", "late", "empty", "blank", "foreign"],
+    ids=["answered", "open", "late", "gap", "doubt", "both", "after", "empty", "blank", "foreign"],
 )
 @pytest.mark.parametrize("is_sorted", [False, True])
 def test_the_exit_code_says_what_is_known(
