@@ -179,12 +179,18 @@ class Effects:
         self._has_letters = False
 
     def _warn(self, judged: Judged) -> None:
-        behind_ns = self._clock.now_ns() - _oldest_ns(judged)
-        if self._publisher is not None and behind_ns > BEHIND_NS:
-            text = "guards of these shards refuse while the monitor is so far behind what arrived"
-            shards = sorted(judged.behind, key=lambda name: judged.behind[name])[:SHARDS_TOLD]
-            seconds = round(behind_ns / 1e9, 1)
-            say("warning", "monitor_is_behind", seconds=seconds, shards=shards or "all", text=text)
+        oldest_ns = _oldest_ns(judged)
+        behind_ns = self._clock.now_ns() - oldest_ns
+        if self._publisher is None or behind_ns <= BEHIND_NS:
+            return
+        how_far: dict[str, float] = {"seconds": round(behind_ns / 1e9, 1)}
+        text = "guards of these shards refuse while the monitor is so far behind what arrived"
+        if oldest_ns == 0:
+            # As at each start on Kafka: since 1970 is not a distance.
+            how_far = {}
+            text = "nothing of these shards was judged yet; their guards refuse until it was"
+        shards = sorted(judged.behind, key=lambda name: judged.behind[name])[:SHARDS_TOLD]
+        say("warning", "monitor_is_behind", **how_far, shards=shards or "all", text=text)
 
     def _beat(self, judged: Judged) -> None:
         if self._publisher is None:

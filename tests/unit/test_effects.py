@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from monitor.actions.control import ControlIssuer
 from monitor.actions.dispatch import Dispatcher
 from monitor.decode.rejected import reject
 from monitor.effects import Effects
+from monitor.log import configure_log
 from monitor.outgoing import FINDING_BYTES_MAX, RAW_BYTES_MAX, dead_letter, fitting
 from monitor.store import Store
 from monitor.store_records import Change
@@ -178,6 +182,21 @@ def test_a_shard_that_is_behind_is_named_in_the_heartbeat(rig: Rig) -> None:
     assert said["issued_at"] == rig.clock.now_ns()
     assert said["behind"] == {"agent.events/1001": START_NS}
     assert rig.effects.heartbeat_age_s() == 60
+
+
+@pytest.mark.parametrize("judged_ns", [START_NS, 0])
+def test_a_start_is_not_told_as_half_a_century_behind(rig: Rig, judged_ns: int) -> None:
+    """Before anything of a shard was judged there is no distance to tell."""
+    stream = io.StringIO()
+    handler = configure_log("info", "json", stream=stream)
+    rig.clock.move(60)
+    rig.judged_ns, rig.behind = rig.clock.now_ns(), {"agent.events/0": judged_ns}
+    rig.idle()
+    logging.getLogger().removeHandler(handler)
+    (told,) = map(json.loads, stream.getvalue().splitlines())
+    assert told["event"] == "monitor_is_behind"
+    assert told.get("seconds") == (60 if judged_ns else None)
+    assert ("nothing of these shards was judged yet" in told["text"]) == (not judged_ns)
 
 
 def test_watermarks_are_told_more_often_while_a_shard_is_behind(rig: Rig) -> None:
