@@ -211,6 +211,13 @@ def test_braces_cost_what_they_make() -> None:
     assert -512 * 20 < view.steps_left < 0
 
 
+def test_each_word_that_braces_make_costs() -> None:
+    """Beyond what its characters cost: `{1..400}` is eight of them."""
+    program = program_of('shell_commands(args.command).exists(c, c[0] == "z")')
+    taken = [alone(program, event_of(command=c))[1][0] for c in ("echo 11111400", "echo {1..400}")]
+    assert taken[1] - taken[0] >= 400 * 16
+
+
 @pytest.mark.parametrize("sort", ["emails(args.text) == ['z']", "urls(args.text) == ['z']"])
 def test_a_sign_that_is_a_sentence_costs_one(sort: str) -> None:
     """U+FDFA costs as much as the 18 characters that are read in its place."""

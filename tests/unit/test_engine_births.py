@@ -51,6 +51,29 @@ def program(window: str = "[1h]", per: str = "session") -> Program:
     return compile_program([spec])
 
 
+def edited(limit: int) -> Program:
+    """Two invariants that are other ones with another limit."""
+    text = f"""
+version: 1
+predicates:
+  failed: kind == "tool.failed"
+  large: kind == "tool.requested" && args.amount > {limit}.0
+  approved: kind == "approval.granted"
+invariants:
+  - id: few-failures
+    severity: critical
+    on_unknown: violate
+    always: count(failed)[1h] <= {limit}
+  - id: none-large
+    severity: critical
+    on_unknown: violate
+    never: large and not once[1h] approved
+"""
+    spec, faults = load_spec(text, "f.yaml")
+    assert spec is not None, faults
+    return compile_program([spec])
+
+
 class Session:
     """One session under monitors that come and go, each with its invariants."""
 
@@ -121,6 +144,26 @@ def test_doubt_that_every_past_leaves_is_escalated() -> None:
     session.start(program("[2h]"))
     found = session.takes("tool.requested", 1, "pay")
     assert ("violated", "approved-before") in types(found)
+
+
+def test_doubt_about_the_event_itself_is_escalated() -> None:
+    """An hour after a birth no past could have approved the amount that was left out."""
+    session = Session(edited(2))
+    session.takes("tool.completed", 0)
+    session.start(edited(3))
+    session.takes("tool.completed", 1)
+    assert ("inconclusive", "none-large") in types(session.takes("tool.requested", 2, "pay"))
+    assert ("violated", "none-large") in types(session.takes("tool.requested", 3_700, "pay"))
+
+
+def test_what_came_after_a_birth_alone_exceeds_a_limit() -> None:
+    """Failures before it may have been many more: their count is known from below."""
+    session = Session(edited(2))
+    session.takes("tool.failed", 0)
+    session.start(edited(3))
+    found = [types(session.takes("tool.failed", second)) for second in range(1, 5)]
+    told = [[name for kind, name in one if kind == "violated"] for one in found]
+    assert told == [[], [], [], ["few-failures"]]
 
 
 def test_a_restart_tells_of_no_birth_and_a_born_state_lasts() -> None:
