@@ -69,14 +69,13 @@ def judge_neighbours(
 
 
 def _of_others(findings: Iterable[Finding], ambiguous: frozenset[str]) -> dict[str, Finding]:
-    return {
-        f.id: msgspec.structs.replace(f, detail="")
-        for f in findings
-        if f.scope_kind == "session"
-        and f.principal != PRINCIPALS[RIVAL]
-        and f.type not in OF_TWO
-        and f.session not in ambiguous
-    }
+    """Each as it was told first: a refused record that is repeated is told where it came first."""
+    told: dict[str, Finding] = {}
+    for f in findings:
+        is_of_another = f.principal != PRINCIPALS[RIVAL] and f.session not in ambiguous
+        if is_of_another and f.scope_kind == "session" and f.type not in OF_TWO:
+            told.setdefault(f.id, msgspec.structs.replace(f, detail=""))
+    return told
 
 
 def judge_unread(
