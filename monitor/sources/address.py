@@ -175,5 +175,9 @@ def _boolean(text: str) -> bool:
 
 
 def _shown(text: str) -> str:
-    """Foreign text for a message: printable, one line, not too long."""
-    return text.encode("unicode_escape", "backslashreplace").decode("ascii")[:100]
+    """Foreign text for a message: printable, one line, not too long, and nothing before an `@`,
+    where people write passwords.
+    """
+    before, at, behind = text.rpartition("@")
+    shown = f"...@{behind}" if before and at else text
+    return shown.encode("unicode_escape", "backslashreplace").decode("ascii")[:100]

@@ -80,10 +80,26 @@ def test_what_is_no_address_is_refused(text: str, told: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kafka://me:hunter2@h:9092",
+        "me:hunter2@h:9092",
+        "me:hunter2@h:9092,h2:9092",
+        "kafka://[me:hunter2@h:9092",
+        "kafka://h:9092/me:hunter2@x",
+        "kafka://h:9092?me:hunter2@x=1",
+        "kafka://h:9092?group=me:hunter2@x",
+        "kafka://h:9092#me:hunter2@x",
+        "kafka:me:hunter2@h:9092",
+        "http+me:hunter2@h://x",
+        "me:hunter2@h/events.json",
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(text: str) -> None:
     """What stands in an address ends in logs: passwords come from files alone."""
     with pytest.raises(ConfigError) as caught:
-        parse_source_url("kafka://me:hunter2@h:9092")
+        parse_source_url(text)
     assert "hunter2" not in str(caught.value)
 
 
