@@ -218,8 +218,10 @@ class _Voucher(NamedTuple):
         if shard is None:
             return self.all_beats()
         beat = self.beats.get(None) or (self.beats.get(shard.part) if shard.is_partition else None)
-        if beat is not None:
-            return (beat,) if beat.reads(shard.topic) else None
+        if beat is not None and beat.reads(shard.topic):
+            return (beat,)
+        # Members may read different topics: where the one of this partition leaves a topic out that
+        # others of the group read, nobody reads it there.
         return () if any(beat.reads(shard.topic) for beat in self.all_beats()) else None
 
 

@@ -112,7 +112,7 @@ class Loop:
         self.trouble = ""
         """Why the source is out of reach; empty while it answers."""
         self._merger = Merger(merged_by)
-        self._committed: dict[Stream, int] = {}
+        self._committed: dict[Stream, Position] = {}
         self._gone: set[Stream] = set()
         self._raw: dict[Origin, bytes] = {}
         self._is_finished = False
@@ -122,6 +122,7 @@ class Loop:
         self.is_over = False
         """Whether a source that ends was judged to its end."""
         self._is_moving = False
+        self._looked_ns = 0
         self._pace = settings.batch_records_max
         """Records to ask for at a time: what is read ahead is judged within about a second."""
         self._frontiers: Mapping[Stream, Frontier] = {}
@@ -170,11 +171,13 @@ class Loop:
 
     def _poll(self) -> None:
         # What waits for other streams to be known waits for the next look, and not for records.
-        begin_ns = self._clock.now_ns()
+        self._looked_ns = begin_ns = self._clock.now_ns()
         wait_s = 0.0 if self._merger.held_count else self._settings.poll_wait_s
         poll = self._source.poll(wait_s, self._pace)
         for notice in poll.notices:
             self._tell(notice)
+            if notice.begins_again:
+                self._merger.begin_again(notice.stream, notice.to_offset)
         self._gone.update(poll.gone)
         if poll.lost:
             for stream in poll.lost:
@@ -196,12 +199,11 @@ class Loop:
 
     def _resume(self) -> None:
         """Place the source where the store ended, in the streams that those positions are of."""
-        positions = self._store.load_positions()
-        self._committed = {stream: p.next_offset for stream, p in positions.items()}
+        self._committed = positions = dict(self._store.load_positions())
         if isinstance(self._source, RecognisingSource):
             known = {s: p.file_identity for s, p in positions.items() if p.file_identity}
             self._source.recognise(known)
-        self._source.resume(self._committed)
+        self._source.resume({stream: p.next_offset for stream, p in positions.items()})
 
     def _take_records(self, batch: Batch) -> None:
         now_ns = self._clock.now_ns()
@@ -251,7 +253,8 @@ class Loop:
             return self._engine.tick(self._file_time.reached_ns)
         if not self._settings.gives_ticks:
             return []
-        now_ns = self._clock.now_ns() - self._settings.tick_slack_ns
+        # Not now: a process that was halted since has not seen what came meanwhile.
+        now_ns = self._looked_ns - self._settings.tick_slack_ns
         findings: list[Finding] = []
         for group in self._merger.groups():
             reached_ns = self._merger.reached_ns(group, now_ns)
@@ -264,13 +267,14 @@ class Loop:
         """Make the batch durable, then act on it, then tell the source."""
         positions = self._merger.positions()
         changes, dropped = self._engine.take_changes()
-        moved = {s: p for s, p in positions.items() if self._committed.get(s) != p}
+        reached = {stream: self._position(stream, p) for stream, p in positions.items()}
+        moved = {s: p for s, p in reached.items() if p.differs(self._committed.get(s))}
         gone = tuple(stream for stream in self._gone if stream not in positions)
         if not (changes or dropped or moved or gone or not batch.is_empty):
             self._effects.idle(self._judged)
             return
         change = Change(
-            positions={stream: self._position(stream, offset) for stream, offset in moved.items()},
+            positions=moved,
             positions_dropped=gone,
             scopes=changes,
             dropped=dropped,

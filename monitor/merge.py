@@ -44,6 +44,20 @@ class _Waiting:
     items: deque[Item] = field(default_factory=deque)
     latest_ns: int = 0
     frontier: Frontier | None = None
+    begun_again_at: int = 0
+    old_count: int = 0
+    """How many items are of the stream as it was before it began again at that offset."""
+
+    def position(self) -> int | None:
+        """From where a restart must read; None while the stream is not placed.
+
+        Where old items wait, all of what stands there now: an offset of theirs means nothing in it.
+        """
+        if self.old_count:
+            return self.begun_again_at
+        if self.items:
+            return self.items[0].offset
+        return None if self.frontier is None else self.frontier.next_offset
 
     def reached_ns(self) -> int:
         """The time before which nothing can arrive any more on this stream, which is empty here.
@@ -106,6 +120,16 @@ class Merger:
         waiting.items.append(item)
         self.held_count += 1
 
+    def begin_again(self, stream: Stream, offset: int) -> None:
+        """Another stream has taken the name of this one, and is read from `offset` on.
+
+        What was read of the old one has its turn all the same.
+        """
+        group = self._groups.get(self._group_of(stream))
+        waiting = None if group is None else group.streams.get(stream)
+        if waiting is not None:
+            waiting.begun_again_at, waiting.old_count = offset, len(waiting.items)
+
     def know(self, frontiers: Mapping[Stream, Frontier]) -> None:
         """Take in how far each stream is known; one that is not named holds nobody back.
 
@@ -145,6 +169,7 @@ class Merger:
                 continue
             heapq.heappop(group.heads)
             item = waiting.items.popleft()
+            waiting.old_count -= bool(waiting.old_count)
             self.held_count -= 1
             if waiting.items:
                 heapq.heappush(group.heads, (_rank(waiting.items[0]), stream))
@@ -158,10 +183,9 @@ class Merger:
         known: dict[Stream, int] = {}
         for group in self._groups.values():
             for stream, waiting in group.streams.items():
-                if waiting.items:
-                    known[stream] = waiting.items[0].offset
-                elif waiting.frontier is not None and waiting.frontier.next_offset is not None:
-                    known[stream] = waiting.frontier.next_offset
+                offset = waiting.position()
+                if offset is not None:
+                    known[stream] = offset
         return known
 
     def held_arrivals(self) -> dict[Stream, int | None]:

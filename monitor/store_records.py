@@ -18,6 +18,12 @@ class Position:
     next_offset: int
     file_identity: str | None = None
 
+    def differs(self, stored: Position | None) -> bool:
+        """Whether it must be written over `stored`: an identity that is not known tells nothing."""
+        if stored is None or stored.next_offset != self.next_offset:
+            return True
+        return self.file_identity not in (None, stored.file_identity)
+
 
 class ScopeWrite(Protocol):
     """One scope after a batch: its header whole, and only what changed of the rest.

@@ -82,6 +82,7 @@ NoticeKind = Literal[
     "grown",
     "late_start",
     "gone",
+    "unassigned",
 ]
 
 UNREAD_NOTICES: Final[tuple[NoticeKind, ...]] = ("truncated", "unreadable")
@@ -103,6 +104,7 @@ class Notice:
     records carry no append time of the broker. `grown`: a topic has more partitions than it had.
     `late_start`: what is read for the first time has lost its beginning to retention. `gone`:
     files that an earlier run had read are not there; what was written behind that is not known.
+    `unassigned`: members of the group read different topics, so that nobody reads this stream.
     """
 
     kind: NoticeKind
@@ -110,6 +112,15 @@ class Notice:
     from_offset: int
     to_offset: int
     detail: str
+
+    @property
+    def begins_again(self) -> bool:
+        """Whether offsets from before mean nothing any more in what is read from `to_offset` on.
+
+        What retention took leaves those behind it as they were.
+        """
+        is_shorter = self.kind == "truncated" and self.to_offset < self.from_offset
+        return self.kind == "replaced" or is_shorter
 
     def __str__(self) -> str:
         return f"{self.stream}: {self.kind}: {self.detail}"

@@ -103,7 +103,7 @@ class KafkaSource:
             settings or {},
             group_id=group,
             group_instance_id=instance,
-            partition_assignment_strategy=[TogetherAssignor()],
+            partition_assignment_strategy=[self._assignor],
             **more,
         )
         self.warnings = check_topics(bootstrap, self._topics, settings, trust_ts=trust_ts)
@@ -119,7 +119,7 @@ class KafkaSource:
         self._refetched: dict[Any, int] = {}
         self._fault = ""
         """What the client raised over no batch: it is built anew."""
-        self._ends = Ends(monotonic)
+        self._ends = Ends(monotonic, now_ns)
         self._connect()
 
     def recognise(self, identities: Mapping[Stream, str]) -> None:
@@ -141,6 +141,7 @@ class KafkaSource:
         self._place(notices)
         answers = self._fetch(timeout_s, records_max, notices)
         gained, lost = self._take_changes()
+        notices += self._assignor.take_unassigned()
         records = self._records(answers, notices)
         self._update_positions()
         if records or self._ends.are_due(self._held):
@@ -173,8 +174,7 @@ class KafkaSource:
         if consumer is None:
             return
         mine = {tp: offset for tp, offset in self._committed.items() if tp in self._held}
-        # Here and not in the listener: a commit that waits, made on the client's own thread,
-        # raises "Cannot block on net.run()".
+        # Not in the listener: on the client's own thread it raises "Cannot block on net.run()".
         with contextlib.suppress(KafkaError):
             if mine:
                 consumer.commit(mine, timeout_ms=COMMIT_AT_CLOSE_MS)
@@ -182,6 +182,7 @@ class KafkaSource:
             consumer.close(autocommit=False, timeout_ms=COMMIT_AT_CLOSE_MS)
 
     def _connect(self) -> None:
+        self._assignor = TogetherAssignor()  # One for each consumer.
         self._consumer = self._open()
         self._tap = FetchTap(self._consumer)
         if self._group is None:
@@ -210,7 +211,7 @@ class KafkaSource:
         return grown
 
     def _on_assigned(self, partitions: Iterable[Any]) -> None:
-        """On the client's thread: bookkeeping, and nothing is fetched until `resume`."""
+        """On the client's thread; nothing is fetched until `resume`."""
         for tp in partitions:
             self._consumer.pause(tp)
             # Any offset will do: without one the client would go by the committed offset.
@@ -260,8 +261,8 @@ class KafkaSource:
             notices += [notice] if notice is not None else []
             if now is not None:
                 self._identities[held.stream] = now
-            is_new = self._group is not None and held.stream not in self._positions
-            if is_new and ends[tp] > starts[tp]:
+            is_known = self._group is None or held.stream in self._positions
+            if not is_known and ends[tp] > starts[tp]:
                 told_before = reread(self._consumer, tp, held.stream, starts[tp])
                 notices += [told_before] if told_before is not None else []
             self._consumer.seek(tp, held.position)

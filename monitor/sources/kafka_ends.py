@@ -18,22 +18,28 @@ SILENT_S_MAX: Final = 5.0
 class Ends:
     """When the ends were last asked for, and last told."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], now_ns: Callable[[], int]) -> None:
         self._monotonic = monotonic
+        self._now_ns = now_ns
         self._asked_at = 0.0
+        self._asked_at_ns = 0
         self._answered_at = monotonic()
 
     def are_due(self, held: Mapping[Any, Held]) -> bool:
         """After a question without an answer, and now and then: an end known once grows old.
 
-        A broker that answers nothing must not leave its streams at an end that was long ago.
+        A broker that answers nothing must not leave its streams at an end that was long ago. Nor
+        must a machine that slept: what is vouched for goes by the wall clock, which went on.
         """
         is_old = self._monotonic() - self._asked_at >= ENDS_EVERY_S
-        return is_old or any(h.is_placed and h.known_end is None for h in held.values())
+        has_jumped = abs(self._now_ns() - self._asked_at_ns) >= ENDS_EVERY_S * 1e9
+        return (
+            is_old or has_jumped or any(h.is_placed and h.known_end is None for h in held.values())
+        )
 
     def ask(self, consumer: Any, held: Mapping[Any, Held]) -> None:
         """One question to each broker, so that `is_at_end` is true of this poll's records too."""
-        self._asked_at = self._monotonic()
+        self._asked_at, self._asked_at_ns = self._monotonic(), self._now_ns()
         placed = [tp for tp, one in held.items() if one.is_placed]
         if not placed:
             self._answered_at = self._monotonic()  # Nobody was asked.

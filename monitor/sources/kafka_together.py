@@ -4,7 +4,8 @@ All topics keyed by session have the same number of partitions, and a session's 
 and enforcements must meet in one engine. The library's sticky assignor deals out partitions one
 by one and would tear them apart. This one deals out partition *numbers*, by that very algorithm
 (cooperative and sticky: a number moves in two rounds and never has two owners), and gives a
-member all topics of its numbers.
+member all topics of its numbers that it reads. Those that it does not read, and others do, nobody
+reads there: members must name the same topics, and in a restart one by one they do not.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
+from .base import Notice, Stream
+from .kafka_change import ALL_PARTITIONS
 from .kafka_door import (
     ConsumerProtocolAssignment,
     ConsumerProtocolSubscription,
@@ -25,6 +28,12 @@ class TogetherAssignor(CooperativeStickyAssignor):  # type: ignore[misc]
     """The cooperative-sticky assignor, over partition numbers. One instance per consumer."""
 
     name = "interlock-together"
+    _unassigned: tuple[Notice, ...] = ()
+
+    def take_unassigned(self) -> tuple[Notice, ...]:
+        """Topics with partitions that nobody reads, once after each time that we dealt out."""
+        taken, self._unassigned = self._unassigned, ()
+        return taken
 
     def assign(self, cluster: Any, members: Any) -> dict[str, Any]:
         topics = sorted({topic for member in members for topic in member.metadata.topics})
@@ -32,11 +41,16 @@ class TogetherAssignor(CooperativeStickyAssignor):  # type: ignore[misc]
         lead = topics[0] if topics else ""
         view = _LeadView(lead, set().union(*numbers.values()))
         dealt = super().assign(view, [_as_lead_only(member, lead) for member in members])
+        # A member that is given a topic which it has not named takes nothing at all, and asks again
+        # without end.
+        named = {member.member_id: set(member.metadata.topics) for member in members}
+        shares = {member: _shares(assignment, numbers) for member, assignment in dealt.items()}
+        self._unassigned = _left_out(shares, named)
         return {
             member: ConsumerProtocolAssignment(
-                self.version, _of_all_topics(assignment, numbers), b""
+                self.version, [(topic, of[topic]) for topic in of if topic in named[member]], b""
             )
-            for member, assignment in dealt.items()
+            for member, of in shares.items()
         }
 
 
@@ -90,9 +104,33 @@ def _as_lead_only(member: Any, lead: str) -> Any:
     return SimpleNamespace(member_id=member.member_id, metadata=metadata)
 
 
-def _of_all_topics(assignment: Any, numbers: dict[str, set[int]]) -> list[tuple[str, list[int]]]:
+def _shares(assignment: Any, numbers: dict[str, set[int]]) -> dict[str, list[int]]:
     dealt = {partition.partition for partition in assignment.partitions()}
-    return [(topic, sorted(dealt & there)) for topic, there in numbers.items() if dealt & there]
+    return {topic: sorted(dealt & there) for topic, there in numbers.items() if dealt & there}
+
+
+def _left_out(
+    shares: dict[str, dict[str, list[int]]], named: dict[str, set[str]]
+) -> tuple[Notice, ...]:
+    """A notice for each topic with partitions in the share of a member that has not named it.
+
+    What is in nobody's share, as in the first round of a move, will be in the next one.
+    """
+    left: dict[str, list[int]] = {}
+    for member, of in shares.items():
+        for topic in of.keys() - named[member]:
+            left.setdefault(topic, []).extend(of[topic])
+    return tuple(
+        Notice(
+            "unassigned",
+            Stream(topic, ALL_PARTITIONS),
+            0,
+            0,
+            f"no monitor reads its partitions {', '.join(map(str, sorted(rest)))}: the members of "
+            "the group were started with different topics; start all with the same",
+        )
+        for topic, rest in sorted(left.items())
+    )
 
 
 def go_on_joining(consumer: Any) -> None:

@@ -65,7 +65,7 @@ class Brokers:
 def test_brokers_that_are_silent_are_trouble() -> None:
     """After some questions without an answer, and until the next one."""
     now = 0.0
-    ends, brokers = Ends(lambda: now), Brokers()
+    ends, brokers = Ends(lambda: now, lambda: 0), Brokers()
     held = {"tp": Held(Stream("t", "0"), is_placed=True)}
     ends.ask(brokers, held)
     assert held["tp"].known_end == 9 and ends.trouble() == ""
@@ -83,8 +83,23 @@ def test_brokers_that_are_silent_are_trouble() -> None:
 def test_who_holds_no_stream_asks_nobody() -> None:
     """A group's member without partitions says nothing of the brokers."""
     now = 0.0
-    ends, brokers = Ends(lambda: now), Brokers()
+    ends, brokers = Ends(lambda: now, lambda: 0), Brokers()
     brokers.error = AssertionError("was asked")
     now = 60.0
     ends.ask(brokers, {})
     assert ends.trouble() == ""
+
+
+def test_a_machine_that_slept_asks_for_the_ends_anew() -> None:
+    """Its monotonic clock stood still. What came meanwhile is before no end that it knows of."""
+    now, wall_ns = 100.0, 1_000_000_000_000
+    ends, brokers = Ends(lambda: now, lambda: wall_ns), Brokers()
+    held = {"tp": Held(Stream("t", "0"), is_placed=True)}
+    ends.ask(brokers, held)
+    assert not ends.are_due(held)
+    wall_ns += 3_600_000_000_000
+    assert ends.are_due(held)
+    ends.ask(brokers, held)
+    assert not ends.are_due(held)
+    wall_ns -= 3_600_000_000_000
+    assert ends.are_due(held), "a clock that was set back"

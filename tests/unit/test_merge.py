@@ -188,3 +188,33 @@ def test_what_waits_may_have_arrived_at_the_beginning_of_its_interval() -> None:
     merging.put(APPROVALS, 0, event(ts=14, arrival=20))
     merging.know({EVENTS: END, APPROVALS: END})
     assert merging.held_arrivals() == {EVENTS: 12, APPROVALS: 20}
+
+
+def test_an_offset_of_a_stream_is_not_one_in_its_successor() -> None:
+    """A topic was made anew, or a file replaced, while records of the old one waited: a restart
+    begins where the new one does, until nothing old is left."""
+    merging = merger()
+    waits = Frontier(0, is_at_end=False)
+    merging.put(EVENTS, 40, event(ts=5, arrival=5, offset=40))
+    merging.know({EVENTS: Frontier(41, is_at_end=True), APPROVALS: waits})
+    merging.begin_again(EVENTS, 3)
+    merging.know({EVENTS: Frontier(3, is_at_end=False), APPROVALS: waits})
+    assert merging.positions() == {EVENTS: 3, APPROVALS: 0}
+    merging.put(EVENTS, 3, event(ts=6, arrival=6, offset=3))
+    merging.put(EVENTS, 4, event(ts=7, arrival=7, offset=4))
+    merging.know({EVENTS: Frontier(5, is_at_end=True), APPROVALS: waits})
+    assert merging.positions()[EVENTS] == 3
+    merging.know({EVENTS: Frontier(5, is_at_end=True), APPROVALS: END})
+    reached = []
+    while (item := merging.next()) is not None:
+        reached.append((item.offset, merging.positions()[EVENTS]))
+    assert reached == [(40, 3), (3, 4), (4, 5)]
+
+
+def test_a_stream_without_waiting_records_begins_again_where_it_is_read() -> None:
+    merging = merger()
+    merging.begin_again(EVENTS, 3)
+    merging.know({EVENTS: Frontier(40, is_at_end=True)})
+    merging.begin_again(EVENTS, 3)
+    merging.know({EVENTS: Frontier(7, is_at_end=True)})
+    assert merging.positions() == {EVENTS: 7}

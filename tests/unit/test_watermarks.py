@@ -46,6 +46,19 @@ def test_a_partition_that_no_monitor_speaks_of_is_not_watched() -> None:
     assert heard(MINE) is heard(None) is None
 
 
+def test_a_topic_that_the_member_of_a_partition_leaves_out_is_not_watched_there() -> None:
+    """Members of one group with other lists of topics, as in a rolling restart: one that observes
+    must not keep guards open where those that can stop somebody do not read."""
+    marks = Watermarks()
+    marks.apply("group:g", Beat(50, (0, 1), topics=("agent.events.alice",)))
+    marks.apply("group:g", Beat(50, (2, 3), topics=("agent.events.alice", "agent.events.bob")))
+    marks.apply("group:observer", Beat(50, (0, 1, 2, 3), observes=True))
+    bobs = [Shard("agent.events.bob", part, is_partition=True) for part in range(4)]
+    assert [marks.of(shard).judged_ns for shard in bobs] == [None, None, 50, 50]
+    others = Shard("agent.events.carol", 0, is_partition=True)
+    assert marks.of(others).judged_ns == 50, "no member reads it: whoever does may vouch"
+
+
 def test_the_last_heartbeat_of_a_partition_counts() -> None:
     """When a monitor is gone, its last word grows old, whatever another says of its own."""
     assert heard(MINE, (50, [3], {}), (90, [4], {})) == 50
