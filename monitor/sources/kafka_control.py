@@ -18,6 +18,7 @@ from .kafka_door import KafkaError, TopicPartition, open_consumer
 POLL_S: Final = 0.2
 RECORDS_MAX: Final = 5_000
 FETCH_WAIT_MS: Final = 100
+LOOK_EVERY_S: Final = 15.0  # Chosen: as often as the client asks the brokers of its own accord.
 
 
 class KafkaControlReader:
@@ -35,6 +36,7 @@ class KafkaControlReader:
         topic: str = CONTROL,
         *,
         settings: Mapping[str, object] | None = None,
+        look_every_s: float = LOOK_EVERY_S,
         **more: object,
     ) -> None:
         self._topic = topic
@@ -46,6 +48,7 @@ class KafkaControlReader:
             **more,
         )
         self._partitions: list[Any] = []
+        self._look_every_s, self._looked_at = look_every_s, 0.0
 
     def read_to_end(self, timeout_s: float) -> list[ControlEntry]:
         deadline = time.monotonic() + timeout_s
@@ -87,14 +90,19 @@ class KafkaControlReader:
                 consumer.close(autocommit=False)
 
     def _assign(self) -> None:
-        if self._partitions:
+        """Every partition there is, also those that came since: releases may stand in them."""
+        if self._partitions and time.monotonic() - self._looked_at < self._look_every_s:
             return
-        numbers = self._consumer.partitions_for_topic(self._topic)
-        if not numbers:
+        self._looked_at = time.monotonic()
+        numbers = self._consumer.partitions_for_topic(self._topic) or ()
+        found = [TopicPartition(self._topic, number) for number in sorted(numbers)]
+        new = [partition for partition in found if partition not in self._partitions]
+        if new:
+            self._partitions += new
+            self._consumer.assign(self._partitions)
+            self._consumer.seek_to_beginning(*new)
+        elif not self._partitions:
             raise ConnectionError(f"topic `{self._topic}` is not there; run `interlock kafka init`")
-        self._partitions = [TopicPartition(self._topic, number) for number in sorted(numbers)]
-        self._consumer.assign(self._partitions)
-        self._consumer.seek_to_beginning()
 
     def _is_read_to(self, ends: Mapping[Any, int]) -> bool:
         return all(

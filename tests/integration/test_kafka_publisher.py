@@ -16,7 +16,7 @@ from invariants.errors import ConfigError
 from monitor.publish.kafka import KafkaPublisher
 from monitor.sources.kafka import KafkaSource
 from monitor.sources.kafka_control import KafkaControlReader
-from monitor.sources.kafka_door import client_settings
+from monitor.sources.kafka_door import client_settings, open_admin
 from monitor.sources.kafka_topics import check_topics, init_topics
 from monitor.topics import CONTROL, POLICIES, READ_TOGETHER, TopicPolicy
 from tests.support.kafka_broker import Broker, start_broker
@@ -190,6 +190,26 @@ class TestControl:
         assert reader.poll(0.1) == []
         publisher.close()
         reader.close()
+        reader.close()
+
+    def test_partitions_that_come_later_are_read(self, kafka_broker: Broker) -> None:
+        """A release may stand there: without it whoever was released counts as stopped, and is not
+        stopped again. What was read is not read twice."""
+        topic = one_topic(kafka_broker.bootstrap, 1, cleanup_policy="compact")
+        pairs = [(f"session:{n}", b"%d" % n) for n in range(20)]
+        publish_all(kafka_broker.bootstrap, topic, pairs)
+        reader = KafkaControlReader(
+            kafka_broker.bootstrap, topic, look_every_s=0, metadata_max_age_ms=500
+        )
+        assert sorted(reader.read_to_end(20)) == sorted(pairs)
+        admin = open_admin(kafka_broker.bootstrap, {})
+        admin.create_partitions({topic: 4})
+        admin.close()
+        publish_all(kafka_broker.bootstrap, topic, pairs)
+        later: list[tuple[str, bytes | None]] = []
+        while len(later) < len(pairs):
+            later += reader.poll(1)
+        assert sorted(later) == sorted(pairs)
         reader.close()
 
     def test_an_empty_topic_has_an_end(self, kafka_broker: Broker) -> None:
