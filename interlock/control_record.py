@@ -120,6 +120,10 @@ class ControlView:
         self._records[key] = record
         return True
 
+    def epoch_of(self, issuer: str) -> int:
+        """The greatest epoch of this issuer's records; 0 if it has none."""
+        return max((epoch for (_, of), epoch in self._epochs.items() if of == issuer), default=0)
+
     def _hear(self, voucher: str, record: ControlRecord, arrived_ns: int) -> None:
         if record.retired:
             self.watermarks.retire(voucher)

@@ -97,9 +97,9 @@ def open_service(
     metrics = _metrics(settings, program)
     surroundings = _surroundings(address, settings, clock, program, store, is_sorted=is_sorted)
     stack.callback(surroundings.source.close)
-    issuer = _issuer(settings, program, store, surroundings)
     publisher = surroundings.publisher or NowherePublisher()
     view = _read_control(surroundings, stack)
+    issuer = _issuer(settings, program, store, surroundings, view)
     drivers = open_drivers(settings, publisher, view, issuer, clock)
     if surroundings.is_finished_file:
         drivers[LOG_TARGET] = ToldAlready()
@@ -162,10 +162,15 @@ def _surroundings(
 
 
 def _issuer(
-    settings: Settings, program: Program, store: Store, surroundings: Surroundings
+    settings: Settings,
+    program: Program,
+    store: Store,
+    surroundings: Surroundings,
+    view: ControlView,
 ) -> ControlIssuer:
     observes = all(mode == "observe" for mode in _modes(settings, program))
-    return control_issuer(settings, store, group=surroundings.shared_group, observes=observes)
+    group = surroundings.shared_group
+    return control_issuer(settings, store, view, group=group, observes=observes)
 
 
 def _read_control(surroundings: Surroundings, stack: ExitStack) -> ControlView:

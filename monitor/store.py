@@ -21,6 +21,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from interlock.limits import NUMBER_MAX
+
 from .actions.backoff import LONGEST_NS, STOP_LONGEST_NS
 from .breaker import BREAKER_WINDOW_NS, Stopped
 from .clock import Clock
@@ -104,13 +106,16 @@ class Store:
         assert identity is not None
         return identity
 
-    def next_epoch(self, issuer: str) -> int:
+    def next_epoch(self, issuer: str, told: int = 0) -> int:
         """A number greater than every one before, for this issuer's control records.
 
-        Counted in milliseconds since 1970, so that it also grows where the store was lost.
+        `told` is the greatest on the control topic: a store that was set back under a clock that
+        was set back too must not be fenced by the run that it has forgotten. Counted in
+        milliseconds since 1970, so that it also grows where both were lost.
         """
         name = f"epoch:{issuer}"
-        epoch = max(int(self.meta(name) or 0) + 1, self._clock.now_ns() // 1_000_000)
+        known = min(max(int(self.meta(name) or 0), told), NUMBER_MAX - 1)
+        epoch = max(known + 1, self._clock.now_ns() // 1_000_000)
         self.set_meta(name, str(epoch))
         return epoch
 

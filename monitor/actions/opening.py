@@ -29,11 +29,14 @@ def response_policy(settings: Settings) -> ResponsePolicy:
 
 
 def control_issuer(
-    settings: Settings, store: Store, *, group: str, observes: bool
+    settings: Settings, store: Store, view: ControlView, *, group: str, observes: bool
 ) -> ControlIssuer:
-    """The name and the new epoch of this run: to be called once for each start."""
+    """The name and the new epoch of this run: to be called once for each start.
+
+    `view` is the monitor's own view of the control topic, read to its end.
+    """
     name = settings.respond_issuer or f"monitor-{store.identity}"
-    return ControlIssuer(name, store.next_epoch(name), group, observes)
+    return ControlIssuer(name, store.next_epoch(name, view.epoch_of(name)), group, observes)
 
 
 def webhook_secret(settings: Settings) -> Secret | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from interlock.control_record import ControlView
+from interlock.control_record import ControlRecord, ControlView
 from invariants.errors import ConfigError
 from monitor.actions.control import ControlIssuer
 from monitor.actions.opening import control_issuer, open_drivers, response_policy
@@ -29,14 +30,31 @@ def test_the_policy_is_what_the_settings_say() -> None:
     assert response_policy(changed) == ResponsePolicy(True, False, True, 3, 2)
 
 
+def issuer(store: Store, view: ControlView, settings: Settings | None = None) -> ControlIssuer:
+    return control_issuer(settings or Settings(), store, view, group="", observes=False)
+
+
 def test_each_start_has_an_epoch_of_its_own(tmp_path: Path) -> None:
     """Under the name that was set, or one that no other monitor has."""
     store = Store(tmp_path / "s", clock=HandClock(), new_identity=lambda: "abcd")
-    first, second = (control_issuer(Settings(), store) for _ in range(2))
+    first, second = (issuer(store, ControlView()) for _ in range(2))
     assert first.name == second.name == "monitor-abcd"
     assert first.epoch < second.epoch
-    assert control_issuer(Settings(respond_issuer="north"), store).name == "north"
+    assert issuer(store, ControlView(), Settings(respond_issuer="north")).name == "north"
     store.close()
+
+
+def test_a_run_that_was_forgotten_does_not_fence_the_next(tmp_path: Path) -> None:
+    """A store was set back to before it, under a clock that was set back too: its kills were
+    ignored until the clock had caught up. Nor does a number that cannot grow end the monitor.
+    """
+    view = ControlView()
+    for epoch in (10**15, 2**63 - 1):
+        record = ControlRecord(state="active", issued_at=1, issuer="monitor-abcd", epoch=epoch)
+        assert view.apply("session:s", msgspec.json.encode(record))
+        store = Store(tmp_path / str(epoch), clock=HandClock(), new_identity=lambda: "abcd")
+        assert issuer(store, view).epoch == min(epoch + 1, 2**63 - 1)
+        store.close()
 
 
 def open_with(settings: Settings) -> set[str]:
