@@ -44,7 +44,9 @@ class MonitorProcess:
         assert self.process is None or self.process.poll() is not None
         self.state_dir.mkdir(parents=True, exist_ok=True)
         command = [*ENTRY, "run", "--source", self.source, "--invariants", str(self.invariants)]
-        command += ["--state-dir", str(self.state_dir), "--no-http-enabled", *self.more]
+        command += ["--state-dir", str(self.state_dir), *self.more]
+        if "--http-enabled" not in self.more:
+            command.append("--no-http-enabled")
         with (self.state_dir.parent / f"{self.state_dir.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
