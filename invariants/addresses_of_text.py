@@ -53,6 +53,8 @@ _DOMAIN: Final = re.compile(r"[\w-]++(?:\.[\w-]++)*+")
 _SPELT_DOMAIN: Final = re.compile(
     r"[\w-]{1,63}+(?:(?:\.|\s{1,3}dot\s{1,3})[\w-]{1,63}+){1,10}+", re.IGNORECASE
 )
+_JOINED_DOMAIN: Final = re.compile(r"[\w*|.-]{1,190}?[*|_-]dot[*|_-][\w*|.-]{1,63}+", re.IGNORECASE)
+_JOINED_DOT: Final = re.compile(r"[*|_-]dot[*|_-]", re.IGNORECASE)
 _MAIL_PORT: Final = re.compile(r":\d{1,5}+(?!\w|/\w)")
 _IN_DOUBT_AFTER: Final = re.compile(r"\.{2,}\w|\([^()]{0,64}\)[\w.]|%[0-9A-Fa-f]{2}")
 """Behind a domain: readers leave it out, stop there, or go on."""
@@ -248,6 +250,8 @@ def _outside_mails(text: str, found: _Found) -> Iterator[str]:
         if found.is_enough:
             break
         start = _local_start(text, sign.start, position) if sign.start >= position else sign.start
+        joined = list(_with_joined_dots(text, start, sign))
+        found.guesses.extend(joined)
         domain = (_DOMAIN if sign.is_plain else _SPELT_DOMAIN).match(text, sign.end)
         if start == sign.start or domain is None or "@" in _around(text, start, domain.end()):
             continue
@@ -262,6 +266,7 @@ def _outside_mails(text: str, found: _Found) -> Iterator[str]:
             continue
         longer = list(_longer_guess(local, domain, text, start))
         found.guesses.extend(longer)
+        longer += [guess for guess in joined if guess.words]
         if longer or _IN_DOUBT_AFTER.match(text, end) or not _IN_DOUBT_LOCAL.isdisjoint(local):
             found.doubtful.append(mail)
             continue
@@ -326,6 +331,15 @@ def _longer_guess(local: str, domain: re.Match[str], text: str, start: int) -> I
     mail = _mail(local, _DOT_WORD.sub(".", longer[0]))
     if mail is not None:
         yield from _likely(mail, text[start : longer.end()])
+
+
+def _with_joined_dots(text: str, start: int, sign: _Sign) -> Iterator[Guess]:
+    """`eve-at-evil-dot-example`. Only without another dot is a value likely to mean it."""
+    domain = _JOINED_DOMAIN.match(text, sign.end) if start < sign.start else None
+    mail = domain and _mail(text[start : sign.start], _JOINED_DOT.sub(".", domain[0]))
+    if domain and mail:
+        is_meant = sign.is_plain and "." not in domain[0]
+        yield from _likely(mail, text[start : domain.end()] if is_meant else "")
 
 
 def _local_start(text: str, end: int, first: int) -> int:

@@ -26,7 +26,7 @@ from .limits import STEPS_MAX
 from .sources import SourceMemory
 from .spec import SourceSpec, Spec
 
-TOKENS_VERSION: Final = 3
+TOKENS_VERSION: Final = 4
 """Raised whenever the same text could leave other fingerprints behind than before."""
 
 

@@ -120,12 +120,18 @@ class SourceMemory(NamedTuple):
     def knows(self, part: Part) -> Known:
         """Whether a part of a value was shown, in its own form and in a wider one."""
         exact = self._knows_any(part.exact)
-        return Known(exact, max(exact, self._knows_any(part.wider)))
+        widely = max(exact, self._knows_any(part.wider))
+        if part.account is not None and widely is not Truth.TRUE:
+            widely = max(widely, min(map(self._knows_one, part.account)))
+        return Known(exact, widely)
 
     def _knows_any(self, runs: tuple[Run, ...]) -> Truth:
         """Whether all keys of one run at least were shown."""
         known = (min(map(self._knows, self.fingerprints.of(run))) for run in runs)
         return max(known, default=Truth.FALSE)
+
+    def _knows_one(self, keys: tuple[str, ...]) -> Truth:
+        return max(map(self._knows, self.fingerprints.of(keys)), default=Truth.FALSE)
 
     def _knows(self, fingerprint: bytes) -> Truth:
         if self.ledger.certain.get(fingerprint, self.length) < self.length:
@@ -254,12 +260,19 @@ def strings_of(value: Any) -> Iterator[str]:
 
 def _seen(part: Part, memory: SourceMemory) -> Truth:
     """What stands beside addresses, or cannot be read as one, can only be doubtful or shown."""
-    known = memory.knows(part).widely
-    return known if part.sort == "certain" else max(known, Truth.UNKNOWN)
+    known = _shown(part, memory)
+    return known if part.sort in ("certain", "perhaps") else max(known, Truth.UNKNOWN)
+
+
+def _shown(part: Part, memory: SourceMemory) -> Truth:
+    """Whether the source showed it; what `perhaps` stands there was perhaps shown."""
+    if part.sort == "perhaps":
+        return min(memory.knows(part._replace(exact=())).widely, Truth.UNKNOWN)
+    return memory.knows(part).widely
 
 
 def _only_from(part: Part, memory: SourceMemory, others: Sequence[SourceMemory]) -> Truth:
-    here = memory.knows(part).widely
+    here = _shown(part, memory)
     if part.sort == "unreadable":
         here = max(here, Truth.UNKNOWN)
     if part.sort == "rest":

@@ -9,13 +9,14 @@ Source: docs/language.md, Data memories; docs/decisions/0028.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby, islice, pairwise
 from typing import Final, Literal, NamedTuple
 
-from .account_keys import account_keys, account_run
+from .account_keys import Account, account_keys, account_of, accounts_beside
 from .addresses_of_text import Address, Reading, read_addresses, url_address
 from .bare_urls import bare_url, bare_urls
+from .broken_words import repaired_among_words
 from .normal_hosts import normal_host
 from .normal_urls import NormalUrl, contacted
 from .tokens_of_text import normalised, spellings, tokens
@@ -41,6 +42,10 @@ _SIGN: Final = re.compile(
 _WORD_CHARACTERS_MAX: Final = 24
 """Chosen: a longer token is a key or a number written in letters."""
 
+_TOKEN_CHARACTERS_MAX: Final = 64  # Chosen: of a token about an account, to each side.
+_TOKEN_END: Final = re.compile(r"(?<![\w@.+/:-])[\w@.+/:-]+\Z")
+_TOKEN_BEGIN: Final = re.compile(r"[\w@.+/:-]+")
+
 _LINES: Final = re.compile(r"(?<=\S)[\t\n\r]+(?=\S)")
 """What readers of URLs and of headers drop within an address."""
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -54,13 +59,15 @@ class Part(NamedTuple):
     """Something of a value that is asked for by itself.
 
     `exact` are ways to name it, each a run; `wider` are ways to name what it may address as well.
-    `sort` says how sure the reading is: `guess` may be no address, `rest` stands beside addresses
-    and may be an account, `unreadable` bears the sign of an address without being one.
+    `account` is another wider way. `sort` says how sure the reading is: `guess` may be no address,
+    `rest` stands beside addresses and may be an account, `unreadable` bears the sign of an address
+    without being one, and `perhaps` is nothing unless a wider way was shown.
     """
 
-    sort: Literal["certain", "guess", "rest", "unreadable"]
+    sort: Literal["certain", "guess", "rest", "unreadable", "perhaps"]
     exact: tuple[Run, ...]
     wider: tuple[Run, ...] = ()
+    account: Account | None = None
 
 
 Parts = tuple[Part, ...]
@@ -123,7 +130,17 @@ def _repaired(value: str, raw: Reading) -> Iterator[Parts]:
     """What readers make of a value that they repair, beside what stands there."""
     if (raw.addresses or raw.doubtful) and _UNPRINTABLE.search(value):
         yield (Part("unreadable", ()),)
-    url = contacted(normalised(value))
+    plain = normalised(value)
+    joined = repaired_among_words(plain)
+    if not joined.is_whole:
+        yield (Part("unreadable", ()),)
+    asked = {run for address in raw.addresses for run in _all_runs(address)}
+    for guess in joined.guesses:
+        # What the value names as it stands is asked for more exactly there.
+        runs = tuple(run for run in _all_runs(guess.address) if run not in asked)
+        if runs:
+            yield (Part("perhaps", (_pairs(tokens(guess.words)),), runs),)
+    url = contacted(plain)
     if url is not None and not _is_plain(value, raw, url):
         exact, wider = _runs_of_address(url_address(url))
         hosts = tuple((_HOST + host,) for host in url.hosts if url.wider == url.hosts)
@@ -134,6 +151,7 @@ def _repaired(value: str, raw: Reading) -> Iterator[Parts]:
         mails = [address for address in whole.addresses if address.sort == "mail"]
         if len(mails) == len(whole.addresses) == 1 and not any(map(has_sign, whole.rest)):
             exact, wider = _runs_of_address(mails[0])
+            wider = tuple(run for run in wider if run not in asked)
             yield (Part("certain", (_pairs(tokens(value)), *exact), wider),)
 
 
@@ -154,6 +172,7 @@ def _readings(text: str, reading: Reading) -> Iterator[Parts]:
         yield tuple(_parts(reading))
         return
     yield from _as_tokens(text)
+    yield from _with_accounts(text)
     if any(guess.words for guess in reading.guesses):
         yield tuple(_guesses(reading))
 
@@ -161,7 +180,7 @@ def _readings(text: str, reading: Reading) -> Iterator[Parts]:
 def _as_tokens(text: str) -> Iterator[Parts]:
     """A value without addresses: all its tokens as neighbours, or a host that was named."""
     exact = [run for run in (_pairs(tokens(text)),) if run]
-    wider = [run for run in (account_run(text),) if run]
+    wider: list[Run] = []
     bare = bare_url(text)
     if bare is not None:
         wider += [(_WIDER_URL + wide,) for wide in bare.wider]
@@ -172,7 +191,24 @@ def _as_tokens(text: str) -> Iterator[Parts]:
         exact = [(_HOST + host.name,)]
         wider += [(_HOST + other,) for other in host.others]
     if exact:
-        yield (Part("certain", tuple(exact), tuple(wider)),)
+        yield (Part("certain", tuple(exact), tuple(wider), account_of(text)),)
+
+
+def _with_accounts(text: str) -> Iterator[Parts]:
+    """A value of words with account numbers among them, as if it were these."""
+    plain = normalised(text)
+    certain: list[Part] = []
+    between, position = [], 0
+    for beside in accounts_beside(plain):
+        exact = _runs_of_stretch(plain, beside.start, beside.end)
+        if beside.is_certain:
+            certain.append(Part("certain", exact, account=beside.account))
+            between.append(plain[position : beside.start])
+            position = beside.end
+        else:
+            yield (Part("perhaps", exact, account=beside.account),)
+    if certain:
+        yield (*certain, *_rest((*between, plain[position:])))
 
 
 def _parts(reading: Reading) -> Iterator[Part]:
@@ -184,7 +220,12 @@ def _parts(reading: Reading) -> Iterator[Part]:
     if not reading.is_whole:
         yield Part("unreadable", ())
     yield from _guesses(reading)
-    for text in reading.rest:
+    yield from _rest(reading.rest)
+
+
+def _rest(texts: Iterable[str]) -> Iterator[Part]:
+    """What stands beside addresses."""
+    for text in texts:
         found = tokens(text)
         if has_sign(text):
             yield Part("unreadable", (_pairs(found),) if found else ())
@@ -192,8 +233,11 @@ def _parts(reading: Reading) -> Iterator[Part]:
         for is_plain, run in groupby(found, is_word):
             if not is_plain:
                 words = tuple(run)
-                account = account_run(" ".join(words))
-                yield Part("rest", (_pairs(words),), (account,) if account else ())
+                yield Part("rest", (_pairs(words),), account=account_of(" ".join(words)))
+        plain = normalised(text)
+        for beside in accounts_beside(plain):
+            exact = _runs_of_stretch(plain, beside.start, beside.end)
+            yield Part("rest", exact, account=beside.account)
 
 
 def _guesses(reading: Reading) -> Iterator[Part]:
@@ -232,6 +276,20 @@ def _runs_of_address(address: Address) -> tuple[tuple[Run, ...], tuple[Run, ...]
     for form in address.wider:
         wider += [(_MAIL + form,), (_WIDER_MAIL + form,)]
     return ((_MAIL + address.text,),), tuple(wider)
+
+
+def _runs_of_stretch(plain: str, start: int, end: int) -> tuple[Run, ...]:
+    """A part of a text, and the same with all of its outer tokens: `IBAN:DE89 3704`."""
+    before = _TOKEN_END.search(plain, max(start - _TOKEN_CHARACTERS_MAX, 0), start)
+    behind = _TOKEN_BEGIN.match(plain, end, end + _TOKEN_CHARACTERS_MAX)
+    first, last = before.start() if before else start, behind.end() if behind else end
+    runs = (_pairs(tokens(plain[start:end])), _pairs(tokens(plain[first:last])))
+    return tuple(dict.fromkeys(run for run in runs if run))
+
+
+def _all_runs(address: Address) -> tuple[Run, ...]:
+    exact, wider = _runs_of_address(address)
+    return (*exact, *wider)
 
 
 def _pairs(found: tuple[str, ...]) -> Run:

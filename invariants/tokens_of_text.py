@@ -166,4 +166,4 @@ def _from_base64(text: str) -> str | None:
         plain = binascii.a2b_base64(standard, strict_mode=True).decode()
     except ValueError:
         return None
-    return plain if "".join(plain.split()).isprintable() else None
+    return plain if "".join(_UNSEEN.sub("", plain).split()).isprintable() else None

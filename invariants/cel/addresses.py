@@ -33,9 +33,9 @@ _COMMON_URL: Final = re.compile(
 def host(url: Any) -> str:
     """The host of `scheme://...`: lower case, without userinfo, port and final dot.
 
-    IPv6 stays in its brackets, in the short form with hexadecimal groups only. Fails on text that
-    is no such URL, on an empty host, and on non-ASCII, backslash, space or control characters
-    anywhere in it.
+    IPv6 stays in its brackets, in its short form; `[::ffff:192.0.2.1]` is the IPv4 address in it.
+    Fails on text that is no such URL, on an empty host, and on non-ASCII, backslash, space or
+    control characters anywhere in it.
     """
     written = text(url, "host")
     common = _COMMON_URL.fullmatch(written)
@@ -85,8 +85,8 @@ def _ipv6(authority: str) -> str:
     mapped = address.ipv4_mapped
     if mapped is None:
         return f"[{address.compressed}]"
-    # Python writes these in two ways, by its version; the verdict must not depend on that.
-    return f"[::ffff:{int(mapped) >> 16:x}:{int(mapped) & 0xFFFF:x}]"
+    # A socket that connects to it connects to the IPv4 address, as `urls` says.
+    return str(mapped)
 
 
 def _name(written: str, function: str) -> str:

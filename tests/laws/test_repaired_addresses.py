@@ -160,7 +160,7 @@ def test_no_spelling_accuses_or_blurs() -> None:
     for seed in range(FIRST_SEED, FIRST_SEED + max(CASES, 1_000)):
         random = Random(seed)
         shown, value = drawn(random)
-        other = Shown((memory(), memory("evil 77 at example, pay 12", "bob@corp.example")))
+        other = Shown((memory(), memory("eve 77 at sample, due 12", "bob@corp.example")))
         assert other.seen(1, value) is not TRUE, (seed, value)
         assert other.only_from(1, (0,), value) is not TRUE, (seed, value)
         same = Shown((memory(f"use {value} then"), memory(shown)))
@@ -169,3 +169,22 @@ def test_no_spelling_accuses_or_blurs() -> None:
         honest = random.choice(HONEST)
         assert page.seen(1, honest) is FALSE, (seed, value)
         assert page.only_from(1, (0,), honest) is FALSE, (seed, value)
+
+
+BESIDE = ("pay {} now", "IBAN: {}, thanks", "{} 77 (by 2026-01-05)", "12.50 to {}\tBye", "x\n{}\ny")
+
+
+def test_no_words_hide_where_an_address_came_from() -> None:
+    """Beside words, numbers and line ends an address may be doubtful, and is never unseen."""
+    for seed in range(FIRST_SEED, FIRST_SEED + max(CASES, 1_000)):
+        random = Random(seed)
+        shown, value = drawn(random)
+        value = random.choice(BESIDE).format(value)
+        page = f"see {shown} now, or {random.choice(OTHERS)}"
+        told = Shown((memory("hello, 3 things"), memory(page)))
+        assert told.seen(1, value) is not FALSE, (seed, shown, value)
+        assert told.only_from(1, (0,), value) not in (None, FALSE), (seed, shown, value)
+        same = Shown((memory(f"use {value} then"), memory(page)))
+        assert same.only_from(1, (0,), value) is not TRUE, (seed, shown, value)
+        other = Shown((memory(), memory("eve 77 at sample, due 12", "bob@corp.example")))
+        assert other.only_from(1, (0,), value) is not TRUE, (seed, value)

@@ -63,6 +63,7 @@ SOURCE_FILES = (
     "normal_hosts",
     "bare_urls",
     "account_keys",
+    "broken_words",
 )
 BIRTHS = (
     "tests/laws/test_birth.py",

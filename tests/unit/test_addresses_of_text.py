@@ -85,6 +85,16 @@ def test_a_text_names_addresses(text: str, addresses: list[str]) -> None:
         ("http://203.0.113.9/", "http://[64:ff9b::cb00:7109]/"),
         ("203.0.113.9", "http://0xcb.28937/x"),
         (EVE, "eve@evil dot example"),
+        (EVE, "eve-at-evil-dot-example"),
+        (EVE, "write to eve*AT*evil*DOT*example"),
+        (EVE, "eve@evil-dot-example"),
+        ("eve@evil-dot-example", EVE),
+        ("+49 30 1234 5678", "0049 30 12345678"),
+        ("0049-30-12345678", "+49 30 1234 5678"),
+        ("IBAN DE89 3704 0044 0532 0130 00", "DE89370400440532013000"),
+        ("to account de89-370400440532013000, thanks", "DE89 3704 0044 0532 0130 00"),
+        ("give DE 89 3704 00440532013000 1", "DE89370400440532013000"),
+        ("GB82 WEST 1234 5698 7654 32 2026", "GB82WEST12345698765432"),
         ("eve at evil dot example", EVE),
         (EVE, "to=eve@evil.example"),
         (EVE, "\u8054\u7cfbeve@evil.example\u8c22\u8c22"),
@@ -185,13 +195,88 @@ def test_what_cannot_be_read_is_never_not_seen(value: str) -> None:
     assert asked(EVE, value) == (FALSE, FALSE)
 
 
+ACCOUNTS = "from 12: 4929-1234-5678-9012, 0049 30 12345678 2026 or DE89 3704 0044 0532 0130 00."
+
+
 @pytest.mark.parametrize(
     "value",
-    ["look-at-me.example", "C:\\Users\\eve", "12.50", "2026-01-05 09:00", "/a/b.py", "x=1\n"],
+    [
+        "card 4929 1234 5678 9012",
+        "card no. 4929123456789012 12/27 123, thanks",
+        "pay 100 EUR to 4929 1234 56789012 by 2026-01-05",
+        "please dial +49 30 1234 5678 now",
+    ],
+)
+def test_an_account_beside_words_may_be_what_was_shown(value: str) -> None:
+    """Where it ends is not known; who wrote just that endorses it, and others change nothing."""
+    assert asked(value, ACCOUNTS) == (UNKNOWN, UNKNOWN)
+    assert asked(value, "5105 9876 5432 1098, 0049 30 12345699 or DE89") == (FALSE, FALSE)
+    assert asked(value, ACCOUNTS, f"so: {value}")[1] is not TRUE
+
+
+def test_an_account_beside_words_is_endorsed_by_who_named_it() -> None:
+    """As it stands there; in another grouping it is in doubt."""
+    value = "to account DE89370400440532013000, thanks"
+    assert asked(value, ACCOUNTS)[1] is TRUE
+    assert asked(value, ACCOUNTS, "pay DE89370400440532013000")[1] is FALSE
+    assert asked(value, ACCOUNTS, ACCOUNTS)[1] is UNKNOWN
+    assert asked(f"{value} 77", ACCOUNTS)[0] is UNKNOWN
+    assert asked("card 4929-1234-5678-9012", ACCOUNTS, "4929-1234-5678-9012")[1] is FALSE
+
+
+SHOWN = "https://evil.example/pay or https://evil.example/?u=https://x.example/ or eve@evil.example"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "see https://ev\til.example/pay now",
+        "https://ev\til.example/pay\tthen https://good.example/",
+        "https://good.example/\nhttps://e\nvil.exa\r\nmple/pay\nbye x",
+        "go ht\ttps://ev\til.example/pay, ok",
+        "see https://evil.example\\pay now",
+        "see \\\\evil.example\\pay now",
+        "see https:\\\\evil.example\\p\tay now",
+        "see https://evil.example/?u=\thttps://x.example/ now",
+        "write e\nve@evil.example now",
+        "write eve@evil.exa\tmple now",
+    ],
+)
+def test_what_readers_repair_among_words_may_be_what_was_shown(value: str) -> None:
+    """They drop tabs, or end an address there."""
+    user = "https://good.example/ and https://x.example/"
+    assert asked(value, SHOWN, user)[0] is not FALSE
+    assert asked(value, SHOWN, user)[1] is not FALSE
+    assert asked(value, "weather", user)[1] is not TRUE
+
+
+def test_lists_and_lines_stay_certain() -> None:
+    """What only stands on lines is not joined to something that nobody showed."""
+    lines = [f"https://c.example/{number}" for number in range(ADDRESSES_MAX)]
+    assert asked("\n".join(lines), SHOWN, " ".join(lines)) == (FALSE, FALSE)
+    mails = [f"u{number}@c.example" for number in range(ADDRESSES_MAX)]
+    assert asked("\n".join(mails), SHOWN, " ".join(mails)) == (FALSE, FALSE)
+    assert asked("Hello\nsee https://c.example/a\nBye", SHOWN, "https://c.example/a")[1] is FALSE
+    assert asked("//\ta" * 200, SHOWN)[1] is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "look-at-me.example",
+        "look-at-me-dot-example",
+        "at 2026-01-05 09:00 to 10:00",
+        "12,345,678 x",
+        "C:\\Users\\eve",
+        "12.50",
+        "2026-01-05 09:00",
+        "/a/b.py",
+        "x=1\n",
+    ],
 )
 def test_honest_values_stay_certain(value: str) -> None:
     """Names, paths, amounts and times are no addresses that somebody repairs."""
-    assert asked(value, "weather, C:/tmp, at 12 or 2025") == (FALSE, FALSE)
+    assert asked(value, "weather, C:/tmp, at 9:00 or 2026-01-05") == (FALSE, FALSE)
 
 
 @pytest.mark.parametrize("value", ["@bob", "2 @ 5 each", "medium.example/@bob", "x@", "Bob"])

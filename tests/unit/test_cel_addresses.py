@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invariants.cel import addresses
+from invariants.cel.named_addresses import urls
 from invariants.cel.values import Failure
 
 HOSTS = [
@@ -27,7 +28,9 @@ HOSTS = [
     ("http://xn--bcher-kva.example", "xn--bcher-kva.example"),
     ("http://[2001:DB8::1]:443/", "[2001:db8::1]"),
     ("http://u@[2001:db8:0:0:0:0:0:1]", "[2001:db8::1]"),
-    ("http://[::ffff:127.0.0.1]/", "[::ffff:7f00:1]"),
+    ("http://[::ffff:127.0.0.1]/", "127.0.0.1"),
+    ("http://[0:0::FFFF:7f00:1]:80/", "127.0.0.1"),
+    ("http://[64:ff9b::7f00:1]/", "[64:ff9b::7f00:1]"),
     ("http://1a.example", "1a.example"),
     ("http://a.b1", "a.b1"),
     ("javascript://good.example/%0aalert(1)", "good.example"),
@@ -134,6 +137,28 @@ def test_the_short_way_to_a_host_is_the_long_way(authority: str, rest: str) -> N
             assert addresses.host(url) == exact
         except Failure:
             assert exact is None
+
+
+PLACES = (
+    "[::ffff:203.0.113.9]",
+    "[::FFFF:CB00:7109]",
+    "[::cb00:7109]",
+    "203.0.113.9",
+    "A.b.",
+    "0x7f.1",
+)
+
+
+@given(st.sampled_from(PLACES) | URL_TEXT, st.sampled_from(("", ":80", ":81", "/x", "?y")))
+def test_the_host_is_that_of_the_normal_form(place: str, rest: str) -> None:
+    """A list of hosts means the same beside `host(x)` and beside `urls(x)`."""
+    url = f"http://{place}{rest}"
+    try:
+        host, normal = addresses.host(url), urls(url)
+    except Failure:
+        return
+    assert [addresses.host(one) for one in normal] == [host]
+    assert normal[0].removeprefix("http://").startswith(host)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def seen(memory: SourceMemory, value: str) -> Truth | None:
         ("it send", FALSE),
         ("send it to", TRUE),
         ("send to", FALSE),
-        ("send it to de89-3704 tomorrow", FALSE),
+        ("send it to mallory tomorrow", FALSE),
         ("DE89", FALSE),
         ("key", TRUE),
         ("value", TRUE),
