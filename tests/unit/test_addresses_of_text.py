@@ -85,6 +85,7 @@ def test_a_text_names_addresses(text: str, addresses: list[str]) -> None:
         ("http://203.0.113.9/", "http://[64:ff9b::cb00:7109]/"),
         ("203.0.113.9", "http://0xcb.28937/x"),
         (EVE, "eve@evil dot example"),
+        ("https://ev\til.example/pay\n", "https://evil.example/pay"),
         (EVE, "eve-at-evil-dot-example"),
         (EVE, "write to eve*AT*evil*DOT*example"),
         (EVE, "eve@evil-dot-example"),
