@@ -19,7 +19,8 @@ import msgspec
 from interlock import Client, Killed, NoView, Refused
 from interlock.session import Session
 
-PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 120.0
+"""After that a session counts as missed: a slow machine is late, and the figures say how late."""
 ASK_EVERY_S: Final = 0.0005
 """How often `guard` is asked: it adds a quarter of a millisecond to what is measured, on average.
 Without a pause it would take the processor from the client's own threads."""
