@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from interlock.kinds import KNOWN_KINDS, meant_kind
-from invariants.errors import Fault, Place
+from invariants.errors import Fault
 from invariants.kinds import asked_by
 from invariants.spec import PredicateSpec, Spec
 
@@ -23,23 +23,20 @@ CLOSENESS_MIN: Final = 0.85
 def kind_faults(specs: Iterable[Spec]) -> Iterator[Fault]:
     """Errors for kinds in another spelling, warnings for kinds that are close to a known one."""
     for spec in specs:
-        for predicate in spec.predicates:
-            yield from _faults(spec.file, predicate, predicate.place)
-        for source in spec.sources:
-            yield from _faults(
-                spec.file, PredicateSpec(source.name, source.when, (), source.place), source.place
-            )
+        shows = [PredicateSpec(one.name, one.when, (), one.place) for one in spec.sources]
+        for predicate in (*spec.predicates, *shows):
+            yield from _faults(spec.file, predicate)
 
 
-def _faults(file: str, predicate: PredicateSpec, place: Place) -> Iterator[Fault]:
+def _faults(file: str, predicate: PredicateSpec) -> Iterator[Fault]:
     for kind in sorted(asked_by(predicate).kinds or ()):
         asks = f"`{predicate.name}` asks for the kind `{kind[:60]}`"
         if kind in KNOWN_KINDS:
             continue
         if meant := meant_kind(kind):
             message = f"{asks}, which no event can have"
-            yield Fault(file, place, "E417", message, f"write `{meant}`")
+            yield Fault(file, predicate.place, "E417", message, f"write `{meant}`")
         elif near := get_close_matches(kind, KNOWN_KINDS, 1, CLOSENESS_MIN):
             message = f"{asks}, which Interlock does not define"
             mend = f"write `{near[0]}`, unless the kind is your own"
-            yield Fault(file, place, "W506", message, mend, "warning")
+            yield Fault(file, predicate.place, "W506", message, mend, "warning")

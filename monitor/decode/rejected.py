@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from invariants.event import Origin
 from monitor.decode.salvage import NOTHING_KNOWN, Salvage
@@ -21,17 +21,7 @@ Reason = Literal[
     "field",
     "version",
 ]
-REASONS: Final[tuple[Reason, ...]] = (
-    "empty",
-    "too_large",
-    "not_json",
-    "not_utf8",
-    "too_deep",
-    "numbers",
-    "repeated_key",
-    "field",
-    "version",
-)
+REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 
 EXCERPT_BYTES: Final = 160
 """Chosen: enough to see the shape of a record, too little to carry a document."""
