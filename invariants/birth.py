@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from .core import (
@@ -110,14 +110,47 @@ def unknown_cells(
     memories: tuple[PastMemory, ...], birth: Birth, pasts: Mapping[int, int]
 ) -> tuple[Any, ...]:
     """A cell for each memory; `pasts` says how the span reads, unknown if it does not."""
-    cells: dict[int, Any] = {}
-    for memory in memories:  # Those inside others come first.
-        past = pasts.get(memory.index, UNKNOWN_PAST)
-        cells[memory.index] = _cell(memory, birth, past, cells)
-    return tuple(cells[memory.index] for memory in memories)
+    past = _Past(pasts)
+    return tuple(past.cell(memory, birth) for memory in memories)
 
 
-def _cell(memory: PastMemory, birth: Birth, past: int, cells: Mapping[int, Any]) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """Cells at an event that nobody saw, made once for each memory and event."""
+
+    pasts: Mapping[int, int]
+    made: dict[tuple[int, int], Any] = field(default_factory=dict)
+
+    def cell(self, memory: Memory, birth: Birth) -> Any:
+        """Of a memory behind the event that `birth` names."""
+        key = memory.index, birth.position
+        if key not in self.made:
+            self.made[key] = self._cell(memory, birth)
+        return self.made[key]
+
+    def _cell(self, memory: Memory, birth: Birth) -> Any:
+        past = self.pasts.get(memory.index, UNKNOWN_PAST)
+        match memory:
+            case PreviousMemory():
+                return self._frame(memory, birth, past), self._before(memory, birth, past)
+            case ClosedSinceMemory() | SinceMemory() | AggregateMemory():
+                return _cell(memory, birth, past)
+            case _:
+                raise AssertionError("no other memory is about the past")
+
+    def _frame(self, memory: PreviousMemory, birth: Birth, past: int) -> Frame:
+        inner = {index: self.cell(held, birth) for index, held in memory.inner.items()}
+        return Frame(_unseen(memory, birth), inner, past, birth.is_time_known)
+
+    def _before(self, memory: PreviousMemory, birth: Birth, past: int) -> Frame | None:
+        """The frame of the event before that one: nothing is known of when it was."""
+        earlier = Birth(birth.position - 1, birth.time_ns, is_time_known=False)
+        return None if birth.position == 0 else self._frame(memory, earlier, past)
+
+
+def _cell(
+    memory: ClosedSinceMemory | SinceMemory | AggregateMemory, birth: Birth, past: int
+) -> Any:
     first_ns = 0 if birth.is_time_known else EARLIEST_NS
     span = Slice(birth.position, lost_ns=(first_ns, birth.time_ns), past=past)
     match memory:
@@ -128,14 +161,12 @@ def _cell(memory: PastMemory, birth: Birth, past: int, cells: Mapping[int, Any])
         case AggregateMemory():
             born_ns = birth.time_ns
             return EMPTY_AGGREGATE._replace(all_lost_ns=born_ns, born_ns=born_ns, past=past)
-        case PreviousMemory():
-            return _frame(memory, birth, past, cells), None
         case _:
             assert_never(memory)
 
 
-def _frame(memory: PreviousMemory, birth: Birth, past: int, cells: Mapping[int, Any]) -> Frame:
-    """The frame of the last event before: when it was is known, and what it was is not."""
+def _unseen(memory: PreviousMemory, birth: Birth) -> Moment:
+    """An event of which is not known what it was."""
     names: dict[str, set[str]] = {predicate: set() for predicate in memory.predicates}
     for atom in atoms(memory.body):
         names.setdefault(atom.predicate, set()).update(
@@ -146,9 +177,7 @@ def _frame(memory: PreviousMemory, birth: Birth, past: int, cells: Mapping[int, 
         predicate: Fact(Truth.UNKNOWN, {}, overflowing=frozenset(of))
         for predicate, of in names.items()
     }
-    moment = Moment(birth.position, birth.time_ns, "", letter)
-    inner = {index: cells[index] for index in memory.inner}
-    return Frame(moment, inner, past, birth.is_time_known)
+    return Moment(birth.position, birth.time_ns, "", letter, None)
 
 
 def _polarities(automaton: Automaton) -> dict[int, int | None]:

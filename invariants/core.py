@@ -87,8 +87,8 @@ class EndNode:
     """The event is its session's end."""
 
     def value(self, now: Moment, cells: Cells, env: Env) -> int:
-        """True at the end."""
-        return 2 if now.is_session_end else 0
+        """True at the end; unknown of an event that nobody saw."""
+        return 1 if now.is_session_end is None else 2 if now.is_session_end else 0
 
 
 @dataclass(frozen=True, slots=True)

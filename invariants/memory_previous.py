@@ -63,10 +63,10 @@ class PreviousMemory:
             return FALSE_READING
         moment = frame.moment
         truth = self.body.value(moment, frame.cells, env)
-        if not moment.id:
-            return Reading(frame.past if truth == 1 else truth)
         if not frame.is_age_known:
             truth = min(truth, 1)
+        if not moment.id:
+            return Reading(frame.past if truth == 1 else truth)
         return Reading(truth, Entry(moment.time_ns, moment.position, moment.id))
 
     def step(

@@ -21,4 +21,5 @@ class Moment(NamedTuple):
     time_ns: int
     id: str
     letter: Letter
-    is_session_end: bool = False
+    is_session_end: bool | None = False
+    """None of an event before a birth: nobody saw what it was."""

@@ -26,7 +26,6 @@ Readings, where the definition leaves a doubt:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from fractions import Fraction
 from functools import partial
 from itertools import chain, combinations, product
 from operator import and_, or_
@@ -53,10 +52,13 @@ from .reference_leaves import (
     FALSE,
     TRUE,
     UNKNOWN,
+    Outcomes,
     aggregate_of,
+    at_least,
     compare,
     compare_all,
     free_variables,
+    kept_for,
     look_up,
     match_term,
     missing_uses,
@@ -316,10 +318,10 @@ class _Meaning:
             [fact.truth, *(match_term(fact, name, term, env) for name, term in atom.arguments)]
         )
 
-    def outcomes(self, aggregate: Aggregate, i: int, env: Env) -> list[Fraction] | None:
+    def outcomes(self, aggregate: Aggregate, i: int, env: Env) -> Outcomes | None:
         """The aggregate's value for every choice of the unknown events; None is unknown."""
-        certain: list[tuple[Value, ...]] = []
-        doubtful: list[tuple[Value, ...]] = []
+        certain, doubtful = list[tuple[Value, ...]](), list[tuple[Value, ...]]()
+        is_cut = False
         for j in self.ages(aggregate.window, i):
             truth = self.atom(aggregate.atom, j, env)
             fact = self.trace[j].letter[aggregate.atom.predicate]
@@ -327,12 +329,14 @@ class _Meaning:
                 continue
             values = read_by(aggregate, fact)
             if values is None:
-                return None
+                is_cut, values = True, kept_for(aggregate, fact)
             (certain if truth == TRUE else doubtful).append(values)
+        if is_cut:
+            return at_least(aggregate, certain)
         sizes = range(len(doubtful) + 1)
         choices = chain.from_iterable(combinations(doubtful, size) for size in sizes)
         results = [aggregate_of(aggregate, [*certain, *choice]) for choice in choices]
-        known = [result for result in results if result is not None]
+        known: Outcomes = [result for result in results if result is not None]
         return known if len(known) == len(results) else None
 
 

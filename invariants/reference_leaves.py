@@ -6,6 +6,7 @@ Source: docs/language.md, Predicates and Formulas.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
@@ -28,6 +29,8 @@ from .moment import Moment
 from .verdict import Binding
 
 CACHED_MAX: Final = 4096  # Chosen: formulas of one test run; walking a formula is the slow part.
+Outcomes = list[Fraction | float]
+"""Values that an aggregate may have; infinite where nothing bounds it."""
 FALSE, UNKNOWN, TRUE = Truth.FALSE, Truth.UNKNOWN, Truth.TRUE
 
 
@@ -52,6 +55,31 @@ def aggregate_of(aggregate: Aggregate, events: list[tuple[Value, ...]]) -> Fract
             assert_never(aggregate.function)
 
 
+def at_least(aggregate: Aggregate, events: list[tuple[Value, ...]]) -> Outcomes | None:
+    """What is known of an aggregate of these events and of values that were not kept.
+
+    More of them only add to a set, and only push an extreme further out.
+    """
+    known = aggregate_of(aggregate, events)
+    if known is None:
+        return None
+    match aggregate.function:
+        case "count" | "distinct" | "max":
+            return [known, math.inf]
+        case "min":
+            return [-math.inf, known]
+        case "sum" | "avg":
+            return None
+        case _:
+            assert_never(aggregate.function)
+
+
+def kept_for(aggregate: Aggregate, fact: Fact) -> tuple[Value, ...]:
+    """Of an event that has more values than were kept: those that are counted all the same."""
+    is_set = aggregate.function == "distinct" and aggregate.value is not None
+    return fact.values.get(aggregate.value or "", ()) if is_set else ()
+
+
 def read_by(aggregate: Aggregate, fact: Fact) -> tuple[Value, ...] | None:
     """The values that an event has for an aggregate; None where it has more than were kept.
 
@@ -74,7 +102,7 @@ def _number(value: Value) -> Fraction | None:
     return Fraction(value) if isinstance(value, int | float) else None
 
 
-def compare_all(operator: Operator, outcomes: list[Fraction] | None, limit: Value) -> Truth:
+def compare_all(operator: Operator, outcomes: Outcomes | None, limit: Value) -> Truth:
     """The comparison's value if all numbers from the least to the greatest outcome agree on it."""
     if outcomes is None:
         return UNKNOWN
@@ -101,7 +129,7 @@ def compare(operator: Operator, left: Value, right: Value) -> Truth:
     return UNKNOWN
 
 
-def _compare_numbers(operator: Operator, left: Fraction, right: Fraction) -> Truth:
+def _compare_numbers(operator: Operator, left: Fraction | float, right: Fraction) -> Truth:
     table = {
         "==": left == right, "!=": left != right, "<": left < right,
         "<=": left <= right, ">": left > right, ">=": left >= right,

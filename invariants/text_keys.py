@@ -48,6 +48,7 @@ _TOKEN_BEGIN: Final = re.compile(r"[\w@.+/:-]+")
 
 _LINES: Final = re.compile(r"(?<=\S)[\t\n\r]+(?=\S)")
 """What readers of URLs and of headers drop within an address."""
+_URL_LINE: Final = re.compile(r"\s*[A-Za-z]{2,8}://[^\s/]+")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """Some readers end an address at one of these, others drop it."""
 
@@ -120,7 +121,8 @@ def readings_of(value: str) -> list[Parts]:
             found += _readings(value, raw)
         elif has_url:
             # Percent signs belong to URLs: what they hide is another address than without them.
-            found += _as_tokens(spelling)
+            only = raw.addresses[0] if len(raw.addresses) == 1 else None
+            found += _as_tokens(spelling, ((), ()) if only is None else _runs_of_address(only))
         else:
             found += _readings(spelling, read_addresses(spelling, ADDRESSES_MAX))
     return [*found, *_repaired(value, raw)]
@@ -152,13 +154,21 @@ def _repaired(value: str, raw: Reading) -> Iterator[Parts]:
         if len(mails) == len(whole.addresses) == 1 and not any(map(has_sign, whole.rest)):
             exact, wider = _runs_of_address(mails[0])
             wider = tuple(run for run in wider if run not in asked)
-            yield (Part("certain", (_pairs(tokens(value)), *exact), wider),)
+            exact = (_pairs(tokens(value)), *exact)
+            if raw.addresses:
+                # What stands on one line is the likelier reading.
+                yield (Part("perhaps", exact, (*exact, *wider)),)
+            else:
+                yield (Part("certain", exact, wider),)
 
 
 def _is_plain(value: str, raw: Reading, url: NormalUrl) -> bool:
-    """Whether the value was read as the place that is contacted already."""
-    if len(raw.addresses) == 1 and not any(map(str.strip, raw.rest)):
-        return raw.addresses[0].text == url.text
+    """Whether the place that is contacted is asked for already."""
+    if any(address.text == url.text for address in raw.addresses):
+        return True
+    lines = _LINES.split(value)
+    if len(lines) > 1 and all(map(_URL_LINE.match, lines)):
+        return True  # A list.
     bare = bare_url(value)
     return bare is not None and bare.wider == url.wider
 
@@ -177,10 +187,15 @@ def _readings(text: str, reading: Reading) -> Iterator[Parts]:
         yield tuple(_guesses(reading))
 
 
-def _as_tokens(text: str) -> Iterator[Parts]:
-    """A value without addresses: all its tokens as neighbours, or a host that was named."""
-    exact = [run for run in (_pairs(tokens(text)),) if run]
-    wider: list[Run] = []
+def _as_tokens(
+    text: str, named: tuple[tuple[Run, ...], tuple[Run, ...]] = ((), ())
+) -> Iterator[Parts]:
+    """A value without addresses: all its tokens as neighbours, or a host that was named.
+
+    `named` are exact and wider ways to name an address that it holds in another spelling.
+    """
+    exact = [*(run for run in (_pairs(tokens(text)),) if run), *named[0]]
+    wider = [*named[1]]
     bare = bare_url(text)
     if bare is not None:
         wider += [(_WIDER_URL + wide,) for wide in bare.wider]

@@ -7,6 +7,10 @@ meets such an invariant in the middle of its trace (`invariants/birth.py`).
 
 A replay is told by findings of the type `birth` where that was, and does the same there.
 
+A *loss* begins an epoch as well: records of a partition that nobody read are not there any more
+(retention, or a topic made anew). What its sessions did meanwhile is told to be unknown, once each;
+their states stay, as after a `gap`, so that nobody clears what is known by making records old.
+
 Pure: what is stored comes in and goes out as text.
 """
 
@@ -25,9 +29,28 @@ from monitor.order import Noticed
 META_NAME: Final = "births"
 """The name under which a store keeps them."""
 FIRST_EPOCH: Final = 1
-_Stored = tuple[int, dict[str, int], dict[str, int]]
 NAMES_TOLD: Final = 5
 """Invariants that the text names; all stand in `born.invariants`."""
+
+
+class Loss(NamedTuple):
+    """Records that were lost unread: the epoch that it began, when it was found out, and what."""
+
+    epoch: int
+    since_ns: int
+    detail: str
+
+    def noticed(self, invariants: Iterable[str]) -> Noticed:
+        """What is told of a scope in which some of them may have stood."""
+        text = f"records that it may have sent were lost before they were read: {self.detail}"
+        return Noticed("lost", text, f"loss-{self.epoch}", None, tuple(invariants))
+
+
+class _Stored(msgspec.Struct, frozen=True, array_like=True):
+    epoch: int
+    since: dict[str, int]
+    since_ns: dict[str, int]
+    losses: dict[str, Loss] = {}
 
 
 class Births(NamedTuple):
@@ -39,6 +62,21 @@ class Births(NamedTuple):
     """When that epoch began, by the monitor's clock."""
     recorded: Mapping[tuple[str, str, int], Born] = {}
     """In a replay: the births that were live, by sort of scope, scope, and position."""
+    losses: Mapping[str, Loss] = {}
+    """The last one of each partition (`Header.group`)."""
+
+    def after_loss(self, group: str, detail: str, now_ns: int) -> Births:
+        """Those behind a loss in a partition: it begins an epoch."""
+        loss = Loss(self.epoch + 1, now_ns, detail)
+        return self._replace(epoch=loss.epoch, losses={**self.losses, group: loss})
+
+    def loss_since(self, epoch: int, group: str | None = None) -> Loss | None:
+        """The last loss that a scope last stepped in `epoch` has not been told of; None if none.
+
+        `group` is its partition; without one it is of all of them.
+        """
+        losses = [loss for of, loss in self.losses.items() if group in (None, of)]
+        return max((loss for loss in losses if loss.epoch > epoch), default=None)
 
     def unseen(self, epoch: int) -> frozenset[str]:
         """Invariants that have not seen the past of a scope which was last stepped in `epoch`."""
@@ -69,7 +107,8 @@ class Births(NamedTuple):
 
     def stored(self) -> str:
         """As `next_births` reads it."""
-        return msgspec.json.encode([self.epoch, dict(self.since), dict(self.since_ns)]).decode()
+        stored = _Stored(self.epoch, dict(self.since), dict(self.since_ns), dict(self.losses))
+        return msgspec.json.encode(stored).decode()
 
 
 NO_BIRTHS: Final = Births()
@@ -85,15 +124,17 @@ def next_births(stored: str | None, digests: Iterable[str], now_ns: int) -> Birt
         `stored` is not what `Births.stored` wrote.
     """
     wanted = list(dict.fromkeys(digests))
-    epoch, since, since_ns = 0, dict[str, int](), dict[str, int]()
+    known = _Stored(0, {}, {})
     if stored is not None:
-        epoch, since, since_ns = msgspec.json.decode(stored, type=_Stored)
+        known = msgspec.json.decode(stored, type=_Stored)
+    epoch, since, since_ns = known.epoch, known.since, known.since_ns
     if stored is not None and since.keys() == set(wanted):
-        return Births(epoch, since, since_ns)
+        return Births(epoch, since, since_ns, losses=known.losses)
     return Births(
         epoch + 1,
         {digest: since.get(digest, epoch + 1) for digest in wanted},
         {digest: since_ns.get(digest, now_ns) for digest in wanted},
+        losses=known.losses,
     )
 
 

@@ -22,6 +22,7 @@ from monitor.engine_settings import EngineSettings
 from monitor.file_end import Disorder, OpenVerdict, open_verdicts
 from monitor.finding import Finding
 from monitor.finding_make import hole_findings, refusals, session_findings
+from monitor.losses import at_event, at_rest
 from monitor.order import Clocks, Header, Noticed, admit, doubt_at_end, holes_told
 from monitor.owners import Owners, Unowned
 from monitor.scope import (
@@ -71,13 +72,8 @@ class Engine:
         self.disorder = Disorder()
         self._unread = UnreadRecords(program, settings.severities)
         self._pairs_count = 0
-        self._wider = WiderScopes(
-            program,
-            load,
-            self._header,
-            settings,
-            self._clocks.back_ns_max,
-        )
+        self._births = settings.births
+        self._wider = WiderScopes(program, load, self._header, settings, self._clocks.back_ns_max)
 
     def reach(self, event: Event) -> list[Finding]:
         """What time alone decides before an event, where scopes are wider than a session: all
@@ -114,8 +110,7 @@ class Engine:
         """
         findings: list[Finding] = []
         waiting: list[tuple[int, TraceKey]] = []
-        if self.program.wider:
-            groups = None
+        groups = None if self.program.wider else groups
         if self.settings.is_finished_file:
             findings += self._tell_holes()
         while self._wakes and self._wakes[0][0] < time_ns:
@@ -147,7 +142,8 @@ class Engine:
             # Those behind the rest are for the session's end to decide.
             reached_ns = time_ns if rest_ns is None else min(time_ns, rest_ns)
             judged = self.program.tick(scope.progress, reached_ns)
-            return self._apply(name, scope, judged, None, scope.header)
+            header, lost = at_rest(self._births, self.program, scope.header)
+            return self._apply(name, scope, judged, None, header, noticed=lost)
         assert rest_ns is not None, "a session without it is woken for a deadline"
         if scope.header.ended_ns is None:
             return self._close(name, rest_ns)
@@ -177,8 +173,7 @@ class Engine:
         named = [(due_ns, scope_named(stored)) for due_ns, stored in wakes]
         self._wakes = [(ns, scope) for ns, scope in named if isinstance(scope, TraceKey)]
         heapq.heapify(self._wakes)
-        wider = [(ns, scope) for ns, scope in named if not isinstance(scope, TraceKey)]
-        self._wider.expect(wider)
+        self._wider.expect([(ns, of) for ns, of in named if not isinstance(of, TraceKey)])
 
     def take_changes(self) -> tuple[list[ScopeChange], list[str]]:
         """What must be written since the last call, and the scopes that are gone."""
@@ -208,6 +203,11 @@ class Engine:
             self._changed.pop(name, None)
         self._wider.forget()
         self._owners.forget_all()
+
+    def lose(self, group: str, detail: str, now_ns: int) -> str:
+        """Records of a partition were lost unread; what the store must keep of it."""
+        self._births = self._wider.births = self._births.after_loss(group, detail, now_ns)
+        return self._births.stored()
 
     def take_duplicates_count(self) -> int:
         """Repeats that were met since the last call; they changed nothing."""
@@ -253,7 +253,7 @@ class Engine:
         return header_in(self._stored(trace)) if held is None else held.header
 
     def _stored(self, trace: TraceKey) -> LoadedScope:
-        # What was dropped in this batch is still in the store, and must not come back from there.
+        # What was dropped in this batch is still in the store: it must not come back from there.
         return EMPTY_LOAD if trace in self._dropped else self._load(stored_trace(trace))
 
     def traces_of(self, event: Event) -> tuple[TraceKey, ...]:
@@ -278,8 +278,9 @@ class Engine:
             self._duplicates_count += 1
             return []
         settings, digest = self.settings, "" if known is None else event.digest.hex()
+        before, lost = at_event(self._births, settings, self.program, scope.header, event)
         admission = admit(
-            scope.header,
+            before,
             event,
             group=group,
             clocks=self._clocks,
@@ -287,7 +288,7 @@ class Engine:
             is_finished_file=settings.is_finished_file,
             conflict_digest=digest,
         )
-        noticed = admission.noticed
+        noticed = (*lost, *admission.noticed)
         if admission.header.has_spoken and not scope.header.has_spoken:
             noticed = (*noticed, *self._owners.speaks(owner))
         event = admission.placed(event)
@@ -313,12 +314,13 @@ class Engine:
 
     def _end(self, name: TraceKey, scope: LiveScope, time_ns: int) -> list[Finding]:
         ended_ns = max(time_ns, scope.header.time_ns)
-        event, header = end_of(name, scope.header, ended_ns)
+        before, lost = at_rest(self._births, self.program, scope.header)
+        event, header = end_of(name, before, ended_ns)
         # A session that had ended before has had its end in every wider scope.
         is_first = scope.header.ended_ns is None
         wider = self._wider.judge(event, header, scope.progress.shown) if is_first else []
         judged = step_at(self.program, scope.progress, event, doubt_at_end(scope.header))
-        found = self._apply(name, scope, judged, event, header)
+        found = self._apply(name, scope, judged, event, header, noticed=lost)
         return found + self._wider.hold(wider, event, "")
 
     def _apply(
@@ -337,8 +339,7 @@ class Engine:
             grown = judged.progress.shown.length - scope.progress.shown.length
             self._pairs_count += grown
         noticed = (*scope.take_owed(), *noticed)
-        before, scope.header = scope.header, header
-        scope.progress = judged.progress
+        before, scope.header, scope.progress = scope.header, header, judged.progress
         self._changed[name] = scope
         self._queue_wake(name, scope)
         if not judged.verdicts and not noticed and not judged.lost and not judged.sources_lost:
@@ -379,7 +380,7 @@ class Engine:
             scope = self._loaded(name)
         else:
             self._scopes.move_to_end(name)
-        births = self.settings.births
+        births = self._births
         if scope.header.epoch != births.epoch or births.recorded:
             scope.renew(self.program, births, str(name))
         return scope

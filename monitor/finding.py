@@ -14,6 +14,7 @@ SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
 EngineFindingType = Literal[
     "gap",
+    "lost",
     "id_conflict",
     "provenance",
     "contested",
@@ -33,6 +34,7 @@ UNJUDGED_TYPES: Final[frozenset[FindingType]] = frozenset(
     {
         "inconclusive",
         "gap",
+        "lost",
         "capacity",
         "disorder",
         "unscoped",

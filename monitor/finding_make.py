@@ -30,6 +30,7 @@ REASONS_TOLD: Final = 3
 
 DEFAULT_SEVERITIES: Final[Mapping[str, Severity]] = {
     "gap": "warning",
+    "lost": "warning",
     "id_conflict": "warning",
     "provenance": "critical",
     "contested": "warning",

@@ -19,6 +19,7 @@ _WORDS: Final = {
     "violated": "violated",
     "inconclusive": "cannot be decided",
     "gap": "events are missing",
+    "lost": "events may be missing",
     "id_conflict": "one id, two contents",
     "provenance": "not theirs to say",
     "contested": "another principal used its ID before",

@@ -22,6 +22,7 @@ import msgspec
 
 from invariants.event import Origin, Tick
 from monitor.batch import Batch
+from monitor.births import META_NAME
 from monitor.clock import Clock
 from monitor.decode.rejected import Rejected
 from monitor.effects import Effects
@@ -300,6 +301,12 @@ class Loop:
         return self._watch.judged(self._merger.held_arrivals())
 
     def _tell(self, notice: Notice) -> None:
+        if notice.has_lost:
+            # Before any position behind them is stored.
+            lost = self._engine.lose(
+                self._group_of(notice.stream), str(notice), self._clock.now_ns()
+            )
+            self._store.set_meta(META_NAME, lost)
         self._count_notice(notice.kind)
         self.notice_counts[notice.kind] += 1
         say("error", "source_notice", kind=notice.kind, stream=str(notice.stream), text=str(notice))

@@ -87,6 +87,8 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     """Whether the time of its last event was in doubt: then no later one is so long after it."""
     is_disordered: bool = False
     """Whether the time of some event was: that is told once."""
+    loss_epoch: int = 0
+    """Of the last loss of records that it was told of, or spared (`monitor/losses.py`)."""
 
     def conflict_at(self, position: int) -> str:
         """The digest of the event at a position, if another content had its id before; else `""`.
@@ -240,6 +242,7 @@ def admit(
         header.began if header.position else _began(event),
         timing.is_unsure,
         header.is_disordered or is_disordered,
+        header.loss_epoch,
     )
     return Admission(after, time_ns, tuple(noticed), is_back, first, timing.doubt)
 

@@ -60,6 +60,13 @@ class SeveritySettings:
         "A session's events come from two partitions: its producer uses another partitioner.",
         choices=SEVERITIES,
     )
+    lost: Severity = row(
+        "severity.lost",
+        "choice",
+        "warning",
+        "Records of a session's partition were lost before they were read.",
+        choices=SEVERITIES,
+    )
     after_end: Severity = row(
         "severity.after_end",
         "choice",

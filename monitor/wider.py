@@ -86,7 +86,7 @@ class WiderScopes:
         settings: EngineSettings,
         back_ns_max: int,
     ) -> None:
-        self._births = settings.births
+        self.births = settings.births
         self._back_ns_max = back_ns_max
         self._programs: Final = {wider.per: wider for wider in program.wider}
         self._timed: Final = {wider.per: timed_ids(wider) for wider in program.wider}
@@ -310,13 +310,13 @@ class WiderScopes:
             held = self._loaded(key)
         else:
             self._scopes.move_to_end(key)
-        if held.header.epoch != self._births.epoch or self._births.recorded:
+        if held.header.epoch != self.births.epoch or self.births.recorded:
             self._renew(key, held)
         return held
 
     def _renew(self, key: tuple[Per, str], held: _Held) -> None:
         """Let invariants be born that have not seen the scope's past."""
-        header, births = held.header, self._births
+        header, births = held.header, self.births
         due = births.due(*key, header.position - 1, header.epoch)
         epoch = header.epoch if births.recorded else births.epoch
         if due:
@@ -324,6 +324,11 @@ class WiderScopes:
             past_ns = births.past_ns(due, header.time_ns)
             held.progress, held.owed = bear(program, held.progress, past_ns, key[1], due)
             epoch = max(due.values())
+        loss = births.loss_since(header.epoch) if header.position else None
+        if loss is not None:
+            ids = [c.spec.id for c in self._invariants if c.spec.per == key[0]]
+            noticed = loss.noticed(ids)
+            held.owed = (*held.owed, noticed._replace(key=f"{noticed.key}/{key[0]}/{key[1]}"))
         held.header = msgspec.structs.replace(header, epoch=epoch)
 
     def _loaded(self, key: tuple[Per, str]) -> _Held:

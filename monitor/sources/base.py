@@ -112,6 +112,8 @@ class Notice:
     from_offset: int
     to_offset: int
     detail: str
+    has_lost: bool = False
+    """Whether records were lost that every session of a Kafka partition may have sent."""
 
     @property
     def begins_again(self) -> bool:

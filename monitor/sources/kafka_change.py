@@ -46,7 +46,7 @@ def place(
     if known is not None and identity is not None and known != identity:
         held.position = start
         detail = f"the topic was deleted and made anew; it is read from {start}, not from {wanted}"
-        return Notice("replaced", held.stream, wanted, start, detail)
+        return Notice("replaced", held.stream, wanted, start, detail, has_lost=True)
     if not start <= wanted <= end:
         held.position = start
         return truncated(held.stream, wanted, start, end)

@@ -109,7 +109,7 @@ def assign_all(consumer: Any, topics: Iterable[str]) -> list[Any]:
 def truncated(stream: Stream, wanted: int, start: int, end: int) -> Notice:
     what = "is gone by retention" if wanted < start else f"lies beyond the end ({end})"
     detail = f"offset {wanted} {what}; reading goes on at {start}"
-    return Notice("truncated", stream, wanted, start, detail)
+    return Notice("truncated", stream, wanted, start, detail, has_lost=True)
 
 
 def reread(consumer: Any, partition: Any, stream: Stream, start: int) -> Notice | None:

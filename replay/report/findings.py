@@ -21,6 +21,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "violated": "violated",
     "inconclusive": "cannot be decided",
     "gap": "events are missing",
+    "lost": "events may be missing",
     "id_conflict": "one id, two contents",
     "provenance": "not theirs to say",
     "contested": "another's session ID",

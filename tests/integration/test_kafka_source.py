@@ -165,6 +165,7 @@ def test_a_position_below_the_log_start_is_told_and_reading_goes_on(kafka_broker
     assert [r.origin.offset for r in records] == [6, 7, 8, 9]
     notices = [notice for poll in polls for notice in poll.notices]
     assert [(n.kind, n.from_offset, n.to_offset) for n in notices] == [("truncated", 2, 6)]
+    assert notices[0].has_lost, "sessions of the partition are told of it"
 
 
 def test_a_position_beyond_the_end_is_told_and_all_is_read(kafka_broker: Broker) -> None:

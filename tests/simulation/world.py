@@ -336,7 +336,10 @@ class World:
             raise WrongError(f"given up: {failed}")
         counts = self.report.counts
         counts["stops"] += oracle.judge_stops(self.outside, expected, policy, held, superseded)
-        counts["alerts"] += oracle.judge_alerts(self.outside, expected, policy, failed)
+        query = "SELECT id FROM findings"
+        stored = frozenset(id_ for store in stores for (id_,) in store._rows(query))
+        counts["alerts"] += oracle.judge_alerts(self.outside, expected, policy, failed, stored)
+        counts["told of losses"] += oracle.judge_losses(self.outside)
         counts["stops held"] += len(held)
 
     def _session_names(self) -> list[str]:

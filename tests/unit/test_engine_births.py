@@ -196,3 +196,36 @@ def test_an_invariant_that_was_put_back_has_missed_something() -> None:
     session.start(program())
     found = types(session.takes("tool.requested", 2, "pay", to="bob"))
     assert found == [("inconclusive", "approved-before"), ("birth", "")]
+
+
+@pytest.mark.parametrize(
+    ("formula", "seen"),
+    [
+        ("never: approved and previous session_end", 1),
+        ("never: approved and not previous session_end", 1),
+        ("always: approved implies previous[1h] previous[1h] failed", 2),
+        ("always: approved implies previous failed", 1),
+        ("never: approved and previous previous previous failed", 3),
+    ],
+)
+def test_what_the_events_before_a_birth_were_is_unknown(formula: str, seen: int) -> None:
+    """The one before, and those before that: whether one of them was the session's end, as well."""
+    text = f"""
+version: 1
+predicates:
+  failed: kind == "tool.failed"
+  approved: kind == "approval.granted"
+invariants:
+  - id: put-in
+    severity: warning
+    {formula}
+"""
+    spec, faults = load_spec(text, "f.yaml")
+    assert spec is not None, faults
+    session = Session(edited(2))
+    for second in range(seen):
+        session.takes("tool.completed", second)
+    session.start(compile_program([spec]))
+    found = types(session.takes("approval.granted", 5))
+    assert sorted(found) == [("birth", ""), ("inconclusive", "put-in")]
+    assert ("inconclusive", "put-in") not in types(session.takes("tool.failed", 6))

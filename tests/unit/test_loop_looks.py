@@ -175,3 +175,21 @@ def test_another_stream_with_as_many_records_is_known_as_another(rig: Rig) -> No
         made.loop.turn()
     rig.start()
     assert (rig.source.resumed[-1], rig.source.recognised) == ({EVENTS: 1}, {EVENTS: "y"})
+
+
+def test_a_loss_is_known_after_a_crash_behind_it(rig: Rig) -> None:
+    """It is stored before what is read behind it, and the session is told."""
+    told = Notice("truncated", EVENTS, 1, 9, "gone by retention", has_lost=True)
+    made = rig.start()
+    rig.source.steps = [
+        lambda: Poll((record(EVENTS, 0, "tool.failed", START_NS),), {EVENTS: at_end(1)}),
+        lambda: Poll(frontiers={EVENTS: at_end(9)}, notices=(told,)),
+    ]
+    for _ in range(2):
+        made.loop.turn()
+    made = rig.start()
+    rig.source.steps = [
+        lambda: Poll((record(EVENTS, 9, "tool.failed", START_NS, "d"),), {EVENTS: at_end(10)})
+    ]
+    made.loop.turn()
+    assert rig.found == ["lost"]

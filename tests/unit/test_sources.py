@@ -196,3 +196,32 @@ def test_nothing_that_was_said_and_no_key_can_be_read_out_of_a_memory() -> None:
     assert not {e.fingerprint for e in memory.entries()} & {e.fingerprint for e in other.entries()}
     assert KEYS.key.hex() not in repr(memory) and repr(KEYS.key) not in repr(memory)
     assert KEYS.id != fingerprints_of(b"b key").id
+
+
+@pytest.mark.parametrize(
+    ("value", "by_user"),
+    [
+        # In another spelling of what both showed.
+        ("https://wiki:443/a%7eb", "https://wiki/a~b"),
+        ("https://wiki/a%7eb", "https://wiki/a/../a~b"),
+        # A full stop behind the host.
+        ("https://corp.example.", "https://corp.example/"),
+        ("see https://corp.example.", "HTTPS://me:pw@corp.example:443"),
+        ("https://a.example/\nhttps://corp.example/", "https://a.example, https://corp.example"),
+    ],
+)
+def test_in_whatever_way_an_address_is_written_both_showed_it(value: str, by_user: str) -> None:
+    """Who wrote it just so is not the only one who showed it."""
+    memories = Shown((shown(by_user), shown(value)))
+    assert memories.only_from(1, (0,), value) is FALSE
+    assert memories.seen(0, value) is TRUE
+
+
+def test_lines_that_may_be_one_address_are_doubtful_beside_one_that_stands_on_a_line() -> None:
+    """`me.` and `bob@corp.example` on two lines: readers who drop line ends write to another."""
+    value = "me.\nbob@corp.example"
+    memories = Shown((shown("bob@corp.example"), shown(value)))
+    assert memories.only_from(1, (0,), value) is UNKNOWN
+    assert Shown((shown(value), shown("bob@corp.example"))).only_from(1, (0,), value) is FALSE
+    broken = "bob@cor\np.example"
+    assert Shown((shown("x"), shown(broken))).only_from(1, (0,), broken) is TRUE
