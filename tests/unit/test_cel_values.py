@@ -325,6 +325,9 @@ def test_what_a_client_left_out_is_missing() -> None:
     assert fails_at(parts, "result.b", "has(result.b.x)", "result.b == {}")
     agents_own = view(result)
     assert compiled("has(result.b.x)").evaluate(agents_own) is False
+    beside_a_number = view(result.replace(b'"c":2', b'"c":1e999'))
+    assert compiled("has(result.b.x)").evaluate(beside_a_number) is False
+    assert fails_at(beside_a_number, "result.c > 1.0")
     cut = view(b'"result":"begin"', interlock_result_length=10**6)
     assert fails_at(cut, "result", "result == 'begin'", "result.contains('z')")
     beginning = view(b'"text":"begin","error":"begin"', interlock_text_length=10**6)

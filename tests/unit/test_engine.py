@@ -286,14 +286,16 @@ def test_one_finding_id_never_stands_for_two_positions() -> None:
     A second copy of either is a repeat, whichever came first.
     """
 
-    def asked(call: str) -> Event:
+    def asked(reason: str) -> Event:
         content = {"session": "s", "id": "i", "ts": 10**17, "kind": "approval.requested"}
-        found = decode_event(msgspec.json.encode(content | {"call": call}), Origin("t", "0", 0))
+        # Of one call, so that it is not the binding that tells the findings apart.
+        said = content | {"call": "c", "args": {"reason": reason}}
+        found = decode_event(msgspec.json.encode(said), Origin("t", "0", 0))
         assert isinstance(found, Event)
         return found
 
     engine = Engine(program(), SETTINGS)
-    found = [f for call in ("a", "b", "a", "b", "c", "b") for f in engine.step(asked(call))]
+    found = [f for said in ("a", "b", "a", "b", "c", "b") for f in engine.step(asked(said))]
     assert [f.type for f in found] == ["id_conflict", "id_conflict"]
     assert engine.take_duplicates_count() == 3
     late = engine.tick(2 * 10**17)
@@ -350,3 +352,16 @@ def test_an_id_that_was_forgotten_stands_for_another_event() -> None:
     ]
     assert [(f.anchor.position, f.anchor.id) for f in found] == [(1, "s/1"), (5, "s/1")]
     assert found[0].id != found[1].id
+
+
+def test_a_double_and_a_whole_number_that_cannot_be_read_are_two_contents() -> None:
+    """`9223372036854775808.0` is a number to predicates, `9223372036854775808` a missing value."""
+
+    def sent(number: str) -> Event:
+        head = b'{"session":"s","id":"i","ts":1,"kind":"tool.requested","tool":"pay","args":{"n":'
+        found = decode_event(head + number.encode() + b"}}", Origin("t", "0", 0))
+        assert isinstance(found, Event)
+        return found
+
+    assert sent("9223372036854775808.0").digest != sent("9223372036854775808").digest
+    assert sent("9223372036854774784.0").digest == sent("9223372036854774784").digest

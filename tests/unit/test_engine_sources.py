@@ -205,3 +205,14 @@ def test_an_invariant_is_another_one_with_other_sources() -> None:
     }
     assert len(digests) == 4
     assert program(keys=(b"x",)).digest == program(keys=(b"y",)).digest
+
+
+def test_what_a_client_left_out_of_a_result_may_have_been_shown() -> None:
+    """It published the beginning of what a tool said: a stranger's account may stand further on."""
+    engine = Engine(program(), SETTINGS)
+    assert told(engine, shows(0, "the beginning")) == []
+    assert told(engine, pays(1, "stranger")) == []
+    omitted = {"interlock_result_length": 100_000}
+    cut = make(2, "tool.completed", tool="get", args={}, result="more", attributes=omitted)
+    assert told(engine, cut) == ["capacity"]
+    assert told(engine, pays(3, "stranger")) == ["inconclusive"]
