@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 demo: $(DEMO_STAMP)
 	@$(BIN)/python -m fixtures.demo
 
-# Files of tests run side by side, in one process more than there are processors (tests/conftest.py).
+# Files of tests run side by side, in two processes more than there are processors (tests/conftest.py).
 SIDE_BY_SIDE := -n auto --dist loadfile
 
 test: $(STAMP)

@@ -92,9 +92,9 @@ def _rank(path: Path) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """With `-n auto`: one process more than processors, because tests also wait."""
+    """With `-n auto`: two processes more than processors, because tests also wait."""
     processors = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
-    return len(processors) + 1
+    return len(processors) + 2
 
 
 @pytest.hookimpl(optionalhook=True)
