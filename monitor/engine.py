@@ -368,8 +368,8 @@ class Engine:
         for trace in self._owners.concerned(rejected):
             scope = self._scope(trace)
             found += self._unread.take(rejected, trace, scope)
-            if scope.header.position:
-                self._changed[trace] = scope
+            if scope.header.position:  # What it owes is told now: what is stored counts as told.
+                found += self._apply(trace, scope, Judged(scope.progress, ()), None, scope.header)
             elif scope.header == Header():  # Nothing is known of it.
                 self._forget(trace)
         return found if rejected.known.session else self._unread.take_unnamed(rejected)

@@ -9,6 +9,8 @@ from invariants.event import Event, EventRecord, Origin
 from invariants.load import load_spec
 from invariants.program import Program, compile_program
 from monitor.births import Births, next_births
+from monitor.decode.native import decode_event
+from monitor.decode.rejected import Rejected
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
@@ -229,3 +231,16 @@ invariants:
     found = types(session.takes("approval.granted", 5))
     assert sorted(found) == [("birth", ""), ("inconclusive", "put-in")]
     assert ("inconclusive", "put-in") not in types(session.takes("tool.failed", 6))
+
+
+def test_a_birth_that_an_unreadable_record_met_is_told() -> None:
+    """What is stored counts as told: a start right behind it would leave the birth untold."""
+    session = Session(program())
+    session.takes("tool.completed", 0)
+    session.start(program("[2h]"))
+    unread = decode_event(b'{"session":"s","kind":"k","ts":{}}', Origin("t", "0", 1))
+    assert isinstance(unread, Rejected)
+    assert sorted(types(session.engine.unread(unread))) == [("birth", ""), ("unread", "")]
+    session.shelf.keep(*session.engine.take_changes())
+    session.start(program("[2h]"))
+    assert types(session.takes("tool.completed", 1)) == []
