@@ -114,9 +114,13 @@ class AggregateMemory:
         cell: AggregateCell = cells[self.index]
         tally = self.tally(now, cells, env)
         truth = compare(tally, self.function, self.operator, bound)
-        if truth == 1 and cell.born_ns is not None and tally.lost_ns == cell.born_ns:
-            return Reading(cell.past)
-        return Reading(truth)
+        # Whatever else was lost since: what came before a birth may have decided it alone.
+        return Reading(cell.past if truth == 1 and self._is_born_inside(cell, now) else truth)
+
+    def _is_born_inside(self, cell: AggregateCell, now: Moment) -> bool:
+        horizon_ns = self.window.high_ns
+        is_over = horizon_ns is not None and (cell.born_ns or 0) < now.time_ns - horizon_ns
+        return cell.born_ns is not None and not is_over
 
     def refs(
         self, now: Moment, cells: Cells, env: Env

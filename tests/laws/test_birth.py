@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 
+import pytest
+
 from invariants.binding import violating_formula
 from invariants.birth import Birth, born
 from invariants.formula.ast import Window
@@ -95,46 +97,58 @@ def _parts(held: object) -> Iterable[object]:
     return held if isinstance(held, tuple) else (held,)
 
 
+def judge(seed: int, drawn: InvariantSpec, run: Run, counts: Counts) -> None:
+    """One case: a machine that is born in the middle of its run, against the whole."""
+    random = Random(seed)
+    parts = cut(run, random)
+    if parts is None:
+        return
+    birth, rest = parts
+    reported = replace(drawn, on_unknown="report")
+    true = final_verdicts("reference", reported, run)
+    told = born_verdicts(replace(drawn, on_unknown="violate"), birth, rest)
+    reach = depth_ns(violating_formula(drawn))
+    for (position, binding), verdict in told.items():
+        what = (
+            f"seed {seed}, {drawn.form}: {format_formula(drawn.formula)}, born behind "
+            f"{birth}, at {position} {binding}: {verdict.kind}, "
+            f"{true.get((position, binding))} with the past"
+        )
+        expected = true.get((position, binding), "holds")
+        whole_verdict = partial(machine_verdict, reported, run, (position, binding))
+        if verdict.kind == "violated" and not verdict.is_escalated:
+            assert expected == "violated", what
+            counts.decided += 1
+        elif verdict.kind == "holds":
+            assert expected == "holds", what
+            counts.decided += 1
+        elif verdict.kind == "violated":
+            # With lists that are too long the machine doubts what the reference decides.
+            whole = expected if expected != "holds" else whole_verdict()
+            assert whole != "holds", what
+            counts.escalated += 1
+        elif verdict.kind == "inconclusive":
+            counts.doubted += 1
+            counts.spared += expected == "holds"
+        if reach is not None and verdict.anchor.time_ns - birth.time_ns > reach:
+            was = "inconclusive" if verdict.is_escalated else verdict.kind
+            assert was in (expected, "pending") or was == whole_verdict(), what
+            counts.past_reach += 1
+
+
+@pytest.mark.parametrize("seed", [1_081, 900_909, 5_004_260])
+def test_what_long_runs_found_stays_mended(seed: int) -> None:
+    """The session's end before a birth, two events before it, and a list that was cut since."""
+    for found, drawn, run in Census("births").cases(1, seed, has_overflow=True):
+        judge(found, drawn, run, Counts())
+
+
 def test_nothing_is_decided_that_the_past_could_change(census: Census) -> None:
     """Decided and escalated for every past; and once all windows have passed, as with the past."""
     census.law = "births"
     counts = Counts()
     for seed, drawn, run in census.cases(CASES, FIRST_SEED, has_overflow=True):
-        random = Random(seed)
-        parts = cut(run, random)
-        if parts is None:
-            continue
-        birth, rest = parts
-        reported = replace(drawn, on_unknown="report")
-        true = final_verdicts("reference", reported, run)
-        told = born_verdicts(replace(drawn, on_unknown="violate"), birth, rest)
-        reach = depth_ns(violating_formula(drawn))
-        for (position, binding), verdict in told.items():
-            what = (
-                f"seed {seed}, {drawn.form}: {format_formula(drawn.formula)}, born behind "
-                f"{birth}, at {position} {binding}: {verdict.kind}, "
-                f"{true.get((position, binding))} with the past"
-            )
-            expected = true.get((position, binding), "holds")
-            whole_verdict = partial(machine_verdict, reported, run, (position, binding))
-            if verdict.kind == "violated" and not verdict.is_escalated:
-                assert expected == "violated", what
-                counts.decided += 1
-            elif verdict.kind == "holds":
-                assert expected == "holds", what
-                counts.decided += 1
-            elif verdict.kind == "violated":
-                # With lists that are too long the machine doubts what the reference decides.
-                whole = expected if expected != "holds" else whole_verdict()
-                assert whole != "holds", what
-                counts.escalated += 1
-            elif verdict.kind == "inconclusive":
-                counts.doubted += 1
-                counts.spared += expected == "holds"
-            if reach is not None and verdict.anchor.time_ns - birth.time_ns > reach:
-                was = "inconclusive" if verdict.is_escalated else verdict.kind
-                assert was in (expected, "pending") or was == whole_verdict(), what
-                counts.past_reach += 1
+        judge(seed, drawn, run, counts)
     print(f"births: {counts}")
     assert min(counts.decided, counts.doubted, counts.escalated, counts.spared) > CASES // 100
     assert counts.past_reach > CASES // 100
