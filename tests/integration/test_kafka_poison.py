@@ -51,7 +51,9 @@ def test_a_batch_of_another_codec_is_passed_over(kafka_broker: Broker, codec: st
     source.close()
     assert [r.value for r in records] == [b"before"] * 3 + [b"after"] * 2
     notices = [notice for poll in polls for notice in poll.notices]
-    assert [(n.kind, n.from_offset, n.to_offset) for n in notices] == [("unreadable", 3, 53)]
+    assert {n.kind for n in notices} == {"unreadable"}
+    # The producer may make two batches of them: librdkafka's thread does not wait for our loop.
+    assert {at for n in notices for at in range(n.from_offset, n.to_offset)} == set(range(3, 53))
 
 
 def test_our_topics_take_every_codec(kafka_broker: Broker) -> None:

@@ -37,7 +37,7 @@ BELIEVED: Final = frozenset({"field", "too_deep", "too_large", "numbers", "not_u
 """Reasons for which a record's kind and tool can be believed."""
 STOPS: Final = {"quarantine": "quarantined", "kill": "killed"}
 HARDER: Final = {"quarantined": ("quarantined", "killed"), "killed": ("killed",)}
-OF_TWO: Final = frozenset({"contested", "unowned", "unread"})
+OF_TWO: Final = frozenset({"contested", "unowned", "unread", "lost"})
 """Findings that tell of a neighbour, and of nothing that a session did."""
 
 

@@ -198,6 +198,13 @@ def test_a_text_is_parsed_once_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> 
         assert len(doubt) == (9 if "'" in command else 0)
 
 
+def test_each_word_that_braces_make_costs() -> None:
+    """Beyond what its characters cost: `{1..400}` is eight of them."""
+    program = program_of('shell_commands(args.command).exists(c, c[0] == "z")')
+    taken = [alone(program, event_of(command=c))[1][0] for c in ("echo 11111400", "echo {1..400}")]
+    assert taken[1] - taken[0] >= 400 * 16
+
+
 def test_braces_cost_what_they_make() -> None:
     """`{1..500} ` again and again is cut off, however many predicates ask."""
     asks = [f'shell_commands(args.command).exists(c, c[0] == "z{i}")' for i in range(9)]
@@ -209,13 +216,6 @@ def test_braces_cost_what_they_make() -> None:
     program.predicates[0]["p0"].fact(view)
     # Cut within the word that was too much: a word makes 512 at most.
     assert -512 * 20 < view.steps_left < 0
-
-
-def test_each_word_that_braces_make_costs() -> None:
-    """Beyond what its characters cost: `{1..400}` is eight of them."""
-    program = program_of('shell_commands(args.command).exists(c, c[0] == "z")')
-    taken = [alone(program, event_of(command=c))[1][0] for c in ("echo 11111400", "echo {1..400}")]
-    assert taken[1] - taken[0] >= 400 * 16
 
 
 @pytest.mark.parametrize("sort", ["emails(args.text) == ['z']", "urls(args.text) == ['z']"])
