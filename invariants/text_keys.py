@@ -48,7 +48,8 @@ _TOKEN_BEGIN: Final = re.compile(r"[\w@.+/:-]+")
 
 _LINES: Final = re.compile(r"(?<=\S)[\t\n\r]+(?=\S)")
 """What readers of URLs and of headers drop within an address."""
-_URL_LINE: Final = re.compile(r"\s*[A-Za-z]{2,8}://[^\s/]+")
+_URL_LINE: Final = re.compile(r"\s*https?://[^\s/]+", re.IGNORECASE)
+"""No other scheme: to who drops the break `https://evil.e` and `xample://ok` are one host."""
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """Some readers end an address at one of these, others drop it."""
 
@@ -121,7 +122,8 @@ def readings_of(value: str) -> list[Parts]:
             found += _readings(value, raw)
         elif has_url:
             # Percent signs belong to URLs: what they hide is another address than without them.
-            only = raw.addresses[0] if len(raw.addresses) == 1 else None
+            is_alone = len(raw.addresses) == 1 and not any(map(tokens, raw.rest))
+            only = raw.addresses[0] if is_alone else None
             found += _as_tokens(spelling, ((), ()) if only is None else _runs_of_address(only))
         else:
             found += _readings(spelling, read_addresses(spelling, ADDRESSES_MAX))
@@ -147,7 +149,11 @@ def _repaired(value: str, raw: Reading) -> Iterator[Parts]:
         exact, wider = _runs_of_address(url_address(url))
         hosts = tuple((_HOST + host,) for host in url.hosts if url.wider == url.hosts)
         # Who wrote the value just so endorses it.
-        yield (Part("certain", (_pairs(tokens(value)),), (*exact, *wider, *hosts)),)
+        as_written = _pairs(tokens(value))
+        if _is_list(value):
+            yield (Part("perhaps", (as_written,), (*exact, *wider)),)
+        else:
+            yield (Part("certain", (as_written,), (*exact, *wider, *hosts)),)
     if _LINES.search(value):
         whole = read_addresses(_LINES.sub("", value), ADDRESSES_MAX)
         mails = [address for address in whole.addresses if address.sort == "mail"]
@@ -166,11 +172,14 @@ def _is_plain(value: str, raw: Reading, url: NormalUrl) -> bool:
     """Whether the place that is contacted is asked for already."""
     if any(address.text == url.text for address in raw.addresses):
         return True
-    lines = _LINES.split(value)
-    if len(lines) > 1 and all(map(_URL_LINE.match, lines)):
-        return True  # A list.
     bare = bare_url(value)
     return bare is not None and bare.wider == url.wider
+
+
+def _is_list(value: str) -> bool:
+    """Whether each line is a URL: hardly anybody makes one of them."""
+    lines = _LINES.split(value)
+    return len(lines) > 1 and all(map(_URL_LINE.match, lines))
 
 
 def _readings(text: str, reading: Reading) -> Iterator[Parts]:

@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from invariants.birth import Birth, born_progress
+from invariants.event import Origin
 from invariants.program import Compiled, Program, Progress
 from monitor.finding import Born
 from monitor.order import Noticed
@@ -34,11 +35,23 @@ NAMES_TOLD: Final = 5
 
 
 class Loss(NamedTuple):
-    """Records that were lost unread: the epoch that it began, when it was found out, and what."""
+    """Records of one topic's partition (`group`) that were lost unread: the epoch that it began,
+    when it was found out, what is told, and the offset behind it.
+
+    `is_authority`: operators or gates sent them, so that no number of an agent's tells.
+    """
 
     epoch: int
     since_ns: int
     detail: str
+    topic: str
+    group: str
+    to_offset: int
+    is_authority: bool
+
+    def is_before(self, origin: Origin) -> bool:
+        """Whether a record stood in front of what was lost: it was read, and not judged yet."""
+        return origin.topic == self.topic and origin.offset < self.to_offset
 
     def noticed(self, invariants: Iterable[str]) -> Noticed:
         """What is told of a scope in which some of them may have stood."""
@@ -63,20 +76,26 @@ class Births(NamedTuple):
     recorded: Mapping[tuple[str, str, int], Born] = {}
     """In a replay: the births that were live, by sort of scope, scope, and position."""
     losses: Mapping[str, Loss] = {}
-    """The last one of each partition (`Header.group`)."""
+    """The last one of each partition of each topic."""
 
-    def after_loss(self, group: str, detail: str, now_ns: int) -> Births:
-        """Those behind a loss in a partition: it begins an epoch."""
-        loss = Loss(self.epoch + 1, now_ns, detail)
-        return self._replace(epoch=loss.epoch, losses={**self.losses, group: loss})
+    def after_loss(self, loss: Loss) -> Births:
+        """Those behind a loss: it begins an epoch, whichever it names."""
+        begun = loss._replace(epoch=self.epoch + 1)
+        name = f"{loss.topic}/{loss.group}"
+        return self._replace(epoch=begun.epoch, losses={**self.losses, name: begun})
 
     def loss_since(self, epoch: int, group: str | None = None) -> Loss | None:
         """The last loss that a scope last stepped in `epoch` has not been told of; None if none.
 
-        `group` is its partition; without one it is of all of them.
+        `group` is its partition; without one it is of all of them. Of several, one of operators'
+        records speaks for all.
         """
-        losses = [loss for of, loss in self.losses.items() if group in (None, of)]
-        return max((loss for loss in losses if loss.epoch > epoch), default=None)
+        losses = [loss for loss in self.losses.values() if group in (None, loss.group)]
+        untold = [loss for loss in losses if loss.epoch > epoch]
+        if not untold:
+            return None
+        last = max(untold)
+        return next((loss for loss in untold if loss.is_authority), last)._replace(epoch=last.epoch)
 
     def unseen(self, epoch: int) -> frozenset[str]:
         """Invariants that have not seen the past of a scope which was last stepped in `epoch`."""

@@ -17,6 +17,7 @@ from invariants.event import Close, Event, Input, Tick
 from invariants.program import Judged, Program, Progress
 from invariants.unsure_time import step_at, timed_ids
 from invariants.verdict import EventRef
+from monitor.births import Loss
 from monitor.decode.rejected import Rejected
 from monitor.engine_settings import EngineSettings
 from monitor.file_end import Disorder, OpenVerdict, open_verdicts
@@ -181,12 +182,10 @@ class Engine:
         changes += [self._change(name, scope) for name, scope in self._changed.items()]
         dropped += [stored_trace(name) for name in self._dropped]
         users_changed, users_dropped = self._owners.take_changes()
-        changes += users_changed
-        dropped += users_dropped
         self._changed, self._dropped = {}, {}
         while self._is_crowded():
             self._forget(next(iter(self._scopes)))
-        return changes, dropped
+        return changes + users_changed, dropped + users_dropped
 
     def _is_crowded(self) -> bool:
         """One scope may be larger than all should be: it stays."""
@@ -204,9 +203,9 @@ class Engine:
         self._wider.forget()
         self._owners.forget_all()
 
-    def lose(self, group: str, detail: str, now_ns: int) -> str:
+    def lose(self, loss: Loss) -> str:
         """Records of a partition were lost unread; what the store must keep of it."""
-        self._births = self._wider.births = self._births.after_loss(group, detail, now_ns)
+        self._births = self._wider.births = self._births.after_loss(loss)
         return self._births.stored()
 
     def take_duplicates_count(self) -> int:
@@ -368,7 +367,7 @@ class Engine:
         for trace in self._owners.concerned(rejected):
             scope = self._scope(trace)
             found += self._unread.take(rejected, trace, scope)
-            if scope.header.position:  # What it owes is told now: what is stored counts as told.
+            if scope.header.position:  # What is owed is told now: what is stored counts as told.
                 found += self._apply(trace, scope, Judged(scope.progress, ()), None, scope.header)
             elif scope.header == Header():  # Nothing is known of it.
                 self._forget(trace)

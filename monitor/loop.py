@@ -22,7 +22,7 @@ import msgspec
 
 from invariants.event import Origin, Tick
 from monitor.batch import Batch
-from monitor.births import META_NAME
+from monitor.births import META_NAME, Loss
 from monitor.clock import Clock
 from monitor.decode.rejected import Rejected
 from monitor.effects import Effects
@@ -45,6 +45,7 @@ from monitor.sources.base import (
 )
 from monitor.store import Store
 from monitor.store_records import Change, Committed, Position
+from monitor.trace_key import is_authority
 from monitor.watch import Judged, Watch
 
 PACE_MIN: Final = 100
@@ -300,13 +301,16 @@ class Loop:
     def _judged(self) -> Judged | None:
         return self._watch.judged(self._merger.held_arrivals())
 
+    def _loss(self, notice: Notice) -> Loss:
+        topic, group = notice.stream.topic, self._group_of(notice.stream)
+        to_offset = 0 if notice.begins_again else notice.to_offset
+        is_by_operators = is_authority(topic)
+        return Loss(0, self._clock.now_ns(), str(notice), topic, group, to_offset, is_by_operators)
+
     def _tell(self, notice: Notice) -> None:
         if notice.has_lost:
             # Before any position behind them is stored.
-            lost = self._engine.lose(
-                self._group_of(notice.stream), str(notice), self._clock.now_ns()
-            )
-            self._store.set_meta(META_NAME, lost)
+            self._store.set_meta(META_NAME, self._engine.lose(self._loss(notice)))
         self._count_notice(notice.kind)
         self.notice_counts[notice.kind] += 1
         say("error", "source_notice", kind=notice.kind, stream=str(notice.stream), text=str(notice))

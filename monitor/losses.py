@@ -6,8 +6,9 @@ not be whole. Its states stay, as after a `gap`: otherwise whoever can make reco
 what is known of him.
 
 A session that numbers its events needs no such doubt: its next number tells whether something of
-it is missing. One that nothing is known of may have begun among what was lost, unless its first
-event says that it is the first, or comes so late that the session would have been closed.
+it is missing, unless it is operators' records that were lost. One that nothing is known of may have
+begun among what was lost, unless its first event says that it is the first, or comes so late that
+the session would have been closed.
 
 Pure: headers, events and the losses that are known come in, headers and what to tell go out.
 """
@@ -38,12 +39,12 @@ def at_event(
     """Before an event is taken in."""
     partition = event.origin.partition
     loss = births.loss_since(header.loss_epoch, partition) if births.losses else None
-    if loss is None:
+    if loss is None or loss.is_before(event.origin):
         return AfterLoss(header)
     if not header.position:
-        may_be_whole = _is_first(event) or _is_late(event, loss, settings)
+        may_be_whole = _is_first(event, loss) or _is_late(event, loss, settings)
         return _told(header, loss, program, is_spared=may_be_whole)
-    if header.seq_max < 0:
+    if header.seq_max < 0 or loss.is_authority:
         return _told(header, loss, program)
     if event.seq is None:
         return AfterLoss(header)  # Of an operator, or a gate. The agent's next number will tell.
@@ -62,9 +63,14 @@ def _told(header: Header, loss: Loss, program: Program, *, is_spared: bool = Fal
     return AfterLoss(after, () if is_spared else (loss.noticed(ids),))
 
 
-def _is_first(event: Event) -> bool:
-    """Whether it says so; one that is numbered otherwise is a `gap`."""
-    return event.seq is not None or event.kind == "session.started"
+def _is_first(event: Event, loss: Loss) -> bool:
+    """Whether it says so; one that is numbered otherwise is a `gap`.
+
+    An operator may have said something of a session that began before the loss was found out.
+    """
+    is_after = event.arrival_ns is not None and event.arrival_ns > loss.since_ns
+    says_so = event.seq is not None or event.kind == "session.started"
+    return says_so and (is_after or not loss.is_authority)
 
 
 def _is_late(event: Event, loss: Loss, settings: EngineSettings) -> bool:

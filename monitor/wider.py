@@ -60,6 +60,8 @@ class _Held:
     queued_ns: int | None = None
     owed: tuple[Noticed, ...] = ()
     """What was noticed when it was loaded, to be told with its next event."""
+    owed_since: int = 0
+    """While something is owed: the epoch that is stored, so that a start owes it again."""
 
 
 class WiderJudged(NamedTuple):
@@ -317,6 +319,8 @@ class WiderScopes:
     def _renew(self, key: tuple[Per, str], held: _Held) -> None:
         """Let invariants be born that have not seen the scope's past."""
         header, births = held.header, self.births
+        if not held.owed:
+            held.owed_since = header.epoch
         due = births.due(*key, header.position - 1, header.epoch)
         epoch = header.epoch if births.recorded else births.epoch
         if due:
@@ -349,7 +353,8 @@ class WiderScopes:
         held = self._scopes[key]
         states = encode_progress(self._programs[key[0]], held.progress, held.stored)
         held.stored = held.progress
-        header = msgspec.msgpack.encode(held.header)
+        epoch = held.owed_since if held.owed else held.header.epoch
+        header = msgspec.msgpack.encode(msgspec.structs.replace(held.header, epoch=epoch))
         return ScopeChange(stored_name(*key), header, self._wake_ns(key[0], held), states, ())
 
     def _rest_ns(self, per: Per, held: _Held) -> int | None:

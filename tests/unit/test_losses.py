@@ -10,7 +10,7 @@ from invariants.event import Event, EventRecord, Origin
 from invariants.load import load_spec
 from invariants.program import compile_program
 from invariants.spec import Spec
-from monitor.births import next_births
+from monitor.births import Loss, next_births
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
@@ -55,8 +55,17 @@ class Monitor:
         settings = EngineSettings(births=births, idle_close_ns=2 * HOUR_NS)
         self.engine = Engine(self.program, settings, self.shelf.load)
 
-    def loses(self, partition: str = "0", at_s: int = 10) -> None:
-        self.stored = self.engine.lose(partition, SAID, START_NS + at_s * SECOND_NS)
+    def loses(
+        self,
+        partition: str = "0",
+        at_s: int = 10,
+        *,
+        topic: str = "agent.events",
+        to_offset: int = 0,
+    ) -> None:
+        since_ns, is_by_operators = START_NS + at_s * SECOND_NS, topic != "agent.events"
+        loss = Loss(0, since_ns, SAID, topic, partition, to_offset, is_by_operators)
+        self.stored = self.engine.lose(loss)
 
     def takes(
         self,
@@ -191,3 +200,38 @@ def test_an_edit_and_a_loss_are_both_told() -> None:
     monitor.program = compile_program([spec_of("eventually[10s] done", "once[1h] done")])
     monitor.start()
     assert sorted(types(monitor.takes(at_s=20))) == ["birth", "lost"]
+
+
+def test_an_agents_numbers_tell_nothing_of_what_operators_sent() -> None:
+    """A denial may have been among them; of a session that begins afterwards it was not."""
+    monitor = Monitor()
+    monitor.takes(at_s=1, seq=0)
+    monitor.loses(topic="interlock.approvals")
+    monitor.loses(at_s=11)
+    assert types(monitor.takes(at_s=20, seq=1)) == ["lost"]
+    assert types(monitor.takes("behind", 5, seq=0)) == ["lost"], "it was read late"
+    assert types(monitor.takes("new", 30, seq=0)) == []
+
+
+def test_a_record_from_before_the_loss_settles_nothing() -> None:
+    """It had been read when the loss was found out, and was judged after it."""
+    monitor = Monitor()
+    monitor.takes(at_s=1, seq=0)
+    monitor.loses(to_offset=9)
+    assert types(monitor.takes(at_s=2, seq=1, kind="tool.requested")) == []
+    assert sorted(types(monitor.ticks(60))) == ["lost", "violated"]
+
+
+def test_a_wider_trace_that_a_tick_touched_first_is_told_after_a_start() -> None:
+    monitor = Monitor("agent")
+    asked = "eventually[10s] done"
+    back = '{id: looks-back, severity: warning, per: agent, never: "paid and once[1h] done"}'
+    monitor.program = compile_program([spec_of(asked, f"{asked}\n  - {back}", "agent")])
+    monitor.start()
+    monitor.takes("one", 1, seq=0, kind="tool.requested")
+    monitor.loses()
+    assert types(monitor.ticks(60)) == ["violated"]
+    monitor.start()
+    assert types(monitor.takes("one", 70, seq=1)) == ["lost"]
+    monitor.start()
+    assert types(monitor.takes("one", 71, seq=2)) == []

@@ -225,3 +225,26 @@ def test_lines_that_may_be_one_address_are_doubtful_beside_one_that_stands_on_a_
     assert Shown((shown(value), shown("bob@corp.example"))).only_from(1, (0,), value) is FALSE
     broken = "bob@cor\np.example"
     assert Shown((shown("x"), shown(broken))).only_from(1, (0,), broken) is TRUE
+
+
+@pytest.mark.parametrize(
+    ("value", "by_user", "by_web"),
+    [
+        # One host, for who drops line ends.
+        ("https://evil.e\nxample://ok\nbc://d/../../../../pay", "pay", "https://evil.example/pay"),
+        ("https://evil.e\nxample://ok/../..", "https://evil.e ok", "https://evil.example/"),
+        # Another page of a host that was named.
+        (
+            "https://a.example/x\nhttps://c/../../../p",
+            "https://a.example/x https://c/p",
+            "https://a.example/p",
+        ),
+        # What stands beside the URL is somebody's as well.
+        ("https://ok.example/ x%40evil", "https://ok.example/", "https://ok.example/ x@evil"),
+    ],
+)
+def test_an_address_of_the_user_hides_none_of_a_stranger(
+    value: str, by_user: str, by_web: str
+) -> None:
+    memories = Shown((shown(by_user), shown(by_web)))
+    assert memories.only_from(1, (0,), value) is not FALSE
