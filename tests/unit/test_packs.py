@@ -6,6 +6,7 @@ import gzip
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fixtures.packs_measure import DATA, group_of, measure, read_labels
@@ -172,3 +173,19 @@ def test_benign_sessions_stay_quiet() -> None:
     loud = [i.id for spec in specs for i in spec.invariants if i.severity != "info"]
     flagged = {session for name in loud for session in counts.flags.get(name, {})}
     assert 0 < len(flagged) <= FLAGGED_SHARE_MAX * len(benign)
+
+
+def test_one_loop_is_one_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Sixty equal calls are one loop: it is reported where it begins, and only there."""
+    call = '{"kind": "tool.requested", "tool": "read", "args": {"id": 1}, "session": "s", '
+    lines = (
+        f'{call}"call": "c{n}", "seq": {n}, "ts": "2026-01-05T09:{n // 12:02}:{n % 12 * 5:02}Z"}}\n'
+        for n in range(60)
+    )
+    recording = tmp_path / "events.jsonl"
+    recording.write_text("".join(lines))
+    flags = ["--invariants", "pack:loops", "--source", str(recording), "--output", "json"]
+    main(["run", *flags, "--state-dir", str(tmp_path / "state")])
+    told = [line for line in capsys.readouterr().out.splitlines() if "loops-same-call" in line]
+    assert len(told) == 1
+    assert msgspec.json.decode(told[0])["anchor"]["position"] == 5
