@@ -11,6 +11,7 @@ import ipaddress
 import re
 from typing import Any, Final
 
+from .unknown_text import UnknownText
 from .values import Failure, text
 
 _SCHEME_FIRST: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -37,9 +38,25 @@ def host(url: Any) -> str:
     Fails on text that is no such URL, on an empty host, and on non-ASCII, backslash, space or
     control characters anywhere in it.
     """
+    if type(url) is UnknownText:
+        return _known_host(url)
     written = text(url, "host")
     common = _COMMON_URL.fullmatch(written)
     return common[1].lower() if common else _host(written)
+
+
+def _known_host(url: UnknownText) -> str:
+    """The host of a URL of which it is known: a path, query or fragment begins before a gap."""
+    hosts: set[str] = set()
+    for reading in url.readings:
+        start = reading[0] if reading and isinstance(reading[0], str) else ""
+        _, mark, rest = start.partition("://")
+        if not mark or not set("/?#") & set(rest):
+            raise Failure(url.reason)
+        hosts.add(host(start))
+    if len(hosts) != 1:
+        raise Failure(url.reason)
+    return hosts.pop()
 
 
 def _host(written: str) -> str:

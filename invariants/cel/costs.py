@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ..tokens_of_text import characters_of
 from .fields import Evaluator
+from .unknown_text import UnknownText
 from .values import STEP_CHARACTERS, STRING_BYTES_MAX
 
 Steps = Callable[..., int]
@@ -30,6 +31,8 @@ def by_length(*values: Any) -> int:
 
 def _length(value: Any) -> int:
     """Characters of a text; none of one that is refused for its length, unread."""
+    if type(value) is UnknownText:
+        return value.steps * STEP_CHARACTERS
     is_read = type(value) is str and len(value) <= STRING_BYTES_MAX
     return len(value) if is_read else 0
 
@@ -100,6 +103,8 @@ def _reading(
         value = first(source)
         if type(value) is str and len(value) >= STEP_CHARACTERS:
             source.charge(by_length(value))
+        elif type(value) is UnknownText:
+            source.charge(value.steps)
         return function(value)
 
     if second is None:
@@ -110,6 +115,8 @@ def _reading(
         one, two = first(source), other(source)
         if type(one) is str and type(two) is str and len(one) + len(two) >= STEP_CHARACTERS:
             source.charge(by_length(one, two))
+        elif type(one) is UnknownText:
+            source.charge(one.steps)
         return function(one, two)
 
     return of_two

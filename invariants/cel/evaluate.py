@@ -36,7 +36,8 @@ from .check import constant_list, list_name
 from .fields import Evaluator
 from .functions import FUNCTIONS
 from .shell.derived import commands_of
-from .values import Failure, text, type_name, utf8
+from .unknown_text import UnknownText
+from .values import Failure, sure, text, type_name, utf8
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class _Builder:
         if node.function == "matches":
             assert isinstance(last, Constant)
             pattern = re2.compile(utf8(str(last.value)), globs.options())
-            matches = strings.matcher(pattern.search)
+            matches = strings.matcher(pattern.search, str(last.value))
             return costs.charged(matches, costs.by_length, arguments[:1], makes=False)
         if node.function == "glob" and isinstance(first, Constant):
             return _globbing("glob", [str(first.value)], arguments[1])
@@ -232,12 +233,15 @@ def _always(value: Any) -> Evaluator:
 def _globbing(function: str, patterns: list[Any], operand: Evaluator) -> Evaluator:
     """Patterns of the file: each is tried, and each costs as much as a regular expression."""
     matcher = globs.any_matcher(patterns)
+    expression = "|".join(rf"\A(?:{globs.pattern_of(one)})\z" for one in patterns)
     wild_count = max(1, sum(1 for pattern in patterns if {"*", "?"} & set(pattern)))
 
     def steps(value: Any) -> int:
         return wild_count * costs.by_length(value)
 
     def matches(value: Any) -> bool:
+        if type(value) is UnknownText:
+            return sure(value.answer(expression), value)
         return matcher(text(value, function))
 
     chosen = costs.by_length if wild_count == 1 else steps

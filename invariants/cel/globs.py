@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import re2
 
+from .unknown_text import quoted
 from .values import Failure, text, type_name, utf8
 
 Matcher = Callable[[str], bool]
@@ -55,6 +56,14 @@ def _ends_with(suffix: str) -> Matcher:
 
 def _expression(pieces: Sequence[str]) -> bytes:
     return b"".join(_WILD.get(piece) or bytes(re2.escape(utf8(piece))) for piece in pieces)
+
+
+def pattern_of(pattern: str) -> str:
+    """The pattern of RE2's syntax that says the same of a whole text."""
+    return "".join(
+        _WILD[piece].decode() if piece in _WILD else quoted(piece)
+        for piece in _PIECES.findall(pattern)
+    )
 
 
 def any_matcher(patterns: Sequence[str]) -> Matcher:

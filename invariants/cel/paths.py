@@ -7,15 +7,38 @@ separator or an end, is an error.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from .values import Failure, text
+from .unknown_text import UnknownText, quoted
+from .values import Failure, sure, text
 
 
 def path_within(path: Any, root: Any) -> bool:
     """Whether `path` is `root` or below it; both must be absolute."""
+    if type(path) is UnknownText:
+        return sure(path.answer(_below(_folded(root))), path)
+    if type(root) is UnknownText:
+        return sure(root.answer(_above(_folded(path))), root)
     inner, outer = _folded(path), _folded(root)
     return inner[: len(outer)] == outer
+
+
+_SLASH: Final = r"/+(?:\./+)*"
+
+
+def _below(root: list[str]) -> str:
+    """The pattern of what lies in a folder. A gap that could climb out again is not asked: paths
+    out of a shell's words are folded up to their first gap.
+    """
+    return rf"\A{''.join(_SLASH + quoted(part) for part in root)}(?:/|\z)" if root else r"\A/"
+
+
+def _above(path: list[str]) -> str:
+    """The pattern of the folders that a path lies in."""
+    pattern = ""
+    for part in reversed(path):
+        pattern = rf"(?:{_SLASH}{quoted(part)}{pattern})?"
+    return rf"\A{pattern}/*\z"
 
 
 def _folded(path: Any) -> list[str]:

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from .ast import Relation
 from .fields import Evaluator
-from .values import comparable, contains, equal
+from .unknown_text import UnknownText, exactly
+from .values import comparable, contains, equal, sure
 
 _ORDERS: Final[dict[Relation, Callable[[Any, Any], bool]]] = {
     "<": operator.lt,
@@ -28,13 +29,26 @@ def equals_constant(operand: Evaluator, value: Any) -> Evaluator:
     if value is None or value is True or value is False:
         return lambda source: operand(source) is value
     if type(value) is str:
-        return lambda source: bool(operand(source) == value)
+        return _equals_text(operand, value)
 
     def equals_number(source: Any) -> bool:
         met = operand(source)
         return (type(met) is int or type(met) is float) and met == value
 
     return equals_number
+
+
+def _equals_text(operand: Evaluator, value: str) -> Evaluator:
+    pattern = exactly(value)
+
+    def equals_text(source: Any) -> bool:
+        met = operand(source)
+        if type(met) is UnknownText:
+            source.charge(met.steps)
+            return sure(met.answer(pattern), met)
+        return bool(met == value)
+
+    return equals_text
 
 
 def equals(left: Evaluator, right: Evaluator) -> Evaluator:
@@ -72,6 +86,7 @@ def member_of(operand: Evaluator, elements: Sequence[Any]) -> Evaluator | None:
     numbers = frozenset(
         element for element in elements if type(element) in (int, float) and not math.isnan(element)
     )
+    alternatives = "|".join(exactly(one) for one in sorted(texts)) or r"[^\x00-\x{10ffff}]"
     others = [element for element in elements if element is None or type(element) is bool]
 
     def is_member(source: Any) -> bool:
@@ -81,6 +96,9 @@ def member_of(operand: Evaluator, elements: Sequence[Any]) -> Evaluator | None:
             return value in texts
         if kind is int or kind is float:
             return value in numbers
+        if kind is UnknownText:
+            source.charge(value.steps)
+            return sure(value.answer(alternatives), value)
         return any(value is other for other in others)
 
     return is_member

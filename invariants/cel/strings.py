@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from .values import STRING_BYTES_MAX, Failure, text, type_name, utf8
+from .unknown_text import UnknownText, quoted
+from .values import STRING_BYTES_MAX, Failure, sure, text, type_name, utf8
 
 # Source: Unicode White_Space, which CEL's strings extension trims; Python's strip drops more.
 _WHITE_SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
@@ -23,22 +24,32 @@ def size(value: Any) -> int:
 
 
 def contains(whole: Any, part: Any) -> bool:
+    if type(whole) is UnknownText:
+        return sure(whole.answer(quoted(text(part, "contains"))), whole)
     return text(part, "contains") in text(whole, "contains")
 
 
 def starts_with(whole: Any, part: Any) -> bool:
+    if type(whole) is UnknownText:
+        return sure(whole.answer(rf"\A{quoted(text(part, 'startsWith'))}"), whole)
     return text(whole, "startsWith").startswith(text(part, "startsWith"))
 
 
 def ends_with(whole: Any, part: Any) -> bool:
+    if type(whole) is UnknownText:
+        return sure(whole.answer(rf"{quoted(text(part, 'endsWith'))}\z"), whole)
     return text(whole, "endsWith").endswith(text(part, "endsWith"))
 
 
-def lower_ascii(whole: Any) -> str:
+def lower_ascii(whole: Any) -> str | UnknownText:
+    if type(whole) is UnknownText:
+        return whole.changed(lambda part: _by_bytes(part, bytes.lower))
     return _by_bytes(text(whole, "lowerAscii"), bytes.lower)
 
 
-def upper_ascii(whole: Any) -> str:
+def upper_ascii(whole: Any) -> str | UnknownText:
+    if type(whole) is UnknownText:
+        return whole.changed(lambda part: _by_bytes(part, bytes.upper))
     return _by_bytes(text(whole, "upperAscii"), bytes.upper)
 
 
@@ -88,10 +99,12 @@ def entropy(whole: Any) -> float:
     return math.fsum(-share * math.log2(share) for share in shares) + 0.0
 
 
-def matcher(search: Callable[[bytes], object]) -> Callable[[Any], bool]:
+def matcher(search: Callable[[bytes], object], pattern: str) -> Callable[[Any], bool]:
     """`matches` for one compiled pattern; true where it matches anywhere."""
 
     def matches(whole: Any) -> bool:
+        if type(whole) is UnknownText:
+            return sure(whole.answer(pattern), whole)
         return search(utf8(text(whole, "matches"))) is not None
 
     return matches

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from ..event import Event, EventRecord, EventView
 from ..missing import LeftOut
+from .unknown_text import UnknownText, exactly
 
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**63 - 1
@@ -97,6 +98,7 @@ _TYPE_NAMES: Final[dict[type, str]] = {
     str: "string",
     list: "list",
     dict: "map",
+    UnknownText: "string",
     Timestamp: "timestamp",
     Duration: "duration",
 }
@@ -119,11 +121,20 @@ def in_range(value: int) -> int:
 
 def text(value: Any, function: str) -> str:
     """`value` as an operand of a string function: a string of at most `string_bytes_max`."""
+    if type(value) is UnknownText:
+        raise Failure(value.reason)
     if type(value) is not str:
         raise Failure(f"`{function}` needs a string, not {type_name(value)}")
     if len(value) * _CHARACTER_BYTES_MAX > STRING_BYTES_MAX:
         check_string_bytes(value)
     return value
+
+
+def sure(answer: bool | None, value: UnknownText) -> bool:
+    """An answer about an unknown text; raises Failure where it depends on what is not known."""
+    if answer is None:
+        raise Failure(value.reason)
+    return answer
 
 
 def check_string_bytes(value: str) -> None:
@@ -150,11 +161,24 @@ def equal(left: Any, right: Any, frame: Frame, depth: int = 0) -> bool:
         in_range(left)
     if type(right) is int:
         in_range(right)
+    if kind is UnknownText or type(right) is UnknownText:
+        return _unknown_equal(left, right)
     if kind is not type(right):
         return kind in (int, float) and type(right) in (int, float) and bool(left == right)
     if kind in _SCALARS or kind is int:
         return bool(left == right)
     return _containers_equal(left, right, frame, depth + 1)
+
+
+def _unknown_equal(left: Any, right: Any) -> bool:
+    if left is right:
+        return True
+    unknown, other = (left, right) if type(left) is UnknownText else (right, left)
+    if type(other) is UnknownText:
+        raise Failure(unknown.reason)
+    if type(other) is not str:
+        return False
+    return sure(unknown.answer(exactly(other)), unknown)
 
 
 def _containers_equal(left: Any, right: Any, frame: Frame, depth: int) -> bool:
@@ -188,10 +212,23 @@ def comparable(left: Any, right: Any) -> None:
 def contains(item: Any, container: Any, frame: Frame) -> bool:
     """CEL's `item in container`: an equal element of a list, or a key of a map."""
     if type(container) is dict:
+        if type(item) is UnknownText:
+            raise Failure(item.reason)
         if type(item) in (str, int, float, bool):
             return type(item) is str and item in container
         raise Failure(f"{type_name(item)} is no key of a map")
     if type(container) is not list:
         raise Failure(f"`in` needs a list or a map, not {type_name(container)}")
     frame.charge(len(container))
-    return any(equal(item, element, frame) for element in container)
+    failure: Failure | None = None
+    for element in container:
+        try:
+            if equal(item, element, frame):
+                return True
+        except Failure as met:
+            if UnknownText not in (type(item), type(element)):
+                raise
+            failure = met
+    if failure is not None:
+        raise failure
+    return False

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 from ...event import EventView
 from ..values import Failure
-from .started import shell_commands
+from .started import Command, shell_commands
 
 
-def commands_of(line: Any, view: EventView) -> list[list[str]]:
+def commands_of(line: Any, view: EventView) -> list[Command]:
     """What `shell_commands` gives of `line`, for all predicates that ask: not to be changed."""
     if type(line) is str:
         key: tuple[Any, ...] = ("shell", line)
@@ -31,4 +31,4 @@ def commands_of(line: Any, view: EventView) -> list[list[str]]:
         view.derived[key] = known
     if type(known) is str:
         raise Failure(known)
-    return cast(list[list[str]], known)
+    return cast(list[Command], known)

@@ -7,14 +7,14 @@ and no variable is known. What is no such text raises Failure: a guess would be 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ..values import Failure
 from .costs import TEXT_CHARACTERS, Charge, free
 from .scan import HereDocument, Scanner
-from .tree import Group, Pipeline, Redirect, Simple, Stage
-from .word import Word
+from .tree import Function, Group, Pipeline, Redirect, Simple, Stage
+from .word import Piece, Word, made
 
 PIPELINES_MAX: Final = 1_000  # Chosen: far beyond what one call of a tool honestly holds.
 
@@ -31,7 +31,7 @@ _REDIRECT: Final = re.compile(
 _RESERVED: Final = re.compile(r"(?:[a-z]+|[{}!]|\[\[)(?=[ \t\n;&|<>()]|\\\n|$)")
 _DUPLICATE: Final = re.compile(r"[0-9]+-?|-")
 _CALCULATES: Final = re.compile(r"[-+*%=^~?]")
-_TIME_FLAG: Final = re.compile(r"-p(?=[ \t])")
+_TIME_FLAGS: Final = re.compile(r"(?:-p(?=[ \t\n;&|]|$)[ \t]*)?(?:--(?=[ \t\n;&|]|$))?")
 _OPENERS: Final = frozenset({"{", "if", "while", "until", "for", "select", "case", "[["})
 _CLOSERS: Final = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
 
@@ -63,14 +63,24 @@ class _Parser(Scanner):
             raise Failure("`shell_commands` of a here-document without its body")
         return [*pipelines, *self.found]
 
-    def substituted(self, text: str) -> None:
-        self.found += parse(text, self.charge, self.depth + 1)
+    def substituted(self, text: str) -> tuple[Pipeline, ...]:
+        inner = parse(text, self.charge, self.depth + 1)
+        self.found += inner
+        return tuple(inner)
 
-    def substituted_here(self) -> None:
+    def substituted_here(self) -> tuple[Pipeline, ...]:
         self._deeper()
-        self.found += self._list(frozenset())
+        inner = self._list(frozenset())
         self._expect(")")
         self.depth -= 1
+        self.found += inner
+        return tuple(inner)
+
+    def _aside(self, mark: int) -> tuple[Pipeline, ...]:
+        """The substitutions that were found since; they are taken."""
+        taken = tuple(self.found[mark:])
+        del self.found[mark:]
+        return taken
 
     def _deeper(self) -> None:
         self.depth += 1
@@ -79,14 +89,18 @@ class _Parser(Scanner):
     def _list(self, stops: frozenset[str]) -> list[Pipeline]:
         """Pipelines up to a reserved word of `stops`, a `)`, a `;;` or the end of the text."""
         pipelines: list[Pipeline] = []
+        is_certain = True
         while True:
             self._skip_lines()
             if self.position >= len(self.text) or self.at(")") or self.at(";;") or self.at(";&"):
                 return pipelines
             if self._reserved() in stops:
                 return pipelines
-            pipelines.append(self._pipeline())
+            pipeline = self._pipeline()
+            pipelines.append(pipeline if is_certain else replace(pipeline, is_certain=False))
             self.skip_blanks()
+            # `a && b`: b is run only sometimes; but who goes on with c has had both.
+            is_certain = not self.at("||")
             if self.at("&&") or self.at("||"):
                 self.position += 2
             elif (self.at(";") and not (self.at(";;") or self.at(";&"))) or self.at("&"):
@@ -117,8 +131,8 @@ class _Parser(Scanner):
             is_time = self._reserved() == "time"
             self.position += 4 if is_time else 1
             self.skip_blanks()
-            if is_time and _TIME_FLAG.match(self.text, self.position):
-                self.position += 2
+            if is_time and (flags := _TIME_FLAGS.match(self.text, self.position)):
+                self.position = flags.end()
                 self.skip_blanks()
             if is_time and self._ends_here():
                 return Pipeline(())
@@ -137,40 +151,62 @@ class _Parser(Scanner):
     def _command(self) -> Stage:
         self.skip_blanks()
         word = self._reserved()
+        mark = len(self.found)
         if word in _CLOSERS or word in ("function", "coproc"):
             # `function f {` and `coproc name {` are Bash's own; `f() {` says the first as well.
             if word == "function":
-                return self._function()
+                return self._function(mark)
             raise Failure(f"`shell_commands` of text with a `{word}` that cannot be read there")
-        if self.at("("):
+        loop = None
+        is_subshell = self.at("(")
+        if is_subshell:
             self._deeper()
             group = self._parenthesised()
         elif word in _OPENERS:
             assert word is not None, "it is one of the openers"
             self._deeper()
             self.position += len(word)
-            group = self._compound(word)
+            if word in ("for", "select"):
+                loop = self._for_head()
+                group = self._do()
+            else:
+                group = self._compound(word)
         else:
-            return self._simple()
+            return self._simple(mark)
         self.depth -= 1
         streams = _Streams()
         while True:
             self.skip_blanks()
             if not self._redirect(streams):
                 break
-        return Group(tuple(group), tuple(streams.redirects), streams.here)
+        return Group(
+            tuple(group),
+            tuple(streams.redirects),
+            streams.here,
+            self._aside(mark),
+            loop,
+            is_subshell,
+            is_certain=is_subshell or word == "{",
+        )
 
     def _parenthesised(self) -> list[Pipeline]:
         self.position += 1
         if self.at("(") and (end := self.arithmetic_end()) >= 0:
-            inner = self.text[self.position : end]
+            inner = self.text[self.position + 1 : end]
             # `((reboot))` and `((a || b))` are commands in a plain sh.
             if _CALCULATES.search(inner) and not set("&|") & set(inner):
                 self.skip_arithmetic(end)
-                return []
+                return self._as_commands(inner)
         pipelines = self._list(frozenset())
         self._expect(")")
         return pipelines
+
+    def _as_commands(self, sum_text: str) -> list[Pipeline]:
+        """What a plain sh starts where Bash calculates, if it can read that at all."""
+        try:
+            return parse(sum_text, self.charge, self.depth + 1)
+        except Failure:
+            return []
 
     def _compound(self, opener: str) -> list[Pipeline]:
         match opener:
@@ -183,14 +219,10 @@ class _Parser(Scanner):
             case "while" | "until":
                 pipelines = self._list(frozenset({"do"}))
                 return pipelines + self._do()
-            case "for" | "select":
-                self._for_head()
-                return self._do()
             case "case":
                 return self._case()
             case _:
-                self._condition()
-                return []
+                return self._condition()
 
     def _if(self) -> list[Pipeline]:
         pipelines = self._list(frozenset({"then"}))
@@ -216,24 +248,33 @@ class _Parser(Scanner):
         self._expect(end)
         return pipelines
 
-    def _for_head(self) -> None:
+    def _for_head(self) -> tuple[str, tuple[Word, ...]] | None:
+        """The variable and the words that it goes through; None for a `for ((...))`."""
         self.skip_blanks()
+        words: list[Word] = []
+        name: Word | None = None
         if self.at("(("):
             self.position += 1
             end = self.text.find("))", self.position)
             if end < 0:
                 raise Failure("`shell_commands` of arithmetic that cannot be read")
             self.skip_arithmetic(end)
-        elif self.word() is None:
-            raise Failure("`shell_commands` of a `for` without a name")
+        else:
+            name = self.word()
+            if name is None:
+                raise Failure("`shell_commands` of a `for` without a name")
         self._skip_lines()
         if self._reserved() == "in":
             self.position += 2
             self.skip_blanks()
-            while self.word() is not None:
+            while taken := self.words(may_assign=False)[0]:
+                words += taken
                 self.skip_blanks()
+        elif name is not None:
+            words = [made([Piece("$@", "open_expansion")])]
         if self.at(";"):
             self.position += 1
+        return None if name is None else (name.text, tuple(words))
 
     def _case(self) -> list[Pipeline]:
         self.skip_blanks()
@@ -270,28 +311,38 @@ class _Parser(Scanner):
                 raise Failure("`shell_commands` of a `case` whose pattern cannot be read")
             self.position += 1
 
-    def _condition(self) -> None:
-        """Step over `... ]]`; operators are signs of the condition in it."""
+    def _condition(self) -> list[Pipeline]:
+        """`... ]]` as a command of its own, and what a plain sh, which does not know `[[`, would
+        start behind an operator.
+        """
+        opener = made([Piece("[[", "bare")])
+        parts: list[list[Word]] = [[opener]]
         while True:
             self.skip_blanks()
             if self.position >= len(self.text):
                 raise Failure("`shell_commands` of text with an open `[[`")
             if self.at("\n"):
                 self.take_newline()
+                parts.append([])
             elif (word := self.word()) is None:
+                if self.text[self.position] in "|&;":
+                    parts.append([])
                 self.position += 1
-            elif word.text == "]]" and word.is_bare:
-                return
+            else:
+                parts[-1].append(word)
+                if word.text == "]]" and word.is_bare:
+                    return [Pipeline((Simple(tuple(words)),)) for words in parts if words]
 
-    def _function(self) -> Stage:
+    def _function(self, mark: int) -> Stage:
         self.position += len("function")
         self.skip_blanks()
-        if self.word() is None:
+        name = self.word()
+        if name is None:
             raise Failure("`shell_commands` of a function without a name")
         self.skip_blanks()
         if self.at("("):
             self._empty_brackets()
-        return self._body()
+        return self._body(name, mark)
 
     def _empty_brackets(self) -> None:
         self.position += 1
@@ -300,37 +351,47 @@ class _Parser(Scanner):
             raise Failure("`shell_commands` of text with a `(` where none can be")
         self.position += 1
 
-    def _body(self) -> Stage:
-        """What a function does, as if it were called where it is defined."""
+    def _body(self, name: Word, mark: int) -> Stage:
+        """What a function does."""
         self._skip_lines()
         self._deeper()
         body = self._command()
         self.depth -= 1
-        return body
+        before = self._aside(mark)
+        if before:
+            return Group((Pipeline((Function(name.text, body),)),), aside=before)
+        return Function(name.text, body)
 
-    def _simple(self) -> Stage:
+    def _simple(self, mark: int) -> Stage:
         start = self.position
         words: list[Word] = []
         streams = _Streams()
-        is_assigned = False
+        assignments: list[Word] = []
         while True:
             self.skip_blanks()
             if self._redirect(streams):
                 continue
             if self.at("("):
-                if len(words) == 1 and not streams.redirects and not is_assigned:
+                if len(words) == 1 and not streams.redirects and not assignments:
                     self._empty_brackets()
-                    return self._body()
+                    return self._body(words[0], mark)
                 raise Failure("`shell_commands` of text with a `(` where none can be")
             taken, is_assignment = self.words(may_assign=not words)
             if not taken:
                 break
-            is_assigned = is_assigned or is_assignment
-            if not is_assignment:
+            if is_assignment:
+                assignments += taken
+            else:
                 words += taken
         if self.position == start:
             raise Failure("`shell_commands` of text in which a command is missing")
-        return Simple(tuple(words), tuple(streams.redirects), streams.here)
+        return Simple(
+            tuple(words),
+            tuple(streams.redirects),
+            streams.here,
+            tuple(assignments),
+            self._aside(mark),
+        )
 
     def _redirect(self, streams: _Streams) -> bool:
         """Step over a redirection here, if there is one."""
@@ -342,13 +403,16 @@ class _Parser(Scanner):
         descriptor = int(found[1]) if found[1] else -1
         operator = found[2]
         if operator in ("<<", "<<-"):
-            streams.here = self._here_document(drops_tabs=operator == "<<-")
+            document = self._here_document(drops_tabs=operator == "<<-")
+            if descriptor <= 0:
+                streams.here = document
             return True
         target = self.word()
         if target is None:
             raise Failure("`shell_commands` of a redirection without a target")
         if operator == "<<<":
-            streams.here = HereDocument("", True, False, target.text + "\n", target.is_fixed)
+            if descriptor <= 0 and not found[0].startswith("{"):
+                streams.here = HereDocument("", True, False, target)
         elif operator != ">&" or not _DUPLICATE.fullmatch(target.text):
             plain = {"&>": ">", "&>>": ">>", ">|": ">", ">&": ">"}
             streams.redirects.append(Redirect(plain.get(operator, operator), target, descriptor))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ..values import Failure
 from .costs import BRACKETS, PART_STEPS, TEXT_CHARACTERS, WORD_STEPS, Charge
@@ -29,7 +29,7 @@ _IN_BACKTICKS: Final = re.compile(r"(?:[^`\\]|\\.)*", re.DOTALL)
 _IN_ANSI: Final = re.compile(r"(?:[^'\\]|\\.)*", re.DOTALL)
 _ASSIGNED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\[[^\]]*\])?\+?=")
 _ANSI_ESCAPE: Final = re.compile(
-    r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})"
+    r"\\(?:([0-7]{1,3})|x(?:\{([0-9A-Fa-f]{1,8})\}?|([0-9A-Fa-f]{1,2}))|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})"
     r"|c(.)|(.))",
     re.DOTALL,
 )
@@ -39,15 +39,17 @@ _ANSI_LETTERS: Final = {
 }
 
 
+EMPTY: Final = made([])
+
+
 @dataclass(slots=True)
 class HereDocument:
-    """`<<word`: its body, once the scanner came to it. Not fixed where something expands in it."""
+    """`<<word`: its body, once the scanner came to it."""
 
     delimiter: str
     is_literal: bool
     drops_tabs: bool
-    body: str = ""
-    is_fixed: bool = True
+    body: Word = EMPTY
 
 
 class Scanner:
@@ -66,11 +68,11 @@ class Scanner:
             raise Failure("`shell_commands` of text that is nested too deep")
 
     @abstractmethod
-    def substituted(self, text: str) -> None:
+    def substituted(self, text: str) -> tuple[Any, ...]:
         """Parse the text between backticks and keep its commands."""
 
     @abstractmethod
-    def substituted_here(self) -> None:
+    def substituted_here(self) -> tuple[Any, ...]:
         """Parse commands from here to the `)` that closes them, step over it, keep them."""
 
     def at(self, text: str) -> bool:
@@ -177,6 +179,11 @@ class Scanner:
         self.position = inner.end() + 1
         if self.position > len(self.text):
             raise Failure("`shell_commands` of text with an open quote")
+        if "\\'" in inner[0]:
+            # A plain sh reads `$'...'` as a `$` and a quote that ends here.
+            raise Failure(
+                "`shell_commands` of a quote within `$'...'`, which shells read in two ways"
+            )
         return _ANSI_ESCAPE.sub(_ansi_character, inner[0])
 
     def _double(self, pieces: list[Piece], run: re.Pattern[str], end: str) -> None:
@@ -210,17 +217,18 @@ class Scanner:
         if self.position > len(self.text):
             raise Failure("`shell_commands` of text with an open backtick")
         escapes = r"\\([$`\\\"])" if is_quoted else r"\\([$`\\])"
-        self.substituted(re.sub(escapes, r"\1", inner[0]))
-        return self._expansion(start, is_quoted=is_quoted)
+        commands = self.substituted(re.sub(escapes, r"\1", inner[0]))
+        return self._expansion(start, commands, is_quoted=is_quoted)
 
     def _dollar(self, *, is_quoted: bool) -> Piece:
         start = self.position
+        commands: tuple[Any, ...] | None = None
         if self.at("$("):
             self.position += 2
             if self.at("(") and (end := self.arithmetic_end()) >= 0:
                 self.skip_arithmetic(end)
             else:
-                self.substituted_here()
+                commands = self.substituted_here()
         elif self.at("${"):
             self.position += 2
             self._parameter(is_quoted=is_quoted)
@@ -229,13 +237,13 @@ class Scanner:
         else:
             self.position += 1
             return Piece("$", "quoted")
-        return self._expansion(start, is_quoted=is_quoted)
+        return self._expansion(start, commands, is_quoted=is_quoted)
 
-    def _expansion(self, start: int, *, is_quoted: bool) -> Piece:
+    def _expansion(self, start: int, commands: tuple[Any, ...] | None, *, is_quoted: bool) -> Piece:
         text = self.text[start : self.position]
         # `"$@"` and `"${a[@]}"` are several words even within quotes.
-        is_one = is_quoted and "@" not in text
-        return Piece(text, "expansion" if is_one else "open_expansion")
+        is_one = is_quoted and (commands is not None or "@" not in text)
+        return Piece(text, "expansion" if is_one else "open_expansion", commands)
 
     def _parameter(self, *, is_quoted: bool) -> None:
         """Step over the rest of `${...}`; what it substitutes within is kept."""
@@ -250,6 +258,8 @@ class Scanner:
                 raise Failure('`shell_commands` of a single quote within `"${...}"`')
             if self.text[self.position] in "'\"\\$`":
                 self._quoted_or_expanded(aside)
+            elif self.at("<(") or self.at(">("):
+                self._process()
             else:
                 self.position += 1
         self.position += 1
@@ -288,8 +298,8 @@ class Scanner:
     def _process(self) -> Piece:
         start = self.position
         self.position += 2
-        self.substituted_here()
-        return Piece(self.text[start : self.position], "process")
+        commands = self.substituted_here()
+        return Piece(self.text[start : self.position], "process", commands)
 
     def _array(self) -> Piece:
         """`(a b c)` after `name=`: its words are values, not commands."""
@@ -314,27 +324,39 @@ class Scanner:
     def _read_body(self, document: HereDocument) -> None:
         lines: list[str] = []
         while self.position < len(self.text):
-            stop = self.text.find("\n", self.position)
-            stop = len(self.text) if stop < 0 else stop
-            line = self.text[self.position : stop]
-            self.position = min(stop + 1, len(self.text))
-            if document.drops_tabs:
-                line = line.lstrip("\t")
+            line = self._line(document)
             if line == document.delimiter:
                 break
             lines.append(line)
-        document.body = "".join(f"{line}\n" for line in lines)
-        if not document.is_literal:
-            self._expand_body(document)
+        body = "".join(f"{line}\n" for line in lines)
+        if document.is_literal:
+            document.body = made([Piece(body, "quoted")])
+        else:
+            self._expand_body(document, body)
 
-    def _expand_body(self, document: HereDocument) -> None:
+    def _line(self, document: HereDocument) -> str:
+        """One line of a body. A backslash at its end joins the next before it is looked at."""
+        line = ""
+        while True:
+            stop = self.text.find("\n", self.position)
+            is_last = stop < 0
+            stop = len(self.text) if is_last else stop
+            part = self.text[self.position : stop]
+            self.position = min(stop + 1, len(self.text))
+            if document.drops_tabs:
+                part = part.lstrip("\t")
+            slashes = len(part) - len(part.rstrip("\\"))
+            if document.is_literal or is_last or slashes % 2 == 0:
+                return line + part
+            line += part[:-1]
+
+    def _expand_body(self, document: HereDocument, body: str) -> None:
         after, outer = self.position, self.text
-        self.text, self.position = document.body, 0
+        self.text, self.position = body, 0
         pieces: list[Piece] = []
         self._double(pieces, _IN_BODY, "")
         self.text, self.position = outer, after
-        word = made(pieces)
-        document.body, document.is_fixed = word.text, word.is_fixed
+        document.body = made(pieces)
 
 
 _BRACKET: Final = re.compile(r"[()]")
@@ -353,10 +375,10 @@ def _opens_array(pieces: list[Piece]) -> bool:
 
 
 def _ansi_character(escape: re.Match[str]) -> str:
-    octal, hexadecimal, short, long, control, letter = escape.groups()
+    octal, braced, hexadecimal, short, long, control, letter = escape.groups()
     if octal is not None:
         return _character(int(octal, 8) & 0xFF)
-    for digits in (hexadecimal, short, long):
+    for digits in (braced, hexadecimal, short, long):
         if digits is not None:
             return _character(int(digits, 16))
     if control is not None:

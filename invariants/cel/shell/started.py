@@ -1,9 +1,10 @@
 """`shell_commands(s)`: every command that a shell would start on its way through a text.
 
-Each is the list of its words, quotes removed and braces expanded. Branches that may not be taken,
-functions that may not be called, and what wrappers (`sudo`, `xargs`, `sh -c`, ...) start count too.
-A redirection is listed as `[">", "file"]`. What is only known when it runs stays in its word as it
-was written (`$x`); where it would decide *which* command is started, the whole text fails.
+Each is the list of its words as the program gets them. Branches that may not be taken, functions
+that may not be called, and what wrappers (`sudo`, `xargs`, `sh -c`, ...) start count too. A
+redirection is listed as `[">", "file"]`. Variables that the text sets, its changes of directory,
+and what `echo` and its like write are followed; a word of which the text does not decide all is an
+`UnknownText`, and so is a command of which it decides nothing.
 
 What is read, made and listed is charged to the event (`costs.py` of this folder), once for each
 text, whatever asks for it. Nesting, and the number of commands, are bounded besides.
@@ -11,372 +12,369 @@ text, whatever asks for it. Nesting, and the number of commands, are bounded bes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from ..possible import Gap
+from ..unknown_text import PROGRAM, UnknownText
 from ..values import Failure, text
 from .costs import COMMAND_STEPS, LISTED_WORDS, WORD_STEPS, Charge, free
+from .expand import Expander, assignment
 from .grammar import parse
-from .streams import OUTSIDE, UNKNOWN, Stream, output
-from .tree import Group, Pipeline, Simple, Stage
+from .marks import has_marks, marked
+from .paths import OF_PATHS, entered, operand_of, resolved
+from .scope import UNKNOWN_VALUES, Scope, Values
+from .streams import OUTSIDE, UNKNOWN, Stream, output, substituted
+from .term import ANYTHING, SOME_PROGRAM, Term, known
+from .tree import Function, Group, Pipeline, Simple, Stage
 from .word import Word
-from .wrappers import JOINERS, RUNNERS, WRAPPERS, command_start, replaced_text
+
+Command = list[str | UnknownText]
 
 COMMANDS_MAX: Final = 1_000  # Chosen: far beyond what one call of a tool honestly holds.
 CODE_CHARACTERS_MAX: Final = 1 << 19  # Chosen: text parsed in all, `sh -c` within `sh -c` too.
 CODE_DEPTH_MAX: Final = 32  # Chosen: groups, wrappers and `sh -c` within each other.
-RUNNER_WORDS_MAX: Final = 64  # Chosen: words of one `docker run ...`; keeps the sum linear.
 
-_SHELLS: Final = frozenset(
-    ["sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "ash", "rbash", "lksh", "yash", "posh"]
-)
-_FOREIGN_SHELLS: Final = frozenset(
-    [
-        "fish",
-        "csh",
-        "tcsh",
-        "pwsh",
-        "powershell",
-        "powershell.exe",
-        "cmd",
-        "cmd.exe",
-        "nu",
-        "xonsh",
-        "elvish",
-    ]
-)
-_INTERPRETERS: Final = ("python", "perl", "ruby", "node", "php", "lua", "pypy", "deno", "bun")
-_CONTAINER_CLIENTS: Final = frozenset({"docker", "podman", "nerdctl", "kubectl", "oc"})
-_CONTAINER_VERBS: Final = frozenset({"exec", "run", "create", "debug", "rsh"})
-_FIND_STARTS: Final = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
-_SHELL_LONG_FLAGS: Final = frozenset(
-    [
-        "--login",
-        "--norc",
-        "--noprofile",
-        "--posix",
-        "--restricted",
-        "--verbose",
-        "--noediting",
-        "--debugger",
-    ]
-)
-_STANDARD_INPUTS: Final = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 _BLANK_OR_SIGN: Final = frozenset(" \t\n;&|<>()$`'\"\\")
-_INPUT = Word("$@", is_fixed=False, is_one=False, is_bare=False)
+_SUBSTITUTES: Final = re.compile(r"\$\(|`|<\(")
+# Variables out of which programs read code when they start. Source: their manual pages.
+_STARTING: Final = frozenset({"BASH_ENV", "ENV", "LD_PRELOAD", "PROMPT_COMMAND", "PERL5OPT"})
 
 
-def shell_commands(line: Any, charge: Charge = free) -> list[list[str]]:
+def shell_commands(line: Any, charge: Charge = free) -> list[Command]:
     """The commands of `line`, a text, or the words of one command (`["sh", "-c", "ls"]`).
 
-    Fails on what it cannot parse or cannot know. Charged to nobody by default, as are texts of the
-    file's author.
+    Fails on what it cannot parse. Charged to nobody by default, as are texts of the file's author.
     """
-    found = _Started(charge)
+    walk = Walk(charge)
     if type(line) is not list:
-        found.code(text(line, "shell_commands"), OUTSIDE)
+        walk.code(_own(text(line, "shell_commands")), OUTSIDE)
     elif line:
-        found.words([Word(text(word, "shell_commands")) for word in line])
+        walk.words([known(_own(text(word, "shell_commands"))) for word in line])
     else:
         raise Failure("`shell_commands` of no word")
-    return found.commands
+    return walk.commands
 
 
-class _Started:
-    """Walks pipelines and gathers what they start."""
+def _own(written: str) -> str:
+    if has_marks(written):
+        raise Failure("`shell_commands` of text with a character that is none")
+    return written
+
+
+class Walk:
+    """Goes through pipelines in their order and gathers what they start."""
 
     def __init__(self, charge: Charge) -> None:
-        self.commands: list[list[str]] = []
-        self._charge = charge
+        self.commands: list[Command] = []
+        self.scope = Scope()
+        self.charge = charge
         self._characters_left = CODE_CHARACTERS_MAX
         self._depth = 0
+        self._is_mute = False
+        self._called: list[str] = []
+
+    # Code
 
     def code(self, written: str, stream: Stream) -> None:
         """All that a shell starts when it reads `written`, with `stream` as its input."""
         self._characters_left -= len(written)
-        self._deeper()
+        self.deeper()
         if self._characters_left < 0:
             raise Failure("`shell_commands` of text that holds too much text to run")
-        self._walk(parse(written, self._charge), stream)
+        self._walk(parse(written, self.charge), stream)
         self._depth -= 1
 
-    def words(self, words: Sequence[Word]) -> None:
-        """All that these words start; a first word that is no name is text for a shell."""
-        self._command(words, OUTSIDE)
-        if not _BLANK_OR_SIGN.isdisjoint(words[0].text):
-            self.code(_joined(words), OUTSIDE)
+    def code_of(self, terms: Sequence[Term], stream: Stream) -> None:
+        """The same of words, joined as `eval` joins them; what is not known of them stays so."""
+        parts: list[str] = []
+        for term in terms:
+            if len(term.readings) > 1 or (term.text is None and _is_blank(term)):
+                self.unknown()
+                return
+            parts.append(marked(term.readings[0]))
+        written = " ".join(parts)
+        if has_marks(written):
+            self.add([SOME_PROGRAM])
+        self.code(written, stream)
 
-    def _walk(self, pipelines: Iterable[Pipeline], stream: Stream) -> None:
-        for pipeline in pipelines:
-            passed = stream
-            for stage in pipeline.stages:
-                passed = self._stage(stage, passed)
+    def unknown(self) -> None:
+        """A command of which nothing is known."""
+        self.add([ANYTHING])
 
-    def _stage(self, stage: Stage, passed: Stream) -> Stream:
-        """One command of a pipeline: gathers it and gives what it writes."""
-        stream = self._redirected(stage, passed)
-        if isinstance(stage, Group):
-            self._deeper()
-            self._walk(stage.pipelines, stream)
-            self._depth -= 1
-            return UNKNOWN
-        if not stage.words:
-            return UNKNOWN
-        if stage.words[0].text == "exec" and len(stage.words) == 1 and stream is not passed:
-            raise Failure("`shell_commands` of text that changes its own input")
-        self._command(stage.words, stream)
-        return output(stage.words, stream)
+    def words(self, terms: Sequence[Term]) -> None:
+        """All that these words start; a first word that is not a name is text for a shell."""
+        self.command(terms, OUTSIDE)
+        if not _BLANK_OR_SIGN.isdisjoint(terms[0].text or ""):
+            self.code_of(terms, OUTSIDE)
 
-    def _redirected(self, stage: Simple | Group, passed: Stream) -> Stream:
-        stream = passed
-        for redirect in stage.redirects:
-            target = redirect.target
-            if redirect.operator != "<&":
-                self._list([redirect.operator, target.text])
-            if redirect.operator.startswith("<") and redirect.descriptor in (-1, 0):
-                is_file = target.is_fixed or not target.text.startswith(("<(", "$", "`"))
-                is_device = target.text.startswith(("/dev/", "/proc/"))
-                is_null = target.text == "/dev/null"
-                is_outside = redirect.operator != "<&" and is_file and (is_null or not is_device)
-                stream = Stream("outside") if is_outside else UNKNOWN
-        if stage.here is not None:
-            stream = Stream("known", stage.here.body) if stage.here.is_fixed else UNKNOWN
-        return stream
-
-    def _list(self, words: list[str]) -> None:
-        if len(self.commands) >= COMMANDS_MAX:
-            raise Failure(f"`shell_commands` of text that starts more than {COMMANDS_MAX} commands")
-        self._charge(COMMAND_STEPS + len(words) // LISTED_WORDS)
-        self.commands.append(words)
-
-    def _command(self, words: Sequence[Word], stream: Stream) -> None:
-        """A command and all that it starts in turn."""
-        head = words[0]
-        if not head.is_settled:
-            raise Failure("`shell_commands` of a command that is only known when it runs")
-        self._list([word.text for word in words])
-        name = head.text.rsplit("/", 1)[-1]
-        special = _SPECIAL.get(name)
-        if special is not None:
-            special(self, words, stream)
-        elif name in _SHELLS:
-            self._shell(words, stream)
-        elif name in _FOREIGN_SHELLS:
-            if len(words) > 1 or stream.kind != "outside":
-                raise Failure("`shell_commands` of text for a shell of another language")
-        elif name in WRAPPERS:
-            self._wrapper(name, words, stream)
-        elif name in RUNNERS:
-            self._runner(name, words, stream)
-        elif name.startswith(_INTERPRETERS) and stream.kind == "unknown" and _reads_input(words):
-            raise Failure("`shell_commands` of a program that comes through a pipe")
-
-    def _inner(self, words: Sequence[Word], stream: Stream) -> None:
-        """A command that another one starts."""
-        self._deeper()
-        self._command(words, stream)
-        self._depth -= 1
-
-    def _deeper(self) -> None:
+    def deeper(self) -> None:
+        """One level more of groups, wrappers or code; raises Failure where there are too many."""
         self._depth += 1
         if self._depth > CODE_DEPTH_MAX:
             raise Failure("`shell_commands` of commands that start each other too deep")
 
-    def _wrapper(self, name: str, words: Sequence[Word], stream: Stream) -> None:
-        start = command_start(words, WRAPPERS[name])
-        if start is None:
-            self._runner(name, words, stream)
-        elif start < len(words):
-            self._inner(words[start:], stream)
-        elif name in ("sudo", "doas") and stream.kind != "outside":
-            # `sudo -s` and `sudo -i` are shells.
-            self._from_input(stream)
+    # Pipelines
 
-    def _runner(self, name: str, words: Sequence[Word], stream: Stream) -> None:
-        """Every rest of the words, since only the program knows where its command begins."""
-        if name in _CONTAINER_CLIENTS and not _starts_in_container(words):
+    def _walk(self, pipelines: Iterable[Pipeline], stream: Stream) -> None:
+        for pipeline in pipelines:
+            before = self.scope
+            if not pipeline.is_certain:
+                self.scope = before.inner()
+            passed = stream
+            for stage in pipeline.stages:
+                passed = self._stage(stage, passed)
+            if not pipeline.is_certain:
+                self.scope = before.joined(self.scope)
+
+    def _stage(self, stage: Stage, passed: Stream) -> Stream:
+        """One command of a pipeline: gathers it and gives what it writes."""
+        if isinstance(stage, Function):
+            return self._define(stage)
+        if isinstance(stage, Group):
+            return self._group(stage, passed)
+        return self._simple(stage, passed)
+
+    def _define(self, function: Function) -> Stream:
+        """A function counts where it is defined, and again where it is called."""
+        self.scope.functions[function.name] = function.body
+        self._in_subshell((Pipeline((function.body,)),), OUTSIDE)
+        return UNKNOWN
+
+    def _in_subshell(self, pipelines: Iterable[Pipeline], stream: Stream) -> None:
+        outer = self.scope
+        self.scope = outer.inner()
+        self._walk(pipelines, stream)
+        self.scope = outer
+
+    def _group(self, group: Group, passed: Stream) -> Stream:
+        stream = self._redirected(group, passed)
+        self._in_subshell(group.aside, UNKNOWN)
+        self.deeper()
+        before = self.scope
+        if group.loop is not None:
+            name, words = group.loop
+            values = [value for term in self.terms(words) for value in term.readings]
+            before.set(name, tuple(dict.fromkeys(values)))
+        if group.is_certain and not group.is_subshell:
+            self._walk(group.pipelines, stream)
+        elif group.is_subshell:
+            self._in_subshell(group.pipelines, stream)
+        else:
+            if not self._is_mute:
+                # What one turn of a loop sets, the next one has.
+                before = before.joined(self._after_a_turn(group.pipelines))
+            self.scope = before.inner()
+            self._walk(group.pipelines, stream)
+            self.scope = before.joined(self.scope)
+        self._depth -= 1
+        return UNKNOWN
+
+    def _after_a_turn(self, pipelines: Iterable[Pipeline]) -> Scope:
+        """The scope behind `pipelines`, which are walked without being listed."""
+        outer, self._is_mute = self.scope, True
+        self.scope = outer.inner()
+        self._walk(pipelines, UNKNOWN)
+        after, self.scope, self._is_mute = self.scope, outer, False
+        return after
+
+    def _simple(self, stage: Simple, passed: Stream) -> Stream:
+        self._in_subshell(stage.aside, passed)
+        stream = self._redirected(stage, passed)
+        self._assign(stage.assignments, is_lasting=not stage.words)
+        terms = self.terms(stage.words)
+        if not terms:
+            return UNKNOWN
+        if terms[0].text == "exec" and len(terms) == 1 and stream is not passed:
+            raise Failure("`shell_commands` of text that changes its own input")
+        terms = [_head(terms), *terms[1:]]
+        self.command(terms, stream, stage.words)
+        return output(terms, stream)
+
+    def _redirected(self, stage: Simple | Group, passed: Stream) -> Stream:
+        stream = passed
+        for redirect in stage.redirects:
+            target = self._expander().value(redirect.target)
+            if redirect.operator != "<&":
+                self.add([known(redirect.operator), target])
+            if redirect.operator.startswith("<") and redirect.descriptor in (-1, 0):
+                stream = self._of_file(redirect.target, target, redirect.operator)
+        if stage.here is not None:
+            body = self._expander().value(stage.here.body).text
+            end = "" if stage.here.delimiter else "\n"
+            stream = UNKNOWN if body is None else Stream("known", body + end)
+        return stream
+
+    def _of_file(self, word: Word, target: Term, operator: str) -> Stream:
+        """What stands on an input that comes from a file."""
+        path = target.text
+        inner = process_of(word)
+        if inner is not None:
+            return self.written(inner)
+        if path is None or operator == "<&":
+            return UNKNOWN
+        path = "".join(map(str, resolved((path,), self.scope.directory)))
+        is_device = path.startswith(("/dev/", "/proc/")) and path != "/dev/null"
+        return UNKNOWN if is_device else OUTSIDE
+
+    # Words
+
+    def _expander(self) -> Expander:
+        return Expander(self.scope, self._substituted, self.charge)
+
+    def terms(self, words: Sequence[Word]) -> list[Term]:
+        """The words as a program gets them."""
+        made = self._expander().terms(words)
+        self.charge(len(made) * WORD_STEPS)
+        return made
+
+    def value(self, word: Word) -> Term:
+        """A word as one text, as assignments take it."""
+        return self._expander().value(word)
+
+    def _substituted(self, inner: tuple[Any, ...], scope: Scope) -> Values:
+        """What `$(...)` is replaced by."""
+        stage = inner[0].stages[-1] if len(inner) == 1 else None
+        if not isinstance(stage, Simple):
+            return ((),) if not inner else UNKNOWN_VALUES
+        stream = self._passed(inner[0].stages[:-1])
+        terms = self.terms(stage.words)
+        if not terms or stage.redirects:
+            return UNKNOWN_VALUES
+        return substituted(terms, self._input(stage, stream), scope)
+
+    def written(self, inner: tuple[Any, ...]) -> Stream:
+        """What the commands of `<(...)` write."""
+        return self._passed(inner[0].stages) if len(inner) == 1 else UNKNOWN
+
+    def _passed(self, stages: Sequence[Stage]) -> Stream:
+        stream = OUTSIDE
+        for stage in stages:
+            if not isinstance(stage, Simple) or stage.redirects or not stage.words:
+                return UNKNOWN
+            terms = self.terms(stage.words)
+            stream = output(terms, self._input(stage, stream)) if terms else UNKNOWN
+        return stream
+
+    def _input(self, stage: Simple, passed: Stream) -> Stream:
+        if stage.here is None:
+            return passed
+        body = self._expander().value(stage.here.body).text
+        end = "" if stage.here.delimiter else "\n"
+        return UNKNOWN if body is None else Stream("known", body + end)
+
+    def _assign(self, words: Sequence[Word], *, is_lasting: bool) -> None:
+        for word in words:
+            found = assignment(word)
+            if found is None:
+                continue
+            name, is_added, value = found
+            values = UNKNOWN_VALUES if is_added else self._expander().value(value).readings
+            self.assigned(name, values, is_lasting=is_lasting)
+
+    def assigned(self, name: str, values: Values, *, is_lasting: bool = True) -> None:
+        """A variable gets a value. Code in it counts: sums, prompts and `eval` start that."""
+        if name in _STARTING:
+            self.unknown()
+        self.code_within([part for value in values for part in value if isinstance(part, str)])
+        if is_lasting:
+            self.scope.set(name, values)
+
+    def code_within(self, texts: Iterable[str]) -> None:
+        """What the substitutions within these texts start, were they read once more."""
+        for written in texts:
+            if not _SUBSTITUTES.search(written):
+                continue
+            quoted = re.sub(r"[\"\\]", r"\\\g<0>", written)
+            try:
+                pipelines = parse(f': "{quoted}"', self.charge, 1)
+            except Failure:
+                self.add([SOME_PROGRAM])
+                continue
+            self._in_subshell(pipelines, UNKNOWN)
+
+    # Commands
+
+    def add(self, terms: Sequence[Term]) -> None:
+        """A command for the list."""
+        if self._is_mute:
             return
-        if len(words) > RUNNER_WORDS_MAX:
-            raise Failure(f"`shell_commands` of a `{name}` of more than {RUNNER_WORDS_MAX} words")
-        for start in range(1, len(words)):
-            head = words[start]
-            is_option = head.text.startswith("-")
-            if not head.is_settled:
-                if is_option or (name not in JOINERS and _is_option_value(words[start - 1])):
-                    continue
-                raise Failure("`shell_commands` of a command that is only known when it runs")
-            if is_option and "=" not in head.text:
-                continue
-            if is_option:
-                head = replace(head, text=head.text.partition("=")[2])
-            rest = [head, *words[start + 1 :]]
-            if name in JOINERS:
-                self.code(_joined(rest), OUTSIDE)
-            elif not _BLANK_OR_SIGN.isdisjoint(head.text):
-                self.code(head.text, stream)
-            elif head.text:
-                self._inner(rest, stream)
-        if name == "ssh" and stream.kind == "known":
-            self.code(stream.text, OUTSIDE)
+        if len(self.commands) >= COMMANDS_MAX:
+            raise Failure(f"`shell_commands` of text that starts more than {COMMANDS_MAX} commands")
+        self.charge(COMMAND_STEPS + len(terms) // LISTED_WORDS)
+        if terms[0].base in OF_PATHS:
+            rest = [operand_of(term, self.scope.directory) for term in terms[1:]]
+            terms = [terms[0], *rest]
+        self.commands.append([term.shown() for term in terms])
 
-    def _shell(self, words: Sequence[Word], stream: Stream) -> None:
-        position, has_code, has_input = 1, False, False
-        while position < len(words) and words[position].text[:1] in ("-", "+"):
-            word = words[position].text
-            position += 1
-            if not words[position - 1].is_settled:
-                raise Failure("`shell_commands` of options that are only known when it runs")
-            if word in ("-", "--"):
-                break
-            if word.startswith("--"):
-                if word not in _SHELL_LONG_FLAGS:
-                    raise Failure("`shell_commands` of a shell with an option that is not known")
-                continue
-            has_code = has_code or (word[0] == "-" and "c" in word)
-            has_input = has_input or (word[0] == "-" and "s" in word)
-            position += word.count("o") + word.count("O")
-        operand = words[position] if position < len(words) else None
-        if operand is not None and not operand.is_settled:
-            raise Failure("`shell_commands` of a program that is only known when it runs")
-        if has_code:
-            if operand is not None:
-                self.code(operand.text, stream)
-        elif has_input or operand is None:
-            self._from_input(stream)
-        else:
-            self._script(operand, stream)
+    def command(self, terms: Sequence[Term], stream: Stream, words: Sequence[Word] = ()) -> None:
+        """A command and all that it starts in turn; `words` are its words as they are written."""
+        from .starters import start
 
-    def _script(self, file: Word, stream: Stream) -> None:
-        """A file that a shell reads. What is in a file, nobody knows here: it is a name."""
-        if file.text in _STANDARD_INPUTS:
-            self._from_input(stream)
-        elif not file.is_settled or file.text.startswith(("/dev/", "/proc/")):
-            raise Failure("`shell_commands` of a program that is only known when it runs")
+        self.add(terms)
+        name = terms[0].text
+        if name in self.scope.functions and name not in self._called:
+            self._call(name, stream)
+        elif name in self.scope.aliases:
+            value = self.scope.aliases.pop(name)
+            self.code_of([known(value), *terms[1:]], stream)
+            self.scope.aliases[name] = value
+        elif terms[0].base is not None:
+            start(self, terms, stream, words)
 
-    def _from_input(self, stream: Stream) -> None:
-        if stream.kind == "unknown":
-            raise Failure("`shell_commands` of a program that comes through a pipe")
-        if stream.kind == "known":
-            self.code(stream.text, OUTSIDE)
+    def inner(self, terms: Sequence[Term], stream: Stream) -> None:
+        """A command that another one starts."""
+        self.deeper()
+        self.command([_head(terms), *terms[1:]], stream)
+        self._depth -= 1
 
-    def source(self, words: Sequence[Word], stream: Stream) -> None:
-        """`. file`."""
-        operands = [word for word in words[1:] if word.text != "--"]
-        if operands:
-            self._script(operands[0], stream)
+    def _call(self, name: str, stream: Stream) -> None:
+        self.deeper()
+        self._called.append(name)
+        self._walk((Pipeline((self.scope.functions[name],)),), stream)
+        self._called.pop()
+        self._depth -= 1
 
-    def evaluate(self, words: Sequence[Word], stream: Stream) -> None:
-        """`eval`: its words joined, as text."""
-        self.code(_joined(words[1:]), stream)
-
-    def trap(self, words: Sequence[Word], stream: Stream) -> None:
-        """`trap 'text' EXIT`: what runs later counts as if it ran now."""
-        operands = [word for word in words[1:] if word.text != "--"]
-        if len(operands) > 1 and operands[0].text not in ("-", "", "-p", "-l"):
-            self.code(_joined(operands[:1]), stream)
-
-    def alias(self, words: Sequence[Word], stream: Stream) -> None:
-        """`alias name='text'`: some shells use it in scripts too."""
-        for word in words[1:]:
-            _, equals, value = word.text.partition("=")
-            if equals:
-                self.code(_joined([replace(word, text=value)]), stream)
-
-    def find(self, words: Sequence[Word], stream: Stream) -> None:
-        """`find ... -exec command {} ;`."""
-        if not all(word.is_one or word.is_fixed for word in words):
-            raise Failure("`shell_commands` of a `find` whose words are only known when it runs")
-        position = 1
-        while position < len(words):
-            if words[position].text in _FIND_STARTS:
-                start = position + 1
-                while position < len(words) and words[position].text not in (";", "+"):
-                    position += 1
-                if start < position:
-                    self._inner(_filled_in(words[start:position], "{}"), OUTSIDE)
-            position += 1
-
-    def xargs(self, words: Sequence[Word], stream: Stream) -> None:
-        """`xargs command`: the words of its input come behind, or where `-I` says."""
-        start = command_start(words, WRAPPERS["xargs"])
-        if start is None:
-            raise Failure("`shell_commands` of an `xargs` with an option that is not known")
-        inner = list(words[start:]) or [Word("echo")]
-        mark = replaced_text(words[1:start])
-        if mark is not None:
-            inner = _filled_in(inner, mark)
-        elif stream.kind == "known" and not set("'\"\\") & set(stream.text):
-            parts = stream.text.split()
-            self._charge(len(parts) * WORD_STEPS)
-            inner += map(Word, parts)
-        else:
-            inner.append(_INPUT)
-        self._inner(inner, OUTSIDE)
-
-    def at(self, words: Sequence[Word], stream: Stream) -> None:
-        """`at` and `batch` read what a shell shall run later."""
-        self._from_input(stream)
-
-    def env(self, words: Sequence[Word], stream: Stream) -> None:
-        """`env`; its `-S text` is cut into words as a shell would."""
-        for index, word in enumerate(words[1:], 1):
-            is_long = word.text.startswith("--split-string")
-            if is_long or (word.text[:1] == "-" and word.text[1:2] != "-" and "S" in word.text):
-                head = word.text.partition("=" if is_long else "S")[2]
-                first = [replace(word, text=head)] if head else []
-                self.code(_joined([*first, *words[index + 1 :]]), stream)
-                return
-            if not word.text.startswith("-"):
-                break
-        self._wrapper("env", words, stream)
-
-    def command(self, words: Sequence[Word], stream: Stream) -> None:
-        """`command`; with `-v` it only says what it would start."""
-        if not (len(words) > 1 and words[1].text in ("-v", "-V", "-pv", "-pV")):
-            self._wrapper("command", words, stream)
+    def moved(self, term: Term | None) -> None:
+        """The shell changes its directory."""
+        self.scope.directory = entered(term, self.scope.directory)
 
 
-_SPECIAL: Final[dict[str, Callable[[_Started, Sequence[Word], Stream], None]]] = {
-    ".": _Started.source,
-    "source": _Started.source,
-    "eval": _Started.evaluate,
-    "trap": _Started.trap,
-    "alias": _Started.alias,
-    "find": _Started.find,
-    "xargs": _Started.xargs,
-    "at": _Started.at,
-    "batch": _Started.at,
-    "env": _Started.env,
-    "command": _Started.command,
-}
+def _head(terms: Sequence[Term]) -> Term:
+    """The word that names the program, which is one word unless nothing at all is known of it.
+
+    `$PYTHON -m x` is taken for one program with its arguments; `$COMMAND` alone may be anything.
+    """
+    head = terms[0]
+    if head.text is not None or not any(_is_gap(part) for r in head.readings for part in r[:1]):
+        return head
+    is_alone = len(terms) == 1 and head.is_any
+    is_output = head.is_many and any(part.kind == "any" for part in _gaps(head))
+    if is_alone or (is_output and head.base is None):
+        return ANYTHING
+    readings = tuple(
+        (PROGRAM, *reading[1:]) if reading and _is_gap(reading[0]) else reading
+        for reading in head.readings
+    )
+    return Term(readings)
 
 
-def _joined(words: Sequence[Word]) -> str:
-    """Words as one text to run; fails where one is only known when it runs."""
-    if not all(word.is_settled for word in words):
-        raise Failure("`shell_commands` of a program that is only known when it runs")
-    return " ".join(word.text for word in words)
+def _gaps(term: Term) -> list[Gap]:
+    return [part for reading in term.readings for part in reading if isinstance(part, Gap)]
 
 
-def _is_option_value(before: Word) -> bool:
-    """Is what follows the value of an option, and of one that takes no command?"""
-    is_option = before.text.startswith("-") and before.is_settled
-    return is_option and not before.text.endswith("c") and before.text != "--command"
+def _is_gap(part: Any) -> bool:
+    return isinstance(part, Gap)
 
 
-def _starts_in_container(words: Sequence[Word]) -> bool:
-    """Does a `docker` or `kubectl` start a program? Fails where its verb is not known."""
-    first = next((word for word in words[1:] if not word.text.startswith("-")), None)
-    if first is not None and not first.is_settled:
-        raise Failure("`shell_commands` of a command that is only known when it runs")
-    return any(word.text in _CONTAINER_VERBS for word in words)
+def _is_blank(term: Term) -> bool:
+    """Is nothing known of it?"""
+    return all(isinstance(part, Gap) for reading in term.readings for part in reading)
 
 
-def _reads_input(words: Sequence[Word]) -> bool:
-    return len(words) == 1 or words[1].text in _STANDARD_INPUTS
-
-
-def _filled_in(words: Sequence[Word], mark: str) -> list[Word]:
-    """The words, those with `mark` in them no longer known."""
-    return [replace(word, is_fixed=False) if mark in word.text else word for word in words]
+def process_of(word: Word) -> tuple[Any, ...] | None:
+    """The pipelines of a word that is `<(...)`."""
+    if len(word.pieces) == 1 and word.pieces[0].kind == "process":
+        return word.pieces[0].inner
+    return None

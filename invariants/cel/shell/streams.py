@@ -1,7 +1,7 @@
 """What a command writes, as far as its text alone decides it: `echo x | base64 -d` is known.
 
-Only what shells read as code is worth knowing; so the few programs that carry text are here, and
-of every other the output is unknown.
+Only what shells read as code, and what becomes words of a command, is worth knowing; so the few
+programs that carry text or list files are here, and of every other the output is unknown.
 """
 
 from __future__ import annotations
@@ -14,15 +14,20 @@ from dataclasses import dataclass
 from itertools import dropwhile
 from typing import Final, Literal
 
-from .word import Word
+from ..unknown_text import ANY, BELOW, NAME, READINGS_MAX, Reading
+from .scope import UNKNOWN_VALUES, Scope, Values
+from .term import Term, merged
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What stands on an input: `text` where it is known; a file or a terminal; or anything."""
+    """What stands on an input: `text` where it is known; `names` of files, a line each; a file or
+    a terminal (`outside`); or anything.
+    """
 
-    kind: Literal["known", "outside", "unknown"]
+    kind: Literal["known", "names", "outside", "unknown"]
     text: str = ""
+    names: Values = ()
 
 
 OUTSIDE: Final = Stream("outside")
@@ -30,14 +35,26 @@ UNKNOWN: Final = Stream("unknown")
 
 _DECODE: Final = re.compile(r"-[dDi]*[dD][di]*|--decode")
 _SIGNS: Final = re.compile(r"%[%s]|\\[n\\]|[%\\]")
+_PASSING: Final = frozenset({"grep", "egrep", "fgrep", "head", "tail", "sort", "uniq", "tee"})
+_ONE_NAME: Final = frozenset(
+    {"date", "whoami", "id", "nproc", "hostname", "uname", "basename", "wc", "expr", "seq"}
+)
+_NAMES_OF_FILES: Final = frozenset({"-l", "-rl", "-lr", "-rlE", "--files-with-matches", "--files"})
+_SEARCHING: Final = frozenset({"grep", "egrep", "fgrep", "rg", "ag", "fd", "fdfind"})
 
 
-def output(words: Sequence[Word], stream: Stream) -> Stream:
+def output(terms: Sequence[Term], stream: Stream) -> Stream:
     """What these words write, reading `stream`."""
-    if not all(word.is_fixed and not word.has_glob for word in words):
+    name = terms[0].base
+    if name is None:
         return UNKNOWN
-    name, *arguments = [word.text for word in words]
-    match name.rsplit("/", 1)[-1]:
+    names = _names(name, terms, stream)
+    if names is not None:
+        return names
+    arguments = [text for term in terms[1:] if (text := term.text) is not None]
+    if len(arguments) < len(terms) - 1:
+        return UNKNOWN
+    match name:
         case "echo":
             return _echo(arguments)
         case "printf":
@@ -52,6 +69,71 @@ def output(words: Sequence[Word], stream: Stream) -> Stream:
             return _from_hexadecimal(stream)
         case _:
             return UNKNOWN
+
+
+def _names(name: str, terms: Sequence[Term], stream: Stream) -> Stream | None:
+    """The output of programs that list files; None for all others."""
+    words = {term.text for term in terms[1:]}
+    if name in _PASSING and stream.kind == "names":
+        return stream
+    if name == "find":
+        return Stream("names", names=found_below(terms))
+    if name == "ls":
+        return Stream("names", names=((NAME,),))
+    if name == "git" and ("ls-files" in words or "--name-only" in words):
+        return Stream("names", names=((BELOW,),))
+    if name in _SEARCHING and (name in ("fd", "fdfind") or words & _NAMES_OF_FILES):
+        is_below = all(
+            term.text is not None and not term.start.startswith(("/", "~", "..")) for term in terms
+        )
+        return Stream("names", names=((BELOW,),) if is_below else UNKNOWN_VALUES)
+    return None
+
+
+def roots_of_find(terms: Sequence[Term]) -> list[Term]:
+    """Where a `find` begins; `.` where it does not say."""
+    roots: list[Term] = []
+    for term in terms[1:]:
+        if term.text in ("-H", "-L", "-P", "-E", "-X"):
+            continue
+        if term.start.startswith(("-", "(", "!", ")")):
+            break
+        roots.append(term)
+    return roots or [Term(((".",),))]
+
+
+def found_below(terms: Sequence[Term]) -> Values:
+    """The paths that a `find` gives, its roots aside."""
+    found: list[Reading] = []
+    for root in roots_of_find(terms):
+        for reading in root.readings:
+            if not reading or root.is_many:
+                return UNKNOWN_VALUES
+            last = reading[-1]
+            slash = "" if isinstance(last, str) and last.endswith("/") else "/"
+            found.append(merged([*reading, slash, BELOW]))
+    return tuple(found) if len(found) <= READINGS_MAX else UNKNOWN_VALUES
+
+
+def substituted(terms: Sequence[Term], stream: Stream, scope: Scope) -> Values:
+    """What `$(...)` is replaced by whose last command these words are."""
+    words = [term.text for term in terms]
+    match words:
+        case ["pwd", *_]:
+            return (scope.directory or (".",),)
+        case ["git", "rev-parse", "--show-toplevel"]:
+            return ((".",),)
+        case ["git", "rev-parse" | "branch" | "symbolic-ref" | "config" | "describe" | "log", *_]:
+            return ((NAME,),)
+        case ["mktemp", *rest] if not any(word is None or "/" in word for word in rest):
+            return (("/tmp/", NAME),)  # noqa: S108 - a text about it
+        case [str() as name, *_] if name in _ONE_NAME:
+            return ((NAME,),)
+    written = output(terms, stream)
+    if written.kind == "known":
+        text = written.text.rstrip("\n")
+        return ((text,) if text else (),)
+    return written.names if written.kind == "names" else ((ANY,),)
 
 
 def _echo(arguments: Sequence[str]) -> Stream:

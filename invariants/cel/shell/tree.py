@@ -22,27 +22,51 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Simple:
-    """A command's words and where its streams go. Without words: redirections alone."""
+    """A command's words and where its streams go. Without words: assignments, redirections.
+
+    `aside` are the commands of its substitutions.
+    """
 
     words: tuple[Word, ...]
     redirects: tuple[Redirect, ...] = ()
     here: HereDocument | None = None
+    assignments: tuple[Word, ...] = ()
+    aside: tuple[Pipeline, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Pipelines that share their streams: a subshell, a loop, a branch, the body of a function."""
+    """Pipelines that share their streams: a subshell, a loop, a branch, the body of a function.
+
+    `loop` is the variable of a `for` with its words. `is_certain` where all of it surely runs.
+    """
 
     pipelines: tuple[Pipeline, ...]
     redirects: tuple[Redirect, ...] = ()
     here: HereDocument | None = None
+    aside: tuple[Pipeline, ...] = ()
+    loop: tuple[str, tuple[Word, ...]] | None = None
+    is_subshell: bool = False
+    is_certain: bool = False
 
 
-Stage = Simple | Group
+@dataclass(frozen=True, slots=True)
+class Function:
+    """`name() body`."""
+
+    name: str
+    body: Stage
+
+
+Stage = Simple | Group | Function
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Commands, each of which reads what the one before it writes."""
+    """Commands, each of which reads what the one before it writes.
+
+    `is_certain` unless it stands behind `&&` or `||`.
+    """
 
     stages: tuple[Stage, ...]
+    is_certain: bool = True

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from ..values import Failure
 from .costs import BRACE_CHARACTERS, WORD_STEPS, Charge, free
@@ -24,49 +24,39 @@ Kind = Literal["bare", "quoted", "expansion", "open_expansion", "process"]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text of one kind within a word; never empty where it is bare."""
+    """Text of one kind within a word; never empty where it is bare.
+
+    `inner` are the pipelines that a substitution runs, for `expand.py`.
+    """
 
     text: str
     kind: Kind
+    inner: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
     """One word: `text` with quotes removed, and what is not settled about it.
 
-    `is_fixed` is whether the text is the word that the program gets; `is_one` whether the program
-    gets one word, whatever it is; `is_bare` whether nothing of it is quoted or expanded, as in
-    reserved words; `has_glob` whether it may stand for file names.
+    `is_fixed` is whether nothing in it expands; `is_bare` whether nothing of it is quoted or
+    expanded, as in reserved words.
     """
 
     text: str
     is_fixed: bool = True
-    is_one: bool = True
     is_bare: bool = True
-    has_glob: bool = False
-
-    @property
-    def is_settled(self) -> bool:
-        """Is this exactly one word, and known?"""
-        return self.is_fixed and not self.has_glob
+    pieces: tuple[Piece, ...] = ()
 
 
 def made(pieces: Sequence[Piece]) -> Word:
     """The word of these pieces."""
-    bare = [piece.text for piece in pieces if piece.kind == "bare"]
-    text = "".join(piece.text for piece in pieces)
     kinds = {piece.kind for piece in pieces}
-    has_glob = text not in ("[", "[[") and any(_GLOB.search(part) for part in bare)
     return Word(
-        text=text,
+        text="".join(piece.text for piece in pieces),
         is_fixed=kinds <= {"bare", "quoted"},
-        is_one=not has_glob and "open_expansion" not in kinds,
         is_bare=kinds <= {"bare"},
-        has_glob=has_glob,
+        pieces=tuple(pieces),
     )
-
-
-_GLOB: Final = re.compile(r"[*?\[]")
 
 
 def expanded(pieces: list[Piece], charge: Charge = free) -> list[Word]:

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ..values import Failure
-from .word import Word
+from .term import Term
 
 ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
@@ -44,7 +43,10 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
         "uC",
         "i0v",
         _names("unset chdir"),
-        _names("ignore-environment null debug"),
+        _names(
+            "ignore-environment null debug default-signal ignore-signal block-signal"
+            " list-signal-handling"
+        ),
         assigns=True,
     ),
     "exec": Wrapper("a", "cl"),
@@ -114,6 +116,40 @@ RUNNERS: Final = frozenset(
         "unshare",
         "watch",
         "winpty",
+        "setpriv",
+        "prlimit",
+        "choom",
+        "setarch",
+        "linux64",
+        "linux32",
+        "i386",
+        "x86_64",
+        "capsh",
+        "logsave",
+        "ssh-agent",
+        "gpg-agent",
+        "start-stop-daemon",
+        "runit",
+        "chpst",
+        "softlimit",
+        "daemonize",
+        "dtach",
+        "screen",
+        "tmux",
+        "cgexec",
+        "numactl",
+        "valgrind",
+        "gdb",
+        "perf",
+        "entr",
+        "pkexec",
+        "sg",
+        "newgrp",
+        "unbuffer",
+        "expect",
+        "ld-linux-x86-64.so.2",
+        "ld-linux-aarch64.so.1",
+        "ld.so",
         "xvfb-run",
         "npx",
         "uv",
@@ -129,29 +165,24 @@ _ATTACHED: Final = frozenset("eil")
 """Letters of `xargs` whose value, if there is one, stands in the same word."""
 
 
-def command_start(words: Sequence[Word], wrapper: Wrapper) -> int | None:
-    """The position of the inner command, `len(words)` where there is none; None: cannot be told.
-
-    Raises Failure where an expansion may be several words, options among them.
-    """
+def command_start(words: Sequence[Term], wrapper: Wrapper) -> int | None:
+    """The position of the inner command, `len(words)` where there is none; None: cannot be told."""
     position = 1
-    while position < len(words) and words[position].text.startswith("-"):
+    while position < len(words) and words[position].start.startswith("-"):
         word = words[position]
-        if not word.is_one or not (word.is_fixed or "=" in word.text):
-            raise Failure("`shell_commands` of options that are only known when it runs")
+        if word.text is None and not (word.start.startswith("--") and "=" in word.start):
+            return None
         if word.text == "--":
             position += 1
             break
-        step = _option_step(word.text, wrapper)
+        step = _option_step(word.text or word.start, wrapper)
         if step is None:
             return None
         position += step
     if wrapper.assigns:
-        while position < len(words) and ASSIGNMENT.match(words[position].text):
+        while position < len(words) and ASSIGNMENT.match(words[position].start):
             position += 1
     position += wrapper.operands
-    if any(not word.is_one for word in words[1:position]):
-        raise Failure("`shell_commands` of options that are only known when it runs")
     return min(position, len(words))
 
 
@@ -159,9 +190,14 @@ def _option_step(text: str, wrapper: Wrapper) -> int | None:
     """How many words an option takes; None for one that is not known."""
     if text.startswith("--"):
         name, equals, _ = text.partition("=")
-        if name in wrapper.long_valued:
+        # GNU's programs take any beginning of a long name that is one name's alone.
+        valued = [known for known in wrapper.long_valued if known.startswith(name)]
+        flags = [known for known in wrapper.long_flags if known.startswith(name)]
+        if name in wrapper.long_flags or (flags and not valued):
+            return 1
+        if valued and not flags:
             return 1 if equals else 2
-        return 1 if name in wrapper.long_flags else None
+        return None
     for index, letter in enumerate(text[1:], 2):
         if letter in wrapper.valued:
             return 2 if index == len(text) else 1
@@ -172,13 +208,13 @@ def _option_step(text: str, wrapper: Wrapper) -> int | None:
     return 1
 
 
-def replaced_text(words: Sequence[Word]) -> str | None:
+def replaced_text(words: Sequence[str]) -> str | None:
     """What `xargs` replaces by its input (`-I {}`) among these options of it; None for nothing."""
     for index, word in enumerate(words):
-        if word.text.startswith("-I"):
-            return word.text[2:] or (words[index + 1].text if index + 1 < len(words) else "{}")
-        if word.text.startswith("-i"):
-            return word.text[2:] or "{}"
-        if word.text.startswith("--replace"):
-            return word.text.partition("=")[2] or "{}"
+        if word.startswith("-I"):
+            return word[2:] or (words[index + 1] if index + 1 < len(words) else "{}")
+        if word.startswith("-i"):
+            return word[2:] or "{}"
+        if word.startswith("--r"):
+            return word.partition("=")[2] or "{}"
     return None

@@ -1,0 +1,177 @@
+"""A pattern of RE2's syntax as an automaton whose states can be looked at.
+
+RE2 answers for whole texts only. For texts with gaps (`possible.py`) the states themselves are
+needed, so the common part of its syntax is read here: literals, classes, groups, alternatives,
+repetition, `^ $ \\A \\z \\b \\B`, and the flags i, m and s. A pattern with anything else is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+STATES_MAX: Final = 4_000  # Chosen: a pattern that is larger proves nothing here.
+_LAST: Final = 0x10FFFF
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """A set of characters, as ranges of code points."""
+
+    ranges: tuple[Range, ...]
+
+    def holds(self, code: int) -> bool:
+        """Is this code point in it?"""
+        return any(low <= code <= high for low, high in self.ranges)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The characters on both sides of a place; "" beyond an end."""
+
+    before: str
+    after: str
+
+
+@dataclass(slots=True)
+class State:
+    """Reads one of `reads`, or nothing; then goes on to `follows`. `asserts` must hold to pass."""
+
+    reads: Signs | None = None
+    follows: list[int] = field(default_factory=list)
+    asserts: str = ""
+
+    def passes(self, context: Context) -> bool:
+        """May one go on here without reading?"""
+        return not self.asserts or _ASSERTIONS[self.asserts](context)
+
+
+@dataclass(frozen=True, slots=True)
+class Automaton:
+    """States by number; a match begins at `start` and is there at `accept`."""
+
+    states: list[State]
+    start: int
+    accept: int
+    borders: tuple[int, ...]
+    """Code points at which some state's characters, or those of words and lines, begin or end."""
+
+    def alphabet(self, besides: str) -> list[str]:
+        """Characters enough to stand for all: no state and no sign of `besides` tells others
+        from one of them.
+        """
+        own = {at for sign in besides for at in (ord(sign), ord(sign) + 1)}
+        return [chr(code) for code in sorted({*self.borders, *own}) if not 0xD800 <= code < 0xE000]
+
+
+def _is_word(sign: str) -> bool:
+    return sign.isascii() and (sign.isalnum() or sign == "_")
+
+
+def _is_border(context: Context) -> bool:
+    return _is_word(context.before) != _is_word(context.after)
+
+
+_ASSERTIONS: Final[dict[str, Callable[[Context], bool]]] = {
+    "start": lambda context: not context.before,
+    "end": lambda context: not context.after,
+    "line start": lambda context: context.before in ("", "\n"),
+    "line end": lambda context: context.after in ("", "\n"),
+    "border": _is_border,
+    "inside": lambda context: not _is_border(context),
+}
+# Of what words and lines are made of, as ranges.
+_ASKED: Final[tuple[Range, ...]] = (
+    (0x0A, 0x0A),
+    (0x30, 0x39),
+    (0x41, 0x5A),
+    (0x5F, 0x5F),
+    (0x61, 0x7A),
+)
+
+
+class NotReadError(Exception):
+    """The pattern uses something that is not read here."""
+
+
+def automaton(pattern: str) -> Automaton | None:
+    """The automaton of `pattern`, or None."""
+    from .pattern_reader import Reader
+
+    builder = Builder()
+    try:
+        start, ends = Reader(pattern, builder).whole()
+    except NotReadError:
+        return None
+    accept = builder.add(State())
+    builder.join(ends, accept)
+    ranges = {
+        one for state in builder.states if state.reads is not None for one in state.reads.ranges
+    }
+    borders = {0, *(at for low, high in ranges | {*_ASKED} for at in (low, high + 1))}
+    # A range that begins among the halves of surrogate pairs, which no text holds, begins behind.
+    borders = {0xE000 if 0xD800 <= at < 0xE000 else at for at in borders if at <= _LAST}
+    return Automaton(builder.states, start, accept, tuple(borders))
+
+
+Fragment = tuple[int, list[int]]
+"""Where it begins, and the states whose way on is still open."""
+
+
+class Builder:
+    """Thompson's construction: fragments with open ends, put together."""
+
+    def __init__(self) -> None:
+        self.states: list[State] = []
+
+    def add(self, state: State) -> int:
+        """The new state's number."""
+        if len(self.states) >= STATES_MAX:
+            raise NotReadError
+        self.states.append(state)
+        return len(self.states) - 1
+
+    def join(self, ends: list[int], target: int) -> None:
+        """Let every open end go on to `target`."""
+        for end in ends:
+            self.states[end].follows.append(target)
+
+    def reading(self, signs: Signs) -> Fragment:
+        """One character of `signs`."""
+        number = self.add(State(signs))
+        return number, [number]
+
+    def asserting(self, name: str) -> Fragment:
+        """No character, where `name` holds."""
+        number = self.add(State(asserts=name))
+        return number, [number]
+
+    def nothing(self) -> Fragment:
+        """The empty text."""
+        number = self.add(State())
+        return number, [number]
+
+    def sequence(self, first: Fragment, second: Fragment) -> Fragment:
+        """One after the other."""
+        self.join(first[1], second[0])
+        return first[0], second[1]
+
+    def either(self, choices: list[Fragment]) -> Fragment:
+        """One of several."""
+        number = self.add(State(follows=[start for start, _ in choices]))
+        return number, [end for _, ends in choices for end in ends]
+
+    def optional(self, inner: Fragment) -> Fragment:
+        """`inner` or nothing."""
+        return self.either([inner, self.nothing()])
+
+    def repeated(self, inner: Fragment) -> Fragment:
+        """`inner` any number of times."""
+        number = self.add(State(follows=[inner[0]]))
+        self.join(inner[1], number)
+        leaving = self.add(State())
+        self.states[number].follows.append(leaving)
+        return number, [leaving]

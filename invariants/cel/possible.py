@@ -1,0 +1,147 @@
+"""Does a pattern match a text of which parts are not known: always, never, or sometimes?
+
+Input: a pattern of RE2's syntax, and a text as known stretches and gaps. The pattern becomes a
+nondeterministic automaton (`pattern_states.py`) that is run over the text as a set of
+configurations, as a deterministic one would; a gap leads to every configuration that some filling
+reaches. The answer is exact: "always" and "never" are proofs. It is "sometimes" besides where a
+pattern is not understood, or has more configurations than are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from .pattern_states import Automaton, Context, automaton
+
+CONFIGURATIONS_MAX: Final = 500  # Chosen: measured, patterns of the packs need at most 60.
+
+
+REMEMBERED_CHARACTERS_MAX: Final = 256  # Chosen: many predicates ask the same of a short word.
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch that is not known: any text without the signs of `unlike`, beginning with none of
+    `unlike_first`.
+    """
+
+    kind: str
+    unlike: str = ""
+    unlike_first: str = ""
+    is_empty: bool = True
+    """Whether it may be empty."""
+
+
+Part = str | Gap
+
+_Configuration = tuple[frozenset[int], str]
+"""States of the pattern, and the character before, as its class (`_before`)."""
+
+
+def search(pattern: str, text: Sequence[Part]) -> bool | None:
+    """Whether `pattern` matches somewhere in `text`; None where that depends on the gaps."""
+    if sum(len(part) for part in text if isinstance(part, str)) <= REMEMBERED_CHARACTERS_MAX:
+        return _remembered(pattern, tuple(text))
+    return _search(pattern, text)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(pattern: str, text: tuple[Part, ...]) -> bool | None:
+    return _search(pattern, text)
+
+
+def _search(pattern: str, text: Sequence[Part]) -> bool | None:
+    made = _automaton(pattern)
+    if made is None:
+        return None
+    try:
+        answers = _Run(made).over(text)
+    except _TooManyError:
+        return None
+    return answers.pop() if len(answers) == 1 else None
+
+
+@lru_cache(maxsize=1024)
+def _automaton(pattern: str) -> Automaton | None:
+    """None for a pattern that is not understood here: then nothing is proven."""
+    return automaton(pattern)
+
+
+class _TooManyError(Exception):
+    """More configurations than are looked at."""
+
+
+class _Run:
+    """All configurations that a text may lead to."""
+
+    def __init__(self, made: Automaton) -> None:
+        self._made = made
+
+    def over(self, text: Sequence[Part]) -> set[bool]:
+        """The answers that are possible for a whole text."""
+        found: set[_Configuration] = {(frozenset(), "")}
+        for part in text:
+            if isinstance(part, Gap):
+                found = self._crossed(found, part)
+                continue
+            for sign in part:
+                found = {self._after(configuration, sign) for configuration in found}
+        return {self._is_match(configuration) for configuration in found}
+
+    def _is_match(self, configuration: _Configuration) -> bool:
+        states, before = configuration
+        return self._made.accept in self._closed(states, Context(before, ""))
+
+    def _after(self, configuration: _Configuration, sign: str) -> _Configuration:
+        """The configuration behind one more character; a match that was found stays found."""
+        states, before = configuration
+        closed = self._closed(states, Context(before, sign))
+        if self._made.accept in closed:
+            return frozenset({self._made.accept}), ""
+        code = ord(sign)
+        follows: set[int] = set()
+        for number in closed:
+            state = self._made.states[number]
+            if state.reads is not None and state.reads.holds(code):
+                follows.update(state.follows)
+        return frozenset(follows), _class_of(sign)
+
+    def _closed(self, states: Iterable[int], context: Context) -> set[int]:
+        """The states that are reached without reading, a match that begins here among them."""
+        reached: set[int] = set()
+        waiting = [*states, self._made.start]
+        while waiting:
+            number = waiting.pop()
+            if number in reached:
+                continue
+            reached.add(number)
+            state = self._made.states[number]
+            if state.reads is None and state.passes(context):
+                waiting += state.follows
+        return reached
+
+    def _crossed(self, found: set[_Configuration], gap: Gap) -> set[_Configuration]:
+        """Where the fillings of a gap lead."""
+        signs = self._made.alphabet(gap.unlike + gap.unlike_first)
+        rest = [sign for sign in signs if sign not in gap.unlike]
+        first = [sign for sign in rest if sign not in gap.unlike_first]
+        reached: set[_Configuration] = set()
+        waiting = {self._after(configuration, sign) for configuration in found for sign in first}
+        while waiting:
+            if len(reached) > CONFIGURATIONS_MAX:
+                raise _TooManyError
+            reached |= waiting
+            waiting = {
+                self._after(configuration, sign) for configuration in waiting for sign in rest
+            } - reached
+        return reached | found if gap.is_empty else reached
+
+
+def _class_of(sign: str) -> str:
+    """As much of the character before as `\\b` and `^` ask: a line's end, a word's part, or not."""
+    if sign == "\n":
+        return sign
+    return "a" if sign.isascii() and (sign.isalnum() or sign == "_") else "-"

@@ -1,0 +1,89 @@
+"""Interpreters of other languages: their code is not read here, but whether there is some is known.
+
+Code that is wholly out of the text's hands is a command of which nothing is known. Of code that
+starts programs, its quoted texts are read as commands, and what remains is not known either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from ..possible import Gap
+from ..values import Failure
+from .streams import OUTSIDE, Stream
+from .term import SOME_PROGRAM, Term
+from .word import Word
+
+if TYPE_CHECKING:
+    from .started import Walk
+
+INTERPRETERS: Final = re.compile(
+    r"(?:python|perl|ruby|node|nodejs|php|lua|pypy|deno|bun|awk|gawk|mawk|nawk|sed|gsed|osascript"
+    r"|tclsh|Rscript|R|julia|guile|erl|elixir)[0-9.]*$"
+)
+_CODE_OPTIONS: Final = re.compile(r"-[a-zA-Z]*[ceErR]$|--(?:eval|exec|execute|run|print)$|-p$")
+_STARTS: Final = re.compile(
+    r"system|exec|popen|spawn|subprocess|\bqx\b|`|os\.|\|\s*getline|child_process|IO\.popen"
+)
+_STARTS_OF_SED: Final = re.compile(
+    r"(?:^|[;{}0-9$/,\s!])e(?:\s|$|;)|/[gIp0-9]*e[gIp0-9]*(?:$|[;\s}])"
+)
+_QUOTED: Final = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'|`([^`]*)`", re.DOTALL)
+
+
+def interpreter(walk: Walk, terms: Sequence[Term], stream: Stream, words: Sequence[Word]) -> None:
+    """An interpreter with its code, a script, or its input."""
+    name = str(terms[0].base)
+    rest = list(terms[1:])
+    if name.rstrip("0123456789.") in ("awk", "gawk", "mawk", "nawk", "sed", "gsed"):
+        for term in rest:
+            _code(walk, term, is_sed="sed" in name)
+        return
+    for index, term in enumerate(rest):
+        if term.text is not None and _CODE_OPTIONS.match(term.text):
+            for code in rest[index + 1 : index + 2]:
+                _code(walk, code, is_sed=False)
+            return
+        if term.text == "-m" or not term.start.startswith("-"):
+            if term.start.startswith("/dev/"):
+                walk.unknown()
+            return
+        if term.text == "-":
+            break
+    if stream.kind in ("unknown", "names") and not any(
+        term.text in ("--version", "-V", "--help", "-h", "-v") for term in rest
+    ):
+        walk.unknown()
+    elif stream.kind == "known":
+        _text(walk, stream.text)
+
+
+def _code(walk: Walk, term: Term, *, is_sed: bool) -> None:
+    gaps = [part for r in term.readings for part in r if isinstance(part, Gap)]
+    is_blank = all(isinstance(part, Gap) for r in term.readings for part in r) and gaps
+    if is_blank and not is_sed:
+        walk.unknown()
+        return
+    if gaps:
+        walk.add([SOME_PROGRAM])
+    for reading in term.readings:
+        written = "".join(part for part in reading if isinstance(part, str))
+        if is_sed:
+            if _STARTS_OF_SED.search(written):
+                walk.unknown()
+        else:
+            _text(walk, written)
+
+
+def _text(walk: Walk, written: str) -> None:
+    """Code in another language that may start programs."""
+    if not _STARTS.search(written):
+        return
+    for found in _QUOTED.finditer(written):
+        try:
+            walk.code(next(text for text in found.groups() if text is not None), OUTSIDE)
+        except Failure:
+            continue
+    walk.unknown()

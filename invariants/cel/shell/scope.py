@@ -1,0 +1,102 @@
+"""What a shell has in its hands on its way through a text: variables, functions, its directory.
+
+Branches are not decided: a variable that is set in one keeps its other values as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from ..unknown_text import ANY, BELOW, NAME, READINGS_MAX, VARIABLE, Reading
+from .paths import HERE
+
+Values = tuple[Reading, ...]
+
+VALUES_CHARACTERS_MAX: Final = 4_096  # Chosen: of one variable; keeps doubling values bounded.
+
+UNKNOWN_VALUES: Final[Values] = ((ANY,),)
+_OF_ENVIRONMENT: Final[Values] = ((VARIABLE,),)
+_A_NAME: Final[Values] = ((NAME,),)
+
+# Variables whose value is known well enough unless the text sets them.
+_USUAL: Final[Mapping[str, Values]] = {
+    "HOME": (("~",),),
+    "IFS": ((" \t\n",),),
+    "USER": _A_NAME,
+    "LOGNAME": _A_NAME,
+    "HOSTNAME": _A_NAME,
+    "RANDOM": _A_NAME,
+    "SECONDS": _A_NAME,
+    "UID": _A_NAME,
+    "EUID": _A_NAME,
+    "PPID": _A_NAME,
+    "LINENO": _A_NAME,
+    "BASHPID": _A_NAME,
+    "EPOCHSECONDS": _A_NAME,
+    "?": _A_NAME,
+    "$": _A_NAME,
+    "#": _A_NAME,
+    "TMPDIR": (("/tmp/", BELOW),),  # noqa: S108 - a text about it
+}
+
+
+@dataclass(slots=True)
+class Scope:
+    """Mutable: the walk changes it."""
+
+    variables: dict[str, Values] = field(default_factory=dict)
+    directory: Reading = HERE
+    functions: dict[str, Any] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    arguments: tuple[Any, ...] | None = None
+    """The terms that `"$@"` stands for, where they are known."""
+
+    def value(self, name: str) -> Values:
+        """Every value that a variable may have."""
+        if name in self.variables:
+            return self.variables[name]
+        if name == "PWD":
+            return (self.directory or (".",),)
+        return _USUAL.get(name, _OF_ENVIRONMENT)
+
+    def set(self, name: str, values: Values) -> None:
+        """An assignment, surely run."""
+        self.variables[name] = bounded(values)
+
+    def inner(self) -> Scope:
+        """The scope of a subshell, or of a branch, whose changes may be lost."""
+        return replace(
+            self,
+            variables=dict(self.variables),
+            functions=dict(self.functions),
+            aliases=dict(self.aliases),
+        )
+
+    def joined(self, other: Scope) -> Scope:
+        """What holds where either may: behind a branch that may not have been taken."""
+        made = self.inner()
+        for name, values in other.variables.items():
+            own = self.value(name)
+            if values is not own:
+                made.set(name, tuple(dict.fromkeys((*own, *values))))
+        made.functions.update(other.functions)
+        made.aliases.update(other.aliases)
+        if other.directory != self.directory:
+            made.directory = (ANY,)
+        return made
+
+
+def bounded(values: Values) -> Values:
+    """The values, or where they are too many or too long what they have in common."""
+    size = sum(len(part) for value in values for part in value if isinstance(part, str))
+    if len(values) <= READINGS_MAX and size <= VALUES_CHARACTERS_MAX:
+        return values
+    texts = [value[0] if len(value) == 1 else "" for value in values]
+    if size <= VALUES_CHARACTERS_MAX and all(
+        isinstance(text, str) and text and not text.startswith(("-", "~", "/", "."))
+        for text in texts
+    ):
+        return ((BELOW,),) if any("/" in str(text) for text in texts) else ((NAME,),)
+    return UNKNOWN_VALUES

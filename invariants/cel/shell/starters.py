@@ -1,0 +1,395 @@
+"""What programs start in turn: shells, wrappers, `eval`, `xargs`, `find`, and their like.
+
+Each takes the walk, the words of its command and its input. `start` finds the one for a command.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from ..unknown_text import ANY, Reading
+from ..values import Failure
+from . import builtins_of_shell as builtins
+from .costs import WORD_STEPS
+from .interpreters import INTERPRETERS, interpreter
+from .paths import resolved
+from .started import Walk, process_of
+from .streams import OUTSIDE, Stream, found_below, roots_of_find
+from .term import SOME_PROGRAM, Term, known, merged, names
+from .word import Word
+from .wrappers import ASSIGNMENT, JOINERS, RUNNERS, WRAPPERS, command_start, replaced_text
+
+RUNNER_WORDS_MAX: Final = 64  # Chosen: words of one `docker run ...`; keeps the sum linear.
+
+_SHELLS: Final = names("sh bash dash zsh ksh ksh93 mksh ash rbash lksh yash posh")
+_FOREIGN_SHELLS: Final = names(
+    "fish csh tcsh pwsh pwsh.exe powershell powershell.exe cmd cmd.exe nu xonsh elvish"
+)
+_CONTAINER_CLIENTS: Final = frozenset({"docker", "podman", "nerdctl", "kubectl", "oc"})
+_CONTAINER_VERBS: Final = frozenset({"exec", "run", "create", "debug", "rsh"})
+_FIND_STARTS: Final = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
+_FIND_FILTERS: Final = re.compile(
+    r"-(?:i?l?name|i?(?:whole)?path|i?regex|mindepth|[acm](?:time|min)|newer.*"
+    r"|size|empty|perm|user|group|links|inum|not)$|!"
+)
+_SHELL_LONG_FLAGS: Final = names(
+    "--login --norc --noprofile --posix --restricted --verbose --noediting --debugger"
+)
+_STANDARD_INPUTS: Final = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
+_BLANK_OR_SIGN: Final = frozenset(" \t\n;&|<>()$`'\"\\")
+# Programs that start a shell where they are given no command.
+_SHELL_BY_DEFAULT: Final = frozenset(
+    {
+        "sudo",
+        "doas",
+        "chroot",
+        "unshare",
+        "nsenter",
+        "script",
+        "su",
+        "setarch",
+        "linux64",
+        "linux32",
+    }
+)
+
+Starter = Callable[[Walk, Sequence[Term], Stream], None]
+
+
+def start(walk: Walk, terms: Sequence[Term], stream: Stream, words: Sequence[Word]) -> None:
+    """What a command starts; `words` are its words as written, where they are known."""
+    name = terms[0].base
+    assert name is not None, "the walk looks at its name first"
+    special = _SPECIAL.get(name)
+    if special is not None:
+        special(walk, terms, stream)
+    elif name in builtins.BUILTINS:
+        builtins.BUILTINS[name](walk, terms, words)
+    elif name in _SHELLS:
+        _shell(walk, terms, stream, words)
+    elif name in _FOREIGN_SHELLS:
+        if len(terms) > 1 or stream.kind != "outside":
+            walk.unknown()
+    elif name in WRAPPERS:
+        _wrapper(walk, terms, stream)
+    elif name in RUNNERS:
+        _runner(walk, terms, stream)
+    elif INTERPRETERS.match(name):
+        interpreter(walk, terms, stream, words)
+
+
+def _wrapper(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
+    name = str(terms[0].base)
+    wrapper = WRAPPERS[name]
+    position = command_start(terms, wrapper)
+    if position is None:
+        _runner(walk, terms, stream)
+        return
+    if wrapper.assigns:
+        for term in terms[1:position]:
+            if ASSIGNMENT.match(term.start):
+                variable, _, value = term.start.partition("=")
+                first = term.readings[0]
+                walk.assigned(variable, (merged([value, *first[1:]]),), is_lasting=False)
+    if position < len(terms):
+        outer = walk.scope.directory
+        moved = _directory_option(terms[1:position])
+        if moved is not None and name in ("env", "sudo"):
+            walk.moved(moved)
+        walk.inner(terms[position:], stream)
+        walk.scope.directory = outer
+    elif name in _SHELL_BY_DEFAULT and stream.kind != "outside":
+        _from_input(walk, stream)
+
+
+def _directory_option(options: Sequence[Term]) -> Term | None:
+    """The value of `-C` or `--chdir`."""
+    for index, term in enumerate(options):
+        if term.text in ("-C", "--chdir", "-D") and index + 1 < len(options):
+            return options[index + 1]
+        if term.start.startswith("--chdir="):
+            first = term.readings[0]
+            return Term((merged([term.start.partition("=")[2], *first[1:]]),))
+    return None
+
+
+def _runner(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
+    """Every rest of the words, since only the program knows where its command begins."""
+    name = str(terms[0].base)
+    if name in _CONTAINER_CLIENTS and not _starts_in_container(terms):
+        return
+    if len(terms) > RUNNER_WORDS_MAX:
+        raise Failure(f"`shell_commands` of a `{name}` of more than {RUNNER_WORDS_MAX} words")
+    for position in range(1, len(terms)):
+        head = terms[position]
+        is_option = head.start.startswith("-")
+        if head.text is None and (is_option or _is_option_value(terms[position - 1])):
+            continue
+        if head.text is None and (terms[position - 1].text or "").endswith("c"):
+            walk.code_of([head], stream)
+            continue
+        text = head.text or ""
+        if is_option and "=" not in text:
+            continue
+        if is_option:
+            head = known(text.partition("=")[2])
+        rest = [head, *terms[position + 1 :]]
+        if name in JOINERS:
+            walk.code_of(rest, OUTSIDE)
+        elif not _BLANK_OR_SIGN.isdisjoint(head.text or ""):
+            walk.code_of([head], stream)
+        elif head.text != "":
+            walk.inner(rest, stream)
+    if name == "ssh" and stream.kind == "known":
+        walk.code(stream.text, OUTSIDE)
+    elif name in _SHELL_BY_DEFAULT and stream.kind != "outside":
+        _from_input(walk, stream)
+
+
+def _is_option_value(before: Term) -> bool:
+    """Is what follows the value of an option, and of one that takes no command?"""
+    text = before.text or ""
+    return text.startswith("-") and not text.endswith("c") and text != "--command"
+
+
+def _starts_in_container(terms: Sequence[Term]) -> bool:
+    return any(
+        term.text in _CONTAINER_VERBS or (term.text is None and not term.start.startswith("-"))
+        for term in terms[1:]
+    )
+
+
+def _shell(walk: Walk, terms: Sequence[Term], stream: Stream, words: Sequence[Word]) -> None:
+    position, has_code, has_input = 1, False, False
+    while position < len(terms):
+        term = terms[position]
+        if not term.start.startswith(("-", "+")):
+            break
+        word = term.text
+        position += 1
+        if word is None:
+            walk.unknown()
+            return
+        if word in ("-", "--"):
+            break
+        if word.startswith("--"):
+            if word not in _SHELL_LONG_FLAGS:
+                walk.unknown()
+            continue
+        has_code = has_code or (word[0] == "-" and "c" in word)
+        has_input = has_input or (word[0] == "-" and "s" in word)
+        position += word.count("o") + word.count("O")
+    operands = terms[position:]
+    if has_code:
+        if operands:
+            _code_with(walk, operands, stream)
+    elif has_input or not operands:
+        _from_input(walk, stream)
+    else:
+        script(walk, operands[0], stream, words[position] if position < len(words) else None)
+
+
+def _code_with(walk: Walk, operands: Sequence[Term], stream: Stream) -> None:
+    """`sh -c code name arguments`: the arguments are `$0`, `$1` and so on."""
+    outer = walk.scope
+    walk.scope = outer.inner()
+    for number, term in enumerate(operands[1:10]):
+        walk.scope.set(str(number), ((ANY,),) if term.is_many else term.readings)
+    walk.scope.arguments = tuple(operands[2:])
+    walk.code_of(operands[:1], stream)
+    walk.scope = outer
+
+
+def script(walk: Walk, file: Term, stream: Stream, word: Word | None) -> None:
+    """A file that a shell reads. Nobody knows here what is in a file: it is a name."""
+    inner = None if word is None else process_of(word)
+    if inner is not None:
+        _from_input(walk, walk.written(inner))
+        return
+    if file.text is None:
+        walk.add([SOME_PROGRAM] if file.base is not None else [Term(((ANY,),), is_many=True)])
+        return
+    path = "".join(map(str, resolved((file.text,), walk.scope.directory)))
+    if file.text == "-" or path in _STANDARD_INPUTS:
+        _from_input(walk, stream)
+    elif path.startswith(("/dev/", "/proc/")):
+        walk.unknown()
+
+
+def _from_input(walk: Walk, stream: Stream) -> None:
+    if stream.kind == "known":
+        walk.code(stream.text, OUTSIDE)
+    elif stream.kind != "outside":
+        walk.unknown()
+
+
+def _source(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
+    """`. file`."""
+    operands = [term for term in terms[1:] if term.text not in ("--", "-p")]
+    for operand in operands[:2] if len(terms) > 1 and terms[1].text == "-p" else operands[:1]:
+        if operand.start.startswith("/dev/fd/") and operand.text is None:
+            walk.unknown()
+            continue
+        script(walk, operand, stream, None)
+
+
+def _eval(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
+    """`eval`: its words joined, as text."""
+    rest = terms[2:] if len(terms) > 1 and terms[1].text == "--" else terms[1:]
+    if rest:
+        walk.code_of(rest, stream)
+
+
+def _trap(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
+    """`trap 'text' EXIT`: what runs later counts as if it ran now."""
+    operands = [term for term in terms[1:] if term.text != "--"]
+    if len(operands) > 1 and operands[0].text not in ("-", "", "-p", "-l"):
+        walk.code_of(operands[:1], stream)
+
+
+def _find(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
+    """`find ... -exec command {} ;`."""
+    below = Term(found_below(terms))
+    is_filtered = any(_FIND_FILTERS.match(term.start) for term in terms[1:])
+    position = 1
+    while position < len(terms):
+        if terms[position].text in _FIND_STARTS:
+            first = position + 1
+            while position < len(terms) and terms[position].text not in (";", "+"):
+                position += 1
+            inner = list(terms[first:position])
+            if inner:
+                walk.inner(_filled_in(inner, "{}", below), stream)
+            if inner and not is_filtered:
+                for root in roots_of_find(terms):
+                    walk.inner(_filled_in(inner, "{}", root), stream)
+        position += 1
+
+
+def _xargs(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
+    """`xargs command`: the words of its input come behind, or where `-I` says."""
+    position = command_start(terms, WRAPPERS["xargs"])
+    if position is None:
+        walk.unknown()
+        return
+    options = terms[1:position]
+    inner = list(terms[position:]) or [known("echo")]
+    has_file = any(term.start.startswith(("-a", "--arg-file")) for term in options)
+    passed = stream if has_file else OUTSIDE
+    items = None if has_file else _items(stream, options)
+    mark = replaced_text([term.text or "" for term in options])
+    if items is not None:
+        walk.charge(len(items) * WORD_STEPS)
+        if mark is None:
+            walk.inner([*inner, *items], passed)
+        for item in items if mark is not None else ():
+            walk.inner(_filled_in(inner, mark or "", item), passed)
+        return
+    names = stream.names if stream.kind == "names" and not has_file else ((ANY,),)
+    if mark is None:
+        walk.inner([*inner, Term(names, is_many=True)], passed)
+    else:
+        walk.inner(_filled_in(inner, mark, Term(names)), passed)
+
+
+def _items(stream: Stream, options: Sequence[Term]) -> list[Term] | None:
+    """The words of an input that is known; None for another, or where quotes are in it."""
+    if stream.kind != "known" or any(term.text is None for term in options):
+        return None
+    words = [term.text or "" for term in options]
+    delimiter = _delimiter(words)
+    if delimiter is not None:
+        parts = stream.text.split(delimiter)
+        return [known(part) for part in parts if part]
+    if set("'\"\\") & set(stream.text):
+        return None
+    if replaced_text(words) is not None:
+        return [known(line.strip()) for line in stream.text.splitlines() if line.strip()]
+    return [known(part) for part in stream.text.split()]
+
+
+def _delimiter(words: Sequence[str]) -> str | None:
+    """What separates the words of the input, where an option says so."""
+    for index, word in enumerate(words):
+        value = None
+        if word in ("-0", "--null"):
+            value = "\\0"
+        elif word.startswith("--delimiter="):
+            value = word.partition("=")[2]
+        elif word.startswith("-d"):
+            value = word[2:] or (words[index + 1] if index + 1 < len(words) else "")
+        if value:
+            return {"\\n": "\n", "\\t": "\t", "\\0": "\0"}.get(value, value[:1])
+    return None
+
+
+def _filled_in(terms: Sequence[Term], mark: str, item: Term) -> list[Term]:
+    """The words, with `item` where `mark` stands in them."""
+    made: list[Term] = []
+    for term in terms:
+        if mark not in (term.text or ""):
+            made.append(term)
+            continue
+        before, *after = (term.text or "").split(mark)
+        readings: list[Reading] = []
+        for reading in item.readings:
+            parts = [before]
+            filled = merged([*parts, *(p for rest in after for p in (*reading, rest))])
+            readings.append(filled)
+        made.append(Term(tuple(readings)))
+    return made
+
+
+def _at(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
+    """`at` and `batch` read what a shell shall run later."""
+    _from_input(walk, stream)
+
+
+# Source: the manual of env in coreutils 9: what a backslash means in `-S`.
+_SPLIT_ESCAPES: Final = {"_": " ", "t": "\t", "n": "\n", "f": " ", "r": " ", "v": " ", "c": "\n#"}
+
+
+def _env(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
+    """`env`; its `-S text` is cut into words as a shell would."""
+    for index, term in enumerate(terms[1:], 1):
+        text = term.text
+        if text is None:
+            break
+        is_long = text.startswith("--s")
+        if is_long or (text[:1] == "-" and text[1:2] != "-" and "S" in text):
+            head = text.partition("=" if is_long else "S")[2]
+            rest = terms[index + 1 :]
+            if not head and rest:
+                head, rest = rest[0].text or "", rest[1:]
+            spaced = re.sub(r"\\([_tnfrvc])", lambda found: _SPLIT_ESCAPES[found[1]], head)
+            first = [known(spaced)] if spaced else []
+            walk.code_of([known("env"), *first, *rest], stream)
+            return
+        if not text.startswith("-"):
+            break
+    for term in terms[1:]:
+        if term.start.startswith("BASH_FUNC"):
+            walk.unknown()
+    _wrapper(walk, terms, stream)
+
+
+def _command(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
+    """`command`; with `-v` it only says what it would start."""
+    if not (len(terms) > 1 and terms[1].text in ("-v", "-V", "-pv", "-pV")):
+        _wrapper(walk, terms, stream)
+
+
+_SPECIAL: Final[dict[str, Starter]] = {
+    ".": _source,
+    "source": _source,
+    "eval": _eval,
+    "trap": _trap,
+    "find": _find,
+    "xargs": _xargs,
+    "at": _at,
+    "batch": _at,
+    "env": _env,
+    "command": _command,
+}
