@@ -50,6 +50,22 @@ def by_addresses(value: Any) -> int:
     return _STEPS_OF_TEXT * len(texts) + found
 
 
+def by_texts(value: Any) -> int:
+    """A step for each value within, and for each 128 characters of texts."""
+    count, characters = 0, 0
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        count += 1
+        if type(one) is list:
+            waiting += one
+        elif type(one) is dict:
+            waiting += one.values()
+        else:
+            characters += _length(one)
+    return count + characters // STEP_CHARACTERS
+
+
 def by_words(line: Any) -> int:
     """A step for each two characters."""
     return _length(line) // _WORD_CHARACTERS

@@ -13,7 +13,19 @@ from typing import Any, assert_never, cast
 
 import re2
 
-from . import arithmetic, asked, costs, digests, fields, globs, logic, macros, relations, strings
+from . import (
+    arithmetic,
+    asked,
+    costs,
+    digests,
+    fields,
+    globs,
+    logic,
+    macros,
+    names,
+    relations,
+    strings,
+)
 from .ast import (
     Calculation,
     Call,
@@ -35,7 +47,7 @@ from .ast import (
 from .check import constant_list, list_name
 from .fields import Evaluator
 from .functions import FUNCTIONS
-from .shell.derived import commands_of
+from .shell.derived import READERS_OF_SHELL, Read
 from .unknown_text import UnknownText
 from .values import Failure, sure, text, type_name, utf8
 
@@ -140,9 +152,9 @@ class _Builder:
         if node.function in asked.FUNCTIONS_ASKING:
             self.counts_steps = True
             return asked.asking(node, arguments[0], self._sources)
-        if node.function == "shell_commands" and not isinstance(first, Constant):
+        if node.function in READERS_OF_SHELL and not isinstance(first, Constant):
             self.counts_steps = True
-            return _shell_commands(arguments[0])
+            return _shell_commands(READERS_OF_SHELL[node.function], arguments[0])
         if node.function == "matches":
             assert isinstance(last, Constant)
             pattern = re2.compile(utf8(str(last.value)), globs.options())
@@ -152,6 +164,11 @@ class _Builder:
             return _globbing("glob", [str(first.value)], arguments[1])
         if node.function == "glob_any" and (known := constant_list(first, self._lists)) is not None:
             return _globbing("glob_any", known, arguments[1])
+        if (
+            node.function == "named_any"
+            and (known := constant_list(first, self._lists)) is not None
+        ):
+            return _naming(known, arguments[1])
         function = FUNCTIONS[node.function]
         if all(isinstance(argument, Constant) for argument in node.arguments):
             # Once, and not at every event; one that fails was refused by `check`.
@@ -248,8 +265,18 @@ def _globbing(function: str, patterns: list[Any], operand: Evaluator) -> Evaluat
     return costs.charged(matches, chosen, (operand,), makes=False)
 
 
-def _shell_commands(operand: Evaluator) -> Evaluator:
-    return lambda frame: commands_of(operand(frame), frame.view)
+def _naming(patterns: list[Any], operand: Evaluator) -> Evaluator:
+    """Patterns of names, prepared; a name that was met before is looked up."""
+    matcher = names.named_matcher(patterns)
+
+    def matches(value: Any) -> bool:
+        return matcher(text(value, "named_any"))
+
+    return costs.charged(matches, costs.by_length, (operand,), makes=False)
+
+
+def _shell_commands(read: Read, operand: Evaluator) -> Evaluator:
+    return lambda frame: read(operand(frame), frame.view)
 
 
 def _list_of(elements: list[Evaluator]) -> Evaluator:

@@ -3,7 +3,7 @@
 Two kinds stand apart, since they are prepared when the file is loaded and not when called:
 `matches`, whose pattern is a literal, and `glob`/`glob_any` with patterns from the file. `digest`
 needs the key, `seen` and `only_from` the session's memories, `present` the name of a field,
-`shell_commands` the event that pays for it; `evaluate.py` binds them.
+`shell_commands` and `usual_commands` the event that pays for it; `evaluate.py` binds them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from . import addresses, globs, named_addresses, numbers, paths, strings, times, words
-from .costs import Steps, by_addresses, by_length, by_parts, by_pattern, by_patterns, by_words
+from . import addresses, globs, named_addresses, names, numbers, paths, strings, times, words
+from .costs import (
+    Steps,
+    by_addresses,
+    by_length,
+    by_parts,
+    by_pattern,
+    by_patterns,
+    by_texts,
+    by_words,
+)
 from .shell import started
+from .sql import effects
 
 Type = Literal[
     "any", "null", "bool", "int", "double", "string", "list", "map", "timestamp", "duration"
@@ -101,11 +111,16 @@ _ALL: Final = (
     ),
     Function("number", "function", (_NUMERIC,), "any", numbers.number),
     Function("texts", "function", (_OPTIONAL,), "list", strings.texts, makes=True),
+    Function("all_texts", "function", (_JSON,), "list", strings.all_texts, by_texts, makes=True),
+    Function("known", "function", (_TEXT,), "bool", strings.known),
     Function("present", "function", (_ANY,), "bool", _bound_elsewhere),
     Function("host", "function", (_TEXT,), "string", addresses.host, by_parts),
     Function("domain", "function", (_TEXT,), "string", addresses.domain, by_parts),
     Function("glob", "function", (_TEXT, _TEXT), "bool", globs.glob, by_pattern),
     Function("glob_any", "function", (_LIST, _TEXT), "bool", globs.glob_any, by_patterns),
+    Function("named_any", "function", (_LIST, _TEXT), "bool", names.named_any, by_patterns),
+    Function("sql_loses", "function", (_TEXT,), "bool", effects.sql_loses, by_words),
+    Function("sql_changes", "function", (_TEXT,), "bool", effects.sql_changes, by_words),
     Function("path_within", "function", (_TEXT, _TEXT), "bool", paths.path_within, by_parts),
     Function("digest", "function", (_JSON,), "string", _bound_elsewhere),
     Function(
@@ -125,6 +140,7 @@ _ALL: Final = (
     Function("entropy", "function", (_TEXT,), "double", strings.entropy, by_parts),
     Function("shell_words", "function", (_TEXT,), "list", words.shell_words, by_words),
     Function("shell_commands", "function", (_TEXT_OR_LIST,), "list", started.shell_commands),
+    Function("usual_commands", "function", (_TEXT_OR_LIST,), "list", started.usual_commands),
 )
 
 FUNCTIONS: Final[dict[str, Function]] = {function.name: function for function in _ALL}

@@ -90,6 +90,29 @@ def texts(value: Any) -> list[str]:
     return [text(value, "texts")]
 
 
+def all_texts(value: Any) -> list[str]:
+    """Every text within a JSON value, keys aside, in its order."""
+    found: list[str] = []
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if type(one) is str:
+            found.append(text(one, "all_texts"))
+        elif type(one) is list:
+            waiting += reversed(one)
+        elif type(one) is dict:
+            waiting += reversed(list(one.values()))
+    return found
+
+
+def known(value: Any) -> bool:
+    """Whether all of a text is known: not so of some words of `shell_commands`."""
+    if type(value) is UnknownText:
+        return False
+    text(value, "known")
+    return True
+
+
 def entropy(whole: Any) -> float:
     """Shannon's entropy of the characters, in bits per character; 0.0 of the empty text."""
     written = text(whole, "entropy")

@@ -5,19 +5,39 @@ A failure is remembered as well as commands are: nine predicates of `pack:defaul
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, Final, cast
 
 from ...event import EventView
 from ..values import Failure
-from .started import Command, shell_commands
+from .started import Command, shell_commands, usual
 
 
 def commands_of(line: Any, view: EventView) -> list[Command]:
     """What `shell_commands` gives of `line`, for all predicates that ask: not to be changed."""
+    return _known("shell", line, view, lambda: shell_commands(line, view.charge))
+
+
+def usual_commands_of(line: Any, view: EventView) -> list[Command]:
+    """The same of `usual_commands`."""
+    return _known("usual", line, view, lambda: usual(commands_of(line, view)))
+
+
+Read = Callable[[Any, EventView], list[Command]]
+
+READERS_OF_SHELL: Final[dict[str, Read]] = {
+    "shell_commands": commands_of,
+    "usual_commands": usual_commands_of,
+}
+
+
+def _known(
+    what: str, line: Any, view: EventView, read: Callable[[], list[Command]]
+) -> list[Command]:
     if type(line) is str:
-        key: tuple[Any, ...] = ("shell", line)
+        key: tuple[Any, ...] = (what, line)
     elif type(line) is list and all(type(word) is str for word in line):
-        key = ("shell words", *line)
+        key = (what, "words", *line)
     else:
         return shell_commands(line)
     if view.derived is None:
@@ -25,7 +45,7 @@ def commands_of(line: Any, view: EventView) -> list[Command]:
     known = view.derived.get(key)
     if known is None:
         try:
-            known = shell_commands(line, view.charge)
+            known = read()
         except Failure as failure:
             known = failure.reason
         view.derived[key] = known

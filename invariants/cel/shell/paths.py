@@ -10,18 +10,21 @@ import re
 from typing import Final
 
 from ..possible import Gap
+from ..tables import table
 from ..unknown_text import ANY, Reading
-from .term import Term, merged, names
+from .term import Term, merged
 
 HERE: Final[Reading] = ()
 
 _NEEDS_FOLDING: Final = re.compile(r"//|(?:^|/)\.\.?(?:/|$)")
 
 # Programs whose operands are paths. Source: the manual pages of coreutils 9 and findutils 4.9.
-OF_PATHS: Final = names(
+OF_PATHS: Final = table(
     "rm rmdir unlink shred truncate chmod chown chgrp cp mv ln install tee touch "
     "mkdir find dd cat rsync tar wipefs mkfs > >> <> <"
 )
+# Everything in a folder is said by the folder.
+_ALL_WITHIN: Final = re.compile(r"/(?:\*+|\.\*)\Z")
 _OPERAND: Final = re.compile(r"((?:of|if)=|--[a-z-]+=)?(.*)", re.DOTALL)
 
 
@@ -92,7 +95,10 @@ def _operand(reading: Reading, directory: Reading) -> Reading:
     if directory == (ANY,) and not _may_be_all(rest):
         # Below a directory that nobody knows, a name of one's own is one's own.
         return reading
-    return merged([option, *resolved(merged([rest, *reading[1:]]), directory)])
+    path = resolved(merged([rest, *reading[1:]]), directory)
+    if path and isinstance(path[-1], str):
+        path = merged([*path[:-1], _ALL_WITHIN.sub("/", path[-1])])
+    return merged([option, *path])
 
 
 def _may_be_all(path: str) -> bool:

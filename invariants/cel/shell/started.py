@@ -25,8 +25,8 @@ from .grammar import parse
 from .marks import has_marks, marked
 from .paths import OF_PATHS, entered, operand_of, resolved
 from .scope import UNKNOWN_VALUES, Scope, Values
-from .streams import OUTSIDE, UNKNOWN, Stream, output, substituted
-from .term import ANYTHING, SOME_PROGRAM, Term, known
+from .streams import FILE, OUTSIDE, UNKNOWN, Stream, fed, output, substituted
+from .term import ANYTHING, SOME_PROGRAM, Term, known, merged
 from .tree import Function, Group, Pipeline, Simple, Stage
 from .word import Word
 
@@ -55,6 +55,34 @@ def shell_commands(line: Any, charge: Charge = free) -> list[Command]:
     else:
         raise Failure("`shell_commands` of no word")
     return walk.commands
+
+
+def usual_commands(line: Any) -> list[Command]:
+    """`shell_commands`, with variables that the text does not set taken for ordinary names."""
+    return usual(shell_commands(line))
+
+
+def usual(commands: list[Command]) -> list[Command]:
+    """The commands, each gap of a variable filled with a name that means nothing."""
+    return [[_usual(word) for word in command] for command in commands]
+
+
+def _usual(word: str | UnknownText) -> str | UnknownText:
+    if isinstance(word, str):
+        return word
+    readings = tuple(
+        merged([_USUAL if isinstance(p, Gap) and p.kind in _ORDINARY else p for p in reading])
+        for reading in word.readings
+    )
+    return Term(tuple(dict.fromkeys(readings)), word.is_many and _is_open(readings)).shown()
+
+
+_USUAL: Final = "a-name"
+_ORDINARY: Final = frozenset({"variable", "below", "name", "program"})
+
+
+def _is_open(readings: Values) -> bool:
+    return any(isinstance(part, Gap) for reading in readings for part in reading)
 
 
 def _own(written: str) -> str:
@@ -216,7 +244,7 @@ class Walk:
             return UNKNOWN
         path = "".join(map(str, resolved((path,), self.scope.directory)))
         is_device = path.startswith(("/dev/", "/proc/")) and path != "/dev/null"
-        return UNKNOWN if is_device else OUTSIDE
+        return UNKNOWN if is_device else FILE if path != "/dev/null" else OUTSIDE
 
     # Words
 
@@ -312,7 +340,7 @@ class Walk:
         """A command and all that it starts in turn; `words` are its words as they are written."""
         from .starters import start
 
-        self.add(terms)
+        self.add(fed(terms, stream))
         name = terms[0].text
         if name in self.scope.functions and name not in self._called:
             self._call(name, stream)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from ..tables import table
 from ..unknown_text import ANY, Reading
 from ..values import Failure
 from . import builtins_of_shell as builtins
@@ -17,14 +18,14 @@ from .interpreters import INTERPRETERS, interpreter
 from .paths import resolved
 from .started import Walk, process_of
 from .streams import OUTSIDE, Stream, found_below, roots_of_find
-from .term import SOME_PROGRAM, Term, known, merged, names
+from .term import SOME_PROGRAM, Term, known, merged
 from .word import Word
 from .wrappers import ASSIGNMENT, JOINERS, RUNNERS, WRAPPERS, command_start, replaced_text
 
 RUNNER_WORDS_MAX: Final = 64  # Chosen: words of one `docker run ...`; keeps the sum linear.
 
-_SHELLS: Final = names("sh bash dash zsh ksh ksh93 mksh ash rbash lksh yash posh")
-_FOREIGN_SHELLS: Final = names(
+_SHELLS: Final = table("sh bash dash zsh ksh ksh93 mksh ash rbash lksh yash posh")
+_FOREIGN_SHELLS: Final = table(
     "fish csh tcsh pwsh pwsh.exe powershell powershell.exe cmd cmd.exe nu xonsh elvish"
 )
 _CONTAINER_CLIENTS: Final = frozenset({"docker", "podman", "nerdctl", "kubectl", "oc"})
@@ -34,25 +35,14 @@ _FIND_FILTERS: Final = re.compile(
     r"-(?:i?l?name|i?(?:whole)?path|i?regex|mindepth|[acm](?:time|min)|newer.*"
     r"|size|empty|perm|user|group|links|inum|not)$|!"
 )
-_SHELL_LONG_FLAGS: Final = names(
+_SHELL_LONG_FLAGS: Final = table(
     "--login --norc --noprofile --posix --restricted --verbose --noediting --debugger"
 )
 _STANDARD_INPUTS: Final = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 _BLANK_OR_SIGN: Final = frozenset(" \t\n;&|<>()$`'\"\\")
 # Programs that start a shell where they are given no command.
-_SHELL_BY_DEFAULT: Final = frozenset(
-    {
-        "sudo",
-        "doas",
-        "chroot",
-        "unshare",
-        "nsenter",
-        "script",
-        "su",
-        "setarch",
-        "linux64",
-        "linux32",
-    }
+_SHELL_BY_DEFAULT: Final = table(
+    "sudo doas chroot unshare nsenter script su setarch linux64 linux32"
 )
 
 Starter = Callable[[Walk, Sequence[Term], Stream], None]
@@ -70,7 +60,7 @@ def start(walk: Walk, terms: Sequence[Term], stream: Stream, words: Sequence[Wor
     elif name in _SHELLS:
         _shell(walk, terms, stream, words)
     elif name in _FOREIGN_SHELLS:
-        if len(terms) > 1 or stream.kind != "outside":
+        if len(terms) > 1 or stream.kind not in ("outside", "file"):
             walk.unknown()
     elif name in WRAPPERS:
         _wrapper(walk, terms, stream)
@@ -100,7 +90,7 @@ def _wrapper(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
             walk.moved(moved)
         walk.inner(terms[position:], stream)
         walk.scope.directory = outer
-    elif name in _SHELL_BY_DEFAULT and stream.kind != "outside":
+    elif name in _SHELL_BY_DEFAULT and stream.kind not in ("outside", "file"):
         _from_input(walk, stream)
 
 
@@ -137,14 +127,14 @@ def _runner(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
             head = known(text.partition("=")[2])
         rest = [head, *terms[position + 1 :]]
         if name in JOINERS:
-            walk.code_of(rest, OUTSIDE)
+            walk.code_of(rest, stream if name == "ssh" else OUTSIDE)
         elif not _BLANK_OR_SIGN.isdisjoint(head.text or ""):
             walk.code_of([head], stream)
         elif head.text != "":
             walk.inner(rest, stream)
     if name == "ssh" and stream.kind == "known":
         walk.code(stream.text, OUTSIDE)
-    elif name in _SHELL_BY_DEFAULT and stream.kind != "outside":
+    elif name in _SHELL_BY_DEFAULT and stream.kind not in ("outside", "file"):
         _from_input(walk, stream)
 
 
@@ -221,7 +211,7 @@ def script(walk: Walk, file: Term, stream: Stream, word: Word | None) -> None:
 def _from_input(walk: Walk, stream: Stream) -> None:
     if stream.kind == "known":
         walk.code(stream.text, OUTSIDE)
-    elif stream.kind != "outside":
+    elif stream.kind not in ("outside", "file"):
         walk.unknown()
 
 

@@ -14,24 +14,41 @@ from dataclasses import dataclass
 from itertools import dropwhile
 from typing import Final, Literal
 
+from ..tables import table
 from ..unknown_text import ANY, BELOW, NAME, READINGS_MAX, Reading
 from .scope import UNKNOWN_VALUES, Scope, Values
-from .term import Term, merged
+from .term import Term, known, merged
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What stands on an input: `text` where it is known; `names` of files, a line each; a file or
-    a terminal (`outside`); or anything.
+    """What stands on an input: `text` where it is known; `names` of files, a line each; a file; what
+    the shell itself reads (`outside`); or anything.
     """
 
-    kind: Literal["known", "names", "outside", "unknown"]
+    kind: Literal["known", "names", "file", "outside", "unknown"]
     text: str = ""
     names: Values = ()
 
 
 OUTSIDE: Final = Stream("outside")
+FILE: Final = Stream("file")
 UNKNOWN: Final = Stream("unknown")
+
+# Programs whose input is a program of their own: it is listed behind a `<<<` among their words.
+_FED: Final = table(
+    "psql mysql mariadb sqlite3 sqlcmd sqlplus clickhouse-client cockroach mongosh mongo redis-cli "
+    "sftp ftp lftp cqlsh duckdb"
+)
+
+
+def fed(terms: Sequence[Term], stream: Stream) -> list[Term]:
+    """The words of such a program, and of any other as they are, with what it reads."""
+    if terms[0].base not in _FED or stream.kind == "outside":
+        return list(terms)
+    text = known(stream.text) if stream.kind == "known" else Term(((ANY,),))
+    return [*terms, known("<<<"), text]
+
 
 _DECODE: Final = re.compile(r"-[dDi]*[dD][di]*|--decode")
 _SIGNS: Final = re.compile(r"%[%s]|\\[n\\]|[%\\]")

@@ -84,8 +84,3 @@ def merged(parts: list[Part]) -> Reading:
         elif part != "":
             made.append(part)
     return tuple(made)
-
-
-def names(text: str) -> frozenset[str]:
-    """The names in a text, for tables of programs."""
-    return frozenset(text.split())

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ..tables import table
 from .term import Term
 
 ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
@@ -85,78 +86,14 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
 }
 
 # Chosen: programs that are known to start what stands somewhere among their words.
-RUNNERS: Final = frozenset(
-    [
-        "bwrap",
-        "chrt",
-        "dbus-run-session",
-        "docker",
-        "fakeroot",
-        "faketime",
-        "firejail",
-        "flock",
-        "kubectl",
-        "ltrace",
-        "mosh",
-        "nerdctl",
-        "nsenter",
-        "oc",
-        "parallel",
-        "podman",
-        "proot",
-        "rlwrap",
-        "runcon",
-        "runuser",
-        "script",
-        "ssh",
-        "strace",
-        "su",
-        "systemd-run",
-        "taskset",
-        "unshare",
-        "watch",
-        "winpty",
-        "setpriv",
-        "prlimit",
-        "choom",
-        "setarch",
-        "linux64",
-        "linux32",
-        "i386",
-        "x86_64",
-        "capsh",
-        "logsave",
-        "ssh-agent",
-        "gpg-agent",
-        "start-stop-daemon",
-        "runit",
-        "chpst",
-        "softlimit",
-        "daemonize",
-        "dtach",
-        "screen",
-        "tmux",
-        "cgexec",
-        "numactl",
-        "valgrind",
-        "gdb",
-        "perf",
-        "entr",
-        "pkexec",
-        "sg",
-        "newgrp",
-        "unbuffer",
-        "expect",
-        "ld-linux-x86-64.so.2",
-        "ld-linux-aarch64.so.1",
-        "ld.so",
-        "xvfb-run",
-        "npx",
-        "uv",
-        "uvx",
-        "poetry",
-        "pipenv",
-    ]
+RUNNERS: Final = table(
+    "bwrap chrt dbus-run-session docker fakeroot faketime firejail flock kubectl ltrace "
+    "mosh nerdctl nsenter oc parallel podman proot rlwrap runcon runuser script ssh "
+    "strace su systemd-run taskset unshare watch winpty setpriv prlimit choom setarch "
+    "linux64 linux32 i386 x86_64 capsh logsave ssh-agent gpg-agent start-stop-daemon "
+    "runit chpst softlimit daemonize dtach screen tmux cgexec numactl valgrind gdb perf "
+    "entr pkexec sg newgrp unbuffer expect ld-linux-x86-64.so.2 ld-linux-aarch64.so.1 "
+    "ld.so xvfb-run npx uv uvx poetry pipenv"
 )
 # What these get is joined and read by a shell once more.
 JOINERS: Final = frozenset({"mosh", "parallel", "ssh", "watch"})
