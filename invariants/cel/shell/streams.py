@@ -22,8 +22,8 @@ from .term import Term, known, merged
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What stands on an input: `text` where it is known; `names` of files, a line each; a file; what
-    the shell itself reads (`outside`); or anything.
+    """What stands on an input: `text` where it is known; `names` of files, a line each; a file;
+    what the shell itself reads (`outside`); or anything.
     """
 
     kind: Literal["known", "names", "file", "outside", "unknown"]
@@ -38,12 +38,15 @@ UNKNOWN: Final = Stream("unknown")
 # Programs whose input is a program of their own: it is listed behind a `<<<` among their words.
 _FED: Final = table(
     "psql mysql mariadb sqlite3 sqlcmd sqlplus clickhouse-client cockroach mongosh mongo redis-cli "
-    "sftp ftp lftp cqlsh duckdb"
+    "cqlsh duckdb"
 )
+_FED_WITH_WORDS: Final = table("sftp ftp lftp")
 
 
 def fed(terms: Sequence[Term], stream: Stream) -> list[Term]:
     """The words of such a program, and of any other as they are, with what it reads."""
+    if terms[0].base in _FED_WITH_WORDS and stream.kind == "known":
+        return [*terms, known("<<<"), *map(known, stream.text.split())]
     if terms[0].base not in _FED or stream.kind == "outside":
         return list(terms)
     text = known(stream.text) if stream.kind == "known" else Term(((ANY,),))
