@@ -1,7 +1,7 @@
 """The packs: invariant files that come with the program, found by name.
 
 A pack says of itself, in comments at its head, what it is called, whether it is on by default and
-how it is adapted; above each invariant stand its threat and its known false alarms. Nothing but
+how it is adapted, and what it does not cover; above each invariant stand its threat and its known false alarms. Nothing but
 the YAML below those comments is ever evaluated; `invariant_files.py` reads it as any other file.
 """
 
@@ -35,6 +35,7 @@ class Pack:
     is_default: bool
     about: str
     adapt: str
+    not_covered: str
     notes: Mapping[str, Mapping[str, str]]
 
 
@@ -84,6 +85,7 @@ def _read(path: Path) -> Pack:
         is_default=head["default"] == "on",
         about=head["about"],
         adapt=head["adapt"],
+        not_covered=head["not covered"],
         notes=notes,
     )
 
