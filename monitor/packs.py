@@ -1,8 +1,9 @@
 """The packs: invariant files that come with the program, found by name.
 
-A pack says of itself, in comments at its head, what it is called, whether it is on by default and
-how it is adapted, and what it does not cover; above each invariant stand its threat and its known false alarms. Nothing but
-the YAML below those comments is ever evaluated; `invariant_files.py` reads it as any other file.
+A pack says of itself, in comments at its head, what it is called, whether it is on by default, how
+it is adapted, and what it does not cover; above each invariant stand its threat and its known false
+alarms. Nothing but the YAML below those comments is ever evaluated; `invariant_files.py` reads it
+as any other file.
 """
 
 from __future__ import annotations

@@ -440,7 +440,7 @@ def test_steps_are_the_event_s() -> None:
 def test_surrogates_are_no_text() -> None:
     """Half of a surrogate pair, should one come in, is an error and no crash."""
     with pytest.raises(Failure):
-        strings.matcher(lambda _: None)("\ud800")
+        strings.matcher(lambda _: None, "a")("\ud800")
     with pytest.raises(Failure):
         globs.glob("a*b", "\ud800")
     with pytest.raises(Failure):

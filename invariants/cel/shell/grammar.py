@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ..values import Failure
+from .compounds import Compounds
 from .costs import TEXT_CHARACTERS, Charge, free
-from .scan import HereDocument, Scanner
+from .scan import HereDocument
 from .tree import Function, Group, Pipeline, Redirect, Simple, Stage
-from .word import Piece, Word, made
+from .word import Word
 
 PIPELINES_MAX: Final = 1_000  # Chosen: far beyond what one call of a tool honestly holds.
 
@@ -47,7 +48,7 @@ def parse(text: str, charge: Charge = free, depth: int = 0) -> list[Pipeline]:
     return _Parser(text, charge, depth).whole()
 
 
-class _Parser(Scanner):
+class _Parser(Compounds):
     """Recursive descent; the depth of nesting is counted, so that recursion stays bounded."""
 
     def __init__(self, text: str, charge: Charge, depth: int) -> None:
@@ -56,7 +57,7 @@ class _Parser(Scanner):
         self._count = 0
 
     def whole(self) -> list[Pipeline]:
-        pipelines = self._list(frozenset())
+        pipelines = self.list_until(frozenset())
         if self.position < len(self.text):
             raise Failure("`shell_commands` of text with a sign that nothing opened")
         if self.pending:
@@ -70,8 +71,8 @@ class _Parser(Scanner):
 
     def substituted_here(self) -> tuple[Pipeline, ...]:
         self._deeper()
-        inner = self._list(frozenset())
-        self._expect(")")
+        inner = self.list_until(frozenset())
+        self.expect(")")
         self.depth -= 1
         self.found += inner
         return tuple(inner)
@@ -86,15 +87,15 @@ class _Parser(Scanner):
         self.depth += 1
         self.check_depth(self.depth)
 
-    def _list(self, stops: frozenset[str]) -> list[Pipeline]:
+    def list_until(self, stops: frozenset[str]) -> list[Pipeline]:
         """Pipelines up to a reserved word of `stops`, a `)`, a `;;` or the end of the text."""
         pipelines: list[Pipeline] = []
         is_certain = True
         while True:
-            self._skip_lines()
+            self.skip_lines()
             if self.position >= len(self.text) or self.at(")") or self.at(";;") or self.at(";&"):
                 return pipelines
-            if self._reserved() in stops:
+            if self.reserved() in stops:
                 return pipelines
             pipeline = self._pipeline()
             pipelines.append(pipeline if is_certain else replace(pipeline, is_certain=False))
@@ -106,20 +107,20 @@ class _Parser(Scanner):
             elif (self.at(";") and not (self.at(";;") or self.at(";&"))) or self.at("&"):
                 self.position += 1
 
-    def _skip_lines(self) -> None:
+    def skip_lines(self) -> None:
         self.skip_blanks()
         while self.at("\n"):
             self.take_newline()
             self.skip_blanks()
 
-    def _reserved(self) -> str | None:
+    def reserved(self) -> str | None:
         """The reserved word here, if one could be; it is not stepped over."""
         found = _RESERVED.match(self.text, self.position)
         return found[0] if found is not None else None
 
-    def _expect(self, text: str) -> None:
-        self._skip_lines()
-        if not self.at(text) or (text != ")" and self._reserved() != text):
+    def expect(self, text: str) -> None:
+        self.skip_lines()
+        if not self.at(text) or (text != ")" and self.reserved() != text):
             raise Failure(f"`shell_commands` of text in which a `{text}` is missing")
         self.position += len(text)
 
@@ -127,8 +128,8 @@ class _Parser(Scanner):
         self._count += 1
         if self._count > PIPELINES_MAX:
             raise Failure(f"`shell_commands` of text with more than {PIPELINES_MAX} commands")
-        while self._reserved() in ("!", "time"):
-            is_time = self._reserved() == "time"
+        while self.reserved() in ("!", "time"):
+            is_time = self.reserved() == "time"
             self.position += 4 if is_time else 1
             self.skip_blanks()
             if is_time and (flags := _TIME_FLAGS.match(self.text, self.position)):
@@ -142,7 +143,7 @@ class _Parser(Scanner):
             if self.at("||") or not self.at("|"):
                 return Pipeline(tuple(stages))
             self.position += 2 if self.at("|&") else 1
-            self._skip_lines()
+            self.skip_lines()
             stages.append(self._command())
 
     def _ends_here(self) -> bool:
@@ -150,7 +151,7 @@ class _Parser(Scanner):
 
     def _command(self) -> Stage:
         self.skip_blanks()
-        word = self._reserved()
+        word = self.reserved()
         mark = len(self.found)
         if word in _CLOSERS or word in ("function", "coproc"):
             # `function f {` and `coproc name {` are Bash's own; `f() {` says the first as well.
@@ -167,10 +168,10 @@ class _Parser(Scanner):
             self._deeper()
             self.position += len(word)
             if word in ("for", "select"):
-                loop = self._for_head()
-                group = self._do()
+                loop = self.for_head()
+                group = self.do()
             else:
-                group = self._compound(word)
+                group = self.compound(word)
         else:
             return self._simple(mark)
         self.depth -= 1
@@ -197,8 +198,8 @@ class _Parser(Scanner):
             if _CALCULATES.search(inner) and not set("&|") & set(inner):
                 self.skip_arithmetic(end)
                 return self._as_commands(inner)
-        pipelines = self._list(frozenset())
-        self._expect(")")
+        pipelines = self.list_until(frozenset())
+        self.expect(")")
         return pipelines
 
     def _as_commands(self, sum_text: str) -> list[Pipeline]:
@@ -207,131 +208,6 @@ class _Parser(Scanner):
             return parse(sum_text, self.charge, self.depth + 1)
         except Failure:
             return []
-
-    def _compound(self, opener: str) -> list[Pipeline]:
-        match opener:
-            case "{":
-                pipelines = self._list(frozenset({"}"}))
-                self._expect("}")
-                return pipelines
-            case "if":
-                return self._if()
-            case "while" | "until":
-                pipelines = self._list(frozenset({"do"}))
-                return pipelines + self._do()
-            case "case":
-                return self._case()
-            case _:
-                return self._condition()
-
-    def _if(self) -> list[Pipeline]:
-        pipelines = self._list(frozenset({"then"}))
-        self._expect("then")
-        while True:
-            pipelines += self._list(frozenset({"elif", "else", "fi"}))
-            word = self._reserved()
-            if word not in ("elif", "else", "fi"):
-                raise Failure("`shell_commands` of text in which a `fi` is missing")
-            self.position += len(word)
-            if word == "fi":
-                return pipelines
-            if word == "elif":
-                pipelines += self._list(frozenset({"then"}))
-                self._expect("then")
-
-    def _do(self) -> list[Pipeline]:
-        self._skip_lines()
-        is_brace = self._reserved() == "{"
-        self._expect("{" if is_brace else "do")
-        end = "}" if is_brace else "done"
-        pipelines = self._list(frozenset({end}))
-        self._expect(end)
-        return pipelines
-
-    def _for_head(self) -> tuple[str, tuple[Word, ...]] | None:
-        """The variable and the words that it goes through; None for a `for ((...))`."""
-        self.skip_blanks()
-        words: list[Word] = []
-        name: Word | None = None
-        if self.at("(("):
-            self.position += 1
-            end = self.text.find("))", self.position)
-            if end < 0:
-                raise Failure("`shell_commands` of arithmetic that cannot be read")
-            self.skip_arithmetic(end)
-        else:
-            name = self.word()
-            if name is None:
-                raise Failure("`shell_commands` of a `for` without a name")
-        self._skip_lines()
-        if self._reserved() == "in":
-            self.position += 2
-            self.skip_blanks()
-            while taken := self.words(may_assign=False)[0]:
-                words += taken
-                self.skip_blanks()
-        elif name is not None:
-            words = [made([Piece("$@", "open_expansion")])]
-        if self.at(";"):
-            self.position += 1
-        return None if name is None else (name.text, tuple(words))
-
-    def _case(self) -> list[Pipeline]:
-        self.skip_blanks()
-        if self.word() is None:
-            raise Failure("`shell_commands` of a `case` without a word")
-        self._expect("in")
-        pipelines: list[Pipeline] = []
-        while True:
-            self._skip_lines()
-            if self._reserved() == "esac":
-                self.position += 4
-                return pipelines
-            if self.at("("):
-                self.position += 1
-            self._patterns()
-            pipelines += self._list(frozenset({"esac"}))
-            if self.at(";;&"):
-                self.position += 3
-            elif self.at(";;") or self.at(";&"):
-                self.position += 2
-            elif self._reserved() != "esac":
-                raise Failure("`shell_commands` of text in which an `esac` is missing")
-
-    def _patterns(self) -> None:
-        while True:
-            self.skip_blanks()
-            if self.word() is None:
-                raise Failure("`shell_commands` of a `case` whose pattern cannot be read")
-            self.skip_blanks()
-            if self.at(")"):
-                self.position += 1
-                return
-            if not self.at("|"):
-                raise Failure("`shell_commands` of a `case` whose pattern cannot be read")
-            self.position += 1
-
-    def _condition(self) -> list[Pipeline]:
-        """`... ]]` as a command of its own, and what a plain sh, which does not know `[[`, would
-        start behind an operator.
-        """
-        opener = made([Piece("[[", "bare")])
-        parts: list[list[Word]] = [[opener]]
-        while True:
-            self.skip_blanks()
-            if self.position >= len(self.text):
-                raise Failure("`shell_commands` of text with an open `[[`")
-            if self.at("\n"):
-                self.take_newline()
-                parts.append([])
-            elif (word := self.word()) is None:
-                if self.text[self.position] in "|&;":
-                    parts.append([])
-                self.position += 1
-            else:
-                parts[-1].append(word)
-                if word.text == "]]" and word.is_bare:
-                    return [Pipeline((Simple(tuple(words)),)) for words in parts if words]
 
     def _function(self, mark: int) -> Stage:
         self.position += len("function")
@@ -353,7 +229,7 @@ class _Parser(Scanner):
 
     def _body(self, name: Word, mark: int) -> Stage:
         """What a function does."""
-        self._skip_lines()
+        self.skip_lines()
         self._deeper()
         body = self._command()
         self.depth -= 1

@@ -88,7 +88,7 @@ def operand_of(term: Term, directory: Reading) -> Term:
 
 def _operand(reading: Reading, directory: Reading) -> Reading:
     if not reading or isinstance(reading[0], Gap):
-        return resolved(reading, directory) if reading else reading
+        return _without_all(resolved(reading, directory)) if reading else reading
     found = _OPERAND.fullmatch(reading[0])
     assert found is not None, "it matches every text"
     option, rest = found[1] or "", found[2]
@@ -96,9 +96,13 @@ def _operand(reading: Reading, directory: Reading) -> Reading:
         # Below a directory that nobody knows, a name of one's own is one's own.
         return reading
     path = resolved(merged([rest, *reading[1:]]), directory)
+    return merged([option, *_without_all(path)])
+
+
+def _without_all(path: Reading) -> Reading:
     if path and isinstance(path[-1], str):
-        path = merged([*path[:-1], _ALL_WITHIN.sub("/", path[-1])])
-    return merged([option, *path])
+        return merged([*path[:-1], _ALL_WITHIN.sub("/", path[-1])])
+    return path
 
 
 def _may_be_all(path: str) -> bool:

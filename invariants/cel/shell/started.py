@@ -16,21 +16,18 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from ..possible import Gap
-from ..unknown_text import PROGRAM, UnknownText
 from ..values import Failure, text
 from .costs import COMMAND_STEPS, LISTED_WORDS, WORD_STEPS, Charge, free
 from .expand import Expander, assignment
 from .grammar import parse
+from .heads import Command, head, is_blank, usual
 from .marks import has_marks, marked
 from .paths import OF_PATHS, entered, operand_of, resolved
 from .scope import UNKNOWN_VALUES, Scope, Values
 from .streams import FILE, OUTSIDE, UNKNOWN, Stream, fed, output, substituted
-from .term import ANYTHING, SOME_PROGRAM, Term, known, merged
+from .term import ANYTHING, SOME_PROGRAM, Term, known
 from .tree import Function, Group, Pipeline, Simple, Stage
 from .word import Word
-
-Command = list[str | UnknownText]
 
 COMMANDS_MAX: Final = 1_000  # Chosen: far beyond what one call of a tool honestly holds.
 CODE_CHARACTERS_MAX: Final = 1 << 19  # Chosen: text parsed in all, `sh -c` within `sh -c` too.
@@ -60,29 +57,6 @@ def shell_commands(line: Any, charge: Charge = free) -> list[Command]:
 def usual_commands(line: Any) -> list[Command]:
     """`shell_commands`, with variables that the text does not set taken for ordinary names."""
     return usual(shell_commands(line))
-
-
-def usual(commands: list[Command]) -> list[Command]:
-    """The commands, each gap of a variable filled with a name that means nothing."""
-    return [[_usual(word) for word in command] for command in commands]
-
-
-def _usual(word: str | UnknownText) -> str | UnknownText:
-    if isinstance(word, str):
-        return word
-    readings = tuple(
-        merged([_USUAL if isinstance(p, Gap) and p.kind in _ORDINARY else p for p in reading])
-        for reading in word.readings
-    )
-    return Term(tuple(dict.fromkeys(readings)), word.is_many and _is_open(readings)).shown()
-
-
-_USUAL: Final = "a-name"
-_ORDINARY: Final = frozenset({"variable", "below", "name", "program"})
-
-
-def _is_open(readings: Values) -> bool:
-    return any(isinstance(part, Gap) for reading in readings for part in reading)
 
 
 def _own(written: str) -> str:
@@ -118,7 +92,7 @@ class Walk:
         """The same of words, joined as `eval` joins them; what is not known of them stays so."""
         parts: list[str] = []
         for term in terms:
-            if len(term.readings) > 1 or (term.text is None and _is_blank(term)):
+            if len(term.readings) > 1 or (term.text is None and is_blank(term)):
                 self.unknown()
                 return
             parts.append(marked(term.readings[0]))
@@ -216,7 +190,7 @@ class Walk:
             return UNKNOWN
         if terms[0].text == "exec" and len(terms) == 1 and stream is not passed:
             raise Failure("`shell_commands` of text that changes its own input")
-        terms = [_head(terms), *terms[1:]]
+        terms = [head(terms), *terms[1:]]
         self.command(terms, stream, stage.words)
         return output(terms, stream)
 
@@ -354,7 +328,7 @@ class Walk:
     def inner(self, terms: Sequence[Term], stream: Stream) -> None:
         """A command that another one starts."""
         self.deeper()
-        self.command([_head(terms), *terms[1:]], stream)
+        self.command([head(terms), *terms[1:]], stream)
         self._depth -= 1
 
     def _call(self, name: str, stream: Stream) -> None:
@@ -367,38 +341,6 @@ class Walk:
     def moved(self, term: Term | None) -> None:
         """The shell changes its directory."""
         self.scope.directory = entered(term, self.scope.directory)
-
-
-def _head(terms: Sequence[Term]) -> Term:
-    """The word that names the program, which is one word unless nothing at all is known of it.
-
-    `$PYTHON -m x` is taken for one program with its arguments; `$COMMAND` alone may be anything.
-    """
-    head = terms[0]
-    if head.text is not None or not any(_is_gap(part) for r in head.readings for part in r[:1]):
-        return head
-    is_alone = len(terms) == 1 and head.is_any
-    is_output = head.is_many and any(part.kind == "any" for part in _gaps(head))
-    if is_alone or (is_output and head.base is None):
-        return ANYTHING
-    readings = tuple(
-        (PROGRAM, *reading[1:]) if reading and _is_gap(reading[0]) else reading
-        for reading in head.readings
-    )
-    return Term(readings)
-
-
-def _gaps(term: Term) -> list[Gap]:
-    return [part for reading in term.readings for part in reading if isinstance(part, Gap)]
-
-
-def _is_gap(part: Any) -> bool:
-    return isinstance(part, Gap)
-
-
-def _is_blank(term: Term) -> bool:
-    """Is nothing known of it?"""
-    return all(isinstance(part, Gap) for reading in term.readings for part in reading)
 
 
 def process_of(word: Word) -> tuple[Any, ...] | None:

@@ -145,10 +145,9 @@ def _is_option_value(before: Term) -> bool:
 
 
 def _starts_in_container(terms: Sequence[Term]) -> bool:
-    return any(
-        term.text in _CONTAINER_VERBS or (term.text is None and not term.start.startswith("-"))
-        for term in terms[1:]
-    )
+    verb = next((term for term in terms[1:] if not term.start.startswith("-")), None)
+    is_hidden = verb is not None and verb.text is None
+    return is_hidden or any(term.text in _CONTAINER_VERBS for term in terms[1:])
 
 
 def _shell(walk: Walk, terms: Sequence[Term], stream: Stream, words: Sequence[Word]) -> None:

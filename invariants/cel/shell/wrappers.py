@@ -119,6 +119,9 @@ def command_start(words: Sequence[Term], wrapper: Wrapper) -> int | None:
     if wrapper.assigns:
         while position < len(words) and ASSIGNMENT.match(words[position].start):
             position += 1
+    is_hidden = position < len(words) and words[position].is_any
+    if is_hidden and not wrapper.operands and len(words) > position + 1:
+        return None
     position += wrapper.operands
     return min(position, len(words))
 
