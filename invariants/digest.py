@@ -19,7 +19,7 @@ from .predicate import Predicate
 from .showing import describe_sources
 from .spec import InvariantSpec, PredicateSpec, Spec
 
-PROGRAM_VERSION: Final = 2
+PROGRAM_VERSION: Final = 3
 """Raised whenever the same file could give another verdict than before."""
 
 

@@ -215,6 +215,14 @@ def walk(node: Node) -> Iterator[Node]:
         yield from walk(child)
 
 
-def nodes_count(node: Node) -> int:
-    """How many nodes `node` has, itself included."""
-    return sum(1 for _ in walk(node))
+def sure_nodes_count(node: Node) -> int:
+    """How many of its nodes are evaluated once, whatever the event: all but operands of `&&` and
+    `||`, counted when they are evaluated, and bodies of macros, counted for each element.
+    """
+    match node:
+        case Logical():
+            return 1
+        case Comprehension():
+            return 1 + sure_nodes_count(node.source)
+        case _:
+            return 1 + sum(map(sure_nodes_count, children(node)))

@@ -42,7 +42,7 @@ from .ast import (
     Node,
     Select,
     Unary,
-    nodes_count,
+    sure_nodes_count,
 )
 from .check import constant_list, list_name
 from .fields import Evaluator
@@ -201,6 +201,10 @@ class _Builder:
 
     def _logical(self, node: Logical) -> Evaluator:
         operands = _flat(node)
+        if self._variables:
+            counts = [sure_nodes_count(operand) for operand in operands]
+            built = [self.build(operand) for operand in operands]
+            return logic.counted(built, counts, decisive=node.operator == "||")
         if node.operator == "||":
             return logic.disjunction([self.build(operand) for operand in operands])
         kind = _guard(operands[0], "kind")
@@ -223,8 +227,8 @@ class _Builder:
         body = self.build(node.body)
         transform = None if node.transform is None else self.build(node.transform)
         self._variables.pop()
-        cost = nodes_count(node.body) + (
-            0 if node.transform is None else nodes_count(node.transform)
+        cost = sure_nodes_count(node.body) + (
+            0 if node.transform is None else sure_nodes_count(node.transform)
         )
         match node.macro:
             case "all":

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from invariants.check import read_specs
+from invariants.digest import PROGRAM_VERSION
 from invariants.program import Program, compile_program
 from monitor.finding import Finding
 from replay.live_program import REPLAY_KEY, describe
@@ -92,7 +93,7 @@ def header_of(text: str = WATCHED, **more: Any) -> Header:
     fields: dict[str, Any] = {
         "source": RecordedSource("kafka", "kafka://b:9092", ["agent.events"], True),
         "settings": RecordedSettings(trust_ts=True, is_trusted=True),
-        "program_version": 2,
+        "program_version": PROGRAM_VERSION,
         "program_digest": program.digest,
         "invariants": describe(program),
         "files": [EmbeddedFile("watched.yaml", text)],

@@ -1,0 +1,92 @@
+"""Patterns over texts of which parts are not known: always, never, or it depends."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+import re2
+
+from invariants.cel.possible import Gap, Part, search
+from invariants.cel.unknown_text import ANY, BELOW, GLOB, GLOB_FIRST, NAME, PROGRAM, exactly
+
+GAPS = (ANY, NAME, PROGRAM, BELOW, GLOB, GLOB_FIRST)
+PATTERNS = (
+    r"(^|/)(rm|chmod)$",
+    r"^-[a-zA-Z]*[rR]|^--r",
+    r"^(~[^/]*)/*[*.]*$",
+    r"(?i)\bwhere\b",
+    r"^/home/[^/]+/*[*]?$",
+    r"a{2,3}b?$",
+    r"[^a-c]x",
+    r"x|^y$",
+    r"\Brm\b",
+    r"(?m)^rm$",
+    r"(a|b){0,2}x{3,}",
+    r"^$",
+    r"(?:^-+|x*?)y",
+)
+SIGNS = "/-rmRa~.b xyWHEREwhere_0247s+=[]homeann\n"
+WORDS = ("/bin/rm", "rm", "-r", "--r", "/home/a", "~", "where", "aab", "x", "y", "xxx", "\nrm\n")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "answer"),
+    [
+        (PATTERNS[0], (ANY, "/bin/rm"), True),
+        (PATTERNS[0], (ANY, "/bin/python"), False),
+        (PATTERNS[0], (PROGRAM,), None),
+        (PATTERNS[1], (PROGRAM,), False),
+        (PATTERNS[4], ("/home/", NAME), True),
+        (PATTERNS[4], ("/home/", ANY), None),
+        (PATTERNS[4], ("/home/a/b", NAME), False),
+        (r"^(a|[^a])", (NAME,), True),
+        (r"\pL", ("a", ANY), None),  # Not understood: nothing is proven.
+        ("a", ("a",), True),
+    ],
+)
+def test_what_is_certain(pattern: str, text: Sequence[Part], answer: bool | None) -> None:
+    """A proof either way, or none."""
+    assert search(pattern, text) is answer
+
+
+def _filling(gap: Gap, chance: random.Random) -> str:
+    while True:
+        size = chance.randrange(4)
+        text = (
+            chance.choice(WORDS)
+            if chance.random() < 0.4
+            else "".join(chance.choices(SIGNS, k=size))
+        )
+        is_wrong = any(sign in gap.unlike for sign in text)
+        is_wrong = is_wrong or (text[:1] != "" and text[0] in gap.unlike_first)
+        if not is_wrong and (text or gap.is_empty):
+            return text
+
+
+def test_no_filling_says_otherwise() -> None:
+    """What is answered for a text with gaps, RE2 answers for every text that it could be."""
+    chance = random.Random(5)
+    certain = 0
+    for _ in range(4_000):
+        pattern = chance.choice(PATTERNS)
+        text: list[Part] = []
+        for _ in range(chance.randrange(1, 5)):
+            text.append(chance.choice((chance.choice(GAPS), chance.choice(WORDS))))
+        answer = search(pattern, tuple(text))
+        certain += answer is not None
+        for _ in range(8 if answer is not None else 0):
+            filled = "".join(_filling(p, chance) if isinstance(p, Gap) else p for p in text)
+            assert (re2.search(pattern, filled) is not None) is answer, (pattern, text, filled)
+    assert certain > 1_500
+
+
+def test_of_a_known_text_it_says_what_re2_says() -> None:
+    """The automaton reads the patterns as RE2 does."""
+    chance = random.Random(6)
+    for _ in range(4_000):
+        pattern = chance.choice(PATTERNS)
+        text = "".join(chance.choices(SIGNS, k=chance.randrange(8)))
+        assert search(pattern, (text,)) is (re2.search(pattern, text) is not None)
+    assert search(exactly("a.b*\n"), ("a.b*\n",)) is True
