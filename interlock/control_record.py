@@ -32,7 +32,7 @@ what was judged. Clocks that are kept are apart by less than a tenth of it."""
 
 
 class ControlRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is said of one key; the reason stands in the finding, not here."""
+    """What is said of one key; why a monitor said so stands in its finding, not here."""
 
     state: ControlState
     issued_at: int
@@ -51,6 +51,8 @@ class ControlRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of a heartbeat: the topics of events that it speaks of; None: every one."""
     observes: bool = False
     """Of a heartbeat: its monitor stops nobody."""
+    reason: str = ""
+    """What an operator gave as the reason; agents can read it."""
     retired: bool = False
     """Under a heartbeat's key: an operator says that who vouched there is gone for good."""
 

@@ -27,7 +27,7 @@ from .actions.backoff import LONGEST_NS, STOP_LONGEST_NS
 from .breaker import BREAKER_WINDOW_NS, Stopped
 from .clock import Clock
 from .finding import Finding
-from .respond import Action, ActionKind
+from .respond import Action, ActionKind, incident_of
 from .sources.base import Stream
 from .store_records import (
     ActionMark,
@@ -274,8 +274,8 @@ class Store:
         """Findings that match, the newest first."""
         where, values = wanted.condition()
         columns = "seq, stored_ns, is_published, attempts, json"
-        query = f"SELECT {columns} FROM findings WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608
-        rows = self._rows(query, (*values, wanted.limit))
+        query = f"SELECT {columns} FROM findings WHERE {where} ORDER BY seq DESC LIMIT ? OFFSET ?"  # noqa: S608
+        rows = self._rows(query, (*values, wanted.limit, wanted.skipped))
         return [
             StoredFinding(row[0], row[1], bool(row[2]), row[3], self._decoded(row[4], Finding))
             for row in rows
@@ -287,6 +287,13 @@ class Store:
         row = self._row(f"SELECT count(*) FROM findings WHERE {where}", values)  # noqa: S608
         assert row is not None, "a count is one row"
         return int(row[0])
+
+    def finding_of_incident(self, incident: str) -> str | None:
+        """The finding that agents know as this incident. Cost: a hash for each finding."""
+        for (id_,) in self._rows("SELECT id FROM findings ORDER BY seq DESC"):
+            if incident_of(id_) == incident:
+                return str(id_)
+        return None
 
     def actions_of(self, finding_id: str) -> list[StoredAction]:
         """Everything that was planned for a finding, with what became of it."""

@@ -138,7 +138,11 @@ class FindingFilter:
     session: str = ""
     invariant: str = ""
     severity: Severity | None = None
+    since_ns: int = 0
+    """Stored at this time or later."""
     limit: int = 100
+    skipped: int = 0
+    """How many of the newest are left out: earlier pages."""
 
     def condition(self) -> tuple[str, tuple[object, ...]]:
         """The WHERE clause, of fixed texts only, and its values."""
@@ -153,6 +157,8 @@ class FindingFilter:
         ):
             if value:
                 asked.append((f"{column} = ?{len(asked) + 1}", value))
+        if self.since_ns:
+            asked.append((f"stored_ns >= ?{len(asked) + 1}", self.since_ns))
         clause = " AND ".join(text for text, _ in asked) or "1"
         return clause, tuple(value for _, value in asked)
 

@@ -1,7 +1,7 @@
 """`interlock control`: who is stopped, and an operator's hand on it.
 
-The reason that an operator gives is not put on the control topic, which other agents can read:
-it is printed, and written to the log of whoever keeps this command's output.
+The reason that an operator gives stands on the record, which agents can read as well: no secret
+belongs into it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ from interlock.control_record import (
 )
 from invariants.errors import ConfigError
 from monitor.cli.screen import EXIT_FINE, complain, say, say_json, table
-from monitor.cli.verbs import Verbs, with_output
+from monitor.cli.verbs import Verbs, duration_ns, with_output
 from monitor.config import load_settings
 from monitor.finding_text import time_text, visible
 from monitor.opening import open_control
-from monitor.setting import UNITS_NS
 from monitor.sources.address import LogDirAddress, parse_source_url
 from monitor.topics import CONTROL
 
@@ -37,6 +36,7 @@ FLUSH_S: Final = 30.0
 LOOK_S: Final = 0.2
 WAIT_MAX: Final = "2m"
 """Chosen: a monitor starts within seconds, and within a minute on a machine that is busy."""
+REASON_CHARACTERS_MAX: Final = 500  # Chosen: a sentence or two; the record is read by every guard.
 VERB_STATES: Final[dict[str, ControlState]] = {
     "quarantine": "quarantined",
     "release": "active",
@@ -79,9 +79,12 @@ def add(verbs: Verbs) -> None:
         command = parts.add_parser(name, help=f"{name} a target")
         command.add_argument(
             "target",
-            help="session:ID, session-of:NAME/ID, principal:NAME, agent:ID, tool:NAME, global",
+            help="session:ID, session-of:NAME/ID, principal:NAME, agent:ID, tool:NAME, global; "
+            "or the incident, i-..., for which it was stopped",
         )
-        command.add_argument("--reason", default="", help="for people; not put on the topic")
+        command.add_argument(
+            "--reason", default="", help="stands on the record; agents can read it"
+        )
         if name == "quarantine":
             command.add_argument("--ttl", help="how long it lasts, as in 30m (until released)")
         command.set_defaults(run=run_write, part=name)
@@ -114,7 +117,7 @@ def run_wait(arguments: argparse.Namespace) -> int:
     # One machine has one clock; another machine's may be ahead of ours.
     apart_ns = 0 if isinstance(address, LogDirAddress) else CLOCKS_APART_NS_MAX
     since_ns = time.time_ns() + apart_ns
-    deadline = time.monotonic() + _duration_ns("--timeout", arguments.timeout) / 1e9
+    deadline = time.monotonic() + duration_ns("--timeout", arguments.timeout) / 1e9
     reader, publisher = open_control(address, load_settings(arguments.config), "operator")
     view = ControlView()
     with closing(publisher), closing(reader):
@@ -136,22 +139,27 @@ def run_write(arguments: argparse.Namespace) -> int:
     A quarantine behind a kill is refused: readers that know both hold to the kill, but of a
     compacted topic only the later record is left.
     """
-    target = _target(arguments.target)
     now_ns = time.time_ns()
     ttl = getattr(arguments, "ttl", None)
-    ttl_ns = None if ttl is None else _duration_ns("--ttl", ttl)
+    ttl_ns = None if ttl is None else duration_ns("--ttl", ttl)
     record = ControlRecord(
         state=VERB_STATES[arguments.part],
         issued_at=now_ns,
         expires_at=None if ttl_ns is None else now_ns + ttl_ns,
         issuer=f"operator-{getpass.getuser()}",
         epoch=now_ns // 1_000_000,
+        reason=arguments.reason[:REASON_CHARACTERS_MAX],
     )
     settings = load_settings(arguments.config)
     reader, publisher = open_control(parse_source_url(arguments.source), settings, "operator")
     with closing(publisher), closing(reader):
         view = _read(reader.read_to_end(READ_S))
+        target = _target(arguments.target, view)
         before = view.records().get(target)
+        if before is None and record.state == "active":
+            raise ConfigError(
+                f"`{visible(target, 80)}` was never stopped; `control list` shows what is"
+            )
         was_stopped = (
             before is not None and before.state != "active" and not _is_over(before, now_ns)
         )
@@ -165,7 +173,7 @@ def run_write(arguments: argparse.Namespace) -> int:
     if standing != record:
         raise OSError(f"`{target}` was written, and another record stands: look at `control list`")
     if arguments.output == "json":
-        say_json({"target": target, **msgspec.to_builtins(record), "reason": arguments.reason})
+        say_json({"target": target, **msgspec.to_builtins(record), "reason": record.reason})
     else:
         reason = f" ({visible(arguments.reason)})" if arguments.reason else ""
         say(f"{visible(target)} is {record.state} now{reason}")
@@ -243,7 +251,7 @@ def _print(view: ControlView, output: str) -> None:
     if output == "json":
         say_json([{"target": key, **msgspec.to_builtins(record)} for key, record in records])
         return
-    rows = [("target", "state", "since", "until", "issuer", "incident")]
+    rows = [("target", "state", "since", "until", "issuer", "incident", "reason")]
     for key, record in records:
         until = "" if record.expires_at is None else time_text(record.expires_at)
         state = f"{record.state} (over)" if _is_over(record, now_ns) else record.state
@@ -256,6 +264,7 @@ def _print(view: ControlView, output: str) -> None:
                 until,
                 visible(record.issuer),
                 visible(record.incident),
+                visible(record.reason, 80),
             )
         )
     for text in table(rows):
@@ -288,23 +297,22 @@ def _still_stopped(view: ControlView, released: str) -> list[str]:
     )
 
 
-def _target(text: str) -> str:
+def _target(text: str, view: ControlView) -> str:
+    """The key that is meant; an incident (`i-...`) is the target that was stopped for it."""
+    if text.startswith("i-"):
+        found = [key for key, record in view.records().items() if record.incident == text]
+        if len(found) != 1:
+            keys = ", ".join(f"`{visible(key, 80)}`" for key in found) or "none"
+            raise ConfigError(f"`{text[:60]}` is the incident of {keys}; name one target")
+        return found[0]
     kind, colon, name = text.partition(":")
     if kind == "session-of" and not all(name.partition("/")[::2]):
         raise ConfigError(f"`{text[:80]}` is not a target; write `session-of:NAME/ID`")
     if text == "global" or (colon and name and kind in TARGET_KINDS):
         return text
     kinds = ", ".join(f"`{k}:...`" for k in TARGET_KINDS if k != "global")
-    raise ConfigError(f"`{text[:80]}` is no target; write {kinds} or `global`")
-
-
-def _duration_ns(flag: str, text: str) -> int:
-    for unit in sorted(UNITS_NS, key=len, reverse=True):
-        number = text.removesuffix(unit)
-        if number != text and number.isascii() and number.isdigit() and int(number) > 0:
-            return int(number) * UNITS_NS[unit]
     raise ConfigError(
-        f"`{flag} {text[:40]}` is not a valid duration; write a number and a unit, as in 30m"
+        f"`{text[:80]}` is not a target; write {kinds}, `global`, or an incident, `i-...`"
     )
 
 

@@ -43,10 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     owners = {i.id: (spec, i) for spec in specs for i in spec.invariants}
     if arguments.subject in owners:
         return _explain_invariant(*owners[arguments.subject], arguments.output)
-    if not arguments.subject.startswith("f-"):
+    if not arguments.subject.startswith(("f-", "i-")):
         raise NotFoundError(
-            f"`{arguments.subject[:60]}` is no finding, and no invariant of `--invariants`; "
-            "findings begin with `f-`"
+            f"`{arguments.subject[:60]}` is not a finding, and not an invariant of `--invariants`; "
+            "findings begin with `f-`, incidents with `i-`"
         )
     with closing(open_store(arguments.state_dir)) as store:
         stored = find(store, arguments.subject)

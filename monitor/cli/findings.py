@@ -11,7 +11,7 @@ import msgspec
 
 from invariants.errors import InterlockError
 from monitor.cli.screen import EXIT_FINE, coloured, complain, say, say_json
-from monitor.cli.verbs import Verbs, whole_number, with_output, with_state_dir
+from monitor.cli.verbs import Verbs, duration_ns, whole_number, with_output, with_state_dir
 from monitor.clock import SystemClock
 from monitor.finding import SEVERITIES
 from monitor.finding_text import line, page
@@ -32,9 +32,14 @@ def add(verbs: Verbs) -> None:
     lister.add_argument("--session", default="", help="of this session only")
     lister.add_argument("--invariant", default="", help="of this invariant only")
     lister.add_argument("--severity", choices=SEVERITIES, help="of this severity only")
+    lister.add_argument(
+        "--incident", default="", help="the one that agents know by this name, i-..."
+    )
+    lister.add_argument("--since", default="", help="stored since then, as in 30m or 12h")
     lister.add_argument("--limit", type=whole_number(1), default=50, help="at most so many (50)")
+    lister.add_argument("--page", type=whole_number(1), default=1, help="the page of so many (1)")
     shower = parts.add_parser("show", help="all about one finding")
-    shower.add_argument("id", help="its id, or the beginning of it")
+    shower.add_argument("id", help="its id, the beginning of it, or its incident, i-...")
     for part, run in ((lister, run_list), (shower, run_show)):
         with_state_dir(part)
         with_output(part)
@@ -43,13 +48,17 @@ def add(verbs: Verbs) -> None:
 
 def run_list(arguments: argparse.Namespace) -> int:
     """Print findings that match."""
-    wanted = FindingFilter(
-        session=arguments.session,
-        invariant=arguments.invariant,
-        severity=arguments.severity,
-        limit=arguments.limit,
-    )
     with closing(open_store(arguments.state_dir)) as store:
+        incident = arguments.incident
+        wanted = FindingFilter(
+            id_prefix=find(store, incident).finding.id if incident else "",
+            session=arguments.session,
+            invariant=arguments.invariant,
+            severity=arguments.severity,
+            since_ns=_since_ns(arguments.since),
+            limit=arguments.limit,
+            skipped=(arguments.page - 1) * arguments.limit,
+        )
         found = store.findings(wanted)
         matching_count = store.count_findings(wanted)
     if arguments.output == "json":
@@ -59,9 +68,17 @@ def run_list(arguments: argparse.Namespace) -> int:
             say(coloured(line(stored.finding), stored.finding.severity))
         of_all = f" of {matching_count}" if matching_count > len(found) else ""
         say(f"{len(found)}{of_all} finding(s)")
-    if matching_count > len(found):
-        complain(f"note: these are the newest; `--limit {matching_count}` shows all of them")
+    if matching_count > wanted.skipped + len(found):
+        complain(
+            f"note: these are the newest; `--page {arguments.page + 1}` shows the next of them, "
+            f"`--limit {matching_count}` all"
+        )
     return EXIT_FINE
+
+
+def _since_ns(text: str) -> int:
+    """The time that so long ago was; 0 for none."""
+    return SystemClock().now_ns() - duration_ns("--since", text) if text else 0
 
 
 def run_show(arguments: argparse.Namespace) -> int:
@@ -88,7 +105,15 @@ def open_store(state_dir: str) -> Store:
 
 
 def find(store: Store, prefix: str) -> StoredFinding:
-    """The one finding whose id begins so. Raises NotFoundError where there is none, or several."""
+    """The one finding whose id begins so, or that agents know as this incident (`i-...`).
+
+    Raises NotFoundError where there is none, or several.
+    """
+    if prefix.startswith("i-"):
+        id_ = store.finding_of_incident(prefix)
+        if id_ is None:
+            raise NotFoundError(f"no finding is the incident `{prefix[:60]}`")
+        prefix = id_
     found = store.findings(FindingFilter(id_prefix=prefix, limit=2))
     if not found:
         raise NotFoundError(f"no finding has an id that begins with `{prefix[:60]}`")

@@ -24,6 +24,7 @@ from monitor.cli.screen import (
     json_text,
     say,
     say_json,
+    table,
 )
 from monitor.cli.stopper import Stopper
 from monitor.cli.verbs import Verbs, whole_number, with_output
@@ -31,7 +32,7 @@ from monitor.clock import SystemClock
 from monitor.config import add_flags, load_settings, require
 from monitor.decode.rejected import Rejected
 from monitor.file_sort import SortedSource
-from monitor.finding import Finding
+from monitor.finding import SEVERITIES, Finding, Severity
 from monitor.finding_text import line, unjudged_text
 from monitor.log import configure_log
 from monitor.log import say as log
@@ -152,6 +153,7 @@ class _Printer:
         self._service: Service | None = None
         self._file: FinishedFile | None = None
         self._counts: Counter[str] = Counter()
+        self._by_invariant: dict[tuple[Severity, str, str], Counter[str]] = {}
         self._shows_progress = sys.stderr.isatty()
         self._next_progress_s = time.monotonic() + PROGRESS_EVERY_S
 
@@ -168,6 +170,8 @@ class _Printer:
             self._file.look()
         for finding in committed.findings:
             self._counts[finding.type] += 1
+            row = (finding.severity, finding.invariant or "(engine)", finding.type)
+            self._by_invariant.setdefault(row, Counter())[finding.session] += 1
             self._print(finding)
         if self._shows_progress and time.monotonic() >= self._next_progress_s:
             self._next_progress_s = time.monotonic() + PROGRESS_EVERY_S
@@ -190,6 +194,8 @@ class _Printer:
                 )
             if end.open.count:
                 say(end.open_text)
+            for text in self._table():
+                say(text)
             say(
                 f"{events_count} events, {self._counts.total()} findings, "
                 f"{self._counts['violated']} of them violations, "
@@ -202,6 +208,19 @@ class _Printer:
             return EXIT_VIOLATIONS
         is_read = self._rejected.count <= self._rejected_max
         return EXIT_FINE if end.is_whole and is_read and not unjudged else EXIT_UNJUDGED
+
+    def _table(self) -> list[str]:
+        """What was found, an invariant a line, the worst first; nothing where nothing was."""
+        if not self._by_invariant:
+            return []
+        found = sorted(
+            self._by_invariant.items(), key=lambda item: (-SEVERITIES.index(item[0][0]), item[0])
+        )
+        rows = [("severity", "invariant", "verdict", "findings", "sessions")]
+        for (severity, name, kind), sessions in found:
+            row = (severity, name, kind, str(sessions.total()), str(len(sessions)))
+            rows.append(row)
+        return table(rows)
 
     def _reject(self, rejected: Rejected) -> None:
         assert self._service is not None, "attached before the first batch"

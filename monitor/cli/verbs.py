@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn
 
 from invariants.errors import ConfigError
 from monitor.cli.screen import EXIT_USAGE, complain
+from monitor.setting import UNITS_NS
 
 DIGITS_MAX: Final = 19
 """A number of fewer digits is one that SQLite can hold."""
@@ -113,4 +114,15 @@ def with_state_dir(parser: argparse.ArgumentParser) -> None:
         "--state-dir",
         default="interlock-state",
         help="the state directory of the monitor (interlock-state)",
+    )
+
+
+def duration_ns(flag: str, text: str) -> int:
+    """The duration that a flag was given, in nanoseconds. Raises ConfigError for another text."""
+    for unit in sorted(UNITS_NS, key=len, reverse=True):
+        number = text.removesuffix(unit)
+        if number != text and number.isascii() and number.isdigit() and int(number) > 0:
+            return int(number) * UNITS_NS[unit]
+    raise ConfigError(
+        f"`{flag} {text[:40]}` is not a valid duration; write a number and a unit, as in 30m"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from interlock import Client
 from monitor.cli.kafka import PARTITIONS
+from monitor.respond import incident_of
 from monitor.sources import kafka_topics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,13 +153,51 @@ def test_a_release_of_nobody_is_told(tmp_path: Path) -> None:
         assert told.returncode == 0, told.stderr.decode()
         return b"was not stopped; `control list` shows what is" in told.stderr
 
-    assert noted("release", "session:s")
-    assert not noted("quarantine", "session:s")
-    assert noted("release", "session:S")
+    def refused(*arguments: str) -> bool:
+        told = interlock("control", *arguments, "--source", f"log:{tmp_path}")
+        return told.returncode == 2 and b"was never stopped" in told.stderr
+
+    assert refused("release", "session:s")
+    assert not noted("quarantine", "session:s", "--reason", "it loops")
+    listed = interlock("control", "list", "--source", f"log:{tmp_path}")
+    assert b"it loops" in listed.stdout
+    assert refused("release", "session:S")
     assert not noted("release", "session:s")
     assert noted("release", "session:s")
     assert not noted("quarantine", "session:s", "--ttl", "1ms")
     assert noted("release", "session:s"), "its time had passed"
+
+
+def test_an_incident_names_a_finding_and_a_target(tmp_path: Path) -> None:
+    """What an agent was told (`i-...`) finds the finding, and lifts the stop."""
+    events = "".join(
+        f'{{"kind": "tool.requested", "tool": "bash", "args": {{"command": "rm -rf /"}}, '
+        f'"session": "s{number}", "seq": 0, "ts": "2026-01-05T09:00:0{number}Z"}}\n'
+        for number in range(3)
+    )
+    file, state = tmp_path / "events.jsonl", tmp_path / "state"
+    file.write_text(events)
+    run = interlock("run", "--invariants", "pack:shell", "--source", file, "--state-dir", state)
+    assert run.returncode == 1, run.stderr
+    told = run.stdout.decode()
+    assert re.search(r"critical\s+shell-no-mass-deletion\s+violated\s+3\s+3\n", told), told
+    found = interlock("findings", "list", "--state-dir", state, "--limit", "2")
+    assert b"2 of 3 finding(s)" in found.stdout and b"`--page 2`" in found.stderr
+    rest = interlock("findings", "list", "--state-dir", state, "--limit", "2", "--page", "2")
+    assert b"1 of 3 finding(s)" in rest.stdout and b"--page" not in rest.stderr
+    id_ = re.search(r"\[(f-[0-9a-f]+)\]", rest.stdout.decode())
+    assert id_ is not None
+    incident = incident_of(id_[1])
+    for verb in (("findings", "show", incident), ("explain", incident)):
+        shown = interlock(*verb, "--state-dir", state)
+        assert shown.returncode == 0 and id_[1].encode() in shown.stdout, shown.stderr
+    only = interlock("findings", "list", "--state-dir", state, "--incident", incident)
+    assert b"1 finding(s)" in only.stdout
+    assert (
+        b"0 finding(s)"
+        in interlock("findings", "list", "--state-dir", state, "--since", "1ms").stdout
+    )
+    assert interlock("explain", "i-none", "--state-dir", state).returncode == 2
 
 
 def test_control_wait_ends_when_the_monitor_vouches(tmp_path: Path) -> None:
