@@ -19,7 +19,7 @@ from typing import Any, Final, assert_never
 import re2
 
 from ..errors import Fault, Place
-from . import globs
+from . import globs, names
 from .asked import FUNCTIONS_ASKING, NO_SOURCES, SourcePlaces, source_name
 from .ast import (
     Calculation,
@@ -322,7 +322,7 @@ class _Checker:
         """What is known at load must be usable at load."""
         if node.function == "matches":
             self._check_expression(node.arguments[1])
-        elif node.function in ("glob", "glob_any"):
+        elif node.function in ("glob", "glob_any", "named_any"):
             self._check_globs(node)
         elif node.function in FUNCTIONS_ASKING:
             self._check_source(node)
@@ -362,7 +362,7 @@ class _Checker:
     def _check_globs(self, node: Call) -> None:
         first = node.arguments[0]
         patterns: list[Any] | None = [first.value] if isinstance(first, Constant) else None
-        if node.function == "glob_any":
+        if node.function != "glob":
             patterns = constant_list(first, self._lists)
         if patterns is None:
             return
@@ -370,9 +370,13 @@ class _Checker:
             message = f"`{node.function}` needs patterns that are all strings"
             self._fault(first.place, "E104", message)
             return
+        prepare = names.named_matcher if node.function == "named_any" else globs.any_matcher
         try:
-            globs.any_matcher(patterns)
-        except (re2.error, Failure):
+            prepare(patterns)
+        except Failure as failure:
+            message = f"`{node.function}` cannot use these patterns: {failure.reason}"
+            self._fault(first.place, "E105", message, "write `*` for any text")
+        except re2.error:
             self._fault(first.place, "E105", "RE2 refuses this pattern", "shorten it")
 
     def _check_constant(self, node: Call) -> None:

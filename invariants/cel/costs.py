@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ..tokens_of_text import characters_of
 from .fields import Evaluator
+from .names import SHORT_NAME_CHARACTERS
 from .unknown_text import UnknownText
 from .values import STEP_CHARACTERS, STRING_BYTES_MAX
 
@@ -21,6 +22,7 @@ Steps = Callable[..., int]
 _PART_CHARACTERS: Final = 16  # Measured: characters of paths and addresses cut into parts in 1 us.
 _STEPS_OF_TEXT: Final = 8  # Measured: 20 us for a text in which addresses are looked for.
 _MADE_CHARACTERS: Final = 32  # Chosen: of text that is made, so that steps bound memory too.
+_NAME_CHARACTERS: Final = 4  # Measured: of a name against a pattern of 100 letters in 7 us.
 _WORD_CHARACTERS: Final = 2  # Measured: characters of words of one letter, cut in 2 us.
 
 
@@ -83,6 +85,20 @@ def by_patterns(patterns: Any, string: Any) -> int:
     if type(patterns) is not list:
         return 0
     return sum(by_pattern(pattern, string) for pattern in patterns)
+
+
+def by_names(patterns: Any, name: Any) -> int:
+    """Of patterns out of the event: what `glob_any` takes, and what `naming` takes."""
+    if type(patterns) is not list:
+        return 0
+    return by_patterns(patterns, name) + naming(len(patterns), name)
+
+
+def naming(patterns_count: int, name: Any) -> int:
+    """Nothing for a short name; else a step for each 4 characters and pattern."""
+    if type(name) is not str or _length(name) < SHORT_NAME_CHARACTERS:
+        return 0
+    return max(1, patterns_count) * (characters_of(name) // _NAME_CHARACTERS)
 
 
 def made(result: Any) -> int:

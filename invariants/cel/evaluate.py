@@ -276,7 +276,10 @@ def _naming(patterns: list[Any], operand: Evaluator) -> Evaluator:
     def matches(value: Any) -> bool:
         return matcher(text(value, "named_any"))
 
-    return costs.charged(matches, costs.by_length, (operand,), makes=False)
+    def steps(value: Any) -> int:
+        return costs.naming(len(patterns), value)
+
+    return costs.charged(matches, steps, (operand,), makes=False)
 
 
 def _shell_commands(read: Read, operand: Evaluator) -> Evaluator:

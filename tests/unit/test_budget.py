@@ -33,6 +33,7 @@ SORTS = (
     'args.text.split("a").exists(w, w == "z")',
     "glob(args.pattern, args.text)",
     'glob_any(["*z", "?z", "z"], args.text)',
+    'args.names.exists(n, named_any(["**z**", "**zz_**"], n))',
     "args.items.exists(x, args.items.exists(y, x + y == -1))",
     "args.items == args.others",
     'digest(args.items) == "z"',
@@ -93,6 +94,7 @@ def test_a_budget_is_spent_by_the_sum(seed: int) -> None:
     event = event_of(
         text="a" * random.randint(0, 60_000),
         pattern="*a" * random.randint(0, 20),
+        names=["sZ" * random.randint(0, 500)] * random.randint(0, 30),
         items=list(range(random.randint(0, 300))),
         others=list(range(random.randint(299, 300))),
         command="{1..9} " * random.randint(0, 900),

@@ -85,6 +85,8 @@ def the_fault(text: str, **lists: tuple[Any, ...]) -> Fault:
         ("glob_any(text, text)", "E104", 10),
         ("glob_any(lists.ports, text)", "E104", 15),
         ("glob_any(['a', 1], text)", "E104", 10),
+        ("named_any(['a', 1], text)", "E104", 11),
+        ("named_any(['a?'], text)", "E105", 11),
         ("text.matches(args.pattern)", "E105", 18),
         ("text.matches('a' + 'b')", "E105", 18),
         ("text.matches('(')", "E105", 14),

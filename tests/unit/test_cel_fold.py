@@ -39,6 +39,8 @@ A, B = ("tool.requested", "http.post"), ("message.user", "")
         ("dyn(kind) || true", True, True),
         ("host(tool) == 'x' && kind == 'message.user'", False, None),
         ("glob_any(lists.tools, tool)", True, False),
+        ("named_any(['**HttpPost'], tool)", True, False),
+        ("named_any(lists.tools, tool) && args.x == 1", None, False),
         ("text == ''", None, None),
         ("session == ''", None, None),
         ("time > timestamp('2024-01-01T00:00:00Z')", None, None),
