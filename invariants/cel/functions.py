@@ -113,6 +113,7 @@ _ALL: Final = (
     Function("number", "function", (_NUMERIC,), "any", numbers.number),
     Function("texts", "function", (_OPTIONAL,), "list", strings.texts, makes=True),
     Function("all_texts", "function", (_JSON,), "list", strings.all_texts, by_texts, makes=True),
+    Function("leaves", "function", (_JSON,), "list", strings.leaves, by_texts, makes=True),
     Function("known", "function", (_TEXT,), "bool", strings.known),
     Function("present", "function", (_ANY,), "bool", _bound_elsewhere),
     Function("host", "function", (_TEXT,), "string", addresses.host, by_parts),

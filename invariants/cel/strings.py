@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from .unknown_text import UnknownText, quoted
-from .values import STRING_BYTES_MAX, Failure, sure, text, type_name, utf8
+from .values import STRING_BYTES_MAX, Failure, in_range, sure, text, type_name, utf8
 
 # Source: Unicode White_Space, which CEL's strings extension trims; Python's strip drops more.
 _WHITE_SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
@@ -102,6 +102,31 @@ def all_texts(value: Any) -> list[str]:
             waiting += reversed(one)
         elif type(one) is dict:
             waiting += reversed(list(one.values()))
+    return found
+
+
+def leaves(value: Any) -> list[str]:
+    """Every text and number within a JSON value as a text, keys aside, in its order.
+
+    Left out are null, truth values, and texts without a letter or a digit. A number is written as
+    JSON has it, an integral one without a point.
+    """
+    found: list[str] = []
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if type(one) is list:
+            waiting += reversed(one)
+        elif type(one) is dict:
+            waiting += reversed(list(one.values()))
+        elif type(one) is int:
+            found.append(str(in_range(one)))
+        elif type(one) is float:
+            found.append(str(int(one)) if one.is_integer() else repr(one))
+        elif type(one) is str and any(map(str.isalnum, text(one, "leaves"))):
+            found.append(one)
+        elif one is not None and type(one) not in (bool, str):
+            raise Failure(f"`leaves` needs a JSON value, not {type_name(one)}")
     return found
 
 

@@ -165,3 +165,13 @@ def test_a_name_costs_by_its_length() -> None:
     assert naming(30, "a" * 127) == 0
     assert naming(30, "a" * 128) == 30 * 32
     assert naming(1, "\ufdfa" * 128) == 18 * 128 // 4
+
+
+def test_leaves() -> None:
+    """Texts and numbers of any shape, as texts; what cannot be a destination is left out."""
+    value = [{"a": "x y", "b": [1, 2.0, 2.5, None, True, "", " - "]}, "é", [["z"]]]
+    assert evaluate("leaves(args.x)", args={"x": value}) == ["x y", "1", "2", "2.5", "é", "z"]
+    assert evaluate("leaves(null)") == []
+    assert fails("leaves(args.x)", args={"x": [2**63]})
+    assert fails("leaves(args.x)", args={"x": ["a" * 300_000]})
+    assert fails("leaves(dyn([time]))")
