@@ -2,175 +2,275 @@
 
 Loses: a table, a schema or a column is dropped, or every row of a table is deleted or overwritten.
 Changes: anything but reading. A statement that is built when it runs, or whose condition may well
-be true of every row, is not known: Failure. Source: the manuals of PostgreSQL 16,
-MySQL 8 and SQLite 3.
+be true of every row, is not known: Failure. What one dialect reads as a loss is one, though others
+may read a comment there. Functions and procedures are not followed.
+Source: the manuals of PostgreSQL 16, MySQL 8.4, SQLite 3.45, SQL Server 2022.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final, Literal
 
 from ..tables import table
 from ..unknown_text import UnknownText
 from ..values import Failure, text
-from .condition import is_always_true
-from .tokens import Statement, Token, statements
+from .condition import ALL, DEPTH_MAX, Condition
+from .tokens import Statement, Token, readings
 
 Effect = Literal["reads", "changes", "loses"]
 
 _READING: Final = table(
-    "SELECT SHOW DESCRIBE DESC VALUES TABLE USE SET BEGIN COMMIT ROLLBACK START END "
-    "SAVEPOINT RELEASE PRAGMA EXPLAIN HELP LIST FETCH CLOSE DECLARE CHECKPOINT RESET "
-    "DISCARD LISTEN"
+    "SELECT SHOW DESCRIBE DESC VALUES TABLE USE SET BEGIN COMMIT ROLLBACK ABORT START END "
+    "SAVEPOINT RELEASE PRAGMA EXPLAIN HELP LIST FETCH CLOSE DECLARE CHECKPOINT RESET WITH IF GO "
+    "PRINT WHILE DISCARD LISTEN UNLISTEN ANALYZE ANALYSE"
 )
-_BUILT: Final = frozenset(["CALL", "EXEC", "EXECUTE", "PREPARE", "DO"])
+_BUILT: Final = table("CALL EXEC EXECUTE PREPARE DO SOURCE SYSTEM RUN HANDLER")
 _CHANGING: Final = table(
-    "INSERT REPLACE UPSERT CREATE ALTER GRANT REVOKE COPY LOAD IMPORT RENAME COMMENT "
-    "VACUUM ANALYZE OPTIMIZE REINDEX REFRESH LOCK KILL ATTACH DETACH MERGE SECURITY "
+    "INSERT REPLACE UPSERT CREATE ALTER GRANT REVOKE COPY LOAD IMPORT RENAME COMMENT BULK "
+    "VACUUM OPTIMIZE REINDEX REFRESH LOCK UNLOCK KILL ATTACH DETACH MERGE SECURITY FLUSH "
     "NOTIFY CLUSTER REPAIR"
 )
-_VERBS: Final = table("DROP TRUNCATE DELETE UPDATE INSERT MERGE REPLACE")
-_ENDS: Final = frozenset({"RETURNING", "ORDER", "LIMIT", "FETCH"})
-_LIGHT_DROPS: Final = table("CONSTRAINT DEFAULT NOT IDENTITY EXPRESSION CHECK")
-# Source: psql's manual; what only shows something, or sets how it is shown.
-_SHOWING_COMMANDS: Final = (
-    "\\d",
-    "\\l",
-    "\\x",
-    "\\timing",
-    "\\pset",
-    "\\c",
-    "\\q",
-    "\\a",
-    "\\t",
-    "\\h",
-    "\\?",
+_LATER: Final = table("FUNCTION PROCEDURE TRIGGER RULE EVENT PACKAGE POLICY")
+"""What `CREATE` makes of statements that run another time."""
+_LOSING: Final = table("DROP TRUNCATE DELETE UPDATE")
+_WRITING: Final = table("INSERT MERGE REPLACE UPSERT")
+_BEGINNING: Final = _LOSING | _WRITING | {"SELECT"}
+_AS_NAMES: Final = table("ON FOR KEY BEFORE AFTER OF OR NO AS BY DO SELECT DISTINCT FROM , . =")
+"""Behind these words `DELETE` and `UPDATE` begin no statement: `FOR UPDATE`."""
+_BEFORE_PART: Final = frozenset({"THEN"})
+"""Before the `DELETE` of a `MERGE`."""
+_BEHIND_NAMES: Final = table("( , . = ) ;")
+_RUNNING: Final = table("EXEC EXECUTE PREPARE")
+_NAMED_RUNNING: Final = table("DROP DEALLOCATE . , SELECT")
+_DROPPED: Final = table(
+    "TABLE TABLES DATABASE SCHEMA VIEW MATERIALIZED COLUMN USER ROLE LOGIN OWNED INDEX SEQUENCE "
+    "EXTENSION TABLESPACE KEYSPACE TYPE DOMAIN SERVER PARTITION TEMPORARY TEMP TRIGGER FUNCTION"
+)
+_ALTER: Final = Token("word", "ALTER")
+_WHERE: Final = Token("word", "WHERE")
+_ENDS: Final = frozenset({"RETURNING", "ORDER", "OPTION", "OUTPUT", "UNION", "GO", "END"})
+_LIGHT_DROPS: Final = table(
+    "CONSTRAINT DEFAULT NOT IDENTITY EXPRESSION CHECK FOREIGN PRIMARY INDEX KEY TEMPORARY TEMP "
+    "TRIGGER FUNCTION PROCEDURE POLICY RULE EVENT PREPARE STATISTICS"
+)
+# Source: psql's manual and SQLite's; what only shows something, or sets how it is shown.
+_SHOWING_COMMANDS: Final = table(
+    r"\l \x \timing \pset \c \conninfo \q \a \t \h \? \echo \e \p \r \s \z \set \unset "
+    ".tables .schema .headers .header .mode .quit .exit .help .databases .indexes .indices .show "
+    ".width .timer .bail .echo .nullvalue .separator .fullschema .dump .eqp .stats .changes"
+)
+_BUILDING_CALLS: Final = table(
+    "DBLINK DBLINK_EXEC QUERY_TO_XML QUERY_TO_XML_AND_XMLSCHEMA CURSOR_TO_XML OPENQUERY "
+    "OPENROWSET LO_IMPORT LO_EXPORT LOAD_EXTENSION SP_EXECUTESQL XP_CMDSHELL EVAL"
 )
 
 
 def sql_loses(written: Any) -> bool:
     """Does some statement lose what a whole table, schema or column holds?"""
-    return "loses" in _effects(written, "sql_loses")
+    return _is_met(written, "sql_loses", lambda effect: effect == "loses")
 
 
 def sql_changes(written: Any) -> bool:
-    """Does some statement do more than read?"""
-    try:
-        return any(effect != "reads" for effect in _effects(written, "sql_changes"))
-    except Failure:
-        verbs = {
-            token.text
-            for statement in statements(text(written, "sql_changes"))
-            for token in statement[:1]
-        }
-        # How many rows it changes is not known; that it changes some is.
-        if verbs & _VERBS:
-            return True
-        raise
+    """Does some statement do more than read? How many rows it changes does not matter."""
+    return _is_met(written, "sql_changes", lambda effect: effect != "reads")
 
 
-def _effects(written: Any, function: str) -> set[Effect]:
+def _is_met(written: Any, function: str, is_meant: Callable[[Effect], bool]) -> bool:
+    """Whether a dialect that can read all of it sees what is meant; Failure where one might."""
     if type(written) is UnknownText:
         raise Failure(written.reason)
-    found: set[Effect] = set()
-    failure: Failure | None = None
-    for statement in statements(text(written, function)):
-        try:
-            found.add(_effect(statement))
-        except Failure as met:
-            failure = met
-    if failure is not None and "loses" not in found:
-        raise failure
-    return found
+    is_read = partly = False
+    doubts: list[Failure] = []
+    for reading in readings(text(written, function)):
+        is_read = is_read or reading.is_whole
+        for statement in reading.statements:
+            try:
+                is_so = any(is_meant(effect) for effect in _effects(statement))
+            except Failure as met:
+                doubts.append(met)
+                continue
+            if is_so and reading.is_whole:
+                return True
+            partly = partly or is_so
+    if partly:
+        raise Failure("SQL that dialects read in several ways")
+    if doubts:
+        raise doubts[0]
+    if not is_read:
+        raise Failure("SQL with an open quote or comment")
+    return False
 
 
-def _effect(statement: Statement) -> Effect:
-    while statement and statement[0].text in ("(", "{"):
-        statement = statement[1:]
+def _effects(statement: Statement) -> Iterator[Effect]:
+    """What a statement does, and what the statements in it do; raises Failure where not known."""
+    statement = _without_brackets(statement)
     if not statement:
-        return "reads"
+        return
     first = statement[0]
     if first.kind == "command":
-        if first.text.startswith(_SHOWING_COMMANDS) and not first.text.startswith("\\copy"):
-            return "reads"
-        raise Failure("SQL that runs a command of its client")
+        yield _of_command(first.text)
+        return
     verb = first.text if first.kind == "word" else ""
     words = [token.text for token in statement if token.kind == "word"]
-    if verb in _BUILT:
+    if verb in _BUILT or _BUILDING_CALLS & set(words):
         raise Failure("SQL that is built when it runs")
-    if verb == "EXPLAIN":
-        return _of_verbs(statement[1:], words) if "ANALYZE" in words else "reads"
-    if verb == "WITH":
-        return _of_verbs(statement, words)
-    if verb == "SELECT":
-        return "changes" if "INTO" in words else "reads"
-    if verb == "PRAGMA":
-        return "changes" if any(token.text == "=" for token in statement) else "reads"
-    if verb in _READING:
+    if verb in ("EXPLAIN", "DESCRIBE", "DESC") and not {"ANALYZE", "ANALYSE"} & set(words):
+        return
+    if verb in ("GRANT", "REVOKE", "COMMENT") or (verb == "CREATE" and _LATER & set(words[1:4])):
+        yield "changes"
+        return
+    if verb == "SET" and words[1:2] in (["GLOBAL"], ["PERSIST"]):
+        yield "changes"
+    if verb == "PRAGMA" and any(token.text == "=" for token in statement):
+        yield "changes"
+    if verb in ("SELECT", "WITH", "TABLE", "VALUES") and "INTO" in words:
+        yield "changes"
+    if verb in _CHANGING:
+        yield _changing(verb, words)
+    elif verb not in _READING and verb not in _LOSING:
+        if (_LOSING | _WRITING) & set(words):
+            raise Failure("SQL that begins with a word that is not known")
+        yield "changes" if verb else "reads"
+    yield from _within(statement)
+
+
+def _without_brackets(statement: Statement) -> Statement:
+    start = 0
+    while start < len(statement) and statement[start].text in ("(", "{"):
+        start += 1
+    return statement[start:] if start else statement
+
+
+def _of_command(written: str) -> Effect:
+    """A line that a client reads by itself."""
+    name = written.split(maxsplit=1)[0]
+    if name in _SHOWING_COMMANDS or name.startswith("\\d"):
         return "reads"
-    if verb in _VERBS or verb in _CHANGING:
-        return _changing(verb, statement)
-    if _VERBS & set(words):
-        raise Failure("SQL that begins with a word that is not known")
-    return "changes" if verb else "reads"
+    raise Failure("SQL that runs a command of its client")
 
 
-def _of_verbs(statement: Statement, words: Sequence[str]) -> Effect:
-    """A statement in which others stand."""
-    effects: list[Effect] = ["reads"]
+def _changing(verb: str, words: Sequence[str]) -> Effect:
+    if verb == "COPY" and "PROGRAM" in words:
+        raise Failure("SQL that starts a program")
+    if verb == "COPY" and ("TO", "STDOUT") in pairwise(words):
+        return "reads"
+    return "loses" if verb == "INSERT" and words[1:2] == ["OVERWRITE"] else "changes"
+
+
+def _within(statement: Statement) -> Iterator[Effect]:
+    """Each verb that loses or writes, wherever it stands: SQL Server wants no `;` between."""
+    if _depth(statement) > DEPTH_MAX:
+        raise Failure("SQL that is nested too deep")
     for index, token in enumerate(statement):
-        if token.kind == "word" and token.text in _VERBS:
-            effects.append(_changing(token.text, statement[index:]))
-    if "loses" in effects:
-        return "loses"
-    return "changes" if "changes" in effects or "INTO" in words else "reads"
+        if token.kind != "word":
+            continue
+        after = statement[index + 1].text if index + 1 < len(statement) else ";"
+        if token.text in _RUNNING and not _is_behind(statement, index, _NAMED_RUNNING):
+            raise Failure("SQL that is built when it runs")
+        if token.text == "DROP" and (index == 0 or after in _DROPPED or statement[0] == _ALTER):
+            yield "changes" if after in _LIGHT_DROPS else "loses"
+        elif token.text == "TRUNCATE" and (index == 0 or after in ("TABLE", "PARTITION")):
+            yield "loses"
+        elif token.text in _WRITING and _begins(statement, index):
+            yield "changes"
+        elif token.text in ("DELETE", "UPDATE") and _begins(statement, index):
+            yield from _of_rows(token.text, statement, index)
 
 
-def _changing(verb: str, statement: Statement) -> Effect:
-    words = [token.text for token in statement if token.kind == "word"]
-    match verb:
-        case "DROP" | "TRUNCATE":
-            return "loses"
-        case "DELETE" | "UPDATE":
-            return _of_rows(verb, statement)
-        case "ALTER":
-            dropped = [b for a, b in pairwise(words) if a == "DROP"]
-            return "loses" if any(one not in _LIGHT_DROPS for one in dropped) else "changes"
-        case "INSERT":
-            return "loses" if words[1:2] == ["OVERWRITE"] else "changes"
-        case _:
-            return "changes"
-
-
-def _of_rows(verb: str, statement: Statement) -> Effect:
-    """`DELETE` and `UPDATE`: of all rows, or of some."""
-    words = [token.text for token in statement]
-    if verb == "DELETE" and "FROM" not in words and len(words) < 2:
-        return "changes"
-    if verb == "UPDATE" and "SET" not in words:
-        return "changes"
-    depth = 0
-    where: list[Token] | None = None
+def _depth(statement: Statement) -> int:
+    depth = deepest = 0
     for token in statement:
         if token.kind == "sign" and token.text in "()":
             depth += 1 if token.text == "(" else -1
-            if depth < 0:
-                break
-        if depth == 0 and token.kind == "word":
-            if token.text == "WHERE" and where is None:
-                where = []
-                continue
-            if token.text == "LIMIT":
-                return "changes"
-            if token.text in _ENDS and where is not None:
-                break
-        if where is not None:
-            where.append(token)
-    if where is None:
-        return "loses"
-    answer = is_always_true(where)
-    if answer is None:
+            deepest = max(deepest, depth)
+    return deepest
+
+
+def _is_behind(statement: Statement, index: int, words: frozenset[str]) -> bool:
+    before = statement[index - 1] if index else _WHERE
+    return index > 0 and before.kind in ("word", "sign") and before.text in words
+
+
+def _begins(statement: Statement, index: int) -> bool:
+    """Whether a statement may begin there: no column, no function, no `FOR UPDATE`."""
+    if index == 0 or _is_behind(statement, index, _BEFORE_PART):
+        return True
+    after = statement[index + 1].text if index + 1 < len(statement) else ";"
+    return not _is_behind(statement, index, _AS_NAMES) and after not in _BEHIND_NAMES
+
+
+def _of_rows(verb: str, statement: Statement, start: int) -> Iterator[Effect]:
+    """`DELETE` and `UPDATE`: of all rows, or of some."""
+    tokens = statement[start : _end_of_rows(statement, start)]
+    top = _top(tokens)
+    words = [tokens[index].text for index in top if tokens[index].kind == "word"]
+    if verb == "UPDATE" and "SET" not in words and statement[0] != _ALTER:
+        if start == 0:
+            yield "changes"
+        return
+    yield "changes"
+    if "LIMIT" in words:
+        return
+    place = next((i for i in top if tokens[i] == _WHERE), None)
+    if _is_behind(statement, start, _BEFORE_PART):
+        where = _joined(statement)
+    elif place is not None:
+        end = next((i for i in top if i > place and _ends_where(tokens[i])), len(tokens))
+        where = tokens[place + 1 : end]
+    elif "JOIN" in words:
+        raise Failure("SQL that changes the rows that a join gives")
+    else:
+        yield "loses"
+        return
+    if [token.text for token in where[:2]] == ["CURRENT", "OF"]:
+        return
+    # A query named by `WITH` may give every row of the table.
+    head = statement[:start] if statement[0].text == "WITH" else []
+    named = [*head, *tokens[1:place]]
+    targets = frozenset(token.text.upper() for token in named if token.kind in ("word", "name"))
+    shares = Condition(where, targets - {"FROM", "SET", "ONLY"}).shares()
+    if shares == ALL:
+        yield "loses"
+    elif "all" in shares:
         raise Failure("SQL with a condition that may be true of every row")
-    return "loses" if answer else "changes"
+
+
+def _joined(statement: Statement) -> Statement:
+    """The condition of `MERGE INTO t USING s ON ... WHEN`; none of rows that match nothing."""
+    texts = [token.text for token in statement]
+    if "SOURCE" in texts or "ON" not in texts or "WHEN" not in texts:
+        raise Failure("SQL that merges tables")
+    return statement[texts.index("ON") + 1 : texts.index("WHEN")]
+
+
+def _ends_where(token: Token) -> bool:
+    return token.kind == "word" and token.text in _ENDS
+
+
+def _end_of_rows(statement: Statement, start: int) -> int:
+    """Where the bracket closes around it, or another statement begins."""
+    depth = 0
+    for index in range(start + 1, len(statement)):
+        token = statement[index]
+        if token.kind == "sign" and token.text in "()":
+            depth += 1 if token.text == "(" else -1
+            if depth < 0:
+                return index
+        elif depth > 0 or token.kind != "word" or token.text not in _BEGINNING:
+            continue
+        elif token.text == "SELECT" or _begins(statement, index):
+            return index
+    return len(statement)
+
+
+def _top(tokens: Sequence[Token]) -> list[int]:
+    """The places that stand in no bracket."""
+    found, depth = [], 0
+    for index, token in enumerate(tokens):
+        if token.kind == "sign" and token.text in "()":
+            depth += 1 if token.text == "(" else -1
+        elif depth == 0:
+            found.append(index)
+    return found

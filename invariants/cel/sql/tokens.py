@@ -1,7 +1,10 @@
 """SQL text -> statements, each a list of tokens: comments gone, quoted texts whole.
 
-Dialects disagree about some signs. Where two common readers would see two different statements
-(a backslash before a quote, a comment within a comment), nothing is read: Failure.
+Dialects disagree about some signs, and which one will read a text is not known. So a text is read
+by every dialect in which it could mean something else: `SELECT 1 # ; DROP TABLE t` is a comment in
+MySQL and a statement in PostgreSQL. A reading that ends in an open quote or comment keeps the
+statements before it, which a client has sent by then. Linear in the text.
+Source: the manuals of PostgreSQL 16, MySQL 8.4, SQLite 3.45, SQL Server 2022 on lexical structure.
 """
 
 from __future__ import annotations
@@ -25,73 +28,158 @@ class Token:
 
 Statement = list[Token]
 
-# One alternative per first character, so that nothing is tried twice: linear in the text.
-_TOKEN: Final = re.compile(
-    r"(?P<blank>\s+|--[^\n]*|\#[^\n]*)"
-    r"|(?P<code>/\*[!M]!?\d*|\*/)"
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one dialect sees. It is not whole where a quote or a comment stays open."""
+
+    statements: list[Statement]
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """In what dialects differ. `starts` matches where a token begins that is not plain."""
+
+    starts: re.Pattern[str]
+    has_nested_comments: bool
+    has_escapes: bool
+    """Whether a backslash in a text hides the quote behind it."""
+
+
+_COMMON: Final = (
     r"|(?P<comment>/\*)"
-    r"|(?P<dollar>\$(?:[A-Za-z_]\w*)?\$)"
-    r"|(?P<text>[EeNnBbXx]?'(?:[^']|'')*')"
-    r"|(?P<double>\"(?:[^\"]|\"\")*\")"
-    r"|(?P<tick>`(?:[^`]|``)*`)"
-    r"|(?P<command>\\[A-Za-z!?;]+[^\n]*)"
-    r"|(?P<number>\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)"
-    r"|(?P<word>[^\W\d]\w*|[@:$]+\w+)"
-    r"|(?P<sign><=>|<>|<=|>=|!=|==|\|\||::|.)",
-    re.DOTALL,
+    r"|(?P<odd>[nN]?[qQ]')"
+    r"|(?P<quote>[EeNnBbXx]?'|[uU]&'|\"|`)"
+    r"|(?P<command>\\[A-Za-z!?;][^\n]*)"
+    r"|(?P<number>\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+)"
+    r"|(?P<word>[^\W\d][\w$]*|[@:$]+\w+)"
+    r"|(?P<sign><=>|<>|<=|>=|!=|==|\|\||::|.)"
 )
 
 
-def statements(text: str) -> list[Statement]:
-    """The statements of `text`, empty ones left out."""
+def _dialect(first: str, *, nested: bool, escapes: bool) -> _Dialect:
+    """One alternative per first character, so that nothing is tried twice."""
+    return _Dialect(re.compile(first + _COMMON, re.DOTALL), nested, escapes)
+
+
+_DASHES: Final = r"(?P<blank>\s+|--[^\n]*)"
+_POSTGRES: Final = _dialect(
+    _DASHES + r"|(?P<dollar>\$(?:[A-Za-z_]\w*)?\$)", nested=True, escapes=False
+)
+_MYSQL: Final = _dialect(
+    r"(?P<blank>\s+|--(?=[\s\x00-\x1f]|\Z)[^\n]*|\#[^\n]*)|(?P<code>/\*(?:!|M!)\d*|\*/)",
+    nested=False,
+    escapes=True,
+)
+_BRACKETS: Final = r"|(?P<bracket>\[)"
+_SQLITE: Final = _dialect(_DASHES + _BRACKETS, nested=False, escapes=False)
+_SERVER: Final = _dialect(_DASHES + _BRACKETS, nested=True, escapes=False)
+
+# Signs that dialects read in different ways. `--` does where no blank follows.
+_DISPUTED: Final = re.compile(r"[#\\\[$]|--\S|/\*[!M]")
+_CLOSE: Final = re.compile(r"/\*|\*/")
+
+
+def readings(text: str) -> list[Reading]:
+    """What the text says in each dialect that may read it otherwise than the others."""
+    if _DISPUTED.search(text) is None and text.count("/*") < 2:
+        return [_read(text, _POSTGRES)]
+    return [_read(text, dialect) for dialect in (_POSTGRES, _MYSQL, _SQLITE, _SERVER)]
+
+
+def _read(text: str, dialect: _Dialect) -> Reading:
     found: list[Statement] = [[]]
     position = 0
     while position < len(text):
-        token = _TOKEN.match(text, position)
+        token = dialect.starts.match(text, position)
         assert token is not None, "the last alternative takes any character"
-        position = token.end()
-        kind = token.lastgroup
+        kind, end = token.lastgroup, token.end()
         if kind == "comment":
-            position = _end_of_comment(text, position)
+            end = _end_of_comment(text, end, dialect)
+        elif kind == "quote":
+            end = _end_of_quote(text, token, dialect)
+        elif kind == "bracket":
+            end = text.find("]", end) + 1 or -1
         elif kind == "dollar":
-            end = text.find(token[0], position)
-            if end < 0:
-                raise Failure("SQL with an open `$`-quote")
-            found[-1].append(Token("text", text[position:end]))
-            position = end + len(token[0])
-        elif kind not in ("blank", "code"):
-            _take(found, str(kind), token[0])
-    return [statement for statement in found if statement]
+            close = text.find(token[0], end)
+            end = -1 if close < 0 else close + len(token[0])
+        elif kind == "odd":
+            raise Failure("SQL with a text in quotes of its own, as `q'[...]'` is")
+        elif kind == "sign" and token[0] == "." and not found[-1]:
+            # SQLite's shell: `.read file` is a whole line.
+            end = _end_of_line(text, end)
+        if end < 0:
+            return Reading([statement for statement in found[:-1] if statement], False)
+        _take(found, kind, text[position:end])
+        position = end
+    return Reading([statement for statement in found if statement], True)
 
 
-def _end_of_comment(text: str, position: int) -> int:
-    end = text.find("*/", position)
-    if end < 0:
-        raise Failure("SQL with an open comment")
-    if "/*" in text[position:end]:
-        raise Failure("SQL with a comment in a comment, which dialects read in two ways")
-    return end + 2
+def _end_of_line(text: str, position: int) -> int:
+    end = text.find("\n", position)
+    return len(text) if end < 0 else end
 
 
-def _take(found: list[Statement], kind: str, written: str) -> None:
-    if written == ";":
-        found.append([])
-    elif kind == "text":
-        if "\\" in written:
-            raise Failure("SQL with a backslash in a text, which dialects read in two ways")
-        found[-1].append(Token("text", written[written.index("'") + 1 : -1].replace("''", "'")))
-    elif kind in ("double", "tick"):
-        if "\\" in written and kind == "double":
-            raise Failure("SQL with a backslash in a text, which dialects read in two ways")
-        found[-1].append(Token("name", written[1:-1]))
-    elif kind == "command":
-        found.append([Token("command", written)])
-        found.append([])
-    elif kind == "number":
-        found[-1].append(Token("number", written))
-    elif kind == "word":
-        found[-1].append(Token("word", written.upper()))
-    elif written in "'\"`":
-        raise Failure("SQL with an open quote")
-    else:
-        found[-1].append(Token("sign", written))
+def _end_of_comment(text: str, position: int, dialect: _Dialect) -> int:
+    """Behind the comment's end; -1 where it stays open."""
+    if not dialect.has_nested_comments:
+        end = text.find("*/", position)
+        return -1 if end < 0 else end + 2
+    depth = 1
+    for sign in _CLOSE.finditer(text, position):
+        depth += 1 if sign[0] == "/*" else -1
+        if depth == 0:
+            return sign.end()
+    return -1
+
+
+def _end_of_quote(text: str, token: re.Match[str], dialect: _Dialect) -> int:
+    """Behind the closing quote, which is not one of two; -1 where there is none."""
+    sign = token[0][-1]
+    has_escapes = (dialect.has_escapes and sign != "`") or token[0] in ("E'", "e'")
+    position = token.end()
+    while True:
+        end = text.find(sign, position)
+        if end < 0:
+            return -1
+        if has_escapes and _is_escaped(text, position, end):
+            position = end + 1
+        elif text.startswith(sign, end + 1):
+            position = end + 2
+        else:
+            return end + 1
+
+
+def _is_escaped(text: str, start: int, end: int) -> bool:
+    """Whether an odd number of backslashes stands right before `end`."""
+    first = end
+    while first > start and text[first - 1] == "\\":
+        first -= 1
+    return (end - first) % 2 == 1
+
+
+def _take(found: list[Statement], kind: str | None, written: str) -> None:
+    """Adds what was read; blanks, comments and signs of MySQL's code in comments are dropped."""
+    match kind:
+        case "quote" if written[-1] == "'":
+            inner = written[written.index("'") + 1 : -1].replace("''", "'")
+            found[-1].append(Token("text", inner))
+        case "quote" | "bracket":
+            found[-1].append(Token("name", written[1:-1]))
+        case "dollar":
+            found[-1].append(Token("text", written))
+        case "command":
+            found.extend(([Token("command", written)], []))
+        case "number":
+            found[-1].append(Token("number", written))
+        case "word":
+            found[-1].append(Token("word", written.upper()))
+        case "sign" if written == ";":
+            found.append([])
+        case "sign" if written[0] == "." and not found[-1]:
+            found.extend(([Token("command", written)], []))
+        case "sign":
+            found[-1].append(Token("sign", written))
+        case _:
+            pass
