@@ -13,6 +13,7 @@ from typing import Any, Final
 from ..tokens_of_text import characters_of
 from .fields import Evaluator
 from .names import SHORT_NAME_CHARACTERS
+from .sql.tokens import readings_count
 from .unknown_text import UnknownText
 from .values import STEP_CHARACTERS, STRING_BYTES_MAX
 
@@ -66,6 +67,12 @@ def by_texts(value: Any) -> int:
         else:
             characters += _length(one)
     return count + characters // STEP_CHARACTERS
+
+
+def by_sql(written: Any) -> int:
+    """A step for each character and dialect by which it is read."""
+    length = _length(written)
+    return length * readings_count(written) if length and type(written) is str else length
 
 
 def by_words(line: Any) -> int:

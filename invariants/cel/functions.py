@@ -21,6 +21,7 @@ from .costs import (
     by_parts,
     by_pattern,
     by_patterns,
+    by_sql,
     by_texts,
     by_words,
 )
@@ -121,8 +122,8 @@ _ALL: Final = (
     Function("glob", "function", (_TEXT, _TEXT), "bool", globs.glob, by_pattern),
     Function("glob_any", "function", (_LIST, _TEXT), "bool", globs.glob_any, by_patterns),
     Function("named_any", "function", (_LIST, _TEXT), "bool", names.named_any, by_names),
-    Function("sql_loses", "function", (_TEXT,), "bool", effects.sql_loses, by_words),
-    Function("sql_changes", "function", (_TEXT,), "bool", effects.sql_changes, by_words),
+    Function("sql_loses", "function", (_TEXT,), "bool", effects.sql_loses, by_sql),
+    Function("sql_changes", "function", (_TEXT,), "bool", effects.sql_changes, by_sql),
     Function("path_within", "function", (_TEXT, _TEXT), "bool", paths.path_within, by_parts),
     Function("digest", "function", (_JSON,), "string", _bound_elsewhere),
     Function(

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from invariants.cel.costs import by_sql
 from invariants.cel.sql.effects import sql_changes, sql_loses
 from invariants.cel.values import Failure
 from tests.support.cel import evaluate
@@ -191,6 +192,13 @@ def test_what_only_looks(text: str) -> None:
 def test_what_is_not_known(text: str) -> None:
     """What is built when it runs, or may be true of every row, is doubt."""
     assert lost(text) is None
+
+
+def test_what_it_costs() -> None:
+    """A step a character, for each dialect that reads it."""
+    assert by_sql("SELECT 1") == 8
+    assert by_sql("SELECT #") == 32
+    assert by_sql(1) == 0
 
 
 def test_as_functions() -> None:

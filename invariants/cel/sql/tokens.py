@@ -83,9 +83,14 @@ _CLOSE: Final = re.compile(r"/\*|\*/")
 
 def readings(text: str) -> list[Reading]:
     """What the text says in each dialect that may read it otherwise than the others."""
-    if _DISPUTED.search(text) is None and text.count("/*") < 2:
-        return [_read(text, _POSTGRES)]
-    return [_read(text, dialect) for dialect in (_POSTGRES, _MYSQL, _SQLITE, _SERVER)]
+    dialects = (_POSTGRES, _MYSQL, _SQLITE, _SERVER)
+    return [_read(text, dialect) for dialect in dialects[: readings_count(text)]]
+
+
+def readings_count(text: str) -> int:
+    """One where dialects agree, else four."""
+    is_agreed = _DISPUTED.search(text) is None and text.count("/*") < 2
+    return 1 if is_agreed else 4
 
 
 def _read(text: str, dialect: _Dialect) -> Reading:
