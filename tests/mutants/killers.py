@@ -39,6 +39,8 @@ CEL = (
     "tests/unit/test_cel_check.py",
     "tests/unit/test_cel_addresses.py",
     "tests/unit/test_cel_fold.py",
+    "tests/unit/test_cel_names.py",
+    "tests/unit/test_cel_sql.py",
     "tests/unit/test_absent_fields.py",
     "tests/unit/test_budget.py",
     "tests/unit/test_texts.py",
