@@ -45,7 +45,11 @@ def started(text: str) -> list[list[str]]:
         ("((i++)); a $((1 + 2))", [["i++"], ["a", "<name>"]]),
         ("((reboot || x))", [["reboot"], ["x"]]),
         ("a 'b c' \"d $e\" f\\ g", [["a", "b c", "d <variable>", "f g"]]),
-        ("a {b,c}d {1..3}", [["a", "bd", "cd", "1", "2", "3"]]),
+        (
+            # A plain sh has no braces.
+            "a {b,c}d {1..3}",
+            [["a", "bd", "cd", "1", "2", "3"], ["a", "{b,c}d", "{1..3}"]],
+        ),
         ("a <<E\nb\nE\nc", [["a"], ["c"]]),
         ("a <<E\n$(b)\nE", [["a"], ["b"]]),
         ("a <<'E'\n$(b)\nE", [["a"]]),

@@ -48,7 +48,8 @@ class Expander:
     def fields(self, word: Word) -> list[Term]:
         """The words that one becomes: none, one, or several."""
         pieces = word.pieces
-        if word.text in ("$@", "${@}", "$*") and self._scope.arguments is not None:
+        is_parameter = any(piece.kind.endswith("expansion") for piece in pieces)
+        if is_parameter and word.text in ("$@", "${@}", "$*") and self._scope.arguments is not None:
             return list(self._scope.arguments)
         if len(pieces) == 1 and pieces[0].kind == "open_expansion":
             return self._open(pieces[0])
@@ -173,7 +174,10 @@ class Expander:
         other: Reading = (ANY,) if set(word) & _SIGNS else ((word,) if word else ())
         if operator.endswith("+"):
             return ((), other)
-        return tuple(dict.fromkeys((*values, other)))
+        either = tuple(dict.fromkeys((*values, other)))
+        if operator.endswith("="):
+            self._scope.set(name, either)
+        return either
 
     @staticmethod
     def _patterned(runs: Sequence[_Run]) -> Reading:

@@ -15,7 +15,7 @@ from .compounds import Compounds
 from .costs import TEXT_CHARACTERS, Charge, free
 from .scan import HereDocument
 from .tree import Function, Group, Pipeline, Redirect, Simple, Stage
-from .word import Word
+from .word import Piece, Word, made
 
 PIPELINES_MAX: Final = 1_000  # Chosen: far beyond what one call of a tool honestly holds.
 
@@ -30,6 +30,8 @@ _REDIRECT: Final = re.compile(
     r"(?:([0-9]{1,9})|\{[A-Za-z_][A-Za-z0-9_]*\})?(&>>|&>|<<<|<<-|<<|<&|<>|>>|>&|>\||[<>])(?!\()"
 )
 _RESERVED: Final = re.compile(r"(?:[a-z]+|[{}!]|\[\[)(?=[ \t\n;&|<>()]|\\\n|$)")
+# A plain sh takes the braces for a word.
+_NAMED: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}(?=[<>]|&>)")
 _DUPLICATE: Final = re.compile(r"[0-9]+-?|-")
 _CALCULATES: Final = re.compile(r"[-+*%=^~?]")
 _TIME_FLAGS: Final = re.compile(r"(?:-p(?=[ \t\n;&|]|$)[ \t]*)?(?:--(?=[ \t\n;&|]|$))?")
@@ -71,8 +73,12 @@ class _Parser(Compounds):
 
     def substituted_here(self) -> tuple[Pipeline, ...]:
         self._deeper()
+        start, pending, self.pending = self.position, self.pending, []
         inner = self.list_until(frozenset())
         self.expect(")")
+        if pending and "\n" in self.text[start : self.position]:
+            raise Failure("`shell_commands` of lines within a line that a here-document follows")
+        self.pending = [*pending, *self.pending]
         self.depth -= 1
         self.found += inner
         return tuple(inner)
@@ -245,6 +251,9 @@ class _Parser(Compounds):
         assignments: list[Word] = []
         while True:
             self.skip_blanks()
+            named = _NAMED.match(self.text, self.position)
+            if named is not None and words and words[0].text != "exec":
+                words.append(Word("", plain=(made([Piece(named[0], "quoted")]),)))
             if self._redirect(streams):
                 continue
             if self.at("("):

@@ -44,7 +44,7 @@ def head(terms: Sequence[Term]) -> Term:
     first = terms[0]
     if first.text is not None or not any(_is_gap(part) for r in first.readings for part in r[:1]):
         return first
-    is_alone = len(terms) == 1 and first.is_any
+    is_alone = all(is_blank(term) for term in terms) and any(term.is_any for term in terms)
     is_output = first.is_many and any(part.kind == "any" for part in _gaps(first))
     if is_alone or (is_output and first.base is None):
         return ANYTHING

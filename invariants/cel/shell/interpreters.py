@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from ..possible import Gap
 from ..values import Failure
+from . import files
 from .streams import OUTSIDE, Stream
 from .term import SOME_PROGRAM, Term
 from .word import Word
@@ -26,6 +28,7 @@ INTERPRETERS: Final = re.compile(
 _CODE_OPTIONS: Final = re.compile(r"-[a-zA-Z]*[ceErR]$|--(?:eval|exec|execute|run|print)$|-p$")
 _STARTS: Final = re.compile(
     r"system|exec|popen|spawn|subprocess|\bqx\b|`|os\.|\|\s*getline|child_process|IO\.popen"
+    r"|\|&?\s*\"|\bopen\b[^;]*[\"'][-+]?\||:sh\b"
 )
 _STARTS_OF_SED: Final = re.compile(
     r"(?:^|[;{}0-9$/,\s!])e(?:\s|$|;)|/[gIp0-9]*e[gIp0-9]*(?:$|[;\s}])"
@@ -40,15 +43,25 @@ def interpreter(walk: Walk, terms: Sequence[Term], stream: Stream, words: Sequen
     if name.rstrip("0123456789.") in ("awk", "gawk", "mawk", "nawk", "sed", "gsed"):
         for term in rest:
             _code(walk, term, is_sed="sed" in name)
+        for before, term in pairwise(terms):
+            if before.text in ("-f", "--file") and files.read_by(walk, term) is not None:
+                walk.unknown()
         return
     for index, term in enumerate(rest):
         if term.text is not None and _CODE_OPTIONS.match(term.text):
             for code in rest[index + 1 : index + 2]:
                 _code(walk, code, is_sed=False)
             return
-        if term.text == "-m" or not term.start.startswith("-"):
-            if term.start.startswith("/dev/"):
+        if term.text == "-m":
+            for code in rest[index + 1 :]:
+                _text(walk, code.text or "")
+            return
+        if not term.start.startswith("-"):
+            content = files.read_by(walk, term)
+            if term.start.startswith("/dev/") or (content is not None and content.kind != "known"):
                 walk.unknown()
+            elif content is not None:
+                _text(walk, content.text)
             return
         if term.text == "-":
             break

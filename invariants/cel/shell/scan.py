@@ -157,9 +157,13 @@ class Scanner:
             pieces.append(self._backticks(is_quoted=False))
         elif self.at("$'"):
             self.position += 1
-            pieces.append(Piece(self._ansi(), "quoted"))
+            start = self.position
+            text = self._ansi()
+            plain = "$" + self.text[start + 1 : self.position - 1]
+            pieces.append(Piece(text, "quoted", plain=plain))
         elif self.at('$"'):
             self.position += 2
+            pieces.append(Piece("", "quoted", plain="$"))
             self._double(pieces, _IN_DOUBLE, '"')
         else:
             pieces.append(self._dollar(is_quoted=False))
@@ -376,14 +380,18 @@ def _opens_array(pieces: list[Piece]) -> bool:
 
 def _ansi_character(escape: re.Match[str]) -> str:
     octal, braced, hexadecimal, short, long, control, letter = escape.groups()
-    if octal is not None:
-        return _character(int(octal, 8) & 0xFF)
-    for digits in (braced, hexadecimal, short, long):
+    if octal or braced or hexadecimal:
+        return _byte(int(octal, 8) if octal else int(braced or hexadecimal, 16))
+    for digits in (short, long):
         if digits is not None:
             return _character(int(digits, 16))
     if control is not None:
         return _character(ord(control) & 0x1F)
     return _ANSI_LETTERS.get(letter, letter if letter in "\\'\"?" else "\\" + letter)
+
+
+def _byte(number: int) -> str:
+    return _character(number & 0xFF if number & 0xFF <= 0x7F else 0)  # Not half a character.
 
 
 def _character(number: int) -> str:

@@ -5,12 +5,15 @@ Branches are not decided: a variable that is set in one keeps its other values a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..unknown_text import ANY, BELOW, NAME, READINGS_MAX, VARIABLE, Reading
 from .paths import HERE
+
+if TYPE_CHECKING:
+    from .streams import Stream
 
 Values = tuple[Reading, ...]
 
@@ -20,10 +23,15 @@ UNKNOWN_VALUES: Final[Values] = ((ANY,),)
 _OF_ENVIRONMENT: Final[Values] = ((VARIABLE,),)
 _A_NAME: Final[Values] = ((NAME,),)
 
+_POSITIONS: Final = tuple(map(str, range(1, 10)))
+
 # Variables whose value is known well enough unless the text sets them.
 _USUAL: Final[Mapping[str, Values]] = {
     "HOME": (("~",),),
     "IFS": ((" \t\n",),),
+    "BASH": (("bash",),),
+    "SHELL": (("bash",),),
+    "0": (("bash",),),
     "USER": _A_NAME,
     "LOGNAME": _A_NAME,
     "HOSTNAME": _A_NAME,
@@ -52,6 +60,10 @@ class Scope:
     aliases: dict[str, str] = field(default_factory=dict)
     arguments: tuple[Any, ...] | None = None
     """The terms that `"$@"` stands for, where they are known."""
+    is_path_set: bool = False
+    """Has the text changed where programs are looked for?"""
+    files: dict[str, Stream] = field(default_factory=dict)
+    """Files that the text has written, by path: what stands in them, as a stream."""
 
     def value(self, name: str) -> Values:
         """Every value that a variable may have."""
@@ -65,6 +77,29 @@ class Scope:
         """An assignment, surely run."""
         self.variables[name] = bounded(values)
 
+    def positional(self) -> tuple[Any, ...]:
+        """`$1` and so on, to be restored."""
+        return self.arguments, {n: self.variables[n] for n in _POSITIONS if n in self.variables}
+
+    def set_positional(self, arguments: Sequence[Any] | None) -> None:
+        """`$@` and `$1` and so on become these terms; None where they are not known."""
+        self.arguments = None if arguments is None else tuple(arguments)
+        is_known = arguments is not None
+        for index, name in enumerate(_POSITIONS):
+            term = arguments[index] if arguments is not None and index < len(arguments) else None
+            is_known = is_known and not (term is not None and term.is_many)
+            if not is_known:
+                self.variables[name] = UNKNOWN_VALUES
+            else:
+                self.variables[name] = ((),) if term is None else bounded(term.readings)
+
+    def restore_positional(self, saved: tuple[Any, ...]) -> None:
+        """What `positional` gave."""
+        self.arguments = saved[0]
+        for name in _POSITIONS:
+            self.variables.pop(name, None)
+        self.variables.update(saved[1])
+
     def inner(self) -> Scope:
         """The scope of a subshell, or of a branch, whose changes may be lost."""
         return replace(
@@ -72,6 +107,8 @@ class Scope:
             variables=dict(self.variables),
             functions=dict(self.functions),
             aliases=dict(self.aliases),
+            # Files are the machine's: what a subshell writes stays.
+            files=self.files,
         )
 
     def joined(self, other: Scope) -> Scope:

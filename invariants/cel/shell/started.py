@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from ..values import Failure, text
+from . import files, hooks
 from .costs import COMMAND_STEPS, LISTED_WORDS, WORD_STEPS, Charge, free
 from .expand import Expander, assignment
 from .grammar import parse
@@ -24,17 +25,21 @@ from .heads import Command, head, is_blank, usual
 from .marks import has_marks, marked
 from .paths import OF_PATHS, entered, operand_of, resolved
 from .scope import UNKNOWN_VALUES, Scope, Values
-from .streams import FILE, OUTSIDE, UNKNOWN, Stream, fed, output, substituted
+from .streams import FILE, NOTHING, OUTSIDE, UNKNOWN, Stream, fed, output, substituted
 from .term import ANYTHING, SOME_PROGRAM, Term, known
 from .tree import Function, Group, Pipeline, Simple, Stage
-from .word import Word
+from .within import fed_to_processes, process_of, substitutions
+from .word import Word, of_plain_sh
 
 COMMANDS_MAX: Final = 1_000  # Chosen: far beyond what one call of a tool honestly holds.
 CODE_CHARACTERS_MAX: Final = 1 << 19  # Chosen: text parsed in all, `sh -c` within `sh -c` too.
 CODE_DEPTH_MAX: Final = 32  # Chosen: groups, wrappers and `sh -c` within each other.
 
 _BLANK_OR_SIGN: Final = frozenset(" \t\n;&|<>()$`'\"\\")
-_SUBSTITUTES: Final = re.compile(r"\$\(|`|<\(")
+# `-c` and its like, of a program that may be a shell.
+_IS_CODE: Final = re.compile(r"-[a-z]*c").fullmatch
+# Their operands are sums in Bash's `[[`, whose parts are listed as commands.
+_COMPARISONS: Final = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 # Variables out of which programs read code when they start. Source: their manual pages.
 _STARTING: Final = frozenset({"BASH_ENV", "ENV", "LD_PRELOAD", "PROMPT_COMMAND", "PERL5OPT"})
 
@@ -157,7 +162,8 @@ class Walk:
         before = self.scope
         if group.loop is not None:
             name, words = group.loop
-            values = [value for term in self.terms(words) for value in term.readings]
+            through = self.terms(words) if words else before.arguments
+            values = [value for term in through or (ANYTHING,) for value in term.readings]
             before.set(name, tuple(dict.fromkeys(values)))
         if group.is_certain and not group.is_subshell:
             self._walk(group.pipelines, stream)
@@ -171,6 +177,8 @@ class Walk:
             self._walk(group.pipelines, stream)
             self.scope = before.joined(self.scope)
         self._depth -= 1
+        targets = [(redirect, self.value(redirect.target)) for redirect in group.redirects]
+        files.redirected(self.scope, targets, UNKNOWN)
         return UNKNOWN
 
     def _after_a_turn(self, pipelines: Iterable[Pipeline]) -> Scope:
@@ -182,7 +190,7 @@ class Walk:
         return after
 
     def _simple(self, stage: Simple, passed: Stream) -> Stream:
-        self._in_subshell(stage.aside, passed)
+        self._in_subshell(stage.aside, fed_to_processes(stage, passed))
         stream = self._redirected(stage, passed)
         self._assign(stage.assignments, is_lasting=not stage.words)
         terms = self.terms(stage.words)
@@ -190,9 +198,32 @@ class Walk:
             return UNKNOWN
         if terms[0].text == "exec" and len(terms) == 1 and stream is not passed:
             raise Failure("`shell_commands` of text that changes its own input")
+        if terms[0].is_any_program and any(_IS_CODE(term.text or "") for term in terms[1:]):
+            self.unknown()
+        self._alternatives(terms, stream, stage.words)
         terms = [head(terms), *terms[1:]]
         self.command(terms, stream, stage.words)
-        return output(terms, stream)
+        self._read_by_a_plain_sh(stage.words, stream)
+        written = output(terms, stream)
+        targets = [(redirect, self.value(redirect.target)) for redirect in stage.redirects]
+        files.redirected(self.scope, targets, written)
+        files.written(self.scope, terms, stream)
+        return NOTHING if any(files.takes_output(*pair) for pair in targets) else written
+
+    def _read_by_a_plain_sh(self, words: Sequence[Word], stream: Stream) -> None:
+        """The command as dash has it, where a `$'...'` is a `$` and a quoted text."""
+        if (plain := of_plain_sh(words)) is not None:
+            self.command(self.terms(plain), stream, plain)
+
+    def _alternatives(self, terms: Sequence[Term], stream: Stream, words: Sequence[Word]) -> None:
+        """The command with each program that its first word may be, where there are several."""
+        readings = terms[0].readings
+        if len(readings) > 1 and not terms[0].is_many:
+            for program in (r[0] for r in readings if len(r) == 1):
+                if isinstance(program, str):
+                    self.command([known(program), *terms[1:]], stream, words)
+        elif terms[0].text is None and terms[0].start.startswith("/proc/"):
+            self.unknown()
 
     def _redirected(self, stage: Simple | Group, passed: Stream) -> Stream:
         stream = passed
@@ -218,6 +249,8 @@ class Walk:
             return UNKNOWN
         path = "".join(map(str, resolved((path,), self.scope.directory)))
         is_device = path.startswith(("/dev/", "/proc/")) and path != "/dev/null"
+        if path in self.scope.files:
+            return self.scope.files[path]
         return UNKNOWN if is_device else FILE if path != "/dev/null" else OUTSIDE
 
     # Words
@@ -227,13 +260,23 @@ class Walk:
 
     def terms(self, words: Sequence[Word]) -> list[Term]:
         """The words as a program gets them."""
-        made = self._expander().terms(words)
+        made = self._expander().terms([word for word in words if word.pieces])
         self.charge(len(made) * WORD_STEPS)
         return made
 
     def value(self, word: Word) -> Term:
         """A word as one text, as assignments take it."""
         return self._expander().value(word)
+
+    def split(self, written: str) -> list[Term] | None:
+        """A text as the words of one command; None where it is more than that."""
+        try:
+            pipelines = parse(written, self.charge, 1)
+        except Failure:
+            return None
+        stage = pipelines[0].stages[0] if len(pipelines) == len(pipelines[0].stages) == 1 else None
+        is_plain = isinstance(stage, Simple) and not (stage.redirects or stage.aside or stage.here)
+        return self.terms(stage.words) if isinstance(stage, Simple) and is_plain else None
 
     def _substituted(self, inner: tuple[Any, ...], scope: Scope) -> Values:
         """What `$(...)` is replaced by."""
@@ -248,7 +291,8 @@ class Walk:
 
     def written(self, inner: tuple[Any, ...]) -> Stream:
         """What the commands of `<(...)` write."""
-        return self._passed(inner[0].stages) if len(inner) == 1 else UNKNOWN
+        stream = self._passed(inner[0].stages if len(inner) == 1 else ())
+        return stream if stream.kind == "known" else UNKNOWN
 
     def _passed(self, stages: Sequence[Stage]) -> Stream:
         stream = OUTSIDE
@@ -272,6 +316,8 @@ class Walk:
             if found is None:
                 continue
             name, is_added, value = found
+            if is_added and any("'" in p.text and "$(" in p.text for p in value.pieces):
+                self.unknown()
             values = UNKNOWN_VALUES if is_added else self._expander().value(value).readings
             self.assigned(name, values, is_lasting=is_lasting)
 
@@ -279,6 +325,9 @@ class Walk:
         """A variable gets a value. Code in it counts: sums, prompts and `eval` start that."""
         if name in _STARTING:
             self.unknown()
+        if name in hooks.VARIABLES:
+            hooks.hooked(self, Term(values))
+        self.scope.is_path_set = self.scope.is_path_set or name == "PATH"
         self.code_within([part for value in values for part in value if isinstance(part, str)])
         if is_lasting:
             self.scope.set(name, values)
@@ -286,15 +335,16 @@ class Walk:
     def code_within(self, texts: Iterable[str]) -> None:
         """What the substitutions within these texts start, were they read once more."""
         for written in texts:
-            if not _SUBSTITUTES.search(written):
-                continue
-            quoted = re.sub(r"[\"\\]", r"\\\g<0>", written)
-            try:
-                pipelines = parse(f': "{quoted}"', self.charge, 1)
-            except Failure:
-                self.add([SOME_PROGRAM])
-                continue
-            self._in_subshell(pipelines, UNKNOWN)
+            pipelines = substitutions(written, self.charge)
+            if pipelines is None:
+                self.unknown()
+            else:
+                self._in_subshell(pipelines, UNKNOWN)
+
+    def code_within_terms(self, terms: Iterable[Term]) -> None:
+        """The same of words."""
+        readings = [reading for term in terms for reading in term.readings]
+        self.code_within(part for reading in readings for part in reading if type(part) is str)
 
     # Commands
 
@@ -316,8 +366,11 @@ class Walk:
 
         self.add(fed(terms, stream))
         name = terms[0].text
+        files.run(self, terms[0])
+        if any(term.text in _COMPARISONS for term in terms):
+            self.code_within_terms(terms)
         if name in self.scope.functions and name not in self._called:
-            self._call(name, stream)
+            self._call(name, terms[1:], stream)
         elif name in self.scope.aliases:
             value = self.scope.aliases.pop(name)
             self.code_of([known(value), *terms[1:]], stream)
@@ -331,20 +384,17 @@ class Walk:
         self.command([head(terms), *terms[1:]], stream)
         self._depth -= 1
 
-    def _call(self, name: str, stream: Stream) -> None:
+    def _call(self, name: str, arguments: Sequence[Term], stream: Stream) -> None:
         self.deeper()
         self._called.append(name)
+        outer = self.scope.positional()
+        self.scope.set_positional(arguments)
+        self.code_within_terms(arguments)
         self._walk((Pipeline((self.scope.functions[name],)),), stream)
+        self.scope.restore_positional(outer)
         self._called.pop()
         self._depth -= 1
 
     def moved(self, term: Term | None) -> None:
         """The shell changes its directory."""
         self.scope.directory = entered(term, self.scope.directory)
-
-
-def process_of(word: Word) -> tuple[Any, ...] | None:
-    """The pipelines of a word that is `<(...)`."""
-    if len(word.pieces) == 1 and word.pieces[0].kind == "process":
-        return word.pieces[0].inner
-    return None

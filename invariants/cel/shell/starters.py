@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final
 
 from ..tables import table
-from ..unknown_text import ANY, Reading
+from ..unknown_text import ANY
 from ..values import Failure
 from . import builtins_of_shell as builtins
-from .costs import WORD_STEPS
+from .files import read_by
+from .hooks import hooks
 from .interpreters import INTERPRETERS, interpreter
 from .paths import resolved
-from .started import Walk, process_of
+from .started import Walk
 from .streams import OUTSIDE, Stream, found_below, roots_of_find
 from .term import SOME_PROGRAM, Term, known, merged
+from .within import process_of
 from .word import Word
-from .wrappers import ASSIGNMENT, JOINERS, RUNNERS, WRAPPERS, command_start, replaced_text
+from .wrappers import ASSIGNMENT, JOINERS, RUNNERS, WRAPPERS, command_start
+from .xargs import filled_in, xargs
 
 RUNNER_WORDS_MAX: Final = 64  # Chosen: words of one `docker run ...`; keeps the sum linear.
 
@@ -45,6 +49,9 @@ _SHELL_BY_DEFAULT: Final = table(
     "sudo doas chroot unshare nsenter script su setarch linux64 linux32"
 )
 
+# `script -qc'command'`.
+_ATTACHED_CODE: Final = re.compile(r"-[a-z]*?c(.*[\s;&|$`].*)", re.DOTALL)
+
 Starter = Callable[[Walk, Sequence[Term], Stream], None]
 
 
@@ -52,10 +59,16 @@ def start(walk: Walk, terms: Sequence[Term], stream: Stream, words: Sequence[Wor
     """What a command starts; `words` are its words as written, where they are known."""
     name = terms[0].base
     assert name is not None, "the walk looks at its name first"
+    hooks(walk, terms, stream)
     special = _SPECIAL.get(name)
     if special is not None:
         special(walk, terms, stream)
     elif name in builtins.BUILTINS:
+        if name in ("read", "mapfile", "readarray"):
+            walk.code_within([stream.text])
+            if "\\" in stream.text and "$(" in stream.text:
+                # `read` takes backslashes out, unless it is told not to.
+                walk.unknown()
         builtins.BUILTINS[name](walk, terms, words)
     elif name in _SHELLS:
         _shell(walk, terms, stream, words)
@@ -121,6 +134,9 @@ def _runner(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
             walk.code_of([head], stream)
             continue
         text = head.text or ""
+        attached = _ATTACHED_CODE.fullmatch(text)
+        if attached is not None:
+            walk.code_of([known(attached[1])], stream)
         if is_option and "=" not in text:
             continue
         if is_option:
@@ -132,6 +148,8 @@ def _runner(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
             walk.code_of([head], stream)
         elif head.text != "":
             walk.inner(rest, stream)
+            if len(rest) > 2 and rest[1].text == "--":
+                walk.inner([head, *rest[2:]], stream)
     if name == "ssh" and stream.kind == "known":
         walk.code(stream.text, OUTSIDE)
     elif name in _SHELL_BY_DEFAULT and stream.kind not in ("outside", "file"):
@@ -141,7 +159,8 @@ def _runner(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
 def _is_option_value(before: Term) -> bool:
     """Is what follows the value of an option, and of one that takes no command?"""
     text = before.text or ""
-    return text.startswith("-") and not text.endswith("c") and text != "--command"
+    is_option = text.startswith("-") and "=" not in text
+    return is_option and not text.endswith("c") and text != "--command"
 
 
 def _starts_in_container(terms: Sequence[Term]) -> bool:
@@ -184,9 +203,13 @@ def _code_with(walk: Walk, operands: Sequence[Term], stream: Stream) -> None:
     """`sh -c code name arguments`: the arguments are `$0`, `$1` and so on."""
     outer = walk.scope
     walk.scope = outer.inner()
-    for number, term in enumerate(operands[1:10]):
-        walk.scope.set(str(number), ((ANY,),) if term.is_many else term.readings)
-    walk.scope.arguments = tuple(operands[2:])
+    walk.scope.set_positional(operands[2:])
+    if len(operands) > 1:
+        name = operands[1]
+        walk.scope.set("0", ((ANY,),) if name.is_many else name.readings)
+        if name.is_many:
+            walk.scope.set_positional(None)
+        walk.code_within_terms(operands[1:])
     walk.code_of(operands[:1], stream)
     walk.scope = outer
 
@@ -198,13 +221,18 @@ def script(walk: Walk, file: Term, stream: Stream, word: Word | None) -> None:
         _from_input(walk, walk.written(inner))
         return
     if file.text is None:
-        walk.add([SOME_PROGRAM] if file.base is not None else [Term(((ANY,),), is_many=True)])
+        if file.base is not None and not walk.scope.files:
+            walk.add([SOME_PROGRAM])
+        else:
+            walk.unknown()
         return
     path = "".join(map(str, resolved((file.text,), walk.scope.directory)))
     if file.text == "-" or path in _STANDARD_INPUTS:
         _from_input(walk, stream)
     elif path.startswith(("/dev/", "/proc/")):
         walk.unknown()
+    elif (content := read_by(walk, file)) is not None:
+        _from_input(walk, content)
 
 
 def _from_input(walk: Walk, stream: Stream) -> None:
@@ -242,93 +270,29 @@ def _find(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
     """`find ... -exec command {} ;`."""
     below = Term(found_below(terms))
     is_filtered = any(_FIND_FILTERS.match(term.start) for term in terms[1:])
+    roots = {(root.text or "").rstrip("/").rpartition("/")[2] for root in roots_of_find(terms)}
+    if any(t.start.endswith("name") and u.text in roots | {"*", "/"} for t, u in pairwise(terms)):
+        # A filter that a root itself may pass.
+        is_filtered = False
     position = 1
     while position < len(terms):
         if terms[position].text in _FIND_STARTS:
             first = position + 1
-            while position < len(terms) and terms[position].text not in (";", "+"):
+            while position < len(terms) and not _ends_command(terms, position):
                 position += 1
             inner = list(terms[first:position])
             if inner:
-                walk.inner(_filled_in(inner, "{}", below), stream)
+                walk.inner(filled_in(inner, "{}", below), stream)
             if inner and not is_filtered:
                 for root in roots_of_find(terms):
-                    walk.inner(_filled_in(inner, "{}", root), stream)
+                    walk.inner(filled_in(inner, "{}", root), stream)
         position += 1
 
 
-def _xargs(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
-    """`xargs command`: the words of its input come behind, or where `-I` says."""
-    position = command_start(terms, WRAPPERS["xargs"])
-    if position is None:
-        walk.unknown()
-        return
-    options = terms[1:position]
-    inner = list(terms[position:]) or [known("echo")]
-    has_file = any(term.start.startswith(("-a", "--arg-file")) for term in options)
-    passed = stream if has_file else OUTSIDE
-    items = None if has_file else _items(stream, options)
-    mark = replaced_text([term.text or "" for term in options])
-    if items is not None:
-        walk.charge(len(items) * WORD_STEPS)
-        if mark is None:
-            walk.inner([*inner, *items], passed)
-        for item in items if mark is not None else ():
-            walk.inner(_filled_in(inner, mark or "", item), passed)
-        return
-    names = stream.names if stream.kind == "names" and not has_file else ((ANY,),)
-    if mark is None:
-        walk.inner([*inner, Term(names, is_many=True)], passed)
-    else:
-        walk.inner(_filled_in(inner, mark, Term(names)), passed)
-
-
-def _items(stream: Stream, options: Sequence[Term]) -> list[Term] | None:
-    """The words of an input that is known; None for another, or where quotes are in it."""
-    if stream.kind != "known" or any(term.text is None for term in options):
-        return None
-    words = [term.text or "" for term in options]
-    delimiter = _delimiter(words)
-    if delimiter is not None:
-        parts = stream.text.split(delimiter)
-        return [known(part) for part in parts if part]
-    if set("'\"\\") & set(stream.text):
-        return None
-    if replaced_text(words) is not None:
-        return [known(line.strip()) for line in stream.text.splitlines() if line.strip()]
-    return [known(part) for part in stream.text.split()]
-
-
-def _delimiter(words: Sequence[str]) -> str | None:
-    """What separates the words of the input, where an option says so."""
-    for index, word in enumerate(words):
-        value = None
-        if word in ("-0", "--null"):
-            value = "\\0"
-        elif word.startswith("--delimiter="):
-            value = word.partition("=")[2]
-        elif word.startswith("-d"):
-            value = word[2:] or (words[index + 1] if index + 1 < len(words) else "")
-        if value:
-            return {"\\n": "\n", "\\t": "\t", "\\0": "\0"}.get(value, value[:1])
-    return None
-
-
-def _filled_in(terms: Sequence[Term], mark: str, item: Term) -> list[Term]:
-    """The words, with `item` where `mark` stands in them."""
-    made: list[Term] = []
-    for term in terms:
-        if mark not in (term.text or ""):
-            made.append(term)
-            continue
-        before, *after = (term.text or "").split(mark)
-        readings: list[Reading] = []
-        for reading in item.readings:
-            parts = [before]
-            filled = merged([*parts, *(p for rest in after for p in (*reading, rest))])
-            readings.append(filled)
-        made.append(Term(tuple(readings)))
-    return made
+def _ends_command(terms: Sequence[Term], position: int) -> bool:
+    """Does the command of an `-exec` end here: at a `;`, or at a `+` behind `{}`?"""
+    text = terms[position].text
+    return text == ";" or (text == "+" and terms[position - 1].text == "{}")
 
 
 def _at(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
@@ -353,8 +317,11 @@ def _env(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
             if not head and rest:
                 head, rest = rest[0].text or "", rest[1:]
             spaced = re.sub(r"\\([_tnfrvc])", lambda found: _SPLIT_ESCAPES[found[1]], head)
-            first = [known(spaced)] if spaced else []
-            walk.code_of([known("env"), *first, *rest], stream)
+            split = walk.split(f"env {spaced}")
+            if split is None:
+                walk.unknown()
+            else:
+                walk.inner([*split, *rest], stream)
             return
         if not text.startswith("-"):
             break
@@ -376,7 +343,7 @@ _SPECIAL: Final[dict[str, Starter]] = {
     "eval": _eval,
     "trap": _trap,
     "find": _find,
-    "xargs": _xargs,
+    "xargs": xargs,
     "at": _at,
     "batch": _at,
     "env": _env,

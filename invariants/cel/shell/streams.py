@@ -34,6 +34,7 @@ class Stream:
 OUTSIDE: Final = Stream("outside")
 FILE: Final = Stream("file")
 UNKNOWN: Final = Stream("unknown")
+NOTHING: Final = Stream("known")
 
 # Programs whose input is a program of their own: it is listed behind a `<<<` among their words.
 _FED: Final = table(

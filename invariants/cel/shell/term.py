@@ -59,6 +59,13 @@ class Term:
             all(isinstance(part, Gap) for part in reading) for reading in self.readings
         )
 
+    @property
+    def is_any_program(self) -> bool:
+        """Does it name a program of which nothing is known?"""
+        return self.text is None and any(
+            reading and isinstance(reading[-1], Gap) for reading in self.readings
+        )
+
     def shown(self) -> str | UnknownText:
         """The value that predicates get."""
         text = self.text

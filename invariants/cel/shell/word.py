@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Final, Literal
 
@@ -32,6 +32,8 @@ class Piece:
     text: str
     kind: Kind
     inner: tuple[Any, ...] | None = None
+    plain: str = ""
+    """What a plain sh makes of it, where that is something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Word:
     is_fixed: bool = True
     is_bare: bool = True
     pieces: tuple[Piece, ...] = ()
+    plain: tuple[Word, ...] | None = None
+    """The words that a plain sh has in its place; a word without pieces is a plain sh's alone."""
 
 
 def made(pieces: Sequence[Piece]) -> Word:
@@ -59,6 +63,22 @@ def made(pieces: Sequence[Piece]) -> Word:
     )
 
 
+def of_plain_sh(words: Sequence[Word]) -> list[Word] | None:
+    """A command as a plain sh reads it: braces are not expanded, and `$'...'` is a `$` and a text.
+
+    None where that is the same, or starts no program that Bash knows of.
+    """
+    is_same = all(word.plain is None and not any(p.plain for p in word.pieces) for word in words)
+    if is_same or words[0].plain is not None:
+        return None
+    taken = [each for word in words[1:] for each in ((word,) if word.plain is None else word.plain)]
+    return [words[0], *(made([_of_plain_sh(p) for p in word.pieces]) for word in taken)]
+
+
+def _of_plain_sh(piece: Piece) -> Piece:
+    return Piece(piece.plain, "quoted") if piece.plain else piece
+
+
 def expanded(pieces: list[Piece], charge: Charge = free) -> list[Word]:
     """The words that braces make of one, as Bash does it (`a{b,c}` is `ab ac`)."""
     if not any(piece.kind == "bare" and "{" in piece.text for piece in pieces):
@@ -70,7 +90,11 @@ def expanded(pieces: list[Piece], charge: Charge = free) -> list[Word]:
     ]
     charge(len(units))
     results = _Expansion(units, _pairs(units), charge).alternatives(0, len(units), 0)
-    return [made(_merged(result)) for result in results if result or not units]
+    words = [made(_merged(result)) for result in results if result or not units]
+    if len(results) < 2:
+        return words
+    first = [replace(word, plain=(made(pieces),)) for word in words[:1]]
+    return [*first, *(replace(word, plain=()) for word in words[1:])]
 
 
 def _bare(character: str) -> Piece:

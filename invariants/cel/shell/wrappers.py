@@ -80,8 +80,11 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
     "xargs": Wrapper(
         "adEILnPs",
         "0eiloprtx",
-        _names("arg-file delimiter max-args max-chars max-lines max-procs process-slot-var"),
-        _names("null no-run-if-empty verbose interactive exit open-tty eof replace show-limits"),
+        _names("arg-file delimiter max-args max-chars max-procs process-slot-var"),
+        _names(
+            "null no-run-if-empty verbose interactive exit open-tty eof replace show-limits"
+            " max-lines"
+        ),
     ),
 }
 
@@ -146,15 +149,3 @@ def _option_step(text: str, wrapper: Wrapper) -> int | None:
         if letter in _ATTACHED and "I" in wrapper.valued:
             return 1
     return 1
-
-
-def replaced_text(words: Sequence[str]) -> str | None:
-    """What `xargs` replaces by its input (`-I {}`) among these options of it; None for nothing."""
-    for index, word in enumerate(words):
-        if word.startswith("-I"):
-            return word[2:] or (words[index + 1] if index + 1 < len(words) else "{}")
-        if word.startswith("-i"):
-            return word[2:] or "{}"
-        if word.startswith("--r"):
-            return word.partition("=")[2] or "{}"
-    return None
