@@ -13,7 +13,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile --edi
 # Tests start many Python processes; without this each of them could have to compile all it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check format kafka kafka-stop laws simulation mutants chaos bench packs-page compiled clean
+.PHONY: demo test check format kafka kafka-stop laws simulation shells mutants chaos bench packs-page compiled clean
 
 demo: $(DEMO_STAMP)
 	@$(BIN)/python -m fixtures.demo
@@ -52,6 +52,13 @@ laws: $(STAMP)
 SEEDS ?= 2000
 simulation: $(STAMP)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+# Generated shell texts, run by Bash and dash, against `shell_commands`; docs/shells.md. The result of
+# a run in which nothing was absent is written into that page.
+SHELLS_CASES ?= 20000
+SHELLS_SEED  ?= 0
+shells: $(STAMP)
+	$(BIN)/python -m tests.shells --cases $(SHELLS_CASES) --seed $(SHELLS_SEED) --result docs/shells.md
 
 # Every planted fault, of which `make test` takes a share; docs/laws.md.
 mutants: $(STAMP)

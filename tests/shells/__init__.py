@@ -1,0 +1,1 @@
+"""Generated shell texts, run by Bash and dash, against what `shell_commands` lists of them."""
