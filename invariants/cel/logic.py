@@ -51,28 +51,16 @@ def counted(operands: Sequence[Evaluator], counts: Sequence[int], *, decisive: b
     """`||` (decided by a true operand) or `&&` within a macro: each operand that is evaluated costs
     as many steps as it has nodes.
     """
-    parts = tuple(zip(operands, counts, strict=True))
-    neutral = not decisive
+    charging = [_charging(*part) for part in zip(operands, counts, strict=True)]
+    return _absorbing(tuple(charging), decisive=decisive)
 
-    def absorbing(source: Any) -> Any:
-        failure: Failure | None = None
-        charge = source.charge
-        for operand, count in parts:
-            charge(count)
-            try:
-                value = operand(source)
-            except Failure as met:
-                failure = failure or met
-                continue
-            if value is decisive:
-                return decisive
-            if value is not neutral:
-                failure = failure or no_truth_value(value)
-        if failure is not None:
-            raise failure
-        return neutral
 
-    return absorbing
+def _charging(operand: Evaluator, count: int) -> Evaluator:
+    def charged(source: Any) -> Any:
+        source.charge(count)
+        return operand(source)
+
+    return charged
 
 
 def guarded_by_kind(kind: str, rest: Evaluator) -> Evaluator:
