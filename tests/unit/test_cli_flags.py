@@ -107,7 +107,7 @@ def test_a_cut_list_of_findings_says_so(tmp_path: Path, capsys: pytest.CaptureFi
     for output in ("text", "json"):
         assert main(["findings", "list", "--limit", "2", "--output", output, *state]) == 0
         cut = capsys.readouterr()
-        assert f"`--limit {count}` shows all" in cut.err
+        assert f"`--limit {count}` all" in cut.err
         assert output == "json" or cut.out.endswith(f"\n2 of {count} finding(s)\n")
 
 

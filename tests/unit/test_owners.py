@@ -145,7 +145,7 @@ def test_finding_ids_differ_between_principals_alone() -> None:
         (found,) = bench.say(principal, "tool.requested", tool="post")
         ids[principal] = found.id
     assert len(set(ids.values())) == 3
-    assert ids[""] == "f-d46c83cf916e8f8e1dc2dae8"
+    assert ids[""] == "f-4f4df47c7525c937d88899e1"
 
 
 @pytest.mark.parametrize("topic", [APPROVALS, ENFORCEMENT])
@@ -324,4 +324,4 @@ def test_a_release_tells_of_stops_that_it_does_not_lift() -> None:
 def test_a_target_of_a_principals_session_has_both_parts(target: str) -> None:
     """A key that stops nobody is refused where it is typed."""
     with pytest.raises(ConfigError, match="session-of:NAME/ID"):
-        _target(target)
+        _target(target, ControlView())
