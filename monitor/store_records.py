@@ -131,7 +131,8 @@ class ActionMark:
 
 
 IN_GROUP: Final = (
-    "(invariant = ?{0} OR EXISTS (SELECT 1 FROM json_each(CAST(json AS TEXT), '$.undecided') "
+    "(invariant = ?{0} OR EXISTS (SELECT 1 FROM "
+    "json_each(CAST(findings.json AS TEXT), '$.undecided') "
     "WHERE json_extract(value, '$.invariant') = ?{0}))"
 )
 """The invariant of a finding, or one of its group's."""

@@ -336,9 +336,9 @@ def judge_alerts(
     cut may set the store back behind one that was told, and another is told and posted.
     """
     told = (msgspec.json.decode(one.value, type=Finding) for one in outside.told[FINDINGS])
-    groups = Groups()
-    findings = [f for f in expected.findings if f.type not in UNREPEATED]
-    findings += [g for f in expected.findings for g in groups.take([f]) if g.undecided]
+    # Of a group the alert of its last, highest severity; which lower ones came depends on batches.
+    groups = [f for f in Groups().take(expected.findings) if f.undecided]
+    findings = [f for f in (*expected.findings, *groups) if f.type not in UNREPEATED]
     findings += [f for f in told if f.type in UNREPEATED and f.id in stored]
     wanted = {a.id for f in findings for a in plan(f, policy) if a.target == "webhook"}
     if missing := wanted - outside.posts.keys() - given_up:

@@ -1,190 +1,172 @@
-"""One doubt is one finding: what is grouped, under which id, and what is planned for it."""
+"""One doubt is one finding, whichever invariants it leaves undecided, and stops do not change."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from monitor.cli.__main__ import main
-from monitor.finding import Finding, Undecided
-from monitor.grouping import Groups, grouped, members_of
+from invariants.check import read_specs
+from invariants.event import Event, Origin
+from invariants.program import Program, compile_program
+from monitor.decode.native import decode_event
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
+from monitor.finding import Finding
+from monitor.finding_text import line, page
+from monitor.grouping import Groups, members_of
+from monitor.invariant_files import read_specs as read_pack
+from monitor.packs import find_pack
 from monitor.respond import ResponsePolicy, plan
-from monitor.store_rows import insert_finding
-from tests.support.rim import make_finding
+from monitor.store import Store
+from monitor.store_records import Change, FindingFilter
+from tests.support.rim import SECOND_NS, START_NS, HandClock
 
-INVARIANT = """\
-  - id: {id}
-    summary: {id}
-    severity: {severity}
-    on_unknown: {on_unknown}
-    never: {formula}
-"""
 HEAD = """\
 version: 1
 predicates:
-  paid: args.to == "eve"
-  read: args.path == "/etc/shadow"
+  pay: kind == "pay"
+  large: kind == "pay" && args.amount > 10
+  far: kind == "pay" && args.country != "here"
+  answered: kind == "answered"
 invariants:
+"""
+LARGE = "  - {id: large, severity: warning, never: large}\n"
+FAR = "  - {id: far, severity: critical, on_unknown: report, never: far}\n"
+LATER = "  - {id: later, severity: critical, on_unknown: report, never: answered and once far}\n"
+BACKGROUND = "  - {id: background, severity: info, never: large}\n"
+STOPS = """\
+  - id: stops
+    severity: critical
+    on_unknown: violate
+    mode: enforce
+    respond: [quarantine]
+    never: large
+"""
+WARNS = """\
+  - {id: warns, severity: warning, on_unknown: violate, respond: [alert], never: far}
 """
 
 
-def _invariant(
-    id_: str, severity: str = "warning", formula: str = "paid", on_unknown: str = "report"
-) -> str:
-    return INVARIANT.format(id=id_, severity=severity, formula=formula, on_unknown=on_unknown)
+def program(*invariants: str) -> Program:
+    specs, _ = read_specs([("x.yaml", HEAD + "".join(invariants))])
+    return compile_program(specs)
 
 
-def _event(seq: int, args: str = "") -> str:
-    more = f', "args": {args}' if args else ""
-    return (
-        f'{{"kind": "tool.requested", "tool": "pay", "call": "c{seq}", "session": "s", '
-        f'"seq": {seq}, "ts": "2026-01-05T09:00:0{seq}Z"{more}}}\n'
-    )
+def event(number: int, kind: str, args: dict[str, object] | None = None) -> Event:
+    content = {"session": "s", "seq": number, "ts": START_NS + number * SECOND_NS, "kind": kind}
+    content |= {} if args is None else {"args": args}
+    made = decode_event(msgspec.json.encode(content), Origin("t", "0", number))
+    assert isinstance(made, Event)
+    return made
 
 
-def _run(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    invariants: Sequence[str],
-    events: Sequence[str],
-) -> list[Finding]:
-    """The findings that a run over a file prints, as they were told last."""
-    count = len(list(tmp_path.iterdir()))
-    spec, recording = tmp_path / f"{count}.yaml", tmp_path / f"{count}.jsonl"
-    spec.write_text(HEAD + "".join(invariants))
-    recording.write_text("".join(events))
-    flags = ["--invariants", str(spec), "--source", str(recording), "--output", "json"]
-    main(["run", *flags, "--state-dir", str(tmp_path / f"state{count}")])
-    lines = [line for line in capsys.readouterr().out.splitlines() if '"anchor"' in line]
-    told = [msgspec.json.decode(line, type=Finding) for line in lines]
-    return [finding for finding in told if finding.type in ("inconclusive", "violated")]
+UNREADABLE = (event(0, "pay"),)
 
 
-def _verdict(name: str, severity: str = "warning", **more: object) -> Finding:
-    return make_finding(
-        f"f-{name}",
-        type="inconclusive",
-        invariant=name,
-        invariant_digest=f"d-{name}",
-        severity=severity,
-        respond=[],
-        group="f-group",
-        **more,
-    )
+def verdicts(events: Sequence[Event], *invariants: str) -> list[list[Finding]]:
+    """What the engine finds at each event."""
+    engine = Engine(program(*invariants), EngineSettings(trust_ts=True))
+    return [engine.step(one) for one in events]
 
 
-def test_one_event_that_cannot_be_read_is_one_finding(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """All invariants in doubt about one event stand in one finding of the highest severity."""
-    invariants = [_invariant("a"), _invariant("b", "critical", "read"), _invariant("c")]
-    (found,) = _run(tmp_path, capsys, invariants, [_event(0)])
-    assert (found.severity, found.invariant) == ("critical", "b")
-    assert [member.invariant for member in found.undecided] == ["b", "a", "c"]
-    assert all(member.digest for member in found.undecided)
-
-
-def test_the_id_does_not_depend_on_what_is_loaded(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With another invariant, or another alone, a doubt has the same id."""
-    one = _run(tmp_path, capsys, [_invariant("a")], [_event(0)])
-    other = _run(tmp_path, capsys, [_invariant("b", "critical", "read")], [_event(0)])
-    both = _run(tmp_path, capsys, [_invariant("a"), _invariant("b")], [_event(0)])
-    assert len({found.id for found in (*one, *other, *both)}) == 1
-
-
-def test_a_doubt_is_told_at_the_event_where_it_arose(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Later events whose verdicts depend on the same doubt add no finding; a new doubt does."""
-    fine = '{"to": "eve", "path": "x"}'
-    invariants = [_invariant("after", formula="paid and once read")]
-    later = [_event(0, '{"to": "bob"}'), *(_event(n, fine) for n in range(1, 5))]
-    assert len(_run(tmp_path, capsys, invariants, later)) == 1
-    assert len(_run(tmp_path, capsys, invariants, [*later, _event(5, '{"to": "eve"}')])) == 2
-
-
-def test_doubt_at_info_is_told_once_a_session_and_alerts_nobody(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """An unknown of severity info is told once, however many events have it."""
-    events = [_event(n) for n in range(5)]
-    (found,) = _run(tmp_path, capsys, [_invariant("a", "info")], events)
-    assert found.severity == "info"
-    assert plan(found, ResponsePolicy(has_webhook=True)) == ()
-
-
-def test_escalated_violations_are_grouped_and_not_hidden_by_info(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Escalated doubt is a finding of its own, at each event, whatever its severity."""
-    escalated = [_invariant(id_, "info", on_unknown="violate") for id_ in ("a", "b")]
-    found = _run(tmp_path, capsys, [*escalated, _invariant("c", "info")], [_event(0), _event(1)])
-    assert sorted(one.type for one in found) == ["inconclusive", "violated", "violated"]
-    assert [len(one.undecided) for one in found if one.type == "violated"] == [2, 2]
-
-
-def test_a_group_grows_by_invariants_alone() -> None:
-    """A repeat is not told; an invariant that joins is, and the severity never falls."""
+def told(events: Sequence[Event], *invariants: str) -> list[Finding]:
     groups = Groups()
-    (first,) = groups.take([_verdict("a", "critical")])
-    assert groups.take([_verdict("a", "critical")]) == []
-    (second,) = groups.take([_verdict("b", "info")])
-    assert (first.id, second.id) == ("f-group", "f-group")
-    assert second.severity == "critical"
-    assert [member.invariant for member in second.undecided] == ["a", "b"]
+    return [f for found in verdicts(events, *invariants) for f in groups.take(found)]
 
 
-def test_one_alert_for_a_group_and_another_if_its_severity_rises() -> None:
-    """Alerts are of the group, by severity: a repeat has the id of the first."""
-    groups = Groups()
-    policy = ResponsePolicy()
-    (low,) = groups.take([_verdict("a")])
-    (same,) = groups.take([_verdict("b")])
-    (high,) = groups.take([_verdict("c", "critical")])
-    (known,), (repeat,), (risen,) = plan(low, policy), plan(same, policy), plan(high, policy)
-    assert known.id == repeat.id != risen.id
-    assert risen.severity == "critical"
-    assert plan(_verdict("a"), policy) == ()
-
-
-def test_stops_are_planned_for_each_verdict() -> None:
-    """An escalated violation stops as before, under an id of its own verdict."""
-    verdict = make_finding("f-1", is_escalated=True, group="f-group", respond=["kill"])
-    stops = plan(verdict, ResponsePolicy())
-    alone = plan(msgspec.structs.replace(verdict, group=""), ResponsePolicy())
-    assert [stop.id for stop in stops] == [stop.id for stop in alone]
-    assert {stop.finding for stop in stops} == {"f-group"}
-    assert not any(a.is_enforcing for g in grouped([verdict]) for a in plan(g, ResponsePolicy()))
-
-
-def test_members_are_the_verdicts_again() -> None:
-    """What was grouped can be taken apart: ids, severities and digests are those of verdicts."""
-    verdicts = [_verdict("a", "critical"), _verdict("b", "info")]
-    (group,) = grouped(verdicts)
-    assert isinstance(group.undecided[0], Undecided)
-    apart = [(m.id, m.severity, m.invariant_digest) for m in members_of(group)]
-    assert apart == [(v.id, v.severity, v.invariant_digest) for v in verdicts]
-
-
-def test_a_group_that_grows_is_published_again_after_a_restart() -> None:
-    """Between members of one group a monitor may restart: the stored group goes on."""
-    connection = sqlite3.connect(":memory:")
-    connection.execute(
-        "CREATE TABLE findings (seq INTEGER PRIMARY KEY, id TEXT UNIQUE, session, invariant, "
-        "severity, type, stored_ns, json, is_published INTEGER DEFAULT 0)"
+def test_one_doubt_is_told_once_with_every_invariant() -> None:
+    """The severity is the highest, and each invariant stands with its digest and its doubt."""
+    (finding,) = told(UNREADABLE, LARGE, FAR)
+    assert (finding.type, finding.severity, finding.invariant) == (
+        "inconclusive",
+        "critical",
+        "far",
     )
-    (first,) = Groups().take([_verdict("a")])
-    insert_finding(connection, first, 1)
-    connection.execute("UPDATE findings SET is_published = 1")
-    known = {first.id: first}
-    assert Groups(known.get).take([_verdict("a")]) == []
-    (grown,) = Groups(known.get).take([_verdict("b", "critical")])
-    assert insert_finding(connection, grown, 2)
-    rows = connection.execute("SELECT id, severity, invariant, is_published FROM findings")
-    assert rows.fetchall() == [("f-group", "critical", "b", 0)]
+    expected = {c.spec.id: c.digest for c in program(LARGE, FAR).invariants}
+    assert {m.invariant: m.digest for m in finding.undecided} == expected
+    assert [(m.severity, m.unknown) for m in finding.undecided] == [
+        ("critical", ["far"]),
+        ("warning", ["large"]),
+    ]
+    assert "the same doubt concerns 1 more invariant [" in line(finding)
+    assert any("warning  large (" in text for text in page(finding, ()))
+
+
+def test_the_id_does_not_depend_on_the_invariants() -> None:
+    """A file with one invariant gives the id that one with more gives."""
+    both, one, other = (told(UNREADABLE, *of)[0] for of in ((LARGE, FAR), (LARGE,), (FAR,)))
+    assert both.id == one.id == other.id
+    (only,) = {f.id for found in verdicts(UNREADABLE, LARGE) for f in found}
+    assert [m.verdict for m in both.undecided if m.invariant == "large"] == [only]
+
+
+def test_a_later_event_in_the_same_doubt_is_not_told_again() -> None:
+    """It joins the group if its invariant is new there, and raises its severity."""
+    events = [*UNREADABLE, event(1, "answered"), event(2, "answered")]
+    first, raised = told(events, LARGE, LATER)
+    assert first.id == raised.id
+    assert (first.severity, raised.severity) == ("warning", "critical")
+    assert [m.anchor.position for m in raised.undecided] == [1, 0]
+
+
+def test_another_doubt_is_another_finding() -> None:
+    """Two calls that cannot be read are two."""
+    assert len({f.id for f in told([event(0, "pay"), event(1, "pay")], LARGE, FAR)}) == 2
+
+
+def test_doubt_of_severity_info_is_told_once_a_session() -> None:
+    """However many events are in doubt; a warning is told for each."""
+    events = [event(number, "pay") for number in range(5)]
+    assert len(told(events, BACKGROUND)) == 1
+    assert len(told(events, BACKGROUND, LARGE)) == 6
+
+
+def test_stops_are_those_of_each_verdict() -> None:
+    """Escalated violations are one finding; their stops keep their ids, and alerts are one."""
+    ((*found,),) = verdicts(UNREADABLE, STOPS, WARNS)
+    (group,) = Groups().take(found)
+    assert (group.type, len(group.undecided)) == ("violated", 2)
+    actions = [action for finding in (*found, group) for action in plan(finding, ResponsePolicy())]
+    assert [(a.kind, a.target, a.invariant) for a in actions] == [
+        ("quarantine", "session:s", "stops"),
+        ("alert", "log", "stops"),
+    ]
+    assert {action.finding for action in actions} == {group.id}
+    alone = msgspec.structs.replace(found[0], group="")
+    assert plan(alone, ResponsePolicy())[0].id == actions[0].id
+
+
+def test_a_group_grows_over_a_restart(tmp_path: Path) -> None:
+    """The store's group is published again with what joined, and is found by any invariant."""
+    events = [*UNREADABLE, event(1, "answered")]
+    with_store = Store(tmp_path / "s", clock=HandClock())
+    for found in verdicts(events, LARGE, LATER):
+        fresh = Groups(with_store.finding).take(found)  # A new one each time: the monitor began.
+        assert len(with_store.commit(Change(findings=fresh)).findings) == 1
+        (waiting,) = with_store.pending_findings(10)
+        with_store.mark_published([waiting.id])
+        assert with_store.commit(Change(findings=fresh)).findings == ()
+    for name in ("large", "later"):
+        (stored,) = with_store.findings(FindingFilter(invariant=name))
+        assert {f.invariant for f in members_of(stored.finding)} == {"large", "later"}
+    assert with_store.findings(FindingFilter(invariant="far")) == []
+    with_store.close()
+
+
+@pytest.mark.parametrize("calls_count", [6, 60])
+def test_a_loop_is_one_finding(calls_count: int) -> None:
+    """The pack tells of a loop when it passes the limit, however long it goes on."""
+    pack = find_pack("loops")
+    assert pack is not None
+    engine = Engine(compile_program(read_pack(pack.path)), EngineSettings(trust_ts=True))
+    found = []
+    for number in range(calls_count):
+        content = {"session": "s", "seq": number, "ts": START_NS + 5 * number * SECOND_NS}
+        content |= {"kind": "tool.requested", "tool": "process", "args": {"id": "b"}}
+        made = decode_event(msgspec.json.encode(content), Origin("t", "0", number))
+        assert isinstance(made, Event)
+        found += engine.step(made)
+    assert [(f.invariant, f.anchor.position) for f in found] == [("loops-same-call", 5)]
