@@ -9,7 +9,7 @@ is stored, published, printed and alerted is the *group*:
 
 The event where the doubt arose is the latest one of the witness' unknowns. The key names no
 invariant and no expression, so that an id stays the same whichever invariants are loaded
-(docs/decisions/0038-one-doubt-one-finding.md).
+(docs/decisions/0039-one-doubt-one-finding.md).
 
 A group that was told is told again, under its id, only if an invariant joins it. Its severity
 never falls.
