@@ -4,8 +4,9 @@ One call that cannot be read leaves a dozen invariants undecided, and each says 
 read it once. The engine's verdicts stay per invariant, as do examples, `report` and stops; what
 is stored, published, printed and alerted is the *group*:
 
-    any verdict       (scope, event where the doubt arose, verdict kind)
+    inconclusive      (scope, event where the doubt arose)
     of severity info  (scope), told once, however many events are in doubt
+    escalated         (scope, event that violates)
 
 The event where the doubt arose is the latest one of the witness' unknowns. The key names no
 invariant and no expression, so that an id stays the same whichever invariants are loaded
@@ -37,8 +38,14 @@ class DoubtPlace(NamedTuple):
 
 
 def doubt_of(verdict: Verdict) -> EventRef | None:
-    """The event at which the doubt of an undecided verdict arose; None if none is left."""
-    if verdict.kind != "inconclusive" and not verdict.is_escalated:
+    """The event under which an undecided verdict is told; None for a verdict that is none.
+
+    An escalated violation is told under its own event: what an agent does later, on an old doubt,
+    is another violation.
+    """
+    if verdict.is_escalated:
+        return verdict.anchor
+    if verdict.kind != "inconclusive":
         return None
     return max(verdict.witness.unknowns, default=verdict.anchor)
 
