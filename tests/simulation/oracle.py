@@ -24,7 +24,6 @@ from monitor.decode.native import decode_event
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
-from monitor.grouping import Groups
 from monitor.order import Header, Noticed
 from monitor.provenance import Provenance
 from monitor.respond import Action, ResponsePolicy, plan
@@ -83,10 +82,7 @@ def by_scope(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
         if finding.type in REFUSALS:  # The loop words them, and the words are not ours to test.
             finding = msgspec.structs.replace(finding, detail="")
         name = f"{finding.trace} in {finding.scope_kind} {finding.scope}"
-        of = scopes.setdefault(name, {})
-        if finding.undecided or finding.id not in of:
-            # A group that grows stands where it came first, as it was told last.
-            of[finding.id] = finding
+        scopes.setdefault(name, {}).setdefault(finding.id, finding)
     return {name: list(found.values()) for name, found in scopes.items()}
 
 
@@ -197,7 +193,7 @@ def _with_states(expected: Expected, engine: Engine) -> Expected:
 def judge_findings(outside: Outside, expected: Expected) -> None:
     """(1) Each finding at least once, none other, in order in each session, repeats the same."""
     told = [msgspec.json.decode(one.value, type=Finding) for one in outside.told[FINDINGS]]
-    found, wanted = by_scope(told), by_scope(Groups().take(expected.findings))
+    found, wanted = by_scope(told), by_scope(expected.findings)
     ids = {f.id for of in found.values() for f in of}
     wanted_ids = {f.id for of in wanted.values() for f in of}
     if wanted_ids - ids:
@@ -214,8 +210,6 @@ def judge_findings(outside: Outside, expected: Expected) -> None:
     first: dict[str, bytes] = {}
     for finding, record in zip(told, outside.told[FINDINGS], strict=True):
         is_same = first.setdefault(finding.id, record.value) == record.value
-        if finding.undecided:
-            continue  # It grows; above it is compared as it was told last.
         if not is_same and finding.type not in UNREPEATED:
             raise WrongError(f"told twice in two ways: {record.value!r}, {first[finding.id]!r}")
 
@@ -336,9 +330,7 @@ def judge_alerts(
     cut may set the store back behind one that was told, and another is told and posted.
     """
     told = (msgspec.json.decode(one.value, type=Finding) for one in outside.told[FINDINGS])
-    # Of a group the alert of its last, highest severity; which lower ones came depends on batches.
-    groups = [f for f in Groups().take(expected.findings) if f.undecided]
-    findings = [f for f in (*expected.findings, *groups) if f.type not in UNREPEATED]
+    findings = [f for f in expected.findings if f.type not in UNREPEATED]
     findings += [f for f in told if f.type in UNREPEATED and f.id in stored]
     wanted = {a.id for f in findings for a in plan(f, policy) if a.target == "webhook"}
     if missing := wanted - outside.posts.keys() - given_up:

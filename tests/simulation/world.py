@@ -23,7 +23,6 @@ import msgspec
 from interlock.control_record import ControlRecord, ControlState
 from monitor.actions.opening import response_policy
 from monitor.engine_settings import EngineSettings
-from monitor.grouping import Groups
 from monitor.log import LOGGER
 from monitor.scope_names import stored_trace, stored_users
 from monitor.settings import Settings
@@ -303,7 +302,7 @@ class World:
         rivals = {i.name for i in self.workload.impostors if i.topic == RIVAL}
         rivals |= set(self.neighbours.names)
         ambiguous = frozenset(rivals & self.workload.unnamed)
-        count = laws.judge_neighbours(told, Groups().take(without.findings), ambiguous)
+        count = laws.judge_neighbours(told, without.findings, ambiguous)
         self.report.counts["findings beside a hostile principal"] += count
 
     def _judge_ledgers(self, expected: oracle.Expected) -> None:
