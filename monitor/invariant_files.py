@@ -1,4 +1,4 @@
-"""The door to invariant files: a file or a folder on disk -> specifications, or every fault.
+"""The door to invariant files: files and folders on disk -> specifications, or every fault.
 
 Reads `*.yaml` and `*.yml` below the folder, also where links lead, in the order of their names,
 and the lists' files that they name.
@@ -76,14 +76,25 @@ def _paths_below(location: Path) -> list[Path]:
     return sorted(found.values())
 
 
-def examine(location: Path) -> tuple[list[Spec], list[Fault]]:
-    """All files at a path, and every fault of every file at once; warnings among them.
+def _paths_of_all(locations: Sequence[Path]) -> list[Path]:
+    """The invariant files at some paths, each once, though its folder is named too."""
+    found: dict[Path, Path] = {}
+    for location in locations:
+        for path in spec_paths(location):
+            found.setdefault(path.resolve(), path)
+    if len(found) > FILES_MAX:
+        raise ConfigError(f"{len(found)} files are named; at most {FILES_MAX} are read")
+    return list(found.values())
+
+
+def examine(*locations: Path) -> tuple[list[Spec], list[Fault]]:
+    """All files at some paths, and every fault of every file at once; warnings among them.
 
     Where a fault is an error there are no specifications.
     """
     texts: list[tuple[str, str]] = []
     faults: list[Fault] = []
-    for path in spec_paths(location):
+    for path in _paths_of_all(locations):
         text, fault = read_text(path)
         if fault is None:
             texts.append((str(path), text))
@@ -99,9 +110,9 @@ def examine(location: Path) -> tuple[list[Spec], list[Fault]]:
     return list(specs), sorted(faults, key=lambda fault: (fault.file, fault.place, fault.code))
 
 
-def read_specs(location: Path) -> list[Spec]:
-    """All files at a path. Raises SpecError with every error of every file."""
-    specs, faults = examine(location)
+def read_specs(*locations: Path) -> list[Spec]:
+    """All files at some paths. Raises SpecError with every error of every file."""
+    specs, faults = examine(*locations)
     errors = [fault for fault in faults if fault.severity == "error"]
     if errors:
         raise SpecError(errors)

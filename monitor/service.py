@@ -69,7 +69,7 @@ class Service:
 
 def load_specs(settings: Settings) -> list[Spec]:
     """All invariant files that the settings name. Raises SpecError with every error."""
-    return [spec for path in settings.invariants for spec in read_specs(Path(path))]
+    return read_specs(*map(Path, settings.invariants))
 
 
 def open_service(

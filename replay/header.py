@@ -47,9 +47,8 @@ def make_header(
     """
     trusts_ts = settings.trust_ts or (isinstance(address, KafkaAddress) and address.trust_ts)
     files: list[RecordedFile] = []
-    specs = []
+    specs = read_specs(*map(Path, settings.invariants))
     for path in settings.invariants:
-        specs += read_specs(Path(path))
         files += _apart(embed(Path(path)), {file.name for file in files})
     limits = Limits(
         settings.slices_max,

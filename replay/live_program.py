@@ -8,6 +8,7 @@ re-evaluated, and that is said of each: another digest is another meaning.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -45,7 +46,7 @@ class LiveProgram:
 
 
 def find_program(
-    header: Header, given: Path | None, digest_key: bytes | None, session: str = ""
+    header: Header, given: Sequence[Path], digest_key: bytes | None, session: str = ""
 ) -> LiveProgram:
     """The program for a recording, or for one session of it.
 
@@ -113,9 +114,9 @@ def describe(program: Program) -> list[RecordedInvariant]:
     ]
 
 
-def _specs(header: Header, given: Path | None) -> tuple[list[Spec], str]:
-    if given is not None:
-        return read_specs(given), "given"
+def _specs(header: Header, given: Sequence[Path]) -> tuple[list[Spec], str]:
+    if given:
+        return read_specs(*given), "given"
     if header.files:
         absent = [file.name for file in header.files if file.text is None]
         if absent:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from invariants.spec import Spec
 from monitor.cli.screen import EXIT_FINE, EXIT_USAGE, EXIT_VIOLATIONS, safe, say, say_json
-from monitor.cli.verbs import Verbs, with_output
+from monitor.cli.verbs import Verbs, with_invariants, with_output
 from monitor.invariant_files import examine
 
 
@@ -22,7 +21,7 @@ def add(verbs: Verbs) -> None:
         "met, what was expected, how to mend it. Exit code 2 where there is an error; with --deep "
         "1 where an invariant can never be violated, is never satisfied, or contradicts another.",
     )
-    parser.add_argument("invariants", type=Path, help="a file, or a folder of *.yaml files")
+    with_invariants(parser)
     parser.add_argument(
         "--deep", action="store_true", help="say what violates each, and which two belong together"
     )
@@ -38,7 +37,7 @@ def add(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the faults; 0 where there is no error (warnings may be there)."""
-    specs, faults = examine(arguments.invariants)
+    specs, faults = examine(*arguments.invariants)
     errors = [fault for fault in faults if fault.severity == "error"]
     invariants_count = sum(len(spec.invariants) for spec in specs)
     lines, more, is_mistaken = ([], {}, False) if errors else _more(arguments, specs)

@@ -16,7 +16,7 @@ from invariants.limits import DEFAULT_LIMITS
 from invariants.spec import InvariantSpec, Spec
 from monitor.cli.findings import NotFoundError, as_json, find, open_store
 from monitor.cli.screen import EXIT_FINE, say, say_json
-from monitor.cli.verbs import Verbs, with_output, with_state_dir
+from monitor.cli.verbs import Verbs, paths, with_output, with_state_dir
 from monitor.finding_text import page
 from monitor.invariant_files import read_specs
 
@@ -27,11 +27,16 @@ def add(verbs: Verbs) -> None:
         "explain",
         help="explain a finding or an invariant",
         description="With the id of a finding (or its beginning): what happened, because of which "
-        "events, and what was done. With the id of an invariant and --invariants: what it asks. "
+        "events, and what was done. With the id of an invariant and its files: what it asks. "
         "Example: interlock explain f-3b467d --state-dir interlock-state",
     )
     parser.add_argument("subject", help="a finding's id (`f-...`) or an invariant's")
-    parser.add_argument("--invariants", type=Path, help="a file, or a folder of *.yaml files")
+    parser.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="a file, a folder, or pack:NAME"
+    )
+    parser.add_argument(
+        "--invariants", type=paths, default=(), help="the same, with commas between several"
+    )
     with_state_dir(parser)
     with_output(parser)
     parser.set_defaults(run=run)
@@ -39,14 +44,15 @@ def add(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Explain what was named."""
-    specs = read_specs(arguments.invariants) if arguments.invariants else []
+    locations = (*arguments.files, *arguments.invariants)
+    specs = read_specs(*locations) if locations else []
     owners = {i.id: (spec, i) for spec in specs for i in spec.invariants}
     if arguments.subject in owners:
         return _explain_invariant(*owners[arguments.subject], arguments.output)
     if not arguments.subject.startswith(("f-", "i-")):
         raise NotFoundError(
-            f"`{arguments.subject[:60]}` is not a finding, and not an invariant of `--invariants`; "
-            "findings begin with `f-`, incidents with `i-`"
+            f"`{arguments.subject[:60]}` is not a finding, and not an invariant of a file that is "
+            "named; findings begin with `f-`, incidents with `i-`"
         )
     with closing(open_store(arguments.state_dir)) as store:
         stored = find(store, arguments.subject)

@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _find(identity: str, files: list[Path]) -> tuple[Spec, InvariantSpec]:
-    known = [(spec, i) for path in files for spec in read_specs(path) for i in spec.invariants]
+    known = [(spec, i) for spec in read_specs(*files) for i in spec.invariants]
     for spec, invariant in known:
         if invariant.id == identity:
             return spec, invariant

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from invariants.errors import ConfigError
 from monitor.cli.screen import complain
+from monitor.cli.verbs import paths
 from monitor.clock import SystemClock
 from monitor.config import load_settings
 from monitor.finding_text import visible
@@ -33,8 +33,10 @@ def add_recording(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recording", help="a recording, or a plain .jsonl or .jsonl.gz of events")
     parser.add_argument(
         "--invariants",
-        type=Path,
-        help="a file or folder; else those of the recording, else the default packs",
+        type=paths,
+        default=(),
+        help="files or folders, with commas between several; else those of the recording, else "
+        "the default packs",
     )
     parser.add_argument("--session", default="", help="this session only: its ID, or PRINCIPAL/ID")
     parser.add_argument(

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from invariants.example_text import example_lines
 from invariants.formula.format import format_clearly
 from invariants.spec import InvariantSpec, Spec
 from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, coloured, safe, say, say_json
-from monitor.cli.verbs import Verbs, with_output
+from monitor.cli.verbs import Verbs, with_invariants, with_output
 from monitor.finding_text import visible
 from monitor.invariant_files import read_specs
 from monitor.mutation import Hint, Mutation, Survivor, mutate
@@ -29,7 +28,7 @@ def add(verbs: Verbs) -> None:
         "--mutate every invariant is changed in one place, in many ways, and the examples must "
         "notice; for a change that they let pass, an example is printed that would.",
     )
-    parser.add_argument("invariants", type=Path, help="a file, or a folder of *.yaml files")
+    with_invariants(parser)
     parser.add_argument("--mutate", action="store_true", help="hold mutants against the examples")
     parser.add_argument("--id", help="with --mutate: this invariant only")
     with_output(parser)
@@ -38,7 +37,7 @@ def add(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what failed; 1 where an example did, or a mutant survived."""
-    specs = read_specs(arguments.invariants)
+    specs = read_specs(*arguments.invariants)
     if arguments.mutate:
         return _mutate(specs, arguments.id, arguments.output)
     results = run_examples(specs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from invariants.errors import ConfigError
@@ -106,6 +107,22 @@ def with_output(parser: argparse.ArgumentParser) -> None:
         default="text",
         help="text for people (default) or JSON for programs",
     )
+
+
+def with_invariants(parser: argparse.ArgumentParser) -> None:
+    """Verbs that read invariant files."""
+    parser.add_argument(
+        "invariants",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="a file, a folder of *.yaml files, or pack:NAME",
+    )
+
+
+def paths(text: str) -> tuple[Path, ...]:
+    """A type of flags: paths with commas between them, as `interlock run` takes them."""
+    return tuple(Path(part) for part in text.split(",") if part)
 
 
 def with_state_dir(parser: argparse.ArgumentParser) -> None:

@@ -153,7 +153,7 @@ def replayed(settings: Settings, *, is_sorted: bool) -> Told:
         now_ns=START_NS + NOW_S * SECOND_NS,
     )
     with closing(file):
-        live = find_program(file.header, Path(settings.invariants[0]), None)
+        live = find_program(file.header, [Path(settings.invariants[0])], None)
         timeline = Timeline(file, live.program)
     with closing(timeline):
         found = [told.finding for told in timeline.findings()]

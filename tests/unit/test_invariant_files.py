@@ -79,3 +79,14 @@ def test_a_dangling_link_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").symlink_to(tmp_path / "gone.yaml")
     _, faults = examine(tmp_path)
     assert [fault.code for fault in faults] == ["E201"]
+
+
+def test_several_paths_are_read_together(tmp_path: Path) -> None:
+    """Each file once, though it lies in a folder that is named too; ids are compared across all."""
+    first = written(tmp_path / "a.yaml", "a")
+    written(tmp_path / "rules" / "b.yaml", "b")
+    specs, faults = examine(first, tmp_path / "rules", tmp_path)
+    assert faults == []
+    assert [i.id for spec in specs for i in spec.invariants] == ["a", "b"]
+    specs, faults = examine(first, written(tmp_path / "other.yaml", "a"))
+    assert (specs, [fault.code for fault in faults]) == ([], ["E403"])

@@ -169,7 +169,7 @@ def test_the_header_carries_the_invariants_and_their_lists(log: Path, tmp_path: 
     assert [(f.name, list(f.lists)) for f in file.header.files] == [
         ("watched/w.yaml", ["names.txt"])
     ]
-    live = find_program(file.header, None, None)
+    live = find_program(file.header, (), None)
     assert live.unevaluable == () and live.origin == "recorded"
     timeline = timeline_of(log.parent / "r.jsonl.gz", live.program)
     assert timeline.records_count == 1
@@ -185,8 +185,8 @@ def test_files_too_large_for_the_header_are_named(
     settings = Settings(invariants=(str(tmp_path / "w.yaml"),), state_dir=str(log))
     file, _ = recorded(log, settings=settings)
     with pytest.raises(ConfigError, match="no room for"):
-        find_program(file.header, None, None)
-    assert find_program(file.header, tmp_path / "w.yaml", None).unevaluable == ()
+        find_program(file.header, (), None)
+    assert find_program(file.header, [tmp_path / "w.yaml"], None).unevaluable == ()
 
 
 def test_no_secret_gets_into_a_header(log: Path, tmp_path: Path) -> None:

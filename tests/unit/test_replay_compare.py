@@ -55,7 +55,7 @@ def compared(
 ) -> Comparison:
     path = write(tmp_path / "r.jsonl", lines, header, end)
     with closing(RecordedFile(str(path))) as file:
-        live = find_program(file.header, None, None)
+        live = find_program(file.header, (), None)
     timeline = timeline_of(path, live.program)
     comparison = compare(timeline, live.unevaluable)
     for text in summary_lines(summarise(timeline, live, comparison), timeline.notices):
@@ -194,8 +194,8 @@ def test_digests_need_the_live_key(tmp_path: Path) -> None:
     header = header_of(text)
     comparison = compared(tmp_path, EVENTS, header)
     assert [n.name for n in comparison.not_compared if n.what == "invariant"] == ["few-failures"]
-    assert find_program(header, None, b"key").unevaluable == ()
-    assert find_program(header_of(text, key_digest="00"), None, b"key").unevaluable
+    assert find_program(header, (), b"key").unevaluable == ()
+    assert find_program(header_of(text, key_digest="00"), (), b"key").unevaluable
 
 
 def test_nobody_is_accused_by_invariants_that_nobody_says_were_live(tmp_path: Path) -> None:
@@ -217,6 +217,6 @@ def test_nobody_is_accused_by_invariants_that_nobody_says_were_live(tmp_path: Pa
 
 def test_without_invariants_the_default_packs_judge() -> None:
     """A recording that carries no invariants, as plain events do, is held against the packs."""
-    live = find_program(header_of(files=[], invariants=[]), None, None)
+    live = find_program(header_of(files=[], invariants=[]), (), None)
     assert live.origin == "packs"
     assert live.program.invariants

@@ -70,7 +70,7 @@ def compared(
     lines = [*events, *map(told, found(tmp_path, events, text))]
     path = write(tmp_path / "r.jsonl", lines, header_of(text, source=kafka), end)
     with closing(RecordedFile(str(path))) as file:
-        live = find_program(file.header, None, None, session)
+        live = find_program(file.header, (), None, session)
     timeline = timeline_of(path, live.program, session)
     comparison = compare(timeline, live.unevaluable)
     return comparison, summary_lines(summarise(timeline, live, comparison), timeline.notices)
