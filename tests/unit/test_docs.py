@@ -116,7 +116,7 @@ def test_every_formula_of_the_table_is_taken(formula: str) -> None:
 
 
 def _refusals() -> list[tuple[str, str]]:
-    rows = (row for row in _rows(_section(LANGUAGE, "What is refused")) if len(row) == 3)
+    rows = (row for row in _rows(_section(LANGUAGE, "Refused formulas")) if len(row) == 3)
     return [(_codes(row[0])[0], row[1]) for row in rows]
 
 
