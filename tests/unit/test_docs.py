@@ -176,7 +176,7 @@ def test_the_table_of_kinds_is_the_one_that_is_held() -> None:
     """Who may assert which kind, cell by cell."""
     told = set()
     topics = (EVENTS_TOPIC, APPROVALS, ENFORCEMENT)
-    for row in _rows(_section(EVENTS, "Kinds, and who may assert them")):
+    for row in _rows(_section(EVENTS, "Kinds and their topics")):
         for kind in _codes(row[0]):
             told.add(kind)
             for topic, cell in zip(topics, row[1:], strict=True):
@@ -188,7 +188,7 @@ def test_fields_that_kinds_carry_are_told() -> None:
     """Which fields are missing where an event leaves them out, by how its kind begins."""
     told = {
         field: frozenset(kind.removesuffix("*") for kind in _codes(row[0]))
-        for row in _rows(_section(EVENTS, "Fields that are left out"))
+        for row in _rows(_section(EVENTS, "Missing fields"))
         for field in _codes(row[1])
     }
     assert told == {field: frozenset(kinds) for field, kinds in CARRIED_BY.items()}
@@ -206,13 +206,13 @@ def test_the_table_of_topics_is_complete() -> None:
 
 def test_findings_of_the_engine_and_their_severities_are_told() -> None:
     """Types and default severities are those of the code."""
-    rows = {_codes(row[0])[0]: row[1] for row in _rows(_section(EVENTS, "Repeats, gaps, ends"))}
+    rows = {_codes(row[0])[0]: row[1] for row in _rows(_section(EVENTS, "Findings of the engine"))}
     assert rows == dict(DEFAULT_SEVERITIES)
 
 
 def test_reasons_and_notices_are_told() -> None:
     """Why a record is no event, and what a source may notice."""
-    assert _first_cells(_section(EVENTS, "Records that are no event")) == {*REASONS}
+    assert _first_cells(_section(EVENTS, "Rejected records")) == {*REASONS}
     assert _first_cells(_section(EVENTS, "The log directory")) == {*get_args(NoticeKind)}
 
 
