@@ -125,6 +125,23 @@ class Born(msgspec.Struct, frozen=True):
     invariants: dict[str, str]
 
 
+class Undecided(msgspec.Struct, frozen=True, kw_only=True):
+    """One invariant of a group that one doubt left undecided (`monitor/grouping.py`).
+
+    `verdict` is the id of its own verdict, `anchor` the event that it judges; `unknown` names the
+    predicates and operators that could not be told.
+    """
+
+    verdict: str
+    invariant: str
+    digest: str
+    severity: Severity
+    summary: str = ""
+    unknown: list[str] = []
+    anchor: WitnessEvent
+    decided_ns: int
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What is published, stored and shown. Never holds a value of an event but the binding.
 
@@ -163,6 +180,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Of the type `anomaly` alone."""
     born: Born | None = None
     """Of the type `birth` alone."""
+    group: str = ""
+    """Of an undecided verdict: the id of the finding that tells of it. Empty if it is decided."""
+    undecided: list[Undecided] = []
+    """Of a group alone: each invariant that the doubt concerns, the most severe first. The fields
+    of a verdict are those of one of the most severe."""
 
     @property
     def trace(self) -> TraceKey:

@@ -21,6 +21,7 @@ from monitor.finding import (
     WitnessEvent,
     finding_id,
 )
+from monitor.grouping import DoubtPlace, doubt_of, group_id
 from monitor.order import Header, Noticed
 from monitor.scope_names import unpacked_id
 from monitor.trace_key import TraceKey
@@ -63,19 +64,26 @@ def verdict_finding(
     anchor_digest: str,
     mode_cap: str | None,
     life: str,
+    doubt: DoubtPlace | None,
     wider: Wider | None = None,
 ) -> Finding:
-    """A violated or inconclusive verdict in its context; `trace` and `life` are its anchor's."""
+    """A violated or inconclusive verdict in its context; `trace` and `life` are its anchor's.
+
+    `doubt` is where an undecided verdict's doubt arose.
+    """
     spec = compiled.spec
     assert verdict.kind in ("violated", "inconclusive"), "only these two are findings"
     binding = show_binding(verdict.binding)
     told = partial(_event, is_packed=wider is not None)
     anchor = told(verdict.anchor)
+    scope = trace if wider is None else wider.value
+    session = "" if wider is None else str(trace)
     return Finding(
+        group="" if doubt is None else group_id(verdict, spec.severity, scope, doubt, session),
         id=finding_id(
             subject=spec.id,
             digest=compiled.digest,
-            scope=trace if wider is None else wider.value,
+            scope=scope,
             anchor_id=anchor.id if wider is None else (*_parts(trace), anchor.id),
             anchor_digest=anchor_digest,
             binding=binding,
@@ -133,6 +141,7 @@ def session_findings(
             anchor_digest=after.conflict_at(verdict.anchor.position),
             mode_cap=mode_cap,
             life=after.life_at(verdict.anchor.position, ids_max),
+            doubt=_doubt_place(verdict, after, ids_max),
         )
         for index, verdict in judged.verdicts
     ]
@@ -149,6 +158,24 @@ def session_findings(
             )
         )
     return findings
+
+
+def _doubt_place(verdict: Verdict, header: Header, ids_max: int) -> DoubtPlace | None:
+    at = doubt_of(verdict)
+    if at is None:
+        return None
+    life = header.life_at(at.position, ids_max)
+    return DoubtPlace(at.id, header.conflict_at(at.position), life, header.life_at(0, ids_max))
+
+
+def wider_doubt(verdict: Verdict) -> DoubtPlace | None:
+    """Where the doubt of an undecided verdict arose, in a trace that is of many sessions.
+
+    Its name alone tells the event apart from others of its id: when the verdict comes, the session
+    of the doubt may be forgotten, and with it which of its ids are in conflict.
+    """
+    at = doubt_of(verdict)
+    return None if at is None else DoubtPlace(at.id, "", "", "")
 
 
 def _lost(program: Program, judged: Judged) -> Iterator[Noticed]:

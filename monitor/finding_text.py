@@ -67,8 +67,16 @@ def line(finding: Finding) -> str:
     told = f" ({binding_text(finding)})" if finding.binding else ""
     return (
         f"{_when(finding)} {finding.severity:8} {name} "
-        f"{_WORDS[finding.type]} {_place(finding)}{told} [{finding.id}]"
+        f"{_WORDS[finding.type]} {_place(finding)}{told}{_others(finding)} [{finding.id}]"
     )
+
+
+def _others(finding: Finding) -> str:
+    """How many more invariants the same doubt concerns."""
+    count = len(finding.undecided) - 1
+    if count < 1:
+        return ""
+    return f"; the same doubt concerns {count} more invariant{'s' if count > 1 else ''}"
 
 
 def _when(finding: Finding) -> str:
@@ -117,9 +125,24 @@ def page(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
         lines.append(
             "  note       it was inconclusive, which `on_unknown: violate` makes a violation"
         )
+    lines += _undecided(finding)
     lines += _grounds(finding)
     lines += _done(finding, actions)
     return lines
+
+
+def _undecided(finding: Finding) -> list[str]:
+    """Each invariant of a group, with what it could not tell."""
+    if len(finding.undecided) < 2:
+        return []
+    return [
+        f"  the same doubt concerns {len(finding.undecided)} invariants:",
+        *(
+            f"    {member.severity:8} {member.invariant} ({member.digest}) at event "
+            f"{member.anchor.position}: {visible(', '.join(member.unknown) or member.summary)}"
+            for member in finding.undecided
+        ),
+    ]
 
 
 def _anomaly(finding: Finding) -> list[str]:

@@ -29,6 +29,7 @@ from monitor.effects import Effects
 from monitor.engine import Engine
 from monitor.file_end import FileTime
 from monitor.finding import Finding
+from monitor.grouping import Groups
 from monitor.judge import judge, read_record
 from monitor.log import say
 from monitor.merge import Merger
@@ -104,6 +105,7 @@ class Loop:
         self._clock = clock
         self._provenance = provenance
         self._responder = responder
+        self._groups = Groups(store.finding)
         self._settings = settings
         self._group_of = group_of
         self._observe = observe
@@ -245,9 +247,11 @@ class Loop:
         return not batch.records_count or took_ns < self._settings.batch_ns_max
 
     def _take(self, batch: Batch, findings: list[Finding]) -> None:
-        """Findings, with what is to be done about them."""
+        """Findings as they are told, with what is to be done about each verdict."""
         if findings:
-            batch.take(findings, self._responder.plan(findings))
+            told = self._groups.take(findings)
+            groups = [finding for finding in told if finding.undecided]
+            batch.take(told, self._responder.plan([*findings, *groups]))
 
     def _tick(self) -> list[Finding]:
         """Tell each group how far time has come: to where nothing earlier can arrive."""
@@ -287,6 +291,7 @@ class Loop:
         batch.commit_begins_ns = self._clock.monotonic_ns()
         committed = self._store.commit(change)
         batch.commit_ends_ns = self._clock.monotonic_ns()
+        self._groups.stored()
         self._committed.update(moved)
         self._gone.difference_update(gone)
         self._effects.carry_out(committed, self._judged)

@@ -69,6 +69,7 @@ def fitting(finding: bytes) -> bytes:
         witness=whole.witness[:EVENTS_MAX],
         absences=whole.absences[:EVENTS_MAX],
         unknowns=whole.unknowns[:EVENTS_MAX],
+        undecided=whole.undecided[:EVENTS_MAX],
         detail=f"{shorten(whole.detail, VALUE_CHARACTERS_MAX)} [{CUT}]".strip(),
     )
     return msgspec.json.encode(cut)

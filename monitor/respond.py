@@ -7,6 +7,8 @@ the target, so that planning the same finding twice plans the same actions.
 - Only a `violated` finding of an invariant in mode `enforce` stops anybody. In mode `observe`
   what would have been done is recorded as `would`, and shown.
 - An inconclusive finding, and what the engine itself noticed (a gap, a conflict of ids), alert.
+- Stops are planned for each verdict, alerts for each finding as it is told: one for a group of
+  undecided verdicts, and one more if its severity rises (`monitor/grouping.py`).
 - How many are stopped at most is the matter of the breaker (`monitor/breaker.py`).
 """
 
@@ -119,6 +121,15 @@ def loud_alerts(
 
 def _kinds(finding: Finding) -> tuple[ActionKind, ...]:
     """The wanted kinds in order of urgency."""
+    if finding.undecided:  # Its verdicts are planned for one by one.
+        if finding.type == "violated":
+            is_told = "alert" in finding.respond
+        else:
+            is_told = finding.severity != "info"  # It informs whoever looks, and wakes nobody.
+        return ("alert",) if is_told else ()
+    if finding.group:
+        respond = finding.respond if finding.type == "violated" else ()
+        return tuple(kind for kind in URGENCY if kind in respond and kind in ENFORCING_KINDS)
     if finding.type == "birth":
         return ()  # After each change of invariants there is one for every running session.
     if finding.type != "violated":
@@ -149,16 +160,18 @@ def _action(
     *,
     reason: str = "",
 ) -> Action:
+    told = finding.group or finding.id
+    cause = f"{told}/{finding.severity}" if finding.undecided else finding.id
     return Action(
-        id=_action_id(finding.id, kind, target),
-        finding=finding.id,
+        id=_action_id(cause, kind, target),
+        finding=told,
         kind=kind,
         target=target,
         mode=mode,
         state=state,
         severity=finding.severity,
         invariant=finding.invariant,
-        incident=incident_of(finding.id),
+        incident=incident_of(told),
         reason=reason,
         principal=finding.principal,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from .finding import Finding, Severity
 from .respond import Action, ActionState
@@ -130,6 +130,14 @@ class ActionMark:
     is_attempt: bool = True
 
 
+IN_GROUP: Final = (
+    "(invariant = ?{0} OR EXISTS (SELECT 1 FROM "
+    "json_each(CAST(findings.json AS TEXT), '$.undecided') "
+    "WHERE json_extract(value, '$.invariant') = ?{0}))"
+)
+"""The invariant of a finding, or one of its group's."""
+
+
 @dataclass(frozen=True, slots=True)
 class FindingFilter:
     """Which findings; empty means any. `id_prefix` as people copy the beginning of an id."""
@@ -156,7 +164,9 @@ class FindingFilter:
             ("severity", self.severity),
         ):
             if value:
-                asked.append((f"{column} = ?{len(asked) + 1}", value))
+                number = len(asked) + 1
+                text = f"{column} = ?{number}"
+                asked.append((IN_GROUP.format(number) if column == "invariant" else text, value))
         if self.since_ns:
             asked.append((f"stored_ns >= ?{len(asked) + 1}", self.since_ns))
         clause = " AND ".join(text for text, _ in asked) or "1"

@@ -93,10 +93,19 @@ def write_scope(connection: sqlite3.Connection, written: ScopeWrite, ids_max: in
 
 
 def insert_finding(connection: sqlite3.Connection, finding: Finding, now_ns: int) -> bool:
-    """False where its id is known already: then nothing is written."""
+    """False if its id is known already: then nothing is written.
+
+    A group that an invariant has joined replaces what was known of it, and is published again.
+    """
+    known = (
+        "DO UPDATE SET invariant = excluded.invariant, severity = excluded.severity, "
+        "json = excluded.json, is_published = 0 WHERE json <> excluded.json"
+        if finding.undecided
+        else "DO NOTHING"
+    )
     cursor = connection.execute(
-        "INSERT INTO findings (id, session, invariant, severity, type, stored_ns, json) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO findings (id, session, invariant, severity, type, stored_ns, json) "  # noqa: S608
+        f"VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) {known}",
         (
             finding.id,
             finding.session,

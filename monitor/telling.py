@@ -9,6 +9,7 @@ from typing import Final
 from invariants.program import Program
 from monitor.batch import Batch
 from monitor.clock import Clock
+from monitor.grouping import members_of
 from monitor.log import say
 from monitor.metrics import BatchCounts, Metrics
 from monitor.sources.base import Frontier, Stream
@@ -94,7 +95,8 @@ class Teller:
                     if route.is_judged:
                         self._dormant.discard(index)
                         judged[program.invariants[index].spec.id] += count
-        unknown = Counter(f.invariant for f in committed.findings if f.type == "inconclusive")
+        told = [verdict for f in committed.findings for verdict in members_of(f)]
+        unknown = Counter(f.invariant for f in told if f.type == "inconclusive")
         end_ns = self._clock.monotonic_ns()
         return BatchCounts(
             ended_s=now_ns / NS_PER_S,
@@ -106,7 +108,7 @@ class Teller:
             dead_letters_count=len(batch.dead_letters),
             judged=judged,
             unknown=unknown,
-            findings=Counter((f.invariant, f.severity, f.type) for f in committed.findings),
+            findings=Counter((f.invariant, f.severity, f.type) for f in told),
             finding_delays_s=[(now_ns - f.decided_ns) / NS_PER_S for f in committed.findings],
             capacity=Counter("scope" for f in committed.findings if f.type == "capacity"),
         )

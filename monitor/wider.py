@@ -32,7 +32,7 @@ from monitor.births import bear
 from monitor.engine_settings import EngineSettings
 from monitor.file_end import OpenVerdict, open_verdicts
 from monitor.finding import Finding
-from monitor.finding_make import Wider, engine_finding, verdict_finding
+from monitor.finding_make import Wider, engine_finding, verdict_finding, wider_doubt
 from monitor.order import UNSURE_TEXT, Header, Noticed
 from monitor.scope import EMPTY_LOAD, LoadedScope, ScopeChange, is_made
 from monitor.scope_names import Named, packed_id, stored_name, unpacked_id
@@ -224,6 +224,7 @@ class WiderScopes:
                     mode_cap=self._mode_cap,
                     wider=Wider(one.per, one.value),
                     life=anchor.life,
+                    doubt=wider_doubt(verdict),
                 )
             )
         return findings

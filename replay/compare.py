@@ -17,11 +17,13 @@ from typing import Final, Literal
 import msgspec
 
 from monitor.finding import Finding
+from monitor.grouping import members_of
 from monitor.trace_key import TraceKey
 from replay.live_program import Unevaluable
 from replay.player import REFUSALS
 from replay.session_inputs import SessionInputs
-from replay.timeline import Timeline, Told
+from replay.timeline import Timeline
+from replay.told_findings import Told
 
 DifferenceKind = Literal["missing", "other", "order"]
 """`missing`: live told it, the replay did not. `other`: the replay told it, live did not."""
@@ -94,7 +96,12 @@ def compare(timeline: Timeline, unevaluable: Sequence[Unevaluable]) -> Compariso
     """Hold the findings of the recording against those that were recorded with it."""
     live, unreadable_count = _live(timeline)
     is_recorded = bool(live) or (timeline.end is not None and timeline.end.findings != "absent")
-    told = list(timeline.findings())
+    # Verdict by verdict: a group may have other invariants here than it had live.
+    told = [
+        Told(one.input_number, verdict)
+        for one in timeline.findings()
+        for verdict in members_of(one.finding)
+    ]
     sieve = _Sieve(timeline, unevaluable, live)
     ids = {finding.id for finding in live}
     kept_live = [f for f in live if sieve.keeps_live(f)]
@@ -130,7 +137,8 @@ def _live(timeline: Timeline) -> tuple[list[Finding], int]:
             unreadable_count += 1
             continue
         if timeline.is_wanted(finding.trace):
-            first.setdefault(finding.id, finding)
+            for verdict in members_of(finding):
+                first.setdefault(verdict.id, verdict)
     return list(first.values()), unreadable_count
 
 
@@ -305,9 +313,13 @@ def _differences(
     return found
 
 
-def _scope(finding: Finding) -> tuple[bool, str, str]:
-    """Only within one scope is the order of findings said; a session's own come first."""
-    return finding.scope_kind != "session", finding.scope_kind, finding.scope
+def _scope(finding: Finding) -> tuple[bool, str, str, str]:
+    """Only within one scope is the order of findings said; a session's own come first.
+
+    Verdicts of a group come last, by their ids: live, one that joined it later stands with it.
+    """
+    member = finding.id if finding.group else ""
+    return finding.scope_kind != "session", finding.scope_kind, finding.scope, member
 
 
 def _first_difference(

@@ -28,6 +28,7 @@ from invariants.slices import Entry, Slice
 from invariants.verdict import EventRef
 from monitor.decode.rejected import Rejected
 from monitor.finding import Finding, WitnessEvent
+from monitor.grouping import members_of
 from replay.player import read_line
 from replay.recording import RecordLine
 from replay.session_inputs import CLOSED
@@ -168,7 +169,8 @@ def _status(
     compiled: Compiled, step: TrackStep, told: Sequence[Finding], pending: list[PendingStanding]
 ) -> Status:
     """As docs/language.md, Verdicts, says."""
-    types = {finding.type for finding in told if finding.invariant_digest == compiled.digest}
+    verdicts = (verdict for finding in told for verdict in members_of(finding))
+    types = {verdict.type for verdict in verdicts if verdict.invariant_digest == compiled.digest}
     if "violated" in types:
         return "violated"
     if any(compiled.spec.id in finding.could_concern for finding in told):

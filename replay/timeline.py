@@ -17,7 +17,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
-import msgspec
 from pyrsistent import PVector, pmap, pvector
 
 from detectors.contract import Detector
@@ -25,7 +24,6 @@ from invariants.event import Event
 from invariants.program import Program
 from monitor.births import NO_BIRTHS
 from monitor.file_end import Disorder, FileTime, OpenVerdicts, gathered
-from monitor.finding import Finding
 from monitor.scope import LoadedScope
 from monitor.scope_names import stored_trace
 from monitor.scoring import Scoring
@@ -48,6 +46,7 @@ from replay.recording import (
 )
 from replay.session_inputs import SessionInputs, extend
 from replay.shelf import Place, Scopes, Shelf, keep, loader
+from replay.told_findings import Told, ToldFindings
 from replay.track import SessionTrack
 
 SNAPSHOT_EVERY: Final = 256
@@ -61,13 +60,6 @@ class LiveDetector(NamedTuple):
 
     detector: Detector[Any]
     scoring: Scoring
-
-
-class Told(NamedTuple):
-    """A finding, and the input (from 0) at which the engine told it."""
-
-    input_number: int
-    finding: Finding
 
 
 class Beside(NamedTuple):
@@ -120,7 +112,7 @@ class Timeline:
         self._of_id: dict[str, list[TraceKey]] = {}
         self._owned: dict[int, TraceKey] = {}
         """The traces of records that others than their sender's agent are about."""
-        self._findings: list[tuple[int, TraceKey, Place]] = []
+        self._told = ToldFindings(self._shelf)
         self._live: list[Beside] = []
         self._control: list[Beside] = []
         self._scopes: Scopes = pmap()
@@ -165,15 +157,12 @@ class Timeline:
 
     def findings(self, trace: TraceKey | None = None) -> Iterator[Told]:
         """Everything that was found, in the order in which it was told; or of one session."""
-        for number, name, place in self._findings:
-            if trace in (None, name):
-                content = self._shelf.read(place)
-                yield Told(number, msgspec.json.decode(content, type=Finding))
+        return self._told.of(trace)
 
     @property
     def findings_count(self) -> int:
         """How many findings there are."""
-        return len(self._findings)
+        return self._told.count
 
     def live_findings(self) -> Iterator[bytes]:
         """What the live monitor had published, as it was recorded, in its order."""
@@ -317,10 +306,7 @@ class Timeline:
         self._sizes.append(place.size)
         played = player.play(line)
         self._note_input(player, number, line, played)
-        for finding in played.findings:
-            kept = self._shelf.lay(msgspec.json.encode(finding))
-            if self.is_wanted(finding.trace):
-                self._findings.append((number, finding.trace, kept))
+        self._told.add(number, played.findings, self.is_wanted)
         is_due = number + 1 >= self._snapshot_due
         # As live: what a tick lets go of is gone before the next record comes.
         if isinstance(line, TickLine) or is_due:

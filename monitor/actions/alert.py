@@ -53,6 +53,7 @@ def _fields(finding: Finding) -> dict[str, object]:
         "type": finding.type,
         "severity": finding.severity,
         "invariant": finding.invariant,
+        "invariants_count": max(len(finding.undecided), 1) if finding.invariant else 0,
         "summary": finding.summary,
         "session": finding.session,
         "scope_kind": finding.scope_kind,

@@ -25,7 +25,8 @@ from replay.report.findings import finding_card, verdict_word
 from replay.report.scores import scores_of
 from replay.report.view import Detail, IncidentPage, Mark, SessionLine, SessionPart, Tone
 from replay.summary import notes_of
-from replay.timeline import Timeline, Told
+from replay.timeline import Timeline
+from replay.told_findings import Told
 
 NO_SESSION: Final = "no known session"
 SESSIONS_MAX: Final = 50

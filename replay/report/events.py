@@ -12,7 +12,8 @@ from monitor.finding_text import time_text, visible
 from monitor.trace_key import TraceKey
 from replay.report.findings import verdict_word
 from replay.report.view import Detail, EventRow, Mark, Tone
-from replay.timeline import Timeline, Told
+from replay.timeline import Timeline
+from replay.told_findings import Told
 
 ROWS_MAX: Final = 300
 NEAR: Final = 4

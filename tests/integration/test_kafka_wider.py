@@ -112,9 +112,10 @@ def running() -> Iterator[list[MonitorProcess]]:
 
 
 def read(lines: list[bytes]) -> list[Finding]:
-    """The principal is the topic's, which a file has not."""
+    """Each as it was told last: a group grows. The principal is the topic's, a file has none."""
     decoded = (msgspec.json.decode(line, type=Finding) for line in lines)
-    return [without_principal(finding) for finding in decoded]
+    told = {finding.id: finding for finding in decoded}
+    return [without_principal(finding) for finding in told.values()]
 
 
 def test_the_file_has_something_to_say(stage: Stage) -> None:

@@ -162,10 +162,13 @@ def replayed(settings: Settings, *, is_sorted: bool) -> Told:
 
 
 def by_scope(findings: list[Finding]) -> dict[str, list[Finding]]:
-    """Each finding once, in the order of its scope: between scopes no order is promised."""
+    """Each finding once, in the order of its scope: between scopes no order is promised.
+
+    A group that grew stands where it came first, as it was told last.
+    """
     told: dict[str, dict[str, Finding]] = {}
     for finding in findings:
-        told.setdefault(f"{finding.scope_kind}:{finding.scope}", {}).setdefault(finding.id, finding)
+        told.setdefault(f"{finding.scope_kind}:{finding.scope}", {})[finding.id] = finding
     return {scope: list(found.values()) for scope, found in told.items()}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -19,6 +20,7 @@ from invariants.program import Program
 from monitor.decode.native import decode_event
 from monitor.decode.rejected import Rejected
 from monitor.finding import Finding
+from monitor.grouping import members_of
 from monitor.respond import Action
 from monitor.settings import Settings
 from monitor.sources.base import Stream
@@ -71,11 +73,21 @@ def judge_neighbours(
 def _of_others(findings: Iterable[Finding], ambiguous: frozenset[str]) -> dict[str, Finding]:
     """Each as it was told first: a refused record that is repeated is told where it came first."""
     told: dict[str, Finding] = {}
-    for f in findings:
+    for f in chain.from_iterable(map(_verdicts, findings)):
         is_of_another = f.principal != PRINCIPALS[RIVAL] and f.session not in ambiguous
         if is_of_another and f.scope_kind == "session" and f.type not in OF_TWO:
             told.setdefault(f.id, msgspec.structs.replace(f, detail=""))
     return told
+
+
+def _verdicts(told: Finding) -> list[Finding]:
+    """The verdicts of a group, without what it says of the most severe one alone."""
+    if not told.group:
+        return [told]
+    bare = msgspec.structs.replace(
+        told, binding={}, witness=[], absences=[], unknowns=[], mode="observe", respond=[]
+    )
+    return members_of(bare)
 
 
 def judge_unread(

@@ -66,7 +66,9 @@ class Batch:
     positions: dict[Stream, int] = field(default_factory=dict)
     actions: tuple[Action, ...] = ()
     decided: dict[str, int] = field(default_factory=dict)
-    """How many records had been taken when a finding was made, by its id."""
+    """How many records had been taken when a finding was made, by the id under which it is told."""
+    verdicts: set[str] = field(default_factory=set)
+    """Ids of the engine's verdicts, before those that are undecided are grouped."""
     is_all_taken: bool = False
     """Whether the merger said that it had no more to give."""
     node_ns: int = 0

@@ -24,6 +24,7 @@ from monitor.decode.native import decode_event
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
+from monitor.grouping import Groups
 from monitor.order import Header, Noticed
 from monitor.provenance import Provenance
 from monitor.respond import Action, ResponsePolicy, plan
@@ -31,7 +32,15 @@ from monitor.sources.base import Stream
 from monitor.topics import CONTROL, DEAD_LETTERS, FINDINGS
 from monitor.trace_key import TraceKey
 from monitor.wider import WiderHeader
-from tests.simulation.ledger import Given, Ledger, Refused, Stepped, Ticked, Unread, WrongError
+from tests.simulation.ledger import (
+    Given,
+    Ledger,
+    Refused,
+    Stepped,
+    Ticked,
+    Unread,
+    WrongError,
+)
 from tests.simulation.outside import PRINCIPALS, Outside, Told
 from tests.simulation.rooms import POISON, SimulatedStore
 
@@ -39,13 +48,13 @@ SEVERITY: Final = {"active": 0, "quarantined": 1, "killed": 2}
 GAP: Final = re.compile(r"seq (\d+) to (\d+)")
 LOST_OF: Final = re.compile(r": (\S+)/(\d+): truncated")
 REFUSALS: Final = ("provenance", "unevaluable")
+UNREPEATED: Final = ("unread", "lost")
+"""What was told of records before is forgotten at a start (`laws.judge_unread` has them), and the
+undisturbed run lost nothing (`judge_losses`)."""
 FIELDS_OF_HEADERS: Final = tuple(
     tuple(field.name for field in msgspec.structs.fields(header))
     for header in (Header, WiderHeader)
 )
-UNREPEATED: Final = ("unread", "lost")
-"""What was told of records before is forgotten at a start (`laws.judge_unread` has them), and the
-undisturbed run lost nothing (`judge_losses`)."""
 UNPLACED: Final = (*REFUSALS, "unowned")
 """Told of records that take no place in the trace. Whether a deadline that is over by then is told
 before or after one depends on when somebody looked."""
@@ -82,7 +91,10 @@ def by_scope(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
         if finding.type in REFUSALS:  # The loop words them, and the words are not ours to test.
             finding = msgspec.structs.replace(finding, detail="")
         name = f"{finding.trace} in {finding.scope_kind} {finding.scope}"
-        scopes.setdefault(name, {}).setdefault(finding.id, finding)
+        of = scopes.setdefault(name, {})
+        if finding.undecided or finding.id not in of:
+            # A group that grows stands where it came first, as it was told last.
+            of[finding.id] = finding
     return {name: list(found.values()) for name, found in scopes.items()}
 
 
@@ -193,7 +205,7 @@ def _with_states(expected: Expected, engine: Engine) -> Expected:
 def judge_findings(outside: Outside, expected: Expected) -> None:
     """(1) Each finding at least once, none other, in order in each session, repeats the same."""
     told = [msgspec.json.decode(one.value, type=Finding) for one in outside.told[FINDINGS]]
-    found, wanted = by_scope(told), by_scope(expected.findings)
+    found, wanted = by_scope(told), by_scope(Groups().take(expected.findings))
     ids = {f.id for of in found.values() for f in of}
     wanted_ids = {f.id for of in wanted.values() for f in of}
     if wanted_ids - ids:
@@ -210,6 +222,8 @@ def judge_findings(outside: Outside, expected: Expected) -> None:
     first: dict[str, bytes] = {}
     for finding, record in zip(told, outside.told[FINDINGS], strict=True):
         is_same = first.setdefault(finding.id, record.value) == record.value
+        if finding.undecided:
+            continue  # It grows; above it is compared as it was told last.
         if not is_same and finding.type not in UNREPEATED:
             raise WrongError(f"told twice in two ways: {record.value!r}, {first[finding.id]!r}")
 
@@ -317,6 +331,16 @@ def _judge_standing(outside: Outside, wanted: list[Action]) -> None:
             raise WrongError(f"`{action.target}` is {standing} and had to be {action.kind}ed")
 
 
+def judge_verdicts(ledgers: Iterable[Ledger], expected: Expected) -> None:
+    """(1) The engine found each verdict. A group lists an invariant once, and hides the rest."""
+    wanted = {f.id: f for f in expected.findings if f.invariant}
+    found = {id_ for ledger in ledgers for batch in ledger.batches for id_ in batch.verdicts}
+    if missing := wanted.keys() - found:
+        raise WrongError(f"verdicts not reached: {[wanted[id_] for id_ in missing]}")
+    if others := found - wanted.keys():
+        raise WrongError(f"verdicts that an undisturbed run does not have: {others}")
+
+
 def judge_alerts(
     outside: Outside,
     expected: Expected,
@@ -330,7 +354,9 @@ def judge_alerts(
     cut may set the store back behind one that was told, and another is told and posted.
     """
     told = (msgspec.json.decode(one.value, type=Finding) for one in outside.told[FINDINGS])
-    findings = [f for f in expected.findings if f.type not in UNREPEATED]
+    # Of a group the alert of its last, highest severity; which lower ones came depends on batches.
+    groups = [f for f in Groups().take(expected.findings) if f.undecided]
+    findings = [f for f in (*expected.findings, *groups) if f.type not in UNREPEATED]
     findings += [f for f in told if f.type in UNREPEATED and f.id in stored]
     wanted = {a.id for f in findings for a in plan(f, policy) if a.target == "webhook"}
     if missing := wanted - outside.posts.keys() - given_up:

@@ -23,6 +23,7 @@ import msgspec
 from interlock.control_record import ControlRecord, ControlState
 from monitor.actions.opening import response_policy
 from monitor.engine_settings import EngineSettings
+from monitor.grouping import Groups
 from monitor.log import LOGGER
 from monitor.scope_names import stored_trace, stored_users
 from monitor.settings import Settings
@@ -281,6 +282,7 @@ class World:
             expected = oracle.expect_from_logs(self.outside, self.program, settings, end_ns)
             assert all(tick <= end_ns for tick in ticks), "the simulation's own clock is wrong"
         oracle.judge_findings(self.outside, expected)
+        oracle.judge_verdicts([node.ledger for node in self.nodes], expected)
         self._judge_neighbours(settings)
         oracle.judge_gaps(self.outside, expected)
         oracle.judge_dead_letters(self.outside, expected)
@@ -302,7 +304,7 @@ class World:
         rivals = {i.name for i in self.workload.impostors if i.topic == RIVAL}
         rivals |= set(self.neighbours.names)
         ambiguous = frozenset(rivals & self.workload.unnamed)
-        count = laws.judge_neighbours(told, without.findings, ambiguous)
+        count = laws.judge_neighbours(told, Groups().take(without.findings), ambiguous)
         self.report.counts["findings beside a hostile principal"] += count
 
     def _judge_ledgers(self, expected: oracle.Expected) -> None:

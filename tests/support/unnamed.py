@@ -15,7 +15,9 @@ def without_principal(finding: Finding) -> Finding:
 
     The principal is part of a finding's ID, and a finished file has none.
     """
-    said = _plain({**msgspec.to_builtins(finding), "id": ""})
+    said = _plain({**msgspec.to_builtins(finding), "id": "", "group": ""})
+    for member in said["undecided"]:
+        member["verdict"] = ""
     text = msgspec.json.encode(said, order="sorted")
     named = {**said, "id": hashlib.blake2b(text, digest_size=12).hexdigest()}
     return msgspec.convert(named, Finding)

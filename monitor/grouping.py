@@ -1,0 +1,183 @@
+"""Verdicts that doubt left undecided -> one finding for each doubt.
+
+One call that cannot be read leaves a dozen invariants undecided, and each says so. People need to
+read it once. The engine's verdicts stay per invariant, as do examples, `report` and stops; what
+is stored, published, printed and alerted is the *group*:
+
+    inconclusive      (scope, event where the doubt arose)
+    of severity info  (scope), told once, however many events are in doubt
+    escalated         (scope, event that violates)
+
+The event where the doubt arose is the latest one of the witness' unknowns. The key names no
+invariant and no expression, so that an id stays the same whichever invariants are loaded
+(docs/decisions/0039-one-doubt-one-finding.md).
+
+A group that was told is told again, under its id, only if an invariant joins it. Its severity
+never falls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from invariants.verdict import EventRef, Verdict
+from monitor.finding import SEVERITIES, Finding, Severity, Undecided, finding_id
+from monitor.trace_key import TraceKey
+
+
+class DoubtPlace(NamedTuple):
+    """The event at which a doubt arose, as ids name it. `life_start` is that of its scope."""
+
+    event_id: str | tuple[str, ...]
+    digest: str
+    life: str
+    life_start: str
+
+
+def doubt_of(verdict: Verdict) -> EventRef | None:
+    """The event under which an undecided verdict is told; None for a verdict that is none.
+
+    An escalated violation is told under its own event: what an agent does later, on an old doubt,
+    is another violation.
+    """
+    if verdict.is_escalated:
+        return verdict.anchor
+    if verdict.kind != "inconclusive":
+        return None
+    return max(verdict.witness.unknowns, default=verdict.anchor)
+
+
+def group_id(
+    verdict: Verdict, severity: Severity, scope: str | TraceKey, place: DoubtPlace, session: str
+) -> str:
+    """The id of the group of an undecided verdict.
+
+    `session` tells apart the sessions that share a wider scope: each finding is about one.
+    """
+    is_background = severity == "info" and verdict.kind == "inconclusive"
+    return finding_id(
+        subject="undecided",
+        digest="",
+        scope=scope,
+        anchor_id="" if is_background else place.event_id,
+        anchor_digest="" if is_background else place.digest,
+        binding=session,
+        verdict=verdict.kind,
+        life=place.life_start if is_background else place.life,
+    )
+
+
+def grouped(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings of one input as they are told; a group stands where its first member stood."""
+    told: dict[str, Finding] = {}
+    for finding in findings:
+        if not finding.group:
+            told.setdefault(finding.id, finding)
+            continue
+        one = _alone(finding)
+        known = told.get(one.id)
+        told[one.id] = one if known is None else joined(known, one) or known
+    return list(told.values())
+
+
+def joined(known: Finding, more: Finding) -> Finding | None:
+    """A group with the invariants of another part of it; None if it has them all.
+
+    The event, the values and the witness are those of the most severe verdict, the earliest told.
+    """
+    members = {_key(member): member for member in known.undecided}
+    fresh = [member for member in more.undecided if _key(member) not in members]
+    if not fresh:
+        return None
+    lead = more if _rank(more.severity) > _rank(known.severity) else known
+    return msgspec.structs.replace(
+        lead,
+        undecided=sorted([*known.undecided, *fresh], key=_order),
+        mode="enforce" if "enforce" in (known.mode, more.mode) else "observe",
+        respond=sorted({*known.respond, *more.respond}),
+    )
+
+
+class Groups:
+    """Findings as they are told over time. `known` finds a group that was told before.
+
+    `take` may be called for several inputs before their findings are stored; `stored` forgets
+    what `known` can find from then on.
+    """
+
+    def __init__(self, known: Callable[[str], Finding | None] = lambda id_: None) -> None:
+        self._known = known
+        self._held: dict[str, Finding] = {}
+
+    def take(self, findings: Sequence[Finding]) -> list[Finding]:
+        """What is to be told of these: a group only if it is new, or an invariant joined it."""
+        told = []
+        for finding in grouped(findings):
+            whole = self._whole(finding) if finding.undecided else finding
+            if whole is not None:
+                told.append(whole)
+        return told
+
+    def _whole(self, part: Finding) -> Finding | None:
+        """A group with what was told of it before; None if that says all of it."""
+        known = self._held.get(part.id) or self._known(part.id)
+        whole = part if known is None else joined(known, part)
+        if whole is not None:
+            self._held[part.id] = whole
+        return whole
+
+    def stored(self) -> None:
+        """What was taken lies where `known` looks."""
+        self._held.clear()
+
+
+def members_of(finding: Finding) -> list[Finding]:
+    """The verdicts of a group, each as a finding of its own; another finding as it is."""
+    if not finding.undecided:
+        return [finding]
+    return [
+        msgspec.structs.replace(
+            finding,
+            id=member.verdict,
+            severity=member.severity,
+            invariant=member.invariant,
+            invariant_digest=member.digest,
+            summary=member.summary,
+            anchor=member.anchor,
+            decided_ns=member.decided_ns,
+            undecided=[],
+        )
+        for member in finding.undecided
+    ]
+
+
+def _alone(finding: Finding) -> Finding:
+    """A group of one verdict."""
+    member = Undecided(
+        verdict=finding.id,
+        invariant=finding.invariant,
+        digest=finding.invariant_digest,
+        severity=finding.severity,
+        summary=finding.summary,
+        unknown=sorted({role for event in finding.unknowns for role in event.roles}),
+        anchor=finding.anchor,
+        decided_ns=finding.decided_ns,
+    )
+    # Without a `respond` an alert is meant: it must not be lost beside another's `quarantine`.
+    respond = list(finding.respond) or ["alert"]
+    return msgspec.structs.replace(finding, id=finding.group, undecided=[member], respond=respond)
+
+
+def _key(member: Undecided) -> tuple[str, str, Severity]:
+    return member.invariant, member.digest, member.severity
+
+
+def _order(member: Undecided) -> tuple[int, str, str]:
+    return -_rank(member.severity), member.invariant, member.digest
+
+
+def _rank(severity: Severity) -> int:
+    return SEVERITIES.index(severity)

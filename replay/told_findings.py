@@ -1,0 +1,67 @@
+"""The findings of a replay, as they were told; they lie on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from monitor.finding import Finding
+from monitor.grouping import Groups
+from monitor.trace_key import TraceKey
+from replay.shelf import Place, Shelf
+
+
+class Told(NamedTuple):
+    """A finding, and the input (from 0) at which the engine told it."""
+
+    input_number: int
+    finding: Finding
+
+
+class ToldFindings:
+    """In the order in which they were told first.
+
+    A group of undecided verdicts stands once, with every invariant that joined it.
+    """
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._rows: list[tuple[int, TraceKey, Place]] = []
+        self._group_rows: dict[str, int] = {}
+        self._groups = Groups(self._group)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._rows)
+
+    def add(
+        self, number: int, findings: Sequence[Finding], is_wanted: Callable[[TraceKey], bool]
+    ) -> None:
+        """The verdicts and engine findings of one input."""
+        wanted = [finding for finding in findings if is_wanted(finding.trace)]
+        for finding in self._groups.take(wanted):
+            place = self._shelf.lay(msgspec.json.encode(finding))
+            at = self._group_rows.get(finding.id)
+            if at is None:
+                if finding.undecided:
+                    self._group_rows[finding.id] = len(self._rows)
+                self._rows.append((number, finding.trace, place))
+            else:
+                self._rows[at] = (self._rows[at][0], finding.trace, place)
+        self._groups.stored()
+
+    def of(self, trace: TraceKey | None) -> Iterator[Told]:
+        """Those of one session, or all."""
+        for number, name, place in self._rows:
+            if trace in (None, name):
+                yield Told(number, self._read(place))
+
+    def _group(self, id_: str) -> Finding | None:
+        at = self._group_rows.get(id_)
+        return None if at is None else self._read(self._rows[at][2])
+
+    def _read(self, place: Place) -> Finding:
+        return msgspec.json.decode(self._shelf.read(place), type=Finding)

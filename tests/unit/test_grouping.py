@@ -1,0 +1,172 @@
+"""One doubt is one finding, whichever invariants it leaves undecided, and stops do not change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from invariants.check import read_specs
+from invariants.event import Event, Origin
+from invariants.program import Program, compile_program
+from monitor.decode.native import decode_event
+from monitor.engine import Engine
+from monitor.engine_settings import EngineSettings
+from monitor.finding import Finding
+from monitor.finding_text import line, page
+from monitor.grouping import Groups, members_of
+from monitor.invariant_files import read_specs as read_pack
+from monitor.packs import find_pack
+from monitor.respond import ResponsePolicy, plan
+from monitor.store import Store
+from monitor.store_records import Change, FindingFilter
+from tests.support.rim import SECOND_NS, START_NS, HandClock
+
+HEAD = """\
+version: 1
+predicates:
+  pay: kind == "pay"
+  large: kind == "pay" && args.amount > 10
+  far: kind == "pay" && args.country != "here"
+  answered: kind == "answered"
+invariants:
+"""
+LARGE = "  - {id: large, severity: warning, never: large}\n"
+FAR = "  - {id: far, severity: critical, on_unknown: report, never: far}\n"
+LATER = "  - {id: later, severity: critical, on_unknown: report, never: answered and once far}\n"
+BACKGROUND = "  - {id: background, severity: info, never: large}\n"
+STOPS = """\
+  - id: stops
+    severity: critical
+    on_unknown: violate
+    mode: enforce
+    respond: [quarantine]
+    never: large
+"""
+WARNS = """\
+  - {id: warns, severity: warning, on_unknown: violate, respond: [alert], never: far}
+"""
+
+
+def program(*invariants: str) -> Program:
+    specs, _ = read_specs([("x.yaml", HEAD + "".join(invariants))])
+    return compile_program(specs)
+
+
+def event(number: int, kind: str, args: dict[str, object] | None = None) -> Event:
+    content = {"session": "s", "seq": number, "ts": START_NS + number * SECOND_NS, "kind": kind}
+    content |= {} if args is None else {"args": args}
+    made = decode_event(msgspec.json.encode(content), Origin("t", "0", number))
+    assert isinstance(made, Event)
+    return made
+
+
+UNREADABLE = (event(0, "pay"),)
+
+
+def verdicts(events: Sequence[Event], *invariants: str) -> list[list[Finding]]:
+    """What the engine finds at each event."""
+    engine = Engine(program(*invariants), EngineSettings(trust_ts=True))
+    return [engine.step(one) for one in events]
+
+
+def told(events: Sequence[Event], *invariants: str) -> list[Finding]:
+    groups = Groups()
+    return [f for found in verdicts(events, *invariants) for f in groups.take(found)]
+
+
+def test_one_doubt_is_told_once_with_every_invariant() -> None:
+    """The severity is the highest, and each invariant stands with its digest and its doubt."""
+    (finding,) = told(UNREADABLE, LARGE, FAR)
+    assert (finding.type, finding.severity, finding.invariant) == (
+        "inconclusive",
+        "critical",
+        "far",
+    )
+    expected = {c.spec.id: c.digest for c in program(LARGE, FAR).invariants}
+    assert {m.invariant: m.digest for m in finding.undecided} == expected
+    assert [(m.severity, m.unknown) for m in finding.undecided] == [
+        ("critical", ["far"]),
+        ("warning", ["large"]),
+    ]
+    assert "the same doubt concerns 1 more invariant [" in line(finding)
+    assert any("warning  large (" in text for text in page(finding, ()))
+
+
+def test_the_id_does_not_depend_on_the_invariants() -> None:
+    """A file with one invariant gives the id that one with more gives."""
+    both, one, other = (told(UNREADABLE, *of)[0] for of in ((LARGE, FAR), (LARGE,), (FAR,)))
+    assert both.id == one.id == other.id
+    (only,) = {f.id for found in verdicts(UNREADABLE, LARGE) for f in found}
+    assert [m.verdict for m in both.undecided if m.invariant == "large"] == [only]
+
+
+def test_a_later_event_in_the_same_doubt_is_not_told_again() -> None:
+    """It joins the group if its invariant is new there, and raises its severity."""
+    events = [*UNREADABLE, event(1, "answered"), event(2, "answered")]
+    first, raised = told(events, LARGE, LATER)
+    assert first.id == raised.id
+    assert (first.severity, raised.severity) == ("warning", "critical")
+    assert [m.anchor.position for m in raised.undecided] == [1, 0]
+
+
+def test_another_doubt_is_another_finding() -> None:
+    """Two calls that cannot be read are two."""
+    assert len({f.id for f in told([event(0, "pay"), event(1, "pay")], LARGE, FAR)}) == 2
+
+
+def test_doubt_of_severity_info_is_told_once_a_session() -> None:
+    """However many events are in doubt; a warning is told for each."""
+    events = [event(number, "pay") for number in range(5)]
+    assert len(told(events, BACKGROUND)) == 1
+    assert len(told(events, BACKGROUND, LARGE)) == 6
+
+
+def test_stops_are_those_of_each_verdict() -> None:
+    """Escalated violations are one finding; their stops keep their ids, and alerts are one."""
+    ((*found,),) = verdicts(UNREADABLE, STOPS, WARNS)
+    (group,) = Groups().take(found)
+    assert (group.type, len(group.undecided)) == ("violated", 2)
+    actions = [action for finding in (*found, group) for action in plan(finding, ResponsePolicy())]
+    assert [(a.kind, a.target, a.invariant) for a in actions] == [
+        ("quarantine", "session:s", "stops"),
+        ("alert", "log", "stops"),
+    ]
+    assert {action.finding for action in actions} == {group.id}
+    alone = msgspec.structs.replace(found[0], group="")
+    assert plan(alone, ResponsePolicy())[0].id == actions[0].id
+
+
+def test_a_group_grows_over_a_restart(tmp_path: Path) -> None:
+    """The store's group is published again with what joined, and is found by any invariant."""
+    events = [*UNREADABLE, event(1, "answered")]
+    with_store = Store(tmp_path / "s", clock=HandClock())
+    for found in verdicts(events, LARGE, LATER):
+        fresh = Groups(with_store.finding).take(found)  # A new one each time: the monitor began.
+        assert len(with_store.commit(Change(findings=fresh)).findings) == 1
+        (waiting,) = with_store.pending_findings(10)
+        with_store.mark_published([waiting.id])
+        assert with_store.commit(Change(findings=fresh)).findings == ()
+    for name in ("large", "later"):
+        (stored,) = with_store.findings(FindingFilter(invariant=name))
+        assert {f.invariant for f in members_of(stored.finding)} == {"large", "later"}
+    assert with_store.findings(FindingFilter(invariant="far")) == []
+    with_store.close()
+
+
+@pytest.mark.parametrize("calls_count", [6, 60])
+def test_a_loop_is_one_finding(calls_count: int) -> None:
+    """The pack tells of a loop when it passes the limit, however long it goes on."""
+    pack = find_pack("loops")
+    assert pack is not None
+    engine = Engine(compile_program(read_pack(pack.path)), EngineSettings(trust_ts=True))
+    found = []
+    for number in range(calls_count):
+        content = {"session": "s", "seq": number, "ts": START_NS + 5 * number * SECOND_NS}
+        content |= {"kind": "tool.requested", "tool": "process", "args": {"id": "b"}}
+        made = decode_event(msgspec.json.encode(content), Origin("t", "0", number))
+        assert isinstance(made, Event)
+        found += engine.step(made)
+    assert [(f.invariant, f.anchor.position) for f in found] == [("loops-same-call", 5)]
