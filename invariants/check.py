@@ -26,9 +26,10 @@ Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for us
     E411  too large once written out         E412  types that can never match
     E413  `report: edge` of the future       E414  `session_end` in a wider scope
     E415  no window in a scope without end   E416  one list grouped by another
+    E417  kind in another spelling           E418  expression, field or predicate as a variable
     W501  `never: a implies b`               W502  predicate that nothing uses
     W503  `previous` or `next`               W504  variable that occurs once
-    W505  source that nothing asks
+    W505  source that nothing asks           W506  kind that is close to a known one
 """
 
 from __future__ import annotations
@@ -36,9 +37,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from .cel.functions import FIELD_TYPES
 from .check_binding import atoms_of, check_formula, subformulas
 from .check_scope import check_scope
 from .check_types import check_types
+from .check_variables import check_variables
 from .errors import Fault, SpecError
 from .formula.ast import AggregateComparison, Atom
 from .lint import lint_formula
@@ -113,8 +116,11 @@ def _check_file(spec: Spec, refused: Refused = NOTHING_REFUSED) -> Iterator[Faul
     known = {predicate.name: predicate for predicate in spec.predicates}
     for invariant in spec.invariants:
         yield from _check_names(invariant, known, refused.predicates, spec.file)
+        mistaken = list(check_variables(invariant, known, spec.file))
         errors = [
-            *check_formula(invariant, spec.file),
+            *mistaken,
+            # Of a name that was meant as something else, binding would say another mend.
+            *(check_formula(invariant, spec.file) if not mistaken else ()),
             *check_scope(invariant, spec.file),
             *check_types(invariant, spec),
         ]
@@ -140,13 +146,20 @@ def _check_names(
             yield from _check_values(atom, names, predicate, file)
         elif atom.predicate not in refused:
             message = f"there is no predicate `{atom.predicate}` in this file"
-            mend = did_you_mean(atom.predicate, known) if known else "declare it in `predicates:`"
+            mend = _mend_of_predicate(atom, known)
             yield Fault(file, atom.place, "E401", message, mend)
     for comparison in _aggregates_of(invariant):
         predicate = known.get(comparison.aggregate.atom.predicate)
         if predicate is not None and comparison.aggregate.value is not None:
             names = [comparison.aggregate.value]
             yield from _check_values(comparison.aggregate.atom, names, predicate, file)
+
+
+def _mend_of_predicate(atom: Atom, known: Collection[str]) -> str:
+    if atom.predicate in FIELD_TYPES and not atom.arguments:
+        name = atom.predicate
+        return f"`{name}` is a field of events: declare a predicate that asks for it, and name that"
+    return did_you_mean(atom.predicate, known) if known else "declare it in `predicates:`"
 
 
 def _check_values(

@@ -6,14 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from .errors import SpecError
-from .formula.ast import (
-    Formula,
-)
+from .formula.ast import Formula
 from .formula.format import format_formula
-from .formula.parser import parse_formula_at
 from .formula.tokens import show_text
 from .load_example import read_example
+from .load_formula import read_formula
 from .load_pattern import read_pattern
 from .patterns import Form
 from .report import Report
@@ -120,7 +117,7 @@ def _read_stated(
         form, formula = expanded
         return form, formula, Source(format_formula(formula), keys["pattern"].place)
     source = shape.expression_of(keys[written], f"`{written}`")
-    read = _read_formula(source, shape) if source else None
+    read = read_formula(source, shape) if source else None
     if source is None or read is None:
         return None
     return "never" if written == "never" else "always", read, source
@@ -137,15 +134,6 @@ def _form(keys: Mapping[str, YamlNode], top: YamlMap, shape: Shape) -> str | Non
         mend = "make two invariants of it"
         shape.add(keys[present[1]].place, E_KEY_REPEATED, message, mend)
     return present[0] if present else None
-
-
-def _read_formula(source: Source, shape: Shape) -> Formula | None:
-    try:
-        formula = parse_formula_at(source.text, file=shape.file, locate=source.place_at)
-    except SpecError as error:
-        shape.faults.extend(error.faults)
-        return None
-    return formula
 
 
 def _read_respond(node: YamlNode, shape: Shape) -> tuple[Action, ...]:

@@ -7,7 +7,8 @@ from typing import Final
 
 from .errors import SpecError
 from .formula.ast import UNBOUNDED, Atom, Formula, Window
-from .formula.parser import parse_formula_at, parse_span
+from .formula.parser import parse_span
+from .load_formula import read_formula
 from .patterns import PATTERNS, Form, Parts, Pattern
 from .shape import Shape, did_you_mean, sort_of
 from .yaml_faults import E_KEY_UNKNOWN, E_SHAPE
@@ -72,13 +73,7 @@ def _read_parts(node: YamlNode, what: str, pattern: Pattern, shape: Shape) -> Pa
 
 def _read_formula(node: YamlNode, what: str, shape: Shape) -> Formula | None:
     source = shape.expression_of(node, what)
-    if source is None:
-        return None
-    try:
-        return parse_formula_at(source.text, file=shape.file, locate=source.place_at)
-    except SpecError as error:
-        shape.faults.extend(error.faults)
-        return None
+    return read_formula(source, shape) if source is not None else None
 
 
 def _read_within(keys: Mapping[str, YamlNode], what: str, shape: Shape) -> Window:

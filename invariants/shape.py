@@ -6,13 +6,13 @@ file are told at once.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, TypeVar
 
 from .errors import Fault, Place
 from .formula.tokens import RESERVED_WORDS, show_text
+from .nearest import nearest
 from .spec import Source
 from .yaml_faults import (
     BLOCK_MEND,
@@ -42,9 +42,8 @@ CEL_WORDS: Final = frozenset(
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A mend that names the nearest known word, else all of them (a few)."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean `{close[0]}`?"
+    if near := nearest(word, names):
+        return f"did you mean `{near}`?"
     if not names:
         return "there is none"
     shown = ", ".join(f"`{name}`" for name in names[:KNOWN_SHOWN_MAX])
@@ -145,8 +144,8 @@ class Shape:
             return options[scalar.text]
         choices = " or ".join(f"`{option}`" for option in options)
         message = f"{what} is {choices}, and not {show_text(scalar.text)}"
-        close = difflib.get_close_matches(scalar.text.lower(), options, n=1, cutoff=0.6)
-        mend = f"write `{close[0]}`" if close else "write one of them"
+        near = nearest(scalar.text, options)
+        mend = f"write `{near}`" if near else "write one of them"
         self.add(scalar.place, E_CHOICE, message, mend)
         return None
 

@@ -1,42 +1,142 @@
-"""Kinds that predicates ask for and no event has: loaded specifications -> faults E417 and W506.
+"""Kinds that are asked for and no event has: loaded specifications -> faults E417 and W506.
 
 A kind in another spelling than that of docs/events.md is refused by the reader of events, so a
 predicate that asks for it is false at every event, and its invariant is never violated. Kinds of
-the user's own are fine; one that is close to a known kind is warned of.
+the user's own are fine; one that is close to a known kind is warned of. Beside `==`, `!=` and `in`,
+the beginnings and ends that `startsWith`, `endsWith` and `glob` ask for are read, and the events of
+examples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from interlock.kinds import KNOWN_KINDS, meant_kind
-from invariants.errors import Fault
-from invariants.kinds import asked_by
-from invariants.spec import PredicateSpec, Spec
+from invariants.cel.ast import Call, Comparison, Constant, ListOf, Name, Node, walk
+from invariants.cel.check import list_name
+from invariants.cel.lexer import SyntaxFault
+from invariants.cel.parser import parse
+from invariants.errors import Fault, Place
+from invariants.spec import Example, Source, Spec
 
 CLOSENESS_MIN: Final = 0.85
 """Chosen: `tool.request` is close to `tool.requested`; `session.stopped` is close to nothing."""
+
+_FAMILIES: Final = {f"{kind.split('.')[0]}." for kind in KNOWN_KINDS if "." in kind}
+_BEGINNINGS: Final = KNOWN_KINDS | _FAMILIES | {family[:-1] for family in _FAMILIES}
+_LAST_WORDS: Final = {kind.rsplit(".", 1)[-1] for kind in KNOWN_KINDS}
+_ENDS: Final = KNOWN_KINDS | _LAST_WORDS | {f".{word}" for word in _LAST_WORDS}
+
+
+class _Asked(NamedTuple):
+    """A literal that is compared with a kind, or with its beginning or end."""
+
+    text: str
+    place: Place
+    part: str = ""
+    """`beginning` or `end`, or empty for the whole kind."""
 
 
 def kind_faults(specs: Iterable[Spec]) -> Iterator[Fault]:
     """Errors for kinds in another spelling, warnings for kinds that are close to a known one."""
     for spec in specs:
-        shows = [PredicateSpec(one.name, one.when, (), one.place) for one in spec.sources]
-        for predicate in (*spec.predicates, *shows):
-            yield from _faults(spec.file, predicate)
+        for name, sources in _expressions(spec):
+            for source in sources:
+                for asked in _asked_in(source, spec.lists):
+                    yield from _faults(spec.file, f"`{name}` asks for", asked)
+        for invariant in spec.invariants:
+            for example in invariant.examples:
+                for asked in _shown_in(example):
+                    yield from _faults(spec.file, f"`{example.name}` has an event of", asked)
 
 
-def _faults(file: str, predicate: PredicateSpec) -> Iterator[Fault]:
-    for kind in sorted(asked_by(predicate).kinds or ()):
-        asks = f"`{predicate.name}` asks for the kind `{kind[:60]}`"
-        if kind in KNOWN_KINDS:
-            continue
-        if meant := meant_kind(kind):
-            message = f"{asks}, which no event can have"
-            yield Fault(file, predicate.place, "E417", message, f"write `{meant}`")
-        elif near := get_close_matches(kind, KNOWN_KINDS, 1, CLOSENESS_MIN):
-            message = f"{asks}, which Interlock does not define"
-            mend = f"write `{near[0]}`, unless the kind is your own"
-            yield Fault(file, predicate.place, "W506", message, mend, "warning")
+def _expressions(spec: Spec) -> Iterator[tuple[str, tuple[Source, ...]]]:
+    for predicate in spec.predicates:
+        yield predicate.name, (predicate.when, *(value for _, value in predicate.values))
+    for source in spec.sources:
+        yield source.name, (source.when, source.values)
+
+
+def _shown_in(example: Example) -> Iterator[_Asked]:
+    """Each kind of an example once, so that a long trace is not told line by line."""
+    for kind in dict.fromkeys(event.get("kind", "") for event in example.events):
+        yield _Asked(kind, example.place)
+
+
+def _asked_in(source: Source, lists: Mapping[str, tuple[Any, ...]]) -> Iterator[_Asked]:
+    try:
+        node = parse(source)
+    except SyntaxFault:
+        return
+    for part in walk(node):
+        match part:
+            case Comparison("==" | "!=", Name("kind"), Constant(str() as text, place)):
+                yield _Asked(text, place)
+            case Comparison("==" | "!=", Constant(str() as text, place), Name("kind")):
+                yield _Asked(text, place)
+            case Comparison("in", Name("kind"), among):
+                yield from _elements(among, lists)
+            case Call("startsWith", _, (Name("kind"), Constant(str() as text, place))):
+                yield _Asked(text, place, "beginning")
+            case Call("endsWith", _, (Name("kind"), Constant(str() as text, place))):
+                yield _Asked(text, place, "end")
+            case Call("glob", _, (Constant(str() as text, place), Name("kind"))):
+                yield _of_pattern(text, place)
+            case Call("glob_any", _, (among, Name("kind"))):
+                yield from (_of_pattern(one.text, one.place) for one in _elements(among, lists))
+            case _:
+                pass
+
+
+def _elements(among: Node, lists: Mapping[str, tuple[Any, ...]]) -> Iterator[_Asked]:
+    if isinstance(among, ListOf):
+        for element in among.elements:
+            if isinstance(element, Constant) and isinstance(element.value, str):
+                yield _Asked(element.value, element.place)
+        return
+    for item in lists.get(list_name(among) or "", ()):
+        if isinstance(item, str):
+            yield _Asked(item, among.place)
+
+
+def _of_pattern(pattern: str, place: Place) -> _Asked:
+    """What a pattern says for certain: all of it, or how it begins, or how it ends."""
+    fixed = pattern.replace("?", "*")
+    if "*" not in fixed:
+        return _Asked(pattern, place)
+    if beginning := fixed.split("*", 1)[0]:
+        return _Asked(beginning, place, "beginning")
+    return _Asked(fixed.rsplit("*", 1)[-1], place, "end")
+
+
+def _faults(file: str, says: str, asked: _Asked) -> Iterator[Fault]:
+    shown = f"`{asked.text[:60]}`"
+    if asked.part:
+        near = _near_part(asked)
+        word = "begin" if asked.part == "beginning" else "end"
+        message = f"{says} kinds that {word} with {shown}, and none of Interlock's does"
+        mend = f"write `{near}`, unless the kinds are your own"
+    elif asked.text in KNOWN_KINDS:
+        return
+    elif meant := meant_kind(asked.text):
+        message = f"{says} the kind {shown}, which no event can have"
+        yield Fault(file, asked.place, "E417", message, f"write `{meant}`")
+        return
+    else:
+        near = next(iter(get_close_matches(asked.text[:60], KNOWN_KINDS, 1, CLOSENESS_MIN)), "")
+        message = f"{says} the kind {shown}, which Interlock does not define"
+        mend = f"write `{near}`, unless the kind is your own"
+    if near:
+        yield Fault(file, asked.place, "W506", message, mend, "warning")
+
+
+def _near_part(asked: _Asked) -> str:
+    """The beginning or end of a known kind that is close; empty if one has just this, or none."""
+    is_beginning = asked.part == "beginning"
+    has_it = str.startswith if is_beginning else str.endswith
+    if any(has_it(kind, asked.text) for kind in KNOWN_KINDS):
+        return ""
+    known = _BEGINNINGS if is_beginning else _ENDS
+    return next(iter(get_close_matches(asked.text[:60], known, 1, CLOSENESS_MIN)), "")

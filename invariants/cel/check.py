@@ -39,23 +39,9 @@ from .ast import (
     Unary,
     free_names,
 )
-from .functions import FUNCTIONS, LEFT_OUT, Function, Type
+from .functions import FIELD_TYPES, FUNCTIONS, Function, Type
+from .unknown_names import mend_of_function, mend_of_list, mend_of_name, mend_of_source
 from .values import Failure, type_name, utf8
-
-FIELD_TYPES: Final[dict[str, Type]] = {
-    **dict.fromkeys(
-        ("kind", "tool", "call", "agent", "principal", "session", "user", "tenant"), "string"
-    ),
-    "seq": "int",
-    "time": "timestamp",
-    "text": "string",
-    "args": "map",
-    "result": "any",
-    "error": "string",
-    "attributes": "map",
-    "lists": "map",
-}
-"""The names that expressions may read, with what is certain of their types."""
 
 _NUMBERS: Final = frozenset({"int", "double"})
 _ORDERED: Final = _NUMBERS | {"bool", "string", "timestamp", "duration"}
@@ -166,10 +152,12 @@ class _Checker:
         if node.name in bound:
             return "any"
         if node.name not in FIELD_TYPES:
-            known = ", ".join(FIELD_TYPES)
-            message = f"unknown name `{node.name}`"
-            mend = f"names are {known}" if node.name not in FUNCTIONS else "a function needs ( )"
-            self._fault(node.place, "E102", message, mend)
+            self._fault(
+                node.place,
+                "E102",
+                f"unknown name `{node.name}`",
+                mend_of_name(node.name, self._lists),
+            )
         return FIELD_TYPES.get(node.name, "any")
 
     def _select(self, node: Select | Has, bound: frozenset[str]) -> Type:
@@ -182,8 +170,8 @@ class _Checker:
 
     def _known_list(self, name: str, place: Place) -> Type:
         if name not in self._lists:
-            known = ", ".join(self._lists) or "declared under `lists:`"
-            self._fault(place, "E108", f"unknown list `{name}`", f"lists are {known}")
+            mend = mend_of_list(name, self._lists)
+            self._fault(place, "E108", f"unknown list `{name}`", mend)
         return "list"
 
     def _index(self, node: Index, bound: frozenset[str]) -> Type:
@@ -302,7 +290,7 @@ class _Checker:
         return function.gives
 
     def _unknown_function(self, node: Call) -> None:
-        mend = LEFT_OUT.get(node.function, f"functions are {', '.join(FUNCTIONS)}")
+        mend = mend_of_function(node.function)
         self._fault(node.place, "E103", f"unknown function `{node.function}`", mend)
 
     def _has_form(self, node: Call, function: Function) -> bool:
@@ -342,8 +330,7 @@ class _Checker:
             message = f"the source that `{node.function}` asks is no literal"
             self._fault(place, "E110", message, 'write its name as text, such as "user_said"')
         elif name not in self._sources:
-            known = ", ".join(self._sources)
-            mend = f"sources are {known}" if known else "declare it under `sources:`"
+            mend = mend_of_source(name, self._sources)
             self._fault(place, "E110", f"unknown source `{name}`", mend)
 
     def _check_expression(self, pattern: Node) -> None:

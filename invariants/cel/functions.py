@@ -148,6 +148,21 @@ _ALL: Final = (
 
 FUNCTIONS: Final[dict[str, Function]] = {function.name: function for function in _ALL}
 
+FIELD_TYPES: Final[dict[str, Type]] = {
+    **dict.fromkeys(
+        ("kind", "tool", "call", "agent", "principal", "session", "user", "tenant"), "string"
+    ),
+    "seq": "int",
+    "time": "timestamp",
+    "text": "string",
+    "args": "map",
+    "result": "any",
+    "error": "string",
+    "attributes": "map",
+    "lists": "map",
+}
+"""The names that expressions may read, with what is certain of their types."""
+
 LEFT_OUT: Final = {
     "type": 'test the value itself, as in `args.x == ""`',
     "bytes": "events hold no bytes",

@@ -246,11 +246,16 @@ def _fail_behind(cursor: Cursor) -> NoReturn:
     elif cursor.is_sign("["):
         mend = "a window stands right behind its operator: `once[10m] p`, `count(p)[10m] <= 3`"
     elif cursor.is_sign("."):
-        mend = "values are named in `with`: `p(name=x)`, or in an aggregate: `sum(p.amount)`"
+        mend = (
+            "formulas read no fields: ask for it in a predicate's `when`, or name it under `with` "
+            "and write `p(name=x)`; an aggregate is `sum(p.amount)`"
+        )
     elif cursor.is_sign("<", "<=", ">", ">=", "==", "!="):
         mend = "only variables, literals and aggregates are compared, not formulas"
     elif cursor.is_word("not", *_UNARY_TEMPORAL, "exists"):
         mend = f"write `and {token.text}`, `or {token.text}` or `implies {token.text}`"
+    elif token.text == "in":
+        mend = 'formulas have no `in`: ask for it in a predicate, `p: tool in ["a", "b"]`'
     elif token.sort == "name" and len(token.text) > 1:
         close = difflib.get_close_matches(token.text.lower(), _PRECEDENCE, n=1, cutoff=0.6)
         mend = f"write `{close[0]}`" if close else mend

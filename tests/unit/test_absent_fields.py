@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from invariants.cel.check import FIELD_TYPES
+from invariants.cel.functions import FIELD_TYPES
 from invariants.cel.values import CelError
 from invariants.check import read_specs
 from invariants.event import Event, EventView, Origin

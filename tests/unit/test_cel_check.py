@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from invariants.cel.check import FIELD_TYPES
-from invariants.cel.functions import FUNCTIONS
+from invariants.cel.functions import FIELD_TYPES, FUNCTIONS
 from invariants.errors import Fault, Place, SpecError
 from tests.support.cel import codes, compiled, make_view
 

@@ -1,0 +1,64 @@
+"""Variables that were meant as something else: a field of the event, or a predicate (E418).
+
+In a formula a name beside `==` is a variable. One that no predicate names takes any value, so that
+`never: p and tool == "pay"` asks nothing of the tool, and an invariant would be taken that does not
+say what its author meant. What is written as an expression altogether is told by `load_formula.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from .binding import atom_variables, term_variables
+from .cel.functions import FIELD_TYPES
+from .check_binding import atoms_of, subformulas
+from .errors import Fault
+from .formula.ast import AggregateComparison, Comparison, Constant
+from .formula.format import format_formula
+from .load_formula import mend_of_expression
+from .spec import InvariantSpec
+
+
+def check_variables(
+    invariant: InvariantSpec, predicates: Collection[str], file: str
+) -> Iterator[Fault]:
+    """One fault for each comparison with such a name; `predicates` are those of the file."""
+    named = {name for atom in atoms_of(invariant.formula) for name in atom_variables(atom)}
+    for node in subformulas(invariant.formula):
+        match node:
+            case Comparison(_, left, right):
+                variables = [*term_variables(left), *term_variables(right)]
+            case AggregateComparison(_, _, bound):
+                variables = [*term_variables(bound)]
+            case _:
+                continue
+        for variable in variables:
+            if variable in named:
+                continue
+            shown = format_formula(node)
+            if variable in predicates:
+                message = f"`{variable}` is a predicate, and in `{shown}` it would be a variable"
+                mend = _mend_of_predicate(node, variable)
+            elif variable in FIELD_TYPES:
+                message = f"`{variable}` is a field of events, and formulas read no fields"
+                mend = _mend_of_field(node, variable, shown)
+            else:
+                continue
+            yield Fault(file, node.place, "E418", message, mend)
+
+
+def _mend_of_field(node: Comparison | AggregateComparison, field: str, shown: str) -> str:
+    if isinstance(node, Comparison) and any(
+        isinstance(side, Constant) for side in (node.left, node.right)
+    ):
+        return mend_of_expression(shown)
+    return f"name it under a predicate's `with`, as in `value: {field}`, and write `p(value=x)`"
+
+
+def _mend_of_predicate(node: Comparison | AggregateComparison, name: str) -> str:
+    if isinstance(node, Comparison):
+        for side in (node.left, node.right):
+            if isinstance(side, Constant) and side.value in (("bool", "true"), ("bool", "false")):
+                is_true = (side.value == ("bool", "true")) == (node.operator == "==")
+                return f"write `{name}`" if is_true else f"write `not {name}`"
+    return f"name a value under the predicate's `with`, and write `{name}(value=x)`"

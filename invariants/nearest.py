@@ -1,0 +1,31 @@
+"""The known word that a misspelt one was meant to be, if there is one.
+
+A hint is taken literally, so that a wrong one is worse than none: words that are far apart are not
+suggested, nor is a word that only adds or drops a negation, such as `unapproved` for `approved`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Final
+
+CLOSENESS_MIN: Final = 0.7
+"""Chosen: `hots` is close to `host`, `sesion` to `session`, and `post` to neither."""
+_SIGNIFICANT: Final = 40  # Chosen: no known word is longer; difflib is quadratic in the length.
+_NEGATIONS: Final = ("not_", "no_", "non_", "un", "in", "dis", "de", "is_not_")
+
+
+def nearest(word: str, known: Iterable[str], closeness_min: float = CLOSENESS_MIN) -> str:
+    """The known word that is closest, whatever its case; `""` if none is close enough."""
+    if len(word) > _SIGNIFICANT:
+        return ""
+    names = sorted(known)
+    lowered = {name.lower(): name for name in reversed(names)}
+    found = get_close_matches(word.lower(), lowered, 3, closeness_min)
+    return next((lowered[name] for name in found if not _is_opposite(word.lower(), name)), "")
+
+
+def _is_opposite(one: str, other: str) -> bool:
+    longer, shorter = (one, other) if len(one) > len(other) else (other, one)
+    return any(longer == negation + shorter for negation in _NEGATIONS)
