@@ -26,40 +26,40 @@ METRICS: Final = (
     Metric(
         "interlock_build_info",
         "gauge",
-        "Always 1; the version that runs and the digest of its program.",
+        "Always 1; the running version and the digest of its program.",
         ("version", "program"),
     ),
     Metric(
         "interlock_invariant_info",
         "gauge",
-        "Always 1; every invariant that is watched.",
+        "Always 1; one series for each watched invariant.",
         ("invariant", "severity", "mode"),
     ),
     Metric(
         "interlock_detector_info",
         "gauge",
-        "Always 1 where a model scores sessions; an uncalibrated one raises no alarm.",
+        "Always 1 if a model scores sessions; an uncalibrated model raises no alarm.",
         ("model", "calibration"),
     ),
     Metric(
         "interlock_ready",
         "gauge",
-        "1 where sources are assigned, the program is loaded and the control topic was read.",
+        "1 if sources are assigned, the program is loaded and the control topic was read.",
     ),
     Metric(
         "interlock_last_batch_timestamp_seconds",
         "gauge",
-        "When the last batch was stored, in seconds since 1970.",
+        "Time at which the last batch was stored, in seconds since 1970.",
     ),
     Metric(
         "interlock_turn_age_seconds",
         "gauge",
-        "Since the loop last turned, also with nothing to do; grows where it hangs.",
+        "Seconds since the loop last turned, even without work; grows if it hangs.",
     ),
     Metric(
         "interlock_heartbeat_age_seconds",
         "gauge",
-        "Since the time that the last sign of life vouches for; guards refuse where it grows.",
+        "Seconds since the time that the last heartbeat covers; guards refuse if it grows.",
     ),
     Metric(
         "interlock_events_read_total",
@@ -70,13 +70,13 @@ METRICS: Final = (
     Metric(
         "interlock_records_rejected_total",
         "counter",
-        "Records that are no event, by reason.",
+        "Rejected records, by reason.",
         ("reason",),
     ),
     Metric(
         "interlock_duplicates_total",
         "counter",
-        "Events left out because they had been seen.",
+        "Events skipped because they were duplicates.",
     ),
     Metric(
         "interlock_dead_letters_total",
@@ -86,7 +86,7 @@ METRICS: Final = (
     Metric(
         "interlock_source_notices_total",
         "counter",
-        "What sources noticed: evidence may be missing.",
+        "Notices of sources: evidence may be missing.",
         ("kind",),
     ),
     Metric(
@@ -130,44 +130,44 @@ METRICS: Final = (
     Metric(
         "interlock_targets_stopped",
         "gauge",
-        "Who stands as stopped on the control topic, whoever stopped them.",
+        "Targets that are stopped on the control topic, by any issuer.",
         ("kind", "state"),
     ),
     Metric("interlock_store_bytes", "gauge", "Size of the store's files."),
-    Metric("interlock_store_free_bytes", "gauge", "What is free on the store's disk."),
+    Metric("interlock_store_free_bytes", "gauge", "Free space on the store's disk."),
     Metric(
         "interlock_lag_records",
         "gauge",
-        "Records that are not read yet (bytes for files).",
+        "Records that have not been read yet (bytes for files).",
         ("topic", "partition"),
     ),
     Metric(
         "interlock_oldest_event_age_seconds",
         "gauge",
-        "Age of the oldest event that is not judged yet.",
+        "Age of the oldest event that has not been judged yet.",
         ("topic", "partition"),
     ),
     Metric(
         "interlock_streams_unlisted",
         "gauge",
-        "1 where there are more streams than have series of their own.",
+        "1 if there are more streams than can have their own series.",
     ),
     Metric(
         "interlock_batch_seconds",
         "histogram",
-        "From the first record of a batch to its storing.",
+        "Time from the first record of a batch to its commit.",
         buckets=_FAST_S,
     ),
     Metric(
         "interlock_commit_seconds",
         "histogram",
-        "The storing of a batch.",
+        "Duration of a batch's commit.",
         buckets=_FAST_S,
     ),
     Metric(
         "interlock_event_to_finding_seconds",
         "histogram",
-        "From an event's effective time to its finding.",
+        "Time from an event's effective time to its finding.",
         buckets=_DELAYS_S,
     ),
 )

@@ -1,8 +1,9 @@
-"""The table of all settings: each field of `Settings` is one row, and nothing stands elsewhere.
+"""The table of all settings: each field of `Settings` is one row, and no setting is defined
+elsewhere.
 
 Parsing (`config.py`), the command line's flags and the page `docs/configuration.md`
-(`settings_page.py`) are made from it. Field names carry the unit; the names that people write do
-not, since a duration is written with its unit.
+(`settings_page.py`) are generated from it. Field names contain the unit; the names that people
+write do not, since a duration is written with its unit.
 """
 
 from __future__ import annotations
@@ -22,40 +23,40 @@ _S: Final = UNITS_NS["s"]
 _M: Final = UNITS_NS["m"]
 _H: Final = UNITS_NS["h"]
 _D: Final = UNITS_NS["d"]
-_BOUND_MAX: Final = 10_000_000  # Chosen: larger bounds are none; memory ends first.
+_BOUND_MAX: Final = 10_000_000  # Chosen: memory is exhausted before a larger bound.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the monitor was told. Times are in ns; None means not set."""
+    """The monitor's settings. Times are in ns; None means not set."""
 
-    # What is watched.
+    # Input.
     source: str | None = row(
         "source",
         "text",
         None,
-        "Where events come from: `kafka://HOST:PORT`, `log:DIRECTORY`, a `.jsonl` or `.jsonl.gz` "
+        "The source of events: `kafka://HOST:PORT`, `log:DIRECTORY`, a `.jsonl` or `.jsonl.gz` "
         "file, or `-`.",
-        unset_means="must be given to run",
+        unset_means="required to run",
     )
     invariants: tuple[str, ...] = row(
         "invariants",
         "paths",
         (),
         "Invariant files, directories of them, or packs: `pack:NAME`, `pack:default`.",
-        unset_means="must be given to run",
+        unset_means="required to run",
     )
     state_dir: str = row(
         "state_dir",
         "path",
         "interlock-state",
-        "The directory of the store and its lock. On a local disk; one monitor each.",
+        "The directory of the store and its lock, on a local disk. Each monitor needs its own.",
     )
     mode: Literal["as-written", "observe"] = row(
         "mode",
         "choice",
         "as-written",
-        "`observe` caps every invariant: nobody is stopped, and what would have been done is "
+        "`observe` caps every invariant: nobody is stopped, and the intended responses are "
         "recorded.",
         choices=("as-written", "observe"),
     )
@@ -63,15 +64,15 @@ class Settings:
         "asserts",
         "name lists",
         MappingProxyType({}),
-        "Per topic, the event kinds that it may assert, in place of the defaults. In the "
-        "environment and as a flag: JSON.",
+        "The event kinds that each topic may assert, instead of the defaults. In the environment "
+        "and as a flag: JSON.",
     )
     digest_key_file: str | None = row(
         "digest_key_file",
         "path",
         None,
-        "A file with the key of `digest(...)`. It must last as long as any state.",
-        unset_means="a key is made and kept in `state_dir`",
+        "A file with the key of `digest(...)`. Keep it as long as any state.",
+        unset_means="a key is generated in `state_dir`",
     )
 
     # Time.
@@ -79,21 +80,21 @@ class Settings:
         "trust_ts",
         "boolean",
         False,
-        "Take producers' times as they are (backfills). Never with live agents: they choose them.",
+        "Use producers' times unchanged (for backfills). Never with live agents, who choose them.",
     )
     lateness_ns: int = row(
         "lateness",
         "duration",
         0,
-        "How far an event's own time may lie before its arrival and still be believed. Deadlines "
-        "are decided that much later; a producer may date events back by as much.",
+        "How far an event's own time may be before its arrival and still be accepted. Deadlines "
+        "are decided later by this duration, and a producer can backdate events by it.",
         minimum=0,
     )
     skew_ns: int = row(
         "skew",
         "duration",
         5 * _S,
-        "How far a producer's clock may run ahead of the broker's.",
+        "How far a producer's clock may be ahead of the broker's.",
         minimum=0,
         maximum=_H,
     )
@@ -101,8 +102,7 @@ class Settings:
         "linger",
         "duration",
         24 * _H,
-        "How long a session's memory is kept after its end: events that still come are judged as "
-        "going on.",
+        "How long a session's memory is kept after its end. Later events are judged with it.",
         minimum=0,
     )
     idle_close_ns: int = row(
@@ -113,7 +113,7 @@ class Settings:
         minimum=_M,
     )
 
-    # Bounds. What is held stays and the new is not taken in, unless said otherwise.
+    # Bounds. At a bound, existing entries stay and new ones are not added, except as noted.
     slices_max: int = row(
         "slices_max",
         "integer",
@@ -142,7 +142,7 @@ class Settings:
         "ids_max",
         "integer",
         10_000,
-        "Event ids remembered per session, to tell duplicates; the oldest are forgotten first.",
+        "Event ids remembered per session, to detect duplicates; the oldest are evicted first.",
         minimum=1,
         maximum=_BOUND_MAX,
     )
@@ -166,7 +166,7 @@ class Settings:
         "poll_interval",
         "duration",
         _S // 2,
-        "The longest wait for records; deadlines and actions are looked at this often.",
+        "The longest wait for records; deadlines and actions are checked at least this often.",
         minimum=_S // 1000,
         maximum=10 * _S,
     )
@@ -174,7 +174,7 @@ class Settings:
         "dlq_raw",
         "boolean",
         False,
-        "Keep the bytes of rejected records in the dead-letter topic. They may hold secrets.",
+        "Keep the bytes of rejected records in the dead-letter topic. They may contain secrets.",
     )
 
     # Responses.
@@ -182,7 +182,7 @@ class Settings:
         "respond.issuer",
         "text",
         None,
-        "The monitor's name on control records. Two monitors of one name fence each other.",
+        "The monitor's name on control records. Two monitors with one name fence each other.",
         unset_means="`monitor-` and the store's own identity",
     )
     respond_principal: bool = row(
@@ -195,17 +195,17 @@ class Settings:
         "respond.quarantine_ttl",
         "duration",
         None,
-        "How long a quarantine lasts by itself.",
+        "The duration after which a quarantine ends by itself.",
         minimum=_S,
-        unset_means="until it is released",
+        unset_means="it lasts until it is released",
     )
     respond_enforcing_per_hour_max: int = row(
         "respond.enforcing_per_hour_max",
         "integer",
         60,
-        "New targets stopped in an hour, counted apart for each authenticated principal, for "
-        "sessions without one, and for principals. What is beyond it is held for a person, and a "
-        "critical alert says so.",
+        "New targets stopped in an hour, counted separately for each authenticated principal, for "
+        "sessions without one, and for principals. Stops beyond it are held for a person to "
+        "decide, with a critical alert.",
         minimum=0,
         maximum=1_000_000,
     )
@@ -213,7 +213,7 @@ class Settings:
         "respond.kills_per_hour_max",
         "integer",
         20,
-        "Of these, new kills. A kill beyond it becomes a quarantine; a critical alert says so.",
+        "Of these, new kills. A kill beyond it becomes a quarantine, with a critical alert.",
         minimum=0,
         maximum=1_000_000,
     )
@@ -221,7 +221,7 @@ class Settings:
         "respond.heartbeat",
         "duration",
         5 * _S,
-        "How often the monitor gives its sign of life on the control topic.",
+        "How often the monitor publishes a heartbeat on the control topic.",
         minimum=_S,
         maximum=10 * _M,
     )
@@ -229,8 +229,8 @@ class Settings:
         "webhook.url",
         "text",
         None,
-        "Alerts are posted there, `http` or `https`; redirects are not followed.",
-        unset_means="alerts go to the log alone",
+        "The `http` or `https` address to which alerts are posted; redirects are not followed.",
+        unset_means="alerts go only to the log",
     )
     webhook_secret_file: str | None = row(
         "webhook.secret_file",
@@ -244,7 +244,7 @@ class Settings:
         "path",
         None,
         "Certificates to trust for `webhook.url`.",
-        unset_means="those of the system",
+        unset_means="the certificates of the system",
     )
     webhook_timeout_ns: int = row(
         "webhook.timeout",
@@ -258,7 +258,7 @@ class Settings:
         "webhook.attempts_max",
         "integer",
         20,
-        "Attempts per alert, at growing distances (20 take about an hour); then it has failed.",
+        "Attempts per alert, at growing intervals (20 take about an hour); then the alert fails.",
         minimum=1,
         maximum=1_000,
     )
@@ -268,8 +268,8 @@ class Settings:
         "store.synchronous",
         "choice",
         "full",
-        "`normal` is faster; a power cut may then take back the last batches, which are read and "
-        "acted on again under the same ids.",
+        "`normal` is faster, but a power cut may undo the last batches. They are then read again, "
+        "and actions repeated under the same ids.",
         choices=("full", "normal"),
     )
     store_findings_retention_ns: int = row(
@@ -280,37 +280,37 @@ class Settings:
         minimum=_H,
     )
 
-    # What others see of the monitor.
+    # Metrics, health and log.
     http_host: str = row(
         "http.host",
         "text",
         "127.0.0.1",
-        "The address that metrics and health are served on. There is no login.",
+        "The address on which metrics and health are served, without login.",
     )
     http_port: int = row(
-        "http.port", "integer", 9847, "The port; 0 takes a free one.", minimum=0, maximum=65_535
+        "http.port", "integer", 9847, "The port; 0 selects a free one.", minimum=0, maximum=65_535
     )
     http_names: str | None = row(
         "http.names",
         "text",
         None,
-        "Further names by which others ask for metrics and health, with commas between them: a "
-        "request whose `Host` is not one of them, of loopback or of `http.host` is refused.",
+        "Further names under which clients request metrics and health, separated by commas. A "
+        "request is refused unless its `Host` is one of them, of loopback, or of `http.host`.",
         unset_means="no further names",
     )
-    http_enabled: bool = row("http.enabled", "boolean", True, "Serve metrics and health at all.")
+    http_enabled: bool = row("http.enabled", "boolean", True, "Serve metrics and health.")
     http_stall_limit_ns: int = row(
         "http.stall_limit",
         "duration",
         30 * _S,
-        "Without a turn of the loop for this long, the monitor says that it is not healthy.",
+        "After this long without a turn of the loop, the monitor reports that it is not healthy.",
         minimum=_S,
     )
     log_level: str = row(
         "log.level",
         "choice",
         "info",
-        "The least severe lines to write.",
+        "The lowest severity that is logged.",
         choices=("debug", "info", "warning", "error", "critical"),
     )
     log_format: Literal["auto", "json", "text"] = row(
@@ -336,7 +336,7 @@ TABLE: Final[tuple[Setting, ...]] = tuple(
 
 
 def make_settings(values: Mapping[str, Any]) -> Settings:
-    """Settings from values under the names that people write; what is left out has its default."""
+    """Settings from values under the names that people write; others have their defaults."""
 
     def given(group: type[Any]) -> dict[str, Any]:
         return {f.name: values[name] for f in fields(group) if (name := _name(f)) in values}

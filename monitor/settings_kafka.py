@@ -1,4 +1,4 @@
-"""The rows of the table of settings that speak of the Kafka client."""
+"""The rows of the table of settings for the Kafka client."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .setting import row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaSettings:
-    """What is not set here is left to the client; fields bear the client's own names."""
+    """Settings of the Kafka client, under its own names; it uses its defaults for the others."""
 
     security_protocol: str | None = row(
         "kafka.security_protocol",
         "choice",
         None,
-        "How brokers are spoken to.",
+        "The protocol for connections to brokers.",
         choices=("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
         unset_means="`PLAINTEXT`",
     )
@@ -24,7 +24,7 @@ class KafkaSettings:
         "kafka.sasl_mechanism",
         "choice",
         None,
-        "How the monitor proves who it is.",
+        "The mechanism by which the monitor authenticates.",
         choices=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI"),
     )
     sasl_plain_username: str | None = row(
@@ -50,17 +50,17 @@ class KafkaSettings:
         "kafka.ssl_password_file", "path", None, "A file with the password of that key."
     )
     ssl_crlfile: str | None = row(
-        "kafka.ssl_crlfile", "path", None, "A list of certificates that were withdrawn."
+        "kafka.ssl_crlfile", "path", None, "A list of revoked certificates."
     )
     ssl_check_hostname: bool | None = row(
         "kafka.ssl_check_hostname",
         "boolean",
         None,
-        "Must a broker's certificate bear its name?",
+        "Check that a broker's certificate contains its name.",
         unset_means="`true`",
     )
     ssl_ciphers: str | None = row(
-        "kafka.ssl_ciphers", "text", None, "Ciphers, as OpenSSL writes them."
+        "kafka.ssl_ciphers", "text", None, "Ciphers, in OpenSSL's notation."
     )
     client_id: str | None = row(
         "kafka.client_id", "text", None, "The client's name in the brokers' logs."
@@ -69,11 +69,11 @@ class KafkaSettings:
         "kafka.api_version",
         "integers",
         None,
-        "The brokers' version, as in `[2, 3]`, where asking them does not work.",
+        "The brokers' version, such as `[2, 3]`, if it cannot be detected.",
         minimum=0,
     )
 
     def client_settings(self) -> Mapping[str, object]:
-        """What is set, as the Kafka door takes it (`client_settings` there)."""
+        """The settings that are set, as the Kafka door takes them (`client_settings` there)."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: value for name, value in values.items() if value is not None}

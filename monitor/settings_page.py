@@ -1,8 +1,8 @@
-"""The page `docs/configuration.md`, made of the table of settings.
+"""The page `docs/configuration.md`, generated from the table of settings.
 
     python -m monitor.settings_page > docs/configuration.md
 
-A test holds the page and the table together.
+A test compares the page with the table.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from .settings import TABLE
 
 _HEAD: Final = """# Configuration
 
-This page is made from the table in `monitor/settings.py` by `python -m monitor.settings_page`.
+This page is generated from the table in `monitor/settings.py` by `python -m monitor.settings_page`.
 
-Every setting can be given in three places. A flag holds over the environment, the environment
-over the file, the file over the default:
+You can give every setting in three places. A flag overrides the environment, the environment
+overrides the file, and the file overrides the default:
 
 | where | how |
 |---|---|
@@ -42,19 +42,20 @@ kafka:
 ```
 
 - The file is YAML 1.2. A repeated key, an unknown key and an empty value are refused, and so is
-  an `INTERLOCK_` variable that is no setting. All faults are told at once.
-- Durations are whole numbers with a unit: `ms`, `s`, `m`, `h`, `d`. `0` needs none.
-- Relative paths in the file start at the file's directory, others at the working directory.
-- A list in a variable or flag is written with commas, a map as JSON. A boolean flag is given as
+  an `INTERLOCK_` variable that is not a setting. All faults are reported at once.
+- Durations are whole numbers with a unit: `ms`, `s`, `m`, `h`, `d`. `0` needs no unit.
+- A relative path in the file is relative to the file's directory; any other, to the working
+  directory.
+- In a variable or flag, write a list with commas and a map as JSON. Give a boolean flag as
   `--trust-ts` or `--no-trust-ts`.
-- No setting takes a secret. Those that end in `_file` name a file which holds it.
-- Not settings, and passed over: {exempt}, and what Kubernetes sets for a service that is named
-  `interlock` (`INTERLOCK_SERVICE_HOST`, `INTERLOCK_PORT_...`).
+- No setting contains a secret. A setting that ends in `_file` names a file that contains one.
+- These variables are not settings and are ignored: {exempt}, and those that Kubernetes sets for a
+  service with the name `interlock` (`INTERLOCK_SERVICE_HOST`, `INTERLOCK_PORT_...`).
 """
 
 _TITLES: Final = {
     "": "General",
-    "severity": "Severities of what the engine notices",
+    "severity": "Severities of the engine's findings",
     "respond": "Responses",
     "webhook": "Webhook",
     "store": "Store",

@@ -1,4 +1,4 @@
-"""The rows of the table of settings that speak of what the engine itself notices."""
+"""The rows of the table of settings for the findings of the engine itself."""
 
 # ruff: noqa: RUF009 (`row` makes a `dataclasses.field`, as in the other tables of settings)
 
@@ -14,7 +14,7 @@ from .setting import row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeveritySettings:
-    """The severity of each type of finding that no invariant had to be written for."""
+    """The severity of each type of finding that needs no invariant."""
 
     gap: Severity = row(
         "severity.gap",
@@ -27,22 +27,22 @@ class SeveritySettings:
         "severity.id_conflict",
         "choice",
         "warning",
-        "Two events of different content carry one id.",
+        "Two events of different content have the same id.",
         choices=SEVERITIES,
     )
     provenance: Severity = row(
         "severity.provenance",
         "choice",
         "critical",
-        "A source asserted a kind of event that it may not: an agent granting itself an approval, "
-        "for example.",
+        "A source asserted a kind of event that it may not assert: for example, an agent granted "
+        "itself an approval.",
         choices=SEVERITIES,
     )
     contested: Severity = row(
         "severity.contested",
         "choice",
         "warning",
-        "A principal uses a session ID that another one has used; each has a session of its own.",
+        "A principal uses a session ID that another has used; each has its own session.",
         choices=SEVERITIES,
     )
     unowned: Severity = row(
@@ -50,7 +50,7 @@ class SeveritySettings:
         "choice",
         "critical",
         "A record of an operator or a gate names no `principal`, and several use its session's ID: "
-        "it acts for nobody.",
+        "it is not applied.",
         choices=SEVERITIES,
     )
     split: Severity = row(
@@ -71,21 +71,21 @@ class SeveritySettings:
         "severity.after_end",
         "choice",
         "warning",
-        "An event of a session that had ended.",
+        "An event arrived after the end of its session.",
         choices=SEVERITIES,
     )
     unscoped: Severity = row(
         "severity.unscoped",
         "choice",
         "warning",
-        "An event that names no agent, user or tenant, where an invariant is about one.",
+        "An event names no agent, user or tenant, and an invariant is about one.",
         choices=SEVERITIES,
     )
     unread: Severity = row(
         "severity.unread",
         "choice",
         "warning",
-        "A record that could not be read: verdicts about its session are not certain.",
+        "A record could not be read: verdicts about its session are not certain.",
         choices=SEVERITIES,
     )
     disorder: Severity = row(
@@ -100,21 +100,21 @@ class SeveritySettings:
         "severity.capacity",
         "choice",
         "warning",
-        "A bound was reached: from here on verdicts of the scope may be inconclusive.",
+        "A bound was reached: later verdicts of the scope may be inconclusive.",
         choices=SEVERITIES,
     )
     unevaluable: Severity = row(
         "severity.unevaluable",
         "choice",
         "critical",
-        "An event could not be judged, by a fault of our own: evidence is missing.",
+        "An event could not be judged because of a bug in Interlock: evidence is missing.",
         choices=SEVERITIES,
     )
     anomaly: Severity = row(
         "severity.anomaly",
         "choice",
         "warning",
-        "A session is unlike the ordinary ones that `detector.model` was trained on.",
+        "A session differs from the ordinary ones that `detector.model` was trained on.",
         choices=SEVERITIES,
     )
     birth: Severity = row(

@@ -1,4 +1,4 @@
-"""The rows of the table of settings that speak of data memories (`sources`)."""
+"""The rows of the table of settings for data memories (`sources`)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from .setting import row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSettings:
-    """How much sessions may remember of what they were shown, and by which key."""
+    """How much of the shown values sessions may remember, and by which key."""
 
     fingerprint_key_file: str | None = row(
         "fingerprint_key_file",
         "path",
         None,
-        "A file with the keys of fingerprints, one a line, the newest first: new sessions take the "
-        "first, and each older one is needed until the last session that began with it is over.",
+        "A file with the keys of fingerprints, one per line, the newest first. New sessions use "
+        "the first. Each older key is needed until the last session that began with it is over.",
         unset_means="the key of `digest(...)`",
     )
     pairs_max: int = row(
@@ -31,8 +31,8 @@ class SourceSettings:
         "pairs_in_memory_max",
         "integer",
         4_000_000,
-        "Fingerprints that all sessions in memory may hold, at some 200 bytes each; past it, those "
-        "untouched for longest are read from the store when needed.",
+        "Fingerprints that all sessions in memory may hold, at about 200 bytes each. Beyond it, "
+        "the least recently used sessions are evicted, and read from the store when needed.",
         minimum=1,
         maximum=1_000_000_000,
     )

@@ -111,7 +111,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def test_the_rights_of_the_page_are_those_of_this_test() -> None:
     """docs/running.md names every right that is needed, with its resource."""
     page = (ROOT / "docs" / "running.md").read_text()
-    table = page[page.index("Rights of the monitor") :]
+    table = page[page.index("Access rights of the monitor") :]
     for right in NEEDED:
         name = "agent.events*" if right.name.startswith(EVENTS) else right.name
         assert f"| {right.operation} | {right.kind} | `{name}` |" in table, right
