@@ -11,7 +11,7 @@ Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for us
     E211  anchor or alias                    E212  character that hides text, or is none
     E213  name or id that cannot be one      E214  expression cut off by ` #`
     E215  faulty example                     E216  version
-    E217  file of a list
+    E217  file of a list                     E218  text, tag or address about an invariant
     E301  something else was expected        E302  sign of another language
     E303  argument without name or `=`       E304  window or duration
     E305  chain that needs brackets          E306  too long or too deep
@@ -30,6 +30,7 @@ Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for us
     W501  `never: a implies b`               W502  predicate that nothing uses
     W503  `previous` or `next`               W504  variable that occurs once
     W505  source that nothing asks           W506  kind that is close to a known one
+    W507  invariant that is not run
 """
 
 from __future__ import annotations

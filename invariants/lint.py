@@ -1,4 +1,4 @@
-"""What is allowed in a formula and seldom meant: warnings W501, W503 and W504.
+"""What is allowed of an invariant and seldom meant: warnings W501, W503, W504 and W507.
 
 Asked only of formulas without an error, so that a warning never speaks of a misreading.
 """
@@ -19,6 +19,9 @@ from .spec import InvariantSpec
 def lint_formula(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
     """Warnings about one invariant's formula."""
     formula = invariant.formula
+    if not invariant.is_enabled:
+        message = f"`{invariant.id}` is checked and not run: `enabled: false`"
+        yield Fault(file, invariant.place, "W507", message, "take that away to run it", "warning")
     if invariant.form == "never" and isinstance(formula, Binary) and formula.operator == "implies":
         message = "`never: a implies b` is violated wherever `a` is false, which is seldom meant"
         mend = "write `always: a implies b`, or `never: a and b`"

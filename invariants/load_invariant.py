@@ -9,19 +9,20 @@ from typing import Final, Literal
 from .formula.ast import Formula
 from .formula.format import format_formula
 from .formula.tokens import show_text
+from .load_about import ABOUT_KEYS, read_about
 from .load_example import read_example
 from .load_formula import read_formula
 from .load_pattern import read_pattern
 from .patterns import Form
 from .report import Report
-from .shape import Shape
+from .shape import Shape, sort_of
 from .spec import Action, Example, InvariantSpec, Per, Severity, Source
-from .yaml_faults import E_CHOICE, E_KEY_MISSING, E_KEY_REPEATED, E_NAME
-from .yaml_text import YamlMap, YamlNode
+from .yaml_faults import E_CHOICE, E_KEY_MISSING, E_KEY_REPEATED, E_NAME, E_SHAPE
+from .yaml_text import YamlMap, YamlNode, YamlScalar
 
 _KEYS: Final = (
     *("id", "severity", "never", "always", "pattern", "summary", "per", "on_unknown"),
-    *("report", "mode", "fail", "respond", "examples"),
+    *("report", "mode", "fail", "respond", "enabled", *ABOUT_KEYS, "examples"),
 )
 _FORMS: Final = ("never", "always", "pattern")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -70,6 +71,8 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
     mode = shape.choice_of(keys.get("mode"), "`mode`", _MODES)
     fail = shape.choice_of(keys.get("fail"), "`fail`", _FAILS)
     respond = _read_respond(keys["respond"], shape) if "respond" in keys else ("alert",)
+    about = read_about(keys, shape)
+    is_enabled = _read_enabled(keys.get("enabled"), shape)
     examples = _read_examples(keys.get("examples"), shape)
     if identity is None or stated is None:
         return None
@@ -83,6 +86,8 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
         formula_source=source,
         place=keys["id"].place,
         summary=summary.text if summary else "",
+        about=about,
+        is_enabled=is_enabled,
         per=per or "session",
         on_unknown=on_unknown or "report",
         report=report or "every",
@@ -104,6 +109,17 @@ def _read_id(keys: Mapping[str, YamlNode], shape: Shape) -> str | None:
         shape.add(scalar.place, E_NAME, message, mend)
         return None
     return scalar.text
+
+
+def _read_enabled(node: YamlNode | None, shape: Shape) -> bool:
+    """`enabled: false` alone switches off; what is faulty was told."""
+    if node is None or not shape.has_value(node, "`enabled`"):
+        return True
+    if isinstance(node, YamlScalar) and isinstance(node.value, bool):
+        return node.value
+    message = f"`enabled` is `true` or `false`, and this is {sort_of(node)}"
+    shape.add(node.place, E_SHAPE, message, "write `enabled: false`, or take the key away")
+    return True
 
 
 def _read_stated(

@@ -313,6 +313,8 @@ def compile_program(
         places = _take_sources(spec, digest_key, sources)
         tables.append(_predicates(spec, digest_key, places))
         for invariant in spec.invariants:
+            if not invariant.is_enabled:
+                continue
             digest = invariant_digest(spec, invariant, tables[-1])
             automaton = compile_invariant(invariant, limits, digest)
             invariants.append(Compiled(automaton, file_index, spec.file))

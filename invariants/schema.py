@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from .load_about import (
+    DESCRIPTION_CHARACTERS_MAX,
+    OWNER_CHARACTERS_MAX,
+    REFERENCE_CHARACTERS_MAX,
+    REFERENCES_MAX,
+    TAG_CHARACTERS_MAX,
+    TAGS_MAX,
+)
 from .patterns import PATTERNS
 
 Schema = dict[str, Any]
@@ -158,6 +166,12 @@ def _invariant() -> Schema:
         "always": {**text, "description": "A formula that must be true at every event."},
         "pattern": _pattern(),
         "summary": {**text, "description": "One sentence for whoever reads the finding."},
+        **_about(),
+        "enabled": {
+            "type": "boolean",
+            "default": True,
+            "description": "If false, the invariant is checked and not run.",
+        },
         "per": {
             "enum": ["session", "agent", "user", "tenant"],
             "default": "session",
@@ -192,6 +206,32 @@ def _invariant() -> Schema:
         "oneOf": [{"required": [form]} for form in ("never", "always", "pattern")],
         "if": {"properties": {"severity": {"const": "critical"}}, "required": ["severity"]},
         "then": {"required": ["on_unknown"]},
+    }
+
+
+def _about() -> Schema:
+    """What people should know; the bounds are those of `load_about.py`."""
+
+    def line(characters_max: int, description: str) -> Schema:
+        bounds = {"minLength": 1, "maxLength": characters_max}
+        return {"type": "string", **bounds, "description": description}
+
+    def lines(count_max: int, item: Schema) -> Schema:
+        return {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": count_max,
+            "uniqueItems": True,
+            "items": item,
+        }
+
+    return {
+        "description": line(DESCRIPTION_CHARACTERS_MAX, "More than `summary`, in several lines."),
+        "tags": lines(TAGS_MAX, line(TAG_CHARACTERS_MAX, "A word by which findings are sorted.")),
+        "owner": line(OWNER_CHARACTERS_MAX, "Who answers for it."),
+        "references": lines(
+            REFERENCES_MAX, line(REFERENCE_CHARACTERS_MAX, "An http(s) address, or a text.")
+        ),
     }
 
 

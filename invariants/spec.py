@@ -81,6 +81,19 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What people should know of an invariant. No verdict depends on it, nor does the digest."""
+
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    owner: str = ""
+    references: tuple[str, ...] = ()
+
+
+NO_ABOUT: Final = About()
+
+
+@dataclass(frozen=True, slots=True)
 class InvariantSpec:
     """One invariant. `form` says whether `formula` must never or always be true."""
 
@@ -91,6 +104,9 @@ class InvariantSpec:
     formula_source: Source
     place: Place
     summary: str = ""
+    about: About = NO_ABOUT
+    is_enabled: bool = True
+    """If not, it is checked and its examples are run, and it is no part of a program."""
     per: Per = "session"
     on_unknown: Literal["violate", "report"] = "report"
     report: Report = "every"

@@ -30,6 +30,7 @@ E_CUT: Final = "E214"
 E_EXAMPLE: Final = "E215"
 E_VERSION: Final = "E216"
 E_LIST_FILE: Final = "E217"
+E_ABOUT: Final = "E218"
 
 BLOCK_MEND: Final = "put the whole value in quotes, or in a `>-` block on the next lines"
 

@@ -137,6 +137,8 @@ class Undecided(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     severity: Severity
     summary: str = ""
+    owner: str = ""
+    tags: list[str] = []
     unknown: list[str] = []
     anchor: WitnessEvent
     decided_ns: int
@@ -156,6 +158,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     invariant: str = ""
     invariant_digest: str = ""
     summary: str = ""
+    description: str = ""
+    tags: list[str] = []
+    owner: str = ""
+    references: list[str] = []
     scope_kind: str = "session"
     scope: str
     session: str

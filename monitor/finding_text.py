@@ -106,6 +106,7 @@ def page(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
     lines = [
         f"{finding.id}: {name}: {_WORDS[finding.type]}",
         *([f"  {visible(finding.summary)}"] if finding.summary else []),
+        *_about(finding),
         f"  severity   {finding.severity}",
         f"  session    {visible(finding.session)}",
         *_across(finding),
@@ -143,6 +144,17 @@ def _undecided(finding: Finding) -> list[str]:
             for member in finding.undecided
         ),
     ]
+
+
+def _about(finding: Finding) -> list[str]:
+    """What the author of the invariant wrote for whoever reads its findings."""
+    lines = [f"  {visible(text)}" for text in finding.description.splitlines() if text.strip()]
+    if finding.owner:
+        lines.append(f"  owner      {visible(finding.owner)}")
+    if finding.tags:
+        lines.append(f"  tags       {visible(', '.join(finding.tags), CHARACTERS_MAX * 5)}")
+    lines += [f"  see        {visible(text, CHARACTERS_MAX * 2)}" for text in finding.references]
+    return lines
 
 
 def _anomaly(finding: Finding) -> list[str]:

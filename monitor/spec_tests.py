@@ -110,7 +110,7 @@ def prepare_trial(spec: Spec, invariants: Sequence[InvariantSpec]) -> Trial:
     """A trial of invariants that may all have the same id."""
     # Examples speak of verdicts, and `report` only of which of them become findings.
     every = tuple(
-        replace(invariant, id=f"i{number}", report="every")
+        replace(invariant, id=f"i{number}", report="every", is_enabled=True)
         for number, invariant in enumerate(invariants)
     )
     alone = replace(spec, invariants=every)

@@ -55,6 +55,8 @@ def _fields(finding: Finding) -> dict[str, object]:
         "invariant": finding.invariant,
         "invariants_count": max(len(finding.undecided), 1) if finding.invariant else 0,
         "summary": finding.summary,
+        "owner": finding.owner,
+        "tags": finding.tags,
         "session": finding.session,
         "scope_kind": finding.scope_kind,
         "scope": finding.scope,

@@ -15,7 +15,7 @@ from invariants.formula.format import format_duration, format_formula
 from invariants.limits import DEFAULT_LIMITS
 from invariants.spec import InvariantSpec, Spec
 from monitor.cli.findings import NotFoundError, as_json, find, open_store
-from monitor.cli.screen import EXIT_FINE, say, say_json
+from monitor.cli.screen import EXIT_FINE, safe, say, say_json
 from monitor.cli.verbs import Verbs, paths, with_output, with_state_dir
 from monitor.finding_text import page
 from monitor.invariant_files import read_specs
@@ -96,6 +96,11 @@ def _facts(spec: Spec, invariant: InvariantSpec) -> dict[str, Any]:
         "id": invariant.id,
         "file": spec.file,
         "summary": invariant.summary,
+        "description": invariant.about.description,
+        "tags": list(invariant.about.tags),
+        "owner": invariant.about.owner,
+        "references": list(invariant.about.references),
+        "enabled": invariant.is_enabled,
         "severity": invariant.severity,
         "per": invariant.per,
         "mode": invariant.mode,
@@ -116,6 +121,7 @@ def _facts(spec: Spec, invariant: InvariantSpec) -> dict[str, Any]:
 def _lines(spec: Spec, invariant: InvariantSpec) -> list[str]:
     facts = _facts(spec, invariant)
     lines = [f"{facts['id']} ({facts['severity']}, mode {facts['mode']}): {facts['summary']}"]
+    lines += _about_lines(facts)
     lines.append(f"  written     {facts['formula']}")
     lines.append(f"  violated    where this is true: {facts['violating']}")
     lines.append(f"  judged      {_judged(facts['trigger'])}")
@@ -133,6 +139,17 @@ def _lines(spec: Spec, invariant: InvariantSpec) -> list[str]:
     lines += [f"    {name}: {when}" for name, when in facts["predicates"].items()]
     lines += [f"  example     {name}" for name in facts["examples"]]
     return lines
+
+
+def _about_lines(facts: dict[str, Any]) -> list[str]:
+    lines = [f"  {safe(text)}" for text in facts["description"].splitlines() if text.strip()]
+    if not facts["enabled"]:
+        lines.append("  not run     `enabled: false`")
+    if facts["owner"]:
+        lines.append(f"  owner       {facts['owner']}")
+    if facts["tags"]:
+        lines.append(f"  tags        {', '.join(facts['tags'])}")
+    return lines + [f"  see         {text}" for text in facts["references"]]
 
 
 def _judged(asked: str | None) -> str:

@@ -43,11 +43,15 @@ def test_keys_of_invariants(key: str) -> None:
     """Every key that the schema names is known to the loader."""
     schema = INVARIANT["properties"][key]
     value = (schema.get("enum") or ["p"])[0]
-    if schema.get("type") == "array":
-        value = "[alert]" if key == "respond" else "[{events: [{kind: a}]}]"
-    if key == "pattern":
-        value = "{forbidden: {event: p}}"
-    assert _codes(key, value) == []
+    values = {
+        "enabled": "false",
+        "examples": "[{events: [{kind: a}]}]",
+        "pattern": "{forbidden: {event: p}}",
+        "references": "[https://a.example/b, LLM01]",
+        "respond": "[alert]",
+        "tags": "[a]",
+    }
+    assert _codes(key, values.get(key, value)) == []
 
 
 def test_words_of_invariants() -> None:
