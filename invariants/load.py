@@ -21,6 +21,7 @@ from .yaml_faults import E_FLOW_MAP, E_VERSION
 from .yaml_text import YamlMap, YamlNode, YamlScalar, read_yaml
 
 VERSION: Final = 1
+_PARTS: Final = frozenset({"when", "with"})
 _TOP_KEYS: Final = ("version", "lists", "sources", "predicates", "invariants")
 
 
@@ -111,13 +112,20 @@ def _read_predicates(
 
 def _read_predicate(key: YamlScalar, node: YamlNode, shape: Shape) -> PredicateSpec | None:
     what = f"the predicate `{key.text}`"
-    if not isinstance(node, YamlMap) or node.is_flow:
+    # `{when: ...}` is meant as a map: in CEL it would be one too, and no truth value.
+    names = {name.text for name, _ in node.entries} if isinstance(node, YamlMap) else set()
+    if isinstance(node, YamlMap) and node.is_flow and names & _PARTS and names - _PARTS:
+        message = f"{what} is written with `{{`, where YAML cuts CEL at `,` and brackets"
+        mend = "write `when:` and `with:` on lines of their own, or put the expression in quotes"
+        shape.add(node.place, E_FLOW_MAP, message, mend)
+        return None
+    if not isinstance(node, YamlMap) or (node.is_flow and not names & _PARTS):
         when = shape.expression_of(node, what)
         return PredicateSpec(key.text, when, (), key.place) if when else None
     if not shape.has_value(node, what):
         return None
     faults_before = len(shape.faults)
-    keys = shape.keys_of(node, what, ("when", "with"), ("when",))
+    keys = shape.keys_of(node, what, _PARTS, ("when",))
     when = shape.expression_of(keys["when"], f"`when` of {what}") if "when" in keys else None
     values = _read_values(keys["with"], what, shape) if "with" in keys else ()
     if when is None or len(shape.faults) > faults_before:
@@ -126,9 +134,9 @@ def _read_predicate(key: YamlScalar, node: YamlNode, shape: Shape) -> PredicateS
 
 
 def _read_values(node: YamlNode, what: str, shape: Shape) -> tuple[tuple[str, Source], ...]:
-    if isinstance(node, YamlMap) and node.is_flow:
-        message = f"`with` of {what} is written with `{{`, where YAML would cut CEL at its signs"
-        mend = "write a line `name: expression` for each value"
+    if isinstance(node, YamlMap) and node.is_flow and _is_cut(node):
+        message = f"`with` of {what} is written with `{{`, where YAML cuts CEL at `,` and brackets"
+        mend = "write a line `name: expression` for each value, or put it in quotes"
         shape.add(node.place, E_FLOW_MAP, message, mend)
         return ()
     top = shape.map_of(node, f"`with` of {what}")
@@ -139,6 +147,16 @@ def _read_values(node: YamlNode, what: str, shape: Shape) -> tuple[tuple[str, So
         if source is not None:
             values.append((key.text, source))
     return tuple(values)
+
+
+def _is_cut(node: YamlMap) -> bool:
+    """Did YAML cut an expression in `{...}`? Then a piece of it is a key without a value, or a map.
+
+    No other cut passes: it would leave a quote or a bracket open, and CEL refuses what is left.
+    """
+    return bool(node.entries) and any(
+        not isinstance(value, YamlScalar) or value.value is None for _, value in node.entries
+    )
 
 
 def _read_invariants(node: YamlNode | None, shape: Shape) -> tuple[InvariantSpec, ...]:

@@ -1,18 +1,17 @@
 """An item of `examples:` into an `Example`, its events filled in as docs/language.md says.
 
-`session` defaults to one session, `ts` to one second after the event before (0 at first), and
-an event with neither `id` nor `seq` gets the next `seq` of its session. Numbers follow JSON.
+`session` defaults to one session, and an event with neither `id` nor `seq` gets the next `seq` of
+its session. `example_times.py` says when an event happens. Numbers follow JSON.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from .event import SECOND_NS
+from .cel.unknown_names import MEANT_FIELDS
+from .example_times import TIME_KEYS, TIME_NS_MAX, Times
 from .shape import Shape, did_you_mean, sort_of
 from .spec import Example
 from .yaml_faults import E_EXAMPLE, E_KEY_UNKNOWN
@@ -20,7 +19,6 @@ from .yaml_text import YamlList, YamlMap, YamlNode, YamlScalar
 
 EVENTS_MAX: Final = 10_000  # Chosen: an example is read by people; recordings live in files.
 SESSION_DEFAULT: Final = "example"
-TIME_NS_MAX: Final = 2**63 - 1  # Times are int64 nanoseconds.
 
 _KEYS: Final = ("name", "events", "violated_at", "inconclusive_at")
 # Source: docs/events.md, the table of fields. `result` may be any JSON value.
@@ -29,6 +27,7 @@ _TEXT_FIELDS: Final = frozenset(
 )
 _MAP_FIELDS: Final = frozenset({"args", "attributes"})
 EVENT_FIELDS: Final = _TEXT_FIELDS | _MAP_FIELDS | {"v", "seq", "ts", "result"}
+"""Those of an event; an example's may say when it happens in other ways too (`TIME_KEYS`)."""
 
 
 def read_example(node: YamlNode, default_name: str, shape: Shape) -> Example | None:
@@ -62,28 +61,31 @@ def _read_events(node: YamlNode, shape: Shape) -> tuple[Mapping[str, Any], ...]:
         shape.add(node.place, E_EXAMPLE, message, "keep long traces as recordings")
         return ()
     events: list[Mapping[str, Any]] = []
-    next_ts_ns = 0
+    times = Times(shape)
     next_seq: dict[str, int] = {}
     for item in items:
-        written = _read_event(item, shape)
+        written, when = _read_event(item, shape)
         session = written.get("session", SESSION_DEFAULT)
-        event = {"session": session, "ts": next_ts_ns, **written}
+        event = {"session": session, "ts": times.next(when, item.place), **written}
         if "id" not in event and "seq" not in event:
             event["seq"] = next_seq.get(session, 0)
         next_seq[session] = max(next_seq.get(session, 0), event.get("seq", -1) + 1)
-        next_ts_ns = read_time_ns(event["ts"]) + SECOND_NS
         events.append(event)
     return tuple(events)
 
 
-def _read_event(node: YamlNode, shape: Shape) -> dict[str, Any]:
-    """The fields that are written and right; whatever is wrong is told."""
+def _read_event(node: YamlNode, shape: Shape) -> tuple[dict[str, Any], dict[str, YamlNode]]:
+    """The fields that are written and right, and what says when; whatever is wrong is told."""
     top = shape.map_of(node, "an event")
     event: dict[str, Any] = {}
+    when: dict[str, YamlNode] = {}
     for key, value in top.entries if top else ():
+        if key.text in TIME_KEYS:
+            when[key.text] = value
+            continue
         if key.text not in EVENT_FIELDS:
             message = f"an event has no field `{key.text[:40]}`"
-            mend = did_you_mean(key.text, EVENT_FIELDS)
+            mend = _mend_of_field(key.text)
             shape.add(key.place, E_KEY_UNKNOWN, message, f"{mend} (or put it in `attributes`)")
             continue
         json_value = _json_value(value, shape)
@@ -96,7 +98,14 @@ def _read_event(node: YamlNode, shape: Shape) -> dict[str, Any]:
     if top is not None and not any(key.text == "kind" for key, _ in top.entries):
         message = "this event has no `kind`"
         shape.add(top.place, E_EXAMPLE, message, "write one, such as `kind: tool.requested`")
-    return event
+    return event, when
+
+
+def _mend_of_field(name: str) -> str:
+    if name in ("time", "timestamp", "when"):
+        return "write `ts: 2026-01-31T12:00:00Z`, `at: 5m` or `after: 10s`"
+    meant = MEANT_FIELDS.get(name, "")
+    return f"did you mean `{meant}`?" if meant in EVENT_FIELDS else did_you_mean(name, EVENT_FIELDS)
 
 
 def _field_problem(field: str, value: Any) -> str:
@@ -112,10 +121,6 @@ def _field_problem(field: str, value: Any) -> str:
         return "1"
     if field == "seq" and not (is_integer and 0 <= value <= TIME_NS_MAX):
         return "a whole number from 0"
-    if field == "ts":
-        is_time = is_integer and 0 <= value <= TIME_NS_MAX
-        if not is_time and not (isinstance(value, str) and _parse_time(value) is not None):
-            return "an RFC 3339 time, or whole nanoseconds"
     return ""
 
 
@@ -148,33 +153,3 @@ def _read_positions(
         else:
             positions.add(value)
     return frozenset(positions)
-
-
-_RFC_3339 = re.compile(
-    r"(\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
-)
-
-
-def _parse_time(text: str) -> int | None:
-    """RFC 3339 as nanoseconds since 1970, exactly; None where it is none, or before 1970."""
-    match = _RFC_3339.fullmatch(text)
-    if match is None:
-        return None
-    try:
-        zone = "+00:00" if match[3] in "Zz" else match[3]
-        moment = datetime.fromisoformat(match[1].upper() + zone)
-        elapsed = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-    seconds = elapsed.days * 86_400 + elapsed.seconds
-    time_ns = seconds * SECOND_NS + int((match[2] or "").ljust(9, "0"))
-    return time_ns if 0 <= time_ns <= TIME_NS_MAX else None
-
-
-def read_time_ns(ts: int | str) -> int:
-    """Nanoseconds of a time as an example has it."""
-    if isinstance(ts, int):
-        return ts
-    time_ns = _parse_time(ts)
-    assert time_ns is not None, "only times that were read are kept"
-    return time_ns

@@ -258,6 +258,13 @@ def _example() -> Schema:
         "description": "Positions of events, from 0.",
     }
     event = {**_event(), "required": ["kind"], "additionalProperties": False}
+    span = {"type": "string", "pattern": "^(0|[1-9][0-9]*)(ms|s|m|h|d)$"}
+    times = {
+        "ts": {**event["properties"]["ts"], "anyOf": [*event["properties"]["ts"]["anyOf"], span]},
+        "at": {**span, "description": "So long after the beginning of the example."},
+        "after": {**span, "description": "So long after the event before."},
+    }
+    event = {**event, "properties": {**event["properties"], **times}}
     return _closed(
         {
             "name": {"type": "string", "minLength": 1},

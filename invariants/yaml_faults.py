@@ -119,8 +119,9 @@ def _explain_structure(problem: str, context: str, line: str, column: int) -> tu
         return "`>` and `|` begin a block, whose text stands on the next lines", BLOCK_MEND
     if "flow mapping" in context:
         return (
-            "a value that starts with `{` is a map in YAML, and this one is not closed",
-            BLOCK_MEND,
+            "a value that starts with `{` is a map in YAML, and this one is not closed, or holds a "
+            "value without quotes in which there is a bracket or `: `",
+            "close it, and put such a value in quotes, or write a line `key: value` for each",
         )
     if "flow sequence" in context:
         return (

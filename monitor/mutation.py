@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from invariants.check_binding import subformulas
 from invariants.event import SECOND_NS
+from invariants.example_times import read_time_ns
 from invariants.formula.ast import AggregateComparison, Temporal, Until, Window
 from invariants.kinds import asked_by_predicates
-from invariants.load_example import read_time_ns
 from invariants.mutants import Mutant, mutants_of
 from invariants.same_meaning import mean_the_same
 from invariants.spec import Example, InvariantSpec, Per, Spec

@@ -31,7 +31,7 @@ from .ast import (
     Variable,
     Window,
 )
-from .leaves import UNITS_NS
+from .durations import UNITS_NS
 
 _PRECEDENCE: Final = {"iff": 1, "implies": 2, "or": 3, "and": 4, "since": 5, "until": 5}
 _UNARY: Final = 6

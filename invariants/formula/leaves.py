@@ -25,15 +25,9 @@ from .ast import (
     Window,
 )
 from .cursor import COMPARISON_SIGNS, Cursor
+from .durations import DURATION_MEND, UNITS_NS, meant_duration
 from .tokens import AGGREGATE_WORDS, FormulaFault, Token, show_text
 
-UNITS_NS: Final = {
-    "ms": 1_000_000,
-    "s": 1_000_000_000,
-    "m": 60 * 1_000_000_000,
-    "h": 3_600 * 1_000_000_000,
-    "d": 86_400 * 1_000_000_000,
-}
 # Chosen: a hundred years, so that a time plus a window stays within int64 nanoseconds.
 DURATION_DAYS_MAX: Final = 36_500
 DURATION_NS_MAX: Final = DURATION_DAYS_MAX * UNITS_NS["d"]
@@ -124,9 +118,13 @@ def parse_duration(cursor: Cursor) -> int:
     if token.sort != "duration":
         met = "the end" if token.sort == "end" else show_text(token.text)
         message = f"a duration is expected, and {met} was met"
-        mend = "a duration is a whole number with a unit, as in `[10m]` (`ms`, `s`, `m`, `h`, `d`)"
+        mend = DURATION_MEND
         if token.sort == "number":
-            mend = f"write its unit: `{token.text.removeprefix('-')}s`; {mend}"
+            unit = cursor.token.text if cursor.token.sort == "name" else ""
+            meant = meant_duration(f"{token.text} {unit}")
+            bare = token.text.removeprefix("-")
+            units = f"write its unit: `{bare}s`, `{bare}m`, `{bare}h` or `{bare}d`"
+            mend = f"write `{meant}`" if meant else units
         raise FormulaFault(token.offset, "E304", message, mend)
     digits = token.text.rstrip("mshd")
     # The length is asked first: Python refuses to convert thousands of digits.

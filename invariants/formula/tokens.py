@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from .durations import meant_duration
+
 TEXT_CHARACTERS_MAX: Final = 10_000  # Chosen: far beyond what a person can check by reading.
 NUMBER_CHARACTERS_MAX: Final = 40  # Chosen: more digits than a double or an int64 can tell apart.
 NUMBER_MAX: Final = 2**63  # Numbers of events are int64 or double; see docs/language.md.
@@ -187,28 +189,15 @@ def _number_token(text: str, offset: int) -> Token:
 def _mend_number(text: str) -> str:
     if re.fullmatch(r"-[0-9]+(?:ms|s|m|h|d)", text):
         return "a duration is never negative: windows look one way, as their operator says"
-    if re.fullmatch(r"-?[0-9]+\.[0-9]+(?:ms|s|m|h|d)", text):
-        return "a duration is a whole number with a unit: `90m`, not `1.5h`"
     if re.fullmatch(r"-?[0-9.]+[eE][+-]?[0-9]+", text):
         return "write the number out, without an exponent"
     if re.fullmatch(r"-?0[0-9]+(?:\.[0-9]+)?", text):
         return "write it without the leading zero"
     if re.fullmatch(r"-?[0-9]+(?:_[0-9]+)+", text):
         return "write it without `_`"
-    if match := re.fullmatch(r"([0-9]+)([A-Za-z]+)", text):
-        unit = _UNITS_MEANT.get(match[2].lower())
-        if unit is not None:
-            return f"units are `ms`, `s`, `m`, `h` and `d`: write `{match[1]}{unit}`"
+    if meant := meant_duration(text):
+        return f"write `{meant}`"
     return "a number is `12` or `-1.5`, a duration `10m` (units `ms`, `s`, `m`, `h`, `d`)"
-
-
-_UNITS_MEANT = {
-    **dict.fromkeys(("msec", "millis", "millisecond", "milliseconds"), "ms"),
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
-    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "m"),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
-    **dict.fromkeys(("d", "day", "days"), "d"),
-}
 
 
 def _string_token(text: str, offset: int) -> Token:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from invariants.errors import Place
+from invariants import check
+from invariants.errors import Place, SpecError
 from invariants.load import load_spec, read_spec
 from invariants.spec import Example, Spec
 
@@ -171,3 +172,80 @@ def test_verdicts_of_examples() -> None:
     assert example.violated_at == {0, 1}
     assert not example.inconclusive_at
     assert example.name == "example 1"
+
+
+def _times(*written: str) -> list[int | str]:
+    events = "".join(f"          - {{kind: a{', ' if w else ''}{w}}}\n" for w in written)
+    text = (
+        "version: 1\npredicates: {p: kind == 'a'}\ninvariants:\n  - id: a\n    severity: info\n"
+        f"    never: p\n    examples:\n      - events:\n{events}"
+    )
+    spec, faults = load_spec(text, "f.yaml")
+    assert spec is not None, faults
+    return [event["ts"] for event in spec.invariants[0].examples[0].events]
+
+
+def test_times_of_examples() -> None:
+    """`at` counts from the beginning, `after` from the event before, and nothing is a second."""
+    second = 10**9
+    assert _times("", "after: 5m", "at: 301s", "ts: 302s", "", "after: 0s") == [
+        0,
+        300 * second,
+        301 * second,
+        302 * second,
+        303 * second,
+        303 * second,
+    ]
+    assert _times("after: 2s", "at: 3s") == [2 * second, 3 * second]
+    stated = "ts: '1970-01-01T00:01:00Z'"
+    assert _times(stated, "at: 5s", "after: 1s") == [stated[5:-1], 65 * second, 66 * second]
+    assert _times("ts: 7", "ts: 5", "at: 1ms") == [7, 5, 1_000_007]
+
+
+EXPRESSIONS = (
+    "args.x",
+    "number(args.x)",
+    "args.x == 'a'",
+    "-1",
+    "size(args.x) > 2 && args.y != 3",
+    'glob("a,b", args.x)',
+    'glob("a, m: b", args.x)',
+    "args.x.replace('a', 'b, m: c')",
+    "path_within(args.x, m: args.y)",
+    'args["x"]',
+    '["a", "b"]',
+    '{"a": 1}',
+    "has(args.x) ? 1 : 2",
+    "'a # b'",
+    'args.x == "a # b"',
+    "'a, m: args.y'",
+    "!has(args.x)",
+    "args.x == '}'",
+    "args.x == ', m: '",
+)
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_a_flow_map_holds_an_expression_whole_or_is_refused(expression: str) -> None:
+    """What YAML cuts is never taken for a shorter expression."""
+    text = (
+        f"version: 1\npredicates:\n  p:\n    when: kind == 'a'\n    with: {{n: {expression}}}\n"
+        f"  q: {{when: kind == 'a', with: {{n: {expression}}}}}\n"
+        "invariants:\n  - {id: a, severity: info, never: p and q}\n"
+    )
+    try:
+        (spec,), _ = check.read_specs([("f.yaml", text)])
+    except SpecError:
+        return
+    written = expression.strip("'") if expression.startswith("'") else expression
+    for predicate in spec.predicates:
+        assert [(name, source.text) for name, source in predicate.values] == [("n", written)]
+
+
+def test_flow_maps_are_taken() -> None:
+    """The short form that everybody writes first."""
+    text = "version: 1\npredicates:\n  p: {when: kind == 'a', with: {n: args.x, m: 'f(1, 2)'}}\n"
+    spec, _ = load_spec(text + "invariants:\n  - {id: a, severity: info, never: p}\n", "f.yaml")
+    assert spec is not None
+    values = [(name, source.text) for name, source in spec.predicates[0].values]
+    assert values == [("n", "args.x"), ("m", "f(1, 2)")]
