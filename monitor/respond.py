@@ -22,6 +22,7 @@ from typing import Final, Literal
 import msgspec
 
 from .finding import Finding, Severity
+from .incident import incident_of
 
 ActionKind = Literal["alert", "quarantine", "kill"]
 ActionState = Literal["planned", "would", "held", "done", "failed"]
@@ -97,12 +98,6 @@ def plan(finding: Finding, policy: ResponsePolicy) -> tuple[Action, ...]:
     if "alert" in kinds:
         actions += _alerts(finding, policy, mode)
     return tuple(actions)
-
-
-def incident_of(finding_id: str) -> str:
-    """The name under which agents see that they were stopped; it tells them nothing else."""
-    name = hashlib.blake2b(finding_id.encode(), digest_size=12, person=b"incident")
-    return "i-" + name.hexdigest()
 
 
 def as_kind(action: Action, kind: ActionKind, reason: str) -> Action:

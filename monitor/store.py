@@ -27,7 +27,8 @@ from .actions.backoff import LONGEST_NS, STOP_LONGEST_NS
 from .breaker import BREAKER_WINDOW_NS, Stopped
 from .clock import Clock
 from .finding import Finding
-from .respond import Action, ActionKind, incident_of
+from .incident import incident_of
+from .respond import Action, ActionKind
 from .sources.base import Stream
 from .store_records import (
     ActionMark,

@@ -225,7 +225,8 @@ class Timeline:
         """A session's steps up to an input (included); the last track is kept and gone on with."""
         held = self._track
         if held is None or not held.reaches(trace, until_input):
-            if held is not None and held.trace == trace and until_input >= held.next_input:
+            own = self.sessions[trace].inputs
+            if held is not None and held.is_near(trace, until_input, own):
                 held.go_on(self._inputs_of(trace, held.next_input, until_input), until_input)
                 return held
             held = self._track = self._new_track(trace, until_input)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -28,7 +29,8 @@ class ToldFindings:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
-        self._rows: list[tuple[int, TraceKey, Place]] = []
+        self._rows: list[tuple[int, Place]] = []
+        self._rows_of: dict[TraceKey, array[int]] = {}
         self._group_rows: dict[str, int] = {}
         self._groups = Groups(self._group)
 
@@ -48,20 +50,21 @@ class ToldFindings:
             if at is None:
                 if finding.undecided:
                     self._group_rows[finding.id] = len(self._rows)
-                self._rows.append((number, finding.trace, place))
+                self._rows_of.setdefault(finding.trace, array("L")).append(len(self._rows))
+                self._rows.append((number, place))
             else:
-                self._rows[at] = (self._rows[at][0], finding.trace, place)
+                self._rows[at] = (self._rows[at][0], place)
         self._groups.stored()
 
     def of(self, trace: TraceKey | None) -> Iterator[Told]:
         """Those of one session, or all."""
-        for number, name, place in self._rows:
-            if trace in (None, name):
-                yield Told(number, self._read(place))
+        rows = range(len(self._rows)) if trace is None else self._rows_of.get(trace, ())
+        for number, place in map(self._rows.__getitem__, rows):
+            yield Told(number, self._read(place))
 
     def _group(self, id_: str) -> Finding | None:
         at = self._group_rows.get(id_)
-        return None if at is None else self._read(self._rows[at][2])
+        return None if at is None else self._read(self._rows[at][1])
 
     def _read(self, place: Place) -> Finding:
         return msgspec.json.decode(self._shelf.read(place), type=Finding)

@@ -6,7 +6,8 @@ change, so that a step costs a few hundred bytes (Measured: docs/replay.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
 from pyrsistent import PVector, pvector
@@ -57,6 +58,13 @@ class SessionTrack:
     def reaches(self, trace: TraceKey, until_input: int) -> bool:
         """Whether the state after an input can be read here."""
         return trace == self.trace and self.begins_at <= until_input < self.next_input
+
+    def is_near(self, trace: TraceKey, until_input: int, own: Sequence[int]) -> bool:
+        """Whether going on to an input keeps the bound; `own` are all inputs of the trace."""
+        if trace != self.trace or until_input < self.next_input:
+            return False
+        ahead = bisect_right(own, until_input) - bisect_left(own, self.next_input)
+        return len(self.steps) + ahead <= self.STEPS_MAX
 
     def expect(self, wakes: list[tuple[int, str]]) -> None:
         """When time alone next changes something, as it was known where the track begins."""

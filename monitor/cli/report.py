@@ -26,8 +26,8 @@ def add(verbs: Verbs) -> None:
         "report",
         help="write an incident as one self-contained HTML page",
         description="Replays a recording and writes one page: what happened, which events prove "
-        "it, every part of each formula, and what was done. The page has no script and loads "
-        "nothing. Example: interlock report incident.jsonl.gz -o incident.html",
+        "it, every part of each formula, and what was done. The page loads nothing and has at "
+        "most 5 MB. Example: interlock report incident.jsonl.gz -o incident.html",
     )
     add_recording(parser)
     parser.add_argument("-o", "--out", type=Path, required=True, help="the page to write")
@@ -39,14 +39,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the page; 1 where the replay differs from what was found live."""
     # The replay room stands above the monitor; the command line alone reaches up (decision 0020).
     from replay.compare import compare
-    from replay.report.build import Replayed, build_page
-    from replay.report.control import control_records
-    from replay.report.render import render
+    from replay.report.build import Replayed, report_html
+    from replay.report.control import read_controls
 
     with open_timeline(arguments) as (timeline, live):
         comparison = compare(timeline, live.unevaluable)
-        controls = control_records(timeline.control_records())
-        page = render(build_page(Replayed(timeline, live, comparison, controls), arguments.title))
+        coverage = None if timeline.end is None else timeline.end.control
+        controls = read_controls(timeline.control_records(), coverage)
+        file = Path(arguments.recording).name
+        page = report_html(Replayed(timeline, live, comparison, controls, file), arguments.title)
         is_unread = any(notice.kind in UNREAD_NOTICES for notice in timeline.notices)
         has_events = bool(timeline.sessions) or not timeline.is_plain
     write_evidence(arguments.out, page.encode("utf-8", "backslashreplace"))

@@ -1,242 +1,183 @@
-"""A replayed recording as the page that tells what happened, to whom, and why.
+"""A replayed recording as the page that says what happened, to whom, and why.
 
-Input: a timeline, and what comparing it with the live findings came to. Output: an `IncidentPage`.
-Sessions come by how bad they were; long ones show the events that matter and those around them.
+Input: a timeline, and what comparing it with the live findings came to. Output: HTML of at most
+`PAGE_BYTES_MAX` bytes. Sessions come with the worst first. As many as have room are shown whole,
+the next are rows of a table, and of the rest the page says how many there are and what shows them.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from interlock.control_record import ControlRecord
-from monitor.file_end import open_text
-from monitor.finding import SEVERITIES, Finding
 from monitor.finding_text import time_text, visible
 from monitor.trace_key import TraceKey
 from replay.compare import Comparison
 from replay.live_program import LiveProgram
-from replay.report.chart import draw_chart
-from replay.report.control import control_texts, controls_of, outcome_of
-from replay.report.events import event_rows
-from replay.report.findings import finding_card, verdict_word
-from replay.report.scores import scores_of
-from replay.report.view import Detail, IncidentPage, Mark, SessionLine, SessionPart, Tone
-from replay.summary import notes_of
+from replay.report.control import Controls, outcome_of, was_stopped
+from replay.report.render import render
+from replay.report.sessions import GROUPS_MAX, SessionWriter, Wanted, Whole, session_name
+from replay.report.tally import GRAVEST_FIRST, Counted, GroupKey, Tally, tally_of
+from replay.report.top import comparison_mark, doubts_of, facts_of, figures_of, lead_of, type_lines
+from replay.report.view import Group, IncidentPage, SessionLine
 from replay.timeline import Timeline
-from replay.told_findings import Told
 
-NO_SESSION: Final = "no known session"
-SESSIONS_MAX: Final = 50
-"""Chosen: sessions that are told whole; the overview names `LINES_MAX`."""
-LINES_MAX: Final = 200
-CARDS_MAX: Final = 20
-TONES: Final[Mapping[str, Tone]] = {"critical": "critical", "warning": "warning", "info": "info"}
+PAGE_BYTES_MAX: Final = 5_000_000
+"""Chosen: a page that can be mailed, and that a phone opens."""
+SESSION_BYTES_MAX: Final = 500_000
+SESSIONS_MAX: Final = 100
+"""Chosen: sessions that are shown whole if they have room."""
+LINES_MAX: Final = 1_000
+GROUP_LINES_MAX: Final = 20
+NAME_CHARACTERS: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A recording that was played through, and all that there is to say of it."""
+    """A recording that was played through, and all that there is to say of it.
+
+    `file` is the name of its file, as commands name it.
+    """
 
     timeline: Timeline
     live: LiveProgram
     comparison: Comparison
-    controls: Mapping[str, Sequence[ControlRecord]]
+    controls: Controls
+    file: str
 
 
-def build_page(replayed: Replayed, title: str) -> IncidentPage:
+def report_html(replayed: Replayed, title: str) -> str:
     """The page of a whole recording, or of the one session that the timeline is restricted to."""
-    timeline = replayed.timeline
-    by_session: dict[TraceKey, list[Told]] = {}
-    for told in timeline.findings():
-        by_session.setdefault(told.finding.trace, []).append(told)
-    found = {name: controls_of(replayed.controls, name) for name in by_session}
-    controls = {name: records for name, records in found.items() if records}
-    ordered = sorted(by_session, key=lambda name: _badness(by_session[name], controls.get(name)))
-    anchors = {name: f"session-{n}" for n, name in enumerate(ordered[:SESSIONS_MAX], start=1)}
-    parts = [_session(replayed, name, by_session[name], anchor) for name, anchor in anchors.items()]
-    lines = [
-        _line(name, by_session[name], controls.get(name, ()), anchors.get(name, ""))
-        for name in ordered[:LINES_MAX]
-    ]
+    tally = tally_of(replayed.timeline.findings())
+    ranked = _Ranked(replayed, tally)
+    writer = SessionWriter(replayed.timeline, tally, replayed.controls)
+    every = dict.fromkeys(ranked.order[:SESSIONS_MAX], frozenset(tally.groups))
+    longest = render(_page(ranked, title, every), ())
+    left = PAGE_BYTES_MAX - _size(longest)
+    shown: dict[TraceKey, Whole] = {}
+    for number, trace in enumerate(ranked.order[:SESSIONS_MAX], start=1):
+        wanted = Wanted(trace, number, command_for(replayed.file, trace))
+        whole = writer.write(wanted, min(left, SESSION_BYTES_MAX))
+        if whole is not None:
+            shown[trace] = whole
+            left -= _size(whole.html)
+    groups = {trace: whole.groups for trace, whole in shown.items()}
+    page = render(_page(ranked, title, groups), [whole.html for whole in shown.values()])
+    assert _size(page) <= PAGE_BYTES_MAX, "the head has a bound, and sessions have what it leaves"
+    return page
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "backslashreplace"))
+
+
+def command_for(file: str, trace: TraceKey) -> str:
+    """The command that makes the page of one session; safe to paste, whatever the session's name.
+
+    A name that cannot be printed is not repeated.
+    """
+    name = str(trace)
+    is_plain = bool(name) and visible(name) == name and visible(file) == file
+    of = shlex.quote(f"--session={name}") if is_plain else "--session=ID"
+    return f"interlock report {shlex.quote(visible(file))} {of} -o session.html"
+
+
+class _Ranked:
+    """Sessions with the worst first: who was stopped, then certain violations, then doubts."""
+
+    def __init__(self, replayed: Replayed, tally: Tally) -> None:
+        self.replayed, self.tally = replayed, tally
+        controls = replayed.controls
+        self.stopped = [
+            trace
+            for trace, counted in tally.sessions.items()
+            if was_stopped(controls.of(trace, counted.agent))
+        ]
+        is_stopped = frozenset(self.stopped)
+        self.order = sorted(
+            tally.sessions,
+            key=lambda trace: (trace not in is_stopped, tally.sessions[trace].rank, trace),
+        )
+        self.numbers = {trace: number for number, trace in enumerate(self.order, start=1)}
+        self.groups = {key: number for number, key in enumerate(tally.groups, start=1)}
+
+
+Shown = Mapping[TraceKey, frozenset[GroupKey]]
+"""The sessions that are shown whole, and of which groups each has a card."""
+
+
+def _page(ranked: _Ranked, title: str, shown: Shown) -> IncidentPage:
+    replayed, tally = ranked.replayed, ranked.tally
+    timeline, controls = replayed.timeline, replayed.controls
+    keys = list(tally.groups)
     return IncidentPage(
         title=title,
-        lead=tuple(_lead(timeline, ordered, by_session, controls)),
-        figures=tuple(_figures(timeline, by_session, controls)),
-        trust=tuple(_trust(timeline, replayed.comparison)),
-        overview=tuple(lines),
-        sessions=tuple(parts),
-        sessions_left_out=max(0, len(ordered) - len(lines)),
-        facts=tuple(_facts(timeline, replayed.live)),
+        lead=tuple(lead_of(timeline, tally, controls, ranked.stopped)),
+        figures=tuple(figures_of(timeline, tally, controls, ranked.stopped)),
+        doubts=tuple(doubts_of(timeline, tally, replayed.comparison)),
+        comparison=comparison_mark(replayed.comparison),
+        severities=tuple(GRAVEST_FIRST),
+        types=tuple(type_lines(tally)),
+        groups=tuple(_group(ranked, key, shown) for key in keys[:GROUPS_MAX]),
+        groups_left_out=max(0, len(keys) - GROUPS_MAX),
+        overview=tuple(_overview(ranked, shown)),
+        sessions_count=len(ranked.order),
+        sessions_whole=len(shown),
+        command=command_for(replayed.file, TraceKey("", "")),
+        facts=tuple(facts_of(timeline, replayed.live, tally, controls)),
     )
 
 
-def _badness(
-    told: Sequence[Told], controls: Sequence[ControlRecord] | None
-) -> tuple[int, int, int, int]:
-    """Sorts the worst first: who was stopped, then severity, then how much, then when."""
-    counts = Counter(t.finding.severity for t in told)
-    return (
-        -len(controls or ()),
-        -counts["critical"],
-        -counts["warning"],
-        told[0].finding.anchor.time_ns,
+def _overview(ranked: _Ranked, shown: Shown) -> Iterator[SessionLine]:
+    for trace in ranked.order[:LINES_MAX]:
+        counted = ranked.tally.sessions[trace]
+        anchor = f"session-{ranked.numbers[trace]}" if trace in shown else ""
+        yield _line(ranked, trace, counted, anchor)
+
+
+def _group(ranked: _Ranked, key: GroupKey, shown: Shown) -> Group:
+    counted, number = ranked.tally.groups[key], ranked.groups[key]
+    ordered = sorted(counted.sessions, key=ranked.numbers.__getitem__)
+    lines = []
+    for trace in ordered[:GROUP_LINES_MAX]:
+        place = f"session-{ranked.numbers[trace]}"
+        of_group = f"{place}-group-{number}" if key in shown.get(trace, ()) else place
+        of_session = ranked.tally.sessions[trace].groups[key]
+        lines.append(_line(ranked, trace, of_session, of_group if trace in shown else ""))
+    return Group(
+        number=number,
+        anchor=f"group-{number}",
+        tone=counted.worst,
+        name=visible(key.name, NAME_CHARACTERS),
+        summary=visible(counted.summary),
+        count=counted.text,
+        sessions_count=len(ordered),
+        first=_time(counted.first_ns),
+        last=_time(counted.last_ns),
+        lines=tuple(lines),
+        lines_left_out=len(ordered) - len(lines),
     )
 
 
-def _worst(told: Sequence[Told]) -> Tone:
-    worst = max((t.finding.severity for t in told), key=SEVERITIES.index)
-    return TONES[worst]
-
-
-def _count_text(told: Sequence[Told]) -> str:
-    counts = Counter(t.finding.severity for t in told)
-    return ", ".join(f"{counts[s]} {s}" for s in reversed(SEVERITIES) if counts[s])
-
-
-def _line(
-    name: TraceKey, told: Sequence[Told], controls: Sequence[ControlRecord], anchor: str
-) -> SessionLine:
+def _line(ranked: _Ranked, trace: TraceKey, counted: Counted, anchor: str) -> SessionLine:
+    session = ranked.tally.sessions[trace]
+    controls = ranked.replayed.controls
+    outcome, _ = outcome_of(controls.of(trace, session.agent), controls.coverage)
+    numbers: Sequence[int] = sorted(ranked.groups[key] for key in session.groups)
     return SessionLine(
-        name=visible(str(name)) or NO_SESSION,
-        agent=visible(told[0].finding.agent),
-        tone=_worst(told),
-        findings=_count_text(told),
-        outcome=outcome_of(controls),
+        number=ranked.numbers[trace],
+        name=visible(session_name(trace), NAME_CHARACTERS),
+        agent=visible(session.agent, NAME_CHARACTERS),
+        tone=counted.worst,
+        findings=counted.severity_text,
+        first=_time(counted.first_ns),
+        outcome=outcome,
+        groups=" ".join(map(str, numbers[:GROUPS_MAX])),
         anchor=anchor,
     )
 
 
-def _lead(
-    timeline: Timeline,
-    ordered: Sequence[TraceKey],
-    by_session: Mapping[TraceKey, Sequence[Told]],
-    controls: Mapping[TraceKey, Sequence[ControlRecord]],
-) -> list[str]:
-    """Two sentences for somebody who reads no further."""
-    if not timeline.sessions:
-        return ["No event is in the file: nothing was judged, and nothing can be said of it."]
-    if not ordered and timeline.open.count:
-        return ["No invariant was violated. The file ends before everything was decided."]
-    if not ordered:
-        return ["Nothing was found: no invariant was violated, and none was left undecided."]
-    stopped = [name for name in ordered if controls.get(name)]
-    broken: Counter[str] = Counter()
-    for told in by_session.values():
-        broken.update({_name_of(t.finding) for t in told if t.finding.severity != "info"})
-    said = [f"{len(ordered)} session(s) have findings; {len(stopped)} were stopped."]
-    if broken:
-        named = ", ".join(f"“{name}” ({n})" for name, n in broken.most_common(3))
-        said.append(f"Most often, by sessions: {named}.")
-    return said
-
-
-def _name_of(finding: Finding) -> str:
-    return visible(finding.summary or finding.invariant or verdict_word(finding), 120)
-
-
-def _figures(
-    timeline: Timeline,
-    by_session: Mapping[TraceKey, Sequence[Told]],
-    controls: Mapping[TraceKey, Sequence[ControlRecord]],
-) -> list[Detail]:
-    counts = Counter(t.finding.severity for told in by_session.values() for t in told)
-    figures = [Detail(f"{name} findings", f"{counts[name]:,}") for name in reversed(SEVERITIES)]
-    stopped = sum(name in controls for name in by_session)
-    return [
-        *figures,
-        Detail("sessions stopped", f"{stopped:,}"),
-        Detail("sessions recorded", f"{len(timeline.sessions):,}"),
-        Detail("events recorded", f"{timeline.records_count:,}"),
-    ]
-
-
-def _trust(timeline: Timeline, comparison: Comparison) -> list[Mark]:
-    """Whether the page can be believed: damage, differences, and what could not be judged."""
-    marks: list[Mark] = []
-    if timeline.damage is not None:
-        marks.append(Mark("critical", f"The recording is damaged: {visible(str(timeline.damage))}"))
-    if not comparison.is_recorded:
-        marks.append(Mark("plain", "No live findings were recorded to compare this replay with"))
-    elif comparison.is_equal:
-        text = f"The replay found what was found live ({comparison.compared_count} findings)"
-        marks.append(Mark("good", text))
-    else:
-        assert comparison.first is not None, "unequal findings differ somewhere"
-        text = f"The replay differs from live: {visible(comparison.first.explanation)}"
-        marks.append(Mark("critical", text))
-    if comparison.not_compared_count:
-        first = comparison.not_compared[0]
-        text = f"Cannot be re-evaluated: {visible(first.name, 60)} ({visible(first.reason)})"
-        more = comparison.not_compared_count - 1
-        marks.append(Mark("warning", text + (f", and {more} more" if more else "")))
-    if timeline.rejected_count:
-        text = f"{timeline.rejected_count} record(s) are not an event; no invariant saw them"
-        marks.append(Mark("warning", text))
-    marks += [Mark("warning", visible(text, 400)) for text in notes_of(timeline)]
-    if timeline.open.count:
-        marks.append(Mark("warning", visible(open_text(timeline.open), 2_000)))
-    return marks
-
-
-def _session(replayed: Replayed, name: TraceKey, told: Sequence[Told], anchor: str) -> SessionPart:
-    timeline, controls = replayed.timeline, controls_of(replayed.controls, name)
-    chosen = _chosen(told)
-    rows, shown, left_out = event_rows(timeline, name, chosen, anchor)
-    finding = told[0].finding
-    cards = [
-        finding_card(timeline, t.finding, number, anchor, shown)
-        for number, t in enumerate(chosen, start=1)
-    ]
-    facts = [
-        Detail("agent", visible(finding.agent) or "not said"),
-        Detail("principal", visible(finding.principal) or "not known"),
-        Detail("found", f"{_count_text(told)}"),
-    ]
-    if len(told) > CARDS_MAX:
-        facts.append(
-            Detail(
-                "shown",
-                f"{CARDS_MAX} of {len(told)} findings, the gravest and among them the first",
-            )
-        )
-    return SessionPart(
-        anchor=anchor,
-        name=visible(str(name)) or NO_SESSION,
-        tone="critical" if controls else _worst(told),
-        outcome=outcome_of(controls),
-        facts=tuple(facts),
-        cards=tuple(cards),
-        rows=tuple(rows),
-        rows_left_out=left_out,
-        done=tuple(control_texts(controls)),
-        chart=draw_chart(scores_of(timeline, name)),
-    )
-
-
-def _chosen(told: Sequence[Told]) -> list[Told]:
-    """As many findings as are told whole: the gravest, of equal ones the first; in their order."""
-    numbered = enumerate(told)
-    worst = sorted(numbered, key=lambda item: -SEVERITIES.index(item[1].finding.severity))
-    return [t for _, t in sorted(worst[:CARDS_MAX], key=lambda item: item[0])]
-
-
-def _facts(timeline: Timeline, live: LiveProgram) -> list[Detail]:
-    header = timeline.header
-    origins = {
-        "given": "given to this report",
-        "recorded": "carried by the recording",
-        "packs": "the default packs",
-    }
-    facts = [
-        Detail("recorded from", visible(f"{header.source.kind} {header.source.address}".strip())),
-        Detail("recording made", visible(header.created) or "not said"),
-        Detail("invariants", f"{len(live.program.invariants)}, {origins[live.origin]}"),
-        Detail("program digest", live.program.digest),
-    ]
-    times = [t.finding.anchor.time_ns for t in timeline.findings()]
-    if times:
-        facts.insert(0, Detail("time", f"{time_text(min(times))} to {time_text(max(times))}"))
-    return facts
+def _time(time_ns: int | None) -> str:
+    return "at no known time" if time_ns is None else time_text(time_ns)

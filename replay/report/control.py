@@ -1,53 +1,113 @@
-"""Control records of a session, as a person reads them."""
+"""What was done to a session, as the recording's control records tell it.
+
+An invariant that asks for a stop is not a stop: only a control record says that one was applied,
+and a recording without the control topic cannot say that none was.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
 import msgspec
 
 from interlock.control_record import ControlRecord
+from monitor.finding import Finding
 from monitor.finding_text import time_text, visible
+from monitor.incident import incident_of
 from monitor.trace_key import TraceKey
+from replay.report.view import Tone
 
-_WORDS = {"quarantined": "Quarantined", "killed": "Killed", "active": "Released"}
+Coverage = Literal["whole", "partial", "absent"]
+STOPS: Final = ("quarantine", "kill")
+RECORDS_SHOWN_MAX: Final = 50
+_WORDS: Final = {"quarantined": "Quarantined", "killed": "Killed", "active": "Released"}
+_NOT_RECORDED: Final[Mapping[Coverage, str]] = {
+    "whole": "no control record of it is in the recording, so it was not applied",
+    "partial": "the recording lacks the oldest control records, so it may have been applied",
+    "absent": "the recording has no control records, so it does not say whether it was applied",
+}
 
 
-def control_records(
-    records: Iterable[tuple[int, str, bytes | None]],
-) -> dict[str, list[ControlRecord]]:
-    """By key, in their order; without what is no control record, or is about no session."""
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """Control records by key, in their order, and how well their topic was recorded."""
+
+    coverage: Coverage = "absent"
+    by_key: Mapping[str, Sequence[ControlRecord]] = field(default_factory=dict)
+
+    def of(self, trace: TraceKey, agent: str = "") -> list[ControlRecord]:
+        """Those that a session obeyed, by when they were issued."""
+        keys = [*trace.control_targets, "global"]
+        keys += [f"agent:{agent}"] if agent else []
+        keys += [f"principal:{trace.principal}"] if trace.principal else []
+        found = [record for key in keys for record in self.by_key.get(key, ())]
+        return sorted(found, key=lambda record: record.issued_at)
+
+
+def read_controls(
+    records: Iterable[tuple[int, str, bytes | None]], coverage: str | None
+) -> Controls:
+    """All but heartbeats, and but what cannot be read: guards leave that out too."""
     by_key: dict[str, list[ControlRecord]] = {}
     for _, key, content in records:
-        sort, _, _ = key.partition(":")
-        if sort not in ("session", "session-of") or content is None:
+        if content is None or key.partition(":")[0] == "heartbeat":
             continue
         try:
             record = msgspec.json.decode(content, type=ControlRecord)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
         by_key.setdefault(key, []).append(record)
-    return by_key
-
-
-def controls_of(
-    by_key: Mapping[str, Sequence[ControlRecord]], trace: TraceKey
-) -> list[ControlRecord]:
-    """Those that a session obeyed, by when they were issued if they have several keys."""
-    found = [record for key in trace.control_targets for record in by_key.get(key, ())]
-    return sorted(found, key=lambda record: record.issued_at) if trace.principal else found
+    known: Coverage = "whole" if coverage == "whole" else "partial" if by_key else "absent"
+    return Controls("partial" if coverage == "partial" else known, by_key)
 
 
 def control_texts(records: Sequence[ControlRecord]) -> list[str]:
     """One sentence for each."""
-    return [
-        f"{_WORDS[record.state]} at {time_text(record.issued_at)} by {visible(record.issuer, 80)}"
-        for record in records
-    ]
+    texts = [_sentence(record) for record in records[:RECORDS_SHOWN_MAX]]
+    left = len(records) - len(texts)
+    return [*texts, f"{left:,} more control records are in the recording"] if left else texts
 
 
-def outcome_of(records: Sequence[ControlRecord]) -> str:
-    """What stands at the end."""
-    if not records:
-        return "not stopped"
-    return _WORDS[records[-1].state].lower()
+def _sentence(record: ControlRecord) -> str:
+    said = f"{_WORDS[record.state]} at {time_text(record.issued_at)}"
+    if record.expires_at is not None:
+        said += f", until {time_text(record.expires_at)}"
+    said += f", by {visible(record.issuer, 80) or 'an issuer without a name'}"
+    said += f", incident {visible(record.incident, 80)}" if record.incident else ""
+    return said + (f": {visible(record.reason)}" if record.reason else "")
+
+
+def was_stopped(records: Sequence[ControlRecord]) -> bool:
+    """Whether a control record ever stopped the session."""
+    return any(record.state != "active" for record in records)
+
+
+def outcome_of(records: Sequence[ControlRecord], coverage: Coverage) -> tuple[str, Tone]:
+    """How the session stands after the last record."""
+    if records:
+        last = records[-1].state
+        return _WORDS[last].lower(), "good" if last == "active" else "critical"
+    if coverage == "whole":
+        return "not stopped", "plain"
+    return "not known whether stopped", "plain"
+
+
+def response_text(finding: Finding, records: Sequence[ControlRecord], coverage: Coverage) -> str:
+    """What the invariant asked for, and whether it was enforced; empty if it asked for nothing."""
+    if finding.type != "violated" or not finding.respond:
+        return ""
+    asked = f"The invariant asks for {', '.join(visible(word, 40) for word in finding.respond)}"
+    if not set(STOPS).intersection(finding.respond):
+        return f"{asked}; it stops nothing."
+    if finding.mode == "observe":
+        return f"{asked}; its mode is `observe`, so nothing was enforced."
+    incident = incident_of(finding.id)
+    applied = next((r for r in records if r.incident == incident and r.state != "active"), None)
+    if applied is not None:
+        return f"{asked}. Enforced: {_sentence(applied)}."
+    others = [record for record in records if record.state != "active"]
+    if others:
+        return f"{asked}. Not by this finding, but the session was stopped: {_sentence(others[0])}."
+    return f"{asked}: {_NOT_RECORDED[coverage]}."

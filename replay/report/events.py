@@ -1,115 +1,281 @@
-"""A session's events as rows: what matters is marked, and what is far from it is left out."""
+"""A session's events as rows: what matters is marked, and what is far from it is left out.
+
+The outcome of a call stands beside its request. Contents share one budget of bytes: what rests on
+a finding comes first, and a row whose content has no room left says so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+import html
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
 from invariants.event import Event
 from monitor.finding_text import time_text, visible
 from monitor.trace_key import TraceKey
-from replay.report.findings import verdict_word
-from replay.report.view import Detail, EventRow, Mark, Tone
+from replay.report.mask import masked
+from replay.report.view import Answer, Detail, EventRow, Mark, Moment, Tone
+from replay.report.words import count_of, offset_text, verdict_word
+from replay.session_inputs import CLOSED
 from replay.timeline import Timeline
 from replay.told_findings import Told
 
-ROWS_MAX: Final = 300
 NEAR: Final = 4
 """Chosen: events before and after one that matters that are shown with it."""
-GIST_CHARACTERS: Final = 160
+GIST_CHARACTERS: Final = 200
+TEXT_CHARACTERS: Final = 120
 DETAIL_CHARACTERS: Final = 4_000
+OUTCOMES: Final[Mapping[str, str]] = {
+    "tool.completed": "completed",
+    "tool.failed": "failed",
+    "tool.denied": "denied",
+}
+DECISIONS: Final = frozenset({"approval.granted", "approval.denied"})
 
 
-def event_rows(
-    timeline: Timeline, trace: TraceKey, told: Sequence[Told], anchor: str
-) -> tuple[list[EventRow], frozenset[int], int]:
-    """The rows, the positions that are shown, and how many events are not."""
-    events = _events(timeline, trace)
-    marks = _marks(told)
-    chosen = _chosen([position for position, _ in events], marks)
-    first_ns = events[0][1].time_ns if events else 0
-    rows = [
-        _row(position, event, event.time_ns - first_ns, marks.get(position, ()), anchor)
-        for position, event in events
-        if position in chosen
-    ]
-    return rows, frozenset(chosen), len(events) - len(rows)
+class ShownEvents(NamedTuple):
+    """The events of a session that are shown, by position, and how many are not."""
+
+    events: Mapping[int, Event]
+    left_out: int
+    first_ns: int | None
+    """When the session's first event came, if it is in the recording."""
 
 
-def _events(timeline: Timeline, trace: TraceKey) -> list[tuple[int, Event]]:
-    """The events of the session's trace with their positions, as far as they can be had again."""
+def shown_events(
+    timeline: Timeline, trace: TraceKey, told: Sequence[Told], rows_max: int
+) -> ShownEvents:
+    """All events of a short session; of a long one those of findings, their neighbours, the ends.
+
+    Cost: the session played once; a long one from a snapshot before each stretch that is shown.
+    """
     index = timeline.sessions.get(trace)
-    if index is None or not index.inputs:
-        return []
-    track = timeline.track(trace, index.inputs[-1])
-    return [(s.header.position - 1, s.event) for s in track.steps if s.fate == "taken"]
-
-
-def _marks(told: Sequence[Told]) -> dict[int, list[Mark]]:
-    marks: dict[int, list[Mark]] = {}
-    for number, (_, finding) in enumerate(told, start=1):
-        tone: Tone = finding.severity
-        text = f"{number}: {verdict_word(finding)}"
-        marks.setdefault(finding.anchor.position, []).append(Mark(tone, text))
-        for sort, refs in (("proof", finding.witness), ("doubt", finding.unknowns)):
-            for ref in refs:
-                if ref.is_of(finding.trace) and ref.position != finding.anchor.position:
-                    mark = Mark("info" if sort == "proof" else "warning", f"{number}: {sort}")
-                    marks.setdefault(ref.position, []).append(mark)
-    return {position: list(dict.fromkeys(held)) for position, held in marks.items()}
-
-
-def _chosen(positions: Sequence[int], marks: Iterable[int]) -> set[int]:
-    """All events of a short session; of a long one what is marked, its neighbours, and the ends."""
-    if len(positions) <= ROWS_MAX:
-        return set(positions)
-    chosen = {*positions[:NEAR], *positions[-NEAR:]}
-    for position in sorted(marks):
-        if len(chosen) + 2 * NEAR + 1 > ROWS_MAX:
-            break
-        chosen.update(range(position - NEAR, position + NEAR + 1))
-    return chosen
-
-
-def _row(
-    position: int, event: Event, offset_ns: int, marks: Sequence[Mark], anchor: str
-) -> EventRow:
-    record = event.record
-    parts = [
-        ("arguments", _json(record.args)),
-        ("result", _json(record.result)),
-        ("text", record.text),
-        ("error", record.error),
-        ("attributes", _json(record.attributes)),
-    ]
-    told = [(label, text) for label, text in parts if text]
-    gist = visible(" ".join(told[0][1].split()), GIST_CHARACTERS) if told else ""
-    is_whole = len(told) == 1 and gist == told[0][1]
-    details = [] if is_whole else [Detail(label, _bounded(text)) for label, text in told]
-    details += [Detail("id", visible(event.id))] if details or not told else []
-    tones = [mark.tone for mark in marks if not mark.text.endswith((": proof", ": doubt"))]
-    return EventRow(
-        anchor=f"{anchor}-event-{position}",
-        position=str(position),
-        time=time_text(event.time_ns),
-        offset=f"+{offset_ns / 1e9:,.3f} s",
-        kind=visible(record.kind, 60),
-        tool=visible(record.tool, 60),
-        gist=gist,
-        details=tuple(details),
-        marks=tuple(marks),
-        tone=tones[0] if tones else "info" if marks else "plain",
+    if index is None:
+        return ShownEvents({}, 0, None)
+    positions = [position for position, number in enumerate(index.trace) if number != CLOSED]
+    chosen = _chosen(positions, _positions_of(told), rows_max)
+    events: dict[int, Event] = {}
+    for position in sorted(chosen):
+        number = index.trace[position]
+        step = timeline.track(trace, number).step_at(number)
+        if step is not None and step.input_number == number and step.fate == "taken":
+            events[position] = step.event
+    first = events.get(0)
+    return ShownEvents(
+        events, len(positions) - len(events), None if first is None else first.time_ns
     )
 
 
+def _positions_of(told: Sequence[Told]) -> list[int]:
+    """Where findings and what they rest on stand: the anchors first."""
+    anchors = [finding.anchor.position for _, finding in told]
+    grounds = [
+        ref.position
+        for _, finding in told
+        for ref in (*finding.witness, *finding.unknowns)
+        if ref.is_of(finding.trace)
+    ]
+    return list(dict.fromkeys((*anchors, *grounds)))
+
+
+def _chosen(positions: Sequence[int], marked: Sequence[int], rows_max: int) -> set[int]:
+    """Of too many events the marked ones, with as many around them as there is room for."""
+    if len(positions) <= rows_max:
+        return set(positions)
+    chosen: set[int] = set()
+    near = NEAR
+    while len(wider := _around(positions, marked, near, rows_max)) > len(chosen):
+        chosen, near = wider, 2 * near
+    return chosen
+
+
+def _around(positions: Sequence[int], marked: Sequence[int], near: int, rows_max: int) -> set[int]:
+    """The ends, and the marked events with `near` on either side; empty if that is too much.
+
+    With the least of neighbours as much as there is room for, the first of `marked` first.
+    """
+    known = set(positions)
+    chosen = {*positions[:near], *positions[-near:]}
+    if len(chosen) > rows_max:
+        return set()
+    for position in marked:
+        own = known.intersection(range(position - near, position + near + 1))
+        if len(chosen | own) > rows_max:
+            return chosen if near == NEAR else set()
+        chosen |= own
+    return chosen
+
+
+def event_rows(
+    shown: ShownEvents, told: Sequence[Told], anchor: str, detail_bytes_max: int
+) -> list[EventRow]:
+    """The rows of the shown events, in their order."""
+    marks = _marks(told, shown.events, anchor)
+    answers = _answers(shown, anchor)
+    contents = _contents(shown.events, marks, detail_bytes_max)
+    rows = []
+    before = -1
+    for position, event in shown.events.items():
+        at = Moment(time_text(event.time_ns))
+        if shown.first_ns is not None:
+            at = Moment(at.time, offset_text(event.time_ns - shown.first_ns))
+        held = marks.get(position, [])
+        gist, details = contents[position]
+        rows.append(
+            EventRow(
+                anchor=f"{anchor}-event-{position}",
+                position=str(position),
+                at=at,
+                kind=visible(event.record.kind, 60),
+                tool=visible(event.record.tool, 120),
+                gist=gist,
+                answer=answers.get(position),
+                details=details,
+                marks=tuple(held),
+                tone=_tone(held),
+                skipped_count=position - before - 1,
+            )
+        )
+        before = position
+    return rows
+
+
+def _tone(marks: Sequence[Mark]) -> Tone:
+    """That of a finding about the event; else whether something rests on it."""
+    tones = [mark.tone for mark in marks if not mark.text.startswith(("proof", "doubt"))]
+    return tones[0] if tones else "info" if marks else "plain"
+
+
+def _marks(told: Sequence[Told], events: Mapping[int, Event], anchor: str) -> dict[int, list[Mark]]:
+    """Labels that lead to findings. An event of a former life of the session is another one."""
+    marks: dict[int, list[Mark]] = {}
+
+    def put(position: int, id_: str, mark: Mark) -> None:
+        if position in events and events[position].id == id_:
+            marks.setdefault(position, []).append(mark)
+
+    for number, (_, finding) in enumerate(told, start=1):
+        place = f"{anchor}-finding-{number}"
+        at = finding.anchor
+        text = f"finding {number}: {finding.severity}, {verdict_word(finding)}"
+        put(at.position, at.id, Mark(finding.severity, text, place))
+        for sort, refs in (("proof", finding.witness), ("doubt", finding.unknowns)):
+            for ref in refs:
+                if ref.is_of(finding.trace) and ref.position != at.position:
+                    tone: Tone = "info" if sort == "proof" else "warning"
+                    put(ref.position, ref.id, Mark(tone, f"{sort} of finding {number}", place))
+    return {position: list(dict.fromkeys(held)) for position, held in marks.items()}
+
+
+def _answers(shown: ShownEvents, anchor: str) -> dict[int, Answer]:
+    """What stands beside a request, and beside an outcome or a decision: each leads to the other.
+
+    An id of a call that is used again means the latest request before.
+    """
+    asked: dict[str, int] = {}
+    answers: dict[int, Answer] = {}
+    for position, event in shown.events.items():
+        record = event.record
+        if not record.call:
+            continue
+        if record.kind == "tool.requested":
+            asked[record.call] = position
+            missing = "among the events shown" if shown.left_out else "in the recording"
+            answers[position] = Answer(f"no outcome {missing}")
+        elif record.call in asked and (record.kind in OUTCOMES or record.kind in DECISIONS):
+            request = asked[record.call]
+            link = f"{anchor}-event-{request}"
+            answers[position] = Answer(f"for the call at event {request}", anchor=link)
+            if record.kind in OUTCOMES:
+                answers[request] = _outcome(shown.events[request], event, position, anchor)
+    return answers
+
+
+def _outcome(request: Event, outcome: Event, position: int, anchor: str) -> Answer:
+    after = offset_text(outcome.time_ns - request.time_ns).lstrip("+")
+    label = f"{OUTCOMES[outcome.record.kind]} after {after}, event {position}"
+    parts = _parts(outcome)
+    said = next((text for name, text in parts if name in ("error", "result")), "")
+    return Answer(label, _gist(said), f"{anchor}-event-{position}")
+
+
+def event_text(event: Event) -> str:
+    """An event on one line: its kind, its tool, and the beginning of its content."""
+    record, parts = event.record, _parts(event)
+    words = [visible(record.kind, 60), visible(record.tool, 80)]
+    said = visible(_gist(parts[0][1]), TEXT_CHARACTERS) if parts else ""
+    return " ".join(filter(None, (*words, said)))
+
+
+def _contents(
+    events: Mapping[int, Event], marks: Mapping[int, Sequence[Mark]], bytes_max: int
+) -> dict[int, tuple[str, tuple[Detail, ...]]]:
+    """Of each event its gist, and the whole content while there is room."""
+    by_weight = sorted(events, key=lambda position: (_distance(position, marks), position))
+    left = bytes_max
+    found = {}
+    for position in by_weight:
+        gist, details = _content(events[position])
+        size = sum(len(html.escape(detail.text).encode()) for detail in details)
+        if size > left:
+            size, details = 0, (_no_room(size, position),)
+        left -= size
+        found[position] = gist, details
+    return found
+
+
+def _distance(position: int, marks: Mapping[int, Sequence[Mark]]) -> int:
+    return min((abs(position - marked) for marked in marks), default=0)
+
+
+def _no_room(size: int, position: int) -> Detail:
+    """What stands in place of a content: that it is left out, never nothing."""
+    text = f"left out: {count_of(size, 'byte')}; `interlock replay` with `--at {position}` shows it"
+    return Detail("content", text)
+
+
+def _content(event: Event) -> tuple[str, tuple[Detail, ...]]:
+    parts = _parts(event)
+    if not parts:
+        return "", (Detail("id", visible(event.id)),)
+    first = parts[0][1]
+    gist = _gist(first)
+    if len(parts) == 1 and gist == first:
+        return gist, ()
+    details = [Detail(label, _bounded(text)) for label, text in parts]
+    return gist, (*details, Detail("id", visible(event.id)))
+
+
+def _parts(event: Event) -> list[tuple[str, str]]:
+    """What an event says, what is new in it first."""
+    record = event.record
+    args = ("arguments", _json(record.args))
+    new = [
+        ("error", record.error),
+        ("result", _json(record.result)),
+        ("text", record.text),
+    ]
+    rest = ("attributes", _json(record.attributes))
+    ordered = [*new, args, rest] if record.kind in OUTCOMES else [args, *new, rest]
+    return [(label, text) for label, text in ordered if text and text != "{}"]
+
+
+def _gist(text: str) -> str:
+    """Its beginning on one line. More is masked than shown, so that no credential is cut in two."""
+    head = text[: 4 * DETAIL_CHARACTERS]
+    return visible(masked(" ".join(head.split())), GIST_CHARACTERS)
+
+
 def _json(raw: msgspec.Raw) -> str:
-    """JSON as it was sent, laid out; text that is none as it is."""
+    """JSON as it was sent, laid out; a text without its quotes; what is not JSON as it is."""
     data = bytes(memoryview(raw))
     if not data:
         return ""
     try:
+        if data.startswith(b'"'):
+            return msgspec.json.decode(data, type=str)
         return msgspec.json.format(data, indent=2).decode()
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return data.decode(errors="replace")
@@ -117,7 +283,7 @@ def _json(raw: msgspec.Raw) -> str:
 
 def _bounded(text: str) -> str:
     """Lines stay lines; every other control character is made visible."""
-    lines = (visible(line, DETAIL_CHARACTERS) for line in text[:DETAIL_CHARACTERS].split("\n"))
-    shown = "\n".join(lines)
+    head = masked(text[: 2 * DETAIL_CHARACTERS])[:DETAIL_CHARACTERS]
+    shown = "\n".join(visible(line, DETAIL_CHARACTERS) for line in head.split("\n"))
     left = len(text) - DETAIL_CHARACTERS
-    return shown if left <= 0 else f"{shown}\n… {left:,} more characters"
+    return shown if left <= 0 else f"{shown}\n[{left:,} more characters]"

@@ -1,87 +1,103 @@
-"""One finding as a card: what it says, what it rests on, and every part of its formula."""
+"""One finding: what it says, what it rests on, and every part of its formula."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
+from interlock.control_record import ControlRecord
+from invariants.event import Event
 from monitor.finding import Finding, WitnessEvent
 from monitor.finding_text import absence_span, binding_text, time_text, visible
 from monitor.trace_key import TraceKey
 from replay.look import look_at
-from replay.report.view import Detail, FindingCard, Tone, WhyLine, WitnessLine
+from replay.report.control import Coverage, response_text
+from replay.report.events import event_text
+from replay.report.mask import masked
+from replay.report.view import Detail, FindingPart, Moment, WhyLine, WitnessLine
+from replay.report.words import offset_text, verdict_text
 from replay.session_inputs import CLOSED
 from replay.standing import BoundValues, FormulaValue, InvariantStanding
 from replay.timeline import Timeline
 
 TEXT_CHARACTERS: Final = 2_000
 WITNESS_MAX: Final = 50
-
-_WORDS: Final[Mapping[str, str]] = {
-    "violated": "violated",
-    "inconclusive": "cannot be decided",
-    "gap": "events are missing",
-    "lost": "events may be missing",
-    "id_conflict": "one id, two contents",
-    "provenance": "not theirs to say",
-    "contested": "another's session ID",
-    "unowned": "acts for nobody",
-    "split": "on two partitions",
-    "after_end": "after the end",
-    "unscoped": "names no scope",
-    "unread": "inconclusive: a record could not be read",
-    "disorder": "inconclusive: times run back",
-    "capacity": "a bound was reached",
-    "unevaluable": "could not be judged",
-    "anomaly": "unusual",
-    "birth": "newly watched",
-}
+WHY_MAX: Final = 200
 
 
-def verdict_word(finding: Finding) -> str:
-    """What a finding says, in few words."""
-    return _WORDS.get(finding.type, finding.type)
+class Around(NamedTuple):
+    """What a finding stands among: the shown events of its session, and what was done to it."""
+
+    anchor: str
+    events: Mapping[int, Event]
+    first_ns: int | None
+    records: Sequence[ControlRecord]
+    coverage: Coverage
+
+    def shown(self, finding: Finding, event: WitnessEvent) -> Event | None:
+        """The event, if it is shown. At its position may stand one of a later life."""
+        shown = self.events.get(event.position)
+        is_it = shown is not None and shown.id == event.id and event.is_of(finding.trace)
+        return shown if is_it else None
+
+    def place_of(self, finding: Finding, event: WitnessEvent) -> str:
+        """Where the event stands in the page; empty if it is not shown."""
+        is_shown = self.shown(finding, event) is not None
+        return f"{self.anchor}-event-{event.position}" if is_shown else ""
+
+    def moment_of(self, time_ns: int) -> Moment:
+        """A time, beside the session's first event."""
+        if self.first_ns is None:
+            return Moment(time_text(time_ns))
+        return Moment(time_text(time_ns), offset_text(time_ns - self.first_ns))
 
 
-def finding_card(
-    timeline: Timeline, finding: Finding, number: int, anchor: str, shown: frozenset[int]
-) -> FindingCard:
-    """`shown` are the positions of the session that stand in the page, to be pointed at."""
+def finding_part(timeline: Timeline, finding: Finding, number: int, around: Around) -> FindingPart:
+    """One finding of a session, number `number` there."""
     standing = _standing(timeline, finding)
-    tone: Tone = finding.severity
-    facts = [Detail("invariant", visible(finding.invariant))] if finding.invariant else []
-    facts.append(
-        Detail("at", f"event {finding.anchor.position}, {time_text(finding.anchor.time_ns)}")
+    at = around.moment_of(finding.anchor.time_ns)
+    if finding.type == "unread" and not finding.anchor.time_ns:
+        at = Moment("at no known time")
+    event = around.shown(finding, finding.anchor)
+    asked = response_text(finding, around.records, around.coverage)
+    return FindingPart(
+        anchor=f"{around.anchor}-finding-{number}",
+        number=number,
+        tone=finding.severity,
+        verdict=verdict_text(finding),
+        position=str(finding.anchor.position),
+        event_anchor=around.place_of(finding, finding.anchor),
+        event="" if event is None else event_text(event),
+        at=at,
+        facts=tuple(_facts(finding, around)),
+        formula="" if standing is None else visible(standing.formula, TEXT_CHARACTERS),
+        why=tuple(_why(standing, finding)) if standing is not None else (),
+        witness=tuple(_witness(finding, around)),
+        done=tuple([asked] if asked else []),
+        id=finding.id,
     )
+
+
+def _facts(finding: Finding, around: Around) -> list[Detail]:
+    facts = []
     if finding.decided_ns != finding.anchor.time_ns:
-        facts.append(Detail("known at", time_text(finding.decided_ns)))
+        known = around.moment_of(finding.decided_ns)
+        facts.append(Detail("known at", f"{known.time} {known.offset}".strip()))
     if finding.scope_kind != "session":
         whose = f"all sessions of the {finding.scope_kind} {visible(finding.scope)}"
         facts.append(
             Detail("across", whose if finding.scope else f"no {finding.scope_kind} is named")
         )
     if finding.binding:
-        facts.append(Detail("for", binding_text(finding)))
+        facts.append(Detail("for", masked(binding_text(finding))))
     if finding.detail:
         facts.append(Detail("because", visible(finding.detail, TEXT_CHARACTERS)))
-    return FindingCard(
-        anchor=f"{anchor}-finding-{number}",
-        number=number,
-        tone=tone,
-        heading=visible(finding.summary or finding.invariant or verdict_word(finding)),
-        verdict=_verdict(finding),
-        facts=tuple(facts),
-        formula="" if standing is None else visible(standing.formula, TEXT_CHARACTERS),
-        why=tuple(_why(standing, finding)) if standing is not None else (),
-        witness=tuple(_witness(finding, anchor, shown)),
-        done=tuple(_done(finding)),
-        id=finding.id,
-    )
-
-
-def _verdict(finding: Finding) -> str:
-    said = verdict_word(finding)
-    return f"{said}, since doubt counts as a violation" if finding.is_escalated else said
+    if finding.could_concern:
+        named = visible(", ".join(finding.could_concern), TEXT_CHARACTERS)
+        facts.append(Detail("leaves undecided", named))
+    if finding.prevention == "prevented":
+        facts.append(Detail("the call", "had been stopped before it ran"))
+    return facts
 
 
 def _standing(timeline: Timeline, finding: Finding) -> InvariantStanding | None:
@@ -93,14 +109,16 @@ def _standing(timeline: Timeline, finding: Finding) -> InvariantStanding | None:
     number = index.trace[position]
     if number == CLOSED:
         return None
-    standing = look_at(timeline, number)
+    standing = look_at(timeline, number, only=finding.invariant_digest)
+    if standing.event.id != finding.anchor.id:
+        return None  # The position is of a later life of the session.
     return next((i for i in standing.invariants if i.digest == finding.invariant_digest), None)
 
 
 def _why(standing: InvariantStanding, finding: Finding) -> list[WhyLine]:
     bound = next((b for b in standing.bindings if b.binding == finding.binding), None)
     bound = bound or (standing.bindings[0] if len(standing.bindings) == 1 else None)
-    return [_why_line(value) for value in _values(bound)]
+    return [_why_line(value) for value in _values(bound)[:WHY_MAX]]
 
 
 def _values(bound: BoundValues | None) -> list[FormulaValue]:
@@ -112,42 +130,39 @@ def _why_line(value: FormulaValue) -> WhyLine:
     if value.since is not None:
         words = "at least since" if value.since.is_at_least else "since"
         since = f"{words} event {value.since.position}"
-    return WhyLine(min(value.depth, 8), visible(value.text, TEXT_CHARACTERS), value.value, since)
+    text = visible(masked(value.text), TEXT_CHARACTERS)
+    return WhyLine(min(value.depth, 8), text, value.value, since)
 
 
-def _witness(finding: Finding, anchor: str, shown: frozenset[int]) -> list[WitnessLine]:
-    def place_of(event: WitnessEvent) -> str:
-        is_shown = event.is_of(finding.trace) and event.position in shown
-        return f"{anchor}-event-{event.position}" if is_shown else ""
-
+def _witness(finding: Finding, around: Around) -> list[WitnessLine]:
+    sorts = (("", finding.witness), (": could not be told", finding.unknowns))
     lines = [
-        WitnessLine(f"{_event(finding, ref)}: {said}{_roles(ref)}", place_of(ref))
-        for said, refs in (("happened", finding.witness), ("could not be told", finding.unknowns))
+        _event(finding, ref, around, word + _roles(ref))
+        for word, refs in sorts
         for ref in refs[:WITNESS_MAX]
     ]
     for absence in finding.absences[:WITNESS_MAX]:
         formula = visible(absence.formula, TEXT_CHARACTERS)
-        lines.append(WitnessLine(f"{absence_span(absence)} never: {formula}"))
+        lines.append(WitnessLine("", f"{absence_span(absence)} never: {formula}"))
         if (ended := absence.undone_by) is not None:
-            text = f"{_event(finding, ended)}: ended what had held"
-            lines.append(WitnessLine(text, place_of(ended)))
-    return lines
+            lines.append(_event(finding, ended, around, ": ended what had held"))
+    held = (finding.witness, finding.unknowns, finding.absences)
+    left = sum(max(0, len(refs) - WITNESS_MAX) for refs in held)
+    return [*lines, WitnessLine("", f"{left:,} more are in the finding")] if left else lines
 
 
-def _event(finding: Finding, event: WitnessEvent) -> str:
+def _event(finding: Finding, event: WitnessEvent, around: Around, word: str) -> WitnessLine:
+    """Which event, when, and what it was; of one that is not shown, its id."""
     trace = TraceKey(event.principal, event.session)
     where = "" if event.is_of(finding.trace) else f" of session {visible(str(trace), 80)}"
-    return f"event {event.position}{where}, {visible(event.id, 80)}"
+    shown = around.shown(finding, event)
+    said = visible(event.id, 80) if shown is None else event_text(shown)
+    return WitnessLine(
+        f"event {event.position}{where}",
+        f"{time_text(event.time_ns)} {said}{word}",
+        around.place_of(finding, event),
+    )
 
 
 def _roles(event: WitnessEvent) -> str:
     return f" ({visible(', '.join(event.roles), TEXT_CHARACTERS)})" if event.roles else ""
-
-
-def _done(finding: Finding) -> list[str]:
-    if finding.type != "violated" or not finding.respond:
-        return []
-    asked = ", ".join(visible(word, 40) for word in finding.respond)
-    if finding.mode == "observe":
-        return [f"The invariant asks for {asked}; in the mode `observe` it only tells."]
-    return [f"The invariant asks for {asked}, and enforces it."]

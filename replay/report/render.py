@@ -1,37 +1,71 @@
-"""The page as HTML: one file, no script, nothing loaded from elsewhere.
+"""The page as HTML: one file with one style, one script, and nothing loaded from elsewhere.
 
-Jinja escapes every text. The policy in the page's head allows one style, by its digest, and
-nothing else: a text that became markup after all could run nothing, load nothing, send nothing.
+Jinja escapes every text. The policy in the page's head allows that style and that script, each by
+its digest, and nothing else: a text that became markup after all could run nothing, load nothing,
+send nothing, and the script may make no markup of texts.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 import jinja2
 
-from replay.report.view import IncidentPage
+from replay.report.view import IncidentPage, SessionPart
 
 HERE: Final = Path(__file__).parent
 
 
-def render(page: IncidentPage) -> str:
-    """The whole page."""
-    style = HERE.joinpath("page.css").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
+def render(page: IncidentPage, sessions: Sequence[str]) -> str:
+    """The whole page around sessions that are rendered."""
+    style, script = _file("page.css"), _file("page.js")
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            page=page,
+            sessions=sessions,
+            style=style,
+            script=script,
+            policy=policy_for(style, script),
+        )
+    )
+
+
+def render_session(part: SessionPart) -> str:
+    """One session."""
+    return _environment().get_template("session.html").render(part=part)
+
+
+def policy_for(style: str, script: str) -> str:
+    """The content security policy of a page with this one style and this one script."""
+    return (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; "
+        "trusted-types 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _file(name: str) -> str:
+    return HERE.joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
+        lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("page.html").render(page=page, policy=policy_for(style))
-
-
-def policy_for(style: str) -> str:
-    """The content security policy of a page with this one style element."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"

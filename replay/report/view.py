@@ -1,7 +1,7 @@
 """What the page shows: frozen texts, in the order in which they are read.
 
-Every text here may be an attacker's. The template escapes all of it, and has no script, no link
-to elsewhere and no style that a text could reach.
+Every text here may be an attacker's. The templates escape all of it; anchors and group numbers are
+made here, never of a text.
 """
 
 from __future__ import annotations
@@ -14,34 +14,53 @@ Tone = Literal["critical", "warning", "info", "good", "plain"]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A small label beside an event: that it breaks something, or is part of a proof."""
+    """A small label: its tone is always said in words too. `anchor` is a place in the page."""
 
     tone: Tone
     text: str
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One part of an event that is shown when it is opened."""
+    """A labelled text."""
 
     label: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """A time: absolute, and how long after the session's first event (empty if not known)."""
+
+    time: str
+    offset: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outcome of a call beside its request, or the request beside its outcome."""
+
+    label: str
+    text: str = ""
+    anchor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class EventRow:
-    """One event of a session."""
+    """One event of a session. `skipped_count` events before it are not shown."""
 
     anchor: str
     position: str
-    time: str
-    offset: str
+    at: Moment
     kind: str
     tool: str
     gist: str
+    answer: Answer | None
     details: tuple[Detail, ...]
     marks: tuple[Mark, ...]
     tone: Tone = "plain"
+    skipped_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +75,44 @@ class WhyLine:
 
 @dataclass(frozen=True, slots=True)
 class WitnessLine:
-    """One event or absence of a proof; `anchor` is the event's place in the page, if shown."""
+    """One event or absence of a proof; `event` leads to `anchor`, if the event is shown."""
 
+    event: str
     text: str
     anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class FindingCard:
-    """One finding, and why it is one."""
+class FindingPart:
+    """One finding, and why it is one. `event` says what its event was, if that is shown."""
 
     anchor: str
     number: int
     tone: Tone
-    heading: str
     verdict: str
+    position: str
+    event_anchor: str
+    event: str
+    at: Moment
     facts: tuple[Detail, ...]
     formula: str
     why: tuple[WhyLine, ...]
     witness: tuple[WitnessLine, ...]
     done: tuple[str, ...]
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The findings of one group in one session; `group` is the group's number."""
+
+    anchor: str
+    group: int
+    tone: Tone
+    name: str
+    summary: str
+    count: str
+    findings: tuple[FindingPart, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,41 +140,79 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class SessionPart:
-    """One session in which something was found."""
+    """One session in which something was found; `number` is its place, the worst is 1."""
 
     anchor: str
+    number: int
     name: str
     tone: Tone
     outcome: str
     facts: tuple[Detail, ...]
-    cards: tuple[FindingCard, ...]
+    cards: tuple[Card, ...]
     rows: tuple[EventRow, ...]
     rows_left_out: int
     done: tuple[str, ...]
     chart: Chart | None
+    notes: tuple[str, ...]
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
 class SessionLine:
-    """A session in the overview."""
+    """A session in a table; `groups` are the numbers of its groups, divided by spaces."""
 
+    number: int
     name: str
     agent: str
     tone: Tone
     findings: str
+    first: str
     outcome: str
+    groups: str
     anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """The findings of one invariant, or of one type that is about no invariant."""
+
+    number: int
+    anchor: str
+    tone: Tone
+    name: str
+    summary: str
+    count: str
+    sessions_count: int
+    first: str
+    last: str
+    lines: tuple[SessionLine, ...]
+    lines_left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class TypeLine:
+    """How many findings there are of a type, by severity."""
+
+    words: str
+    name: str
+    counts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentPage:
-    """The whole page."""
+    """The whole page but its sessions, which are rendered one by one."""
 
     title: str
     lead: tuple[str, ...]
     figures: tuple[Detail, ...]
-    trust: tuple[Mark, ...]
+    doubts: tuple[Mark, ...]
+    comparison: Mark
+    severities: tuple[str, ...]
+    types: tuple[TypeLine, ...]
+    groups: tuple[Group, ...]
+    groups_left_out: int
     overview: tuple[SessionLine, ...]
-    sessions: tuple[SessionPart, ...]
-    sessions_left_out: int
+    sessions_count: int
+    sessions_whole: int
+    command: str
     facts: tuple[Detail, ...]

@@ -15,7 +15,7 @@ import pytest
 
 from interlock import Client
 from monitor.cli.kafka import PARTITIONS
-from monitor.respond import incident_of
+from monitor.incident import incident_of
 from monitor.sources import kafka_topics
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,6 +13,13 @@ from tests.conftest import require_or_skip
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SECONDS_MAX = 240
+FLAGS = (
+    # Without its sandbox only because containers often run as root; it opens nothing but our page.
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
+    # Nor does it look for updates, or for anything else that was not asked for.
+    *("--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--no-first-run", "--hide-scrollbars"),
+)
 
 
 def dump_page(page: Path, profile: Path) -> str:
@@ -26,16 +33,15 @@ def picture_of(page: Path, picture: Path, profile: Path, *, is_dark: bool = Fals
     _run(["--window-size=1200,1600", scheme, f"--screenshot={picture}", page.as_uri()], profile)
 
 
-def _run(arguments: list[str], profile: Path) -> str:
+def found_chromium() -> str:
+    """Where the browser is; the test is skipped, or fails, if there is none."""
     found = next((path for path in map(shutil.which, NAMES) if path), None)
     if found is None:
         require_or_skip("browser", "there is no Chromium (`apt install chromium`)")
-    assert found is not None
-    # Without its sandbox only because containers often run as root; it opens nothing but our page.
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    # Nor does it look for updates, or for anything else that was not asked for.
-    flags += ["--disable-background-networking", "--disable-component-update"]
-    flags += ["--disable-sync", "--no-first-run"]
-    command = [found, *flags, "--hide-scrollbars", f"--user-data-dir={profile}", *arguments]
+    return found
+
+
+def _run(arguments: list[str], profile: Path) -> str:
+    command = [found_chromium(), *FLAGS, f"--user-data-dir={profile}", *arguments]
     done = subprocess.run(command, capture_output=True, timeout=SECONDS_MAX, check=True)
     return done.stdout.decode(errors="replace")

@@ -21,11 +21,15 @@ TAGS = {
     *("article", "div", "span", "p", "h1", "h2", "h3", "h4", "dl", "dt", "dd", "ul", "ol", "li"),
     *("table", "thead", "tbody", "tr", "th", "td", "a", "bdi", "code", "pre", "details", "summary"),
     *("svg", "text", "line", "polyline", "circle"),
+    *("nav", "h5", "b", "form", "label", "select", "option", "input", "button", "caption"),
+    "script",
 }
 ATTRIBUTES = {
     *("lang", "charset", "http-equiv", "content", "name", "class", "id", "href", "title", "role"),
     *("viewbox", "aria-label", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "points"),
-    "text-anchor",
+    *("text-anchor", "aria-labelledby", "scope", "open", "hidden", "value", "type", "autocomplete"),
+    *("spellcheck", "data-session", "data-groups", "data-group", "data-severity"),
+    "data-severities",
 }
 
 
@@ -39,20 +43,23 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.texts: list[str] = []
         self.style: list[str] = []
-        self._is_style = False
+        self.script: list[str] = []
+        self.scripts_count = 0
+        self._texts_of: list[str] = self.texts
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
         self.links += [value or "" for name, value in attrs if name in ("href", "src")]
-        self._is_style = tag == "style"
+        self.scripts_count += tag == "script"
+        self._texts_of = {"style": self.style, "script": self.script}.get(tag, self.texts)
 
     def handle_endtag(self, tag: str) -> None:
-        self._is_style = False
+        self._texts_of = self.texts
 
     def handle_data(self, data: str) -> None:
-        (self.style if self._is_style else self.texts).append(data)
+        self._texts_of.append(data)
 
     @property
     def text(self) -> str:
@@ -74,7 +81,8 @@ def test_hostile_text_is_text(tmp_path: Path) -> None:
     page = Page(_report(recording, invariants, tmp_path))
     assert page.tags <= TAGS
     assert page.attributes <= ATTRIBUTES
-    assert all(link.startswith("#session-") for link in page.links)
+    assert page.scripts_count == 1
+    assert all(re.fullmatch(r"#[a-z]+(-\d+|-[a-z]+)*", link) for link in page.links)
     for payload in PAYLOADS[:5]:
         assert payload[:60] in page.text, "hostile text is shown as it was written"
 
@@ -87,12 +95,14 @@ def test_no_control_character_reaches_the_page(tmp_path: Path) -> None:
     assert "\\u202e" in page
 
 
-def test_the_policy_allows_its_own_style_and_nothing_else(tmp_path: Path) -> None:
-    """The digest in the policy is that of the style element as a browser reads it."""
+def test_the_policy_allows_its_own_style_and_script_and_nothing_else(tmp_path: Path) -> None:
+    """The digests in the policy are those of the style and the script as a browser reads them."""
     recording, invariants = write_incident(tmp_path)
     text = _report(recording, invariants, tmp_path)
-    policy = policy_for("".join(Page(text).style))
+    page = Page(text)
+    policy = policy_for("".join(page.style), "".join(page.script))
     assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy and "http" not in policy
     assert policy.replace("'", "&#39;") in text
 
 
@@ -123,10 +133,12 @@ def test_a_line_that_is_of_no_session_stands_in_front(tmp_path: Path) -> None:
     recording = tmp_path / "events.jsonl"
     recording.write_text('{"session":"s","seq":0,"ts":5,"kind":"x"}\ngarbage\n')
     page = Page(_report(recording, INVARIANTS, tmp_path, expected_code=4))
-    assert "1 session(s) have findings; 0 were stopped." in page.text
-    assert "Most often, by sessions: “inconclusive: a record could not be read” (1)." in page.text
+    assert (
+        "1 session has findings; it is not recorded whether any of them was stopped." in page.text
+    )
+    assert "Gravest: “inconclusive: a record could not be read” (1 session)." in page.text
     assert page.text.count("no known session") >= 2
-    assert "1 record(s) are not an event" in page.text
+    assert "1 record is not an event; no invariant saw them" in page.text
 
 
 def test_a_session_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.finding import EngineFindingType
-from monitor.respond import Action, ResponsePolicy, incident_of, plan
+from monitor.incident import incident_of
+from monitor.respond import Action, ResponsePolicy, plan
 from tests.support.rim import make_finding
 
 POLICY = ResponsePolicy()

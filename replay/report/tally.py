@@ -1,0 +1,156 @@
+"""All findings counted in one pass: by type, by invariant, by session.
+
+Input: findings as they come from the disk, one at a time. Output: a `Tally`, which holds numbers
+and names and no finding. Cost: time linear in the findings; memory some 500 bytes for each session
+and invariant that meet.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from monitor.finding import SEVERITIES, Finding, Severity
+from monitor.trace_key import TraceKey
+from replay.report.words import VERDICTS
+from replay.told_findings import Told
+
+GRAVEST_FIRST: Final[Sequence[Severity]] = tuple(reversed(SEVERITIES))
+
+
+class GroupKey(NamedTuple):
+    """What findings are grouped by: their invariant, or their type if they are about none."""
+
+    name: str
+    digest: str
+
+
+@dataclass(slots=True)
+class Counted:
+    """Some findings: how many of each type and severity, and from when to when."""
+
+    counts: Counter[tuple[str, Severity]] = field(default_factory=Counter)
+    first_ns: int | None = None
+    last_ns: int | None = None
+
+    def add(self, finding: Finding) -> None:
+        """Count one more. A record that is not an event may have no time."""
+        self.counts[(finding.type, finding.severity)] += 1
+        time_ns = finding.anchor.time_ns
+        if time_ns or finding.type != "unread":
+            self.first_ns = time_ns if self.first_ns is None else min(self.first_ns, time_ns)
+            self.last_ns = time_ns if self.last_ns is None else max(self.last_ns, time_ns)
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.counts.total()
+
+    @property
+    def worst(self) -> Severity:
+        """The gravest severity among them."""
+        return max((severity for _, severity in self.counts), key=SEVERITIES.index)
+
+    def of(self, severity: Severity) -> int:
+        """How many have a severity."""
+        return sum(count for (_, held), count in self.counts.items() if held == severity)
+
+    def violated(self, severity: Severity) -> int:
+        """How many certain violations have a severity."""
+        return self.counts[("violated", severity)]
+
+    @property
+    def rank(self) -> tuple[int, ...]:
+        """Sorts the worst first: certain violations before doubts of one severity."""
+        ranks: list[int] = []
+        for severity in GRAVEST_FIRST:
+            ranks += [-self.violated(severity), -self.of(severity)]
+        return (*ranks, self.first_ns or 0)
+
+    @property
+    def severity_text(self) -> str:
+        """`2 critical, 1 info`."""
+        return ", ".join(f"{self.of(s):,} {s}" for s in GRAVEST_FIRST if self.of(s))
+
+    @property
+    def text(self) -> str:
+        """Types, and severities if there are several."""
+        is_mixed = len({severity for _, severity in self.counts}) > 1
+        return f"{self.type_text}; {self.severity_text}" if is_mixed else self.type_text
+
+    @property
+    def type_text(self) -> str:
+        """`4 violated, 2 cannot be decided`."""
+        types: Counter[str] = Counter()
+        for (name, _), count in self.counts.items():
+            types[name] += count
+        ordered = sorted(types.items(), key=lambda item: (item[0] != "violated", -item[1], item[0]))
+        return ", ".join(f"{count:,} {VERDICTS.get(name, name)}" for name, count in ordered)
+
+
+@dataclass(slots=True)
+class CountedGroup(Counted):
+    """The findings of a group, its summary, and the sessions that have one."""
+
+    summary: str = ""
+    sessions: list[TraceKey] = field(default_factory=list)
+
+    @property
+    def rank(self) -> tuple[int, ...]:
+        """The gravest first; of one severity what was certainly violated, in many sessions."""
+        worst = self.worst
+        return (
+            -SEVERITIES.index(worst),
+            not self.violated(worst),
+            -len(self.sessions),
+            -self.total,
+            self.first_ns or 0,
+        )
+
+
+@dataclass(slots=True)
+class CountedSession(Counted):
+    """The findings of a session: in all, and of each group."""
+
+    agent: str = ""
+    groups: dict[GroupKey, Counted] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was counted."""
+
+    whole: Counted = field(default_factory=Counted)
+    sessions: dict[TraceKey, CountedSession] = field(default_factory=dict)
+    groups: dict[GroupKey, CountedGroup] = field(default_factory=dict)
+
+
+def group_of(finding: Finding) -> GroupKey:
+    """The group that a finding belongs to."""
+    if finding.invariant:
+        return GroupKey(finding.invariant, finding.invariant_digest)
+    return GroupKey(finding.type, "")
+
+
+def tally_of(told: Iterable[Told]) -> Tally:
+    """Count all findings; groups come out with the gravest first."""
+    tally = Tally()
+    for _, finding in told:
+        key, trace = group_of(finding), finding.trace
+        tally.whole.add(finding)
+        session = tally.sessions.setdefault(trace, CountedSession(agent=finding.agent))
+        session.add(finding)
+        group = tally.groups.get(key)
+        if group is None:
+            summary = finding.summary or ("" if key.digest else VERDICTS.get(finding.type, ""))
+            group = tally.groups[key] = CountedGroup(summary=summary)
+        if key not in session.groups:
+            session.groups[key] = Counted()
+            group.sessions.append(trace)
+        group.add(finding)
+        session.groups[key].add(finding)
+    ordered = sorted(tally.groups.items(), key=lambda item: (*item[1].rank, *item[0]))
+    tally.groups = dict(ordered)
+    return tally

@@ -1,0 +1,176 @@
+"""The head of the page: what it comes to, how much there is, and what is not certain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from monitor.file_end import open_text
+from monitor.finding import UNJUDGED_TYPES
+from monitor.finding_text import time_text, visible
+from monitor.trace_key import TraceKey
+from replay.compare import Comparison
+from replay.live_program import LiveProgram
+from replay.report.control import Controls
+from replay.report.tally import GRAVEST_FIRST, Tally
+from replay.report.view import Detail, Mark, TypeLine
+from replay.report.words import VERDICTS, count_of
+from replay.summary import notes_of
+from replay.timeline import NOTICES_MAX, Timeline
+
+NOTICES_SHOWN_MAX: Final = 20
+ORIGINS: Final[Mapping[str, str]] = {
+    "given": "given to this report",
+    "recorded": "carried by the recording",
+    "packs": "the default packs",
+}
+
+
+def lead_of(
+    timeline: Timeline, tally: Tally, controls: Controls, stopped: Sequence[TraceKey]
+) -> list[str]:
+    """Two sentences for a reader who stops there."""
+    if not timeline.sessions:
+        return ["No event is in the file: nothing was judged, and nothing can be said of it."]
+    if not tally.sessions and timeline.open.count:
+        return ["No invariant was violated. The file ends before everything was decided."]
+    if not tally.sessions:
+        return ["Nothing was found: no invariant was violated, and none was left undecided."]
+    found = count_of(len(tally.sessions), "session has findings", "sessions have findings")
+    if stopped or controls.coverage == "whole":
+        done = f"{len(stopped):,} of them {'was' if len(stopped) == 1 else 'were'} stopped"
+    else:
+        done = "it is not recorded whether any of them was stopped"
+    said = [f"{found}; {done}."]
+    grave = [(key, group) for key, group in tally.groups.items() if group.worst != "info"]
+    if grave:
+        named = [
+            f"“{visible(group.summary or key.name, 120)}” "
+            f"({count_of(len(group.sessions), 'session')})"
+            for key, group in grave[:3]
+        ]
+        said.append(f"Gravest: {', '.join(named)}.")
+    return said
+
+
+def figures_of(
+    timeline: Timeline, tally: Tally, controls: Controls, stopped: Sequence[TraceKey]
+) -> list[Detail]:
+    """The numbers that come first."""
+    figures = [
+        Detail(f"{severity} findings", f"{tally.whole.of(severity):,}")
+        for severity in GRAVEST_FIRST
+    ]
+    is_known = bool(stopped) or controls.coverage == "whole"
+    return [
+        *figures,
+        Detail("sessions with findings", f"{len(tally.sessions):,}"),
+        Detail("sessions stopped", f"{len(stopped):,}" if is_known else "not recorded"),
+        Detail("sessions recorded", f"{len(timeline.sessions):,}"),
+        Detail("records read", f"{timeline.records_count:,}"),
+    ]
+
+
+def type_lines(tally: Tally) -> list[TypeLine]:
+    """Findings by type and severity, violations first."""
+    names = sorted({name for name, _ in tally.whole.counts}, key=lambda n: (n != "violated", n))
+    return [
+        TypeLine(
+            VERDICTS.get(name, name),
+            name,
+            tuple(f"{tally.whole.counts[(name, severity)]:,}" for severity in GRAVEST_FIRST),
+        )
+        for name in names
+    ]
+
+
+def comparison_mark(comparison: Comparison) -> Mark:
+    """Whether the replay found what was found live."""
+    if not comparison.is_recorded:
+        return Mark("plain", "No live findings were recorded to compare this replay with.")
+    if comparison.is_equal:
+        found = count_of(comparison.compared_count, "finding")
+        return Mark("good", f"The replay found what was found live ({found}).")
+    assert comparison.first is not None, "unequal findings differ somewhere"
+    where = count_of(comparison.sessions_differing_count, "session")
+    text = f"The replay differs from live in {where}, first here: "
+    return Mark("critical", text + visible(comparison.first.explanation, 600))
+
+
+def doubts_of(timeline: Timeline, tally: Tally, comparison: Comparison) -> list[Mark]:
+    """Everything that could not be read, judged or compared."""
+    return [*_unread(timeline, comparison), *_unjudged(timeline, tally), *_unlike(comparison)]
+
+
+def _unread(timeline: Timeline, comparison: Comparison) -> Iterator[Mark]:
+    if timeline.damage is not None:
+        text = f"The recording is damaged: {visible(str(timeline.damage))}; what stood before holds"
+        yield Mark("critical", text)
+    if timeline.rejected_count:
+        found = count_of(timeline.rejected_count, "record is", "records are")
+        yield Mark("warning", f"{found} not an event; no invariant saw them")
+    for notice in timeline.notices[:NOTICES_SHOWN_MAX]:
+        stream = f"{visible(notice.topic, 60)}/{visible(notice.partition, 60)}"
+        yield Mark("warning", f"{stream}: {visible(notice.kind, 60)}: {visible(notice.detail)}")
+    if (left := len(timeline.notices) - NOTICES_SHOWN_MAX) > 0:
+        bound = " at least" if len(timeline.notices) >= NOTICES_MAX else ""
+        yield Mark("warning", f"{bound} {left:,} more notices of the source".strip())
+    if comparison.unreadable_count:
+        found = count_of(comparison.unreadable_count, "live finding")
+        yield Mark("warning", f"{found} cannot be read")
+    for text in notes_of(timeline):
+        yield Mark("warning", visible(text, 400))
+
+
+def _unjudged(timeline: Timeline, tally: Tally) -> Iterator[Mark]:
+    for line in type_lines(tally):
+        if line.name in UNJUDGED_TYPES:
+            count = sum(n for (name, _), n in tally.whole.counts.items() if name == line.name)
+            yield Mark("warning", f"{count_of(count, 'finding')}: {line.words}")
+    wider = [one for one in timeline.program.invariants if one.spec.per != "session"]
+    if timeline.session and wider:
+        named = ", ".join(f"`{visible(one.spec.id, 60)}`" for one in wider[:3])
+        more = f" and {len(wider) - 3} more" if len(wider) > 3 else ""
+        yield Mark(
+            "warning", f"Not judged here, since they are about more than one session: {named}{more}"
+        )
+    if timeline.open.count:
+        yield Mark("warning", visible(open_text(timeline.open), 2_000))
+
+
+def _unlike(comparison: Comparison) -> Iterator[Mark]:
+    if comparison.not_compared_count:
+        first = comparison.not_compared[0]
+        text = f"Cannot be re-evaluated: {visible(first.name, 60)} ({visible(first.reason)})"
+        more = comparison.not_compared_count - 1
+        yield Mark("warning", text + (f", and {more:,} more" if more else ""))
+
+
+def facts_of(
+    timeline: Timeline, live: LiveProgram, tally: Tally, controls: Controls
+) -> list[Detail]:
+    """Where the page comes from."""
+    header = timeline.header
+    made = visible(header.created) or "a plain file of events, which does not say when"
+    facts = [
+        Detail("source", visible(f"{header.source.kind} {header.source.address}".strip())),
+        Detail("recording made", made),
+        Detail("invariants", f"{len(live.program.invariants)}, {ORIGINS[live.origin]}"),
+        Detail("program digest", live.program.digest),
+    ]
+    if header.release:
+        facts.append(Detail("recorded by", f"interlock {visible(header.release, 60)}"))
+    if timeline.session:
+        facts.append(Detail("session", visible(timeline.session)))
+    if tally.whole.first_ns is not None and tally.whole.last_ns is not None:
+        span = f"{time_text(tally.whole.first_ns)} to {time_text(tally.whole.last_ns)}"
+        facts.append(Detail("findings", span))
+    facts.append(Detail("control records", _COVERAGE[controls.coverage]))
+    return facts
+
+
+_COVERAGE: Final[Mapping[str, str]] = {
+    "whole": "all are in the recording",
+    "partial": "the oldest are not in the recording",
+    "absent": "none are in the recording",
+}
