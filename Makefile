@@ -13,7 +13,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile --edi
 # Tests start many Python processes; without this each of them could have to compile all it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check format kafka kafka-stop laws simulation shells mutants chaos bench packs-page compiled clean
+.PHONY: demo test check format kafka kafka-stop laws simulation shells mutants chaos report-bound bench packs-page compiled clean
 
 demo: $(DEMO_STAMP)
 	@$(BIN)/python -m fixtures.demo
@@ -67,6 +67,10 @@ mutants: $(STAMP)
 # All recorded sessions through Kafka, with monitors that are killed in the middle.
 chaos: $(STAMP)
 	INTERLOCK_LONG=1 $(BIN)/python -m pytest -q -s -m long tests/integration
+
+# A page of 10,000 sessions with findings, and its figures; docs/report.md.
+report-bound: $(STAMP)
+	INTERLOCK_REPORT_SESSIONS=10000 $(BIN)/python -m pytest -q -s --timeout 7200 tests/integration/test_report_of_many.py
 
 bench: $(STAMP)
 	$(BIN)/interlock bench engine

@@ -30,7 +30,10 @@ SESSION_BYTES_MAX: Final = 500_000
 SESSIONS_MAX: Final = 100
 """Chosen: sessions that are shown whole if they have room."""
 LINES_MAX: Final = 1_000
+"""Chosen: sessions that are named in the table of all."""
 GROUP_LINES_MAX: Final = 20
+HEAD_BYTES_MAX: Final = 4_000_000
+"""Chosen: what tables may take at most; with long hostile names they get fewer lines."""
 NAME_CHARACTERS: Final = 120
 
 
@@ -54,18 +57,25 @@ def report_html(replayed: Replayed, title: str) -> str:
     ranked = _Ranked(replayed, tally)
     writer = SessionWriter(replayed.timeline, tally, replayed.controls)
     every = dict.fromkeys(ranked.order[:SESSIONS_MAX], frozenset(tally.groups))
-    longest = render(_page(ranked, title, every), ())
-    left = PAGE_BYTES_MAX - _size(longest)
+    lines_max = LINES_MAX
+    head = _size(render(_page(ranked, title, every, lines_max), ()))
+    while head > HEAD_BYTES_MAX and lines_max:
+        lines_max //= 2
+        head = _size(render(_page(ranked, title, every, lines_max), ()))
     shown: dict[TraceKey, Whole] = {}
+    left = PAGE_BYTES_MAX - head
     for number, trace in enumerate(ranked.order[:SESSIONS_MAX], start=1):
         wanted = Wanted(trace, number, command_for(replayed.file, trace))
-        whole = writer.write(wanted, min(left, SESSION_BYTES_MAX))
+        whole = writer.write(wanted, SESSION_BYTES_MAX)
+        left -= 0 if whole is None else _size(whole.html)
+        if left < 0:
+            break
         if whole is not None:
             shown[trace] = whole
-            left -= _size(whole.html)
     groups = {trace: whole.groups for trace, whole in shown.items()}
-    page = render(_page(ranked, title, groups), [whole.html for whole in shown.values()])
-    assert _size(page) <= PAGE_BYTES_MAX, "the head has a bound, and sessions have what it leaves"
+    sessions = [whole.html for whole in shown.values()]
+    page = render(_page(ranked, title, groups, lines_max), sessions)
+    assert _size(page) <= PAGE_BYTES_MAX, "the tables have a bound, and sessions what they leave"
     return page
 
 
@@ -108,7 +118,7 @@ Shown = Mapping[TraceKey, frozenset[GroupKey]]
 """The sessions that are shown whole, and of which groups each has a card."""
 
 
-def _page(ranked: _Ranked, title: str, shown: Shown) -> IncidentPage:
+def _page(ranked: _Ranked, title: str, shown: Shown, lines_max: int) -> IncidentPage:
     replayed, tally = ranked.replayed, ranked.tally
     timeline, controls = replayed.timeline, replayed.controls
     keys = list(tally.groups)
@@ -120,9 +130,9 @@ def _page(ranked: _Ranked, title: str, shown: Shown) -> IncidentPage:
         comparison=comparison_mark(replayed.comparison),
         severities=tuple(GRAVEST_FIRST),
         types=tuple(type_lines(tally)),
-        groups=tuple(_group(ranked, key, shown) for key in keys[:GROUPS_MAX]),
+        groups=tuple(_group(ranked, key, shown, lines_max) for key in keys[:GROUPS_MAX]),
         groups_left_out=max(0, len(keys) - GROUPS_MAX),
-        overview=tuple(_overview(ranked, shown)),
+        overview=tuple(_overview(ranked, shown, lines_max)),
         sessions_count=len(ranked.order),
         sessions_whole=len(shown),
         command=command_for(replayed.file, TraceKey("", "")),
@@ -130,18 +140,18 @@ def _page(ranked: _Ranked, title: str, shown: Shown) -> IncidentPage:
     )
 
 
-def _overview(ranked: _Ranked, shown: Shown) -> Iterator[SessionLine]:
-    for trace in ranked.order[:LINES_MAX]:
+def _overview(ranked: _Ranked, shown: Shown, lines_max: int) -> Iterator[SessionLine]:
+    for trace in ranked.order[:lines_max]:
         counted = ranked.tally.sessions[trace]
         anchor = f"session-{ranked.numbers[trace]}" if trace in shown else ""
         yield _line(ranked, trace, counted, anchor)
 
 
-def _group(ranked: _Ranked, key: GroupKey, shown: Shown) -> Group:
+def _group(ranked: _Ranked, key: GroupKey, shown: Shown, lines_max: int) -> Group:
     counted, number = ranked.tally.groups[key], ranked.groups[key]
     ordered = sorted(counted.sessions, key=ranked.numbers.__getitem__)
     lines = []
-    for trace in ordered[:GROUP_LINES_MAX]:
+    for trace in ordered[: min(GROUP_LINES_MAX, lines_max)]:
         place = f"session-{ranked.numbers[trace]}"
         of_group = f"{place}-group-{number}" if key in shown.get(trace, ()) else place
         of_session = ranked.tally.sessions[trace].groups[key]

@@ -264,8 +264,8 @@ def _parts(event: Event) -> list[tuple[str, str]]:
 
 def _gist(text: str) -> str:
     """Its beginning on one line. More is masked than shown, so that no credential is cut in two."""
-    head = text[: 4 * DETAIL_CHARACTERS]
-    return visible(masked(" ".join(head.split())), GIST_CHARACTERS)
+    head = masked(" ".join(text[: 8 * GIST_CHARACTERS].split()))
+    return visible(head[: GIST_CHARACTERS + 1], GIST_CHARACTERS)
 
 
 def _json(raw: msgspec.Raw) -> str:

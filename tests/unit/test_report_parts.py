@@ -185,6 +185,22 @@ def test_a_page_has_a_bound_and_names_the_rest(
     assert "60 more sessions have this finding." in text
 
 
+def test_long_hostile_names_make_the_tables_shorter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bound of the tables holds whatever sessions are called; all are counted."""
+    monkeypatch.setattr(build, "HEAD_BYTES_MAX", 100_000)
+    lines: list[Line] = []
+    for number in range(80):
+        lines += _incident('"' * 150 + str(number), 10 * number)
+    page = _page(tmp_path, lines)
+    head, _, rest = page.partition('<section id="whole"')
+    assert len(head) < 100_000
+    named = head.partition('<section id="sessions"')[2].count("<tr data-session")
+    assert 1 <= named < 80
+    assert f"{80 - named} more sessions with findings are in the recording." in head
+
+
 def test_a_session_too_large_for_its_share_is_shown_in_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
