@@ -194,7 +194,7 @@ def test_long_hostile_names_make_the_tables_shorter(
     for number in range(80):
         lines += _incident('"' * 150 + str(number), 10 * number)
     page = _page(tmp_path, lines)
-    head, _, rest = page.partition('<section id="whole"')
+    head, _, _ = page.partition('<section id="whole"')
     assert len(head) < 100_000
     named = head.partition('<section id="sessions"')[2].count("<tr data-session")
     assert 1 <= named < 80
