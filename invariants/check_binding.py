@@ -33,6 +33,7 @@ from .formula.ast import (
     Until,
 )
 from .formula.format import format_formula
+from .future_mends import mend_of_future
 from .spec import InvariantSpec
 
 # Chosen: `iff` doubles what stands below it, so that a short text could ask for 2^100 nodes.
@@ -98,16 +99,24 @@ def _normal_nodes_count(formula: Formula) -> int:
 
 def _check_future(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
     """Future operators stand only as `always: P implies F` or `never: P and not F`."""
+    node = _misplaced_future(invariant)
+    if node is not None:
+        # One misplaced operator is told; those inside it would say the same again.
+        message = f"`{node.operator}` speaks of the future, and may stand only once, at the top"
+        mend = mend_of_future(invariant, node, _is_accepted)
+        yield Fault(file, node.place, "E405", message, mend)
+
+
+def _is_accepted(invariant: InvariantSpec) -> bool:
+    return _misplaced_future(invariant) is None and not check_formula(invariant, "")
+
+
+def _misplaced_future(invariant: InvariantSpec) -> Temporal | Until | None:
     top = _future_at_top(invariant)
     for node in subformulas(invariant.formula):
-        if node is top or not _is_future(node):
-            continue
-        assert isinstance(node, Temporal | Until)
-        message = f"`{node.operator}` speaks of the future, and may stand only once, at the top"
-        part = "implies" if invariant.form == "always" else "and not"
-        mend = f"bring it to the form `{invariant.form}: p {part} eventually[10m] q`"
-        yield Fault(file, node.place, "E405", message, mend)
-        return  # One misplaced operator is told; those inside it would say the same again.
+        if isinstance(node, Temporal | Until) and _is_future(node) and node is not top:
+            return node
+    return None
 
 
 def _future_at_top(invariant: InvariantSpec) -> Formula | None:
@@ -187,11 +196,12 @@ def _explain_unbound(
         return reason, f"bind it by a predicate of the event at hand: `p(name={variable})`"
     if isinstance(leaf, AggregateComparison):
         atom = leaf.aggregate.atom
+        joined = "implies" if invariant.form == "always" else "and"
         if variable not in {n for _, t in atom.arguments for n in term_variables(t)}:
             reason = "nothing gives the bound of this aggregate a value"
-            return reason, f"write a number, or bind it: `p(name={variable}) implies ...`"
+            return reason, f"write a number, or bind it: `p(name={variable}) {joined} ...`"
         reason = f"`{leaf.aggregate.function}` gives it no value, so nothing says when to judge"
-        return reason, f"write the trigger out: `{format_formula(atom)} implies ...`, or write `_`"
+        return reason, f"write the trigger out: `{format_formula(atom)} {joined} ...`, or write `_`"
     temporal = [node for node in path if isinstance(node, Temporal | Until)]
     if temporal:
         operator = temporal[0].operator

@@ -17,7 +17,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final
 
 from .errors import Place, SpecError
-from .formula.format import format_clearly, format_duration, format_lines
+from .formula.durations import format_duration
+from .formula.format import format_clearly, format_lines
 from .formula.parser import parse_formula, parse_span
 from .load import load_spec
 from .patterns import PATTERNS

@@ -80,7 +80,7 @@ class Shape:
             case YamlMap(entries=entries):
                 is_empty = not entries
         if is_empty:
-            self.add(node.place, E_EMPTY, f"{what} is empty", "write a value, or take the key away")
+            self.add(node.place, E_EMPTY, f"{what} is empty", "write a value")
         return not is_empty
 
     def map_of(self, node: YamlNode, what: str) -> YamlMap | None:
@@ -130,7 +130,8 @@ class Shape:
         if isinstance(node, YamlScalar) and isinstance(node.value, str):
             return node
         message = f"{what} is text, and this is {sort_of(node)}"
-        self.add(node.place, E_SHAPE, message, "put it in quotes")
+        mend = "put it in quotes" if isinstance(node, YamlScalar) else "write one text"
+        self.add(node.place, E_SHAPE, message, mend)
         return None
 
     def choice_of(

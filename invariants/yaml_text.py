@@ -130,10 +130,10 @@ def _fault_of_text(text: str, file: str) -> Fault | None:
     if match := _HIDING.search(text, int(text.startswith(_BYTE_ORDER_MARK))):
         before = text[: match.start()]
         place = Place(before.count("\n") + 1, match.start() - (before.rfind("\n") + 1) + 1)
-        message = (
-            f"the character U+{ord(match.group()):04X} hides or moves text from a reader's eye"
-        )
-        mend = 'take it out, or write it as an escape in double quotes: `"\\u2028"`'
+        code = ord(match.group())
+        escape = f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+        message = f"the character U+{code:04X} hides or moves text from a reader's eye"
+        mend = f'take it out, or write it as an escape in double quotes: `"{escape}"`'
         return Fault(file, place, E_CHARACTER, message, mend)
     return None
 

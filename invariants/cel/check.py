@@ -107,7 +107,9 @@ class _Checker:
     def _need(self, node: Node, met: Type, allowed: Iterable[str], what: str) -> None:
         if met != "any" and met not in allowed:
             wanted = " or ".join(sorted(allowed))
-            self._fault(node.place, "E104", f"{what} is {met} where {wanted} is needed")
+            is_part = what == "the right side of `in`" and met == "string"
+            mend = "a part of a text is asked for by `a.contains(b)`" if is_part else ""
+            self._fault(node.place, "E104", f"{what} is {met} where {wanted} is needed", mend)
 
     def type_of(self, node: Node, bound: frozenset[str]) -> Type:
         match node:
@@ -165,13 +167,13 @@ class _Checker:
         self._need(node, met, ("map",), f"what stands before `.{node.key}`")
         result: Type = "bool" if isinstance(node, Has) else "any"
         if isinstance(node, Select) and list_name(node) is not None:
-            return self._known_list(node.key, node.place)
+            return self._known_list(node.key, node.operand.place)
         return result
 
     def _known_list(self, name: str, place: Place) -> Type:
         if name not in self._lists:
             mend = mend_of_list(name, self._lists)
-            self._fault(place, "E108", f"unknown list `{name}`", mend)
+            self._fault(place, "E108", f"unknown list `lists.{name}`", mend)
         return "list"
 
     def _index(self, node: Index, bound: frozenset[str]) -> Type:
@@ -182,7 +184,7 @@ class _Checker:
         if met == "list":
             self._need(node.key, key, _NUMBERS, "the position in a list")
         name = list_name(node)
-        return "any" if name is None else self._known_list(name, node.place)
+        return "any" if name is None else self._known_list(name, node.operand.place)
 
     def _unary(self, node: Unary, bound: frozenset[str]) -> Type:
         met = self.type_of(node.operand, bound)

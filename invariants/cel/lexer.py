@@ -117,7 +117,7 @@ def checked_int(value: int, offset: int) -> int:
     """`value` if it is an int64; raises SyntaxFault otherwise."""
     if INT_MIN <= value <= INT_MAX:
         return value
-    raise SyntaxFault(offset, f"`{value}` is beyond int64", "write a double, such as 1e19")
+    raise SyntaxFault(offset, f"`{value}` is beyond int64", f"write a double, `{value}.0`")
 
 
 def _string(source: str, start: re.Match[str]) -> tuple[Token, int]:

@@ -49,6 +49,20 @@ from .lexer import LITERAL_WORDS, RESERVED, Places, SyntaxFault, Token, checked_
 SOURCE_LENGTH_MAX: Final = 10_000  # Source: the brief of the language, characters of a `when`.
 DEPTH_MAX: Final = 50  # Source: likewise, nodes on the way from the root to a leaf.
 
+MENDS_BEHIND: Final = {
+    "?": "put the inner ternary into brackets",
+    "and": "write `&&`",
+    "or": "write `||`",
+    "is": "write `==`",
+    "implies": "`a implies b` is `!a || b`; in formulas it has its word",
+    "not": "write `!`, and `!(x in y)`",
+    **{
+        method: f"write `a.{method}(b)`"
+        for method in ("contains", "startsWith", "endsWith", "matches")
+    },
+}
+"""What to write for a word of another language, or of formulas, behind a whole expression."""
+
 _STRAY_IN: Final = "`in` needs a value on its left"
 
 
@@ -121,7 +135,7 @@ class _Parser:
     def expect_end(self) -> None:
         if self._token.kind == "end":
             return
-        mend = "put the inner ternary into brackets" if self._token.value == "?" else ""
+        mend = MENDS_BEHIND.get(str(self._token.value), "")
         raise SyntaxFault(
             self._token.offset, f"{self._met()} where the expression should end", mend
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ..nearest import nearest
+from .ast import MACROS
 from .functions import FIELD_TYPES, FUNCTIONS, LEFT_OUT
 
 MEANT_FIELDS: Final[Mapping[str, str]] = {
@@ -19,6 +20,25 @@ MEANT_FIELDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("metadata", "attrs", "labels"), "attributes"),
 }
 """Chosen: what other formats of traces call the fields of docs/events.md."""
+
+
+MEANT_FUNCTIONS: Final[Mapping[str, str]] = {
+    "not": "write `!(...)`",
+    "len": "write `size(...)`",
+    "length": "write `size(...)`",
+    "lower": "write `a.lowerAscii()`",
+    "upper": "write `a.upperAscii()`",
+    "toLowerCase": "write `a.lowerAscii()`",
+    "toUpperCase": "write `a.upperAscii()`",
+    "strip": "write `a.trim()`",
+    "str": "write `string(...)`",
+    "float": "write `number(...)`",
+    "regex": "write `a.matches(b)`",
+    "includes": "write `a.contains(b)`",
+    "any": "write `a.exists(x, ...)`",
+    "defined": "write `has(args.x)`, or `present(tool)`",
+}
+"""Chosen: what other languages call the functions of docs/cel.md."""
 
 
 def mend_of_name(name: str, lists: Iterable[str]) -> str:
@@ -37,16 +57,16 @@ def mend_of_name(name: str, lists: Iterable[str]) -> str:
 
 def mend_of_function(name: str) -> str:
     """Of a function that there is not."""
-    if name in LEFT_OUT:
-        return LEFT_OUT[name]
-    near = nearest(name, FUNCTIONS)
+    if said := LEFT_OUT.get(name) or MEANT_FUNCTIONS.get(name):
+        return said
+    near = nearest(name, (*FUNCTIONS, *MACROS, "has"))
     return f"did you mean `{near}`?" if near else f"functions are {', '.join(FUNCTIONS)}"
 
 
 def mend_of_list(name: str, lists: Mapping[str, Any]) -> str:
     """Of a list that the file does not declare."""
     near = nearest(name, lists)
-    return f"did you mean `{near}`?" if near else _declared("lists", lists)
+    return f"did you mean `lists.{near}`?" if near else _declared("lists", lists)
 
 
 def mend_of_source(name: str, sources: Mapping[str, Any]) -> str:

@@ -21,7 +21,8 @@ from ..formula.ast import (
     Until,
     Window,
 )
-from ..formula.format import format_clearly, format_duration, format_window
+from ..formula.durations import format_duration
+from ..formula.format import format_clearly, format_window
 from ..spec import InvariantSpec, Spec
 from .picture import Arrow, Node, NodeSort, Picture, legend, stated
 

@@ -1,4 +1,4 @@
-"""What duration was meant by a text that is none: `10 minutes`, `1.5h`, `1h30m`, `2w`.
+"""Durations as text, and what was meant by one that is none: `10 minutes`, `1.5h`, `1h30m`, `2w`.
 
 Input: the text, or a number with a word behind it. Output: a duration of the language that lasts
 exactly as long, or nothing. A mend is taken literally, so that no other duration may stand in it.
@@ -48,3 +48,11 @@ def meant_duration(text: str) -> str:
         if of_unit_ns <= unit_ns and total_ns and total_ns % of_unit_ns == 0:
             return f"{total_ns // of_unit_ns}{unit}"
     return ""
+
+
+def format_duration(duration_ns: int) -> str:
+    """A duration in the largest unit in which it is whole: `90m`, `2h`, `250ms`."""
+    for unit in ("d", "h", "m", "s", "ms"):
+        if duration_ns % UNITS_NS[unit] == 0 and (duration_ns or unit == "s"):
+            return f"{duration_ns // UNITS_NS[unit]}{unit}"
+    raise AssertionError(f"{duration_ns} ns cannot be written in milliseconds")

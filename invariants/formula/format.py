@@ -31,7 +31,7 @@ from .ast import (
     Variable,
     Window,
 )
-from .durations import UNITS_NS
+from .durations import format_duration
 
 _PRECEDENCE: Final = {"iff": 1, "implies": 2, "or": 3, "and": 4, "since": 5, "until": 5}
 _UNARY: Final = 6
@@ -65,14 +65,6 @@ def format_window(window: Window) -> str:
     assert window.high_ns is not None, "the grammar has no window that starts late and never ends"
     high = format_duration(window.high_ns)
     return f"[{format_duration(window.low_ns)}, {high}]" if window.low_ns else f"[{high}]"
-
-
-def format_duration(duration_ns: int) -> str:
-    """A duration in the largest unit in which it is whole: `90m`, `2h`, `250ms`."""
-    for unit in ("d", "h", "m", "s", "ms"):
-        if duration_ns % UNITS_NS[unit] == 0 and (duration_ns or unit == "s"):
-            return f"{duration_ns // UNITS_NS[unit]}{unit}"
-    raise AssertionError(f"{duration_ns} ns cannot be written in milliseconds")
 
 
 def format_literal(value: Value) -> str:

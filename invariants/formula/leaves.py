@@ -25,7 +25,7 @@ from .ast import (
     Window,
 )
 from .cursor import COMPARISON_SIGNS, Cursor
-from .durations import DURATION_MEND, UNITS_NS, meant_duration
+from .durations import DURATION_MEND, UNITS_NS, format_duration, meant_duration
 from .tokens import AGGREGATE_WORDS, FormulaFault, Token, show_text
 
 # Chosen: a hundred years, so that a time plus a window stays within int64 nanoseconds.
@@ -101,7 +101,7 @@ def _text_of(token: Token) -> str:
         raise FormulaFault(token.offset, "E308", message, mend) from None
     if not text:
         message = 'an empty value counts as missing, so nothing equals `""`'
-        mend = "write `_` for any value, or test for emptiness in the predicate's `when`"
+        mend = 'ask for emptiness in the predicate\'s `when`, as in `args.x == ""`'
         raise FormulaFault(token.offset, "E308", message, mend)
     return text
 
@@ -117,14 +117,15 @@ def parse_duration(cursor: Cursor) -> int:
     token = cursor.take()
     if token.sort != "duration":
         met = "the end" if token.sort == "end" else show_text(token.text)
-        message = f"a duration is expected, and {met} was met"
         mend = DURATION_MEND
         if token.sort == "number":
             unit = cursor.token.text if cursor.token.sort == "name" else ""
+            met = show_text(f"{token.text} {unit}".strip())
             meant = meant_duration(f"{token.text} {unit}")
             bare = token.text.removeprefix("-")
             units = f"write its unit: `{bare}s`, `{bare}m`, `{bare}h` or `{bare}d`"
             mend = f"write `{meant}`" if meant else units
+        message = f"a duration is expected, and {met} was met"
         raise FormulaFault(token.offset, "E304", message, mend)
     digits = token.text.rstrip("mshd")
     # The length is asked first: Python refuses to convert thousands of digits.
@@ -189,7 +190,8 @@ def _aggregate(cursor: Cursor) -> Aggregate:
     window = parse_window(cursor)
     if window.low_ns:
         message = "the window of an aggregate starts at 0"
-        raise FormulaFault(window_token.offset, "E304", message, "write one duration: `[10m]`")
+        mend = f"write one duration: `[{format_duration(window.high_ns or 0)}]`"
+        raise FormulaFault(window_token.offset, "E304", message, mend)
     return Aggregate(function, atom, value, window, cursor.place(start))
 
 

@@ -28,10 +28,10 @@ no names and no binding rules: `check.py` does.
 
 from __future__ import annotations
 
-import difflib
 from typing import Final, Literal, NoReturn, cast
 
 from ..errors import Fault, Place, SpecError
+from ..nearest import nearest
 from .ast import UNBOUNDED, Binary, Exists, Formula, Not, SessionEnd, Temporal, Until, Window
 from .cursor import Cursor, Locate
 from .leaves import parse_duration, parse_leaf, parse_window
@@ -82,6 +82,19 @@ def advance(place: Place, text: str, offset: int) -> Place:
 
 
 _PRECEDENCE: Final = {"iff": 1, "implies": 2, "or": 3, "and": 4, "since": 5, "until": 5}
+_MEANT_JOINS: Final = {
+    "in": 'formulas have no `in`: ask for it in a predicate, `p: tool in ["a", "b"]`',
+    "xor": "write `not (p iff q)`",
+    "nor": "write `not (p or q)`",
+    "nand": "write `not (p and q)`",
+    "but": "write `and`",
+    "then": "write `implies`",
+    "if": "`p if q` is `q implies p`",
+    "unless": "`p unless q` is `not q implies p`",
+    "without": "write `and not`",
+    "before": "`q before p` is `p and once q`",
+    "after": "`p after q` is `p and once q`",
+}
 _NOT_CHAINED: Final = frozenset({1, 5})
 _UNARY_TEMPORAL: Final = ("previous", "once", "historically", "next", "eventually", "always")
 
@@ -254,9 +267,7 @@ def _fail_behind(cursor: Cursor) -> NoReturn:
         mend = "only variables, literals and aggregates are compared, not formulas"
     elif cursor.is_word("not", *_UNARY_TEMPORAL, "exists"):
         mend = f"write `and {token.text}`, `or {token.text}` or `implies {token.text}`"
-    elif token.text == "in":
-        mend = 'formulas have no `in`: ask for it in a predicate, `p: tool in ["a", "b"]`'
-    elif token.sort == "name" and len(token.text) > 1:
-        close = difflib.get_close_matches(token.text.lower(), _PRECEDENCE, n=1, cutoff=0.6)
-        mend = f"write `{close[0]}`" if close else mend
+    elif token.sort == "name":
+        near = nearest(token.text, _PRECEDENCE, 0.6) if len(token.text) > 1 else ""
+        mend = _MEANT_JOINS.get(token.text.lower(), f"write `{near}`" if near else mend)
     raise FormulaFault(token.offset, "E301", message, mend)

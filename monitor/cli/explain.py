@@ -11,7 +11,8 @@ import msgspec
 
 from invariants.binding import free_variables, trigger, violating_formula
 from invariants.compile import build_tables
-from invariants.formula.format import format_duration, format_formula
+from invariants.formula.durations import format_duration
+from invariants.formula.format import format_formula
 from invariants.limits import DEFAULT_LIMITS
 from invariants.spec import InvariantSpec, Spec
 from monitor.cli.findings import NotFoundError, as_json, find, open_store

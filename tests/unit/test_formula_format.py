@@ -23,7 +23,8 @@ from invariants.formula.ast import (
     Variable,
     Window,
 )
-from invariants.formula.format import format_duration, format_formula
+from invariants.formula.durations import format_duration
+from invariants.formula.format import format_formula
 from invariants.formula.parser import parse_formula
 
 MILLISECOND = 1_000_000

@@ -1,0 +1,199 @@
+"""A mend that says what to write is written, and then its fault is gone.
+
+Each golden file is read, each of its faults mended in turn, and the file read again. What cannot be
+written by a machine (`choose another name`) is left to a reader.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from invariants.check import read_specs
+from invariants.errors import Fault, SpecError
+from monitor.kind_faults import kind_faults
+from tests.golden.test_diagnostics import BAD, GOOD, read_golden
+
+# The first word in backticks behind it is written in the place of the fault.
+_WRITTEN: Final = re.compile(r"^(?:write|did you mean) `([^`]+)`(?:$|\?|,| or|, unless)")
+_MET: Final = re.compile(r"`((?:[^`]|``)+)`")
+REPLACING: Final = frozenset(
+    {"E101", "E102", "E103", "E108", "E110", "E204", "E208", "E213", "E215", "E301"}
+    | {"E302", "E304", "E308", "E401", "E402", "E417", "E418", "W506"}
+)
+"""Codes whose mends take the place of what was met, as the message quotes it."""
+MENDS_MIN: Final = 60
+
+
+def _told(text: str) -> tuple[Fault, ...]:
+    try:
+        specs, warnings = read_specs([("x.yaml", text)])
+    except SpecError as error:
+        return error.faults
+    return (*warnings, *kind_faults(specs))
+
+
+def _mended(text: str, fault: Fault) -> str | None:
+    """The file with the mend written in the place of what was met; None if that is not at hand."""
+    written = _WRITTEN.match(fault.mend)
+    if written is None or fault.code not in REPLACING or "..." in written[1]:
+        return None
+    lines = text.split("\n")
+    line = lines[fault.place.line - 1]
+    column = fault.place.column - 1
+    for met in sorted(_MET.findall(fault.message), key=len, reverse=True):
+        start = column + 1 if line[column : column + 1] in "\"'" else column
+        if line.startswith(met, start):
+            word = written[1]
+            behind = line[start + len(met) :]
+            # `!p` becomes `not p`.
+            space = " " if word[-1].isalnum() and behind[:1].isalnum() else ""
+            lines[fault.place.line - 1] = line[:start] + word + space + behind
+            return "\n".join(lines)
+    return None
+
+
+def _cases() -> Iterator[tuple[Path, Fault]]:
+    for path in (*BAD, *GOOD):
+        text = read_golden(path)
+        for fault in _told(text):
+            if _mended(text, fault) is not None:
+                yield path, fault
+
+
+CASES: Final = list(_cases())
+
+
+def test_mends_are_found() -> None:
+    """The mends that a machine can write are many: else the pattern reads them no more."""
+    assert len(CASES) >= MENDS_MIN
+    assert len({fault.code for _, fault in CASES}) >= 12
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"), CASES, ids=lambda one: one.stem if isinstance(one, Path) else one.code
+)
+def test_a_mend_that_is_written_mends(path: Path, fault: Fault) -> None:
+    """The fault is not told again at its place."""
+    mended = _mended(read_golden(path), fault)
+    assert mended is not None
+    again = {(other.place, other.code, other.message) for other in _told(mended)}
+    assert (fault.place, fault.code, fault.message) not in again
+
+
+FILE: Final = """\
+version: 1
+lists:
+  hosts: [a.example]
+predicates:
+  p: PREDICATE
+  q:
+    when: kind == "tool.failed"
+    with: {v: args.v}
+  r: kind == "message.user"
+invariants:
+  - id: x
+    severity: warning
+    STATED
+  - {id: uses-all, severity: info, never: p and once q and once r}
+"""
+PREDICATE: Final = 'kind == "tool.requested"'
+STATED: Final = "never: p and once q"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ('always: "count(p)[10 minutes] <= 3"', 'always: "count(p)[10m] <= 3"'),
+        ("never: p and once[1.5h] q", "never: p and once[90m] q"),
+        ("never: p and once[1h30m] q", "never: p and once[90m] q"),
+        ("never: p and once[2w] q", "never: p and once[14d] q"),
+        ("never: p and once[05s] q", "never: p and once[5s] q"),
+        ("never: p && once q", "never: p and once q"),
+        ("never: (p || r) & once q", "never: (p or r) and once q"),
+        ("always: p => once q", "always: p implies once q"),
+        ("always: '!p or once q'", "always: 'not p or once q'"),
+        ("never: p adn once q", "never: p and once q"),
+        ("never: p and onec q", None),
+        ("never: p but once q", "never: p and once q"),
+        ("never: p and once q(v=true) and r == true", "never: p and once q(v=true) and r"),
+        ("never: p and r == false", "never: p and not r"),
+        ("never: p and r != false", "never: p and r"),
+        ("never: p(x) and q", None),
+        ("nevr: p", None),
+        ("never: p and eventually[5m] q", "never: q and once[5m] p"),
+        ("always: p implies not eventually[5m] q", "always: p implies always[5m] not q"),
+        ("never: p and next q", "never: q and previous p"),
+        ("never: p and r and eventually[5m] q(v=3)", "never: q(v=3) and once[5m] (p and r)"),
+        ("never: q(v=x) and eventually q(v=x)", "never: q(v=x) and once q(v=x)"),
+        ("never: p and always[5m] q", "always: p implies eventually[5m] not q"),
+        ("always: p implies not always[5m] q", "always: p implies eventually[5m] not q"),
+        ("never: eventually q", "never: q"),
+        ("always: always (p or r)", "always: p or r"),
+    ],
+)
+def test_formulas_are_mended_until_nothing_is_told(written: str, meant: str | None) -> None:
+    """Whoever writes what each mend says ends with a file that says what was meant."""
+    _follow(FILE.replace("PREDICATE", PREDICATE), written, meant, "STATED")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ('kind == "tool.request"', 'kind == "tool.requested"'),
+        ('kind == "toolRequested"', 'kind == "tool.requested"'),
+        ('kind in ["tool.requested", "tool.fail"]', 'kind in ["tool.requested", "tool.failed"]'),
+        ('kind.startsWith("tools.")', 'kind.startsWith("tool.")'),
+        ('knid == "tool.requested"', 'kind == "tool.requested"'),
+        ('type == "tool.requested"', 'kind == "tool.requested"'),
+        ('arg.path == "a"', 'args.path == "a"'),
+        ('attribute.x == "a"', 'attributes.x == "a"'),
+        ('arguments.path == "a"', 'args.path == "a"'),
+        ('tool = "pay"', 'tool == "pay"'),
+        ('tool == "pay" & has(args.x)', 'tool == "pay" && has(args.x)'),
+        ('tool == "pay" and has(args.x)', 'tool == "pay" && has(args.x)'),
+        ('tool == "pay" or has(args.x)', 'tool == "pay" || has(args.x)'),
+        ('tool is "pay"', 'tool == "pay"'),
+        ('tool.startswith("pay")', 'tool.startsWith("pay")'),
+        ("hots(args.url) in lists.hosts", "host(args.url) in lists.hosts"),
+        ("host(args.url) in hosts", "host(args.url) in lists.hosts"),
+        ("host(args.url) in lists.host", "host(args.url) in lists.hosts"),
+    ],
+)
+def test_expressions_are_mended_until_nothing_is_told(written: str, meant: str) -> None:
+    """The same of an expression."""
+    _follow(FILE.replace("STATED", STATED), written, meant, "PREDICATE")
+
+
+def _follow(file: str, written: str, meant: str | None, key: str) -> None:
+    text = file.replace(key, written)
+    for _ in range(5):
+        # `previous` and `next` are warned of wherever they stand.
+        faults = [fault for fault in _told(text) if fault.code != "W503"]
+        if not faults:
+            break
+        whole = re.match(r"write `((?:never|always): [^`]+)`$", faults[0].mend)
+        mended = file.replace(key, whole[1]) if whole else _mended(text, faults[0])
+        if mended is None:
+            assert meant is None, faults[0]
+            return
+        text = mended
+    assert meant is not None
+    assert text == file.replace(key, meant)
+
+
+def test_no_mend_is_the_opposite() -> None:
+    """What only adds or drops a negation is not what was misspelt."""
+    text = FILE.replace("PREDICATE", PREDICATE).replace("  r: ", "  unapproved: kind == 'a'\n  r: ")
+    (fault, *_) = _told(text.replace("STATED", "never: approved"))
+    assert fault.code == "E401"
+    assert "did you mean" not in fault.mend
+    for join in ("xor", "nor", "nand", "unless", "without"):
+        (fault, *_) = _told(text.replace("STATED", f"never: p {join} q"))
+        assert not re.match("write `(or|and)`$", fault.mend), join
+    (fault, *_) = _told(text.replace("STATED", "never: count(q(v=x))[5m] < 2"))
+    assert (fault.code, "implies" in fault.mend) == ("E406", False)
