@@ -31,6 +31,14 @@ Choice = TypeVar("Choice", bound=str)
 
 KNOWN_SHOWN_MAX: Final = 20  # Chosen: all fields of an event; a longer list is no help.
 
+_MEANT_CHOICES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("error", "high", "fatal", "severe"), "critical"),
+    **dict.fromkeys(("warn", "medium", "moderate"), "warning"),
+    **dict.fromkeys(("low", "notice", "debug"), "info"),
+    **dict.fromkeys(("notify", "log"), "alert"),
+    **dict.fromkeys(("audit", "monitor", "dry-run"), "observe"),
+}
+"""Chosen: the words of other programs for what is meant."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 # Source: the CEL specification, "Syntax": words that are no identifiers.
 CEL_WORDS: Final = frozenset(
@@ -145,7 +153,8 @@ class Shape:
             return options[scalar.text]
         choices = " or ".join(f"`{option}`" for option in options)
         message = f"{what} is {choices}, and not {show_text(scalar.text)}"
-        near = nearest(scalar.text, options)
+        meant = _MEANT_CHOICES.get(scalar.text.lower(), "")
+        near = meant if meant in options else nearest(scalar.text, options)
         mend = f"write `{near}`" if near else "write one of them"
         self.add(scalar.place, E_CHOICE, message, mend)
         return None
@@ -160,7 +169,10 @@ class Shape:
             return None
         if not isinstance(node, YamlScalar):
             message = f"{what} is one expression, and YAML reads {sort_of(node)} here"
-            self.add(node.place, E_SHAPE, message, BLOCK_MEND)
+            mend = BLOCK_MEND
+            if isinstance(node, YamlList):
+                mend = f"join its items with an operator, or {mend}"
+            self.add(node.place, E_SHAPE, message, mend)
             return None
         if node.is_cut and _has_open_quote(node.text):
             message = f"{what} is cut off: in a value without quotes, ` #` begins a comment"

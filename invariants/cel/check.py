@@ -164,7 +164,12 @@ class _Checker:
 
     def _select(self, node: Select | Has, bound: frozenset[str]) -> Type:
         met = self.type_of(node.operand, bound)
-        self._need(node, met, ("map",), f"what stands before `.{node.key}`")
+        if met == "string" and isinstance(node, Select) and isinstance(node.operand, Name):
+            mend = f'write `"{node.operand.name}.{node.key}"` if text is meant'
+            message = f"what stands before `.{node.key}` is string where map is needed"
+            self._fault(node.operand.place, "E104", message, mend)
+        else:
+            self._need(node, met, ("map",), f"what stands before `.{node.key}`")
         result: Type = "bool" if isinstance(node, Has) else "any"
         if isinstance(node, Select) and list_name(node) is not None:
             return self._known_list(node.key, node.operand.place)

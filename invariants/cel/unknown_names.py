@@ -52,7 +52,10 @@ def mend_of_name(name: str, lists: Iterable[str]) -> str:
     if name in FUNCTIONS:
         return f"a function needs brackets: `{name}(...)`"
     known = ", ".join(FIELD_TYPES)
-    return f"names are {known}; predicates are joined in formulas, as in `p and q`"
+    return (
+        f'write `"{name}"` if text is meant; names are {known}; '
+        "predicates are joined in formulas, as in `p and q`"
+    )
 
 
 def mend_of_function(name: str) -> str:

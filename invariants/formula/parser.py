@@ -84,18 +84,40 @@ def advance(place: Place, text: str, offset: int) -> Place:
 _PRECEDENCE: Final = {"iff": 1, "implies": 2, "or": 3, "and": 4, "since": 5, "until": 5}
 _MEANT_JOINS: Final = {
     "in": 'formulas have no `in`: ask for it in a predicate, `p: tool in ["a", "b"]`',
+    "within": "a window stands right behind its operator: `once[10m] p`, `count(p)[10m] <= 3`",
     "xor": "write `not (p iff q)`",
     "nor": "write `not (p or q)`",
     "nand": "write `not (p and q)`",
     "but": "write `and`",
-    "then": "write `implies`",
-    "if": "`p if q` is `q implies p`",
-    "unless": "`p unless q` is `not q implies p`",
+    "then": "write `always: p implies q`, or for what must not follow `never: q and once p`",
+    "if": "write `always: q implies p`, or for what must not be `never: p and q`",
+    "unless": "write `always: p or q`, or for what must not be `never: p and not q`",
     "without": "write `and not`",
-    "before": "`q before p` is `p and once q`",
+    "before": "`p before q` is `q and once p`",
     "after": "`p after q` is `p and once q`",
 }
+"""What is between two formulas, and is no operator. A mend may be under `never` or `always`."""
+_MEANT_OPERATORS: Final = {
+    "if": "write `always: p implies q`, or for what must not follow `never: q and once p`",
+    "when": "write `always: p implies q`, or for what must not follow `never: q and once p`",
+    "never": "within a formula `never q` is `not once q`",
+    "ever": "write `once q`",
+    "last": "write `previous q`",
+    "before": "write `once q`",
+    "no": "write `not q`",
+}
+"""Of a name that other words follow, and that is no operator."""
 _NOT_CHAINED: Final = frozenset({1, 5})
+_UNARY: Final = (
+    "not",
+    "previous",
+    "once",
+    "historically",
+    "next",
+    "eventually",
+    "always",
+    "exists",
+)
 _UNARY_TEMPORAL: Final = ("previous", "once", "historically", "next", "eventually", "always")
 
 _UnaryTemporal = Literal["previous", "once", "historically", "next", "eventually", "always"]
@@ -252,6 +274,7 @@ def _fail_operand(cursor: Cursor) -> NoReturn:
 def _fail_behind(cursor: Cursor) -> NoReturn:
     """Say what stands where a connective or the end should."""
     token = cursor.token
+    before = cursor.tokens[cursor.index - 1].text if cursor.index else ""
     message = f"`and`, `or`, `implies`, ... or the end is expected here, and {cursor.met()} was met"
     mend = "join two formulas with `and`, `or`, `implies`, `iff` or `since`"
     if cursor.is_sign(")"):
@@ -268,6 +291,23 @@ def _fail_behind(cursor: Cursor) -> NoReturn:
     elif cursor.is_word("not", *_UNARY_TEMPORAL, "exists"):
         mend = f"write `and {token.text}`, `or {token.text}` or `implies {token.text}`"
     elif token.sort == "name":
-        near = nearest(token.text, _PRECEDENCE, 0.6) if len(token.text) > 1 else ""
-        mend = _MEANT_JOINS.get(token.text.lower(), f"write `{near}`" if near else mend)
+        mend = _mend_of_names(before, token.text, cursor.following) or mend
     raise FormulaFault(token.offset, "E301", message, mend)
+
+
+def _mend_of_names(before: str, word: str, behind: Token) -> str:
+    """What was meant where a name stands behind a formula: an operator, or one in front of it."""
+    if word == "in" and behind.sort == "duration":
+        return _MEANT_JOINS["within"]
+    if word.lower() in _MEANT_JOINS:
+        return _MEANT_JOINS[word.lower()]
+    if len(word) > 1 and (near := nearest(word, _PRECEDENCE, 0.6)):
+        return f"write `{near}`"
+    if before in _MEANT_OPERATORS:
+        return _MEANT_OPERATORS[before]
+    near = nearest(before, _UNARY)
+    return (
+        f"write `{near}` for `{before}` if that is meant, or join the two with `and`"
+        if near
+        else ""
+    )

@@ -65,7 +65,7 @@ def the_fault(text: str, **lists: tuple[Any, ...]) -> Fault:
         ("true + true", "E104", 6),
         ("kind - kind", "E104", 6),
         ("time + time", "E104", 6),
-        ("kind.x", "E104", 5),
+        ("kind.x", "E104", 1),
         ("has(kind.x)", "E104", 1),
         ("kind[0]", "E104", 5),
         ("args[0]", "E104", 6),
