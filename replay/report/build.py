@@ -8,7 +8,7 @@ the next are rows of a table, and of the rest the page says how many there are a
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,9 +19,17 @@ from replay.live_program import LiveProgram
 from replay.report.control import Controls, outcome_of, was_stopped
 from replay.report.render import render
 from replay.report.sessions import GROUPS_MAX, SessionWriter, Wanted, Whole, session_name
-from replay.report.tally import GRAVEST_FIRST, Counted, GroupKey, Tally, tally_of
+from replay.report.tally import (
+    GRAVEST_FIRST,
+    Counted,
+    CountedGroup,
+    GroupKey,
+    Tally,
+    tally_of,
+)
 from replay.report.top import comparison_mark, doubts_of, facts_of, figures_of, lead_of, type_lines
-from replay.report.view import Group, IncidentPage, SessionLine
+from replay.report.view import Detail, Group, IncidentPage, SessionLine
+from replay.report.words import count_of
 from replay.timeline import Timeline
 
 PAGE_BYTES_MAX: Final = 5_000_000
@@ -121,7 +129,7 @@ Shown = Mapping[TraceKey, frozenset[GroupKey]]
 def _page(ranked: _Ranked, title: str, shown: Shown, lines_max: int) -> IncidentPage:
     replayed, tally = ranked.replayed, ranked.tally
     timeline, controls = replayed.timeline, replayed.controls
-    keys = list(tally.groups)
+    keys = [key for key, counted in tally.groups.items() if counted.total]
     return IncidentPage(
         title=title,
         lead=tuple(lead_of(timeline, tally, controls, ranked.stopped)),
@@ -132,6 +140,8 @@ def _page(ranked: _Ranked, title: str, shown: Shown, lines_max: int) -> Incident
         types=tuple(type_lines(tally)),
         groups=tuple(_group(ranked, key, shown, lines_max) for key in keys[:GROUPS_MAX]),
         groups_left_out=max(0, len(keys) - GROUPS_MAX),
+        also=tuple(_also(tally)),
+        options=tuple(_options(ranked)),
         overview=tuple(_overview(ranked, shown, lines_max)),
         sessions_count=len(ranked.order),
         sessions_whole=len(shown),
@@ -140,11 +150,27 @@ def _page(ranked: _Ranked, title: str, shown: Shown, lines_max: int) -> Incident
     )
 
 
+def _also(tally: Tally) -> Iterator[Detail]:
+    """Invariants without a finding of their own, and how many findings leave them undecided."""
+    keys = [key for key, counted in tally.groups.items() if not counted.total]
+    for key in keys[:GROUPS_MAX]:
+        found = count_of(tally.groups[key].shared_count, "finding")
+        yield Detail(visible(key.name, NAME_CHARACTERS), found)
+    if left := len(keys[GROUPS_MAX:]):
+        yield Detail(count_of(left, "more invariant"), "in the timelines")
+
+
+def _options(ranked: _Ranked) -> Iterator[Detail]:
+    """What the filter offers: the numbers of groups, and their names."""
+    for key, number in list(ranked.groups.items())[: 2 * GROUPS_MAX]:
+        yield Detail(str(number), visible(key.name, NAME_CHARACTERS))
+
+
 def _overview(ranked: _Ranked, shown: Shown, lines_max: int) -> Iterator[SessionLine]:
     for trace in ranked.order[:lines_max]:
         counted = ranked.tally.sessions[trace]
         anchor = f"session-{ranked.numbers[trace]}" if trace in shown else ""
-        yield _line(ranked, trace, counted, anchor)
+        yield _line(ranked, trace, counted, counted.concerned, anchor)
 
 
 def _group(ranked: _Ranked, key: GroupKey, shown: Shown, lines_max: int) -> Group:
@@ -155,14 +181,16 @@ def _group(ranked: _Ranked, key: GroupKey, shown: Shown, lines_max: int) -> Grou
         place = f"session-{ranked.numbers[trace]}"
         of_group = f"{place}-group-{number}" if key in shown.get(trace, ()) else place
         of_session = ranked.tally.sessions[trace].groups[key]
-        lines.append(_line(ranked, trace, of_session, of_group if trace in shown else ""))
+        concerned = {key, *of_session.others}
+        anchor = of_group if trace in shown else ""
+        lines.append(_line(ranked, trace, of_session, concerned, anchor))
     return Group(
         number=number,
         anchor=f"group-{number}",
         tone=counted.worst,
         name=visible(key.name, NAME_CHARACTERS),
         summary=visible(counted.summary),
-        count=counted.text,
+        count=counted.text + _shared_text(counted),
         sessions_count=len(ordered),
         first=_time(counted.first_ns),
         last=_time(counted.last_ns),
@@ -171,11 +199,20 @@ def _group(ranked: _Ranked, key: GroupKey, shown: Shown, lines_max: int) -> Grou
     )
 
 
-def _line(ranked: _Ranked, trace: TraceKey, counted: Counted, anchor: str) -> SessionLine:
+def _shared_text(counted: CountedGroup) -> str:
+    if not counted.shared_count:
+        return ""
+    found = count_of(counted.shared_count, "finding of another leaves", "findings of others leave")
+    return f"; {found} it undecided too"
+
+
+def _line(
+    ranked: _Ranked, trace: TraceKey, counted: Counted, concerned: set[GroupKey], anchor: str
+) -> SessionLine:
     session = ranked.tally.sessions[trace]
     controls = ranked.replayed.controls
     outcome, _ = outcome_of(controls.of(trace, session.agent), controls.coverage)
-    numbers: Sequence[int] = sorted(ranked.groups[key] for key in session.groups)
+    numbers = sorted(ranked.groups[key] for key in concerned)
     return SessionLine(
         number=ranked.numbers[trace],
         name=visible(session_name(trace), NAME_CHARACTERS),

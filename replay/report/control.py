@@ -91,7 +91,7 @@ def outcome_of(records: Sequence[ControlRecord], coverage: Coverage) -> tuple[st
         return _WORDS[last].lower(), "good" if last == "active" else "critical"
     if coverage == "whole":
         return "not stopped", "plain"
-    return "not known whether stopped", "plain"
+    return "stop not recorded", "plain"
 
 
 def response_text(finding: Finding, records: Sequence[ControlRecord], coverage: Coverage) -> str:

@@ -74,7 +74,11 @@ def _positions_of(told: Sequence[Told]) -> list[int]:
     grounds = [
         ref.position
         for _, finding in told
-        for ref in (*finding.witness, *finding.unknowns)
+        for ref in (
+            *finding.witness,
+            *finding.unknowns,
+            *(member.anchor for member in finding.undecided),
+        )
         if ref.is_of(finding.trace)
     ]
     return list(dict.fromkeys((*anchors, *grounds)))
@@ -144,7 +148,9 @@ def event_rows(
 
 def _tone(marks: Sequence[Mark]) -> Tone:
     """That of a finding about the event; else whether something rests on it."""
-    tones = [mark.tone for mark in marks if not mark.text.startswith(("proof", "doubt"))]
+    tones = [
+        mark.tone for mark in marks if not mark.text.startswith(("proof", "doubt", "undecided"))
+    ]
     return tones[0] if tones else "info" if marks else "plain"
 
 
@@ -161,11 +167,18 @@ def _marks(told: Sequence[Told], events: Mapping[int, Event], anchor: str) -> di
         at = finding.anchor
         text = f"finding {number}: {finding.severity}, {verdict_word(finding)}"
         put(at.position, at.id, Mark(finding.severity, text, place))
-        for sort, refs in (("proof", finding.witness), ("doubt", finding.unknowns)):
+        judged = [member.anchor for member in finding.undecided]
+        for sort, refs in (
+            ("proof", finding.witness),
+            ("doubt", finding.unknowns),
+            ("undecided", judged),
+        ):
             for ref in refs:
                 if ref.is_of(finding.trace) and ref.position != at.position:
                     tone: Tone = "info" if sort == "proof" else "warning"
-                    put(ref.position, ref.id, Mark(tone, f"{sort} of finding {number}", place))
+                    link = "in" if sort == "undecided" else "of"
+                    text = f"{sort} {link} finding {number}"
+                    put(ref.position, ref.id, Mark(tone, text, place))
     return {position: list(dict.fromkeys(held)) for position, held in marks.items()}
 
 

@@ -14,8 +14,9 @@ from replay.look import look_at
 from replay.report.control import Coverage, response_text
 from replay.report.events import event_text
 from replay.report.mask import masked
-from replay.report.view import Detail, FindingPart, Moment, WhyLine, WitnessLine
-from replay.report.words import offset_text, verdict_text
+from replay.report.tally import GroupKey, group_of, others_of
+from replay.report.view import Detail, FindingPart, Member, Moment, WhyLine, WitnessLine
+from replay.report.words import count_of, offset_text, verdict_text
 from replay.session_inputs import CLOSED
 from replay.standing import BoundValues, FormulaValue, InvariantStanding
 from replay.timeline import Timeline
@@ -23,6 +24,7 @@ from replay.timeline import Timeline
 TEXT_CHARACTERS: Final = 2_000
 WITNESS_MAX: Final = 50
 WHY_MAX: Final = 200
+MEMBERS_MAX: Final = 50
 
 
 class Around(NamedTuple):
@@ -33,6 +35,8 @@ class Around(NamedTuple):
     first_ns: int | None
     records: Sequence[ControlRecord]
     coverage: Coverage
+    groups: Mapping[GroupKey, int]
+    """The numbers of all groups."""
 
     def shown(self, finding: Finding, event: WitnessEvent) -> Event | None:
         """The event, if it is shown. At its position may stand one of a later life."""
@@ -64,6 +68,9 @@ def finding_part(timeline: Timeline, finding: Finding, number: int, around: Arou
         anchor=f"{around.anchor}-finding-{number}",
         number=number,
         tone=finding.severity,
+        groups=" ".join(
+            str(around.groups[key]) for key in (group_of(finding), *others_of(finding))
+        ),
         verdict=verdict_text(finding),
         position=str(finding.anchor.position),
         event_anchor=around.place_of(finding, finding.anchor),
@@ -73,13 +80,19 @@ def finding_part(timeline: Timeline, finding: Finding, number: int, around: Arou
         formula="" if standing is None else visible(standing.formula, TEXT_CHARACTERS),
         why=tuple(_why(standing, finding)) if standing is not None else (),
         witness=tuple(_witness(finding, around)),
+        members=tuple(_members(finding, around)),
         done=tuple([asked] if asked else []),
         id=finding.id,
     )
 
 
 def _facts(finding: Finding, around: Around) -> list[Detail]:
-    facts = []
+    facts = [Detail("about it", visible(text)) for text in finding.description.splitlines()[:5]]
+    if finding.owner:
+        facts.append(Detail("owner", visible(finding.owner)))
+    if finding.tags:
+        facts.append(Detail("tags", visible(", ".join(finding.tags))))
+    facts += [Detail("see", visible(text)) for text in finding.references[:5]]
     if finding.decided_ns != finding.anchor.time_ns:
         known = around.moment_of(finding.decided_ns)
         facts.append(Detail("known at", f"{known.time} {known.offset}".strip()))
@@ -98,6 +111,25 @@ def _facts(finding: Finding, around: Around) -> list[Detail]:
     if finding.prevention == "prevented":
         facts.append(Detail("the call", "had been stopped before it ran"))
     return facts
+
+
+def _members(finding: Finding, around: Around) -> list[Member]:
+    """Of a doubt about several invariants each of them, with what it could not tell."""
+    if len(finding.undecided) < 2:
+        return []
+    members = [
+        Member(
+            tone=member.severity,
+            name=visible(member.invariant, 120),
+            text=visible(", ".join(member.unknown) or member.summary),
+            event=f"event {member.anchor.position}",
+            anchor=around.place_of(finding, member.anchor),
+        )
+        for member in finding.undecided[:MEMBERS_MAX]
+    ]
+    left = len(finding.undecided) - len(members)
+    more = Member("plain", f"and {count_of(left, 'more invariant')}", "", "", "")
+    return [*members, more] if left else members
 
 
 def _standing(timeline: Timeline, finding: Finding) -> InvariantStanding | None:

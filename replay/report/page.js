@@ -20,7 +20,6 @@
     name: element.querySelector(".name").textContent.toLowerCase(),
     cards: all(".card", element).map((card) => ({
       element: card,
-      group: card.dataset.group,
       findings: all(".finding", card),
     })),
     events: all("li.event", element),
@@ -31,7 +30,8 @@
     let found = [];
     for (const card of session.cards) {
       for (const finding of card.findings) {
-        const fits = (!wanted.group || card.group === wanted.group) &&
+        const groups = finding.dataset.groups.split(" ");
+        const fits = (!wanted.group || groups.includes(wanted.group)) &&
           (!wanted.severity || finding.dataset.severity === wanted.severity);
         if (fits) found.push({ card, finding });
       }
@@ -61,9 +61,9 @@
     return isShown ? found.length : 0;
   };
 
-  const showLine = (line, wanted, group, whole) => {
+  const showLine = (line, wanted, whole) => {
     const name = line.querySelector(".name").textContent.toLowerCase();
-    const groups = group ? [group] : line.dataset.groups.split(" ");
+    const groups = line.dataset.groups.split(" ");
     const fits = (!wanted.severity || line.dataset.severities.includes(wanted.severity)) &&
       (!wanted.group || groups.includes(wanted.group)) && name.includes(wanted.session) &&
       (!wanted.text || textOf(line).includes(wanted.text) || whole.has(line.dataset.session));
@@ -90,10 +90,10 @@
       const inHead = wanted.text && head.includes(wanted.text);
       const own = inHead ? { ...wanted, text: "" } : wanted;
       const lines = all("tbody tr", group);
-      const kept = lines.filter((line) => showLine(line, own, group.dataset.group, whole));
+      const kept = lines.filter((line) => showLine(line, own, whole));
       group.hidden = kept.length === 0;
     }
-    const lines = all("#sessions tbody tr").filter((line) => showLine(line, wanted, "", whole));
+    const lines = all("#sessions tbody tr").filter((line) => showLine(line, wanted, whole));
     const isOn = Object.values(wanted).some((text) => text !== "");
     document.getElementById("nothing").hidden = whole.size > 0;
     document.getElementById("filter-said").textContent = !isOn ? "" :

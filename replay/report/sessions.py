@@ -87,7 +87,7 @@ class SessionWriter:
         counted, coverage = self._tally.sessions[trace], self._controls.coverage
         records = self._controls.of(trace, counted.agent)
         shown = shown_events(self._timeline, trace, told, size.rows_max)
-        around = Around(anchor, shown.events, shown.first_ns, records, coverage)
+        around = Around(anchor, shown.events, shown.first_ns, records, coverage, self._groups)
         outcome, tone = outcome_of(records, coverage)
         return SessionPart(
             anchor=anchor,

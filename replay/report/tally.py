@@ -92,16 +92,23 @@ class Counted:
 
 @dataclass(slots=True)
 class CountedGroup(Counted):
-    """The findings of a group, its summary, and the sessions that have one."""
+    """The findings of a group, its summary, and the sessions that have one.
+
+    `shared_count`: findings of other groups that leave this invariant undecided too.
+    """
 
     summary: str = ""
     sessions: list[TraceKey] = field(default_factory=list)
+    shared_count: int = 0
 
     @property
     def rank(self) -> tuple[int, ...]:
         """The gravest first; of one severity what was certainly violated, in many sessions."""
+        if not self.total:
+            return (1, -self.shared_count)
         worst = self.worst
         return (
+            0,
             -SEVERITIES.index(worst),
             not self.violated(worst),
             -len(self.sessions),
@@ -111,11 +118,23 @@ class CountedGroup(Counted):
 
 
 @dataclass(slots=True)
+class CountedShare(Counted):
+    """The findings of a group in a session, and the other invariants that they concern."""
+
+    others: set[GroupKey] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class CountedSession(Counted):
     """The findings of a session: in all, and of each group."""
 
     agent: str = ""
-    groups: dict[GroupKey, Counted] = field(default_factory=dict)
+    groups: dict[GroupKey, CountedShare] = field(default_factory=dict)
+
+    @property
+    def concerned(self) -> set[GroupKey]:
+        """Every group that a finding of the session is about, by itself or among others."""
+        return set(self.groups).union(*(share.others for share in self.groups.values()))
 
 
 @dataclass(slots=True)
@@ -134,6 +153,12 @@ def group_of(finding: Finding) -> GroupKey:
     return GroupKey(finding.type, "")
 
 
+def others_of(finding: Finding) -> list[GroupKey]:
+    """The other invariants that the doubt of a finding leaves undecided."""
+    keys = (GroupKey(member.invariant, member.digest) for member in finding.undecided)
+    return [key for key in dict.fromkeys(keys) if key != group_of(finding)]
+
+
 def tally_of(told: Iterable[Told]) -> Tally:
     """Count all findings; groups come out with the gravest first."""
     tally = Tally()
@@ -147,10 +172,15 @@ def tally_of(told: Iterable[Told]) -> Tally:
             summary = finding.summary or ("" if key.digest else VERDICTS.get(finding.type, ""))
             group = tally.groups[key] = CountedGroup(summary=summary)
         if key not in session.groups:
-            session.groups[key] = Counted()
+            session.groups[key] = CountedShare()
             group.sessions.append(trace)
         group.add(finding)
         session.groups[key].add(finding)
+        summaries = {GroupKey(m.invariant, m.digest): m.summary for m in finding.undecided}
+        for other in others_of(finding):
+            shared = tally.groups.setdefault(other, CountedGroup(summary=summaries[other]))
+            shared.shared_count += 1
+            session.groups[key].others.add(other)
     ordered = sorted(tally.groups.items(), key=lambda item: (*item[1].rank, *item[0]))
     tally.groups = dict(ordered)
     return tally

@@ -42,11 +42,14 @@ def lead_of(
     else:
         done = "it is not recorded whether any of them was stopped"
     said = [f"{found}; {done}."]
-    grave = [(key, group) for key, group in tally.groups.items() if group.worst != "info"]
+    grave = [
+        (key, group) for key, group in tally.groups.items() if group.total and group.worst != "info"
+    ]
     if grave:
         named = [
             f"“{visible(group.summary or key.name, 120)}” "
-            f"({count_of(len(group.sessions), 'session')})"
+            f"({group.type_text if key.digest else count_of(group.total, 'finding')} "
+            f"in {count_of(len(group.sessions), 'session')})"
             for key, group in grave[:3]
         ]
         said.append(f"Gravest: {', '.join(named)}.")

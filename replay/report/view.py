@@ -83,12 +83,27 @@ class WitnessLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """An invariant that a doubt leaves undecided, with the event that it judges."""
+
+    tone: Tone
+    name: str
+    text: str
+    event: str
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
 class FindingPart:
-    """One finding, and why it is one. `event` says what its event was, if that is shown."""
+    """One finding, and why it is one. `event` says what its event was, if that is shown.
+
+    `groups` are the numbers of all groups that it is about, divided by spaces.
+    """
 
     anchor: str
     number: int
     tone: Tone
+    groups: str
     verdict: str
     position: str
     event_anchor: str
@@ -98,6 +113,7 @@ class FindingPart:
     formula: str
     why: tuple[WhyLine, ...]
     witness: tuple[WitnessLine, ...]
+    members: tuple[Member, ...]
     done: tuple[str, ...]
     id: str
 
@@ -211,6 +227,8 @@ class IncidentPage:
     types: tuple[TypeLine, ...]
     groups: tuple[Group, ...]
     groups_left_out: int
+    also: tuple[Detail, ...]
+    options: tuple[Detail, ...]
     overview: tuple[SessionLine, ...]
     sessions_count: int
     sessions_whole: int

@@ -136,7 +136,8 @@ def test_a_line_that_is_of_no_session_stands_in_front(tmp_path: Path) -> None:
     assert (
         "1 session has findings; it is not recorded whether any of them was stopped." in page.text
     )
-    assert "Gravest: “inconclusive: a record could not be read” (1 session)." in page.text
+    said = "“inconclusive: a record could not be read” (1 finding in 1 session)."
+    assert f"Gravest: {said}" in page.text
     assert page.text.count("no known session") >= 2
     assert "1 record is not an event; no invariant saw them" in page.text
 

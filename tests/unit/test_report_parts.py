@@ -143,6 +143,46 @@ def test_the_mode_observe_enforces_nothing(tmp_path: Path) -> None:
     assert "its mode is `observe`, so nothing was enforced" in text
 
 
+DOUBT = """\
+version: 1
+predicates:
+  pay: kind == "pay"
+  large: kind == "pay" && args.amount > 10
+  far: kind == "pay" && args.country != "here"
+  answered: kind == "answered"
+invariants:
+  - id: large
+    severity: warning
+    never: large
+  - id: far
+    severity: critical
+    on_unknown: report
+    owner: payments
+    never: far
+  - id: later
+    severity: critical
+    on_unknown: report
+    never: answered and once far
+"""
+
+
+def test_one_doubt_names_every_invariant_that_it_leaves_undecided(tmp_path: Path) -> None:
+    """In one block; the others are listed, can be filtered, and lead to the events they judge."""
+    events = [event("a", 0, "pay"), event("a", 1, "answered", 1)]
+    page = _page(tmp_path, [record(one, n) for n, one in enumerate(events)], DOUBT)
+    text = Page(page).text
+    assert page.count('<details class="group') == 1
+    assert page.count('<details class="finding"') == 1
+    assert "The same doubt leaves these invariants undecided" in text
+    for name in ("large", "far", "later"):
+        assert re.search(rf"(critical|warning) {name} at event [01]", text), name
+        assert re.search(rf'<option value="\d">{name}</option>', page)
+    assert 'data-groups="1 2 3"' in page
+    assert text.count("1 finding ") >= 2, "the two that have none of their own are named"
+    assert "undecided in finding 1" in text
+    assert "owner payments" in text
+
+
 def test_what_was_not_read_is_said_at_the_top(tmp_path: Path) -> None:
     """Rejected records, notices of the source and damage, in front of all findings."""
     notice = NoticeLine(
