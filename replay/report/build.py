@@ -211,7 +211,7 @@ def _line(
 ) -> SessionLine:
     session = ranked.tally.sessions[trace]
     controls = ranked.replayed.controls
-    outcome, _ = outcome_of(controls.of(trace, session.agent), controls.coverage)
+    outcome, _ = outcome_of(trace, controls.of(trace, session.agent), controls.coverage)
     numbers = sorted(ranked.groups[key] for key in concerned)
     return SessionLine(
         number=ranked.numbers[trace],

@@ -84,8 +84,12 @@ def was_stopped(records: Sequence[ControlRecord]) -> bool:
     return any(record.state != "active" for record in records)
 
 
-def outcome_of(records: Sequence[ControlRecord], coverage: Coverage) -> tuple[str, Tone]:
+def outcome_of(
+    trace: TraceKey, records: Sequence[ControlRecord], coverage: Coverage
+) -> tuple[str, Tone]:
     """How the session stands after the last record."""
+    if not trace.session:
+        return "of no session", "plain"
     if records:
         last = records[-1].state
         return _WORDS[last].lower(), "good" if last == "active" else "critical"

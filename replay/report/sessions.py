@@ -88,7 +88,7 @@ class SessionWriter:
         records = self._controls.of(trace, counted.agent)
         shown = shown_events(self._timeline, trace, told, size.rows_max)
         around = Around(anchor, shown.events, shown.first_ns, records, coverage, self._groups)
-        outcome, tone = outcome_of(records, coverage)
+        outcome, tone = outcome_of(trace, records, coverage)
         return SessionPart(
             anchor=anchor,
             number=wanted.number,

@@ -144,7 +144,8 @@ def _unjudged(timeline: Timeline, tally: Tally) -> Iterator[Mark]:
 def _unlike(comparison: Comparison) -> Iterator[Mark]:
     if comparison.not_compared_count:
         first = comparison.not_compared[0]
-        text = f"Cannot be re-evaluated: {visible(first.name, 60)} ({visible(first.reason)})"
+        name = visible(first.name, 60) or f"a {first.what} without a name"
+        text = f"Cannot be re-evaluated: {name} ({visible(first.reason)})"
         more = comparison.not_compared_count - 1
         yield Mark("warning", text + (f", and {more:,} more" if more else ""))
 
@@ -154,7 +155,8 @@ def facts_of(
 ) -> list[Detail]:
     """Where the page comes from."""
     header = timeline.header
-    made = visible(header.created) or "a plain file of events, which does not say when"
+    unsaid = "a plain file of events does not say" if timeline.is_plain else "not said"
+    made = visible(header.created) or unsaid
     facts = [
         Detail("source", visible(f"{header.source.kind} {header.source.address}".strip())),
         Detail("recording made", made),
