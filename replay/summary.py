@@ -78,7 +78,7 @@ def summary_lines(summary: Summary, notices: list[NoticeLine]) -> list[str]:
         for notice in notices
     ]
     if summary.damage:
-        lines.append(f"note: {visible(summary.damage)}; what stood before it holds")
+        lines.append(f"note: {visible(summary.damage)}; the part before it is valid")
     if summary.rejected:
         lines.append(f"note: {summary.rejected} record(s) are no event; no invariant saw them")
     lines += [f"note: {note}" for note in summary.notes]

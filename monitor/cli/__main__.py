@@ -1,6 +1,6 @@
-"""`interlock`: puts the verbs together and turns what goes wrong into one line and an exit code.
+"""`interlock`: combines the verbs and turns each error into one line and an exit code.
 
-0 fine, 1 violations or failed tests, 2 usage or an invalid file, 3 something at run time.
+0: success; 1: violations or failed tests; 2: usage error or an invalid file; 3: error at run time.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The whole command line, for `main`, for completion and for the docs."""
     parser = Parser(
         prog="interlock",
-        description="Holds what AI agents do against invariants, and stops those that break them.",
+        description="Checks the actions of AI agents against invariants, and stops sessions that "
+        "violate them.",
     )
     parser.add_argument("--version", action="version", version=f"interlock {_version()}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
@@ -58,18 +59,18 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb. Errors that a user can mend are told in a line each, without a traceback."""
+    """Run one verb. An error that a user can fix is printed in one line, without a traceback."""
     try:
         _refuse_foreign_modules()
         parsed = build_parser().parse_args(arguments)
-        # For verbs without a log of their own: what a library warns of is one line there too.
+        # For verbs without their own log: a warning of a library is one line there too.
         configure_log("warning", "auto")
         code: int = parsed.run(parsed)
     except InterlockError as error:
         complain(str(error))
         return EXIT_USAGE
     except BrokenPipeError:
-        raise  # An OSError too, but no fault: `entry_point` ends quietly.
+        raise  # An OSError, but not a fault: `entry_point` exits quietly.
     except OSError as error:
         complain(f"interlock: {_os_text(error)}")
         return EXIT_RUNTIME
@@ -79,25 +80,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _os_text(error: OSError) -> str:
-    """What the system refused, and for which file, in words."""
+    """The operation that the system refused, and the file, as text."""
     if error.filename is None or error.strerror is None:
         return str(error)
     as_another = isinstance(error, PermissionError)
-    mend = "; run this as a user who may, or change the rights of the file" if as_another else ""
+    mend = "; use an account with access, or change the file's permissions" if as_another else ""
     return f"`{os.fsdecode(error.filename)}` cannot be used: {error.strerror}{mend}"
 
 
 def entry_point() -> None:
-    """What the installed command calls."""
+    """The entry point of the installed command."""
     if sys.argv[1:2] == ["run"]:
-        # Until the verb takes over: a stop that comes before there is anything to stop is clean.
+        # Until the verb installs its own handlers: a stop before anything runs is clean.
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         code = main()
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader went away (`interlock findings list | head`): nothing is wrong.
+        # The reader closed the pipe (`interlock findings list | head`): this is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
@@ -121,7 +122,7 @@ def _completion(arguments: argparse.Namespace) -> int:
 
 
 def _refuse_foreign_modules() -> None:
-    """Our packages have plain names: a stranger's module must not pass for one of them."""
+    """Our packages have common names: a foreign module must not be taken for one of them."""
     home = Path(__file__).resolve().parents[2]
     for name in SHIPPED:
         module: ModuleType = import_module(name)
@@ -129,12 +130,12 @@ def _refuse_foreign_modules() -> None:
         if found.parent != home:
             raise ForeignModuleError(
                 f"a foreign module `{name}` at {found} hides ours at {home}; "
-                "install the monitor in an environment of its own"
+                "install the monitor in a separate environment"
             )
 
 
 class ForeignModuleError(InterlockError):
-    """Another project's module stands where one of ours should."""
+    """A module of another project was imported instead of one of ours."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`interlock bench`: what an event costs, and how long a violation takes to stop its session."""
+"""`interlock bench`: the cost of an event, and the time from a violation to a stop."""
 
 from __future__ import annotations
 
@@ -26,34 +26,40 @@ def add(verbs: Verbs) -> None:
     """Declare the verb and its measurements."""
     parser = verbs.add_parser(
         "bench",
-        help="measure the engine, or the way from a violation to a refused call",
-        description="Measures on this machine, now. Compare figures of one run with each other; "
-        "docs/benchmarks.md says how they were taken elsewhere.",
+        help="measure the engine, or the time from a violation to a refused call",
+        description="Runs a measurement on this machine. Compare only figures of one run with each "
+        "other; docs/benchmarks.md describes how the published figures were measured.",
     )
-    kinds = parser.add_subparsers(title="measurements", required=True, metavar="WHAT")
-    engine = kinds.add_parser("engine", help="the cost of an event against bare JSON decoding")
+    kinds = parser.add_subparsers(title="measurements", required=True, metavar="MEASUREMENT")
+    engine = kinds.add_parser(
+        "engine", help="the cost of an event, compared with JSON decoding alone"
+    )
     engine.add_argument("--events", type=_positive, default=EVENTS_COUNT, metavar="N")
     with_output(engine)
     engine.set_defaults(run=_run_engine)
     length = kinds.add_parser(
-        "session-length", help="the cost of an event in a long session against short ones"
+        "session-length", help="the cost of an event in a long session, compared with short ones"
     )
     length.add_argument("--length", type=_positive, default=EVENTS_COUNT, metavar="N")
     with_output(length)
     length.set_defaults(run=_run_session_length)
     kill_switch = kinds.add_parser(
-        "kill-switch", help="from the event that breaks an invariant to the first refusal, on Kafka"
+        "kill-switch", help="the time from a violating event to the first refusal, on Kafka"
     )
-    kill_switch.add_argument("--kafka", metavar="HOST:PORT", help="a broker that may be used")
+    kill_switch.add_argument("--kafka", metavar="HOST:PORT", help="the broker to use")
     kill_switch.add_argument("--sessions", type=_positive, default=SESSIONS_COUNT, metavar="N")
     kill_switch.add_argument(
-        "--backlog", type=_positive, default=None, metavar="N", help="events for the maximum rate"
+        "--backlog",
+        type=_positive,
+        default=None,
+        metavar="N",
+        help="events for measuring the maximum rate",
     )
     with_output(kill_switch)
     kill_switch.set_defaults(run=_run_kill_switch)
 
     detector = kinds.add_parser(
-        "detector", help="what a model finds on labelled recordings, as Markdown tables"
+        "detector", help="the detections of a model on labelled recordings, as Markdown tables"
     )
     detector.add_argument("folder", metavar="FOLDER", help="recordings, with labels.jsonl.gz")
     detector.add_argument("--seeds", type=_positive, default=SEEDS_COUNT, metavar="N")
@@ -134,12 +140,12 @@ def _run_kill_switch(arguments: argparse.Namespace) -> int:
 
 
 def _own_broker(directory: Path, stack: ExitStack) -> str:
-    """A broker for this run alone, by what the tests of a checkout use.
+    """A broker for this run only, started with the test support of a checkout.
 
     Raises
     ------
     ConfigError
-        This is no checkout, or `java` or `mvn` is missing.
+        This is not a checkout, or `java` or `mvn` is missing.
     """
     path = Path(__file__).resolve().parents[2] / "tests" / "support" / "kafka_broker.py"
     if not path.is_file():
@@ -156,9 +162,9 @@ def _own_broker(directory: Path, stack: ExitStack) -> str:
 
 
 def _load(path: Path) -> Any:
-    """A module by its file: an installed package of another project may be called `tests`."""
+    """A module loaded from its file: an installed package may also have the name `tests`."""
     spec = importlib.util.spec_from_file_location("interlock_kafka_broker", path)
-    assert spec is not None and spec.loader is not None, "the file is there"
+    assert spec is not None and spec.loader is not None, "the file exists"
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

@@ -1,4 +1,4 @@
-"""`interlock check`: every fault of every invariant file at once, and what can be known of them."""
+"""`interlock check`: every fault of every invariant file at once, and static analysis."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "check",
         help="find every fault in invariant files",
-        description="Reads invariant files and prints every fault of every file: where, what was "
-        "met, what was expected, how to mend it. Exit code 2 where there is an error; with --deep "
-        "1 where an invariant can never be violated, is never satisfied, or contradicts another.",
+        description="Reads invariant files and prints every fault of every file, with its place, "
+        "the cause and a correction. Exit code 2 if there is an error. With --deep, exit code 1 "
+        "if an invariant can never be violated, is never satisfied, or contradicts another.",
     )
     with_invariants(parser)
     parser.add_argument(
-        "--deep", action="store_true", help="say what violates each, and which two belong together"
+        "--deep", action="store_true", help="show how each can be violated, and compare pairs"
     )
     parser.add_argument(
-        "--bounds", action="store_true", help="say how much each part may hold of one session"
+        "--bounds", action="store_true", help="show how much each part may hold of one session"
     )
     parser.add_argument(
-        "--recording", help="name fields that predicates read and none of its events carries"
+        "--recording", help="list fields that predicates read and no event of the recording has"
     )
     with_output(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the faults; 0 where there is no error (warnings may be there)."""
+    """Print the faults; 0 if there is no error (there may be warnings)."""
     specs, faults = examine(*arguments.invariants)
     errors = [fault for fault in faults if fault.severity == "error"]
     invariants_count = sum(len(spec.invariants) for spec in specs)
@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _more(
     arguments: argparse.Namespace, specs: list[Spec]
 ) -> tuple[list[str], dict[str, Any], bool]:
-    """What the options ask for: lines, records by option, and whether there is a mistake."""
-    # Analysis is asked for seldom: other calls do not wait for it.
+    """The output of the options: lines, records by option, and True if there is a mistake."""
+    # Analysis is rarely used: other calls do not wait for its import.
     from monitor.cli.deep import bounds_report, deep_report, recording_report
 
     lines: list[str] = []

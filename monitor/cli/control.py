@@ -1,7 +1,7 @@
-"""`interlock control`: who is stopped, and an operator's hand on it.
+"""`interlock control`: shows the stopped targets, and lets an operator change them.
 
-The reason that an operator gives stands on the record, which agents can read as well: no secret
-belongs into it.
+The record contains the reason that an operator gives. Agents can read it too, so it must not
+contain a secret.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ READ_S: Final = 30.0
 FLUSH_S: Final = 30.0
 LOOK_S: Final = 0.2
 WAIT_MAX: Final = "2m"
-"""Chosen: a monitor starts within seconds, and within a minute on a machine that is busy."""
+"""Chosen: a monitor starts within seconds, and within a minute on a busy machine."""
 REASON_CHARACTERS_MAX: Final = 500  # Chosen: a sentence or two; the record is read by every guard.
 VERB_STATES: Final[dict[str, ControlState]] = {
     "quarantine": "quarantined",
@@ -53,26 +53,27 @@ def add(verbs: Verbs) -> None:
         "Example: interlock control release session:coding-1-76f7c4 --source log:DIR",
     )
     parts = parser.add_subparsers(title="parts", required=True, metavar="PART")
-    lister = parts.add_parser("list", help="every standing record")
+    lister = parts.add_parser("list", help="show every current record")
     lister.set_defaults(run=run_list)
     waiter = parts.add_parser(
         "wait",
         help="wait until the monitor has judged everything that was published until now",
-        description="Ends with 0 as soon as a monitor vouches for this moment: it has started, and "
-        "has judged all that was published before. Ends with 3 where none does in time.",
+        description="Exits with 0 as soon as a heartbeat covers the time of this call: a monitor "
+        "has started, and has judged everything published before. Exits with 3 if none does in "
+        "time.",
     )
     waiter.add_argument(
-        "--timeout", default=WAIT_MAX, help=f"how long to wait, as in 30s ({WAIT_MAX})"
+        "--timeout", default=WAIT_MAX, help=f"the longest wait, such as 30s ({WAIT_MAX})"
     )
     waiter.set_defaults(run=run_wait)
     retirer = parts.add_parser(
         "retire",
-        help="a monitor is gone for good: guards do not wait for it any more",
+        help="declare a monitor gone for good: guards no longer wait for it",
         description="Guards refuse while a monitor that can stop sessions, or a group of them, is "
-        "silent, whatever others say. This ends that. If it still runs, its next heartbeat counts "
-        "again. `control list` shows the names.",
+        "silent, whatever other monitors confirm. This command ends that. If the monitor still "
+        "runs, its next heartbeat counts again. `control list` shows the names.",
     )
-    retirer.add_argument("voucher", help="group:NAME or issuer:NAME, as `control list` shows it")
+    retirer.add_argument("voucher", help="group:NAME or issuer:NAME, as shown by `control list`")
     retirer.set_defaults(run=run_retire)
     commands = [lister, waiter, retirer]
     for name in VERB_STATES:
@@ -80,13 +81,13 @@ def add(verbs: Verbs) -> None:
         command.add_argument(
             "target",
             help="session:ID, session-of:NAME/ID, principal:NAME, agent:ID, tool:NAME, global; "
-            "or the incident, i-..., for which it was stopped",
+            "or the incident (i-...) for which it was stopped",
         )
         command.add_argument(
-            "--reason", default="", help="stands on the record; agents can read it"
+            "--reason", default="", help="stored in the record; agents can read it"
         )
         if name == "quarantine":
-            command.add_argument("--ttl", help="how long it lasts, as in 30m (until released)")
+            command.add_argument("--ttl", help="the duration, such as 30m (until released)")
         command.set_defaults(run=run_write, part=name)
         commands.append(command)
     for command in commands:
@@ -96,7 +97,7 @@ def add(verbs: Verbs) -> None:
 
 
 def run_list(arguments: argparse.Namespace) -> int:
-    """Print what stands."""
+    """Print the current records."""
     settings = load_settings(arguments.config)
     reader, publisher = open_control(parse_source_url(arguments.source), settings, "operator")
     with closing(publisher), closing(reader):
@@ -106,7 +107,7 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 
 def run_wait(arguments: argparse.Namespace) -> int:
-    """Wait for a heartbeat that vouches for the time at which this began.
+    """Wait for a heartbeat that covers the time at which this began.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def run_wait(arguments: argparse.Namespace) -> int:
         There was none within `--timeout`.
     """
     address = parse_source_url(arguments.source)
-    # One machine has one clock; another machine's may be ahead of ours.
+    # One machine has one clock; the clock of another machine may be ahead of ours.
     apart_ns = 0 if isinstance(address, LogDirAddress) else CLOCKS_APART_NS_MAX
     since_ns = time.time_ns() + apart_ns
     deadline = time.monotonic() + duration_ns("--timeout", arguments.timeout) / 1e9
@@ -134,10 +135,10 @@ def run_wait(arguments: argparse.Namespace) -> int:
 
 
 def run_write(arguments: argparse.Namespace) -> int:
-    """Write one record, make sure of it, and print what stands now.
+    """Write one record, verify it, and print the record that is now in force.
 
-    A quarantine behind a kill is refused: readers that know both hold to the kill, but of a
-    compacted topic only the later record is left.
+    A quarantine after a kill is refused: readers that saw both records keep the kill, but a
+    compacted topic retains only the later record.
     """
     now_ns = time.time_ns()
     ttl = getattr(arguments, "ttl", None)
@@ -158,7 +159,8 @@ def run_write(arguments: argparse.Namespace) -> int:
         before = view.records().get(target)
         if before is None and record.state == "active":
             raise ConfigError(
-                f"`{visible(target, 80)}` was never stopped; `control list` shows what is"
+                f"`{visible(target, 80)}` was never stopped; `control list` shows the stopped "
+                "targets"
             )
         was_stopped = (
             before is not None and before.state != "active" and not _is_over(before, now_ns)
@@ -171,28 +173,28 @@ def run_write(arguments: argparse.Namespace) -> int:
             view.apply(key, value)
     standing = view.records().get(target)
     if standing != record:
-        raise OSError(f"`{target}` was written, and another record stands: look at `control list`")
+        raise OSError(f"`{target}` was written, but another record is in force: see `control list`")
     if arguments.output == "json":
         say_json({"target": target, **msgspec.to_builtins(record), "reason": record.reason})
     else:
         reason = f" ({visible(arguments.reason)})" if arguments.reason else ""
-        say(f"{visible(target)} is {record.state} now{reason}")
+        say(f"{visible(target)} is now {record.state}{reason}")
         if record.state == "active" and not was_stopped:
-            complain(f"note: `{visible(target, 80)}` was not stopped; `control list` shows what is")
+            complain(f"note: `{visible(target, 80)}` was not stopped; see `control list`")
         for key in _still_stopped(view, target) if record.state == "active" else ():
             complain(f"note: `{visible(key, 80)}` is still stopped; release it as well")
     return EXIT_FINE
 
 
 def run_retire(arguments: argparse.Namespace) -> int:
-    """Say of a voucher that it is gone for good, and make sure that readers know.
+    """Declare a voucher gone for good, and verify that readers see it.
 
     Raises
     ------
     ConfigError
         There is no such voucher on the control topic.
     OSError
-        It could not be written, or the voucher has spoken again since.
+        It could not be written, or the voucher has published a heartbeat since.
     """
     name = arguments.voucher
     settings = load_settings(arguments.config)
@@ -202,8 +204,8 @@ def run_retire(arguments: argparse.Namespace) -> int:
         known = view.watermarks.vouchers()
         if name not in known:
             names = ", ".join(f"`{visible(one, 80)}`" for one in known) or "none"
-            raise ConfigError(f"`{visible(name, 80)}` does not vouch for anything; known: {names}")
-        # In a log directory the later time holds.
+            raise ConfigError(f"`{visible(name, 80)}` is not a known voucher; known: {names}")
+        # In a log directory the record with the later time is in force.
         now_ns = max(time.time_ns(), known[name].time_ns + 1)
         record = ControlRecord(
             state="active",
@@ -217,23 +219,26 @@ def run_retire(arguments: argparse.Namespace) -> int:
         for key, value in reader.read_to_end(READ_S):
             view.apply(key, value)
     if name in view.watermarks.vouchers():
-        raise OSError(f"`{visible(name, 80)}` was retired, and has vouched again since: stop it")
+        raise OSError(
+            f"`{visible(name, 80)}` was retired, but published a heartbeat since: stop it"
+        )
     if arguments.output == "json":
         say_json({"retired": name})
     else:
-        say(f"{visible(name, 80)} is retired: guards do not wait for it any more")
+        say(f"{visible(name, 80)} is retired: guards no longer wait for it")
     return EXIT_FINE
 
 
 def _unheard(view: ControlView, arguments: argparse.Namespace) -> str:
     known = view.watermarks.vouchers()
     if not known:
-        why = "no monitor gave a sign of life: is it running, on this source?"
+        why = "there is no heartbeat of a monitor: is it running, on this source?"
     else:
         name, beat = min(known.items(), key=lambda item: (item[1].observes, item[1].time_ns))
         why = (
-            f"`{visible(name or 'monitor', 80)}` last vouched for {time_text(beat.time_ns)}: is it "
-            "running? One that is gone for good is retired by `interlock control retire`"
+            f"the last heartbeat of `{visible(name or 'monitor', 80)}` covers "
+            f"{time_text(beat.time_ns)}: is it "
+            "running? If it is gone for good, use `interlock control retire`"
         )
     return f"nothing was judged within `--timeout {arguments.timeout}`; {why}"
 
@@ -270,7 +275,7 @@ def _print(view: ControlView, output: str) -> None:
     for text in table(rows):
         say(text)
     for name, beat in view.watermarks.vouchers().items():
-        about = f"last sign of life of {visible(name or 'a monitor', 80)}"
+        about = f"last heartbeat of {visible(name or 'a monitor', 80)}"
         rest = "; it stops nobody" if beat.observes else ""
         say(f"{about}: {time_text(beat.time_ns)}{rest}")
     for shard, judged_ns in view.watermarks.behind():
@@ -278,13 +283,13 @@ def _print(view: ControlView, output: str) -> None:
 
 
 def _is_over(record: ControlRecord, now_ns: int) -> bool:
-    """Whether its time has passed; a kill has none."""
+    """True if it has expired; a kill never expires."""
     has_passed = record.expires_at is not None and record.expires_at <= now_ns
     return has_passed and record.state != "killed"
 
 
 def _still_stopped(view: ControlView, released: str) -> list[str]:
-    """Stops of principals' own sessions, which a release of `session:ID` does not lift."""
+    """Stops of sessions with a principal, which a release of `session:ID` does not lift."""
     kind, _, session = released.partition(":")
     if kind != "session":
         return []
@@ -298,7 +303,7 @@ def _still_stopped(view: ControlView, released: str) -> list[str]:
 
 
 def _target(text: str, view: ControlView) -> str:
-    """The key that is meant; an incident (`i-...`) is the target that was stopped for it."""
+    """The key of the target; an incident (`i-...`) selects the target that was stopped for it."""
     if text.startswith("i-"):
         found = [key for key, record in view.records().items() if record.incident == text]
         if len(found) != 1:
@@ -316,4 +321,4 @@ def _target(text: str, view: ControlView) -> str:
     )
 
 
-assert set(VERB_STATES.values()) == set(get_args(ControlState)), "every state has its verb"
+assert set(VERB_STATES.values()) == set(get_args(ControlState)), "every state has a verb"

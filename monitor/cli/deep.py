@@ -1,4 +1,4 @@
-"""What `interlock check` says beyond faults: `--deep`, `--bounds`, `--recording`."""
+"""The output of `interlock check` beyond faults: `--deep`, `--bounds`, `--recording`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ PROBLEMS = ("never", "always", "contradict")
 
 
 def deep_report(specs: Sequence[Spec]) -> tuple[list[str], list[dict[str, Any]], bool]:
-    """Lines for people, records for programs, and whether something is surely a mistake."""
+    """Lines for people, records for programs, and True if there is a certain mistake."""
     analysis = analyse(specs)
     lines = [*_lines(analysis)]
     unused = [(spec.file, name) for spec in specs for name in unused_lists(spec)]
-    lines += [f"{file}: nothing names the list `{name}`" for file, name in unused]
+    lines += [f"{file}: the list `{name}` is not used" for file, name in unused]
     records = [_alone_record(alone) for alone in analysis.alone]
     records += [_together_record(together) for together in analysis.together]
     records += [{"file": file, "list": name, "answer": "unused"} for file, name in unused]
@@ -43,15 +43,15 @@ def _lines(analysis: Analysis) -> Iterator[str]:
 
 
 _ALONE = {
-    "never": "can never be violated: what it forbids is at no event",
-    "always": "is never satisfied: no event keeps it",
+    "never": "can never be violated: no event satisfies what it forbids",
+    "always": "is never satisfied: every event violates it",
     "violable": "is violated by: ",
-    "undecided": "cannot be decided: neither a trace that violates it nor a proof was found",
+    "undecided": "cannot be decided: found neither a violating trace nor a proof",
 }
 _TOGETHER = {
-    "same": "{one} and {other} mean the same: they are violated at the same events",
-    "contained": "{one} is contained in {other}: whatever violates it violates that",
-    "contradict": "{one} and {other} contradict each other: where {one} is asked, one is violated",
+    "same": "{one} and {other} have the same meaning: they are violated at the same events",
+    "contained": "{one} is contained in {other}: every violation of {one} violates {other}",
+    "contradict": "{one} and {other} contradict each other: where {one} applies, one is violated",
 }
 
 
@@ -114,7 +114,7 @@ def _trace_record(trace: Sequence[Seen]) -> list[dict[str, Any]]:
 
 
 def bounds_report(specs: Sequence[Spec]) -> tuple[list[str], list[Bound]]:
-    """Each sub-formula with what it may hold of one scope, by the default settings."""
+    """Each sub-formula with the amount it may hold of one scope, by the default settings."""
     bounds = bounds_of(specs, Limits())
     return [
         f"{f'{bound.invariant}: ' if bound.invariant else ''}{bound.formula}: "
@@ -125,8 +125,8 @@ def bounds_report(specs: Sequence[Spec]) -> tuple[list[str], list[Bound]]:
 
 
 def recording_report(specs: Sequence[Spec], path: str) -> tuple[list[str], list[dict[str, Any]]]:
-    """What predicates read and no event of a recording carries. Raises ConfigError."""
-    # The replay room stands above the monitor; the command line alone reaches up (decision 0020).
+    """Fields that predicates read and no event of a recording has. Raises ConfigError."""
+    # The package `replay` imports the monitor; only the command line imports it (decision 0020).
     from replay.player import read_line
     from replay.reading import RecordedFile
     from replay.recording import RecordLine
@@ -154,6 +154,6 @@ def recording_report(specs: Sequence[Spec], path: str) -> tuple[list[str], list[
 def _unread_text(item: Unread) -> str:
     place = f"{item.file}:{item.predicate.place.line}: `{item.predicate.name}`"
     if not item.field:
-        return f"{place}: no event of the recording is of the kinds and tools that it asks for"
+        return f"{place}: no event of the recording has the kinds and tools that it requires"
     near = f"; did you mean `{visible(item.near, 80)}`?" if item.near else ""
     return f"{place} reads `{item.field}`, which none of its {item.events_count} events has{near}"

@@ -1,4 +1,4 @@
-"""`interlock explain`: a finding, or an invariant, in words for whoever must answer for it."""
+"""`interlock explain`: a finding or an invariant, as text for the responsible person."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "explain",
         help="explain a finding or an invariant",
-        description="With the id of a finding (or its beginning): what happened, because of which "
-        "events, and what was done. With the id of an invariant and its files: what it asks. "
+        description="With the id of a finding (or its beginning): the finding, the events that "
+        "prove it, and the responses. With the id of an invariant and its files: its meaning. "
         "Example: interlock explain f-3b467d --state-dir interlock-state",
     )
-    parser.add_argument("subject", help="a finding's id (`f-...`) or an invariant's")
+    parser.add_argument("subject", help="the id of a finding (`f-...`) or of an invariant")
     parser.add_argument(
         "files", nargs="*", type=Path, metavar="FILE", help="a file, a folder, or pack:NAME"
     )
     parser.add_argument(
-        "--invariants", type=paths, default=(), help="the same, with commas between several"
+        "--invariants", type=paths, default=(), help="the same, separated by commas"
     )
     with_state_dir(parser)
     with_output(parser)
@@ -44,7 +44,7 @@ def add(verbs: Verbs) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Explain what was named."""
+    """Explain the subject."""
     locations = (*arguments.files, *arguments.invariants)
     specs = read_specs(*locations) if locations else []
     owners = {i.id: (spec, i) for spec in specs for i in spec.invariants}
@@ -52,8 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _explain_invariant(*owners[arguments.subject], arguments.output)
     if not arguments.subject.startswith(("f-", "i-")):
         raise NotFoundError(
-            f"`{arguments.subject[:60]}` is not a finding, and not an invariant of a file that is "
-            "named; findings begin with `f-`, incidents with `i-`"
+            f"`{arguments.subject[:60]}` is neither a finding nor an invariant of the given files; "
+            "findings begin with `f-`, incidents with `i-`"
         )
     with closing(open_store(arguments.state_dir)) as store:
         stored = find(store, arguments.subject)
@@ -87,7 +87,7 @@ def _explain_invariant(spec: Spec, invariant: InvariantSpec, output: str) -> int
 
 
 def _facts(spec: Spec, invariant: InvariantSpec) -> dict[str, Any]:
-    """What there is to know of an invariant before any event."""
+    """The static facts about an invariant."""
     violating = violating_formula(invariant)
     tables = build_tables(invariant, DEFAULT_LIMITS)
     asked = trigger(violating)
@@ -128,7 +128,7 @@ def _lines(spec: Spec, invariant: InvariantSpec) -> list[str]:
     lines.append(f"  judged      {_judged(facts['trigger'])}")
     lines.append(f"  of all      events of one {facts['per']}")
     if facts["variables"]:
-        lines.append(f"  for each    {', '.join(facts['variables'])} that such an event names")
+        lines.append(f"  for each    {', '.join(facts['variables'])} in such an event")
     if facts["waits_for"]:
         until = facts["waits_at_most"]
         limit = f"within {until}" if until else "until the session ends"
@@ -159,5 +159,5 @@ def _judged(asked: str | None) -> str:
 
 def _unknown(on_unknown: str) -> str:
     if on_unknown == "violate":
-        return "what cannot be told counts as violated"
-    return "what cannot be told is reported as inconclusive"
+        return "an unknown result counts as violated"
+    return "an unknown result is reported as inconclusive"

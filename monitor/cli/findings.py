@@ -1,4 +1,4 @@
-"""`interlock findings`: what was found, from the monitor's store; also while it runs."""
+"""`interlock findings`: findings from the monitor's store, even while the monitor runs."""
 
 from __future__ import annotations
 
@@ -29,17 +29,23 @@ def add(verbs: Verbs) -> None:
     )
     parts = parser.add_subparsers(title="parts", required=True, metavar="list|show")
     lister = parts.add_parser("list", help="findings, the newest first")
-    lister.add_argument("--session", default="", help="of this session only")
-    lister.add_argument("--invariant", default="", help="of this invariant only")
-    lister.add_argument("--severity", choices=SEVERITIES, help="of this severity only")
+    lister.add_argument("--session", default="", help="only of this session")
+    lister.add_argument("--invariant", default="", help="only of this invariant")
+    lister.add_argument("--severity", choices=SEVERITIES, help="only of this severity")
     lister.add_argument(
-        "--incident", default="", help="the one that agents know by this name, i-..."
+        "--incident",
+        default="",
+        help="the finding of this incident (i-...), the id shown to agents",
     )
-    lister.add_argument("--since", default="", help="stored since then, as in 30m or 12h")
-    lister.add_argument("--limit", type=whole_number(1), default=50, help="at most so many (50)")
-    lister.add_argument("--page", type=whole_number(1), default=1, help="the page of so many (1)")
-    shower = parts.add_parser("show", help="all about one finding")
-    shower.add_argument("id", help="its id, the beginning of it, or its incident, i-...")
+    lister.add_argument(
+        "--since", default="", help="stored in the last such period, such as 30m or 12h"
+    )
+    lister.add_argument("--limit", type=whole_number(1), default=50, help="at most this many (50)")
+    lister.add_argument(
+        "--page", type=whole_number(1), default=1, help="the page, each of --limit findings (1)"
+    )
+    shower = parts.add_parser("show", help="show one finding in full")
+    shower.add_argument("id", help="its id, the beginning of its id, or its incident (i-...)")
     for part, run in ((lister, run_list), (shower, run_show)):
         with_state_dir(part)
         with_output(part)
@@ -70,14 +76,14 @@ def run_list(arguments: argparse.Namespace) -> int:
         say(f"{len(found)}{of_all} finding(s)")
     if matching_count > wanted.skipped + len(found):
         complain(
-            f"note: these are the newest; `--page {arguments.page + 1}` shows the next of them, "
+            f"note: this is not all; `--page {arguments.page + 1}` shows the next page, "
             f"`--limit {matching_count}` all"
         )
     return EXIT_FINE
 
 
 def _since_ns(text: str) -> int:
-    """The time that so long ago was; 0 for none."""
+    """The time before now by this duration; 0 for an empty text."""
     return SystemClock().now_ns() - duration_ns("--since", text) if text else 0
 
 
@@ -95,24 +101,25 @@ def run_show(arguments: argparse.Namespace) -> int:
 
 
 def open_store(state_dir: str) -> Store:
-    """The store of a state directory, to read only."""
+    """The store of a state directory, opened for reading only."""
     path = Path(state_dir) / STORE_FILE
     if not path.exists():
         raise NotFoundError(
-            f"`{state_dir}` holds no store; name the `--state-dir` of a monitor that has run"
+            f"`{state_dir}` does not contain a store; give the `--state-dir` of a monitor that has "
+            "run"
         )
     return Store(path, clock=SystemClock(), is_read_only=True)
 
 
 def find(store: Store, prefix: str) -> StoredFinding:
-    """The one finding whose id begins so, or that agents know as this incident (`i-...`).
+    """The only finding whose id has this prefix, or that has this incident (`i-...`).
 
-    Raises NotFoundError where there is none, or several.
+    Raises NotFoundError if there is none, or more than one.
     """
     if prefix.startswith("i-"):
         id_ = store.finding_of_incident(prefix)
         if id_ is None:
-            raise NotFoundError(f"no finding is the incident `{prefix[:60]}`")
+            raise NotFoundError(f"no finding has the incident `{prefix[:60]}`")
         prefix = id_
     found = store.findings(FindingFilter(id_prefix=prefix, limit=2))
     if not found:
@@ -123,10 +130,10 @@ def find(store: Store, prefix: str) -> StoredFinding:
 
 
 def as_json(stored: StoredFinding) -> dict[str, Any]:
-    """A finding for programs, with when it was stored and whether it was published."""
+    """A finding for programs, with the time of storage and its publication status."""
     content: dict[str, Any] = msgspec.to_builtins(stored.finding)
     return {**content, "stored_ns": stored.stored_ns, "is_published": stored.is_published}
 
 
 class NotFoundError(InterlockError):
-    """What was asked for by name is not there."""
+    """The requested item does not exist."""

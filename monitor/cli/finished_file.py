@@ -1,7 +1,7 @@
-"""What the end of a finished file comes to beside its findings, for whoever ran it.
+"""The result of a finished file besides its findings, for the user of the command.
 
-Input: a service that has taken in the last batch. Output: notes, open verdicts, and whether every
-line was judged to its end: if not, the file is not fine, whatever was found.
+Input: a service that has processed the last batch. Output: notes, open verdicts, and a flag that is
+true if every line was judged completely. If it is false, the run is not a success.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 class FileEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """How a finished file ended. `notices` are plain sentences; `is_whole` is false if anything
-    of the file was not judged to its end.
+    """The end of a finished file. `notices` are sentences; `is_whole` is false if any part of the
+    file was not judged completely.
     """
 
     open: OpenVerdicts
@@ -36,14 +36,14 @@ class FileEnd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FinishedFile:
-    """Looks at a service between its batches; the service's source is a finished file."""
+    """Observes a service between its batches; the service's source is a finished file."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._line: int | None = None
 
     def look(self) -> None:
-        """After a batch: which line is the first that runs back, while its number is known."""
+        """After a batch: find the first line whose time runs back, while its number is known."""
         first = self._service.loop.engine.disorder.first
         source = self._service.surroundings.source
         if first is None or self._line is not None:
@@ -52,7 +52,7 @@ class FinishedFile:
             self._line = source.line_of(first.offset)
 
     def end(self) -> FileEnd:
-        """After the last batch. Cost: each session that can have open verdicts is looked at."""
+        """After the last batch. Cost: checks each session that can have open verdicts."""
         loop, source = self._service.loop, self._service.surroundings.source
         found = gathered(loop.engine.open_verdicts())
         is_sorted = isinstance(source, SortedSource)
@@ -74,7 +74,7 @@ class FinishedFile:
 
     def _no_event(self) -> list[str]:
         source = self._service.surroundings.source
-        notices = ["no event is in the file: nothing was judged"]
+        notices = ["the file contains no event: nothing was judged"]
         if isinstance(source, FileSource | SortedSource) and source.first_lines:
             notices.append(explained(source.first_lines))
         return notices

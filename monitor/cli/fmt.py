@@ -1,4 +1,4 @@
-"""`interlock fmt`: invariant files in one canonical form, which says the same."""
+"""`interlock fmt`: invariant files in one canonical form with the same meaning."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STDIN = "-"
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A file as it is; without a path it came through standard input."""
+    """A file as read; `path` is None for standard input."""
 
     name: str
     path: Path | None
@@ -33,22 +33,24 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "fmt",
-        help="bring invariant files into one form",
-        description="Writes the formulas of invariant files in one canonical form, and tidies "
-        "white space. Comments, the order of keys and the quotes of all else stay. What is written "
-        "is loaded first, and says the same as before, or nothing is written. Exit code 1 with "
-        "--check or --diff where a file would change.",
+        help="format invariant files",
+        description="Writes the formulas of invariant files in one canonical form, and normalises "
+        "white space. Comments, the order of keys and the quotes of everything else stay. The new "
+        "text is loaded first, and written only if its meaning is the same. With --check or "
+        "--diff, exit code 1 if a file would change.",
     )
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="a file, a folder of *.yaml files, or - for stdin"
     )
-    parser.add_argument("--check", action="store_true", help="only name what would change")
-    parser.add_argument("--diff", action="store_true", help="only show what would change")
+    parser.add_argument(
+        "--check", action="store_true", help="only list the files that would change"
+    )
+    parser.add_argument("--diff", action="store_true", help="only show the changes")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Format every file; what is wrong with one does not keep the others from it."""
+    """Format every file; an error in one does not affect the others."""
     is_dry = arguments.check or arguments.diff
     code = EXIT_FINE
     for name in arguments.files:
@@ -72,8 +74,8 @@ def _reads(name: str, is_dry: bool) -> Iterator[_Read]:
     for path in spec_paths(Path(name)):
         if name.startswith(PREFIX) and not is_dry:
             raise ConfigError(
-                f"`{name}` comes with the program and is not rewritten; `interlock packs show` "
-                "prints it, to be kept and changed elsewhere"
+                f"`{name}` ships with Interlock and is not rewritten; `interlock packs show` "
+                "prints it, so that you can change a copy"
             )
         text, fault = read_text(path)
         if fault is not None:
@@ -84,7 +86,7 @@ def _reads(name: str, is_dry: bool) -> Iterator[_Read]:
 def _format(read: _Read, arguments: argparse.Namespace, is_dry: bool) -> int:
     result = rewrite(read.text, read.name)
     if not result.is_same:
-        complain(f"{read.name}: left as it is: in canonical form it would not say the same")
+        complain(f"{read.name}: not changed: its canonical form would have another meaning")
         return EXIT_RUNTIME
     is_changed = result.text != read.text
     if arguments.diff and is_changed:

@@ -34,7 +34,7 @@ def add(verbs: Verbs) -> None:
         "graph",
         help="draw an invariant",
         description="Draws an invariant without variables, windows and aggregates as its smallest "
-        "automaton, and any other as the network of its sub-formulas, each with what it remembers. "
+        "automaton, and any other as the network of its sub-formulas, each with its memory. "
         "Example: interlock graph no-secret-egress rules/ -o egress.svg",
     )
     parser.add_argument("invariant", metavar="ID", help="the id of an invariant")
@@ -42,26 +42,26 @@ def add(verbs: Verbs) -> None:
         "files", nargs="+", type=Path, metavar="FILE", help="a file, a folder, or pack:NAME"
     )
     parser.add_argument(
-        "--format", choices=tuple(FORMATS), help="by default what OUT ends with, else mermaid"
+        "--format", choices=tuple(FORMATS), help="by default from the suffix of OUT, else mermaid"
     )
     parser.add_argument("-o", "--out", type=Path, help="the file to write, instead of printing")
     parser.add_argument(
         "--as",
         dest="shape",
         choices=("automaton", "network"),
-        help="draw this one; by default an automaton where there is one",
+        help="the shape to draw; by default an automaton if there is one",
     )
     parser.add_argument(
         "--states-max",
         type=whole_number(1),
         default=STATES_MAX,
-        help=f"the most states of an automaton ({STATES_MAX})",
+        help=f"the maximum number of states of an automaton ({STATES_MAX})",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Draw it."""
+    """Draw the invariant."""
     spec, invariant = _find(arguments.invariant, arguments.files)
     picture = _picture(spec, invariant, arguments.shape, arguments.states_max)
     suffix = arguments.out.suffix if arguments.out else ""
@@ -84,7 +84,7 @@ def _find(identity: str, files: list[Path]) -> tuple[Spec, InvariantSpec]:
             return spec, invariant
     names = [f"`{invariant.id}`" for _, invariant in known]
     shown = ", ".join(names[:KNOWN_SHOWN_MAX]) + (", ..." if len(names) > KNOWN_SHOWN_MAX else "")
-    raise NotFoundError(f"there is no invariant `{identity[:60]}` there; known: {shown}")
+    raise NotFoundError(f"these files have no invariant `{identity[:60]}`; known: {shown}")
 
 
 def _picture(spec: Spec, invariant: InvariantSpec, shape: str | None, states_max: int) -> Picture:
@@ -95,6 +95,6 @@ def _picture(spec: Spec, invariant: InvariantSpec, shape: str | None, states_max
     if shape == "automaton":
         raise ConfigError(
             f"`{invariant.id}` has no automaton of at most {states_max} states: only invariants "
-            "without variables, windows and aggregates have one; `--as network` draws any"
+            "without variables, windows and aggregates have one; use `--as network`"
         )
     return picture_of_network(spec, invariant)

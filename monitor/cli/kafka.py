@@ -1,4 +1,4 @@
-"""`interlock kafka init`: the topics, with the policies that the monitor relies on."""
+"""`interlock kafka init`: creates the topics with the policies that the monitor relies on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, say, say_json
 from monitor.cli.verbs import Verbs, whole_number, with_output
 from monitor.config import load_settings
 
-PARTITIONS = 12  # The same number as in monitor/sources/kafka_topics.py, held together by a test.
+PARTITIONS = 12  # The same number as in monitor/sources/kafka_topics.py; a test compares them.
 
 
 def add(verbs: Verbs) -> None:
@@ -17,25 +17,25 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "kafka",
         help="create the topics",
-        description="Creates the topics that are missing and says what differs on the others. "
-        "Safe to run again; partition counts are never changed. "
+        description="Creates missing topics and reports the differences of existing ones. You can "
+        "run it again safely; it never changes partition counts. "
         "Example: interlock kafka init --bootstrap localhost:9092",
     )
     parts = parser.add_subparsers(title="parts", required=True, metavar="init")
-    init = parts.add_parser("init", help="create what is missing")
+    init = parts.add_parser("init", help="create missing topics")
     init.add_argument("--bootstrap", required=True, help="brokers, as HOST:PORT,HOST:PORT")
     init.add_argument(
         "--partitions", type=whole_number(1), default=PARTITIONS, help="of each topic (12)"
     )
-    init.add_argument("--replication-factor", type=int, default=-1, help="-1: the broker's own")
+    init.add_argument("--replication-factor", type=int, default=-1, help="-1: the broker's default")
     init.add_argument("--config", help="a YAML file with settings")
     with_output(init)
     init.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Create and report; 1 where an existing topic differs from what the monitor needs."""
-    # Kafka's client takes long to import, and no other verb of this file's neighbours needs it.
+    """Create and report; 1 if an existing topic differs from the policy that the monitor needs."""
+    # Kafka's client takes long to import, and the other verbs do not need it.
     from monitor.sources.kafka_topics import init_topics
 
     settings = load_settings(arguments.config)
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         say_json([asdict(report) for report in reports])
     else:
         for report in reports:
-            what = "created" if report.is_created else "was there"
+            what = "created" if report.is_created else "exists"
             say(f"{report.topic}: {what}")
             for difference in report.differences:
                 say(f"  differs: {difference}")

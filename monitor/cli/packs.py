@@ -1,4 +1,4 @@
-"""`interlock packs`: the invariants that come with the program."""
+"""`interlock packs`: the invariants that ship with Interlock."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "packs",
-        help="list the invariants that come with interlock, or print a pack",
-        description="Packs are invariant files that come with the program. Name them wherever "
-        "invariants are named: `--invariants pack:shell`, or `pack:default` for those that are on "
-        "by default. To adapt one: `interlock packs show shell > shell.yaml`.",
+        help="list the invariants that ship with Interlock, or print a pack",
+        description="Packs are invariant files that ship with Interlock. Use them like any "
+        "invariant file: `--invariants pack:shell`, or `pack:default` for those that are on by "
+        "default. To adapt one: `interlock packs show shell > shell.yaml`.",
     )
-    actions = parser.add_subparsers(title="what to do", required=True, metavar="ACTION")
-    lister = actions.add_parser("list", help="every pack, and what it holds")
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    lister = actions.add_parser("list", help="list every pack and its invariants")
     with_output(lister)
     lister.set_defaults(run=_list)
-    show = actions.add_parser("show", help="print a pack, to read it or to adapt it")
+    show = actions.add_parser("show", help="print a pack")
     show.add_argument("name", help="the name of a pack")
     show.set_defaults(run=_show)
 

@@ -1,4 +1,4 @@
-"""`interlock record`: what the monitor is given, written to a file, without taking part."""
+"""`interlock record`: writes the monitor's input to a file, without taking part."""
 
 from __future__ import annotations
 
@@ -31,21 +31,25 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "record",
-        help="record a topic or a log directory, to replay it",
-        description="Writes down what the engine is given: events with their bytes, places and "
-        "times, in the order of the live monitor, and the live findings and control records "
-        "beside them. It joins no group, commits nothing and stops nobody. Take the settings of "
-        "the live monitor (`--config`, `--invariants`), so that the recording can say what was "
-        "live. It holds what agents said and did: keep it as you keep that. "
+        help="record a topic or a log directory for a replay",
+        description="Writes the engine's input to a file: events with their bytes, positions and "
+        "times, in the order of the live monitor, together with the live findings and control "
+        "records. It does not join a group, commit offsets or stop sessions. Use the settings of "
+        "the live monitor (`--config`, `--invariants`), so that the recording contains the live "
+        "invariants. It contains the agents' data: protect it accordingly. "
         "Example: interlock record --source log:/var/lib/interlock --invariants rules/ "
         "-o incident.jsonl.gz",
     )
     parser.add_argument("-o", "--out", type=Path, required=True, help="FILE.jsonl or FILE.jsonl.gz")
-    parser.add_argument("--from", dest="from_time", help="RFC 3339: only what came from then on")
-    parser.add_argument("--until", dest="until_time", help="RFC 3339: only what came before")
-    parser.add_argument("--follow", action="store_true", help="go on until told to stop (SIGTERM)")
-    parser.add_argument("--session", default="", help="of this session ID only, whoever used it")
-    parser.add_argument("--force", action="store_true", help="write over a file that is there")
+    parser.add_argument(
+        "--from", dest="from_time", help="RFC 3339: only records that arrived from this time on"
+    )
+    parser.add_argument(
+        "--until", dest="until_time", help="RFC 3339: only records that arrived before this time"
+    )
+    parser.add_argument("--follow", action="store_true", help="continue until SIGTERM")
+    parser.add_argument("--session", default="", help="only this session ID, of any principal")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
     parser.add_argument("--config", help="a YAML file with settings (else INTERLOCK_CONFIG)")
     with_output(parser)
     add_flags(parser)
@@ -53,8 +57,8 @@ def add(verbs: Verbs) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Record, and say what is in the recording."""
-    # The replay room stands above the monitor; the command line alone reaches up (decision 0020).
+    """Record, and print a summary of the recording."""
+    # The package `replay` imports the monitor; only the command line imports it (decision 0020).
     from monitor.sources.bystander import open_bystander
     from replay.header import make_header
     from replay.recorder import Recorder, Wanted
@@ -80,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     with closing(place.source):
         if wanted.until_ns is None and place.has_broker_times and not wanted.is_following:
-            # A topic that is written to all the time has no end to wait for.
+            # A topic that is written continuously has no end to wait for.
             wanted = replace(wanted, until_ns=clock.now_ns())
         header = make_header(
             settings,
@@ -108,7 +112,7 @@ def parse_time(flag: str, text: str | None) -> int | None:
         elapsed = timedelta(-1)
     if elapsed < timedelta(0):
         raise ConfigError(
-            f"`{flag} {visible(text, 60)}`: expected RFC 3339 with its zone, as in "
+            f"`{flag} {visible(text, 60)}`: expected RFC 3339 with a time zone, such as "
             "`2026-11-23T09:00:00Z`"
         )
     return elapsed // timedelta(microseconds=1) * 1_000
@@ -119,8 +123,8 @@ def _tell(
 ) -> int:
     if not is_named:
         complain(
-            "note: the recording does not say which invariants were live, so a replay cannot tell "
-            "what live left out; name them: `--config` or `--invariants`"
+            "note: the recording does not list the live invariants, so a replay cannot detect what "
+            "the live monitor missed; name them with `--config` or `--invariants`"
         )
     if arguments.output == "json":
         say_json({**msgspec.to_builtins(end), "counts": counts})
@@ -129,7 +133,7 @@ def _tell(
         complain("note: there was nothing to record")
     if end.findings != "whole":
         complain(
-            f"note: live findings: {end.findings}; a replay cannot be held against all of them"
+            f"note: live findings: {end.findings}; a replay cannot be compared with all of them"
         )
     told = ", ".join(_counted(name, count) for name, count in counts.items())
     say(f"{arguments.out}: {told or 'nothing'} ({end.reason})")
@@ -137,13 +141,13 @@ def _tell(
 
 
 def _counted(line: str, count: int) -> str:
-    """How many lines of a kind a recording has, as people say it."""
+    """The number of lines of a kind, as text."""
     name = "control record" if line == "control" else line
     return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
 def _model_digest(settings: Settings) -> str:
-    """The name of the detector's model that is live, where there is one."""
+    """The name of the live detector's model, or an empty text."""
     if settings.detector.model is None:
         return ""
     from monitor.detector_opening import open_detector

@@ -1,4 +1,4 @@
-"""What the verbs share that play a recording: their arguments, and the way to a timeline."""
+"""Shared by the verbs that play a recording: their arguments, and opening a timeline."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ NAMES_MAX: Final = 8
 
 
 def add_recording(parser: argparse.ArgumentParser) -> None:
-    """Which recording, which of its sessions, and by what it is judged."""
+    """Arguments: the recording, its session, and the invariants that judge it."""
     parser.add_argument("recording", help="a recording, or a plain .jsonl or .jsonl.gz of events")
     parser.add_argument(
         "--invariants",
         type=paths,
         default=(),
-        help="files or folders, with commas between several; else those of the recording, else "
-        "the default packs",
+        help="files or folders, separated by commas; by default those of the recording, else the "
+        "default packs",
     )
-    parser.add_argument("--session", default="", help="this session only: its ID, or PRINCIPAL/ID")
+    parser.add_argument("--session", default="", help="only this session: its ID, or PRINCIPAL/ID")
     parser.add_argument(
         "--digest-key-file", help="the live monitor's key of `digest(...)` (its digest.key)"
     )
@@ -47,26 +47,26 @@ def add_recording(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sort",
         action="store_true",
-        help="of a plain file: each session in the order of `seq`, else of `ts`",
+        help="for a plain file: order each session by `seq`, else by `ts`",
     )
     parser.add_argument(
         "--idle-close",
         dest=IDLE_CLOSE,
         metavar="DURATION",
-        help="of a plain file: its end ends sessions that were silent for so long",
+        help="for a plain file: at its end, close sessions that were silent for this long",
     )
 
 
 @contextmanager
 def open_timeline(arguments: argparse.Namespace) -> Iterator[tuple[Timeline, LiveProgram]]:
-    """The recording, played through, and the program that judged it.
+    """The recording, played to its end, and the program that judged it.
 
     Raises
     ------
     ConfigError
-        The recording, the session, the invariants or the model cannot be had.
+        The recording, the session, the invariants or the model is not available.
     """
-    # The replay room stands above the monitor; the command line alone reaches up (decision 0020).
+    # The package `replay` imports the monitor; only the command line imports it (decision 0020).
     from replay.header import plain_settings
     from replay.live_program import find_program
     from replay.reading import RecordedFile
@@ -89,31 +89,31 @@ def open_timeline(arguments: argparse.Namespace) -> Iterator[tuple[Timeline, Liv
         live = find_program(file.header, arguments.invariants, key, arguments.session)
         detector = _detector(file.header, arguments)
         if getattr(arguments, IDLE_CLOSE) is not None and not file.is_plain:
-            raise ConfigError("a recording has its own `idle_close`; leave out `--idle-close`")
+            raise ConfigError("a recording contains its own `idle_close`; omit `--idle-close`")
         timeline = Timeline(file, live.program, arguments.session, detector)
     with closing(timeline):
         if arguments.session:
             _check_session(timeline, arguments.session)
         if timeline.damage is not None:
-            complain(f"{visible(str(timeline.damage))}; what stood before it holds")
+            complain(f"{visible(str(timeline.damage))}; the part before it is valid")
         yield timeline, live
 
 
 def _check_session(timeline: Timeline, asked: str) -> None:
-    """One session is meant, and it is there."""
+    """Check that exactly one session matches."""
     wanted = timeline.wanted
     if not wanted:
-        raise ConfigError(f"no event of `{visible(asked, 80)}` is in the recording")
+        raise ConfigError(f"the recording has no event of `{visible(asked, 80)}`")
     if len(wanted) > 1:
         names = ", ".join(f"`{visible('/'.join(trace), 80)}`" for trace in wanted[:NAMES_MAX])
         raise ConfigError(
             f"`--session {visible(asked, 80)}`: {len(wanted)} principals used this ID; "
-            f"name one, as in: {names}"
+            f"name one of: {names}"
         )
 
 
 def _detector(header: Header, arguments: argparse.Namespace) -> LiveDetector | None:
-    """The detector of `--detector-model`: its alarms are findings like others."""
+    """The detector of `--detector-model`; its alarms are ordinary findings."""
     if arguments.detector_model is None:
         return None
     from monitor.detector_opening import open_detector

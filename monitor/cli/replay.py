@@ -1,4 +1,4 @@
-"""`interlock replay`: a recording through the same engine, at any moment of it."""
+"""`interlock replay`: runs a recording through the same engine, up to any event."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "replay",
-        help="replay a recording, and look at any moment of it",
-        description="Gives the engine what a recording holds, and holds what it finds against "
-        "what was found live: 0 where both are equal, 1 where they differ. Of a plain file it ends "
-        "as `interlock run` does. Nothing is done to anybody. With --at, shows how every "
-        "invariant stood after one event. "
+        help="replay a recording, or show the state at any event",
+        description="Runs a recording through the engine and compares its findings with the live "
+        "ones. Exits with 0 if they are equal and 1 if they differ; for a plain file, like "
+        "`interlock run`. It never takes an action. With --at, shows the state of every invariant "
+        "after one event. "
         "Example: interlock replay incident.jsonl.gz --session s-1 --at 3",
     )
     add_recording(parser)
@@ -43,14 +43,14 @@ def add(verbs: Verbs) -> None:
         "--at",
         type=int,
         metavar="N",
-        help="after record N of the recording, or event N of --session; from 0, or -1 for the last",
+        help="after record N of the recording, or event N of --session, from 0; -1 is the last",
     )
     with_output(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Replay; 1 where the findings differ from the live ones, or a plain file is violated."""
+    """Replay; 1 if findings differ from the live ones, or a plain file has a violation."""
     with open_timeline(arguments) as (timeline, live):
         if arguments.at is not None:
             return _look(timeline, arguments)
@@ -81,7 +81,7 @@ def _compare(timeline: Timeline, live: LiveProgram, arguments: argparse.Namespac
         for text in summary_lines(summary, timeline.notices):
             say(text)
     if timeline.is_plain and not timeline.sessions:
-        complain(f"`{visible(arguments.recording)}` holds no event: there is nothing to replay")
+        complain(f"`{visible(arguments.recording)}` contains no event: there is nothing to replay")
         return EXIT_USAGE
     if timeline.is_plain:
         return _code_of_file(timeline, summary)
@@ -89,7 +89,7 @@ def _compare(timeline: Timeline, live: LiveProgram, arguments: argparse.Namespac
 
 
 def _code_of_file(timeline: Timeline, summary: Summary) -> int:
-    """As `interlock run` ends over the same file: there are no live findings to compare with."""
+    """The exit code of `interlock run` for this file: it has no live findings to compare."""
     if any(finding.type == "violated" for finding in summary.findings):
         return EXIT_VIOLATIONS
     is_unread = any(notice.kind in UNREAD_NOTICES for notice in timeline.notices)

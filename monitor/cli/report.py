@@ -1,4 +1,4 @@
-"""`interlock report`: a recording as one page that tells what happened, and why."""
+"""`interlock report`: a recording as one page that shows what happened, and why."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "report",
         help="write an incident as one self-contained HTML page",
-        description="Replays a recording and writes one page: what happened, which events prove "
-        "it, every part of each formula, and what was done. The page loads nothing and has at "
-        "most 5 MB. Example: interlock report incident.jsonl.gz -o incident.html",
+        description="Replays a recording and writes one page with the findings, the events that "
+        "prove them, every part of each formula, and the responses. The page loads nothing and has "
+        "at most 5 MB. Example: interlock report incident.jsonl.gz -o incident.html",
     )
     add_recording(parser)
     parser.add_argument("-o", "--out", type=Path, required=True, help="the page to write")
-    parser.add_argument("--title", default="Incident report", help="what stands at its head")
+    parser.add_argument("--title", default="Incident report", help="the title of the page")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the page; 1 where the replay differs from what was found live."""
-    # The replay room stands above the monitor; the command line alone reaches up (decision 0020).
+    """Write the page; 1 if the replay differs from the live findings."""
+    # The package `replay` imports the monitor; only the command line imports it (decision 0020).
     from replay.compare import compare
     from replay.report.build import Replayed, report_html
     from replay.report.control import read_controls
@@ -53,12 +53,12 @@ def run(arguments: argparse.Namespace) -> int:
     write_evidence(arguments.out, page.encode("utf-8", "backslashreplace"))
     say(str(arguments.out))
     if not has_events:
-        complain(f"`{visible(arguments.recording)}` holds no event: there is nothing to report")
+        complain(f"`{visible(arguments.recording)}` contains no event: there is nothing to report")
         return EXIT_USAGE
     if timeline.is_plain and (is_unread or timeline.rejected_count):
         complain("a part of the file could not be read, and was not judged")
         return EXIT_UNJUDGED
     if comparison.is_equal:
         return EXIT_FINE
-    complain("the replay differs from what was found live; the page says where")
+    complain("the replay differs from the live findings; the page shows where")
     return EXIT_VIOLATIONS

@@ -1,4 +1,4 @@
-"""`interlock run`: the monitor itself, on a live source or over a finished file."""
+"""`interlock run`: the monitor, on a live source or a finished file."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "run",
-        help="watch a source and hold it against invariants",
-        description="Reads events, evaluates invariants, stores and publishes findings, and "
-        "stops sessions where an invariant in mode `enforce` says so. Over a finished file it "
-        "prints what it found, and exits with 1 if an invariant was violated, else with 4 if "
-        "not everything could be judged.",
+        help="check a source against invariants",
+        description="Reads events, evaluates invariants, stores and publishes findings, and stops "
+        "sessions if an invariant in mode `enforce` requires it. For a finished file it prints the "
+        "findings and exits with 1 if an invariant was violated, else with 4 if not everything "
+        "could be judged.",
     )
     parser.add_argument("--config", help="a YAML file with settings (else INTERLOCK_CONFIG)")
     parser.add_argument(
@@ -65,13 +65,13 @@ def add(verbs: Verbs) -> None:
         type=whole_number(0),
         default=0,
         metavar="N",
-        help="of a finished file: up to N records that cannot be read make no difference to the "
-        "exit code (0)",
+        help="for a finished file: up to N records that cannot be read do not change the exit code "
+        "(0)",
     )
     parser.add_argument(
         "--sort",
         action="store_true",
-        help="of a finished file: judge each session in the order of `seq`, else of `ts`",
+        help="for a finished file: judge each session in the order of `seq`, else of `ts`",
     )
     with_output(parser)
     add_flags(parser)
@@ -80,11 +80,11 @@ def add(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until the source ends or a signal asks to stop."""
-    # Before anything is opened: a stop that comes while it opens is a clean one too.
+    # Before anything is opened: a stop during the opening is clean too.
     stopper = Stopper()
     settings = load_settings(arguments.config, flags=vars(arguments))
     require(settings, "source", "invariants")
-    assert settings.source is not None, "`require` saw to it"
+    assert settings.source is not None, "`require` checked it"
     is_file = isinstance(parse_source_url(settings.source), FileAddress)
     log_level = "warning" if is_file and settings.log_level == "info" else settings.log_level
     configure_log(log_level, settings.log_format, secrets_of(settings))
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def secrets_of(settings: Settings) -> list[Secret]:
-    """Every secret that the settings name, which the log must not show, whoever writes it."""
+    """Every secret that the settings name; the log must not show them, whoever writes to it."""
     files = {
         "digest_key_file": settings.digest_key_file,
         "webhook.secret_file": settings.webhook_secret_file,
@@ -108,7 +108,7 @@ def secrets_of(settings: Settings) -> list[Secret]:
 
 
 def _for_file(settings: Settings, stack: ExitStack) -> Settings:
-    """A finished file is read anew each time, unless a state directory was asked for."""
+    """A finished file is read anew each time, unless a state directory is set."""
     if settings.state_dir == Settings().state_dir:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="interlock-"))
         settings = replace(settings, state_dir=folder, store_synchronous="normal")
@@ -118,7 +118,7 @@ def _for_file(settings: Settings, stack: ExitStack) -> Settings:
 def _watch(
     settings: Settings, arguments: argparse.Namespace, stack: ExitStack, stopper: Stopper
 ) -> int:
-    # The whole monitor, with its store, metrics and clients: other verbs do not wait for it.
+    # The whole monitor, with its store, metrics and clients: other verbs do not import it.
     from monitor.service import open_service
 
     printer = _Printer(arguments.output, arguments.allow_rejected)
@@ -143,7 +143,7 @@ def _watch(
 
 
 class _Printer:
-    """Prints findings as they are stored, progress on a terminal, and the sum at the end."""
+    """Prints findings as they are stored, progress on a terminal, and a summary at the end."""
 
     def __init__(self, output: str, rejected_max: int = 0) -> None:
         self._output = output
@@ -158,12 +158,12 @@ class _Printer:
         self._next_progress_s = time.monotonic() + PROGRESS_EVERY_S
 
     def attach(self, service: Service) -> None:
-        """The service whose batches are printed."""
+        """Set the service whose batches are printed."""
         self._service = service
         self._file = FinishedFile(service)
 
     def take(self, batch: Batch, committed: Committed) -> None:
-        """One batch: its new findings."""
+        """Print the new findings of a batch."""
         for rejected, _ in batch.dead_letters:
             self._reject(rejected)
         if self._file is not None:
@@ -178,9 +178,10 @@ class _Printer:
             self._progress()
 
     def summary(self) -> int:
-        """What a finished file came to: 1 if an invariant was violated, 4 if not all was judged.
+        """The exit code of a finished file: 1 if an invariant was violated, 4 if not all was
+        judged.
 
-        Each finding of `UNJUDGED_TYPES` says so of something, an open verdict of the rest.
+        Each finding of `UNJUDGED_TYPES` and each open verdict means that something was not judged.
         """
         assert self._service is not None and self._file is not None, "attached before all batches"
         events_count, end = self._service.teller.events_count, self._file.end()
@@ -210,7 +211,7 @@ class _Printer:
         return EXIT_FINE if end.is_whole and is_read and not unjudged else EXIT_UNJUDGED
 
     def _table(self) -> list[str]:
-        """What was found, an invariant a line, the worst first; nothing where nothing was."""
+        """The findings, one invariant per line, the most severe first; empty without findings."""
         if not self._by_invariant:
             return []
         found = sorted(

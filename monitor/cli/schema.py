@@ -12,7 +12,7 @@ from monitor.cli.verbs import Verbs
 def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser("schema", help="print a JSON Schema")
-    parser.add_argument("of", choices=("event", "invariants"), help="whose schema")
+    parser.add_argument("of", choices=("event", "invariants"), help="the schema to print")
     parser.set_defaults(run=run)
 
 

@@ -1,7 +1,7 @@
-"""What the command line prints: text for people, JSON for programs, and how it ends.
+"""Output of the command line (text for people, JSON for programs) and its exit codes.
 
-Text from events goes through `finding_text.visible` first: a terminal obeys control characters,
-and agents choose the text.
+Text from events goes through `finding_text.visible` first: a terminal interprets control
+characters, and agents choose the text.
 """
 
 from __future__ import annotations
@@ -19,44 +19,44 @@ EXIT_VIOLATIONS: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_RUNTIME: Final = 3
 EXIT_UNJUDGED: Final = 4
-"""Of a finished file not everything could be judged: it is not fine, whatever was found."""
+"""Not everything of a finished file could be judged: this is never a success."""
 
 _OBEYED: Final = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
 )
-"""Control characters of both sorts, and what turns the direction of text around."""
+"""Control characters of both sorts, and characters that reverse the direction of text."""
 
 _COLOURS: Final = {"critical": "31;1", "warning": "33", "info": "36", "good": "32", "dim": "2"}
 
 
 def say(text: str = "") -> None:
-    """One line for a person, on standard output."""
+    """Print one line for people on standard output."""
     print(text, flush=True)
 
 
 def complain(text: str) -> None:
-    """Lines about what went wrong, on standard error, as a terminal may show them."""
+    """Print error lines on standard error, made safe for a terminal."""
     print(safe(text), file=sys.stderr, flush=True)
 
 
 def safe(text: str) -> str:
-    """`text` without what a terminal would obey; its lines and its letters stay as they are."""
+    """`text` with its control characters escaped; its lines and letters are unchanged."""
     return _OBEYED.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 
 
 def json_text(encoded: bytes) -> str:
-    """JSON that a terminal does not obey: the same document, what it would obey as `\\uXXXX`."""
+    """JSON that is safe for a terminal: the same document, with control characters as `\\uXXXX`."""
     return _OBEYED.sub(lambda match: f"\\u{ord(match.group()):04x}", encoded.decode())
 
 
 def say_json(content: Any) -> None:
-    """One JSON document on standard output, keys in a fixed order."""
+    """Print one JSON document on standard output, with its keys in a fixed order."""
     sys.stdout.write(json_text(msgspec.json.encode(content, order="sorted")) + "\n")
     sys.stdout.flush()
 
 
 def coloured(text: str, colour: str) -> str:
-    """`text` in a colour, where standard output is a terminal that wants one."""
+    """`text` in a colour, if standard output is a terminal without NO_COLOR."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return text
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"

@@ -1,4 +1,4 @@
-"""How a verb that goes on until it is told to ends."""
+"""Stops a verb that runs until it receives a signal."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from types import FrameType
 
 
 class Stopper:
-    """SIGTERM and SIGINT ask for an end after what is at hand; a second one ends at once.
+    """SIGTERM and SIGINT request an end after the current batch; a second one ends at once.
 
-    SIGHUP is ignored: a terminal that closes, or who means "read your files anew", must not leave
-    agents unwatched. Files are read at a start alone.
+    SIGHUP is ignored: neither a closing terminal nor a request to reload files may leave agents
+    unwatched. Files are read only at start.
     """
 
     def __init__(self) -> None:

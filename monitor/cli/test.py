@@ -1,4 +1,4 @@
-"""`interlock test`: run the examples that are written into invariant files, or mutants on them."""
+"""`interlock test`: runs the examples in invariant files, or tests mutants against them."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "test",
-        help="run the examples inside invariant files",
-        description="Runs every example of every invariant through the engine. The events at "
-        "which it is violated or inconclusive must be exactly those that the example names. With "
-        "--mutate every invariant is changed in one place, in many ways, and the examples must "
-        "notice; for a change that they let pass, an example is printed that would.",
+        help="run the examples in invariant files",
+        description="Runs every example of every invariant through the engine. The events at which "
+        "it is violated or inconclusive must be exactly those listed in the example. With "
+        "--mutate, every invariant is changed in one place, in many ways, and some example must "
+        "fail on each change. For a change that all examples accept, it prints an example that "
+        "would fail.",
     )
     with_invariants(parser)
-    parser.add_argument("--mutate", action="store_true", help="hold mutants against the examples")
-    parser.add_argument("--id", help="with --mutate: this invariant only")
+    parser.add_argument("--mutate", action="store_true", help="test mutants against the examples")
+    parser.add_argument("--id", help="with --mutate: only this invariant")
     with_output(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what failed; 1 where an example did, or a mutant survived."""
+    """Print the failures; 1 if an example failed or a mutant survived."""
     specs = read_specs(*arguments.invariants)
     if arguments.mutate:
         return _mutate(specs, arguments.id, arguments.output)
@@ -88,7 +89,7 @@ def _mutate(specs: Sequence[Spec], identity: str | None, output: str) -> int:
         )
     else:
         more = f", {len(untried)} invariant(s) not tried" if untried else ""
-        say(f"{killed} killed, {len(survivors)} survived, {same} mean the same{more}")
+        say(f"{killed} killed, {len(survivors)} survived, {same} with the same meaning{more}")
     return EXIT_FINE if mutations and all(m.is_passed for m in mutations) else EXIT_VIOLATIONS
 
 
@@ -102,7 +103,10 @@ def _say_mutation(mutation: Mutation) -> None:
         word = coloured("not tried", "warning")
         say(f"{mutation.file}:{invariant.place.line}: {word}: {invariant.id}: {mutation.problem}")
     if mutation.is_cut:
-        say(f"{mutation.file}:{invariant.place.line}: {invariant.id}: more mutants than are tried")
+        say(
+            f"{mutation.file}:{invariant.place.line}: {invariant.id}: it has more mutants than "
+            "were tried"
+        )
     told: list[Hint] = []
     for survivor in mutation.survivors:
         place = survivor.mutant.place
@@ -119,13 +123,13 @@ def _say_mutation(mutation: Mutation) -> None:
 def _hint_lines(survivor: Survivor, told: Sequence[Hint]) -> list[str]:
     hint = survivor.hint
     if hint is None:
-        return ["no difference found: perhaps it means the same here"]
+        return ["no difference found: perhaps its meaning is the same here"]
     if hint in told:
-        return ["an example above notices it too"]
-    name = f"notices {survivor.mutant.change}".replace("`", "")
+        return ["an example above detects it too"]
+    name = f"detects {survivor.mutant.change}".replace("`", "")
     marks = hint.marks
     return [
-        "an example that notices, if what it says is what you mean:",
+        "an example that detects it, if it states what you mean:",
         *example_lines(name, hint.events, marks.violated_at, marks.inconclusive_at),
     ]
 

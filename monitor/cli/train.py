@@ -24,11 +24,11 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "train",
-        help="learn what is usual from recorded sessions",
+        help="learn usual behaviour from recorded sessions",
         description="Learns from recordings what ordinary sessions look like, and writes a model "
-        "for the setting `detector.model`. Everything in the recordings counts as ordinary: leave "
-        "out what was not (`--only`). Some groups are held back to calibrate when a session is "
-        "called an anomaly.",
+        "for the setting `detector.model`. Everything in the recordings counts as ordinary: "
+        "exclude other sessions (`--only`). Some groups are held out to calibrate the threshold "
+        "for an anomaly.",
         epilog="Example: interlock train recorded/ --by agent -o model.interlock",
     )
     parser.add_argument(
@@ -39,35 +39,39 @@ def add(verbs: Verbs) -> None:
         "--by",
         default="task",
         metavar="NAMES",
-        help="what makes sessions a group, of which one is as good as another: `agent`, `user`, "
-        "`tenant`, `session`, a label or attribute, or several with commas; `task` (default) is a "
-        "label or attribute of that name, else the user's first message",
+        help="the names that define groups of interchangeable sessions: `agent`, `user`, `tenant`, "
+        "`session`, a label or attribute, or several with commas; `task` (default) is a label or "
+        "attribute of that name, else the user's first message",
     )
-    parser.add_argument("--labels", metavar="FILE", help="what is known of sessions, as JSON")
+    parser.add_argument("--labels", metavar="FILE", help="labels of sessions, as JSON")
     parser.add_argument(
         "--only",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="only sessions with this label; of one name, any value given",
+        help="only sessions with this label; for one name, any of the given values",
     )
     parser.add_argument(
         "--false-alarms",
         type=_rate,
         default=0.05,
         metavar="RATE",
-        help="the share of ordinary sessions that may be called an anomaly (default 0.05)",
+        help="the share of ordinary sessions that may be reported as an anomaly (default 0.05)",
     )
     parser.add_argument(
         "--calibration",
         choices=("split", "cross"),
         default="split",
-        help="hold half of the groups back (default), which keeps the rate; or use all for both, "
-        "which needs half as many and keeps it in practice",
+        help="hold out half of the groups (default), which guarantees the rate; or use all for "
+        "both, which needs half as many and keeps the rate in practice",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of every random choice (default 0)")
     parser.add_argument(
-        "--key-file", metavar="FILE", help="a key for hashing names, to keep beside the model"
+        "--seed", type=int, default=0, help="the seed of every random choice (default 0)"
+    )
+    parser.add_argument(
+        "--key-file",
+        metavar="FILE",
+        help="a key for hashing names, stored separately from the model",
     )
     with_output(parser)
     parser.set_defaults(run=run)
@@ -101,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _gathered(arguments: argparse.Namespace, key: bytes) -> SessionGatherer:
-    # The replay room stands above the monitor; the command line alone reaches up (decision 0020).
+    # The package `replay` imports the monitor; only the command line imports it (decision 0020).
     from detectors.words import Words
     from monitor.training import SessionGatherer, Wanted, parse_only, read_labels, recordings_of
     from replay.player import read_line
@@ -110,7 +114,7 @@ def _gathered(arguments: argparse.Namespace, key: bytes) -> SessionGatherer:
 
     labels = read_labels(arguments.labels) if arguments.labels else {}
     if arguments.only and not arguments.labels:
-        raise ConfigError("`--only` asks for labels; give them with `--labels`")
+        raise ConfigError("`--only` needs labels; give them with `--labels`")
     wanted = Wanted(by=tuple(arguments.by.split(",")), only=parse_only(arguments.only))
     gatherer = SessionGatherer(Words(key), labels, wanted)
     rejected_count = 0
@@ -124,11 +128,11 @@ def _gathered(arguments: argparse.Namespace, key: bytes) -> SessionGatherer:
                 else:
                     rejected_count += 1
             elif isinstance(line, NoticeLine) and line.kind in UNREAD_NOTICES:
-                raise ConfigError(f"`{path}`: {line.detail}; train on what is whole")
+                raise ConfigError(f"`{path}`: {line.detail}; train on complete files")
         if file.damage is not None:
-            raise ConfigError(f"`{path}`: {file.damage}; train on what is whole")
+            raise ConfigError(f"`{path}`: {file.damage}; train on complete files")
     if rejected_count:
-        complain(f"note: {rejected_count} records are no event and were left out")
+        complain(f"note: {rejected_count} records are not valid events and were skipped")
     return gatherer
 
 
@@ -162,7 +166,7 @@ def _tell(arguments: argparse.Namespace, model: Model, digest: str, events_count
         say(
             f"an anomaly is a score above {calibration.threshold:.3g}: at most "
             f"{calibration.false_alarms:.3g} of ordinary sessions, by {calibration.groups_count} "
-            "groups held back"
+            "groups that were held out"
             if training.calibration == "split"
             else f"an anomaly is a score above {calibration.threshold:.3g}: about "
             f"{calibration.false_alarms:.3g} of ordinary sessions (never more than twice that), "

@@ -1,4 +1,4 @@
-"""What all verbs of the command line share: how they are declared, and how a line is refused."""
+"""Shared by all verbs of the command line: their declaration, and refusals of a command."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from monitor.cli.screen import EXIT_USAGE, complain
 from monitor.setting import UNITS_NS
 
 DIGITS_MAX: Final = 19
-"""A number of fewer digits is one that SQLite can hold."""
+"""SQLite can store any number with fewer digits."""
 
 Verbs = Any
-"""The object that `ArgumentParser.add_subparsers` gives; argparse keeps its type private."""
+"""The object that `ArgumentParser.add_subparsers` returns; its type is private to argparse."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An `ArgumentParser` that refuses a flag given twice, and tells a fault in one line.
+    """An `ArgumentParser` that refuses a repeated flag, and reports a fault in one line.
 
-    argparse lets the last of two flags hold: `--invariants a --invariants b` would test against
-    `b` alone. A flag that may be repeated is declared with `action="append"`.
+    argparse uses the last of two flags: `--invariants a --invariants b` would test only against
+    `b`. A flag that may be repeated is declared with `action="append"`.
     """
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
@@ -35,30 +35,30 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """As argparse does. Raises ConfigError for a flag that is given twice."""
+        """Like argparse. Raises ConfigError for a repeated flag."""
         self._given = set()
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where to read on: the usage of some verbs fills a screen."""
+        """Print the fault and refer to --help: the usage of some verbs fills a screen."""
         complain(f"{self.prog}: {message}; see `{self.prog} --help`")
         raise SystemExit(EXIT_USAGE)
 
     def note_flag(self, action: argparse.Action, flag: str | None) -> None:
-        """Remember that a flag was given; positional arguments have none."""
+        """Record that a flag was given; positional arguments have none."""
         if flag is None:
             return
         if action.dest in self._given:
             names = "` or `".join(name for name in action.option_strings if name.startswith("--"))
             mend = ", with commas between several values" if action.metavar == "PATHS" else ""
             raise ConfigError(
-                f"`{names}` is given twice, and one would not count; give it once{mend}"
+                f"`{names}` is given twice, and only one would count; give it once{mend}"
             )
         self._given.add(action.dest)
 
 
 class _StoreOnce(argparse.Action):
-    """argparse's own `store`, for flags that may stand once."""
+    """argparse's `store`, for flags that may occur once."""
 
     def __call__(
         self,
@@ -73,7 +73,7 @@ class _StoreOnce(argparse.Action):
 
 
 class _BooleanOnce(argparse.BooleanOptionalAction):
-    """`--x` and `--no-x` are one flag: both together contradict each other."""
+    """`--x` and `--no-x` are one flag: together they contradict each other."""
 
     def __call__(
         self,
@@ -88,19 +88,21 @@ class _BooleanOnce(argparse.BooleanOptionalAction):
 
 
 def whole_number(least: int) -> Callable[[str], int]:
-    """A type of flags: a whole number that is `least` or more."""
+    """An argument type: a whole number of at least `least`."""
 
     def read(text: str) -> int:
         is_number = text.isascii() and text.isdigit() and len(text) < DIGITS_MAX
         if not is_number or int(text) < least:
-            raise argparse.ArgumentTypeError(f"`{text[:40]}` is not a whole number from {least} on")
+            raise argparse.ArgumentTypeError(
+                f"`{text[:40]}` is not a whole number of at least {least}"
+            )
         return int(text)
 
     return read
 
 
 def with_output(parser: argparse.ArgumentParser) -> None:
-    """Every verb that prints results can print them for programs."""
+    """Add `--output`: every verb that prints results can print them as JSON."""
     parser.add_argument(
         "--output",
         choices=("text", "json"),
@@ -110,7 +112,7 @@ def with_output(parser: argparse.ArgumentParser) -> None:
 
 
 def with_invariants(parser: argparse.ArgumentParser) -> None:
-    """Verbs that read invariant files."""
+    """Add the argument of verbs that read invariant files."""
     parser.add_argument(
         "invariants",
         nargs="+",
@@ -121,12 +123,12 @@ def with_invariants(parser: argparse.ArgumentParser) -> None:
 
 
 def paths(text: str) -> tuple[Path, ...]:
-    """A type of flags: paths with commas between them, as `interlock run` takes them."""
+    """An argument type: paths separated by commas, like those of `interlock run`."""
     return tuple(Path(part) for part in text.split(",") if part)
 
 
 def with_state_dir(parser: argparse.ArgumentParser) -> None:
-    """Verbs that read what a monitor has stored."""
+    """Add the argument of verbs that read a monitor's store."""
     parser.add_argument(
         "--state-dir",
         default="interlock-state",
@@ -135,11 +137,11 @@ def with_state_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def duration_ns(flag: str, text: str) -> int:
-    """The duration that a flag was given, in nanoseconds. Raises ConfigError for another text."""
+    """The duration given as a flag, in nanoseconds. Raises ConfigError for any other text."""
     for unit in sorted(UNITS_NS, key=len, reverse=True):
         number = text.removesuffix(unit)
         if number != text and number.isascii() and number.isdigit() and int(number) > 0:
             return int(number) * UNITS_NS[unit]
     raise ConfigError(
-        f"`{flag} {text[:40]}` is not a valid duration; write a number and a unit, as in 30m"
+        f"`{flag} {text[:40]}` is not a valid duration; write a number and a unit, such as 30m"
     )

@@ -151,7 +151,7 @@ def test_a_release_of_nobody_is_told(tmp_path: Path) -> None:
     def noted(*arguments: str) -> bool:
         told = interlock("control", *arguments, "--source", f"log:{tmp_path}")
         assert told.returncode == 0, told.stderr.decode()
-        return b"was not stopped; `control list` shows what is" in told.stderr
+        return b"was not stopped; see `control list`" in told.stderr
 
     def refused(*arguments: str) -> bool:
         told = interlock("control", *arguments, "--source", f"log:{tmp_path}")
@@ -207,7 +207,7 @@ def test_control_wait_ends_when_the_monitor_vouches(tmp_path: Path) -> None:
     wait = ("control", "wait", "--source", f"log:{log}")
     alone = interlock(*wait, "--timeout", "50ms")
     assert alone.returncode == 3
-    assert b"no monitor gave a sign of life" in alone.stderr
+    assert b"there is no heartbeat of a monitor" in alone.stderr
     first = started(*wait, "--output", "json")
     monitor = started(
         "run", "--invariants", INVARIANTS, "--source", f"log:{log}", "--state-dir", state,

@@ -77,7 +77,7 @@ def test_no_fewer_than_no_records_may_be_rejected(capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit) as ended:
         main(["run", "--allow-rejected", "-1", "--source", "x.jsonl"])
     assert ended.value.code == 2
-    assert "`-1` is not a whole number from 0 on" in capsys.readouterr().err
+    assert "`-1` is not a whole number of at least 0 on" in capsys.readouterr().err
 
 
 def test_sort_is_for_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
