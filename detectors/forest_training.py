@@ -27,7 +27,7 @@ def grow_forest(rows: Floats, seed: int, trees_count: int = TREES_COUNT) -> Fore
         There are no two rows, or scikit-learn is not installed.
     """
     if len(rows) < 2:
-        raise ModelError(f"a forest needs 2 scored actions at least; there are {len(rows)}")
+        raise ModelError(f"a forest needs at least 2 scored actions; there are {len(rows)}")
     return flatten(fit(rows, seed, trees_count))
 
 

@@ -112,9 +112,11 @@ def decode_model(data: bytes) -> Model:
         It is no model, of another version, trained for other features, damaged, or made up.
     """
     if len(data) > FILE_BYTES_MAX:
-        raise ModelError(f"the model has more than {FILE_BYTES_MAX} bytes; none is so large")
+        raise ModelError(
+            f"the model has more than {FILE_BYTES_MAX} bytes; no valid model is so large"
+        )
     if data[: len(MAGIC)] != MAGIC:
-        raise ModelError("this is no model of Interlock; make one with `interlock train`")
+        raise ModelError("this is not a model of Interlock; create one with `interlock train`")
     version = int.from_bytes(data[len(MAGIC) : len(MAGIC) + 2], "little")
     if version != VERSION:
         raise ModelError(
@@ -123,11 +125,13 @@ def decode_model(data: bytes) -> Model:
     payload = data[_HEADER_BYTES:]
     checksum = hashlib.sha256(data[: len(MAGIC) + 2] + payload).digest()
     if checksum != data[_HEADER_BYTES - 32 : _HEADER_BYTES]:
-        raise ModelError("the model is damaged: its checksum is another; copy or train it anew")
+        raise ModelError(
+            "the model is damaged: its checksum differs; copy it again, or train a new one"
+        )
     try:
         record = _decoder.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ModelError(f"the model is not what training writes: {error}") from None
+        raise ModelError(f"the model was not written by training: {error}") from None
     if record.schema != schema_digest():
         raise ModelError(
             "the model was trained for other features than this Interlock computes; train it anew"
@@ -271,11 +275,11 @@ def _head(record: _HeadRecord) -> Head:
 
 
 def _baseline(record: _Record) -> Baseline:
-    things = _keys(record.things, "the things it knows")
+    things = _keys(record.things, "its known items")
     counts = _integers(record.counts, "their counts", len(things))
-    sizes = _keys(record.sizes, "the sizes it knows")
-    usual = _floats(record.sizes_usual, "what is usual of them", 2 * len(sizes)).reshape(-1, 2)
-    _require(max(len(things), len(sizes)) <= ENTRIES_MAX, "the number of things it knows")
+    sizes = _keys(record.sizes, "its known sizes")
+    usual = _floats(record.sizes_usual, "their usual values", 2 * len(sizes)).reshape(-1, 2)
+    _require(max(len(things), len(sizes)) <= ENTRIES_MAX, "the number of its known items")
     _require(bool((counts > 0).all()), "a count")
     _require(bool((counts <= record.groups_count).all()), "a count beyond its groups")
     _require(bool((usual[:, 1] >= SPREAD_MIN).all()), "a spread")
@@ -337,4 +341,4 @@ def _float_bytes(values: object) -> bytes:
 
 def _require(is_so: bool, what: str) -> None:
     if not is_so:
-        raise ModelError(f"the model is not what training writes ({what}); train it anew")
+        raise ModelError(f"the model was not written by training ({what}); train it anew")

@@ -79,7 +79,7 @@ def train(
     if len(groups) < GROUPS_MIN:
         raise ModelError(
             f"{len(sessions)} sessions of {len(groups)} groups (by {options.grouped_by}) are too "
-            f"few to learn from; {GROUPS_MIN} groups are the least"
+            f"few for training; the minimum is {GROUPS_MIN} groups"
         )
     if options.calibration == "split":
         fitted, held_back = _halves(sessions, groups, options.seed)
@@ -116,7 +116,7 @@ def fit_heads(sessions: Sequence[GroupedSession], seed: int) -> tuple[Baseline, 
     if len(made) > MOMENTS_MAX:
         made = [made[index * len(made) // MOMENTS_MAX] for index in range(MOMENTS_MAX)]
     if len(made) < 2:
-        raise ModelError("the sessions hold no actions (`tool.requested` and such) to learn from")
+        raise ModelError("the sessions contain no actions (such as `tool.requested`) for training")
     return learn_baseline(sessions), _heads(made, seed), len(made)
 
 

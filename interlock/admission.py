@@ -134,29 +134,29 @@ def _why_no_view(tool: str, follower: ControlFollower, shards: Shards) -> str:
     age_ns = follower.age_ns(shards)
     last_ns = follower.last_age_ns
     if last_ns is not None and last_ns <= follower.age_ns_max:
-        behind = "not known to be read by a monitor"
+        behind = "not known to have been read by a monitor"
         if age_ns is not None:
             if silent := follower.silent_voucher(shards)[:200]:
                 return (
-                    f"`{tool}` refused: a monitor lives, and `{silent}`, which can stop this "
-                    f"session as well, last vouched for it {age_ns / 1e9:.1f} s ago, more than "
+                    f"`{tool}` refused: a monitor runs, but `{silent}`, which can also stop this "
+                    f"session, last vouched for it {age_ns / 1e9:.1f} s ago, more than "
                     f"`view_age_s_max`={follower.age_ns_max / 1e9:g}; start it, or if it is gone "
                     f"for good: `interlock control retire {silent}`"
                 )
             behind = f"judged up to {age_ns / 1e9:.1f} s ago only"
         named = " and ".join(sorted({f"`{s.topic}/{s.part}`" for s in shards if s is not None}))
         return (
-            f"`{tool}` refused: the monitor lives, and the events of {named or 'this client'} are "
+            f"`{tool}` refused: the monitor runs, but the events of {named or 'this client'} are "
             f"{behind}, more than `view_age_s_max`={follower.age_ns_max / 1e9:g}; the monitor's "
-            "log says what it cannot read, or is behind with"
+            "log contains the reason"
         )
     if age_ns is None:
         return (
-            f"`{tool}` refused: no monitor was heard on the control topic yet; start the monitor, "
+            f"`{tool}` refused: there is no heartbeat on the control topic yet; start the monitor, "
             "or see `before_view` and `fail`"
         )
     return (
-        f"`{tool}` refused: the control topic was last known {age_ns / 1e9:.1f} s ago, more than "
+        f"`{tool}` refused: the view of the control topic is {age_ns / 1e9:.1f} s old, more than "
         f"`view_age_s_max`={follower.age_ns_max / 1e9:g}; check the monitor and both clocks"
     )
 
@@ -165,5 +165,5 @@ def _why_unwatched(tool: str, unsent_ns: int, policy: Policy) -> str:
     return (
         f"`{tool}` refused: no event of this client was delivered for {unsent_ns / 1e9:.1f} s, "
         f"more than `unsent_s_max`={policy.unsent_ns_max / 1e9:g}, so no monitor sees its calls; "
-        "`Client.stats().last_error` says why"
+        "`Client.stats().last_error` contains the reason"
     )

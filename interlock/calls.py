@@ -110,7 +110,7 @@ class ToolCall:
         self._told = arguments(resolved(self.tool, self._args, self._session.path_args))
         if refused is None:
             if not self._emit("tool.requested"):
-                raise SessionOver(f"`{self.tool}` refused: the client was closed meanwhile")
+                raise SessionOver(f"`{self.tool}` refused: the client was closed in the meantime")
             return
         self._deny(refused)
         raise refused

@@ -213,7 +213,7 @@ class Client:
         Events that were shed (`stats().dropped`) nobody judges. SettingError for `control=False`.
         """
         if self.follower is None:
-            raise SettingError("`control` is False: nothing is heard of the monitor")
+            raise SettingError("`control` is False: the client does not read the control topic")
         deadline_ns = self.clock.monotonic_ns() + int(timeout_s * 1e9)
         if not self.flush(timeout_s):
             return False
@@ -343,7 +343,9 @@ def _control_keys(agent: str, principal: str) -> tuple[str, ...]:
 def _checked_options(options: Mapping[str, object]) -> Mapping[str, object]:
     for name in options:
         if not str(name).startswith(_OPTIONS):
-            raise SettingError(f"`kafka_options`: `{str(name)[:40]}` is none; see docs/agents.md")
+            raise SettingError(
+                f"`kafka_options`: `{str(name)[:40]}` is not an option; see docs/agents.md"
+            )
     return dict(options)
 
 
@@ -365,7 +367,7 @@ def _one_of(name: str, value: N, choices: tuple[str, ...]) -> N:
 
 def _names(name: str, values: Iterable[str]) -> frozenset[str]:
     if isinstance(values, str):
-        raise SettingError(f"`{name}`: expected a list of names, met one text")
+        raise SettingError(f"`{name}`: expected a list of names, not a single text")
     return frozenset(checked_name(value, name) for value in values)
 
 

@@ -70,11 +70,11 @@ def recorded_event(event: bytes | Mapping[str, object]) -> RecordedEvent:
     if len(value) > RECORD_BYTES_MAX:
         raise SettingError(f"a recorded event has more than {RECORD_BYTES_MAX} bytes")
     if nests_too_deep(value):
-        raise SettingError(f"a recorded event nests deeper than {NESTING_MAX} levels")
+        raise SettingError(f"a recorded event is nested deeper than {NESTING_MAX} levels")
     if has_too_costly_numbers(value):
-        raise SettingError(f"a recorded event's numbers count more than {COSTLY_NUMBERS_MAX}")
+        raise SettingError(f"a recorded event's numbers cost more than {COSTLY_NUMBERS_MAX}")
     if not checked_name(place.kind, "kind"):
         raise SettingError("`kind` is empty")
     if (kind := meant_kind(place.kind)) not in ("", place.kind):
-        raise SettingError(f"a recorded event has `{kind}` in another spelling as its kind")
+        raise SettingError(f"a recorded event has a misspelling of `{kind}` as its kind")
     return RecordedEvent(place.kind, Message(checked_session_id(place.session), value))

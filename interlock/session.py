@@ -230,7 +230,7 @@ class Session:
         if answer is None:
             return
         if isinstance(answer, NoView) and (wait_s := self._wait_left_s()) > 0:
-            assert self._client.follower is not None, "somebody answered"
+            assert self._client.follower is not None, "a guard answered"
             self._client.follower.wait_until_usable(wait_s, self._shards())
             answer = self._answer(tool, is_wait_over=True)
         if answer is not None:

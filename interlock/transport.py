@@ -102,7 +102,9 @@ def parse_target(text: str) -> Target:
         raise SettingError("`target`: expected `kafka://HOST:PORT/agent.events` or `log:DIRECTORY`")
     hosts, _, topic = text.removeprefix("kafka://").partition("/")
     if "@" in hosts:
-        raise SettingError("`target` takes no user or password; give them in `kafka_options`")
+        raise SettingError(
+            "`target` must not contain a user or password; give them in `kafka_options`"
+        )
     if not all(_HOST.match(host) for host in hosts.split(",")):
         raise SettingError("`target`: expected brokers as `HOST:PORT[,HOST:PORT]` in `kafka://`")
     topic = topic or EVENTS_TOPIC
@@ -248,7 +250,7 @@ class LogTransport:
             about = os.fstat(descriptor)
             if not stat.S_ISREG(about.st_mode):
                 os.close(descriptor)
-                raise OSError("the log file is no regular file")
+                raise OSError("the log file is not a regular file")
             self._descriptor = descriptor
             self._file_size = about.st_size
             self._whereabouts.owner = _lasting_owner(about.st_uid)

@@ -177,8 +177,8 @@ def _noticed(birth: Birth, epoch: int, per: str, scope: str, born: list[Compiled
     names = ", ".join(f"`{id_}`" for id_ in sorted(invariants.values())[:NAMES_TOLD])
     more = f" and {len(invariants) - NAMES_TOLD} more" if len(invariants) > NAMES_TOLD else ""
     text = (
-        f"{names}{more} have not seen the {birth.position + 1} event(s) before this one; what "
-        "depends on them is inconclusive"
+        f"{names}{more} have not seen the {birth.position + 1} event(s) before this one; verdicts "
+        "that depend on those are inconclusive"
     )
     key = "/".join((per, scope, str(epoch), *sorted(invariants)))
     born_ = Born(per, scope, birth.position, birth.time_ns, epoch, invariants)

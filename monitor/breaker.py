@@ -91,7 +91,7 @@ class Breaker:
                 f"{self._policy.kills_max} targets were killed",
                 "respond.kills_per_hour_max",
             )
-            milder = as_kind(action, "quarantine", f"in place of a kill that was {reason}")
+            milder = as_kind(action, "quarantine", f"instead of a kill that was {reason}")
             self._note(Stopped(action.target, "quarantine", principal, now_ns))
             return [_held(action, reason), milder], reason
         self._note(Stopped(action.target, action.kind, principal, now_ns))
@@ -126,8 +126,8 @@ def _owner(target: str, principal: str) -> str:
 
 def _held_reason(owner: str, met: str, setting: str) -> str:
     return (
-        f"not done: {met} in the last hour among {owner}, the most that `{setting}` allows; "
-        "a person must decide"
+        f"not carried out: {met} in the last hour among {owner}, the maximum of `{setting}`; "
+        "an operator must decide"
     )
 
 

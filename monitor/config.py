@@ -118,10 +118,10 @@ def _from_file(path: str, faults: list[str]) -> dict[str, Any]:
             content = file.read(FILE_BYTES_MAX + 1)
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        faults.append(f"`{path}` is no UTF-8 text (byte {error.start})")
+        faults.append(f"`{path}` is not UTF-8 text (byte {error.start})")
         return {}
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "this is no usable path"
+        reason = getattr(error, "strerror", None) or "this is not a usable path"
         faults.append(f"`{path}` cannot be read: {reason}")
         return {}
     root, found = read_yaml(text, path)
@@ -145,8 +145,8 @@ def _from_map(path: str, node: YamlMap, section: str, faults: list[str]) -> dict
             else:
                 faults.append(f"{_place(path, value)}: `{name}` is a group; expected a map")
         elif name not in _BY_NAME:
-            hint = _hint(name, _BY_NAME, "no setting is near it")
-            faults.append(f"{_place(path, key)}: `{shown(name)}` is no setting; {hint}")
+            hint = _hint(name, _BY_NAME, "no known setting is similar")
+            faults.append(f"{_place(path, key)}: `{shown(name)}` is not a setting; {hint}")
         else:
             given = Given(_plain(value), is_text=False, base=base)
             _take(values, name, given, f"{_place(path, value)}: `{name}`", faults)
@@ -163,7 +163,7 @@ def _from_environment(environment: Mapping[str, str], faults: list[str]) -> dict
         elif variable not in EXEMPT_VARIABLES and not _OF_KUBERNETES.fullmatch(variable):
             # Its value is not shown: it may be a secret that was put in the wrong place.
             hint = _hint(variable, _BY_ENV, "unset it")
-            faults.append(f"`{shown(variable)}` is no setting; {hint}")
+            faults.append(f"`{shown(variable)}` is not a setting; {hint}")
     return values
 
 

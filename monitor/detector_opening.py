@@ -65,11 +65,10 @@ def open_detector(path: str, key_file: str | None) -> ModelDetector:
         key = key_of(key_file)
     elif key is None:
         raise ConfigError(
-            f"`detector.model`: `{path}` was trained with a key file; name it in "
-            "`detector.key_file`"
+            f"`detector.model`: `{path}` was trained with a key file; set it in `detector.key_file`"
         )
     if digest_of_key(key) != model.key_digest:
-        raise ConfigError(f"`{path}` was trained with another key than it is used with")
+        raise ConfigError(f"`{path}` was trained with a different key")
     return ModelDetector(model, key, model_digest(data))
 
 
@@ -83,7 +82,7 @@ def key_of(path: str) -> bytes:
     """
     secret = read_secret("detector.key_file", path).reveal()
     if len(secret) < KEY_BYTES:
-        raise ConfigError(f"`{path}` has {len(secret)} bytes; a key has {KEY_BYTES} at least")
+        raise ConfigError(f"`{path}` has {len(secret)} bytes; a key needs at least {KEY_BYTES}")
     return hashlib.blake2b(secret, digest_size=KEY_BYTES, person=b"detector-key").digest()
 
 
@@ -101,8 +100,8 @@ def uncalibrated_text(model: Model) -> str:
     unit = "sessions" if training.grouped_by == "session" else f"groups (by {training.grouped_by})"
     return (
         f"uncalibrated: {needed} more {unit} needed before a rate of "
-        f"{calibration.false_alarms:.3g} false alarms can be promised; sessions are scored and "
-        "none is called an alarm"
+        f"{calibration.false_alarms:.3g} false alarms can be guaranteed; sessions are scored, "
+        "but no alarm is raised"
     )
 
 
@@ -112,8 +111,8 @@ def _read(path: str, bytes_max: int) -> bytes:
         with Path(path).open("rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise ConfigError(f"`detector.model`: `{path}` is no ordinary file")
+                raise ConfigError(f"`detector.model`: `{path}` is not an ordinary file")
             return file.read(bytes_max + 1)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "this is no usable path"
+        reason = getattr(error, "strerror", None) or "this is not a usable path"
         raise ConfigError(f"`detector.model`: `{path}` cannot be read: {reason}") from None

@@ -184,11 +184,11 @@ class Effects:
         if self._publisher is None or behind_ns <= BEHIND_NS:
             return
         how_far: dict[str, float] = {"seconds": round(behind_ns / 1e9, 1)}
-        text = "guards of these shards refuse while the monitor is so far behind what arrived"
+        text = "guards of these shards refuse while the monitor is this far behind"
         if oldest_ns == 0:
             # As at each start on Kafka: since 1970 is not a distance.
             how_far = {}
-            text = "nothing of these shards was judged yet; their guards refuse until it was"
+            text = "these shards have not been judged yet; their guards refuse until then"
         shards = sorted(judged.behind, key=lambda name: judged.behind[name])[:SHARDS_TOLD]
         say("warning", "monitor_is_behind", **how_far, shards=shards or "all", text=text)
 

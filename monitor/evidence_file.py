@@ -65,7 +65,7 @@ def create_evidence(path: Path, *, is_replacing: bool) -> IO[bytes]:
             path.unlink(missing_ok=True)
         return os.fdopen(os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, FILE_MODE), "wb")
     except FileExistsError:
-        raise ConfigError(f"`{path}` is there already; take another name, or `--force`") from None
+        raise ConfigError(f"`{path}` already exists; use another name, or `--force`") from None
     except OSError as error:
         raise ConfigError(f"`{path}` cannot be written: {error.strerror}") from None
 

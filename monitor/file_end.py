@@ -151,8 +151,8 @@ def disorder_text(disorder: Disorder, line: int | None, *, is_sorted: bool) -> s
     place = f"byte {disorder.first.offset}" if line is None else f"line {line}"
     more = f" and {disorder.count - 1} more" if disorder.count > 1 else ""
     if is_sorted:
-        return f"times go back at {place}{more}, although `seq` says so; numbers go before times"
-    return f"times go back at {place}{more}; lines are judged as they stand; --sort orders them"
+        return f"times go back at {place}{more} in the order of `seq`, which takes precedence"
+    return f"times go back at {place}{more}; lines are judged in file order; --sort orders them"
 
 
 def later_text(disorder: Disorder) -> str:
@@ -161,7 +161,7 @@ def later_text(disorder: Disorder) -> str:
     if not count:
         return ""
     which = "1 event is" if count == 1 else f"{count} events are"
-    return f"{which} stamped later than now: no window can be measured from there or to there"
+    return f"{which} stamped later than now: windows that begin or end there cannot be measured"
 
 
 def _named(one: OpenVerdict) -> str:

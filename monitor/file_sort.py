@@ -90,7 +90,7 @@ class SortedSource:
     def resume(self, positions: Mapping[Stream, int]) -> None:
         if self._source.begin_of(positions):
             raise ConfigError(
-                "`--sort` reads a file from its start, and the state directory holds a position "
+                "`--sort` reads a file from its start, and the state directory contains a position "
                 "in it; name another `--state-dir`, or none"
             )
         self._source.resume(positions)
@@ -134,9 +134,9 @@ class SortedSource:
         self._bytes_count += len(record.value) + RECORD_BYTES
         if self._bytes_count > SORT_BYTES_MAX:
             raise ConfigError(
-                f"`--sort` holds the whole file in memory, and it is too large for that (more "
+                f"`--sort` holds the whole file in memory, and this file is too large (more "
                 f"than {SORT_BYTES_MAX // 1024**2} MiB at line {len(self._records) + 1}); split "
-                "it by session, or sort it beforehand and leave `--sort` out"
+                "it by session, or sort it beforehand and omit `--sort`"
             )
         line = self._source.line_of(record.origin.offset)
         if line is not None:

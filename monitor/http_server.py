@@ -199,7 +199,7 @@ class MonitorServer:
         connection.is_metrics = asked.path == METRICS
         if connection.is_metrics:
             if len(self._metrics) >= METRICS_MAX:
-                text = b"too many read metrics at this moment; try again\n"
+                text = b"too many clients are reading metrics; try again\n"
                 self._answer(connection, Answer(HTTPStatus.SERVICE_UNAVAILABLE, TEXT, text))
                 return
             self._metrics[connection] = None
@@ -275,7 +275,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
-            f"`http.host`, `http.port`: `{host}:{port}` cannot be served on: {reason}"
+            f"`http.host`, `http.port`: `{host}:{port}` cannot be used: {reason}"
         ) from None
     listener.setblocking(False)
     return listener

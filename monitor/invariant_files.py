@@ -41,9 +41,11 @@ def spec_paths(location: Path) -> list[Path]:
         raise ConfigError(f"`{location}` is neither a file nor a folder; name your invariants")
     paths = _paths_below(location)
     if not paths:
-        raise ConfigError(f"`{location}` holds no *.yaml file; write one, or name another folder")
+        raise ConfigError(
+            f"`{location}` contains no *.yaml file; write one, or name another folder"
+        )
     if len(paths) > FILES_MAX:
-        raise ConfigError(f"`{location}` holds {len(paths)} files; at most {FILES_MAX} are read")
+        raise ConfigError(f"`{location}` contains {len(paths)} files; at most {FILES_MAX} are read")
     return paths
 
 
@@ -83,7 +85,7 @@ def _paths_of_all(locations: Sequence[Path]) -> list[Path]:
         for path in spec_paths(location):
             found.setdefault(path.resolve(), path)
     if len(found) > FILES_MAX:
-        raise ConfigError(f"{len(found)} files are named; at most {FILES_MAX} are read")
+        raise ConfigError(f"{len(found)} files are given; at most {FILES_MAX} are read")
     return list(found.values())
 
 
@@ -151,11 +153,11 @@ def _open_list(invariant_file: str, written: str) -> str:
     path = folder / written
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ListFileError(
-            f"`{written}` lies outside the folder of this file", "put it beside this file"
+            f"`{written}` is outside the folder of this file", "move it into this folder"
         )
     text, fault = read_text(path) if path.is_file() else ("", None)
     if fault is not None:
-        raise ListFileError(f"`{written}`: {fault.message}", fault.mend or "mend the file")
+        raise ListFileError(f"`{written}`: {fault.message}", fault.mend or "fix the file")
     if not path.is_file():
         raise ListFileError(f"there is no file `{written}`", "names are relative to this file")
     return text

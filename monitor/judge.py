@@ -40,7 +40,7 @@ def judge(engine: Engine, provenance: Provenance, event: Event, group: str) -> l
 def _judged(engine: Engine, provenance: Provenance, event: Event, group: str) -> list[Finding]:
     topic = event.origin.topic
     if not provenance.may_assert(topic, event.kind):
-        text = f"`{topic}` may not assert `{event.kind}`; the event is not seen"
+        text = f"`{topic}` may not assert `{event.kind}`; no invariant sees the event"
         return engine.refuse(event, Noticed("provenance", text), group)
     try:
         findings = engine.step(event, group)

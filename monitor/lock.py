@@ -62,8 +62,8 @@ class StateLock:
         owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
         name = f"process {owner}" if owner.isdigit() else "another process"
         return (
-            f"`state_dir`: `{directory}` belongs to a running monitor ({name}); "
-            "stop that one, or give this one a directory of its own"
+            f"`state_dir`: `{directory}` is in use by a running monitor ({name}); "
+            "stop that monitor, or use another directory for this one"
         )
 
     def release(self) -> None:

@@ -70,14 +70,14 @@ def mutate(spec: Spec, invariant: InvariantSpec) -> Mutation:
     """Try every mutant of one invariant."""
     result = Mutation(spec.file, invariant)
     if not invariant.examples:
-        return replace(result, problem="it has no example, so every mutant survives")
+        return replace(result, problem="it has no examples, so every mutant survives")
     mutants = mutants_of(spec, invariant)
     asked = asked_by_predicates(spec)
     different = [m for m in mutants.found if not mean_the_same(invariant, m.invariant, asked)]
     trial = prepare_trial(spec, [invariant, *(mutant.invariant for mutant in different)])
     problems = [trial.problems(example) for example in invariant.examples]
     if any(row[0] for row in problems):
-        return replace(result, problem="its examples fail as it is; mend them first")
+        return replace(result, problem="its examples fail without a mutation; fix them first")
     alive = [m for n, m in enumerate(different) if not any(row[n + 1] for row in problems)]
     return replace(
         result,

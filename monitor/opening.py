@@ -67,7 +67,9 @@ def open_surroundings(
         Where a broker does not answer.
     """
     if is_sorted and not isinstance(address, FileAddress):
-        raise ConfigError("`--sort` is for a finished file; a live source is judged as it comes")
+        raise ConfigError(
+            "`--sort` is for a finished file; a live source is judged in order of arrival"
+        )
     match address:
         case KafkaAddress():
             return _open_kafka(address, settings, reads_all=reads_all)
@@ -123,15 +125,15 @@ def open_control(
 
 def _strange(directory: Path) -> tuple[str, ...]:
     """What tells that a log directory is a mistyped one: nothing would ever arrive in it."""
-    mend = "if agents write elsewhere, mend the `log:` address"
+    mend = "if agents write elsewhere, correct the `log:` address"
     try:
         names = {path.name for path in directory.iterdir()}
     except FileNotFoundError:
-        return (f"`{directory}` did not exist and is made now; {mend}",)
+        return (f"`{directory}` did not exist and was created; {mend}",)
     except OSError:
         return ()  # `checked_directory` tells what is wrong.
     if names and names.isdisjoint(POLICIES):
-        return (f"`{directory}` holds other things and no topic of Interlock; {mend}",)
+        return (f"`{directory}` contains other files but no topic of Interlock; {mend}",)
     return ()
 
 

@@ -23,7 +23,8 @@ CALLS_MAX: Final = 64
 """Chosen: calls of a trace that are remembered, the latest; past it, it may have asked for any."""
 LATEST_NS: Final = 2**63
 UNSURE_TEXT: Final = (
-    ": how far apart the events of its trace are is not known, and windows may be judged wrongly"
+    ": the distance in time between events of its trace is not known, and windows may be judged "
+    "wrongly"
 )
 ASKING_KINDS: Final = frozenset({"tool.requested", "approval.requested"})
 CONFLICTS_MAX: Final = 1_000
@@ -176,7 +177,7 @@ class Timing(NamedTuple):
 
 def missing_numbers(first: int, last: int) -> Noticed:
     """A `gap`: numbers that did not come."""
-    text = f"{last - first + 1} event(s) did not come: seq {first} to {last}"
+    text = f"{last - first + 1} event(s) are missing: seq {first} to {last}"
     return Noticed("gap", text, f"{first}-{last}")
 
 
@@ -207,7 +208,7 @@ def admit(
     if is_disordered and not header.is_disordered:
         noticed.append(Noticed("disorder", _back_text(timing.back_ns), could_concern=timed))
     if header.ended_ns is not None:
-        text = f"an event of kind `{event.kind}` came after the session had ended"
+        text = f"an event of kind `{event.kind}` arrived after the session had ended"
         noticed.append(Noticed("after_end", text))
     partition = event.origin.partition if event.origin.partition.isdecimal() else ""
     is_split = bool(header.partition) and partition not in ("", header.partition)
@@ -215,7 +216,7 @@ def admit(
         noticed.append(Noticed("split", _split_text(header.partition, event)))
     conflicts = header.conflicts
     if conflict_digest:
-        noticed.append(Noticed("id_conflict", "two events of different content carry this id"))
+        noticed.append(Noticed("id_conflict", "two events of different content have this id"))
         conflicts = (*conflicts, (header.position, conflict_digest))[-CONFLICTS_MAX:]
     is_end = event.kind == "session.ended"
     first = header.first.after(event.record)
@@ -296,8 +297,8 @@ def _calls_after(header: Header, event: Event) -> tuple[bytes, ...]:
 def _split_text(partition: str, event: Event) -> str:
     return (
         f"an event came from `{event.origin}`, and the session's first from partition {partition}: "
-        "its order is not known, and with several monitors each judges a part; partition by the "
-        "session with murmur2, as the client does"
+        "the order is not known, and several monitors would each judge a part; partition by the "
+        "session with murmur2, like the client"
     )
 
 
@@ -328,7 +329,7 @@ def doubt_at_end(header: Header) -> TimeDoubt | None:
 
 
 def _back_text(back_ns: int) -> str:
-    return f"its time lies {back_ns / SECOND_NS:.0f} s before that of an earlier event{UNSURE_TEXT}"
+    return f"its time is {back_ns / SECOND_NS:.0f} s before that of an earlier event{UNSURE_TEXT}"
 
 
 def clamped_ns(event: Event, lateness_ns: int, skew_ns: int) -> int:
@@ -377,7 +378,7 @@ def _follow_seq(
                 missing,
                 _bounded((*holes[:index], *parts, *holes[index + 1 :]), noticed),
             )
-    noticed.append(Noticed("gap", f"seq {seq} was given to more than one event", f"repeat-{seq}"))
+    noticed.append(Noticed("gap", f"seq {seq} occurs in more than one event", f"repeat-{seq}"))
     return seq_max, missing, holes
 
 

@@ -19,7 +19,7 @@ RAW_BYTES_MAX: Final = 640 * 1024  # Chosen: as base64 it leaves room for the re
 FINDING_BYTES_MAX: Final = 900 * 1024
 VALUE_CHARACTERS_MAX: Final = 1_000
 EVENTS_MAX: Final = 50
-CUT: Final = "cut to fit a record; the monitor's store has it whole"
+CUT: Final = "truncated to fit a record; the monitor's store contains the full text"
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ def dead_letter(rejected: Rejected, raw: bytes | None) -> bytes:
     """The letter of one record, as JSON."""
     detail = rejected.detail
     if raw is not None and len(raw) > RAW_BYTES_MAX:
-        raw, detail = None, f"{detail} (its bytes are left out: more than {RAW_BYTES_MAX})"
+        raw, detail = None, f"{detail} (its bytes are omitted: more than {RAW_BYTES_MAX})"
     letter = DeadLetter(
         rejected.reason,
         detail,

@@ -76,7 +76,7 @@ class Owners:
             return TraceKey(asked, session)
         text = (
             f"`{event.kind}` names no `principal`, and {_shown(users)} use session `{session}`: it "
-            "acts for none of them; publish it again, with an ID of its own and `principal`"
+            "was applied to none of them; publish it again, with a new ID and with `principal`"
         )
         traces = tuple(TraceKey(name, session) for name in users.names)
         return Unowned(traces, Noticed("unowned", text))
@@ -121,7 +121,7 @@ class Owners:
         if users.names:
             text = (
                 f"{_shown(users)} used the ID of this session before `{key.principal}`: the "
-                "sessions are judged apart; approvals and gates should name the `principal`"
+                "sessions are judged separately; approvals and gates should name the `principal`"
             )
             noticed.append(Noticed("contested", text))
         self._put(key.session, _with(users, key.principal))
@@ -192,6 +192,7 @@ def _shown(users: Users) -> str:
 
 def _early_text(key: TraceKey) -> str:
     return (
-        f"operators or gates spoke of `{key.session}` without a `principal` before anybody used "
-        f"the ID: that does not act for `{key.principal}`; publish it again with `principal`"
+        f"operators or gates published records for `{key.session}` without a `principal` before "
+        f"any use of the ID: they do not apply to `{key.principal}`; publish them again with "
+        "`principal`"
     )

@@ -87,7 +87,7 @@ class Responder:
             if state:
                 # The topic was read when this batch began: a release that comes behind it is of
                 # a person who has seen the stop, and must not be undone by an older event.
-                kept.append(_superseded(action, f"the target is {state} already"))
+                kept.append(_superseded(action, f"the target is already {state}"))
                 continue
             kept.append(action)
             is_urgent = is_urgent or key not in sought

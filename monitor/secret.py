@@ -51,12 +51,12 @@ def read_secret(setting: str, path: str) -> Secret:
         with Path(path).open("rb") as file:
             content = file.read(SECRET_BYTES_MAX + 1)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "this is no usable path"
+        reason = getattr(error, "strerror", None) or "this is not a usable path"
         raise ConfigError(f"`{setting}`: `{path}` cannot be read: {reason}") from None
     if len(content) > SECRET_BYTES_MAX:
         raise ConfigError(
             f"`{setting}`: `{path}` has more than {SECRET_BYTES_MAX} bytes; "
-            "it should hold a secret and nothing else"
+            "it should contain only a secret"
         )
     value = content.rstrip()
     if not value:

@@ -204,7 +204,7 @@ def _follower(reader: ControlReader | None, view: ControlView) -> Callable[[], N
 
 def _pages(metrics: Metrics, pulse: Pulse, loop: Loop, effects: Effects) -> MonitorPages:
     def ready() -> Standing:
-        text = loop.trouble or "the source has not given any stream yet"
+        text = loop.trouble or "the source has not assigned a stream yet"
         return Standing(is_ready(), "watching" if is_ready() else text)
 
     def is_ready() -> bool:
@@ -379,7 +379,7 @@ def _tell_of_change(store: Store, program: Program) -> None:
             "program_changed",
             before=known,
             now=program.digest,
-            text="invariants that are new, were changed or were put back have not seen all that "
-            "running sessions did: what depends on that is inconclusive there, and stops nobody",
+            text="invariants that are new, were changed or were put back have not seen all events "
+            "of running sessions: verdicts that depend on those are inconclusive, and stop nobody",
         )
     store.set_meta("program_digest", program.digest)

@@ -97,7 +97,7 @@ def read_value(setting: Setting, given: Given) -> Any:
     5000000000
     """
     if given.value is None or given.value == "":
-        raise ValueRefusedError("is empty; give a value or leave the setting out")
+        raise ValueRefusedError("is empty; give a value or omit the setting")
     return _READERS[setting.type](setting, given)
 
 
@@ -153,9 +153,9 @@ def _read_duration(setting: Setting, given: Given) -> int:
 
 def _within(setting: Setting, value: int, show: Callable[[int], str]) -> int:
     if setting.minimum is not None and value < setting.minimum:
-        raise ValueRefusedError(f"is {show(value)}; the least is {show(setting.minimum)}")
+        raise ValueRefusedError(f"is {show(value)}; the minimum is {show(setting.minimum)}")
     if setting.maximum is not None and value > setting.maximum:
-        raise ValueRefusedError(f"is {show(value)}; the most is {show(setting.maximum)}")
+        raise ValueRefusedError(f"is {show(value)}; the maximum is {show(setting.maximum)}")
     return value
 
 
@@ -182,7 +182,7 @@ def _read_paths(setting: Setting, given: Given) -> tuple[str, ...]:
         raise ValueRefusedError(f"is `{shown(items)}`; expected a path or a list of paths")
     for item in items:
         if item in (None, ""):
-            raise ValueRefusedError("holds an empty path")
+            raise ValueRefusedError("contains an empty path")
     return tuple(_read_path(setting, Given(item, given.is_text, given.base)) for item in items)
 
 
@@ -202,14 +202,14 @@ def _read_name_lists(setting: Setting, given: Given) -> Mapping[str, frozenset[s
             value = json.loads(value)
         except (ValueError, RecursionError):
             raise ValueRefusedError(
-                "is no JSON; expected a map of names to lists of names"
+                "is not valid JSON; expected a map of names to lists of names"
             ) from None
     if not isinstance(value, dict):
-        raise ValueRefusedError("is no map; expected a map of names to lists of names")
+        raise ValueRefusedError("is not a map; expected a map of names to lists of names")
     for name, items in value.items():
         is_list = isinstance(items, list) and all(isinstance(i, str) and i for i in items)
         if not is_list:
-            raise ValueRefusedError(f"holds no list of names under `{shown(name)}`")
+            raise ValueRefusedError(f"contains no list of names under `{shown(name)}`")
     return MappingProxyType({name: frozenset(items) for name, items in value.items()})
 
 

@@ -102,7 +102,7 @@ class Trial:
             content = {**content, "ts": stated_time(ts)}
         decoded = decode_event(msgspec.json.encode(content), Origin(self.file, "examples", number))
         if not isinstance(decoded, Event):
-            raise NoEventError(f"event {number} is no event: {decoded.detail}")
+            raise NoEventError(f"event {number} is not a valid event: {decoded.detail}")
         return decoded
 
 

@@ -126,7 +126,7 @@ def open_database(
     """
     if sqlite3.sqlite_version_info < SQLITE_VERSION_MIN:
         raise ConfigError(
-            f"this Python brings SQLite {sqlite3.sqlite_version}; 3.37 or newer is needed"
+            f"this Python has SQLite {sqlite3.sqlite_version}; 3.37 or newer is needed"
         )
     _prepare_file(path, is_read_only)
     mode = "ro" if is_read_only else "rw"
@@ -160,7 +160,7 @@ def _prepare_file(path: Path, is_read_only: bool) -> None:
         descriptor = os.open(path, flags, FILE_MODE)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ConfigError(f"`{path}` is no ordinary file; the store must be one")
+                raise ConfigError(f"`{path}` is not an ordinary file, and the store must be one")
             os.fchmod(descriptor, FILE_MODE)
         finally:
             os.close(descriptor)
@@ -203,7 +203,7 @@ def _set_durability(connection: sqlite3.Connection, path: Path, synchronous: Syn
     journal = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if journal != "wal":
         raise ConfigError(
-            f"`{path}`: this file system does not carry SQLite's write-ahead log; "
+            f"`{path}`: this file system does not support SQLite's write-ahead log; "
             "put `state_dir` on a local disk"
         )
     connection.execute(f"PRAGMA synchronous = {'FULL' if synchronous == 'full' else 'NORMAL'}")
@@ -227,7 +227,7 @@ def _number(connection: sqlite3.Connection, query: str) -> int:
 
 def _damaged(path: Path, detail: str) -> StoreError:
     return StoreError(
-        f"`{path}` is damaged ({detail}): what this monitor knew cannot be trusted any more. "
+        f"`{path}` is damaged ({detail}): its contents cannot be trusted. "
         "Keep the file for examination, restore a copy or name another `state_dir`, and let "
         "the monitor read its topics again from their beginning"
     )

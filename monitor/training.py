@@ -170,7 +170,7 @@ def recordings_of(paths: Iterable[str]) -> list[str]:
             continue
         inside = sorted(p for p in path.iterdir() if p.name.endswith((".jsonl", ".jsonl.gz")))
         if not inside:
-            raise ConfigError(f"`{path}` holds no `.jsonl` or `.jsonl.gz` file")
+            raise ConfigError(f"`{path}` contains no `.jsonl` or `.jsonl.gz` file")
         found += map(str, inside)
     return found
 

@@ -130,6 +130,6 @@ def _period(rejected: Rejected) -> int:
 def _text(rejected: Rejected, session: str, concerned: list[str]) -> str:
     named = ", ".join(f"`{id_}`" for id_ in concerned[:NAMED_MAX])
     more = f" and {len(concerned) - NAMED_MAX} more" if len(concerned) > NAMED_MAX else ""
-    whose = "" if session else "; it names no session that is known"
+    whose = "" if session else "; it names no known session"
     about = f"; it could concern {named}{more}" if concerned else "; it could concern no invariant"
     return f"the record at {rejected.origin} could not be read: {rejected.detail}{whose}{about}"

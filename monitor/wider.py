@@ -197,11 +197,13 @@ class WiderScopes:
     def _noticed(self, one: WiderJudged) -> list[Noticed]:
         noticed = [*one.noticed]
         if not one.value:
-            text = f"neither it nor its session so far names the {one.per}: it is in no such trace"
+            text = (
+                f"neither it nor its session so far names the {one.per}, so it is in no such trace"
+            )
             noticed.append(Noticed("unscoped", text, one.per))
         for index, count in one.judged.lost:
             id_ = self._invariants[index].spec.id
-            text = f"`{id_}` found no room for what it must hold of its {one.per}, {count} times"
+            text = f"`{id_}` could not add an entry for its {one.per} at a bound, {count} times"
             text += " so far"
             noticed.append(Noticed("capacity", text, id_))
         return noticed

@@ -76,7 +76,9 @@ def find_program(
 def _wider(program: Program) -> list[Unevaluable]:
     return [
         Unevaluable(
-            c.spec.id, c.digest, f"it is about a whole {c.spec.per}, and one session is here"
+            c.spec.id,
+            c.digest,
+            f"it is about a whole {c.spec.per}, but only one session is replayed",
         )
         for c in program.invariants
         if c.spec.per != "session"
@@ -121,7 +123,7 @@ def _specs(header: Header, given: Sequence[Path]) -> tuple[list[Spec], str]:
         absent = [file.name for file in header.files if file.text is None]
         if absent:
             raise ConfigError(
-                f"the recording had no room for `{absent[0]}`; name the files: `--invariants`"
+                f"the recording does not contain `{absent[0]}`; name the files with `--invariants`"
             )
         return _embedded(header), "recorded"
     return default_pack_specs(), "packs"
@@ -147,15 +149,15 @@ def _unevaluable(header: Header, program: Program, is_other_key: bool) -> list[U
         compiled = here.get(live.id)
         if header.program_version not in (0, PROGRAM_VERSION):
             reason = (
-                f"verdicts had version {header.program_version} then and have "
+                f"verdicts had version {header.program_version} then, and have "
                 f"{PROGRAM_VERSION} in this release"
             )
         elif compiled is None:
             reason = "it is not among the invariants of this replay"
         elif compiled.digest != live.digest:
-            reason = f"it meant something else: digest {live.digest} then, {compiled.digest} here"
+            reason = f"it has changed: digest {live.digest} then, {compiled.digest} here"
         elif is_other_key and _uses_digest(program, compiled):
-            reason = "it uses `digest(...)`, and its key is not given; name it: `--digest-key-file`"
+            reason = "it uses `digest(...)`, and its key is not given; use `--digest-key-file`"
         else:
             continue
         found.append(Unevaluable(live.id, live.digest, reason))

@@ -121,11 +121,11 @@ class RecordedFile:
         try:
             sealed = self._text.readline(LINE_BYTES_MAX + 1)
         except UNREADABLE as error:
-            self.damage = Damage(number, f"it cannot be unpacked ({type(error).__name__})")
+            self.damage = Damage(number, f"it cannot be decompressed ({type(error).__name__})")
             return None
         try:
             if not sealed:
-                raise BrokenLineError("it ends without its trailer: cut, or not finished yet")
+                raise BrokenLineError("it has no trailer: it was truncated or is not finished")
             if len(sealed) > LINE_BYTES_MAX:
                 raise BrokenLineError(f"the line is longer than {LINE_BYTES_MAX} bytes")
             return decode_line(self._chain.unseal(sealed))
@@ -139,20 +139,18 @@ class RecordedFile:
         except UNREADABLE:
             is_more = True
         if is_more:
-            self.damage = Damage(number, "something stands behind the trailer")
+            self.damage = Damage(number, "there is content after the trailer")
 
     def _read_header(self) -> tuple[bool, Header]:
         try:
             first = self._text.readline(HEADER_BYTES_MAX + 1)
         except UNREADABLE as error:
-            raise ConfigError(f"`{self.path}` cannot be unpacked: {error}") from None
+            raise ConfigError(f"`{self.path}` cannot be decompressed: {error}") from None
         if not is_recording(first):
             return True, self._header_of_plain()
         if self.is_sorted:
             self.close()
-            raise ConfigError(
-                f"`{self.path}` is a recording, and has its order; leave out `--sort`"
-            )
+            raise ConfigError(f"`{self.path}` is a recording and already ordered; omit `--sort`")
         try:
             return False, decode_header(self._chain.unseal(first))
         except BrokenLineError as error:
@@ -209,7 +207,7 @@ class RecordedFile:
 
 def _open(path: str) -> tuple[IO[bytes], IO[bytes]]:
     if path == STANDARD_INPUT:
-        raise ConfigError("replay goes back and forth: name a file, not standard input")
+        raise ConfigError("a replay needs a file, not standard input")
     try:
         raw = Path(path).open("rb")  # noqa: SIM115 - closed by `close`
     except OSError as error:

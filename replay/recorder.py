@@ -114,10 +114,10 @@ class Recorder:
             if self._wanted.is_following:
                 self._writer.flush()
                 if self._is_over():
-                    reason = "until the time that was named"
+                    reason = "until the given time"
                     break
             elif self._is_done(poll, is_moving):
-                reason = "all there was"
+                reason = "the end of the input"
                 break
         return self._end(reason)
 

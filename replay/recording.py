@@ -224,7 +224,7 @@ class Chain:
         if not (tail.startswith(_TAIL_HEAD) and tail.endswith(b'"}')):
             raise BrokenLineError("it does not end with a digest")
         if tail[len(_TAIL_HEAD) : -2] != self._next(content):
-            raise BrokenLineError("its digest is not that of this line behind the one before")
+            raise BrokenLineError("its digest does not match this line and its predecessor")
         return content
 
     def _next(self, content: bytes) -> bytes:
@@ -243,9 +243,9 @@ def decode_header(content: bytes) -> Header:
     try:
         header = _header_decoder.decode(content)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise BrokenLineError(f"it is no header: {error}") from None
+        raise BrokenLineError(f"it is not a valid header: {error}") from None
     if header.format != FORMAT:
-        raise BrokenLineError("it is no header of a recording")
+        raise BrokenLineError("it is not the header of a recording")
     if header.version != RECORDING_VERSION:
         raise BrokenLineError(
             f"the recording has version {header.version}, this release reads {RECORDING_VERSION}"
@@ -263,7 +263,7 @@ def decode_line(content: bytes) -> Line:
     try:
         line: Line = _line_decoder.decode(content)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise BrokenLineError(f"it is no line of a recording: {error}") from None
+        raise BrokenLineError(f"it is not a valid line of a recording: {error}") from None
     if isinstance(line, RecordLine | ControlLine | FindingLine):
         content_of(line)
     return line
@@ -289,15 +289,15 @@ def content_of(line: RecordLine | ControlLine | FindingLine) -> bytes | None:
         try:
             return line.text.encode("utf-8")
         except UnicodeEncodeError:
-            raise BrokenLineError("`text` is none") from None
+            raise BrokenLineError("`text` is not valid") from None
     if line.base64 is not None:
         try:
             return base64.b64decode(line.base64, validate=True)
         except (binascii.Error, ValueError):
-            raise BrokenLineError("`base64` is none") from None
+            raise BrokenLineError("`base64` is not valid") from None
     if isinstance(line, ControlLine):
         return None
-    raise BrokenLineError("it carries neither `text` nor `base64`")
+    raise BrokenLineError("it contains neither `text` nor `base64`")
 
 
 def is_recording(first_line: bytes) -> bool:

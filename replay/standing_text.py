@@ -25,14 +25,14 @@ from replay.standing import (
 
 _FATES: Final = {
     "taken": "",
-    "repeat": "It is a repeat: it was seen before, and changes nothing.",
-    "refused": "The invariants do not see it (see the findings).",
-    "rejected": "It is no event: no invariant sees it, here or live.",
-    "other": "It belongs to a session of which nothing is held any more.",
+    "repeat": "It is a duplicate and changes nothing.",
+    "refused": "No invariant sees it (see the findings).",
+    "rejected": "It is not a valid event: no invariant sees it, here or live.",
+    "other": "It belongs to a session whose state has been evicted.",
 }
 _STATUS: Final = {
     "violated": "VIOLATED",
-    "currently_violated": "violated, were the session to end now",
+    "currently_violated": "violated if the session ended now",
     "inconclusive": "could not be decided",
     "satisfied": "satisfied",
     "currently_satisfied": "satisfied so far",
@@ -155,7 +155,7 @@ def _slice(held: SliceStanding) -> str:
         text += f", by {_events(held.certain)}"
     if held.possible:
         text += f", perhaps by {_events(held.possible)}"
-    return text + (", and some of it found no room" if held.has_lost else "")
+    return text + (", and some entries were not added at a bound" if held.has_lost else "")
 
 
 def _tally(held: TallyStanding) -> str:
@@ -170,7 +170,7 @@ def _tally(held: TallyStanding) -> str:
     text = f"{name or 'all'}: {amount}, of {held.certain_count} event(s)"
     if held.possible_count:
         text += f" and {held.possible_count} that may count"
-    return text + (", and some of it found no room" if held.has_lost else "")
+    return text + (", and some entries were not added at a bound" if held.has_lost else "")
 
 
 def _pending(waiting: PendingStanding) -> str:

@@ -63,7 +63,7 @@ def notes_of(timeline: Timeline) -> list[str]:
     said = [order, later_text(timeline.disorder)] if timeline.is_plain else []
     notes = [text for text in said if text]
     if not timeline.sessions:
-        notes.append("no event is in it: there is nothing to replay")
+        notes.append("it contains no event: there is nothing to replay")
     if timeline.first_lines:
         notes.append(explained(timeline.first_lines))
     return notes
@@ -80,7 +80,9 @@ def summary_lines(summary: Summary, notices: list[NoticeLine]) -> list[str]:
     if summary.damage:
         lines.append(f"note: {visible(summary.damage)}; the part before it is valid")
     if summary.rejected:
-        lines.append(f"note: {summary.rejected} record(s) are no event; no invariant saw them")
+        lines.append(
+            f"note: {summary.rejected} record(s) are not valid events; no invariant saw them"
+        )
     lines += [f"note: {note}" for note in summary.notes]
     if summary.open.count:
         lines.append(open_text(summary.open))
@@ -98,7 +100,7 @@ def _comparison(comparison: Comparison) -> list[str]:
     if unnamed:
         lines.append(f"cannot be re-evaluated: {unnamed} more")
     if not comparison.is_recorded:
-        return [*lines, "no live findings are in the recording: nothing to compare with"]
+        return [*lines, "the recording contains no live findings: there is nothing to compare with"]
     if comparison.unreadable_count:
         lines.append(f"note: {comparison.unreadable_count} live finding(s) cannot be read")
     if comparison.first is not None:

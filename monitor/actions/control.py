@@ -77,10 +77,10 @@ class ControlDriver:
         assert action.mode == "enforce"
         now_ns = self._clock.now_ns()
         if state := standing_stop(self._view, action.target, action.kind, now_ns, self._ttl_ns):
-            return Outcome("superseded", f"the target is {state} already")
+            return Outcome("superseded", f"the target is already {state}")
         away_ns = self._away_until_ns - self._clock.monotonic_ns()
         if away_ns > 0:
-            return Outcome("busy", "the control topic took no record a moment ago", away_ns)
+            return Outcome("busy", "the control topic did not accept a record recently", away_ns)
         record = ControlRecord(
             state=STATES[action.kind],
             issued_at=now_ns,
@@ -100,12 +100,12 @@ class ControlDriver:
         except OSError as error:
             # Each of many waiting stops would hold the loop up for as long as this one did.
             self._away_until_ns = self._clock.monotonic_ns() + AWAY_NS
-            return Outcome("retry", f"the control topic took no record: {error}", wait_ns)
+            return Outcome("retry", f"the control topic did not accept a record: {error}", wait_ns)
         if not self._view.apply(action.target, value):
             return Outcome(
                 "retry",
                 f"a newer run of issuer `{self._issuer.name}` fences this monitor: readers ignore "
-                "its records; give each monitor a name of its own (`respond.issuer`)",
+                "its records; give each monitor its own name (`respond.issuer`)",
                 wait_ns,
             )
         return Outcome("done", STATES[action.kind])

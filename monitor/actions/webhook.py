@@ -77,12 +77,12 @@ def parse_webhook_url(text: str) -> WebhookAddress:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise ConfigError("`webhook.url` cannot be read as an address") from None
+        raise ConfigError("`webhook.url` is not a valid address") from None
     if parts.scheme not in ("http", "https"):
         raise ConfigError("`webhook.url` must begin with `https://` or `http://`")
     if "@" in parts.netloc:
         raise ConfigError(
-            "`webhook.url` takes no user or password; use `webhook.secret_file` to sign"
+            "`webhook.url` must not contain a user or password; use `webhook.secret_file` to sign"
         )
     is_plain = text.isascii() and text.isprintable() and " " not in text
     if not parts.hostname or parts.fragment or not is_plain:

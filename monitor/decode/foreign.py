@@ -23,7 +23,7 @@ WRAPPED_MAX: Final = 3
 """Layers of wrapping (`value`, `message`, lists) that are looked through."""
 
 _HEADS: Final = (
-    (b"\x1f\x8b", "packed data (gzip); name it `.jsonl.gz`"),
+    (b"\x1f\x8b", "compressed data (gzip); name it `.jsonl.gz`"),
     (b"PK\x03\x04", "a zip archive"),
     (b"PAR1", "a Parquet file"),
     (b"\xff\xfe", "text in UTF-16; save it as UTF-8"),
@@ -74,7 +74,7 @@ def explained(lines: Sequence[bytes]) -> str:
     name = recognise(lines)
     looks = "" if name is None else f"this looks like {name}; "
     return (
-        f"{looks}Interlock reads its own events (docs/events.md): one JSON object a line, with "
+        f"{looks}Interlock reads its own events (docs/events.md): one JSON object per line, with "
         "`session`, `ts`, `kind`, and `seq` or `id`"
     )
 
@@ -107,8 +107,8 @@ def _as_events(document: Any, *, is_spread: bool) -> str | None:
     if not (isinstance(first, dict) and {"session", "kind", "ts"} <= first.keys()):
         return None
     if isinstance(document, list):
-        return "a JSON list of events; write one event a line (`jq -c '.[]'`)"
-    return "an event over several lines; write one a line (`jq -c .`)" if is_spread else None
+        return "a JSON list of events; write one event per line (`jq -c '.[]'`)"
+    return "an event over several lines; write one per line (`jq -c .`)" if is_spread else None
 
 
 def _named(fields: Fields) -> str | None:
@@ -189,7 +189,7 @@ _TESTS: Final[tuple[tuple[str, Callable[[Fields], bool]], ...]] = (
     ("a SARIF report", _has("$schema", "runs")),
     ("OCSF findings", _has("class_uid", "category_uid")),
     ("a Chrome trace", _has("traceEvents")),
-    ("logs as Loki takes them", lambda fields: isinstance(fields.get("streams"), list)),
+    ("logs in Loki's format", lambda fields: isinstance(fields.get("streams"), list)),
     ("notifications of Alertmanager", _has("alerts", "receiver")),
     ("a Grafana dashboard", _has("panels", "editable")),
     ("a Kubernetes object", _has("apiVersion", "kind")),

@@ -128,7 +128,7 @@ def _parse(value: bytes) -> tuple[EventRecord, dict[str, Any]]:
         text = f"the record nests deeper than {NESTING_MAX} levels"
         raise _NoEventError("too_deep", text)
     if has_too_costly_numbers(value):
-        text = f"the record's numbers count more than {COSTLY_NUMBERS_MAX} (docs/events.md)"
+        text = f"the record's numbers cost more than {COSTLY_NUMBERS_MAX} (docs/events.md)"
         raise _NoEventError("numbers", text)
     try:
         content = _content(value)
@@ -143,7 +143,7 @@ def _parse(value: bytes) -> tuple[EventRecord, dict[str, Any]]:
     except msgspec.DecodeError as error:
         raise _NoEventError("not_json", _told_of_json(str(error), value)) from None
     except RecursionError:
-        raise _NoEventError("too_deep", "the record nests too deeply to be read") from None
+        raise _NoEventError("too_deep", "the record is nested too deeply to be read") from None
     if stated is not value or _plain_encoder.encode(content) != value:
         _check_repeated_keys(value)
     return record, content
@@ -208,19 +208,19 @@ def _check_repeated_keys(value: bytes) -> None:
     def no_repeats(pairs: list[tuple[str, Any]]) -> None:
         names = [name for name, _ in pairs]
         if len(set(names)) != len(names):
-            raise _NoEventError("repeated_key", "an object of the record names a key twice")
+            raise _NoEventError("repeated_key", "an object of the record contains a key twice")
 
     try:
         json.loads(value, object_pairs_hook=no_repeats, parse_int=len, parse_float=len)
     except UnicodeDecodeError:
         raise _NoEventError("not_utf8", "the record is not UTF-8") from None
     except ValueError as error:
-        raise _NoEventError("not_json", f"two readers disagree on it: {error}") from None
+        raise _NoEventError("not_json", f"two parsers disagree on it: {error}") from None
 
 
 def _check_record(record: EventRecord, size_bytes: int) -> None:
     if record.v != 1:
-        text = "v: {v} is a version that this monitor does not read, expected 1"
+        text = "v: {v} is not a supported version, expected 1"
         raise _NoEventError("version", text)
     if size_bytes > NAME_CHARACTERS_MAX:
         _check_lengths(record)
@@ -228,10 +228,10 @@ def _check_record(record: EventRecord, size_bytes: int) -> None:
         if not getattr(record, name):
             raise _NoEventError("field", f"{name}: empty, expected a text")
     if (kind := meant_kind(record.kind)) and kind != record.kind:
-        raise _NoEventError("field", f"kind: another spelling of a known one, expected `{kind}`")
+        raise _NoEventError("field", f"kind: a misspelling of a known kind, expected `{kind}`")
     if record.seq is msgspec.UNSET:
         if not record.id:
-            raise _NoEventError("field", "seq: missing, and so is `id`, expected one of them")
+            raise _NoEventError("field", "seq: missing, like `id`; expected one of them")
     elif not 0 <= record.seq <= NUMBER_MAX:
         raise _NoEventError("field", f"seq: {{seq}} is out of range, expected {_EXPECTED['seq']}")
     _check_object("args", record.args)

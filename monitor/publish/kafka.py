@@ -78,7 +78,7 @@ class KafkaPublisher:
         headers: tuple[tuple[str, bytes], ...] = (),
     ) -> None:
         if self._is_closed:
-            raise OSError("this publisher was closed")
+            raise OSError("this publisher is closed")
         if self._account.waiting_count >= self._waiting_records_max:
             self.flush(BLOCK_MS / 1000)
         if self._producer is None:
@@ -86,7 +86,7 @@ class KafkaPublisher:
         try:
             future = self._producer.send(topic, key=key.encode(), value=value, headers=[*headers])
         except (KafkaError, ValueError, TypeError) as error:
-            raise OSError(f"`{topic}`: not handed over: {error}") from error
+            raise OSError(f"`{topic}`: could not be queued: {error}") from error
         account = self._account
         with self._lock:
             account.waiting_count += 1
@@ -115,7 +115,7 @@ class KafkaPublisher:
             # record gets a new one, and an account that late answers to the old one do not touch.
             self._account = _Account()
             self._let_go(0)
-            raise OSError(f"at least {count} not taken; the first: {failure}") from failure
+            raise OSError(f"at least {count} were not accepted; the first: {failure}") from failure
 
     def close(self) -> None:
         """Flush, then let go; raises OSError where that flush fails, and lets go all the same."""

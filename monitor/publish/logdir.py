@@ -51,7 +51,7 @@ class LogDirPublisher:
         self, directory: Path | str, writer: str, *, file_bytes_max: int = FILE_BYTES_MAX
     ) -> None:
         if WRITER_PATTERN.match(writer) is None:
-            raise ValueError(f"`{writer[:100]!a}` is no name of a writer")
+            raise ValueError(f"`{writer[:100]!a}` is not a valid name of a writer")
         self._directory = Path(directory)
         self._writer = writer
         self._file_bytes_max = file_bytes_max
@@ -121,7 +121,7 @@ class LogDirPublisher:
             _sync_folder(folder)
             self._open[topic] = _Open(file)
             return self._open[topic]
-        raise OSError(f"`{folder}`: no free name for `{self._writer}`")
+        raise OSError(f"`{folder}`: no free file name for `{self._writer}`")
 
     def _finish(self, topic: str) -> None:
         current = self._open.pop(topic)

@@ -109,22 +109,22 @@ def _parse_kafka(text: str) -> KafkaAddress:
         parts = urlsplit(text)
         query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
-        raise ConfigError(f"`{_shown(text)}` cannot be read as an address") from None
+        raise ConfigError(f"`{_shown(text)}` is not a valid address") from None
     if "@" in parts.netloc:
         # The text is not repeated: it would carry the password into logs.
         raise ConfigError(
-            "a `kafka://` address takes no user or password; name a file with the password "
-            "in the `kafka:` settings"
+            "a `kafka://` address must not contain a user or password; name a file with the "
+            "password in the `kafka:` settings"
         )
     if not text.startswith("kafka://"):
-        raise ConfigError("a Kafka address has two slashes, as in `kafka://HOST:PORT`")
+        raise ConfigError("a Kafka address has two slashes, such as `kafka://HOST:PORT`")
     hosts = parts.netloc.split(",")
     for host in hosts:
         match = HOST_PATTERN.match(host)
         if match is None or not 0 < int(match[2]) < 65536:
             raise ConfigError(f"`{_shown(host)}` is not a broker; expected `HOST:PORT`")
     if parts.fragment:
-        raise ConfigError(f"`#{_shown(parts.fragment)}` means nothing in a `kafka://` address")
+        raise ConfigError(f"`#{_shown(parts.fragment)}` has no meaning in a `kafka://` address")
     settings = _query(query)
     return KafkaAddress(
         bootstrap=",".join(hosts),
@@ -146,7 +146,7 @@ def _topics(path: str) -> tuple[str, ...]:
     if len("".join(names)) > TOPICS_CHARS_MAX:
         raise ConfigError(
             f"the names of {len(names)} topics have more than {TOPICS_CHARS_MAX} characters, which "
-            "is what a heartbeat can carry; let several monitors, each in a `group` of its own, "
+            "is the limit of a heartbeat; let several monitors, each in its own `group`, "
             "read some of them"
         )
     return tuple(dict.fromkeys((*names, *READ_TOGETHER[1:])))
@@ -161,7 +161,7 @@ def _query(pairs: list[tuple[str, str]]) -> dict[str, str]:
                 "expected `group`, `instance` or `trust_ts`"
             )
         if key in settings:
-            raise ConfigError(f"`{key}` stands twice in the address; keep one of them")
+            raise ConfigError(f"`{key}` occurs twice in the address; keep one of them")
         if not NAME_PATTERN.match(value):
             raise ConfigError(f"`{key}={_shown(value)}`: expected letters, digits, `.`, `_`, `-`")
         settings[key] = value

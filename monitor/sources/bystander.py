@@ -77,7 +77,7 @@ def open_bystander(
         case LogDirAddress(directory):
             return _open_log(Path(directory), now_ns)
         case FileAddress():
-            raise ConfigError("a finished file is a recording already; replay it as it is")
+            raise ConfigError("a finished file is already a recording; replay it directly")
 
 
 def _open_log(directory: Path, now_ns: Callable[[], int]) -> Bystander:

@@ -189,13 +189,16 @@ class FileSource:
             self._advance(piece)
             if self._is_another(is_over=not piece):
                 detail = (
-                    "it begins otherwise than the file that was read; it is read from its start"
+                    "its beginning differs from the file that was read; it is read from its start"
                 )
                 notices.append(Notice("replaced", self._stream, self._skip_to, 0, detail))
                 self._begin_again()
                 return True
             if not piece:
-                detail = f"the file ends at byte {self._offset}, before the position; it was cut"
+                detail = (
+                    f"the file ends at byte {self._offset}, before the stored position; it was "
+                    "truncated"
+                )
                 notices.append(
                     Notice("truncated", self._stream, self._skip_to, self._offset, detail)
                 )

@@ -332,7 +332,7 @@ class KafkaSource:
         held = self._held[tp]
         following = max(following, first + 1)
         self._consumer.seek(tp, following)
-        detail = f"records {first} to {following - 1} are not read: {reason}"
+        detail = f"records {first} to {following - 1} were skipped: {reason}"
         notices.append(Notice("unreadable", held.stream, first, following, detail))
 
     def _position(self, tp: Any) -> int | None:
@@ -385,7 +385,7 @@ class KafkaSource:
         fault, self._fault = self._fault, ""
         if not fault:
             return ()
-        detail = f"the Kafka client failed ({fault}) and is built anew"
+        detail = f"the Kafka client failed ({fault}) and is recreated"
         notices += [
             Notice("stalled", h.stream, h.position, h.position, detail) for h in self._held.values()
         ]

@@ -76,7 +76,7 @@ def _reason(data: bytes, start: int, end: int, codec: int, bytes_max: int) -> st
     if codec != GZIP:
         name = CODEC_NAMES.get(codec, str(codec))
         return (
-            f"compressed by `{name}`, which is not read here; "
+            f"compressed by `{name}`, which is not supported; "
             "set `compression.type=uncompressed` on the topic"
         )
     # 32 + 15: zlib finds the gzip header by itself; the output is thrown away at once.

@@ -45,7 +45,7 @@ def place(
         return None if start == 0 else _late_start(held.stream, start)
     if known is not None and identity is not None and known != identity:
         held.position = start
-        detail = f"the topic was deleted and made anew; it is read from {start}, not from {wanted}"
+        detail = f"the topic was deleted and recreated; it is read from {start}, not from {wanted}"
         return Notice("replaced", held.stream, wanted, start, detail, has_lost=True)
     if not start <= wanted <= end:
         held.position = start
@@ -55,8 +55,8 @@ def place(
 
 def _late_start(stream: Stream, start: int) -> Notice:
     detail = (
-        f"it is read for the first time, and the broker has nothing before offset {start} any "
-        "more: sessions that began there are seen from here on"
+        "it is read for the first time, and the broker no longer has anything before offset "
+        f"{start}: sessions that began there are judged from here on"
     )
     return Notice("late_start", stream, 0, start, detail)
 
@@ -88,7 +88,7 @@ class PartitionCounts:
             if 0 < before < count:
                 detail = (
                     f"it has {count} partitions, and had {before}: sessions move between them and "
-                    "lose what is known of them; make the counts of all topics equal, and end "
+                    "lose their state; make the counts of all topics equal, and end "
                     "running sessions"
                 )
                 notices.append(

@@ -63,7 +63,7 @@ class KafkaControlReader:
         while not self._is_read_to(ends):
             if time.monotonic() > deadline:
                 raise TimeoutError(
-                    f"`{self._topic}` was not read to its end within {timeout_s:g} s"
+                    f"`{self._topic}` could not be read to its end within {timeout_s:g} s"
                 )
             entries += self.poll(POLL_S)
         return entries
@@ -102,7 +102,9 @@ class KafkaControlReader:
             self._consumer.assign(self._partitions)
             self._consumer.seek_to_beginning(*new)
         elif not self._partitions:
-            raise ConnectionError(f"topic `{self._topic}` is not there; run `interlock kafka init`")
+            raise ConnectionError(
+                f"topic `{self._topic}` does not exist; run `interlock kafka init`"
+            )
 
     def _is_read_to(self, ends: Mapping[Any, int]) -> bool:
         return all(

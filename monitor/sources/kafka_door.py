@@ -129,10 +129,12 @@ def client_settings(settings: Mapping[str, object]) -> dict[str, object]:
         elif name in SECRET_SETTINGS:
             taken[SECRET_SETTINGS[name]] = _secret(name, value)
         elif name in SECRET_SETTINGS.values():
-            raise ConfigError(f"`kafka.{name}` is not taken in place; use `{name}_file: PATH`")
+            raise ConfigError(f"`kafka.{name}` must not be given directly; use `{name}_file: PATH`")
         else:
             known = ", ".join(sorted(PLAIN_SETTINGS | SECRET_SETTINGS.keys()))
-            raise ConfigError(f"`kafka.{name}` is no setting of the Kafka client; known: {known}")
+            raise ConfigError(
+                f"`kafka.{name}` is not a setting of the Kafka client; known: {known}"
+            )
     return taken
 
 
@@ -196,14 +198,14 @@ def _open(
         client = make(**chosen, kafka_client=lambda **said: _kept(opened, KafkaNetClient(**said)))
         return GuardedClient(client, ClientFaultError)
     except KafkaConfigurationError as error:
-        raise ConfigError(f"the Kafka client does not take its settings: {error}") from None
+        raise ConfigError(f"the Kafka client rejects its settings: {error}") from None
     except KafkaError as error:
         # The library leaves its thread and sockets behind when a constructor fails.
         for client in opened:
             client.close()
         raise ConnectionError(
             f"no Kafka broker answered at `{bootstrap}` within {BOOTSTRAP_MS // 1000} s "
-            f"({type(error).__name__}); check the address, that the broker runs, and the "
+            f"({type(error).__name__}); check the address, that the broker is running, and the "
             "`security_protocol`"
         ) from None
 

@@ -50,7 +50,7 @@ def check_rights(
         if group is not None and not _may_read_group(admin, group):
             lines.append(missing_text(who, "READ", "group", group))
     except KafkaError as error:
-        raise OSError(f"the rights could not be looked up: {error}") from error
+        raise OSError(f"the access rights could not be queried: {error}") from error
     finally:
         admin.close()
     if lines:
@@ -60,11 +60,11 @@ def check_rights(
 def missing_text(who: str, operation: str, kind: str, name: str) -> str:
     """One missing right, and how it is granted."""
     flag = f"--{kind} {name}"
-    hidden = " (or it is not there: who may not see a topic is not told)" if kind == "topic" else ""
+    hidden = " (or it does not exist: the broker does not distinguish)" if kind == "topic" else ""
     return (
         f"{who} may not {operation} the {kind} `{name}`{hidden if operation == 'READ' else ''}; "
         f"grant it: `kafka-acls --add --allow-principal User:NAME --operation {operation} {flag}`; "
-        "docs/running.md lists all rights"
+        "docs/running.md lists all access rights"
     )
 
 

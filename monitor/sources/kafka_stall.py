@@ -40,7 +40,7 @@ class StallWatch:
             for tp, one in held.items()
             if one.is_placed and one.known_end is not None and one.position < one.known_end
         }
-        detail = f"nothing was fetched for {self._stall_s:g} s; the client is built anew"
+        detail = f"nothing was fetched for {self._stall_s:g} s; the client is recreated"
         found = [
             Notice("stalled", held[tp].stream, position, held[tp].known_end or position, detail)
             for tp, position in behind.items()

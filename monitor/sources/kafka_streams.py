@@ -37,8 +37,8 @@ def told(error: KafkaError) -> OSError:
     """What only a person can mend."""
     if isinstance(error, FencedInstanceIdError):
         return OSError(
-            "another monitor has joined the group under the same `instance`; "
-            "give each of them a name of its own"
+            "another monitor has joined the group with the same `instance`; "
+            "give each of them its own name"
         )
     if isinstance(error, AuthorizationError):
         return PermissionError(f"the broker does not allow it: {error}")
@@ -74,7 +74,7 @@ def unstamped(held: Held, found: Sequence[Any]) -> Notice | None:
     held.is_unstamped_told = True
     first = next(one.offset for one in found if one.timestamp_type != LOG_APPEND_TIME)
     detail = (
-        "the broker put no append time on its records; they count as arrived when they were read: "
+        "the broker's records have no append time; their time of reading counts as arrival: "
         "set `message.timestamp.type=LogAppendTime` on the topic"
     )
     return Notice("unstamped", held.stream, first, found[-1].offset + 1, detail)
@@ -107,8 +107,8 @@ def assign_all(consumer: Any, topics: Iterable[str]) -> list[Any]:
 
 
 def truncated(stream: Stream, wanted: int, start: int, end: int) -> Notice:
-    what = "is gone by retention" if wanted < start else f"lies beyond the end ({end})"
-    detail = f"offset {wanted} {what}; reading goes on at {start}"
+    what = "was deleted by retention" if wanted < start else f"is beyond the end ({end})"
+    detail = f"offset {wanted} {what}; reading continues at {start}"
     return Notice("truncated", stream, wanted, start, detail, has_lost=True)
 
 

@@ -83,7 +83,7 @@ def init_topics(
             for topic, policy in topics.items()
         )
     except KafkaError as error:
-        raise OSError(f"the topics could not be made: {error}") from error
+        raise OSError(f"the topics could not be created: {error}") from error
     finally:
         admin.close()
 
@@ -112,7 +112,7 @@ def check_topics(
         absent = [topic for topic in topics if topic not in counts]
         found = {topic: _settings_of(admin, topic) for topic in topics if topic in counts}
     except KafkaError as error:
-        raise OSError(f"the topics could not be looked up: {error}") from error
+        raise OSError(f"the topics could not be queried: {error}") from error
     finally:
         admin.close()
     faults = _faults(counts, absent, found, trust_ts=trust_ts)
@@ -126,16 +126,16 @@ def _unseen(who: str, found: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     topics = ", ".join(f"`{topic}`" for topic, said in found.items() if not said)
     if topics:
         yield (
-            f"{who} may not DESCRIBE_CONFIGS {topics}: nobody has checked that they have "
-            "`message.timestamp.type=LogAppendTime`. If a record carries no append time, a notice "
-            "`unstamped` says so, and it counts as arrived when it was read"
+            f"{who} may not DESCRIBE_CONFIGS {topics}: it was not checked that they have "
+            "`message.timestamp.type=LogAppendTime`. If a record has no append time, a notice "
+            "`unstamped` reports it, and its time of reading counts as arrival"
         )
 
 
 def _compressed(found: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     return (
-        f"topic `{topic}` stores batches as producers compress them; those not uncompressed or "
-        "gzip are passed over: set `compression.type=uncompressed`"
+        f"topic `{topic}` stores batches as producers compress them; batches that are neither "
+        "uncompressed nor gzip are skipped: set `compression.type=uncompressed`"
         for topic, said in found.items()
         if said and said.get("compression.type") not in ("uncompressed", "gzip")
     )
@@ -148,17 +148,17 @@ def _faults(
     *,
     trust_ts: bool,
 ) -> list[str]:
-    faults = [f"topic `{name}` is not there; run `interlock kafka init`" for name in absent]
+    faults = [f"topic `{name}` does not exist; run `interlock kafka init`" for name in absent]
     if len(set(counts.values())) > 1:
         told = ", ".join(f"`{topic}` {count}" for topic, count in sorted(counts.items()))
         faults.append(
-            f"topics keyed by session must have the same number of partitions, met: {told}; "
-            "make new topics with equal counts (a changed count moves sessions)"
+            f"topics keyed by session must have the same number of partitions, but have: {told}; "
+            "create new topics with equal counts (changing a count moves sessions)"
         )
     for topic, said in found.items():
         if said and said.get("message.timestamp.type") != "LogAppendTime" and not trust_ts:
             faults.append(
-                f"topic `{topic}` carries times that producers choose; set "
+                f"topic `{topic}` has times that producers choose; set "
                 "`message.timestamp.type=LogAppendTime` on it, or `trust_ts: true` for a backfill"
             )
     return faults
@@ -201,7 +201,7 @@ def _settings_of(admin: Any, topic: str) -> dict[str, str]:
 def _differences(admin: Any, topic: str, policy: TopicPolicy, partitions: int) -> tuple[str, ...]:
     said = _settings_of(admin, topic)
     if not said:
-        return ("its settings cannot be seen: the right DESCRIBE_CONFIGS on it is missing",)
+        return ("its settings cannot be read: the right DESCRIBE_CONFIGS is missing",)
     told = [
         f"`{name}` is `{said.get(name)}`, not `{value}`"
         for name, value in topic_settings(policy).items()

@@ -19,7 +19,7 @@ def refusal(name: str, status: os.stat_result) -> str:
     if parse_file_name(name) is None:
         return "its name is not WRITER-N.jsonl"
     if not stat.S_ISREG(status.st_mode):
-        return "it is no plain file (links, pipes and devices are not opened)"
+        return "it is not an ordinary file (links, pipes and devices are not opened)"
     return ""
 
 

@@ -156,7 +156,8 @@ class LogTail:
             for stream, status in sorted(found, key=lambda candidate: candidate[0]):
                 if counts[owner] >= self._files_max:
                     detail = (
-                        f"its owner has {self._files_max} files already; it waits for one to go"
+                        f"its owner already has {self._files_max} files; it waits until one is "
+                        "removed"
                     )
                     self._refuse(notices, stream, owner, detail)
                     continue
@@ -259,7 +260,7 @@ class LogTail:
             followed.stored_identity, followed.identity = None, stored
             length = length_of(stored)
             if length is not None and identity_of(os.pread(file, length, 0)) != stored:
-                detail = "it begins otherwise than the file that was read"
+                detail = "its beginning differs from the file that was read"
                 self._begin_again(followed, "replaced", detail, notices)
 
     def _read_one(self, followed: Followed, lines_max: int, notices: list[Notice]) -> list[Line]:
@@ -275,9 +276,11 @@ class LogTail:
             start = max(cursor.line_start, cursor.searched_to)
             is_fresh = followed.checked_ns < 0
             if is_fresh and not stands_at_line(file, cursor.line_start):
-                self._begin_again(followed, "replaced", "no line starts at the position", notices)
+                self._begin_again(followed, "replaced", "no line begins at the position", notices)
             elif followed.checked_ns != followed.changed_ns and not is_same_file(file, cursor):
-                self._begin_again(followed, "replaced", "what was read is not there", notices)
+                self._begin_again(
+                    followed, "replaced", "the part that was read no longer exists", notices
+                )
             followed.checked_ns = followed.changed_ns
             lines = read_lines(file, cursor, followed.size, lines_max)
             if followed.identity is None or (length_of(followed.identity) or 0) < HEAD_BYTES:
@@ -299,9 +302,9 @@ class LogTail:
         if not followed.is_placed:
             return
         if known not in ((0, 0), inode):
-            self._begin_again(followed, "replaced", "the file is another one now", notices)
+            self._begin_again(followed, "replaced", "it is now a different file", notices)
         elif status.st_size < max(cursor.line_start, cursor.searched_to):
-            detail = f"the file has {status.st_size} bytes now"
+            detail = f"the file now has {status.st_size} bytes"
             self._begin_again(followed, "truncated", detail, notices)
 
     def _begin_again(
@@ -322,7 +325,7 @@ class LogTail:
         self.gone.append(stream)
         if followed.cursor.line_start < followed.size:
             start, size = followed.cursor.line_start, followed.size
-            detail = f"it went away with {size - start} bytes unread"
+            detail = f"it was removed with {size - start} bytes unread"
             notices.append(Notice("removed", stream, start, size, detail))
 
     def _miss(self, missing: Mapping[Stream, int], notices: list[Notice]) -> None:
@@ -333,8 +336,9 @@ class LogTail:
         for topic in sorted({stream.topic for stream in missing}):
             first, *others = sorted(stream for stream in missing if stream.topic == topic)
             detail = (
-                f"{len(others) + 1} file(s) that were read are gone since the last run, the first "
-                f"read up to byte {missing[first]}; what was written behind that was not read"
+                f"{len(others) + 1} file(s) that were read have been removed since the last run, "
+                f"the first read up to byte {missing[first]}; anything written after that was not "
+                "read"
             )
             notices.append(Notice("gone", first, missing[first], missing[first], detail))
 
@@ -342,7 +346,9 @@ class LogTail:
         if not followed.is_torn_told:
             followed.is_torn_told = True
             start, size = followed.cursor.line_start, followed.size
-            detail = f"its writer went on to another file and left {size - start} bytes unfinished"
+            detail = (
+                f"its writer began another file and left an unfinished line of {size - start} bytes"
+            )
             notices.append(Notice("torn", followed.stream, start, size, detail))
 
     def _refuse(self, notices: list[Notice], stream: Stream, owner: int, detail: str) -> None:

@@ -205,19 +205,19 @@ def boundary_warnings(directory: Path) -> tuple[str, ...]:
         is_kept = path == directory and mode & stat.S_ISVTX
         if mode & OTHERS_CAN_WRITE and not is_kept:
             told.append(
-                f"`{path}` can be written by others than its owner: agents could speak as "
-                "operators; take the right away (`chmod go-w`)"
+                f"`{path}` is writable by users other than its owner: agents could write as "
+                "operators; remove that right (`chmod go-w`)"
             )
     events = directory / EVENTS
     with contextlib.suppress(OSError):
         mode = events.stat().st_mode
         if mode & OTHERS_CAN_WRITE and not mode & stat.S_ISVTX:
             told.append(
-                f"in `{events}` others than its owner can remove and replace each other's files, "
-                "and what was not read yet with them; set the sticky bit (`chmod +t`)"
+                f"in `{events}` users other than its owner can remove and replace each other's "
+                "files, including unread ones; set the sticky bit (`chmod +t`)"
             )
     told.append(
-        f"`{directory}` is a security boundary only where agents run as another user than "
+        f"`{directory}` is a security boundary only if agents do not run as "
         f"the owner (uid {directory.stat().st_uid})"
     )
     return tuple(told)
@@ -226,7 +226,7 @@ def boundary_warnings(directory: Path) -> tuple[str, ...]:
 def checked_directory(directory: Path | str) -> Path:
     path = Path(directory)
     if not path.is_dir():
-        raise ConfigError(f"`{path}` is no directory; make it first, or mend the `log:` address")
+        raise ConfigError(f"`{path}` is not a directory; create it, or correct the `log:` address")
     return path
 
 

@@ -88,7 +88,7 @@ def test_what_the_broker_refuses_fails_the_flush(kafka_broker: Broker) -> None:
     publisher = KafkaPublisher(kafka_broker.bootstrap)
     publisher.publish(topic, "s", b"fits")
     publisher.publish(topic, "s", b"x" * 5_000)
-    with pytest.raises(OSError, match="at least 1 not taken; the first: "):
+    with pytest.raises(OSError, match="at least 1 were not accepted; the first: "):
         publisher.flush(10)
     publisher.publish(topic, "s", b"fits again")
     publisher.flush(10)

@@ -236,5 +236,5 @@ def test_unequal_partition_counts_are_refused(kafka_broker: Broker) -> None:
 
 def test_a_missing_topic_is_refused(kafka_broker: Broker) -> None:
     """A topic that is not there is named, with the command that makes it."""
-    with pytest.raises(ConfigError, match="`nowhere` is not there; run `interlock kafka init`"):
+    with pytest.raises(ConfigError, match="`nowhere` does not exist; run `interlock kafka init`"):
         KafkaSource(kafka_broker.bootstrap, ["nowhere"], "g")

@@ -250,7 +250,7 @@ def test_the_live_group_does_not_notice(tmp_path: Path, monkeypatch: pytest.Monk
         file = RecordedFile(str(path))
         lines = [line for line in file.lines() if isinstance(line, RecordLine)]
         file.close()
-        assert file.end is not None and file.end.reason == "all there was"
+        assert file.end is not None and file.end.reason == "the end of the input"
         assert len(lines) == len(records) == 200
         publisher.publish(EVENTS, "s0", msgspec.json.encode(event("s0", 99, "x", 300)))
         publisher.flush(20)

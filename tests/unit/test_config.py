@@ -109,11 +109,11 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     assert str(caught.value).splitlines() == [
         f"{path}:1:7: `skew` is `5`; expected a whole number with a unit "
         "(`ms`, `s`, `m`, `h`, `d`), as in `30s`",
-        f"{path}:2:1: `slices_maxx` is no setting; did you mean `slices_max`?",
+        f"{path}:2:1: `slices_maxx` is not a setting; did you mean `slices_max`?",
         f"{path}:4:9: `http.port` is 99999; the most is 65535",
-        f"{path}:5:3: `http.pord` is no setting; did you mean `http.port`?",
+        f"{path}:5:3: `http.pord` is not a setting; did you mean `http.port`?",
         f"{path}:6:10: `webhook` is a group; expected a map",
-        f"{path}:7:6: `mode` is empty; give a value or leave the setting out",
+        f"{path}:7:6: `mode` is empty; give a value or omit the setting",
         "`INTERLOCK_IDS_MAX` is `many`; expected a whole number",
         "`--linger` is `1 hour`; expected a whole number with a unit "
         "(`ms`, `s`, `m`, `h`, `d`), as in `30s`",
@@ -175,7 +175,7 @@ def test_misspelt_variables_are_refused_without_their_value() -> None:
             None, {"INTERLOCK_WEBHOOK_SECRET": "hunter2", "INTERLOCK_QQQQQQQQQQQQQQQQQQQQQQQQ": "q"}
         )
     assert "did you mean `INTERLOCK_WEBHOOK_SECRET_FILE`?" in str(caught.value)
-    assert "`INTERLOCK_QQQQQQQQQQQQQQQQQQQQQQQQ` is no setting; unset it" in str(caught.value)
+    assert "`INTERLOCK_QQQQQQQQQQQQQQQQQQQQQQQQ` is not a setting; unset it" in str(caught.value)
     assert "hunter2" not in str(caught.value)
 
 

@@ -94,6 +94,6 @@ def test_a_recording_is_not_written_over(tmp_path: Path) -> None:
     path.write_text("old")
     link.symlink_to(tmp_path / "absent")
     for there in (path, link):
-        with pytest.raises(ConfigError, match="is there already"):
+        with pytest.raises(ConfigError, match="already exists"):
             create_evidence(there, is_replacing=False)
     assert path.read_text() == "old" and not (tmp_path / "absent").exists()

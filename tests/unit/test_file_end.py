@@ -191,8 +191,8 @@ def test_a_part_of_a_gap_that_comes_is_not_missing() -> None:
     engine = Engine(program(), SETTINGS)
     stepped(engine, [event("s", 0, 0), event("s", 5, 1), event("s", 3, 1)])
     assert gaps(engine.tick(0)) == [
-        (1, "2 event(s) did not come: seq 1 to 2"),
-        (1, "1 event(s) did not come: seq 4 to 4"),
+        (1, "2 event(s) are missing: seq 1 to 2"),
+        (1, "1 event(s) are missing: seq 4 to 4"),
     ]
     again = engine.step(event("s", 3, 2, id_="other"))
     assert [finding.type for finding in again] == ["gap"]

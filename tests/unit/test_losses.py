@@ -30,7 +30,7 @@ invariants:
 SECOND_NS = 1_000_000_000
 START_NS = 1_767_600_000 * SECOND_NS
 HOUR_NS = 3_600 * SECOND_NS
-SAID = "agent.events/0: truncated: offset 5 is gone by retention; reading goes on at 900"
+SAID = "agent.events/0: truncated: offset 5 was deleted by retention; reading continues at 900"
 
 
 def spec_of(old: str = "", new: str = "", per: str = "session") -> Spec:

@@ -254,10 +254,10 @@ def test_predicates_of_different_kinds_are_never_both_true() -> None:
 @pytest.mark.parametrize(
     ("examples", "problem"),
     [
-        ("", "it has no example, so every mutant survives"),
+        ("", "it has no examples, so every mutant survives"),
         (
             "    examples:\n      - {events: [{kind: a}], violated_at: []}\n",
-            "its examples fail as it is; mend them first",
+            "its examples fail without a mutation; fix them first",
         ),
     ],
 )

@@ -27,7 +27,7 @@ def test_a_directory_that_was_not_there_is_told(tmp_path: Path) -> None:
     """A mistyped path was made, and watched for ever; made on purpose it is told once."""
     directory = tmp_path / "lgo" / "deep"
     assert told(directory) == [
-        f"`{directory}` did not exist and is made now; if agents write elsewhere, {MEND}"
+        f"`{directory}` did not exist and was created; if agents write elsewhere, {MEND}"
     ]
     assert directory.is_dir()
     assert told(directory) == []
@@ -37,7 +37,7 @@ def test_a_directory_of_something_else_is_told(tmp_path: Path) -> None:
     """`log:.` in a checkout watches a folder in which no agent publishes."""
     (tmp_path / "README.md").touch()
     assert told(tmp_path) == [
-        f"`{tmp_path}` holds other things and no topic of Interlock; if agents write elsewhere, "
+        f"`{tmp_path}` contains other files but no topic of Interlock; if agents write elsewhere, "
         f"{MEND}"
     ]
 

@@ -26,7 +26,7 @@ class Gauge:
     [
         (True, "", 200, b"watching"),
         (True, "no broker has answered for 6 s", 503, b"no broker has answered for 6 s"),
-        (False, "", 503, b"the source has not given any stream yet"),
+        (False, "", 503, b"the source has not assigned a stream yet"),
     ],
 )
 def test_a_monitor_whose_broker_is_away_is_not_ready(

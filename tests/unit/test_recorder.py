@@ -78,7 +78,7 @@ def recorded(
     lines = list(file.lines())
     file.close()
     assert file.damage is None and file.end is not None
-    assert file.end.reason == "all there was"
+    assert file.end.reason == "the end of the input"
     return file, lines
 
 
@@ -151,7 +151,7 @@ def test_an_empty_directory_gives_an_empty_recording(log: Path) -> None:
     """Nothing to record ends at once, with a trailer that says so."""
     log.mkdir()
     file, lines = recorded(log)
-    assert lines == [] and file.end is not None and file.end.reason == "all there was"
+    assert lines == [] and file.end is not None and file.end.reason == "the end of the input"
 
 
 def test_the_header_carries_the_invariants_and_their_lists(log: Path, tmp_path: Path) -> None:

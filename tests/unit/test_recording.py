@@ -186,7 +186,7 @@ def test_a_recording_is_not_written_over_another(tmp_path: Path) -> None:
     """What is there stays, unless that is asked for."""
     path = ten(tmp_path / "r.jsonl")
     before = path.read_bytes()
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         RecordingWriter(path, header_of())
     assert path.read_bytes() == before
 

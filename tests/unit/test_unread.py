@@ -88,7 +88,7 @@ def told(findings: list[Finding]) -> list[tuple[str, list[str]]]:
         (record(args=["hunter2"]), "args: not an object"),
         (
             record(kind="Tool.Requested"),
-            "kind: another spelling of a known one, expected `tool.req",
+            "kind: a misspelling of a known kind, expected `tool.req",
         ),
         (record(kind=" approval_granted"), "expected `approval.granted`"),
         (record(agent="hunter2" * 100), "agent: 700 characters, expected at most 512"),
