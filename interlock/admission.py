@@ -1,7 +1,7 @@
-"""Whether a call may be made: pure decisions over the control view, and the public `guard`.
+"""Decides if a call may be made: pure decisions over the control view, and the public `guard`.
 
-What is said here concerns the *next* call. The call that led to a quarantine was made before
-anybody saw it; refusing that one is the gate's matter.
+Each decision concerns the *next* call. The call that led to a quarantine was made before it was
+detected; only a gate could refuse that one.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ BeforeView = Literal["refuse", "wait", "allow"]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What to answer where the view cannot tell.
+    """The answer if the view cannot decide.
 
-    `fail` decides once a view was there and grew too old, and after waiting in vain;
-    `before_view` before there was any. Where events of this client have not been delivered for
-    longer than `unsent_ns_max`, nobody watches it, and `fail` decides whatever the view says.
-    Tools in `irreversible_tools` are then always refused.
+    `fail` decides if there was a view that is now too old, and after a wait without result.
+    `before_view` decides before the first view. If events of this client have not been delivered
+    for longer than `unsent_ns_max`, no monitor sees it, and `fail` decides whatever the view
+    contains. Tools in `irreversible_tools` are then always refused.
     """
 
     fail: Fail
@@ -53,11 +53,10 @@ def refusal(
     unsent_ns: int = 0,
     is_wait_over: bool = False,
 ) -> Refused | None:
-    """Why the call is refused, or None. Never waits.
+    """The reason why the call is refused, or None. Never waits.
 
-    `shards` are those in which the events of the session and of its ancestors stand. `unsent_ns`
-    is how long events have waited and none was delivered.
-    What the last view says against the session holds however old that view is.
+    `shards` contain the events of the session and of its ancestors. `unsent_ns` is how long events
+    have waited without a delivery. A stop in the last view applies, however old that view is.
     """
     state, key = follower.standing(keys)
     if state != "active":
@@ -94,11 +93,11 @@ def guard(session: Session, tool: str) -> None:
     Raises
     ------
     Quarantined, Killed
-        The control topic says so of the session, an ancestor, its principal, agent, the tool or
-        everything.
+        The control topic has this state for the session, an ancestor, its principal, agent, the
+        tool or everything.
     NoView
-        Nobody can say, or nobody hears of this client's calls, and its settings are to refuse
-        then.
+        The view cannot decide, or no monitor sees this client's calls, and its settings require a
+        refusal then.
     SessionOver
         The session has ended, or the client was closed.
     """

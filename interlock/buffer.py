@@ -1,4 +1,4 @@
-"""What waits to be sent: a bounded queue that gives up the least telling events first.
+"""The queue of unsent events: it is bounded, and sheds the least informative events first.
 
 Not thread-safe by itself: the publisher holds its lock around every call. Cost of every
 operation: constant, but for `append` when it sheds (one step per event shed).
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from .transport import Message
 
 LAST_TO_GO: Final = 3
-"""What the monitor needs to know that a call was made, allowed or refused, or a session ended."""
+"""The monitor needs these to see that a call was made, allowed or refused, or a session ended."""
 
 _RANKS: Final = {
     "heartbeat": 0,
@@ -61,11 +61,11 @@ class Buffer:
         return len(self._waiting)
 
     def has_room_for(self, size: int) -> bool:
-        """Whether an event of `size` bytes fits without shedding."""
+        """True if an event of `size` bytes fits without shedding."""
         return len(self._waiting) < self._events_max and self.bytes_count + size <= self._bytes_max
 
     def append(self, event: Waiting) -> list[Waiting]:
-        """Take in an event; returns what had to go for it (perhaps the event itself)."""
+        """Add an event; returns the events that were shed for it (perhaps the event itself)."""
         number = next(self._numbers)
         self._by_rank[rank(event.kind)].append(number)
         self.bytes_count += event.size

@@ -1,8 +1,8 @@
 """One tool call: guarded, announced, run, and its outcome published; as a `with` block or a
 decorator, for plain and for `async` functions and for generators of both sorts.
 
-What is lazy (a coroutine, a generator) does nothing when it is made: the guard is asked when it
-begins, and its outcome is told when it ends.
+A lazy object (a coroutine, a generator) does nothing when it is created: the guard is called when
+it begins, and its outcome is published when it ends.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class ToolCall:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # A generator that nobody asks any further has done what it was asked for.
+        # A generator that is not advanced any further has completed its work.
         if error is None or (self.is_generator and isinstance(error, GeneratorExit)):
             self._emit("tool.completed", result=self.result)
         else:
@@ -84,9 +84,9 @@ class ToolCall:
         self.__exit__(kind, error, trace)
 
     def ask_again(self) -> None:
-        """For what is lazy: announced when it was made, and stopped perhaps since then.
+        """For lazy objects: announced when created, and perhaps stopped since then.
 
-        Who awaits a hundred calls one after the other must not get past a stop in between.
+        A caller that awaits a hundred calls one after the other must not bypass a stop in between.
         """
         try:
             self._session.guard(self.tool)
@@ -106,7 +106,7 @@ class ToolCall:
         self._emit("tool.denied", error=f"{type(refused).__name__}: {refused}")
 
     def _begin(self, refused: Refused | None) -> None:
-        # Converted once: what was asked for and what is told afterwards cannot differ.
+        # Converted once: the arguments of the request and of the outcome cannot differ.
         self._told = arguments(resolved(self.tool, self._args, self._session.path_args))
         if refused is None:
             if not self._emit("tool.requested"):
@@ -117,7 +117,7 @@ class ToolCall:
 
     def _emit(self, kind: str, *, result: object = None, error: str = "") -> bool:
         if not self._session.is_running:
-            # A child that was forked in the middle of the call goes on in a session of its own.
+            # A child that was forked during the call continues in its own session.
             self._session.start()
         return self._session.publish(
             kind, tool=self.tool, call=self.id, args=self._told, result=result, error=error
@@ -125,7 +125,7 @@ class ToolCall:
 
 
 def run(call: ToolCall, function: Callable[..., T], args: Mapping[str, Any]) -> T:
-    """Make the call. Where the function gives something lazy, its outcome is told at its end."""
+    """Make the call. If the function returns a lazy object, its outcome is published at its end."""
     with contextlib.ExitStack() as outcome:
         outcome.enter_context(call)
         result = function(**args)
@@ -168,7 +168,7 @@ def recorded(
 
         @functools.wraps(function)
         def run_generator(*args: P.args, **kwargs: P.kwargs) -> Any:
-            # Nothing of it runs before somebody asks for the first value.
+            # Nothing of it runs before the first value is requested.
             call = begin(args, kwargs)
             return generated(call, lambda: function(*args, **kwargs), is_announced=False)
 
@@ -184,12 +184,12 @@ def recorded(
 def named(
     signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> dict[str, object]:
-    """Arguments by name, defaults included, without `self`; `**more` stand beside the others.
+    """Arguments by name, defaults included, without `self`; `**more` are merged with the others.
 
     Raises
     ------
     TypeError
-        Where the function could not be called so either.
+        The function could not be called with these either.
     """
     bound = signature.bind(*args, **kwargs)
     bound.apply_defaults()
@@ -252,7 +252,7 @@ async def _generated_async(
 
 
 def _told_error(error: BaseException) -> str:
-    """`Type: message`; an exception that cannot say what it is gives its type alone."""
+    """`Type: message`; only the type for an exception that cannot be converted to text."""
     name = type(error).__qualname__
     # Asks for the text safely, and for neither notes nor the exceptions behind this one's.
     text = str(traceback.TracebackException(type(error), error, None, lookup_lines=False))

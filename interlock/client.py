@@ -1,8 +1,8 @@
 """The agent's connection to Interlock: its settings, its threads, its sessions.
 
-One client a process is enough, for any number of sessions and threads. Nothing is opened before
-the first event or call. What happens at a fork and at the end of the interpreter is arranged
-here, once for all clients.
+One client per process is enough, for any number of sessions and threads. It opens nothing before
+the first event or call. Forks and the end of the interpreter are handled here, once for all
+clients.
 """
 
 from __future__ import annotations
@@ -172,9 +172,9 @@ class Client:
     ) -> Session:
         """A session, to be used as a context manager; its id is random unless given.
 
-        `parent` is the session that starts this one, or its id, or its whole `lineage` where it
-        runs in another process: an id alone does not tell who its own parents are. An id means a
-        session of the same principal; `NAME/ID` is one of another principal's.
+        `parent` is the session that starts this one, or its id, or its whole `lineage` if it runs
+        in another process: an id alone does not identify its own parents. An id means a session of
+        the same principal; `NAME/ID` is one of another principal.
         """
         own_id = uuid.uuid4().hex if session_id is None else checked_session_id(session_id)
         session = Session(self, own_id, _lineage(parent))
@@ -202,15 +202,16 @@ class Client:
         )
 
     def flush(self, timeout_s: float = 5.0) -> bool:
-        """Wait until what was published is delivered; False where that takes longer."""
+        """Wait until published events are delivered; False if this takes longer."""
         return self._publisher.flush(timeout_s)
 
     def wait_until_judged(self, timeout_s: float = 60.0) -> bool:
-        """Wait until the monitor has judged what was published so far; False after `timeout_s`.
+        """Wait until the monitor has judged everything published so far; False after `timeout_s`.
 
-        Then a stop that it led to is known here, and `guard` refuses: wait before what cannot be
-        undone. It takes as long as the monitor is behind, and up to one of its heartbeats more.
-        Events that were shed (`stats().dropped`) nobody judges. SettingError for `control=False`.
+        A resulting stop is then known here, and `guard` refuses: wait before an irreversible
+        action. The wait lasts as long as the monitor is behind, plus up to one of its heartbeats.
+        Events that were shed (`stats().dropped`) are never judged. SettingError for
+        `control=False`.
         """
         if self.follower is None:
             raise SettingError("`control` is False: the client does not read the control topic")
@@ -220,18 +221,19 @@ class Client:
         left_s = max(0, deadline_ns - self.clock.monotonic_ns()) / 1e9
         since_ns, shard = self.clock.wall_ns() + CLOCKS_APART_NS_MAX, None
         if isinstance(self._target, LogTarget):
-            # One machine has one clock. On Kafka what was published may be in any partition.
+            # One machine has one clock. On Kafka, published events may be in any partition.
             since_ns, shard = self.clock.wall_ns(), self.shard("")
         return self.follower.wait_until_judged(since_ns, left_s, (shard,))
 
     def close(self, timeout_s: float = 5.0) -> Stats:
-        """End running sessions, deliver what waits for at most `timeout_s`, stop the threads.
+        """End running sessions, deliver waiting events for at most `timeout_s`, and stop the
+        threads.
 
-        Safe to call twice; calls are refused from here on (`SessionOver`). The result's
-        `waiting_events` were not delivered, `dropped` were shed.
+        It is safe to call this twice; later calls are refused (`SessionOver`). In the result,
+        `waiting_events` were not delivered and `dropped` were shed.
         """
         deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
-        # First, so that no call begins that nobody would hear of.
+        # First, so that no call begins that the monitor would not see.
         self.is_closed = True
         self._publisher.hasten()
         for session in self._running_sessions():
@@ -250,7 +252,7 @@ class Client:
             self.follower.start()
 
     def shard(self, session_id: str) -> Shard | None:
-        """Where the events of a session stand; None until that is known."""
+        """The shard of a session's events; None until it is known."""
         return shard_of(self._target, self.whereabouts, session_id)
 
     def unsent_ns(self) -> int:
@@ -267,11 +269,11 @@ class Client:
         return self._publisher.add(event.kind, len(event.rest), numbered)
 
     def publish_recorded(self, event: bytes | Mapping[str, object]) -> None:
-        """Publish an event that happened elsewhere, as it stands; for backfills and tests.
+        """Publish an event that was recorded elsewhere, unchanged; for backfills and tests.
 
-        It takes the way of every event: the same queue, batches, key and partition. What the
-        queue has no room for is shed: publish a long recording with `block_ms_max=60_000`, and
-        look at `stats().dropped`. A monitor believes the times in it only with `trust_ts`.
+        It uses the same queue, batches, key and partition as every event. Events that do not fit
+        into the queue are shed: publish a long recording with `block_ms_max=60_000`, and check
+        `stats().dropped`. A monitor accepts its times only with `trust_ts`.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The clocks of the client, as a parameter, so that tests say what time it is."""
+"""The clocks of the client, as a parameter, so that tests can set the time."""
 
 from __future__ import annotations
 

@@ -31,10 +31,10 @@ class Entry(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What one poll brought.
+    """The result of one poll.
 
-    `is_at_end`: all that stood in the topic when the poll began was brought by now.
-    `is_restart`: the feed begins anew, from the start of the topic, with these entries.
+    `is_at_end`: everything that was in the topic when the poll began has been returned.
+    `is_restart`: the feed starts again from the beginning of the topic, with these entries.
     """
 
     entries: Sequence[Entry] = ()
@@ -44,10 +44,10 @@ class Reading(NamedTuple):
 
 
 class ControlFeed(Protocol):
-    """Where control records come from. Used by one thread."""
+    """The source of control records. Used by one thread."""
 
     def poll(self, timeout_s: float) -> Reading:
-        """New records; waits up to `timeout_s` for one. OSError where the topic is out of reach."""
+        """New records; waits up to `timeout_s` for one. OSError if the topic is unreachable."""
 
     def close(self) -> None:
         """Let go of files and sockets. Safe to call twice."""
@@ -73,10 +73,10 @@ class _File:
 
 
 class LogControlFeed:
-    """Follows `DIRECTORY/*.jsonl` by looking at sizes every `poll_s`.
+    """Follows `DIRECTORY/*.jsonl` by checking sizes every `poll_s`.
 
-    What was once known is never forgotten: files that vanish, shrink or are replaced change
-    nothing by themselves. A torn last line is waited for. Links are not followed.
+    Records are never forgotten: files that disappear, shrink or are replaced change nothing by
+    themselves. It waits for the rest of a torn last line. Links are not followed.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class LogControlFeed:
             try:
                 lines = self._new_lines(name, known)
             except OSError:
-                # What other files said is not held back; the view only does not get younger.
+                # Records of other files are not delayed; only the view's age does not improve.
                 is_at_end = False
                 continue
             for offset, line in lines:
@@ -158,7 +158,7 @@ class LogControlFeed:
         return sorted(listed, key=lambda item: _writer_and_number(item[0]))
 
     def _new_lines(self, name: str, known: _File) -> list[tuple[int, bytes]]:
-        """Complete lines from the known offset on, each with where it begins."""
+        """Complete lines from the known offset on, each with its start."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             descriptor = os.open(self._directory / name, flags)
@@ -172,8 +172,8 @@ class LogControlFeed:
             while chunk := os.pread(descriptor, CHUNK_BYTES, known.offset):
                 lines.extend(_cut_lines(known, chunk))
         except OSError:
-            # What was read before is counted as read, so it must be told; the next poll meets
-            # the same trouble with nothing to tell.
+            # The earlier records count as read, so they must be returned; the next poll meets the
+            # same failure without records.
             if not lines:
                 raise
         finally:
@@ -183,7 +183,9 @@ class LogControlFeed:
     def _parsed(
         self, name: str, reading: int, offset: int, line: bytes
     ) -> list[tuple[Order, Entry]] | None:
-        """One record with its order, none for a tombstone; None for what cannot be taken."""
+        """One record with its order (the record is None for a tombstone); None if it is not
+        acceptable.
+        """
         try:
             told = msgspec.json.decode(line, type=_Line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

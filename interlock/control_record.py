@@ -1,7 +1,7 @@
-"""Control records: who is quarantined or killed, and which record decides.
+"""Control records: the quarantined and killed targets, and the record that is in force.
 
-Shared by the client's guard and the monitor. Input: the records of the control topic, in the
-order of the log. This module reads no file and no clock: the caller says what time it is.
+Shared by the client's guard and the monitor. Input: the records of the control topic, in the order
+of the log. This module reads no file and no clock: the caller supplies the time.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ ControlState = Literal["active", "quarantined", "killed"]
 SEVERITY_ORDER: Final[Mapping[str, int]] = {"active": 0, "quarantined": 1, "killed": 2}
 TARGET_KINDS: Final = ("session", "session-of", "principal", "agent", "tool", "global")
 HEARTBEAT_KEY: Final = "heartbeat"
-"""The monitor's sign of life on the control topic: readers learn how old their view is. Behind a
-colon stands who vouches, so that a compacted topic keeps the last word of each."""
+"""The monitor's heartbeat on the control topic: readers derive the age of their view from it. The
+voucher follows after a colon, so that a compacted topic keeps the last heartbeat of each."""
 
 RECORD_BYTES_MAX: Final = 64 * 1024
-"""A control record has some 200 bytes; what is longer is no control record."""
+"""A control record has about 200 bytes; anything longer is not a control record."""
 
 AHEAD_NS_MAX: Final = 15_000_000_000
 """Chosen: as far as the clocks of the monitor and the agent may be apart by default."""
 
 CLOCKS_APART_NS_MAX: Final = 1_000_000_000
-"""Chosen: as far as a monitor's clock may be ahead of another machine's for its heartbeats to tell
-what was judged. Clocks that are kept are apart by less than a tenth of it."""
+"""Chosen: a monitor's clock may be ahead of another machine's by this much for its heartbeats to be
+accepted. Synchronised clocks differ by less than a tenth of it."""
 
 
 class ControlRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is said of one key; why a monitor said so stands in its finding, not here."""
+    """The record of one key; the reason of a monitor's stop is in its finding, not here."""
 
     state: ControlState
     issued_at: int
@@ -44,17 +44,17 @@ class ControlRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     sig: str = ""
     v: int = 1
     partitions: tuple[int, ...] | None = None
-    """Of a heartbeat: the partitions that it speaks of; None: everything."""
+    """Of a heartbeat: the partitions that it covers; None: all."""
     behind: Mapping[str, int] = {}
     """Of a heartbeat: shards (`TOPIC/PART`) of which less was judged, and up to when."""
     topics: tuple[str, ...] | None = None
-    """Of a heartbeat: the topics of events that it speaks of; None: every one."""
+    """Of a heartbeat: the topics of events that it covers; None: all."""
     observes: bool = False
     """Of a heartbeat: its monitor stops nobody."""
     reason: str = ""
-    """What an operator gave as the reason; agents can read it."""
+    """The reason that an operator gave; agents can read it."""
     retired: bool = False
-    """Under a heartbeat's key: an operator says that who vouched there is gone for good."""
+    """Under a heartbeat's key: an operator declares this voucher gone for good."""
 
 
 def heartbeat_key(voucher: str) -> str:
@@ -63,7 +63,9 @@ def heartbeat_key(voucher: str) -> str:
 
 
 def voucher_of(key: str) -> str | None:
-    """Whose heartbeats stand under this key; None if none do. Empty: they do not say whose."""
+    """The voucher of the heartbeats under this key; None if it is not a heartbeat's. Empty:
+    unnamed.
+    """
     name, _, voucher = key.partition(":")
     return voucher if name == HEARTBEAT_KEY else None
 
@@ -83,11 +85,11 @@ def session_targets(principal: str, session: str) -> tuple[str, ...]:
 
 
 class ControlView:
-    """The standing of every key, as far as the log was read.
+    """The current record of every key, as far as the log was read.
 
-    Per key the later record holds, but for a quarantine behind a kill: `killed` is left by
-    `active` alone, never by a quarantine that would be over in time. A record whose issuer repeats
-    an older `epoch` of its own is ignored. `quarantined` turns back by expiry.
+    For each key the latest record is in force, except for a quarantine after a kill: only `active`
+    ends `killed`, never a quarantine that would expire. A record whose issuer repeats an older
+    `epoch` of its own is ignored. `quarantined` ends by expiry.
     """
 
     def __init__(self) -> None:
@@ -96,10 +98,10 @@ class ControlView:
         self.watermarks = Watermarks()
 
     def apply(self, key: str, value: bytes | None, arrived_ns: int = 0) -> bool:
-        """Take in one record of the log; False where it was ignored.
+        """Apply one record of the log; False if it was ignored.
 
-        Ignored are tombstones, records of an older epoch, and what cannot be read. A quarantine of
-        what is killed is taken in, and the kill stands.
+        Ignored are tombstones, records of an older epoch, and records that cannot be read. A
+        quarantine of a killed target is accepted, but the kill stays in force.
         """
         if not value:
             return False
@@ -117,7 +119,7 @@ class ControlView:
             return True
         standing = self._records.get(key)
         if standing is not None and (standing.state, record.state) == ("killed", "quarantined"):
-            # Two monitors that stop one target at once, or an operator who did not look first.
+            # Two monitors may stop one target at once, or an operator did not look first.
             return True
         self._records[key] = record
         return True
@@ -141,7 +143,7 @@ class ControlView:
         self.watermarks.apply(voucher, beat)
 
     def standing(self, keys: Iterable[str], now_ns: int) -> tuple[ControlState, str]:
-        """The most severe state among `keys` and `global`, and the key that says so."""
+        """The most severe state among `keys` and `global`, and the key that has it."""
         worst: tuple[ControlState, str] = ("active", "")
         for key in (*keys, "global"):
             record = self._records.get(key)
@@ -152,7 +154,7 @@ class ControlView:
         return worst
 
     def record(self, key: str) -> ControlRecord | None:
-        """The record that stands for `key`, expired or not."""
+        """The record in force for `key`, expired or not."""
         return self._records.get(key)
 
     @property
@@ -161,7 +163,7 @@ class ControlView:
         return len(self._records) + self.watermarks.keys_count
 
     def records(self) -> Mapping[str, ControlRecord]:
-        """Every key that was ever named, with the record that stands."""
+        """Every key that ever occurred, with the record in force."""
         return dict(self._records)
 
 
@@ -172,9 +174,10 @@ def _is_expired(record: ControlRecord, now_ns: int) -> bool:
 
 
 class Place(NamedTuple):
-    """Where a record of a log directory stands: whose it is, and where among those of its writer.
+    """The position of a record in a log directory: its writer, and its place among that writer's
+    records.
 
-    `reading`: how often the writer's file was begun anew; positions compare within one alone.
+    `reading`: how often the writer's file was restarted; positions are comparable only within one.
     """
 
     writer: str
@@ -191,7 +194,7 @@ class Order(NamedTuple):
     severity: int
 
     def is_after(self, held: Order) -> bool:
-        """Whether this record holds against `held`, which came of the same key before."""
+        """True if this record replaces `held`, an earlier one with the same key."""
         if self.place[:2] == held.place[:2]:
             return self.place[2:] >= held.place[2:]
         if self.issued_at != held.issued_at:
@@ -200,13 +203,13 @@ class Order(NamedTuple):
 
 
 class LogOrder:
-    """The order of records that several writers put down without one: by time, as far as it goes.
+    """The order of records from several writers without a common order: by time, with exceptions.
 
-    Of two records of one key the later `issued_at` holds, and equal times go to the more severe.
-    Within one writer's files the order of writing holds even where its clock went back: a stop
-    counts as no earlier than what its writer wrote before, and a release releases from what its
-    writer wrote before. A release from the future is no release: it would outrank whatever stops
-    its target until that time has come. To retire a voucher is a release, too.
+    Of two records of one key the one with the later `issued_at` is in force, and at equal times the
+    more severe one. Within one writer's files the order of writing decides, even if its clock went
+    back: a stop counts as no earlier than the writer's previous records, and a release releases
+    what its writer wrote before. A release from the future is not a release: it would outrank any
+    stop of its target until that time. Retiring a voucher is a release, too.
     """
 
     def __init__(self) -> None:
@@ -225,7 +228,7 @@ class LogOrder:
         return Order(issued_at, place, SEVERITY_ORDER[record.state])
 
     def is_later(self, key: str, order: Order) -> bool:
-        """Whether it holds against what held before; then it is what holds."""
+        """True if it replaces the previous record; then it is in force."""
         held = self._held.get(key)
         if held is not None and not order.is_after(held):
             return False

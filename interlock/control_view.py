@@ -1,10 +1,11 @@
-"""Follows the control topic in a thread, and says what it knows and how old that is.
+"""Follows the control topic in a thread, and reports its records and the age of this view.
 
-A view is published once it was read to the end of the topic, so a half-read log never looks
-like an answer. Its age is asked for the shards in which a session's events stand. It is the longest
-of: since the topic was last read to its end, since a heartbeat arrived that speaks of them, and the
-distance between their watermark and this machine's clock. A heartbeat from the future therefore
-makes a view old, not young. If several can stop a session, the most silent of them counts.
+A view is published only after it was read to the end of the topic, so that a partly read log is
+never used as an answer. The age is computed for the shards that contain a session's events. It is
+the maximum of three: the time since the topic was last read to its end, the time since a heartbeat
+for these shards arrived, and the distance between their watermark and this machine's clock. A
+heartbeat from the future therefore makes a view old, not young. If several vouchers can stop a
+session, the oldest heartbeat counts.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from .control_record import CLOCKS_APART_NS_MAX, ControlRecord, ControlState, Co
 from .watermarks import Heard, Shard, Watermarks
 
 KEYS_MAX: Final = 200_000
-"""Control keys held, some 100 MB. Past it the view counts as unusable: what it lost is unknown."""
+"""Control keys held, about 100 MB. Beyond it the view counts as unusable, since its losses are
+unknown."""
 
 POLL_S: Final = 0.2
 RETRY_FIRST_S: Final = 0.1
@@ -53,9 +55,9 @@ class ControlFollower:
         self._heard = Watermarks()
         self._has_news = threading.Condition()
         self._usable_once: set[Shard | None] = set()
-        """Of these shards somebody met a usable view."""
+        """The shards for which a caller has found a usable view."""
         self.was_heard = False
-        """Whether any shard was watched at any time since the start."""
+        """True if any shard was watched at any time since the start."""
         self.errors_count = 0
         self.unreadable_count = 0
 
@@ -85,7 +87,9 @@ class ControlFollower:
             self._thread.join(timeout_s)
 
     def after_fork_in_child(self) -> None:
-        """Keep what was known and its age, so that a stopped session stays stopped; read anew."""
+        """Keep the records and their age, so that a stopped session stays stopped, and read
+        again.
+        """
         if self._feed is not None:
             self._feed.abandon()
         usable_once, was_heard = self._usable_once, self.was_heard
@@ -104,15 +108,17 @@ class ControlFollower:
         return None if view is None else view.record(key)
 
     def age_ns(self, shards: Sequence[Shard | None] = (None,)) -> int | None:
-        """How old the view is for these shards; None if there is none of one of them.
+        """The age of the view for these shards; None if one of them has no view.
 
-        None among them stands for a shard that is not known: for it the oldest counts.
+        None among the shards means an unknown shard: the oldest age counts for it.
         """
         oldest = self._oldest(shards)
         return None if oldest is None else oldest[0]
 
     def silent_voucher(self, shards: Sequence[Shard | None]) -> str:
-        """Who makes the view too old for them, if it has not been heard of at all; else empty."""
+        """The voucher that makes the view too old for them if it never sent a heartbeat; else
+        empty.
+        """
         oldest, view = self._oldest(shards), self._view
         if view is None or oldest is None or oldest[0] <= self.age_ns_max:
             return ""
@@ -144,7 +150,7 @@ class ControlFollower:
         return None if last is None else self._age_ns(last)
 
     def is_usable(self, shards: Sequence[Shard | None] = (None,)) -> bool:
-        """Whether the view is young enough for these shards."""
+        """True if the view is recent enough for these shards."""
         age_ns = self.age_ns(shards)
         is_usable = age_ns is not None and age_ns <= self.age_ns_max
         if is_usable:
@@ -152,7 +158,7 @@ class ControlFollower:
         return is_usable
 
     def was_usable(self, shards: Sequence[Shard | None] = (None,)) -> bool:
-        """Whether somebody met a usable view of them, at any time since the start."""
+        """True if a caller found a usable view of them at any time since the start."""
         return self._usable_once.issuperset(shards)
 
     def since_start_ns(self) -> int:
@@ -168,9 +174,10 @@ class ControlFollower:
     def wait_until_judged(
         self, time_ns: int, timeout_s: float, shards: Sequence[Shard | None] = (None,)
     ) -> bool:
-        """Wait until the monitor has judged what it was sent before `time_ns` of its clock.
+        """Wait until the monitor has judged everything that was sent to it before `time_ns` of its
+        clock.
 
-        What came of that is then in the view. False where it takes longer, or after `stop`.
+        The resulting stops are then in the view. False if this takes longer, or after `stop`.
         """
         self.start()
         with self._has_news:
@@ -184,7 +191,9 @@ class ControlFollower:
         return all(judged_ns is not None and judged_ns >= time_ns for judged_ns in judged)
 
     def take_in(self, reading: Reading, began_ns: int) -> None:
-        """Apply what a poll that began at `began_ns` (monotonic) brought. The thread's alone."""
+        """Apply the result of a poll that began at `began_ns` (monotonic). Called only by the
+        thread.
+        """
         if reading.is_restart:
             self._coming = ControlView()
             self._heard = Watermarks()
@@ -200,8 +209,8 @@ class ControlFollower:
         if last_age_ns is not None and last_age_ns <= self.age_ns_max:
             self.was_heard = True
         with self._has_news:
-            # The heartbeat of the reading before: a stop that was written ahead of it may stand in
-            # another partition, and is surely read only by who looks for the end after it.
+            # The heartbeat of the previous reading: a stop that was written before it may be in
+            # another partition, and is certain to be read only after looking for the end again.
             latest_ns = self._clock.wall_ns() + CLOCKS_APART_NS_MAX
             self._judged, self._heard = self._heard, self._view.watermarks.copy(latest_ns)
             self._has_news.notify_all()

@@ -20,19 +20,19 @@ class ClientError(Exception):
 
 
 class SettingError(ClientError, ValueError):
-    """A setting that cannot be used; the message names it and says how to mend it."""
+    """An unusable setting; the message contains its name and a correction."""
 
 
 class SessionOver(ClientError):  # noqa: N818 - reads as what it says, like StopIteration
     """A call in a session that has ended would be seen by no invariant, so it is not made."""
 
 
-class Refused(ClientError):  # noqa: N818 - the call is refused; that is no error of anybody's
+class Refused(ClientError):  # noqa: N818 - the call is refused, which is not an error
     """The call was not made.
 
-    `state` is `quarantined`, `killed` or `unknown`; `key` the control key that says so (`""`
-    where none does); `incident` the id to ask an operator about. Why it happened stands in the
-    finding of that incident, never here: other agents can read the control topic.
+    `state` is `quarantined`, `killed` or `unknown`; `key` is the control key with that state (`""`
+    if there is none); `incident` is the id to give to an operator. The finding of that incident
+    contains the reason, which is never given here: other agents can read the control topic.
     """
 
     state: str = "unknown"
@@ -61,7 +61,7 @@ class Killed(Refused):
 
 
 class NoView(Refused):
-    """The client cannot know whether the call is allowed, and its settings say to refuse then.
+    """The client cannot determine if the call is allowed, and its settings require a refusal then.
 
     Either the view of the control topic is missing or too old, or the client's own events have
     not been delivered for too long, so that no monitor could find anything.

@@ -1,12 +1,12 @@
-"""What one event says -> JSON bytes within the size that brokers take.
+"""Encodes one event as JSON bytes within the size that brokers accept.
 
-Input: values of the agent's own types. Output: a `Draft`, everything but `session`, `seq` and
-`ts`, which are added under the publisher's lock so that they have one order.
+Input: values of the agent's own types. Output: a `Draft`, which contains everything but `session`,
+`seq` and `ts`. These are added under the publisher's lock so that they have one order.
 
-Within the limits of `limits.py`. Results and texts are cut, and values that JSON cannot tell
-replaced. Arguments are neither: one that JSON cannot tell is left out, and those that do not fit
-are all left out. The event's attributes say what is missing (docs/events.md): predicates on it are
-then unknown, where they could come out false.
+The limits are those of `limits.py`. Results and texts are truncated, and values that JSON cannot
+represent are replaced. Arguments are neither: one that JSON cannot represent is omitted, and if the
+arguments do not fit, all are omitted. The event's attributes record what is missing
+(docs/events.md). Predicates on missing parts are then unknown, where they could otherwise be false.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _ENVELOPE_BYTES: Final = 48 * 1024
 """Names and `error`, every character escaped."""
 _ERROR_CHARS_MAX: Final = 4096
 _LOST_NAMES_BYTES_MAX: Final = 16 * 1024
-"""Half of the notes. Arguments whose names take more are not told one by one."""
+"""Half of the notes. Arguments whose names take more are not listed individually."""
 
 _FIELD_LEVELS: Final = NESTING_MAX - 1
 _ARGUMENT_LEVELS: Final = NESTING_MAX - 2
-"""What the event, and the object of its arguments, leave of the levels that are read."""
+"""Levels that remain below the event and the object of its arguments."""
 
 _ARGUMENTS_NUMBERS_MAX: Final = COSTLY_NUMBERS_MAX // 2
 _ATTRIBUTES_NUMBERS_MAX: Final = COSTLY_NUMBERS_MAX // 4
-"""Shares of what the numbers of one event may cost; the result has what is left."""
+"""Shares of the cost of the numbers of one event; the result gets the rest."""
 
 _NO_RAW: Final = msgspec.Raw(b"")
 _encode: Final = msgspec.json.Encoder().encode
@@ -51,9 +51,9 @@ _encode: Final = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """Arguments of a call, converted once and told by every event of it.
+    """Arguments of a call, converted once and repeated in every event of it.
 
-    `json` is None if all of them were left out; `lost` names those that were left out else.
+    `json` is None if all of them were omitted; `lost` lists those that were omitted otherwise.
     """
 
     json: bytes | None = None
@@ -66,7 +66,7 @@ class Arguments:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An event without `session`, `seq` and `ts`, and what it could not tell."""
+    """An event without `session`, `seq` and `ts`, and a record of its losses."""
 
     kind: str
     rest: bytes
@@ -123,7 +123,7 @@ def draft(
     text: str = "",
     attributes: Mapping[str, object] | None = None,
 ) -> Draft:
-    """The event as JSON, cut to size, with notes in `attributes` on what is missing."""
+    """The event as JSON, truncated to size, with notes in `attributes` on missing parts."""
     notes: dict[str, object] = {}
     rest = _Rest(
         kind=kind,
@@ -204,7 +204,7 @@ def _put_result(
     if convert.lost_count:
         notes["interlock_result_unserialisable"] = convert.lost_count
     if convert.is_cut or len(encoded) > size_left or costly_numbers(encoded) > numbers_left:
-        # At least so long: past the conversion's own budget nobody counts.
+        # At least this long: beyond the conversion's own budget the length is not counted.
         notes["interlock_result_length"] = max(len(encoded), _text_length(result))
         beginning = told if isinstance(told, str) else encoded.decode("utf-8")
         encoded = _encode(_fitting(beginning, size_left))
@@ -230,7 +230,7 @@ def _fitting(text: str, size_max: int) -> str:
     """A beginning of `text` whose JSON has at most `size_max` bytes."""
     text = text[: max(0, size_max)]
     while text and len(_encode(text)) > size_max:
-        # Escapes take up to six bytes a character: shrink by what was too much.
+        # Escapes take up to six bytes per character: shrink by the excess.
         text = text[: min(len(text) - 1, len(text) * size_max // len(_encode(text)))]
     return text
 

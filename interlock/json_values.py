@@ -1,10 +1,10 @@
-"""Values of the agent's own types -> plain JSON values, and a count of what could not be told.
+"""Converts values of the agent's own types to plain JSON values, and counts the lost ones.
 
-Tool arguments and results are whatever the agent's code handles. Nothing of it may crash the
-agent, be published as something that it is not, or make a record that the monitor would refuse
-(repeated keys, lone surrogates, NaN). What JSON cannot say becomes a placeholder that names the
-type and nothing else: a `repr` could show a secret, or never end. An object that holds the
-placeholder's key is a missing value to the monitor, whatever else it holds.
+Tool arguments and results can be any values of the agent's code. They must not crash the agent, be
+published as a different value, or make a record that the monitor would refuse (repeated keys, lone
+surrogates, NaN). A value that JSON cannot represent becomes a placeholder that contains only its
+type: a `repr` could show a secret, or never end. The monitor treats an object with the
+placeholder's key as a missing value, whatever else it contains.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ INT_BITS_MAX: Final = 1024
 class PlainJson:
     """One conversion, within one budget.
 
-    `levels_max` is how deep objects and lists may nest in what it gives, placeholders included.
-    `lost_count` says how many values could not be told, `is_cut` that the budget ran out and the
-    rest is missing. Cost: linear in the number of values, about 0.3 microseconds each.
+    `levels_max` is the maximum nesting of objects and lists in the result, placeholders included.
+    `lost_count` counts the values that could not be converted. `is_cut` means that the budget was
+    exhausted and the rest is missing. Cost: linear in the number of values, about 0.3 microseconds
+    each.
     """
 
     def __init__(self, levels_max: int) -> None:
@@ -78,7 +79,7 @@ class PlainJson:
 
     def _text(self, text: str) -> object:
         if len(text) > self._text_left:
-            # First, so that what is dropped costs nothing.
+            # First, so that dropped values cost nothing.
             self.is_cut = True
             text = text[: self._text_left]
         if not _is_utf8(text):
@@ -88,7 +89,7 @@ class PlainJson:
 
     def _items(self, items: Iterable[object], depth: int) -> object:
         if depth + 1 >= self._levels_max:
-            # An item that cannot be told would need one level more.
+            # A placeholder of an item would need one more level.
             return self._lost(items)
         plain: list[object] = []
         for item in items:
@@ -99,7 +100,7 @@ class PlainJson:
         return plain
 
     def _other(self, value: object, depth: int) -> object:
-        """Types seen less often, each turned into what a reader would expect."""
+        """Rarer types, each converted to the representation that a reader expects."""
         match value:
             case enum.Enum():
                 return self._plain(value.value, depth + 1)
@@ -144,7 +145,7 @@ class PlainJson:
         return plain
 
     def _bytes(self, value: bytes | bytearray | memoryview) -> object:
-        """Text where the bytes are text, so that what a tool fetched can be recognised later."""
+        """Text if the bytes are text, so that fetched content can be recognised later."""
         view = memoryview(value)
         if view.c_contiguous:
             view = view.cast("B")[: self._text_left + 1]
@@ -155,7 +156,7 @@ class PlainJson:
             return {BYTES_KEY: self._text(base64.b64encode(data).decode("ascii"))}
 
     def _object(self, value: object, depth: int) -> object:
-        """Records: dataclasses, and models that can tell their fields (`model_dump`)."""
+        """Records: dataclasses, and models with `model_dump`."""
         if isinstance(value, type):
             return self._lost(value)
         if dataclasses.is_dataclass(value):
@@ -173,10 +174,10 @@ class PlainJson:
 def told_by_name(
     convert: PlainJson, values: Mapping[str, object]
 ) -> tuple[dict[str, object] | None, list[str]]:
-    """Values as plain JSON, and the names of those that are not told whole.
+    """Values as plain JSON, and the names of those that are incomplete.
 
-    None in place of the values if one has no name, the mapping cannot be read, or there are too
-    many. Of two values with one name neither is told.
+    None instead of the values if one has no name, the mapping cannot be read, or there are too
+    many. If two values have one name, both are omitted.
     """
     plain: dict[str, object] = {}
     lost: dict[str, None] = {}
@@ -198,13 +199,13 @@ def told_by_name(
 
 
 def readable(text: str) -> str:
-    """`text` as a plain text, with what UTF-8 cannot say replaced by `?`."""
+    """`text` as plain text, with characters that UTF-8 cannot encode replaced by `?`."""
     text = str.__str__(text)
     return text if _is_utf8(text) else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _key_text(key: object) -> str | None:
-    """The text of a mapping's key, as JSON writers have it; None where there is none."""
+    """The text of a mapping's key, as JSON encoders write it; None if there is none."""
     match key:
         case str():
             text = str.__str__(key)
@@ -217,7 +218,7 @@ def _key_text(key: object) -> str | None:
 
 
 def _type_name(kind: type) -> str:
-    """`module.Name` as its class statement said; what replaced these since is not asked."""
+    """`module.Name` from the class statement; later replacements are ignored."""
     try:
         name = type.__getattribute__(kind, "__qualname__")
         module = type.__getattribute__(kind, "__module__")

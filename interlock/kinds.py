@@ -34,9 +34,9 @@ KNOWN_KINDS: Final = RUNTIME_KINDS | SHARED_KINDS | OPERATOR_KINDS | ENFORCEMENT
 
 
 def meant_kind(kind: str) -> str:
-    """The known kind that differs from `kind` in case, blanks and punctuation at most; else `""`.
+    """The known kind that differs from `kind` at most in case, blanks and punctuation; else `""`.
 
-    A known kind means itself.
+    For a known kind, the result is that kind.
     """
     return kind if kind in KNOWN_KINDS else _meant(kind)
 

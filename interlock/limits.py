@@ -1,7 +1,7 @@
-"""What an event may hold: the limits that the client keeps and the monitor enforces.
+"""The limits of an event, which the client observes and the monitor enforces.
 
-One module for both sides, so that no client publishes an event that the monitor refuses. It
-imports nothing of ours, and `docs/events.md` states each limit.
+Both sides use this module, so that no client publishes an event that the monitor refuses. It
+imports nothing else of Interlock, and `docs/events.md` states each limit.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ _UNITS: Final = (
     ("milliseconds", 10**12, _YEAR_2100_S * 10**3),
     ("microseconds", 10**15, _YEAR_2100_S * 10**6),
 )
-"""From (included) and to (excluded): in each of these units the years 2001 to 2099. What lies
-above is left to those who count from zero, as recorded cases do (5 s in nanoseconds is 5e9)."""
+"""From (included) and to (excluded): the years 2001 to 2099 in each of these units. Larger values
+are left to recordings that count from zero (5 s in nanoseconds is 5e9)."""
 
 COSTLY_NUMBERS_MAX: Final = 65_536
-"""What `costly_numbers` may give for one event.
+"""The maximum of `costly_numbers` for one event.
 
-Measured: reading that many takes 0.1 s at most, of any sort. 900 KiB of `1e308` took 7 s.
+Measured: reading that many numbers of any sort takes at most 0.1 s. 900 KiB of `1e308` took 7 s.
 """
 
 CHEAP_DIGITS: Final = 19
-"""Digits of a whole number that costs nothing: what a 64-bit integer has."""
+"""Digits of a whole number that costs nothing: those of a 64-bit integer."""
 ORDINARY_CHARACTERS: Final = 24
-"""Characters of a costly number that counts once: what a double has."""
+"""Characters of a costly number that counts once: those of a double."""
 _LONG_CHARACTERS: Final = 8
 """Characters of a longer one, each of which count once: long whole numbers are quadratic."""
 EXTREME_COST: Final = 64
 """Of an exponent of three digits or more. Measured: near 1e308 a double is read in 10 to 30 us."""
 
 TEXT_TOKEN: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
-"""A text of JSON, as a pattern for bytes; one that is not closed goes on to their end.
+"""A JSON string, as a pattern for bytes; an unclosed one extends to their end.
 
-Else the search would begin again at each `\\"` of it: quadratic, hours for one record.
+Otherwise the search would restart at each `\\"` in it, which is quadratic: hours for one record.
 """
 
 _TOKEN: Final = re.compile(TEXT_TOKEN + rb"|[\[{]|[\]}]", re.DOTALL)
@@ -102,7 +102,7 @@ def stated_time(ts_ns: int) -> int | str:
 
 
 def nests_too_deep(value: bytes) -> bool:
-    """Whether brackets outside strings nest deeper than `NESTING_MAX`.
+    """True if brackets outside strings are nested deeper than `NESTING_MAX`.
 
     Cost: linear in the size, without recursion; a record with few brackets costs two searches.
     """
@@ -121,11 +121,10 @@ def nests_too_deep(value: bytes) -> bool:
 
 
 def costly_numbers(value: bytes) -> int:
-    """What the numbers of a JSON text cost, each for itself; 0 for whole ones up to 19 digits.
+    """The total cost of the numbers in a JSON text; whole numbers of up to 19 digits are free.
 
-    Any other number counts once; one of more than 24 characters once for each 8 of them; one with
-    an exponent of three digits or more 64 times besides. Beyond `COSTLY_NUMBERS_MAX` the sum may be
-    incomplete.
+    Any other number costs 1; one of more than 24 characters costs 1 for each 8 of them; an exponent
+    of three digits or more costs 64 more. Beyond `COSTLY_NUMBERS_MAX` the sum may be incomplete.
 
     Cost: linear in the size, 25 ms for 900 KiB; a text without such numbers costs a search.
 
@@ -146,6 +145,6 @@ def costly_numbers(value: bytes) -> int:
 
 
 def has_too_costly_numbers(value: bytes) -> bool:
-    """Whether the numbers of a JSON text cost more than `COSTLY_NUMBERS_MAX`."""
+    """True if the numbers of a JSON text cost more than `COSTLY_NUMBERS_MAX`."""
     is_short = len(value) * EXTREME_COST < COSTLY_NUMBERS_MAX
     return not is_short and costly_numbers(value) > COSTLY_NUMBERS_MAX

@@ -1,8 +1,8 @@
-"""Arguments that are paths, published as the system would resolve them.
+"""Resolves arguments that are paths, as the system would resolve them.
 
-Input: the arguments of one call. What nobody could open as it stands, or what would take longer
-to resolve than a call may wait, becomes a value that cannot be told: the argument is then left
-out of the event and named there, and a predicate on it is unknown rather than false.
+Input: the arguments of one call. A path that cannot be opened as given, or whose resolution would
+take longer than a call may wait, becomes a value that cannot be represented. The argument is then
+omitted from the event and listed there, and a predicate on it is unknown rather than false.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LEVELS_MAX: Final = 8
 
 
 class Unresolved:
-    """Stands where a path was that cannot be told."""
+    """Replaces a path that cannot be represented."""
 
 
 def resolved(
@@ -56,7 +56,8 @@ class _Resolution:
                 return Unresolved()
             return [self(item, level + 1) for item in value]
         if isinstance(value, os.PathLike) and not isinstance(value, PurePath):
-            # Somebody's own type: asking it for its text may raise anything, and that never does.
+            # A user's type: its conversion to text may raise anything, and this function never
+            # raises.
             value = PlainJson(LEVELS_MAX)(value)
             if not isinstance(value, str):
                 return Unresolved()

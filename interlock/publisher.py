@@ -1,9 +1,9 @@
 """The thread that sends a client's events, and the bounded queue before it.
 
-`add` gives an event its number and queues it; it waits for room at most `block_ns_max`, and not
-at all while the transport is down, when waiting would help nobody. What finds no room is shed by
-rank (`buffer.py`), after it was numbered: the monitor sees a gap. Everything here is guarded by
-one condition; the transport is touched by the sending thread alone.
+`add` numbers an event and queues it. It waits for room at most `block_ns_max`, and not at all while
+the transport is down, when waiting cannot help. Events that do not fit are shed by rank
+(`buffer.py`) after they were numbered, so that the monitor sees a gap. One condition guards all
+state; only the sending thread uses the transport.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .transport import Message, Transport, Undelivered
 
 BATCH_EVENTS_MAX: Final = 1_000
 BATCH_BYTES_MAX: Final = 1024 * 1024
-"""Chosen: one batch is what may be sent twice after trouble, so it stays small."""
+"""Chosen: after a failure one batch may be sent twice, so it stays small."""
 
 RETRY_FIRST_S: Final = 0.05
 RETRY_LONGEST_S: Final = 5.0
@@ -33,11 +33,12 @@ _COUNTED_KINDS: Final = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What became of a client's events, as counts since the process began (or was forked).
+    """The outcome of a client's events, as counts since the process began (or was forked).
 
     `dropped`: numbered and not sent, by kind. `waiting_events` and `waiting_bytes`: still to be
-    sent. `unserialisable`: values that JSON cannot tell. `oversize`: events whose arguments did
-    not fit. `cut`: events with a cut result or text. `view_age_s`: None without a control view.
+    sent. `unserialisable`: values that JSON cannot represent. `oversize`: events whose arguments
+    did not fit. `cut`: events with a truncated result or text. `view_age_s`: None without a control
+    view.
     """
 
     published: int = 0
@@ -102,7 +103,7 @@ class Publisher:
         self._has_ended = False
 
     def add(self, kind: str, size: int, numbered: Callable[[], Message]) -> bool:
-        """Number an event of about `size` bytes and queue it; False where all is closed.
+        """Number an event of about `size` bytes and queue it; False if the publisher is closed.
 
         `numbered` is called once, under the lock: the order of numbers is the order of sending.
         """
@@ -131,18 +132,18 @@ class Publisher:
         return 0 if since_ns is None else self._clock.monotonic_ns() - since_ns
 
     def hasten(self) -> None:
-        """The end is near: from here on nobody is held up until there is room."""
+        """The client is closing: from now on, callers do not wait for room."""
         with self._changed:
             self._is_hastening = True
             self._changed.notify_all()
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all that was added is sent; False where that takes longer."""
+        """Wait until all added events are sent; False if this takes longer."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting_count(), timeout_s)
 
     def close(self, timeout_s: float) -> None:
-        """Send what waits, for at most `timeout_s`; then the thread ends. Safe to call twice."""
+        """Send waiting events for at most `timeout_s`; then the thread ends. Safe to call twice."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -156,7 +157,7 @@ class Publisher:
             self._changed.notify_all()
 
     def after_fork_in_child(self) -> None:
-        """Start empty: what waited is the parent's to send, and its thread is not here."""
+        """Start empty: the parent sends the waiting events, and its thread does not exist here."""
         if self._transport is not None:
             self._transport.abandon()
             self._transport = None
@@ -177,7 +178,7 @@ class Publisher:
             )
 
     def _has_died(self) -> bool:
-        """A thread that ended unasked met a fault of ours: nothing will be sent any more."""
+        """A thread that ended unexpectedly hit a bug of Interlock: it sends nothing more."""
         return self._thread is not None and not self._thread.is_alive() and not self._is_closed
 
     def _waiting_count(self) -> int:
@@ -265,7 +266,7 @@ class Publisher:
             pause_s = min(2 * pause_s, RETRY_LONGEST_S)
 
     def _try_to_send(self, batch: list[Waiting]) -> tuple[list[Waiting], int]:
-        """One attempt; what is to be sent again, and how many never will be."""
+        """One attempt; returns the events to send again, and the number that will never be sent."""
         try:
             if self._transport is None:
                 self._transport = self._open_transport()

@@ -1,7 +1,8 @@
-"""An event that was recorded elsewhere -> a message as it stands: its own session, number, time.
+"""Converts an event that was recorded elsewhere to a message, with its own session, number and
+time.
 
-Recordings are not taken for granted: what could not be a client's own event is refused here,
-before it reaches a topic.
+Recordings are not trusted: an event that a client could not have published is refused here, before
+it reaches a topic.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from .transport import Message
 
 
 class RecordedEvent(NamedTuple):
-    """The kind, which decides what is shed first, and the message, ready to be sent."""
+    """The kind, which decides the order of shedding, and the message, ready to be sent."""
 
     kind: str
     message: Message
 
 
 class _Place(msgspec.Struct):
-    """What an event needs to be given its partition, its place and its time."""
+    """The fields that give an event its partition, position and time."""
 
     session: str
     kind: str
@@ -57,7 +58,7 @@ def recorded_event(event: bytes | Mapping[str, object]) -> RecordedEvent:
         value = event if isinstance(event, bytes) else msgspec.json.encode(event)
         place = msgspec.json.decode(value, type=_Place)
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
-        # The text is not repeated: it may hold what nobody should read in a log.
+        # The text is not repeated: it may contain content that must not appear in a log.
         raise SettingError(f"a recorded event cannot be read: {type(error).__name__}") from None
     if place.seq is None and place.id is None:
         raise SettingError("a recorded event needs `seq` or `id`")

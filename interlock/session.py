@@ -1,4 +1,4 @@
-"""One run of one agent on one task: numbers its events, asks before each call."""
+"""One run of one agent on one task: numbers its events, and calls the guard before each call."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def checked_name(text: object, what: str) -> str:
 
 
 def _ancestor_keys(principal: str, name: str) -> tuple[str, ...]:
-    """What stops an ancestor: of the same principal, unless the name says of which."""
+    """The control key that stops an ancestor: of the same principal, unless the name has
+    another.
+    """
     other, slash, session_id = name.rpartition("/")
     return session_targets(other if slash else principal, session_id)
 
@@ -62,8 +64,8 @@ def _ancestor_keys(principal: str, name: str) -> tuple[str, ...]:
 class Session:
     """Made by `Client.session()`; a context manager. Safe to use from many threads.
 
-    In a forked child the session goes on under an id of its own, with the old one as its parent:
-    two processes cannot share one sequence of numbers.
+    In a forked child the session continues under its own id, with the old one as its parent: two
+    processes cannot share one sequence of numbers.
     """
 
     def __init__(self, client: Client, session_id: str, ancestors: tuple[str, ...]) -> None:
@@ -96,7 +98,7 @@ class Session:
 
     @property
     def lineage(self) -> tuple[str, ...]:
-        """This session and its ancestors, nearest first: what a child elsewhere is given."""
+        """This session and its ancestors, nearest first: pass it to a child in another process."""
         return (self.id, *self.ancestors)
 
     @property
@@ -149,12 +151,12 @@ class Session:
         text: str = "",
         attributes: Mapping[str, object] | None = None,
     ) -> None:
-        """Publish one event. Transport trouble is counted, never raised.
+        """Publish one event. Failures of the transport are counted, never raised.
 
         Raises
         ------
         SettingError
-            `kind`, `tool` or `call` is no name.
+            `kind`, `tool` or `call` is not a valid name.
         """
         if not checked_name(kind, "kind"):
             raise SettingError("`kind` is empty")
@@ -173,17 +175,17 @@ class Session:
         )
 
     def user_message(self, text: str) -> None:
-        """What the user said, before the model answers it."""
+        """The user's message, published before the model answers it."""
         self.emit("message.user", text=text)
 
     def assistant_message(self, text: str) -> None:
-        """What the model said."""
+        """The model's message."""
         self.emit("message.assistant", text=text)
 
     def heartbeat(self) -> None:
         """A sign of life; the client sends one by itself after a time without events."""
-        # Held by who starts or ends the session just now: that is sign of life enough, and a
-        # heartbeat must not come behind the end.
+        # The lock is held while the session starts or ends: that is heartbeat enough, and a
+        # heartbeat must not follow the end.
         if self._starting.acquire(blocking=False):
             try:
                 if self.is_running:
@@ -225,7 +227,7 @@ class Session:
         return decorate
 
     def guard(self, tool: str) -> None:
-        """See `interlock.guard`. Cost: some microseconds where the view is fresh."""
+        """See `interlock.guard`. Cost: a few microseconds if the view is fresh."""
         answer = self._answer(tool)
         if answer is None:
             return
@@ -237,10 +239,10 @@ class Session:
             raise answer
 
     async def guard_async(self, tool: str) -> None:
-        """As `guard`; where it has to wait, it does so in a thread."""
+        """Like `guard`; if it has to wait, it does so in a thread."""
         answer = self._answer(tool)
         if isinstance(answer, NoView) and self._wait_left_s() > 0:
-            import asyncio  # Heavy, and loaded already where this runs.
+            import asyncio  # A slow import, and already loaded if this runs.
 
             await asyncio.to_thread(self.guard, tool)
         elif answer is not None:
@@ -260,7 +262,7 @@ class Session:
     ) -> bool:
         """Publish an event whose arguments were converted; does not start the session.
 
-        False where the client is closed, so that nobody will hear of it.
+        False if the client is closed, so that no monitor will see it.
         """
         event = draft(
             kind,
@@ -317,7 +319,7 @@ class Session:
         return wait_left_s(follower, self._client.policy, self._shards())
 
     def _shards(self) -> list[Shard | None]:
-        """Where events of this session and of its ancestors stand, whose stops it obeys."""
+        """The shards with events of this session and of its ancestors, whose stops apply to it."""
         known = self._client.whereabouts.known
         if self._placed[0] != known:
             self._placed = known, [self._client.shard(name) for name in self.lineage]

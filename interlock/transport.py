@@ -49,7 +49,7 @@ class Undelivered(OSError):  # noqa: N818 - a partial result, not only an error
 
 
 class Transport(Protocol):
-    """Where events go."""
+    """The destination of events."""
 
     def send(self, batch: Sequence[Message]) -> None:
         """Return when all are delivered; else raise `Undelivered`. May block for seconds."""
@@ -81,12 +81,12 @@ Target = KafkaTarget | LogTarget
 
 
 def parse_target(text: str) -> Target:
-    """What `Client(target)` means: `kafka://HOST:PORT[,...][/TOPIC]` or `log:DIRECTORY`.
+    """Parse `Client(target)`: `kafka://HOST:PORT[,...][/TOPIC]` or `log:DIRECTORY`.
 
     Raises
     ------
     SettingError
-        Where it is neither. An address with a password in it is not repeated.
+        It is neither. An address with a password in it is not repeated.
 
     Examples
     --------
@@ -114,15 +114,15 @@ def parse_target(text: str) -> Target:
 
 
 def principal_of(target: Target) -> str:
-    """Who the sender is by the topic alone: NAME of `agent.events.NAME`, else `""`."""
+    """The sender's principal by the topic alone: NAME of `agent.events.NAME`, else `""`."""
     return target.topic.removeprefix(EVENTS_TOPIC).removeprefix(".")
 
 
 @dataclass(slots=True)
 class Whereabouts:
-    """What the sending thread learns of where events stand, for the threads that ask the guard.
+    """The place of events, recorded by the sending thread for the threads that call the guard.
 
-    `partitions_count` is that of the topic on Kafka. `owner` is who owns the files in a log
+    `partitions_count` is that of the topic on Kafka. `owner` is the owner of the files in a log
     directory, if the monitor is known to see the same number.
     """
 
@@ -136,10 +136,10 @@ class Whereabouts:
 
 
 def shard_of(target: Target, whereabouts: Whereabouts, session_id: str) -> Shard | None:
-    """Where the events of a session stand; None until that is known.
+    """The shard of a session's events; None until it is known.
 
-    `NAME/ID` is another principal's, whose topic is its own. Of an ancestor that is named by its
-    ID alone it is supposed that it publishes to this topic too.
+    `NAME/ID` is a session of another principal, which has its own topic. An ancestor that is named
+    only by its ID is assumed to publish to this topic too.
     """
     if isinstance(target, LogTarget):
         owner = whereabouts.owner
@@ -157,7 +157,7 @@ def shard_of(target: Target, whereabouts: Whereabouts, session_id: str) -> Shard
 def open_transport(
     target: Target, kafka_options: Mapping[str, object], whereabouts: Whereabouts
 ) -> Transport:
-    """A transport for `target`; OSError where it cannot be opened now."""
+    """A transport for `target`; OSError if it cannot be opened now."""
     match target:
         case LogTarget():
             return LogTransport(target.directory / target.topic, whereabouts=whereabouts)
@@ -197,12 +197,14 @@ class LogTransport:
         self._file_number = 1
         self._file_size = 0
         self._descriptor: int | None = None
-        # The rest of a line that was begun and not finished (disk full): it must come next in
-        # this file, or two records would stand on one line.
+        # The rest of a line that was begun and not finished (full disk). It must come next in this
+        # file, or two records would share one line.
         self._unfinished = b""
 
     def send(self, batch: Sequence[Message]) -> None:
-        """Write what was left unfinished, then the batch; `Undelivered` says what did not begin."""
+        """Write the unfinished rest, then the batch; `Undelivered` lists the events that did not
+        begin.
+        """
         try:
             descriptor = self._open()
             self._unfinished = self._write(descriptor, self._unfinished)
@@ -294,5 +296,5 @@ def _lasting_owner(uid: int) -> int | None:
 
 
 def _reason(error: OSError) -> str:
-    """What went wrong without the path, which may name a person or a customer."""
+    """The error without the path, which may contain the name of a person or a customer."""
     return error.strerror or type(error).__name__

@@ -47,7 +47,7 @@ FLUSH_S: Final = 15
 """Past the delivery limit, so that every record has an outcome before the wait is over."""
 
 CONFIRM_NS: Final = 1_000_000_000
-"""How often the ends of all partitions are asked for: an empty poll may also be a lost broker."""
+"""How often the ends of all partitions are queried: an empty poll may also be a lost broker."""
 
 ENDS_MS: Final = 1_000
 """How long that may take: meanwhile, records of brokers that do answer have to wait."""
@@ -62,8 +62,8 @@ _TROUBLE: Final = (
     KafkaError, OSError, ValueError, TypeError, AssertionError, RuntimeError,
     LookupError, AttributeError, ArithmeticError, EOFError, MemoryError, struct.error, zlib.error,
 )  # fmt: skip
-"""What the library raises where something outside is not as it should be. An error that is
-missing here would end the thread for good, and with it the agent's sight of the control topic."""
+"""Exceptions of the library for external failures. If one is missing here, it ends the thread for
+good, and the agent no longer sees the control topic."""
 
 _NEVER_TAKEN: Final = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError)
 
@@ -113,7 +113,7 @@ class KafkaTransport:
         try:
             producer.close(timeout=1)
         except _TROUBLE:
-            # It gave up waiting and left its thread running: that is told to end at once.
+            # The library gave up waiting and left its thread running, which must end at once.
             producer._sender.force_close()
             _disown(producer)
 
@@ -147,8 +147,8 @@ class KafkaTransport:
 class KafkaControlFeed:
     """Reads every partition of `interlock.control` from its beginning, in no group.
 
-    After any trouble it begins anew, and says so: records that come a second time must not be
-    applied to a view that is in use.
+    After any failure it starts again from the beginning, and reports that: repeated records must
+    not be applied to a view that is in use.
     """
 
     def __init__(self, bootstrap: str, options: Mapping[str, object]) -> None:
@@ -189,7 +189,7 @@ class KafkaControlFeed:
             _left_to_parent.append(consumer)
 
     def _open(self) -> bool:
-        """True where a new consumer was made."""
+        """True if a new consumer was created."""
         now_ns = time.monotonic_ns()
         if self._consumer is not None and now_ns - self._looked_ns >= PARTITIONS_NS:
             self._looked_ns = now_ns
@@ -238,7 +238,7 @@ class KafkaControlFeed:
         self._asked_ns = time.monotonic_ns()
 
     def _is_read_to_ends(self) -> bool:
-        """Once for every time that the ends were asked for, when all of them are reached."""
+        """True once after each query of the ends, when all of them are reached."""
         if self._ends is None:
             return False
         for partition, end in self._ends.items():

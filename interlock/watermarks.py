@@ -1,14 +1,14 @@
-"""Watermarks: up to when everything that arrived was judged, voucher by voucher, shard by shard.
+"""Watermarks: the time up to which everything that arrived was judged, per voucher and shard.
 
-A *shard* is a part of a topic that is read in order: a partition on Kafka, or in a log directory
-all files of one owner. A *voucher* is whoever judges with its own invariants: a Kafka group, whose
-members share partitions out, or a monitor that shares with nobody. A heartbeat names its voucher
-and carries one watermark, the shards behind it with their own, and the partitions and topics that
-it speaks of. A guard needs the word of *every* voucher that can stop somebody and reads its topic:
-one that is silent is waited for until an operator retires it (docs/decisions/0035). Vouchers that
-stop nobody hold nobody back; their word counts if there is no other.
+A *shard* is a part of a topic that is read in order: a partition on Kafka, or all files of one
+owner in a log directory. A *voucher* judges with its own invariants: it is a Kafka group, whose
+members share partitions, or a monitor that does not share its work. A heartbeat names its voucher
+and contains one watermark, the shards behind it with their own, and the partitions and topics that
+it covers. A guard needs a watermark of *every* voucher that can stop sessions and reads its topic.
+It waits for a silent one until an operator retires it (docs/decisions/0035). Guards do not wait for
+vouchers that stop nobody; their watermarks count if there is no other.
 
-Pure. Shared by the client's guard and the monitor.
+This module is pure. It is shared by the client's guard and the monitor.
 """
 
 from __future__ import annotations
@@ -17,22 +17,24 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 OPERATORS_TOPICS: Final = ("interlock.approvals", "interlock.enforcement")
-"""What operators and gates said of a session counts as its own."""
+"""Records of operators and gates about a session count as its own."""
 
 BEHIND_MAX: Final = 200
 """Shards that one heartbeat names: with the longest names some 48 KB, less than a control record
 may have. The watermark of the others is lowered to that of the first that is left out."""
 
 TOPICS_CHARS_MAX: Final = 10_000
-"""Chosen: the names of topics that a heartbeat carries beside the shards that are behind."""
+"""Chosen: the names of topics that a heartbeat contains besides the shards that are behind."""
 
 VOUCHERS_MAX: Final = 256
-"""Chosen: each call of a guard asks all of them. Past it nothing is vouched for until some are
-retired; of those that stop nobody the one that was heard longest ago is forgotten."""
+"""Chosen: each call of a guard checks all of them. Beyond it, no watermark is valid until some are
+retired; of those that stop nobody, the one with the oldest heartbeat is evicted."""
 
 
 class Shard(NamedTuple):
-    """Where a session's events stand: `part` is a partition's number, or the files' owner (uid)."""
+    """The place of a session's events: `part` is a partition's number, or the files' owner
+    (uid).
+    """
 
     topic: str
     part: int
@@ -40,7 +42,7 @@ class Shard(NamedTuple):
 
 
 class Beat(NamedTuple):
-    """One heartbeat. `partitions` and `topics` None: it speaks of all of them.
+    """One heartbeat. `partitions` and `topics` None: it covers all of them.
 
     `observes`: its monitor stops nobody. `arrived_ns` is by the caller's clock.
     """
@@ -53,12 +55,12 @@ class Beat(NamedTuple):
     arrived_ns: int = 0
 
     def reads(self, topic: str) -> bool:
-        """Whether its monitor reads this topic of events."""
+        """True if its monitor reads this topic of events."""
         return self.topics is None or topic in self.topics
 
 
 class Heard(NamedTuple):
-    """A watermark, when the heartbeat arrived that says so, and whose it is."""
+    """A watermark, the arrival of its heartbeat, and its voucher."""
 
     time_ns: int
     arrived_ns: int
@@ -66,10 +68,10 @@ class Heard(NamedTuple):
 
 
 class Word(NamedTuple):
-    """What is vouched for of a shard: what each voucher said of it.
+    """The watermarks of a shard, one for each voucher.
 
-    If they are `binding`, all must be heard, and the least of what they say holds; of those that
-    stop nobody the best.
+    If they are `binding`, all must be present, and the minimum counts; for those that stop nobody,
+    the maximum counts.
     """
 
     said: tuple[tuple[Heard, ...], ...]
@@ -77,7 +79,7 @@ class Word(NamedTuple):
 
     @property
     def judged_ns(self) -> int | None:
-        """Up to when the shard was judged; None: somebody who must vouch for it does not."""
+        """The time up to which the shard was judged; None if a required voucher is missing."""
         times = [min(one.time_ns for one in heard) for heard in self.said]
         return self._of(times) if times else None
 
@@ -96,9 +98,9 @@ NOTHING: Final = Word((), is_binding=True)
 
 
 class Watermarks:
-    """What the vouchers' heartbeats say, the last of each voucher and partition.
+    """The vouchers' heartbeats, the last of each voucher and partition.
 
-    Written by one thread and read by others: what is held is replaced whole.
+    Written by one thread and read by others: the content is replaced as a whole.
     """
 
     def __init__(self) -> None:
@@ -106,12 +108,12 @@ class Watermarks:
         self._binding_count = 0
         self._believed_to_ns: int | None = None
         self.last: Heard | None = None
-        """What the last heartbeat said, whosever it was, of all shards that are not behind."""
+        """The last heartbeat of any voucher, for all shards that are not behind."""
 
     def apply(self, voucher: str, beat: Beat) -> None:
-        """Take in a heartbeat.
+        """Add a heartbeat.
 
-        One that names no voucher is of an earlier version: nobody knows whose invariants its
+        One that names no voucher is from an earlier version: it is not known which invariants its
         monitor judges, so it counts as one that stops nobody.
         """
         known = self._held.get(voucher)
@@ -123,17 +125,17 @@ class Watermarks:
         self.last = Heard(beat.time_ns, beat.arrived_ns, voucher)
         beats: dict[int | None, Beat] = {None: beat}
         if beat.partitions is not None:
-            # Of the partitions that it leaves out another member of its group speaks.
+            # Another member of its group covers the partitions that it omits.
             beats = {} if known is None else {p: b for p, b in known.beats.items() if p is not None}
             beats.update(dict.fromkeys(beat.partitions, beat))
         self._replace({**self._held, voucher: _Voucher(beat, beats)})
 
     def retire(self, voucher: str) -> None:
-        """An operator says that it is gone for good. Its next heartbeat would count again."""
+        """An operator declares it gone for good. Its next heartbeat would count again."""
         self._replace({name: held for name, held in self._held.items() if name != voucher})
 
     def of(self, shard: Shard | None) -> Word:
-        """What is vouched for of a shard; of an unknown one (None) what is of all that are known.
+        """The watermarks of a shard; for an unknown one (None), those of all known shards.
 
         Cost: linear in the number of vouchers.
         """
@@ -154,9 +156,9 @@ class Watermarks:
         return Word(tuple(binding or others), is_binding=bool(binding))
 
     def copy(self, believed_to_ns: int) -> Watermarks:
-        """What is known now; later heartbeats do not change it.
+        """A snapshot; later heartbeats do not change it.
 
-        A heartbeat from after `believed_to_ns` tells nothing of what was judged.
+        A heartbeat from after `believed_to_ns` is no evidence of judged events.
         """
         copied = Watermarks()
         copied._held, copied.last = self._held, self.last
@@ -168,7 +170,7 @@ class Watermarks:
         return {name: voucher.last for name, voucher in sorted(self._held.items())}
 
     def last_of(self, voucher: str) -> Heard | None:
-        """What its last heartbeat said of all shards that are not behind."""
+        """The watermark of its last heartbeat for all shards that are not behind."""
         known = self._held.get(voucher)
         return None if known is None else Heard(known.last.time_ns, known.last.arrived_ns, voucher)
 
@@ -214,14 +216,14 @@ class _Voucher(NamedTuple):
         return tuple({id(beat): beat for beat in self.beats.values()}.values())
 
     def about(self, shard: Shard | None) -> tuple[Beat, ...] | None:
-        """What it said of a shard: nothing, where it should have; None: it reads other topics."""
+        """Its watermark for a shard: empty if it should have one; None: it reads other topics."""
         if shard is None:
             return self.all_beats()
         beat = self.beats.get(None) or (self.beats.get(shard.part) if shard.is_partition else None)
         if beat is not None and beat.reads(shard.topic):
             return (beat,)
-        # Members may read different topics: where the one of this partition leaves a topic out that
-        # others of the group read, nobody reads it there.
+        # Members may read different topics. If the member of this partition omits a topic that
+        # other members read, no member reads the topic there.
         return () if any(beat.reads(shard.topic) for beat in self.all_beats()) else None
 
 
@@ -233,7 +235,7 @@ def _own(behind: Mapping[str, int], shard: Shard) -> list[int]:
         topics = (shard.topic, *OPERATORS_TOPICS)
         names = [f"{topic}/{shard.part}" for topic in topics]
     else:
-        # Operators are other users than the agents that they speak about.
+        # Operators are different users from the agents that their records concern.
         names = [name for name in behind if name.startswith(OPERATORS_TOPICS)]
         names.append(f"{shard.topic}/{shard.part}")
     return [behind[name] for name in names if name in behind]
