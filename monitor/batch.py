@@ -1,4 +1,4 @@
-"""What one turn of the loop gathered before anything of it was stored."""
+"""The results of one turn of the loop, gathered before any of them is stored."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Batch:
     """Events by kind and tool."""
     findings: list[Finding] = field(default_factory=list)
     dead_letters: list[tuple[Rejected, bytes | None]] = field(default_factory=list)
-    """Records that are no event; with their bytes only where the settings say so."""
+    """Rejected records; with their bytes only if the settings allow it."""
     commit_begins_ns: int = 0
     commit_ends_ns: int = 0
     actions: list[Action] = field(default_factory=list)
-    """What is to be done about the findings."""
+    """The planned responses to the findings."""
     is_urgent: bool = False
     """A new stop is among the actions: the batch ends here, so that the stop waits for nothing."""
 
     def take(self, findings: list[Finding], planned: Planned) -> None:
-        """Add findings, with what was planned for them."""
+        """Add findings, with the actions planned for them."""
         self.findings += findings
         self.actions += planned.actions
         self.is_urgent = self.is_urgent or planned.is_urgent

@@ -1,17 +1,17 @@
-"""Since when each invariant has been watching: the *epochs* of a store.
+"""Records since when each invariant has been watching: the *epochs* of a store.
 
-An epoch begins with each start whose invariants are others than those of the start before. An
-invariant is *born* in the epoch in which it is first among them, and again if it was away in
-between: it has not seen what came meanwhile. A scope that was last stepped in an earlier epoch
-meets such an invariant in the middle of its trace (`invariants/birth.py`).
+An epoch begins with each start whose invariants differ from those of the previous start. An
+invariant is *born* in the epoch in which it first occurs, and again if it was absent in between: it
+has not seen the events in the meantime. A scope that was last stepped in an earlier epoch meets
+such an invariant in the middle of its trace (`invariants/birth.py`). Findings of type `birth`
+record these places, so that a replay does the same.
 
-A replay is told by findings of the type `birth` where that was, and does the same there.
+A *loss* begins an epoch as well: records of a partition were lost before they were read (by
+retention, or because the topic was recreated). Each affected session is reported once as unknown in
+that period. Its state stays, as after a `gap`, so that nobody can clear the memory by making
+records expire.
 
-A *loss* begins an epoch as well: records of a partition that nobody read are not there any more
-(retention, or a topic made anew). What its sessions did meanwhile is told to be unknown, once each;
-their states stay, as after a `gap`, so that nobody clears what is known by making records old.
-
-Pure: what is stored comes in and goes out as text.
+Pure: stored content comes in and goes out as text.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ META_NAME: Final = "births"
 """The name under which a store keeps them."""
 FIRST_EPOCH: Final = 1
 NAMES_TOLD: Final = 5
-"""Invariants that the text names; all stand in `born.invariants`."""
+"""Invariants that the text lists; `born.invariants` contains all."""
 
 
 class Loss(NamedTuple):
-    """Records of one topic's partition (`group`) that were lost unread: the epoch that it began,
-    when it was found out, what is told, and the offset behind it.
+    """Records of one topic's partition (`group`) that were lost unread: the epoch that the loss
+    began, the time of its detection, the reported text, and the offset after it.
 
-    `is_authority`: operators or gates sent them, so that no number of an agent's tells.
+    `is_authority`: operators or gates sent them, so that an agent's sequence numbers prove nothing.
     """
 
     epoch: int
@@ -50,11 +50,11 @@ class Loss(NamedTuple):
     is_authority: bool
 
     def is_before(self, origin: Origin) -> bool:
-        """Whether a record stood in front of what was lost: it was read, and not judged yet."""
+        """True if a record came before the loss: it was read, but not yet judged."""
         return origin.topic == self.topic and origin.offset < self.to_offset
 
     def noticed(self, invariants: Iterable[str]) -> Noticed:
-        """What is told of a scope in which some of them may have stood."""
+        """The text for a scope to which some of the lost records may belong."""
         text = f"records that it may have sent were lost before they were read: {self.detail}"
         return Noticed("lost", text, f"loss-{self.epoch}", None, tuple(invariants))
 
@@ -85,10 +85,10 @@ class Births(NamedTuple):
         return self._replace(epoch=begun.epoch, losses={**self.losses, name: begun})
 
     def loss_since(self, epoch: int, group: str | None = None) -> Loss | None:
-        """The last loss that a scope last stepped in `epoch` has not been told of; None if none.
+        """The last loss that was not yet reported to a scope last stepped in `epoch`; None if none.
 
-        `group` is its partition; without one it is of all of them. Of several, one of operators'
-        records speaks for all.
+        `group` is its partition; without one, it covers all of them. Of several losses, one of
+        operators' records represents all.
         """
         losses = [loss for loss in self.losses.values() if group in (None, loss.group)]
         untold = [loss for loss in losses if loss.epoch > epoch]
@@ -104,11 +104,11 @@ class Births(NamedTuple):
         return frozenset(digest for digest, since in self.since.items() if since > epoch)
 
     def due(self, per: str, scope: str, position: int, epoch: int) -> Mapping[str, int] | None:
-        """Invariants to be born behind `position`, with their epoch; None if there are none.
+        """Invariants to be born after `position`, with their epoch; None if there are none.
 
-        `epoch` is that in which the scope was last stepped. Of a scope wider than a session that
-        nothing is stored of (`position` -1) it is not known whether it has a past: none of the
-        invariants that there were had anything to remember of it, and others may have.
+        `epoch` is the one in which the scope was last stepped. If nothing is stored of a scope
+        wider than a session (`position` -1), it is not known whether it has a past: the earlier
+        invariants had nothing to remember of it, but others may have.
         """
         if self.recorded:
             born = self.recorded.get((per, scope, position))
@@ -131,16 +131,17 @@ class Births(NamedTuple):
 
 
 NO_BIRTHS: Final = Births()
-"""Where every invariant has seen every scope from its beginning."""
+"""The value if every invariant has seen every scope from its beginning."""
 
 
 def next_births(stored: str | None, digests: Iterable[str], now_ns: int) -> Births:
-    """Those of a start with these invariants; `stored` is what the last start left, if any.
+    """The epochs of a start with these invariants; `stored` is the content from the last start, if
+    any.
 
     Raises
     ------
     ValueError
-        `stored` is not what `Births.stored` wrote.
+        `stored` was not written by `Births.stored`.
     """
     wanted = list(dict.fromkeys(digests))
     known = _Stored(0, {}, {})
@@ -160,7 +161,7 @@ def next_births(stored: str | None, digests: Iterable[str], now_ns: int) -> Birt
 def bear(
     program: Program, progress: Progress, past_ns: int, scope: str, due: Mapping[str, int]
 ) -> tuple[Progress, tuple[Noticed, ...]]:
-    """The progress of a scope with the invariants that are due born in it, and what to tell.
+    """The progress of a scope with the due invariants born in it, and the findings to report.
 
     `past_ns` is the time of the last event that they may have missed.
     """

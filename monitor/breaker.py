@@ -1,16 +1,17 @@
-"""The breaker: a bound on how many new targets are stopped in an hour, and for whom.
+"""The breaker: a bound on the number of new targets that are stopped in an hour.
 
-A faulty invariant must stop some agents and not all of them; the price is that an attack on more
-targets than the bound waits for a person. Stops are counted in *buckets*, so that one sender cannot
-use up the stops of the others: each authenticated principal has a bucket, everybody whose principal
-is not known shares one, and principals as targets have one of their own. What a producer says of
-itself (`agent`) names no bucket, or it would be invented, or another's.
+A faulty invariant must stop some agents but not all of them. The price is that an attack on more
+targets than the bound waits for an operator. Stops are counted in *buckets*, so that one sender
+cannot use up the stops of others: each authenticated principal has a bucket, all senders without a
+known principal share one, and principals as targets have a separate one. A producer's own statement
+(`agent`) does not select a bucket, since it could be invented or stolen.
 
-Kills have a bound of their own. A kill beyond it becomes a quarantine, if that is within the bound
-on stops: the agent is refused all the same, and a person decides about the rest.
+Kills have a separate bound. A kill beyond it becomes a quarantine, if the bound on stops allows
+that: the agent is refused all the same, and an operator decides about the rest.
 
-Input: the actions that `respond.plan` gave for a finding. Output: the same, with those beyond a
-bound held, and told. It keeps what it admitted, and is filled from the store at a start.
+Input: the actions that `respond.plan` returned for a finding. Output: the same actions, with those
+beyond a bound held and alerted. The breaker records the stops that it admitted, and is filled from
+the store at start.
 """
 
 from __future__ import annotations
@@ -54,10 +55,10 @@ class Breaker:
             self._note(one)
 
     def admit(self, finding: Finding, actions: Iterable[Action], now_ns: int) -> tuple[Action, ...]:
-        """The planned actions with the bounds applied; what is held is alerted, critically.
+        """The planned actions with the bounds applied; held actions cause a critical alert.
 
-        A target that was stopped within the hour is not a new one: to stop it again is always
-        admitted. So is a kill of what was killed within the hour.
+        A target that was stopped within the hour is not new: stopping it again is always admitted.
+        So is a kill of a target that was killed within the hour.
         """
         kept: list[Action] = []
         reasons: list[str] = []
@@ -74,7 +75,9 @@ class Breaker:
         return (*stopping, *loud_alerts(finding, self._policy, stopping[0].mode, reasons[0]))
 
     def _admit_one(self, action: Action, principal: str, now_ns: int) -> tuple[list[Action], str]:
-        """What becomes of one stop, and why it is not wholly done (empty where it is)."""
+        """The decision about one stop, and the reason if it is not fully carried out (else
+        empty).
+        """
         bucket = self._bucket(action.target, principal, now_ns)
         is_new = action.target not in bucket.stopped
         if is_new and len(bucket.stopped) >= self._policy.enforcing_max:
@@ -104,7 +107,7 @@ class Breaker:
             of[stop.target] = max(stop.time_ns, of.get(stop.target, 0))
 
     def _bucket(self, target: str, principal: str, now_ns: int) -> _Bucket:
-        """The bucket of a target without what is older than the window."""
+        """The bucket of a target, without entries older than the window."""
         name = _name(target, principal)
         held = self._buckets.get(name, _Bucket({}, {}))
         begin_ns = now_ns - BREAKER_WINDOW_NS

@@ -1,6 +1,6 @@
-"""The monitor's clock: the only place of this package that reads the time of day.
+"""The monitor's clock: the only place in this package that reads the time of day.
 
-Everything else takes a `Clock`, so that tests, replays and simulations say what time it is.
+Everything else takes a `Clock`, so that tests, replays and simulations can set the time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What time it is."""
+    """The current time."""
 
     def now_ns(self) -> int:
         """Nanoseconds since 1970, by the wall clock: it may jump, also backwards."""

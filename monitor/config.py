@@ -1,8 +1,8 @@
 """Configuration: a YAML file, `INTERLOCK_*` variables and flags -> `Settings`, or every fault.
 
-What a flag says holds; else the environment; else the file; else the default. Names that are none
-are refused, since a misspelt setting is a setting that silently does not hold. Secrets have no
-setting of their own: they are read from files that settings named `..._file` name.
+A flag overrides the environment, which overrides the file, which overrides the default. Unknown
+names are refused, since a misspelt setting would silently have no effect. Secrets are not given in
+settings: they are read from files named by settings that end in `_file`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ FILE_BYTES_MAX: Final = 1 << 20
 EXEMPT_VARIABLES: Final = frozenset(
     {CONFIG_VARIABLE, "INTERLOCK_REQUIRE", "INTERLOCK_LAWS_CASES", "INTERLOCK_KAFKA_CACHE"}
 )
-"""Names of our own that are no settings: where the file is, and what the tests read."""
+"""Our variables that are not settings: the path of the file, and those that the tests read."""
 
 _OF_KUBERNETES: Final = re.compile(
     r"INTERLOCK_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)"
 )
-"""Kubernetes gives these to every pod beside a service that is named `interlock`."""
+"""Kubernetes sets these in every pod for a service with the name `interlock`."""
 
 _BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in TABLE}
 _BY_ENV: Final[Mapping[str, Setting]] = {setting.env: setting for setting in TABLE}
@@ -46,11 +46,11 @@ def load_settings(
     environment: Mapping[str, str] | None = None,
     flags: Mapping[str, object] | None = None,
 ) -> Settings:
-    """The settings that hold.
+    """The effective settings.
 
-    `file` is the configuration file (else `INTERLOCK_CONFIG` names it, else there is none);
-    `environment` is this process's where it is None; `flags` is what argparse made of flags that
-    `add_flags` gave it (`vars(namespace)`), other names in it are passed over.
+    `file` is the configuration file (else `INTERLOCK_CONFIG` names it, else there is none).
+    `environment` is this process's if it is None. `flags` is the result of argparse for flags from
+    `add_flags` (`vars(namespace)`); other names in it are ignored.
 
     Raises
     ------
@@ -74,7 +74,9 @@ def load_settings(
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """A flag for each setting, in groups; none has a default, so that lesser places may speak."""
+    """A flag for each setting, in groups; flags have no defaults, so that other sources can
+    apply.
+    """
     groups: dict[str, argparse._ArgumentGroup] = {}
     for setting in TABLE:
         section = setting.name.split(".")[0] if "." in setting.name else "settings"
@@ -95,7 +97,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def require(settings: Settings, *names: str) -> None:
-    """Refuse to go on without these settings.
+    """Refuse to continue without these settings.
 
     Raises
     ------
@@ -161,7 +163,7 @@ def _from_environment(environment: Mapping[str, str], faults: list[str]) -> dict
             given = Given(environment[variable], is_text=True)
             _take(values, setting.name, given, f"`{variable}`", faults)
         elif variable not in EXEMPT_VARIABLES and not _OF_KUBERNETES.fullmatch(variable):
-            # Its value is not shown: it may be a secret that was put in the wrong place.
+            # Its value is not shown: it may be a secret in the wrong place.
             hint = _hint(variable, _BY_ENV, "unset it")
             faults.append(f"`{shown(variable)}` is not a setting; {hint}")
     return values
@@ -185,7 +187,7 @@ def _take(values: dict[str, Any], name: str, given: Given, place: str, faults: l
 
 
 def _check_together(settings: Settings) -> list[str]:
-    """What no single value shows."""
+    """Faults that involve more than one value."""
     faults = []
     if settings.webhook_url is not None:
         try:

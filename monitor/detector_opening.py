@@ -26,7 +26,7 @@ KEY_BYTES: Final = 16
 
 
 def open_scoring(settings: Settings, metrics: Metrics) -> Scoring | None:
-    """What the engine scores sessions with; says so where it can raise no alarm yet.
+    """The scorer of sessions for the engine; logs it if the model cannot raise alarms yet.
 
     Raises
     ------

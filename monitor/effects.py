@@ -1,7 +1,7 @@
-"""What the monitor does to the outside, after it was made durable: actions, findings, heartbeats.
+"""The monitor's external effects, after they were stored: actions, findings, heartbeats.
 
 Everything here is taken from the store's outbox and marked there. A crash in between repeats the
-effect under the same id; a broker that is away leaves it in the outbox, and it is tried again.
+effect under the same id. If a broker is unreachable, the effect stays in the outbox and is retried.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ FLUSH_S: Final = 10.0
 OUTBOX_BATCH_MAX: Final = 1_000
 SHARDS_TOLD: Final = 10
 BEHIND_NS: Final = 10_000_000_000
-"""Chosen: below the age at which guards refuse by default (15 s), so that it is told before."""
+"""Chosen: below the age at which guards refuse by default (15 s), so that the log comes first."""
 
 BEHIND_BEAT_NS: Final = 1_000_000_000
-"""Chosen: how often watermarks are told while a shard is behind. A flood of one sender holds back
-what others sent for some seconds; the wait for the next sign of life must not come on top."""
+"""Chosen: how often watermarks are published while a shard is behind. A flood of one sender delays
+the events of others for some seconds; the wait for the next heartbeat must not add to that."""
 
 
 class Effects:
-    """Carries out what was stored. `publisher` is None where findings have nowhere to go."""
+    """Carries out stored effects. `publisher` is None if findings have no destination."""
 
     def __init__(
         self,
@@ -62,14 +62,16 @@ class Effects:
         self._count_failure = count_failure
         self._next_heartbeat_ns = 0
         self._next_news_ns: int | None = None
-        """When watermarks are told again before the next sign of life; None: all is judged."""
+        """When watermarks are published again before the next heartbeat; None: all is judged."""
         self._vouched_ns = clock.now_ns()
         self._has_backlog = True
         self._has_letters = True
         self._owes_heartbeat = True
 
     def catch_up(self) -> None:
-        """Carry out what an earlier run had stored and not done. Called once, at the start."""
+        """Carry out effects that an earlier run stored and did not complete. Called once, at
+        start.
+        """
         self._act()
         self._publish_findings()
         self._publish_letters()
@@ -77,7 +79,7 @@ class Effects:
     def letters_of(
         self, rejected: Sequence[tuple[Rejected, bytes | None]]
     ) -> tuple[OutboxLetter, ...]:
-        """The dead letters to be stored with a batch; none where there is nowhere to publish."""
+        """The dead letters to store with a batch; none if there is nowhere to publish them."""
         if self._publisher is None:
             return ()
         return tuple(
@@ -85,7 +87,7 @@ class Effects:
         )
 
     def carry_out(self, committed: Committed, judged: Callable[[], Judged | None]) -> None:
-        """Do what a batch asked for: who is stopped first, then who is told."""
+        """Carry out the actions of a batch: stops first, then alerts."""
         # Alerts of many findings must not pile up behind the dispatcher's bound on one round.
         for _ in range(0, len(committed.actions), BATCH_MAX):
             self._act()
@@ -96,9 +98,9 @@ class Effects:
         self.idle(judged)
 
     def idle(self, judged: Callable[[], Judged | None]) -> None:
-        """Between batches: retry what is due, publish what waits, give the sign of life.
+        """Between batches: retry due actions, publish waiting findings, and publish a heartbeat.
 
-        No sign is given before it can be told up to when everything was judged.
+        There is no heartbeat until the time up to which everything was judged is known.
         """
         if self._has_backlog:
             self._publish_findings()
@@ -141,7 +143,7 @@ class Effects:
             self._count_action(done)
 
     def _publish_findings(self) -> None:
-        """Publish the outbox, oldest first, until it is empty or the broker says no."""
+        """Publish the outbox, oldest first, until it is empty or the broker refuses."""
         while True:
             waiting = self._store.pending_findings(OUTBOX_BATCH_MAX)
             if not waiting:
@@ -162,7 +164,7 @@ class Effects:
             self._store.mark_published(ids)
 
     def _publish_letters(self) -> None:
-        """Publish the dead letters that wait; they are the last to go out, and hold nobody up."""
+        """Publish waiting dead letters; they come last and delay nothing."""
         while self._publisher is not None:
             waiting = self._store.pending_letters(OUTBOX_BATCH_MAX)
             if not waiting:

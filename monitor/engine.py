@@ -1,8 +1,8 @@
 """The engine: scopes and their states; `Event | Tick | Close` in, findings out.
 
-It owns no clock, file or socket. What it has not in memory it asks its `load` for, and what a
-batch changed is handed out by `take_changes`, to be stored together with the batch's positions.
-A verdict depends on the events and their effective times, and on nothing else.
+It owns no clock, file or socket. It calls `load` for scopes that are not in memory, and
+`take_changes` returns the changes of a batch, to be stored together with the batch's positions. A
+verdict depends on the events and their effective times, and on nothing else.
 """
 
 from __future__ import annotations
@@ -77,9 +77,10 @@ class Engine:
         self._wider = WiderScopes(program, load, self._header, settings, self._clocks.back_ns_max)
 
     def reach(self, event: Event) -> list[Finding]:
-        """What time alone decides before an event, where scopes are wider than a session: all
-        streams have one order there, and sessions that were idle by then have ended before it,
-        whenever the last tick was. Else ticks would order two sessions' events in one trace.
+        """Do everything that time alone decides before an event, if scopes are wider than a
+        session: all streams then have one order, and sessions that were idle by then have ended
+        before the event, whenever the last tick was. Otherwise ticks would decide the order of two
+        sessions' events in one trace.
         """
         arrival_ns = event.arrival_ns
         if not self.program.wider or arrival_ns is None or event.not_before_ns is not None:
@@ -97,7 +98,7 @@ class Engine:
                 return self._close(TraceKey(principal, scope), time_ns)
 
     def score(self) -> list[Finding]:
-        """What the detector says of what the last step took in; apart, to lose no verdict by it."""
+        """The detector's score of the last step; separate, so that its failure loses no verdict."""
         if self._scoring is None or self._taken is None:
             return []
         (scope, event, digest), self._taken = self._taken, None
@@ -105,9 +106,9 @@ class Engine:
         return self._scoring.score(scope.scored, event, scope.header, digest)
 
     def tick(self, time_ns: int, groups: frozenset[str] | None = None) -> list[Finding]:
-        """Time has reached `time_ns`, in all scopes or in those of some groups. Wider scopes are
-        of every group: where there are any all streams have one order, and time is one. Decides
-        deadlines before it, closes idle sessions, and lets go of those that ended `linger` ago.
+        """Time has reached `time_ns`, in all scopes or in those of some groups. Wider scopes belong
+        to every group: if there are any, all streams have one order and one time. Decides deadlines
+        before it, closes idle sessions, and evicts those that ended `linger` ago.
         """
         findings: list[Finding] = []
         waiting: list[tuple[int, TraceKey]] = []
@@ -125,8 +126,8 @@ class Engine:
                 waiting.append((due_ns, name))
                 continue
             scope.queued_ns = None
-            # What the heap says may be old: only who is due is woken, so that sessions end in the
-            # order of their own times, whatever was stored, loaded or looked at in between.
+            # Entries of the heap may be old. Only scopes that are due are woken, so that sessions
+            # end in the order of their own times, whatever was stored, loaded or read in between.
             if (next_ns := wake_ns_of(scope, self.settings)) is not None and next_ns <= due_ns:
                 findings += self._wake(name, scope, time_ns)
             if name in self._scopes:
@@ -136,7 +137,7 @@ class Engine:
         return findings + self._wider.tick(time_ns)
 
     def _wake(self, name: TraceKey, scope: LiveScope, time_ns: int) -> list[Finding]:
-        """What is due first: deadlines, or the end of an idle session or of its rest."""
+        """The next due time: of deadlines, of the end of an idle session, or of its eviction."""
         deadline_ns = scope.progress.next_deadline_ns
         rest_ns = rest_ns_of(scope.header, self.settings)
         if deadline_ns is not None and (rest_ns is None or deadline_ns < rest_ns):
@@ -170,14 +171,14 @@ class Engine:
         self._pairs_count -= self._scopes.pop(name).progress.shown.length
 
     def expect(self, wakes: list[tuple[int, str]]) -> None:
-        """Wake-ups that the store knows of, after a start."""
+        """Wake-ups from the store, after a start."""
         named = [(due_ns, scope_named(stored)) for due_ns, stored in wakes]
         self._wakes = [(ns, scope) for ns, scope in named if isinstance(scope, TraceKey)]
         heapq.heapify(self._wakes)
         self._wider.expect([(ns, of) for ns, of in named if not isinstance(of, TraceKey)])
 
     def take_changes(self) -> tuple[list[ScopeChange], list[str]]:
-        """What must be written since the last call, and the scopes that are gone."""
+        """The changes to write since the last call, and the evicted scopes."""
         changes, dropped = self._wider.take_changes()
         changes += [self._change(name, scope) for name, scope in self._changed.items()]
         dropped += [stored_trace(name) for name in self._dropped]
@@ -204,12 +205,12 @@ class Engine:
         self._owners.forget_all()
 
     def lose(self, loss: Loss) -> str:
-        """Records of a partition were lost unread; what the store must keep of it."""
+        """Records of a partition were lost unread; returns the content that the store must keep."""
         self._births = self._wider.births = self._births.after_loss(loss)
         return self._births.stored()
 
     def take_duplicates_count(self) -> int:
-        """Repeats that were met since the last call; they changed nothing."""
+        """The number of duplicates since the last call; they changed nothing."""
         count, self._duplicates_count = self._duplicates_count, 0
         return count
 
@@ -247,7 +248,7 @@ class Engine:
         return findings
 
     def _header(self, trace: TraceKey) -> Header:
-        """What is known of a trace, which stays where it is: in memory, or in the store."""
+        """The scope of a trace; it stays in memory or in the store."""
         held = self._scopes.get(trace)
         return header_in(self._stored(trace)) if held is None else held.header
 
@@ -256,12 +257,12 @@ class Engine:
         return EMPTY_LOAD if trace in self._dropped else self._load(stored_trace(trace))
 
     def traces_of(self, event: Event) -> tuple[TraceKey, ...]:
-        """The trace that an event enters; none or several if nobody can tell whose is meant."""
+        """The traces that an event enters: none or several if its session's owner is ambiguous."""
         owner = self._owners.trace_of(event)
         return (owner,) if isinstance(owner, TraceKey) else owner.traces
 
     def look(self, scope: TraceKey) -> tuple[Header, Progress] | None:
-        """What is in memory of a scope, for readers; a later step makes new ones of both."""
+        """The content of a scope in memory, for readers; a later step creates new objects."""
         held = self._scopes.get(scope)
         return None if held is None else (held.header, held.progress)
 
@@ -305,7 +306,7 @@ class Engine:
         return found + self._wider.hold(wider, event, digest)
 
     def _close(self, name: TraceKey, time_ns: int) -> list[Finding]:
-        """An idle session gets a `session.ended` of its own, that nobody sent."""
+        """An idle session gets its own `session.ended`, which no client sent."""
         scope = self._scope(name)
         if scope.header.ended_ns is not None or scope.header.position == 0:
             return []
@@ -333,7 +334,7 @@ class Engine:
         noticed: tuple[Noticed, ...] = (),
         conflict_digest: str = "",
     ) -> list[Finding]:
-        """Keep the new header and progress, and put what was found into findings."""
+        """Keep the new header and progress, and turn verdicts into findings."""
         if self.program.sources:
             grown = judged.progress.shown.length - scope.progress.shown.length
             self._pairs_count += grown
@@ -362,14 +363,15 @@ class Engine:
         return refusals(event, noticed, traces, self.settings.severities)
 
     def unread(self, rejected: Rejected) -> list[Finding]:
-        """What is told of a record that is not an event; it takes part in no trace."""
+        """The findings about a rejected record; it belongs to no trace."""
         found: list[Finding] = []
         for trace in self._owners.concerned(rejected):
             scope = self._scope(trace)
             found += self._unread.take(rejected, trace, scope)
-            if scope.header.position:  # What is owed is told now: what is stored counts as told.
+            # Pending reports are made now: stored content counts as reported.
+            if scope.header.position:
                 found += self._apply(trace, scope, Judged(scope.progress, ()), None, scope.header)
-            elif scope.header == Header():  # Nothing is known of it.
+            elif scope.header == Header():  # The scope is unknown.
                 self._forget(trace)
         return found if rejected.known.session else self._unread.take_unnamed(rejected)
 

@@ -1,4 +1,4 @@
-"""What the engine needs of the configuration: plain values that verdicts depend on."""
+"""The part of the configuration that the engine needs: values on which verdicts depend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monitor.finding import Severity
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What the engine needs of the configuration; times in ns."""
+    """The part of the configuration that the engine needs; times in ns."""
 
     lateness_ns: int = 0
     skew_ns: int = 5_000_000_000
@@ -21,7 +21,9 @@ class EngineSettings:
     ids_max: int = 10_000
     scopes_in_memory_max: int = 50_000
     pairs_in_memory_max: int = 4_000_000
-    """What data memories of all scopes in memory may hold; then the longest untouched leave."""
+    """The bound on data memories of all scopes in memory; then the least recently used are
+    evicted.
+    """
     is_finished_file: bool = False
     """The one tick comes after the last line. Until then no missing number is a gap."""
     births: Births = NO_BIRTHS

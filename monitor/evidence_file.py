@@ -1,9 +1,8 @@
-"""The door by which evidence is written for a person: a file of its owner alone.
+"""The door through which evidence is written for people: a file that only its owner can read.
 
-Reports and recordings repeat what agents said and did. So their files are made anew with mode
-0600, never written through a link or into a file that somebody else has laid there; a file that is
-whole takes the place of an old one in one step. A device or a pipe (`/dev/stdout`) is written to
-as it is.
+Reports and recordings contain the data and actions of agents. So their files are created with mode
+0600, never through a link or in a file that another user has placed there. A complete file replaces
+an old one in one step. A device or a pipe (`/dev/stdout`) is written to directly.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _FLAGS: Final = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 def write_evidence(path: Path, content: bytes) -> None:
-    """Write a whole file in the place of what is there, or change nothing.
+    """Write a whole file in place of an existing one, or change nothing.
 
     Raises
     ------
@@ -34,7 +33,7 @@ def write_evidence(path: Path, content: bytes) -> None:
             with path.open("wb") as device:
                 device.write(content)
             return
-        # Of mode 0600 by itself, under a name that nobody could foresee.
+        # It has mode 0600, under a name that other users cannot predict.
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -51,12 +50,12 @@ def write_evidence(path: Path, content: bytes) -> None:
 
 
 def create_evidence(path: Path, *, is_replacing: bool) -> IO[bytes]:
-    """A new file to write to piece by piece.
+    """A new file that is written in pieces.
 
     Raises
     ------
     ConfigError
-        Something is there already and `is_replacing` is not said, or it cannot be made.
+        It exists already and `is_replacing` is false, or it cannot be created.
     """
     try:
         if is_replacing and _is_device(path):
@@ -71,8 +70,8 @@ def create_evidence(path: Path, *, is_replacing: bool) -> IO[bytes]:
 
 
 def _is_device(path: Path) -> bool:
-    """Whether a device or a pipe is there, that the user or the system named: never by a link
-    of somebody else's.
+    """True for a device or a pipe that the user or the system named: never through a link of
+    another user.
     """
     try:
         about, link = path.stat(), path.lstat()

@@ -1,9 +1,9 @@
-"""What only the end of a finished file can tell: how far its time has come, what is still open.
+"""Decisions at the end of a finished file: its time, and the verdicts that are still open.
 
-Input: the times of a file's events, and the states of scopes when the last line was read. Output:
-the time at which deadlines are decided, the verdicts that are open behind it, and where the lines
-were out of order. Pure. While a file is read nothing is decided by time alone: an approval may
-stand further down.
+Input: the times of a file's events, and the states of scopes after the last line. Output: the time
+at which deadlines are decided, the verdicts that are open after it, and the places at which the
+lines were out of order. Pure. While a file is read, the passage of time alone decides nothing: an
+approval may follow further down.
 """
 
 from __future__ import annotations

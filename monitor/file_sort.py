@@ -1,8 +1,8 @@
-"""`--sort`: a finished file in the order that its events say, and not in that of its lines.
+"""`--sort`: a finished file in the order of its events instead of its lines.
 
-Each session is ordered by `seq`; an event without a number stands where its time says. Of several
-sessions, and of events of equal time, the order is that of times, then of lines. A number goes
-before a time: an event counts as late as those that its session numbered before it.
+Each session is ordered by `seq`; an event without a number is placed by its time. Several sessions,
+and events of equal time, are ordered by time and then by line. A number takes precedence over a
+time: an event is never placed before those that its session numbered before it.
 
 Input: a source of one finished file. Output: the same records, once all of them were read. The
 whole file is held in memory, up to `SORT_BYTES_MAX`; a larger one is refused.
@@ -25,13 +25,13 @@ SORT_BYTES_MAX: Final = 512 * 1024 * 1024
 NO_TIME: Final = 2**63
 """After every time that an event can have."""
 RECORD_BYTES: Final = 1_000
-"""Measured: a record and its place among the others, beside its text."""
+"""Measured: a record and its place among the others, besides its text."""
 
 
 class Place(NamedTuple):
-    """What the order of a line depends on.
+    """The sort key of a line.
 
-    `ts_ns` is None for a record that is not an event, and for a time that is later than now.
+    `ts_ns` is None for a rejected record, and for a time later than now.
     """
 
     session: str
@@ -40,7 +40,7 @@ class Place(NamedTuple):
 
 
 def sorted_lines(places: Sequence[Place]) -> list[int]:
-    """The numbers of the lines (from 0) in the order that they say.
+    """The numbers of the lines (from 0) in the order of their events.
 
     A record without a time stays with the event before it.
 
@@ -116,14 +116,14 @@ class SortedSource:
         )
 
     def commit(self, positions: Mapping[Stream, int]) -> None:
-        """Nobody else wants to know."""
+        """No other component needs this."""
 
     def close(self) -> None:
         self._source.close()
 
     @property
     def first_lines(self) -> list[bytes]:
-        """What the text begins with."""
+        """The beginning of the text."""
         return self._source.first_lines
 
     def line_of(self, offset: int) -> int | None:
@@ -155,7 +155,7 @@ class SortedSource:
 def open_file(
     path: str, *, is_sorted: bool, latest_ns: Callable[[], int]
 ) -> FileSource | SortedSource:
-    """A finished file as a source; times after `latest_ns` are not known to be times.
+    """A finished file as a source; times after `latest_ns` are not used as times.
 
     Raises ConfigError if it cannot be opened.
     """

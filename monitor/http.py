@@ -1,11 +1,11 @@
-"""Metrics and health over HTTP, for Prometheus and for whoever restarts the monitor.
+"""Metrics and health over HTTP, for Prometheus and for a supervisor.
 
-    GET /metrics      what Prometheus reads
-    GET /-/healthy    200 while the loop turns, else 503 and why (also `/healthz`)
-    GET /-/ready      200 once the monitor watches, else 503 and what it waits for (`/readyz`)
+    GET /metrics      metrics for Prometheus
+    GET /-/healthy    200 while the loop turns, else 503 and the reason (also `/healthz`)
+    GET /-/ready      200 once the monitor watches, else 503 and the reason (`/readyz`)
 
-It reads no body, follows no path and has no other page. `http_server.py` serves it; here are the
-pages, pure but for what they ask.
+It reads no body, resolves no path and has no other page. `http_server.py` serves the pages; this
+module builds them, and is pure except for the callables.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ METRICS: Final = "/metrics"
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Whether it is well, and a short text that says why (not)."""
+    """The state of health, with a short text that gives the reason."""
 
     is_well: bool
     reason: str
@@ -31,7 +31,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a path answers."""
+    """The response for a path."""
 
     status: HTTPStatus
     content_type: str
@@ -39,7 +39,7 @@ class Answer:
 
 
 class Pulse:
-    """Notes each turn of the loop, and says from another thread whether it still turns."""
+    """Records each turn of the loop, and reports from another thread if it still turns."""
 
     def __init__(self, clock: Clock, stall_limit_ns: int) -> None:
         self._clock = clock
@@ -59,7 +59,7 @@ class Pulse:
 
 
 class MonitorPages:
-    """The answer of each path; everything is a callable, so that it is asked when it is read."""
+    """The response for each path; everything is a callable, evaluated when it is requested."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class MonitorPages:
         }
 
     def answer(self, path: str) -> Answer:
-        """What a path answers."""
+        """The response for a path."""
         page = self._pages.get(path)
         if page is None:
             return Answer(HTTPStatus.NOT_FOUND, TEXT, b"there is no such page\n")

@@ -1,8 +1,9 @@
-"""The head of an HTTP request -> what is asked for, or why it is refused. Pure.
+"""Parses the head of an HTTP request: the requested path, or the reason for a refusal. Pure.
 
-Only what this server needs: a method, a path, and the name by which the client called us. A page
-in a browser can let its own name point at our address (DNS rebinding), and would then read metrics
-as its own; the browser cannot hide that name. So a `Host` must be a name of ours.
+It reads only the parts that this server needs: a method, a path, and the host name that the client
+used. A page in a browser can point its own host name at our address (DNS rebinding), and would then
+read metrics as its own; but the browser cannot hide that name. So a `Host` must be one of our
+names.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?\Z")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for; `path` is without its query."""
+    """The requested path, without its query."""
 
     path: str
     is_head: bool
@@ -34,16 +35,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class OwnNames:
-    """The names by which the server may be called, beside those of loopback.
+    """The accepted names of the server, in addition to those of loopback.
 
-    `address` is what it listens on; an unspecified one (`0.0.0.0`) stands for every address.
+    `address` is the address that it listens on; an unspecified one (`0.0.0.0`) means every address.
     """
 
     address: str
     names: frozenset[str] = frozenset()
 
     def has(self, authority: str) -> bool:
-        """Whether a `Host` header names this server."""
+        """True if a `Host` header names this server."""
         match = _AUTHORITY.match(authority)
         if match is None:
             return False
@@ -74,7 +75,7 @@ def own_names(address: str, host: str, names: Iterable[str]) -> OwnNames:
 
 
 def parse_request(head: bytes, own: OwnNames) -> Request | HTTPStatus:
-    """What the head of a request asks for, or the status that refuses it.
+    """The request in the head, or the status that refuses it.
 
     `head` ends before the empty line.
     """

@@ -1,10 +1,10 @@
-"""Serves the pages of `http.py` on one thread, so that no client can keep another from its answer.
+"""Serves the pages of `http.py` on one thread, so that no client can block the response to another.
 
-A connection has no thread. When the head of its request has come, the page is made by one of two
-workers, metrics apart from all others. What waits is bounded twice: connections whose request is
-not known yet, of which the oldest is cut off when there are too many, and requests for metrics,
-which are refused then. So neither slow clients nor scrapes that are many or slow stand before
-health.
+A connection has no thread. When the head of its request has arrived, one of two workers builds the
+page, with metrics separate from all others. Waiting work is bounded twice. If there are too many
+connections without a complete request, the oldest is closed. If there are too many requests for
+metrics, further ones are refused. So neither slow clients nor many or slow scrapes delay health
+checks.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from .http_request import HEAD_BYTES_MAX, OwnNames, Request, own_names, parse_re
 from .log import say
 
 CONNECTIONS_MAX: Final = 128
-"""Chosen: connections that have not said what they want, or have got it and linger."""
+"""Chosen: connections that have not sent a request, or have received the response and linger."""
 METRICS_MAX: Final = 8
 """Chosen: requests for metrics at a time, from asking to the last byte."""
 CONNECTION_NS: Final = 10_000_000_000  # For a connection as a whole, however it drips.
 TURN_S: Final = 0.25  # How often connections that are too old are looked for.
 RECEIVE_BYTES: Final = 65_536
 UNASKED_BYTES_MAX: Final = 1024 * 1024
-"""Chosen: what a client may send behind its request before it is cut off; it is not read."""
+"""Chosen: bytes that a client may send after its request before it is closed; they are not read."""
 ACCEPTS_MAX: Final = 64  # In one turn: then those that are there are served.
 HEADERS: Final = (
     "Server: interlock\r\n"
@@ -55,24 +55,24 @@ class _Connection:
     since_ns: int
     head: bytearray = field(default_factory=bytearray)
     rest: memoryview | None = None
-    """What of its answer was not sent yet; None while there is no answer."""
+    """The unsent part of its response; None while there is no response."""
     is_head: bool = False
     is_asked: bool = False
-    """Whether its page is being made, or was."""
+    """True once its page is being built, or was."""
     is_metrics: bool = False
     is_closed: bool = False
     unasked_bytes: int = 0
 
     @property
     def is_answered(self) -> bool:
-        """Whether its whole answer is on the way; it lingers until the client has it."""
+        """True once its whole response is being sent; it lingers until the client has it."""
         return self.rest is not None and not self.rest
 
 
 class MonitorServer:
-    """Serves the pages on threads of its own until `close`.
+    """Serves the pages on its own threads until `close`.
 
-    `names` are further names by which it may be called, as the `Host` header says them.
+    `names` are further names under which it may be requested, as in the `Host` header.
 
     Raises
     ------
@@ -112,7 +112,7 @@ class MonitorServer:
 
     @property
     def port(self) -> int:
-        """The port that is served on, also where a free one was asked for."""
+        """The port that is served, even if a free one was requested."""
         return self._port
 
     def close(self) -> None:
@@ -148,7 +148,7 @@ class MonitorServer:
             try:
                 accepted, _address = self._listener.accept()
             except OSError:
-                return  # Nobody waits, or they went away, or there are too many files.
+                return  # None waiting, closed already, or too many open files.
             accepted.setblocking(False)
             connection = _Connection(accepted, self._clock.monotonic_ns())
             self._waiting[connection] = None
@@ -205,7 +205,7 @@ class MonitorServer:
             self._metrics[connection] = None
         del self._waiting[connection]
         if not connection.is_metrics:
-            self._waiting[connection] = None  # Whoever has asked goes last of those that must go.
+            self._waiting[connection] = None  # Connections with a complete request are closed last.
         made = self._workers[connection.is_metrics].submit(self._pages.answer, asked.path)
         made.add_done_callback(lambda made: self._hand_over(connection, made))
 
@@ -282,7 +282,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _refusal(status: HTTPStatus) -> Answer:
-    """A refusal repeats nothing of what was asked for."""
+    """A refusal repeats nothing of the request."""
     text = f"{status.phrase.lower()}\n"
     if status == HTTPStatus.MISDIRECTED_REQUEST:
         text = "the `Host` header names another server; add the name to `http.names`\n"

@@ -1,7 +1,7 @@
 """The door to invariant files: files and folders on disk -> specifications, or every fault.
 
-Reads `*.yaml` and `*.yml` below the folder, also where links lead, in the order of their names,
-and the lists' files that they name.
+Reads `*.yaml` and `*.yml` below the folder, also through links, in the order of their names, and
+the list files that they name.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class FileText:
 
 
 def spec_paths(location: Path) -> list[Path]:
-    """The invariant files at a path, or of a pack. Raises ConfigError where there are none."""
+    """The invariant files at a path, or of a pack. Raises ConfigError if there are none."""
     if location.is_file():
         return [location]
     if (of_pack := pack_paths(location)) is not None:
@@ -50,10 +50,10 @@ def spec_paths(location: Path) -> list[Path]:
 
 
 def _paths_below(location: Path) -> list[Path]:
-    """The invariant files in a folder, its subfolders and what links in them lead to, each once.
+    """The invariant files in a folder, its subfolders and the targets of links in them, each once.
 
-    A folder that is left out silently would be invariants that nobody watches. Raises ConfigError
-    for one that cannot be read.
+    If a folder were skipped silently, its invariants would not be watched. Raises ConfigError for
+    one that cannot be read.
     """
 
     def refuse(error: OSError) -> None:
@@ -72,7 +72,7 @@ def _paths_below(location: Path) -> list[Path]:
         entered.add(here)
         subfolders.sort()
         for path in (Path(folder, name) for name in names if name.endswith((".yaml", ".yml"))):
-            # Kubernetes links each file of a mounted ConfigMap to one in a folder beside it.
+            # Kubernetes links each file of a mounted ConfigMap to one in a sibling folder.
             known = found.setdefault(path.resolve(), path)
             found[path.resolve()] = min(known, path, key=lambda p: (len(p.parts), p))
     return sorted(found.values())
@@ -90,9 +90,9 @@ def _paths_of_all(locations: Sequence[Path]) -> list[Path]:
 
 
 def examine(*locations: Path) -> tuple[list[Spec], list[Fault]]:
-    """All files at some paths, and every fault of every file at once; warnings among them.
+    """All files at some paths, and every fault of every file at once, including warnings.
 
-    Where a fault is an error there are no specifications.
+    If any fault is an error, there are no specifications.
     """
     texts: list[tuple[str, str]] = []
     faults: list[Fault] = []
@@ -127,9 +127,9 @@ def default_pack_specs() -> list[Spec]:
 
 
 def read_texts(location: Path) -> list[FileText]:
-    """The very texts behind `read_specs`, to be kept with what was found by them.
+    """The exact texts behind `read_specs`, to be kept with its findings.
 
-    Raises SpecError as that does.
+    Raises SpecError like `read_specs`.
     """
     files = []
     for path in spec_paths(location):

@@ -1,8 +1,8 @@
-"""One record, judged: bytes -> event -> provenance -> engine -> findings.
+"""Judges one record: bytes -> event -> provenance -> engine -> findings.
 
-The loop and replay share it, so that both make the same of the same bytes. It orders no effects,
-and it is the one place that goes on after an exception of any sort: what one event did to the
-engine must not end the stream.
+The loop and replay share it, so that both treat the same bytes alike. It orders no effects. It is
+the only place that continues after an exception of any type: the effect of one event on the engine
+must not end the stream.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from monitor.trace_key import principal_of
 
 
 def read_record(record: Record) -> Event | Rejected:
-    """The event that a record holds, with what its source vouches for; or why it holds none."""
+    """The event in a record, with the properties that its source vouches for; or the rejection."""
     return decode_event(
         record.value,
         record.origin,
@@ -33,7 +33,7 @@ def read_record(record: Record) -> Event | Rejected:
 
 
 def judge(engine: Engine, provenance: Provenance, event: Event, group: str) -> list[Finding]:
-    """Take one event into the engine, or refuse it where its topic may not say such a thing."""
+    """Pass one event to the engine, or refuse it if its topic may not assert its kind."""
     return engine.reach(event) + _judged(engine, provenance, event, group)
 
 
@@ -46,9 +46,9 @@ def _judged(engine: Engine, provenance: Provenance, event: Event, group: str) ->
         findings = engine.step(event, group)
     except (StoreError, StateError):
         raise  # What was remembered cannot be read: going on would be a clean slate.
-    except Exception as error:  # noqa: BLE001 (the one place; it counts and tells what it met)
-        # Our own fault, met by one event: told as a finding, the stream goes on. The scope
-        # keeps the state that it had, since a step makes a new one or none.
+    except Exception as error:  # noqa: BLE001 (the one place; it counts and reports each error)
+        # A bug of Interlock, triggered by one event: it is reported as a finding, and the stream
+        # continues. The scope keeps its state, since a step returns a new one or fails.
         return _unevaluable(engine, event, group, "engine", error)
     try:
         return findings + engine.score()

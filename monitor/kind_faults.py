@@ -1,10 +1,9 @@
-"""Kinds that are asked for and no event has: loaded specifications -> faults E417 and W506.
+"""Kinds that predicates require and no event has: loaded specifications -> faults E417 and W506.
 
-A kind in another spelling than that of docs/events.md is refused by the reader of events, so a
-predicate that asks for it is false at every event, and its invariant is never violated. Kinds of
-the user's own are fine; one that is close to a known kind is warned of. Beside `==`, `!=` and `in`,
-the beginnings and ends that `startsWith`, `endsWith` and `glob` ask for are read, and the events of
-examples.
+The decoder refuses a misspelling of a kind of docs/events.md. A predicate that requires it is
+therefore false at every event, and its invariant is never violated. Kinds of the user's own are
+fine; one that is close to a known kind causes a warning. Besides `==`, `!=` and `in`, the prefixes
+and suffixes in `startsWith`, `endsWith` and `glob` are checked, and the events of examples.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class _Asked(NamedTuple):
 
 
 def kind_faults(specs: Iterable[Spec]) -> Iterator[Fault]:
-    """Errors for kinds in another spelling, warnings for kinds that are close to a known one."""
+    """Errors for misspelled kinds, warnings for kinds that are close to a known one."""
     for spec in specs:
         for name, sources in _expressions(spec):
             for source in sources:
@@ -60,7 +59,7 @@ def _expressions(spec: Spec) -> Iterator[tuple[str, tuple[Source, ...]]]:
 
 
 def _shown_in(example: Example) -> Iterator[_Asked]:
-    """Each kind of an example once, so that a long trace is not told line by line."""
+    """Each kind of an example once, so that a long trace does not repeat its faults."""
     for kind in dict.fromkeys(event.get("kind", "") for event in example.events):
         yield _Asked(kind, example.place)
 
@@ -102,7 +101,7 @@ def _elements(among: Node, lists: Mapping[str, tuple[Any, ...]]) -> Iterator[_As
 
 
 def _of_pattern(pattern: str, place: Place) -> _Asked:
-    """What a pattern says for certain: all of it, or how it begins, or how it ends."""
+    """The certain part of a pattern: all of it, its prefix, or its suffix."""
     fixed = pattern.replace("?", "*")
     if "*" not in fixed:
         return _Asked(pattern, place)
@@ -133,7 +132,9 @@ def _faults(file: str, says: str, asked: _Asked) -> Iterator[Fault]:
 
 
 def _near_part(asked: _Asked) -> str:
-    """The beginning or end of a known kind that is close; empty if one has just this, or none."""
+    """The prefix or suffix of a known kind that is close; empty if one has exactly this, or
+    none.
+    """
     is_beginning = asked.part == "beginning"
     has_it = str.startswith if is_beginning else str.endswith
     if any(has_it(kind, asked.text) for kind in KNOWN_KINDS):

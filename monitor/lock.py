@@ -20,14 +20,14 @@ FILE_MODE: Final = 0o600
 
 
 class StateLock:
-    """The right to write into a state directory, held until `release` or the process ends.
+    """The lock of a state directory, held until `release` or the end of the process.
 
-    The directory is made where it is missing.
+    The directory is created if it is missing.
 
     Raises
     ------
     ConfigError
-        Where another process holds it (the message names it), or the directory is unusable.
+        Another process holds it (the message names it), or the directory is unusable.
     """
 
     def __init__(self, directory: str | Path) -> None:

@@ -1,9 +1,9 @@
-"""The monitor's own log: one line a message on standard error, as JSON or as text for people.
+"""The monitor's own log: one line per message on standard error, as JSON or as text for people.
 
-Input: what the code says with `say(...)`, and what libraries say through `logging`. Agents choose
-much of the text that ends up here (session ids, tool names, errors): it is escaped, so that it
-can neither start a line of its own nor move a terminal's cursor, and cut, so that it cannot flood.
-Secrets are replaced, whoever logs them.
+Input: messages from `say(...)`, and messages that libraries log through `logging`. Agents choose
+much of this text (session ids, tool names, errors). It is escaped, so that it can neither start a
+new line nor move a terminal's cursor, and truncated, so that it cannot flood. Secrets are replaced,
+whoever logs them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LogFormat = Literal["json", "text", "auto"]
 
 LOGGER: Final = logging.getLogger("interlock")
 FIELD_CHARACTERS_MAX: Final = 2_000  # Chosen: a long error still shows; a document does not.
-LINE_CHARACTERS_MAX: Final = 16_384  # Chosen: what common log collectors take as one line.
+LINE_CHARACTERS_MAX: Final = 16_384  # Chosen: common log collectors accept a line of this length.
 SECRET_BYTES_MIN: Final = 4
 """Shorter secrets are not searched for: replacing every `a` would make the log unreadable."""
 SECRET_WORDS: Final = ("password", "passwd", "secret", "token", "authorization", "api_key")
@@ -43,8 +43,8 @@ def configure_log(
 ) -> logging.Handler:
     """Send every log line of this process to `stream` (standard error); returns the handler.
 
-    `auto` writes text where the stream is a terminal, else JSON. Calling it again replaces what
-    an earlier call set up.
+    `auto` writes text if the stream is a terminal, else JSON. A later call replaces the setup of an
+    earlier one.
     """
     target = sys.stderr if stream is None else stream
     is_text = form == "text" or (form == "auto" and target.isatty())
@@ -55,7 +55,7 @@ def configure_log(
     for old in [h for h in root.handlers if h.get_name() == "interlock"]:
         root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel(max(LEVELS[level], logging.WARNING))  # Libraries speak up for warnings only.
+    root.setLevel(max(LEVELS[level], logging.WARNING))  # Libraries log only warnings and errors.
     LOGGER.setLevel(LEVELS[level])
     # A full disk behind standard error must not stop the monitor with a traceback per line.
     logging.raiseExceptions = False

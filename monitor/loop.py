@@ -2,13 +2,13 @@
 
     poll -> decode -> merge -> provenance -> ENGINE -> plan -> COMMIT -> act -> publish -> offsets
 
-State, positions, findings and planned actions become durable in one transaction; only then is
-anything done, and what is done is marked. A crash before the commit leaves the last batch to be
-read again; a crash after it leaves actions and findings in the outbox, which the next start
-carries out first. What happens twice carries the same id.
+State, positions, findings and planned actions become durable in one transaction. Only then are
+effects carried out, and marked when done. After a crash before the commit, the last batch is read
+again. After a crash after it, actions and findings are in the outbox, and the next start carries
+them out first. A repeated effect has the same id.
 
-A batch that stops somebody who is not stopped yet ends at the event which asked for it: a stop
-waits for nothing. What a stopped session goes on doing ends no batch (`monitor/responder.py`).
+A batch that stops a target which is not stopped yet ends at the event that caused the stop, so that
+a stop is not delayed. Later actions of a stopped session end no batch (`monitor/responder.py`).
 """
 
 from __future__ import annotations
@@ -50,36 +50,37 @@ from monitor.trace_key import is_authority
 from monitor.watch import Judged, Watch
 
 PACE_MIN: Final = 100
-"""Records that are asked for at a time, however slowly they are judged."""
+"""Records that are requested at a time, however slowly they are judged."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoopSettings:
-    """What the loop needs of the configuration."""
+    """The part of the configuration that the loop needs."""
 
     batch_records_max: int = 1_000
     batch_ns_max: int = 500_000_000
-    """How long records are judged before what was found is stored and a sign of life is due.
-    Chosen: far below the 15 s of guards, also where each record of a flood is a finding."""
+    """How long records are judged before findings are stored and a heartbeat is due.
+
+    Chosen: far below the 15 s of guards, even if each record of a flood is a finding."""
     lateness_ns: int = 0
     tick_slack_ns: int = 2_000_000_000
     """How far the broker's clock may be behind ours without a tick coming too early."""
     gives_ticks: bool = True
     """False for finished files and backfills: there, only events decide deadlines."""
     is_finished_file: bool = False
-    """After its last line time has come as far as its events: that decides what is due."""
+    """After its last line the time is that of its events: this decides which deadlines are due."""
     poll_wait_s: float = 0.05
     """How long an idle turn waits for records; ticks and heartbeats come between turns."""
     keeps_raw: bool = False
-    """Whether dead letters carry the bytes of the record."""
+    """True if dead letters contain the bytes of the record."""
 
 
 Observer = Callable[[Batch, Committed, Mapping[Stream, Frontier]], None]
-"""Told of each batch after its effects, with how far each stream is known."""
+"""Called with each batch after its effects, and with the known end of each stream."""
 
 
 class Loop:
-    """One monitor at work. `turn` takes one batch through; `run` turns until told to stop."""
+    """One running monitor. `turn` processes one batch; `run` turns until it is stopped."""
 
     def __init__(
         self,
@@ -112,7 +113,7 @@ class Loop:
         self._count_notice = count_notice
         self._beat = beat
         self.is_assigned = False
-        """Whether the source has said which streams are ours."""
+        """True once the source has assigned our streams."""
         self.trouble = ""
         """Why the source is out of reach; empty while it answers."""
         self._merger = Merger(merged_by)
@@ -122,24 +123,26 @@ class Loop:
         self._is_finished = False
         self._file_time = FileTime()
         self.notice_counts: Counter[NoticeKind] = Counter()
-        """What the source gave notice of since the start."""
+        """Notices of the source since the start."""
         self.is_over = False
-        """Whether a source that ends was judged to its end."""
+        """True if a finite source was judged to its end."""
         self._is_moving = False
         self._looked_ns = 0
         self._pace = settings.batch_records_max
-        """Records to ask for at a time: what is read ahead is judged within about a second."""
+        """Records to request at a time: this read-ahead is judged within about a second."""
         self._frontiers: Mapping[Stream, Frontier] = {}
         self._watch = Watch()
 
     def start(self) -> None:
-        """Carry out what a crash may have left, then place the source where the store ended."""
+        """Carry out effects that a crash may have left, then place the source at the store's
+        end.
+        """
         self._effects.catch_up()
         self._engine.expect(self._store.load_deadlines())
         self._resume()
 
     def run(self, should_stop: Callable[[], bool]) -> None:
-        """Turn until told to stop, or until a source that ends has ended."""
+        """Turn until stopped, or until a finite source has ended."""
         while not should_stop() and not self.turn():
             pass
 
@@ -170,11 +173,11 @@ class Loop:
 
     @property
     def frontiers(self) -> Mapping[Stream, Frontier]:
-        """How far each stream is known, as the last poll said."""
+        """The known end of each stream, from the last poll."""
         return self._frontiers
 
     def _poll(self) -> None:
-        # What waits for other streams to be known waits for the next look, and not for records.
+        # Records that wait for other streams wait for the next look, not for more records.
         self._looked_ns = begin_ns = self._clock.now_ns()
         wait_s = 0.0 if self._merger.held_count else self._settings.poll_wait_s
         poll = self._source.poll(wait_s, self._pace)
@@ -202,7 +205,7 @@ class Loop:
         self._is_finished = self._is_finished or poll.is_finished
 
     def _resume(self) -> None:
-        """Place the source where the store ended, in the streams that those positions are of."""
+        """Place the source at the store's positions, in the streams to which they belong."""
         self._committed = positions = dict(self._store.load_positions())
         if isinstance(self._source, RecognisingSource):
             known = {s: p.file_identity for s, p in positions.items() if p.file_identity}
@@ -229,10 +232,10 @@ class Loop:
                 self._take(batch, judge(self._engine, self._provenance, event, group))
 
     def _next_pace(self, batch: Batch) -> int:
-        """As many as a batch took that was cut off by time; else more again.
+        """As many records as the last batch that was ended by time contained; otherwise more again.
 
-        Until what was read ahead is judged, nobody looks what came since, and all guards' views
-        grow older.
+        Until the read-ahead is judged, later records are not read, and the views of all guards grow
+        older.
         """
         records_max = self._settings.batch_records_max
         if batch.is_urgent or self._has_room(batch):
@@ -240,26 +243,26 @@ class Loop:
         return min(records_max, max(PACE_MIN, batch.records_count))
 
     def _has_room(self, batch: Batch) -> bool:
-        """Whether the batch takes one more record; the first is always taken."""
+        """True if the batch has room for one more record; the first is always accepted."""
         if batch.is_urgent or batch.records_count >= self._settings.batch_records_max:
             return False
         took_ns = self._clock.monotonic_ns() - batch.begins_ns
         return not batch.records_count or took_ns < self._settings.batch_ns_max
 
     def _take(self, batch: Batch, findings: list[Finding]) -> None:
-        """Findings as they are told, with what is to be done about each verdict."""
+        """Findings as reported, with the planned actions for each verdict."""
         if findings:
             told = self._groups.take(findings)
             groups = [finding for finding in told if finding.undecided]
             batch.take(told, self._responder.plan([*findings, *groups]))
 
     def _tick(self) -> list[Finding]:
-        """Tell each group how far time has come: to where nothing earlier can arrive."""
+        """Advance the time of each group to the point before which nothing can arrive."""
         if self._settings.is_finished_file and self._has_all_been_taken():
             return self._engine.tick(self._file_time.reached_ns)
         if not self._settings.gives_ticks:
             return []
-        # Not now: a process that was halted since has not seen what came meanwhile.
+        # Not the current time: a process that was suspended has not seen later arrivals.
         now_ns = self._looked_ns - self._settings.tick_slack_ns
         findings: list[Finding] = []
         for group in self._merger.groups():
@@ -270,7 +273,7 @@ class Loop:
         return findings
 
     def _finish(self, batch: Batch) -> None:
-        """Make the batch durable, then act on it, then tell the source."""
+        """Make the batch durable, then carry out its effects, then commit offsets to the source."""
         positions = self._merger.positions()
         changes, dropped = self._engine.take_changes()
         reached = {stream: self._position(stream, p) for stream, p in positions.items()}
@@ -322,7 +325,7 @@ class Loop:
 
 
 def scope_loader(store: Store) -> Callable[[str], LoadedScope]:
-    """How the engine gets at what the store holds of a scope."""
+    """The engine's access to the stored content of a scope."""
 
     def load(scope: str) -> LoadedScope:
         stored = store.load_scope(scope)

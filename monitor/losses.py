@@ -1,16 +1,16 @@
-"""What is told of sessions whose partition lost records that nobody had read.
+"""Reports to the sessions of a partition that lost unread records.
 
-Retention passed a monitor that was away, or a topic was deleted and made anew. The notice of the
-source says that it was so; here each session of that partition is told once that its record may
-not be whole. Its states stay, as after a `gap`: otherwise whoever can make records old would clear
-what is known of him.
+Retention deleted records while a monitor was down, or a topic was deleted and recreated. The source
+gives a notice. Here each session of that partition is reported once as possibly incomplete. Its
+states stay, as after a `gap`: otherwise a sender who makes records expire could clear the memory
+about itself.
 
-A session that numbers its events needs no such doubt: its next number tells whether something of
-it is missing, unless it is operators' records that were lost. One that nothing is known of may have
-begun among what was lost, unless its first event says that it is the first, or comes so late that
-the session would have been closed.
+A session with sequence numbers needs no such doubt: its next number shows if one of its events is
+missing, unless operators' records were lost. An unknown session may have begun among the lost
+records, unless its first event has the first number, or comes so late that the session would have
+been closed.
 
-Pure: headers, events and the losses that are known come in, headers and what to tell go out.
+Pure: headers, events and known losses come in, headers and reports go out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from monitor.order import Header, Noticed
 
 
 class AfterLoss(NamedTuple):
-    """A header that knows of the last loss, and what is to be told."""
+    """A header that includes the last loss, and the findings to report."""
 
     header: Header
     noticed: tuple[Noticed, ...] = ()
@@ -47,12 +47,16 @@ def at_event(
     if header.seq_max < 0 or loss.is_authority:
         return _told(header, loss, program)
     if event.seq is None:
-        return AfterLoss(header)  # Of an operator, or a gate. The agent's next number will tell.
+        return AfterLoss(
+            header
+        )  # A record of an operator or a gate. The agent's next number will decide.
     return _told(header, loss, program, is_spared=True)
 
 
 def at_rest(births: Births, program: Program, header: Header) -> AfterLoss:
-    """Before time alone decides something about a session: what would have was perhaps lost."""
+    """Before time alone decides something about a session: the deciding event may have been
+    lost.
+    """
     loss = births.loss_since(header.loss_epoch, header.group) if births.losses else None
     return AfterLoss(header) if loss is None else _told(header, loss, program)
 
@@ -64,9 +68,9 @@ def _told(header: Header, loss: Loss, program: Program, *, is_spared: bool = Fal
 
 
 def _is_first(event: Event, loss: Loss) -> bool:
-    """Whether it says so; one that is numbered otherwise is a `gap`.
+    """True if the event has the first number; any other number is a `gap`.
 
-    An operator may have said something of a session that began before the loss was found out.
+    An operator's record may concern a session that began before the loss was detected.
     """
     is_after = event.arrival_ns is not None and event.arrival_ns > loss.since_ns
     says_so = event.seq is not None or event.kind == "session.started"

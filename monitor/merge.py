@@ -19,7 +19,7 @@ from monitor.decode.rejected import Rejected
 from monitor.sources.base import Frontier, Stream
 
 NEVER: Final = 2**63
-"""Later than every time: a stream that was read to its end holds nobody back."""
+"""Later than every time: a stream that was read to its end does not delay others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Item:
 
 @dataclass(slots=True)
 class _Waiting:
-    """What of a stream was read and not yet given on."""
+    """The records of a stream that were read and not yet passed on."""
 
     items: deque[Item] = field(default_factory=deque)
     latest_ns: int = 0
@@ -49,9 +49,10 @@ class _Waiting:
     """How many items are of the stream as it was before it began again at that offset."""
 
     def position(self) -> int | None:
-        """From where a restart must read; None while the stream is not placed.
+        """The position from which a restart must read; None while the stream is not placed.
 
-        Where old items wait, all of what stands there now: an offset of theirs means nothing in it.
+        If old items wait, a recreated stream is read from its start: their offsets have no meaning
+        in it.
         """
         if self.old_count:
             return self.begun_again_at
@@ -60,10 +61,11 @@ class _Waiting:
         return None if self.frontier is None else self.frontier.next_offset
 
     def reached_ns(self) -> int:
-        """The time before which nothing can arrive any more on this stream, which is empty here.
+        """The time before which nothing can arrive any more on this stream, which has no items
+        here.
 
-        A source that cannot vouch for its end *after* the other streams were read says up to
-        when it can (`read_to_ns`), also at the end.
+        A source that cannot vouch for its end *after* the other streams were read supplies the time
+        up to which it can (`read_to_ns`), even at the end.
         """
         if self.frontier is None:
             return 0
@@ -85,7 +87,7 @@ class _Group:
     """No stream without items can bring a record from before this time."""
 
     def let_go(self, frontiers: Mapping[Stream, Frontier]) -> None:
-        """Streams that are not among these: those with items first give them on."""
+        """The streams that are not among these: those with items are passed on first."""
         for stream in [stream for stream in self.streams if stream not in frontiers]:
             waiting = self.streams[stream]
             if not waiting.items:
@@ -100,7 +102,7 @@ class _Group:
 
 
 class Merger:
-    """Holds back records until their turn; `positions` says from where a restart must read."""
+    """Holds records until their turn; `positions` gives the positions for a restart."""
 
     def __init__(self, group_of: Callable[[Stream], str]) -> None:
         self._group_of = group_of
@@ -131,21 +133,21 @@ class Merger:
             waiting.begun_again_at, waiting.old_count = offset, len(waiting.items)
 
     def know(self, frontiers: Mapping[Stream, Frontier]) -> None:
-        """Take in how far each stream is known; one that is not named holds nobody back.
+        """Update the known end of each stream; a stream that is not named delays no others.
 
-        A file that retention took brings nothing any more, and its sessions go on elsewhere: to
-        wait for it would be to wait for ever.
+        A file that retention removed brings nothing more, and its sessions continue elsewhere:
+        waiting for it would never end.
         """
         for stream, frontier in frontiers.items():
             group = self._groups.setdefault(self._group_of(stream), _Group())
             group.streams.setdefault(stream, _Waiting()).frontier = frontier
         for group in self._groups.values():
-            # A group without streams stays: time goes on for its sessions.
+            # A group without streams stays: its sessions' time advances.
             group.let_go(frontiers)
             group.raise_barrier()
 
     def forget(self, stream: Stream) -> None:
-        """The stream is not ours any more: what waits is dropped, unprocessed."""
+        """The stream was revoked: its waiting records are dropped, unprocessed."""
         name = self._group_of(stream)
         group = self._groups.get(name)
         if group is None or stream not in group.streams:
@@ -158,7 +160,7 @@ class Merger:
             del self._groups[name]
 
     def next(self) -> Item | None:
-        """The next record in order, or None where each could still be preceded by another."""
+        """The next record in order, or None if another could still precede each of them."""
         for group in self._groups.values():
             if not group.heads:
                 continue
@@ -189,11 +191,12 @@ class Merger:
         return known
 
     def held_arrivals(self) -> dict[Stream, int | None]:
-        """When the oldest record of each stream arrived that was read and not given on, at least.
+        """A lower bound of the arrival of each stream's oldest record that was read and not passed
+        on.
 
-        Where only an interval is known, its beginning: a record of a log directory that waits
-        behind a stop was written before it was read, and until it is judged nobody may say that
-        what was written then was.
+        If only an interval is known, its start counts: a record of a log directory that waits
+        behind a stop was written before it was read. Until it is judged, no watermark may cover
+        that time.
         """
         return {
             stream: _arrived_after_ns(waiting.items[0])
@@ -215,11 +218,11 @@ class Merger:
 
     @staticmethod
     def _claimed_ns(content: Event | Rejected) -> int:
-        """When it arrived; where only an interval is known, what its producer says within it.
+        """Its arrival; if only an interval is known, the producer's time within it.
 
-        Never the effective time: one session whose clock runs ahead would push back all others
-        of its stream, behind answers that came after them. A rejected record says nothing that
-        could be believed: it has its turn as early as it can have come, like any event.
+        This is never the effective time: one session whose clock is ahead would delay all others of
+        its stream, and order them after later answers. A rejected record has no credible time: it
+        is ordered at its earliest possible arrival, like any event.
         """
         if isinstance(content, Rejected):
             known_ns = (

@@ -1,9 +1,9 @@
-"""What the monitor tells Prometheus: the only place that imports its client library.
+"""The monitor's metrics for Prometheus: the only place that imports its client library.
 
-Input: one `BatchCounts` a batch (the hot path adds plain ints), and a few values between batches.
-Output: the text of `/metrics`. Every labelled child exists from the start, since a counter that
-is born at 1 never shows an increase, and the first violation would alert nobody. No session,
-call or other id is ever a label: agents choose those.
+Input: one `BatchCounts` per batch (the hot path adds plain ints), and a few values between batches.
+Output: the text of `/metrics`. Every labelled child exists from the start: a counter that first
+appears with 1 never shows an increase, so the first violation would not raise an alert. Session,
+call and other ids are never labels, because agents choose them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ STREAMS_MAX: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class WatchedInvariant:
-    """What metrics need to know of an invariant."""
+    """The properties of an invariant that metrics need."""
 
     id: str
     severity: Severity
@@ -61,7 +61,7 @@ class WatchedInvariant:
 
 @dataclass(frozen=True, slots=True)
 class BatchCounts:
-    """What one batch came to; keys as the labels of the metrics, in the order of the table."""
+    """The counts of one batch; keys are the labels of the metrics, in the order of the table."""
 
     ended_s: float
     batch_s: float
@@ -143,7 +143,7 @@ class Metrics:
         self._add("interlock_actions_total", 1, kind, outcome, mode)
 
     def count_notice(self, kind: NoticeKind) -> None:
-        """A source told that evidence may be missing."""
+        """A source's notice that evidence may be missing."""
         self._add("interlock_source_notices_total", 1, kind)
 
     def count_publish_failure(self) -> None:
@@ -173,7 +173,7 @@ class Metrics:
     def set_backlog(
         self, *, scopes_count: int, findings_pending_count: int, actions_pending_count: int
     ) -> None:
-        """What is held, and what waits (`Store.backlog`)."""
+        """The number of scopes, and of waiting findings and actions (`Store.backlog`)."""
         self._gauges["interlock_scopes"].set(scopes_count)
         self._gauges["interlock_findings_pending"].set(findings_pending_count)
         self._gauges["interlock_actions_pending"].set(actions_pending_count)
@@ -188,13 +188,13 @@ class Metrics:
         self._gauges["interlock_heartbeat_age_seconds"].set(heartbeat_s)
 
     def set_stopped(self, counts: Mapping[tuple[str, str], int]) -> None:
-        """Standing targets by kind and state; what is not named is 0."""
+        """Stopped targets by kind and state; unnamed ones are 0."""
         gauge = self._gauges["interlock_targets_stopped"]
         for labels in STOPPED:
             gauge.labels(*labels).set(counts.get(labels, 0))
 
     def set_store_space(self, *, used_bytes: int, free_bytes: int) -> None:
-        """How large the store is, and what its disk has left."""
+        """The size of the store, and the free space on its disk."""
         self._gauges["interlock_store_bytes"].set(used_bytes)
         self._gauges["interlock_store_free_bytes"].set(free_bytes)
 
@@ -220,7 +220,7 @@ class Metrics:
     def _bear(
         self, invariants: tuple[WatchedInvariant, ...], severities: Mapping[str, Severity]
     ) -> None:
-        """Every child that can be known, at 0."""
+        """Every child that can be known in advance, at 0."""
         label_sets: dict[str, Iterable[tuple[str, ...]]] = {
             "interlock_events_read_total": ((name,) for name in KIND_CLASSES),
             "interlock_records_rejected_total": ((r,) for r in (*sorted(self._reasons), OTHER)),

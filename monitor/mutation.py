@@ -1,8 +1,8 @@
-"""Mutants of invariants, held against the examples that stand in their files.
+"""Tests mutants of invariants against the examples in their files.
 
-Input: checked specifications. Output: for each invariant how many of its mutants the examples
-notice, and each that they all let pass, with an example that would notice it where one was found.
-Which mutants there are is said by `invariants/mutants.py`.
+Input: checked specifications. Output: for each invariant, the number of mutants that the examples
+kill, and each survivor, with an example that would kill it if one was found.
+`invariants/mutants.py` defines the mutants.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PLACE_FIELDS: Final = frozenset({"session", "ts", "id", "seq"})
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A trace at which original and mutant differ, and what the original says of it."""
+    """A trace at which original and mutant differ, and the verdicts of the original."""
 
     events: tuple[Content, ...]
     marks: Marks
@@ -46,10 +46,11 @@ class Survivor:
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """What became of the mutants of one invariant.
+    """The results for the mutants of one invariant.
 
-    `problem` says why there was nothing to try: no examples, or examples that fail. `same_count`
-    are those left out since they provably mean the same; `is_cut` says that there were too many.
+    `problem` is the reason if none was tried: no examples, or examples that fail. `same_count`
+    counts those left out because they provably have the same meaning; `is_cut` means that there
+    were too many.
     """
 
     file: str
@@ -62,7 +63,7 @@ class Mutation:
 
     @property
     def is_passed(self) -> bool:
-        """Whether each mutant was noticed."""
+        """True if each mutant was killed."""
         return not self.survivors and not self.problem
 
 
@@ -110,7 +111,7 @@ def _with_hints(spec: Spec, invariant: InvariantSpec, alive: list[Mutant]) -> It
 
 
 def _timed(example: Example) -> list[tuple[Content, int]]:
-    """The events without what places them, each with the time since the one before."""
+    """The events without the fields that place them, each with the time since the previous one."""
     timed: list[tuple[Content, int]] = []
     before_ns: int | None = None
     for event in example.events:
@@ -138,8 +139,8 @@ def _gaps(invariant: InvariantSpec) -> list[int]:
 
 
 def _hint(trace: Trace, per: Per) -> tuple[Content, ...]:
-    """The events as they would be written: a time where it is not a second after the last, and
-    the scope where it is wider than a session.
+    """The events as an author would write them: with a time unless it is a second after the
+    previous event, and with the scope if it is wider than a session.
     """
     scope: Content = {} if per == "session" else {per: "example"}
     events: list[Mapping[str, Any]] = []
@@ -153,7 +154,7 @@ def _hint(trace: Trace, per: Per) -> tuple[Content, ...]:
 
 
 def _filled(events: tuple[Content, ...]) -> list[Content]:
-    """As the loader fills what an example leaves out."""
+    """The values that the loader supplies for omitted fields of an example."""
     filled: list[Content] = []
     next_ns = 0
     for number, event in enumerate(events):

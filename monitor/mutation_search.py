@@ -1,11 +1,11 @@
-"""A shortest trace that tells mutants of an invariant from it, made of the events of examples.
+"""Searches for a shortest trace that distinguishes mutants from their invariant.
 
-Input: invariants over one file, the first of them the original, and events to build traces of.
-Output: for each of the others a trace after which its verdicts are not those of the original,
-where one was found. Method: all traces of one and two events, then repetitions, then the
-examples with an event left out, put in or delayed, then three events, then events that lack a
-value, then random traces, until `STEPS_MAX` events were taken in. What is found is made shorter
-while it still differs. States are immutable, so that traces with one beginning share it.
+Input: invariants over one file, the first of them the original, and events from which traces are
+built. Output: for each of the others, a trace after which its verdicts differ from those of the
+original, if one was found. Method: all traces of one and two events, then repetitions, then the
+examples with an event removed, inserted or delayed, then three events, then events that lack a
+value, then random traces, until `STEPS_MAX` events were processed. A result is shortened as long as
+the verdicts still differ. States are immutable, so that traces with a common prefix share it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from monitor.spec_tests import NoEventError, Trial
 STEPS_MAX: Final = 15_000  # Chosen: about a second for an invariant with ten mutants.
 WORK_MAX: Final = 300_000  # Chosen: memories stepped, some five seconds; many mutants get fewer.
 STEPS_MIN: Final = 100
-KINDS_MAX: Final = 16  # Chosen: sorts of events that traces are made of.
+KINDS_MAX: Final = 16  # Chosen: sorts of events from which traces are built.
 GAPS_MAX: Final = 5
 REPEATS_MAX: Final = 40  # Chosen: beyond the bounds of most counts.
 RANDOM_LENGTH_MAX: Final = 8
@@ -46,14 +46,14 @@ _Told = frozenset[tuple[int, str]]
 
 
 class _Point(NamedTuple):
-    """Where a trace has come to, and what each invariant has told along it."""
+    """The end of a trace so far, and the verdicts of each invariant along it."""
 
     progress: Progress
     time_ns: int
     trace: Trace
     told: tuple[_Told, ...]
     firsts: Mapping[str, Identity] = {}
-    """What each session has stated first of whose it is."""
+    """The first scope values that each session stated."""
 
 
 class OutOfStepsError(Exception):
@@ -66,10 +66,10 @@ def distinguish(
     others: Sequence[Content],
     gaps_ns: Sequence[int],
 ) -> dict[int, Trace]:
-    """A trace for each invariant behind the first that was told from it, by its number.
+    """For each invariant after the first that was distinguished, by its number, a trace.
 
-    `examples` are events with the time since the one before, `others` more events that may serve;
-    `gaps_ns` are times worth waiting.
+    `examples` are events with the time since the previous one, `others` are further useful events;
+    `gaps_ns` are useful delays.
     """
     # All of them are about the same sort of scope, and all events here are of one such.
     search = _Search(trial.program.wider[0] if trial.program.wider else trial.program)
@@ -84,7 +84,8 @@ def distinguish(
         search.run_all(
             chain(_repeated(kinds, gaps), _edited(known, kinds, gaps), product(kinds, repeat=3))
         )
-        # Events without a value last: most differ on them, and they say least.
+        # Events without a value last: most mutants differ on them, and they are the least
+        # informative.
         search.breadth_first(lacking, gaps[:1], 2)
         search.run_all(_random([*kinds, *lacking], gaps, random))
     except OutOfStepsError:
@@ -97,7 +98,7 @@ def distinguish(
 
 
 class _Search:
-    """What was found so far, and what it may still cost."""
+    """The results so far, and the remaining cost."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -132,19 +133,19 @@ class _Search:
             self.wanted.discard(number)
 
     def run(self, trace: Sequence[Step]) -> None:
-        """Follow one trace, and note what it tells apart at each of its events."""
+        """Follow one trace, and record the mutants that each of its events distinguishes."""
         point = self.start
         for step in trace:
             point = self.step(point, step)
             self.note(point)
 
     def run_all(self, traces: Iterator[Sequence[Step]]) -> None:
-        """Follow traces until everything is told apart."""
+        """Follow traces until every mutant is distinguished."""
         while self.wanted and (trace := next(traces, None)) is not None:
             self.run(trace)
 
     def breadth_first(self, kinds: Sequence[Step], gaps: Sequence[int], length: int) -> None:
-        """All traces of some length; what changes nothing is not gone on with."""
+        """All traces of some length; a trace that changes nothing is not extended."""
         points = [self.start] if self.wanted else []
         for number in range(length):
             following: list[_Point] = []
@@ -188,7 +189,7 @@ def _without(trace: Trace, index: int) -> Trace:
 
 
 def _kinds(trial: Trial, contents: Sequence[Content]) -> list[Step]:
-    """One event for each thing that the predicates say, and one of which they say nothing."""
+    """One event for each combination of predicates, and one that satisfies none."""
     found: dict[str, Step] = {}
     extra: list[Content] = [{"kind": "session.ended"}, {"kind": "message.user"}]
     for content in [*contents, *extra]:
@@ -196,12 +197,12 @@ def _kinds(trial: Trial, contents: Sequence[Content]) -> list[Step]:
         if step is not None:
             found.setdefault(_facts(trial.program, step.event), step)
     wanted = list(found.values())
-    # The two of ours are cheap, and tell what happens at an end or between two events.
+    # These two events are cheap, and show the effect of an end, or of an unrelated event.
     return wanted if len(wanted) <= KINDS_MAX else [*wanted[: KINDS_MAX - 2], *wanted[-2:]]
 
 
 def _facts(program: Program, event: Event) -> str:
-    """What the predicates that the invariants use say of an event, alone."""
+    """The facts of an event for the predicates that the invariants use."""
     names = {name for c in program.invariants for name in c.automaton.tables.predicates}
     view = EventView(event)
     facts = {name: repr(program.predicates[0][name].fact(view)) for name in sorted(names)}
@@ -247,7 +248,7 @@ def _steps(trial: Trial, example: Sequence[tuple[Content, int]]) -> list[Step]:
 def _edited(
     known: Sequence[Sequence[Step]], kinds: Sequence[Step], gaps: Sequence[int]
 ) -> Iterator[Sequence[Step]]:
-    """Each example with one event left out, delayed, or put in; the shortest ones first."""
+    """Each example with one event removed, delayed, or inserted; the shortest ones first."""
     for trace in sorted(known, key=len):
         for index, step in enumerate(trace):
             yield [*trace[:index], *trace[index + 1 :]]

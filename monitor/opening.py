@@ -1,4 +1,4 @@
-"""An address -> what stands behind it: the source, the publisher and the control topic's reader."""
+"""Opens an address: the source, the publisher and the reader of the control topic."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from monitor.topics import POLICIES
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the monitor stands between. A finished file has nowhere to publish to.
+    """The monitor's connections. A finished file has nowhere to publish.
 
-    `group_of` says which streams come and go together: their sessions leave with them. `merged_by`
-    says which are put into one order: those of a group, or all.
+    `group_of` gives the streams that are assigned and revoked together: their sessions leave with
+    them. `merged_by` gives those that are merged into one order: those of a group, or all.
     """
 
     source: Source
@@ -39,7 +39,7 @@ class Surroundings:
 
     @property
     def is_live(self) -> bool:
-        """Whether the source may go on for ever."""
+        """True if the source may never end."""
         return not self.is_finished_file
 
 
@@ -52,12 +52,18 @@ def open_surroundings(
     reads_all: bool = False,
     is_sorted: bool = False,
 ) -> Surroundings:
-    """Connect to what an address names.
+    """Connect to an address.
 
-    `is_sorted`: a finished file is put into the order that its events say (`--sort`).
+    `is_sorted`: a finished file is ordered by its events (`--sort`). `reads_all`: every partition
+    is read, and all are merged into one order, as scopes wider than a session require; the monitor
+    does not join a Kafka group, which would share the partitions.
 
-    `reads_all`: every partition is read, and all are put into one order, as scopes wider than a
-    session need it; a Kafka group, which would share the partitions out, is not joined.
+    Raises
+    ------
+    ConfigError
+        The address is not usable as given.
+    OSError
+        A broker does not answer.
 
     Raises
     ------
@@ -97,12 +103,12 @@ def open_surroundings(
 def open_control(
     address: SourceAddress, settings: Settings, writer: str
 ) -> tuple[ControlReader, Publisher]:
-    """The control topic alone, to read and to write: for operators.
+    """Only the control topic, for reading and writing: for operators.
 
     Raises
     ------
     ConfigError
-        Where the address is a file, which has no control topic.
+        The address is a file, which has no control topic.
     """
     match address:
         case KafkaAddress(bootstrap):
@@ -124,14 +130,14 @@ def open_control(
 
 
 def _strange(directory: Path) -> tuple[str, ...]:
-    """What tells that a log directory is a mistyped one: nothing would ever arrive in it."""
+    """Warnings that a log directory may be mistyped: nothing would ever arrive in it."""
     mend = "if agents write elsewhere, correct the `log:` address"
     try:
         names = {path.name for path in directory.iterdir()}
     except FileNotFoundError:
         return (f"`{directory}` did not exist and was created; {mend}",)
     except OSError:
-        return ()  # `checked_directory` tells what is wrong.
+        return ()  # `checked_directory` reports the error.
     if names and names.isdisjoint(POLICIES):
         return (f"`{directory}` contains other files but no topic of Interlock; {mend}",)
     return ()

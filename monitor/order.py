@@ -1,8 +1,8 @@
-"""What the ordering stage knows of a session, and what it does with the next event.
+"""The ordering stage: its record of a session, and its treatment of the next event.
 
-Pure: `admit(header, event, ...)` gives the header after the event and says whether it is new,
-what its effective time is, and what was noticed (a gap, a repeat, an id in conflict, an event
-after the end). Events are never put into another order than that of their stream.
+Pure: `admit(header, event, ...)` returns the header after the event, a flag for a new event, its
+effective time, and notices (a gap, a repeat, an id in conflict, an event after the end). It never
+changes the order of a stream's events.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from monitor.trace_key import is_authority
 MISSING_RANGES_MAX: Final = 64
 """Chosen: holes in a session's numbering that are remembered; past it, late fills look new."""
 CALLS_MAX: Final = 64
-"""Chosen: calls of a trace that are remembered, the latest; past it, it may have asked for any."""
+"""Chosen: the latest calls of a trace that are remembered; beyond it, any call may be its own."""
 LATEST_NS: Final = 2**63
 UNSURE_TEXT: Final = (
     ": the distance in time between events of its trace is not known, and windows may be judged "
@@ -30,8 +30,8 @@ ASKING_KINDS: Final = frozenset({"tool.requested", "approval.requested"})
 CONFLICTS_MAX: Final = 1_000
 """Chosen: as many as verdicts of one invariant may wait; past it two findings may have one id."""
 HOLES_MAX: Final = 1_024
-"""Chosen: holes of a session in a finished file that wait for its end; past it, the oldest is
-told at once."""
+"""Chosen: holes of a session in a finished file that wait for its end; beyond it, the oldest is
+reported at once."""
 
 
 class Hole(msgspec.Struct, frozen=True, array_like=True):
@@ -44,16 +44,16 @@ class Hole(msgspec.Struct, frozen=True, array_like=True):
     id: str
 
     def noticed(self) -> Noticed:
-        """What is told if they never come."""
+        """The report if they never arrive."""
         return missing_numbers(self.first, self.last)
 
 
 class Header(msgspec.Struct, frozen=True, array_like=True):
-    """What is kept of a session besides the invariants' states.
+    """The record of a session, apart from the invariants' states.
 
-    `position` counts its events; `time_ns` is the last effective time; `missing` are ranges of
-    `seq` (first, last) that did not come; `group` names the partition that its events come from.
-    `agent`, `user` and `tenant` are those that it named first; `principal` is the trace's.
+    `position` counts its events; `time_ns` is the last effective time; `missing` contains ranges of
+    `seq` (first, last) that did not arrive; `group` is the partition of its events. `agent`, `user`
+    and `tenant` are the first that it stated; `principal` is that of the trace.
     """
 
     position: int = 0
@@ -65,31 +65,33 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     principal: str = ""
     group: str = ""
     touched_ns: int = 0
-    """When the monitor last saw an event of it: arrival, or effective time where there is none."""
+    """When the monitor last read an event of it: arrival, or effective time if there is none."""
     user: str = ""
     tenant: str = ""
     holes: tuple[Hole, ...] = ()
-    """Of a finished file, in place of `missing`: told at its end, if they are still there."""
+    """For a finished file, instead of `missing`: reported at its end, if they are still there."""
     has_spoken: bool = False
-    """Whether its agent has, and not operators and gates alone."""
+    """True if its agent has sent events, and not only operators and gates."""
     calls: tuple[bytes, ...] = ()
-    """Of a principal: digests of the calls that it asked for, the latest `CALLS_MAX`."""
+    """For a principal: digests of the calls that it requested, the latest `CALLS_MAX`."""
     partition: str = ""
     """The Kafka partition that its first event came from; empty for other sources."""
     is_split: bool = False
-    """Whether an event of it came from another partition: that is told once."""
+    """True if an event of it came from another partition: this is reported once."""
     conflicts: tuple[tuple[int, str], ...] = ()
     """Positions of events whose id another content had before, with the events' digests."""
     epoch: int = 0
     """Of the store, when the session was last stepped (`monitor/births.py`)."""
     began: bytes = b""
-    """What tells it from another session that had its id before (`_began`)."""
+    """Distinguishes it from an earlier session with the same id (`_began`)."""
     is_time_unsure: bool = False
-    """Whether the time of its last event was in doubt: then no later one is so long after it."""
+    """True if the time of its last event was in doubt: the distance to later ones is then
+    unknown.
+    """
     is_disordered: bool = False
-    """Whether the time of some event was: that is told once."""
+    """True if the time of any event was in doubt: this is reported once."""
     loss_epoch: int = 0
-    """Of the last loss of records that it was told of, or spared (`monitor/losses.py`)."""
+    """The last loss of records that was reported to it, or ruled out (`monitor/losses.py`)."""
 
     def conflict_at(self, position: int) -> str:
         """The digest of the event at a position, if another content had its id before; else `""`.
@@ -100,16 +102,16 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
         return next((digest for at, digest in self.conflicts if at == position), "")
 
     def life_at(self, position: int, ids_max: int) -> str:
-        """What tells an event from any other that carries its id in a session of this id.
+        """Distinguishes an event from any other with the same id in a session of this id.
 
-        An id comes again, and nothing notices, in a session that began anew when the one before
-        was forgotten, and `ids_max` events later in the same one.
+        An id can recur unnoticed in a session that began anew after the previous one was evicted,
+        and `ids_max` events later in the same session.
         """
         return f"{self.began.hex()}/{position // ids_max}"
 
     @property
     def first(self) -> Identity:
-        """Whose the session is, as far as it has said so."""
+        """The scope values that the session has stated so far."""
         return Identity(self.agent, self.user, self.tenant)
 
 
@@ -124,11 +126,11 @@ class Noticed(NamedTuple):
 
 
 class Admission(NamedTuple):
-    """The header after an event, its effective time, and what was noticed.
+    """The header after an event, its effective time, and notices.
 
-    `is_back`: its time, or a number that had not come yet, lies before that of its predecessor.
-    `doubt`: how far it is from its predecessors in time is not known. `first` is what the session
-    has stated first of whose it is, this event included.
+    `is_back`: its time, or a number that had not arrived yet, is before that of its predecessor.
+    `doubt`: its distance in time from its predecessors is not known. `first` contains the first
+    scope values that the session has stated, including this event.
     """
 
     header: Header
@@ -155,18 +157,19 @@ class Clocks(NamedTuple):
 
     @property
     def back_ns_max(self) -> int:
-        """How far times may run back in a trace and are raised; past it they are in doubt.
+        """How far times may run back in a trace and be raised; beyond it they are in doubt.
 
-        Where the source vouches for arrivals they run back no further.
+        If the source vouches for arrivals, times run back no further.
         """
         return self.lateness_ns + self.skew_ns
 
 
 class Timing(NamedTuple):
-    """The effective time of an event, and whether it says how long after others it was.
+    """The effective time of an event, and a flag for an unknown distance from others.
 
-    `is_unsure`: of this event itself it does not. `back_ns` is how far it runs back, if that is
-    why. Then its predecessors' times are in doubt as well, by which verdicts were given already.
+    `is_unsure`: its own time is not known. `back_ns` is how far it runs back, if that is the
+    reason. Then the times of its predecessors are in doubt as well, and verdicts based on them have
+    been given.
     """
 
     time_ns: int
@@ -191,10 +194,10 @@ def admit(
     is_finished_file: bool = False,
     conflict_digest: str = "",
 ) -> Admission:
-    """Take in an event that is not a repeat; `conflict_digest` if another had its id before.
+    """Apply an event that is not a duplicate; `conflict_digest` if another had its id before.
 
-    In a finished file a number that is missing may stand further down: a hole is kept in `holes`,
-    and is not noticed before the end of the file. `timed` are the invariants that measure time.
+    In a finished file a missing number may follow further down: a hole is kept in `holes`, and is
+    not reported before the end of the file. `timed` are the invariants that measure time.
     """
     timing = timing_of(event, header, clocks)
     time_ns = timing.time_ns
@@ -249,9 +252,9 @@ def admit(
 
 
 def passed(header: Header, seq: int | None) -> Header:
-    """The header once a number came that no event has: the next one, or one that was missing.
+    """The header after a number without an event: the next one, or one that was missing.
 
-    Any other number says nothing: it could be a damaged one.
+    Any other number is ignored: it could be damaged.
     """
     if seq is None:
         return header
@@ -263,29 +266,29 @@ def passed(header: Header, seq: int | None) -> Header:
 
 
 def holes_told(header: Header) -> Header:
-    """The header once the holes of a finished file were told: they are missing from here on."""
+    """The header after the holes of a finished file were reported: from now on they are missing."""
     ranges = tuple((hole.first, hole.last) for hole in header.holes)
     missing = (*header.missing, *ranges)[-MISSING_RANGES_MAX:]
     return msgspec.structs.replace(header, missing=missing, holes=())
 
 
 def _began(event: Event) -> bytes:
-    """A session by its first event: what it says and, of a live source, where it stands.
+    """Identifies a session by its first event: by its content and, in a live source, by its place.
 
-    The place, so that a copy of it begins another session; of a finished file only what it says,
-    so that a copy of the file gives the same findings.
+    The place makes a copy of the event begin another session; in a finished file only the content
+    counts, so that a copy of the file gives the same findings.
     """
     place = "" if event.arrival_ns is None else str(event.origin)
     return hashlib.blake2b(event.digest + place.encode(), digest_size=8).digest()
 
 
 def call_digest(call: str) -> bytes:
-    """Calls are the producer's text; 8 bytes of a digest stand for one."""
+    """Calls are the producer's text; 8 bytes of a digest represent one."""
     return hashlib.blake2b(call.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def _calls_after(header: Header, event: Event) -> tuple[bytes, ...]:
-    """The calls that a principal asked for; without principals nobody asks who did."""
+    """The calls that a principal requested; without principals they are not needed."""
     if not event.principal or event.kind not in ASKING_KINDS or not event.record.call:
         return header.calls
     digest = call_digest(event.record.call)
@@ -305,10 +308,10 @@ def _split_text(partition: str, event: Event) -> str:
 def timing_of(event: Event, header: Header, clocks: Clocks) -> Timing:
     """`ts` moved into [arrival - lateness, arrival + skew], then raised to its predecessor's.
 
-    Otherwise one event stamped 2099 would keep an approval alive for ever. Where nobody vouches
-    for an arrival, and in backfills (`trust_ts`), `ts` is only raised: but a time later than that
-    of reading raises nothing, and one that runs back further than clocks differ is raised in
-    doubt, since it may be its predecessor's that is wrong.
+    Otherwise one event stamped 2099 would keep an approval alive for ever. If no source vouches for
+    an arrival, and in backfills (`trust_ts`), `ts` is only raised. But a time later than that of
+    reading raises nothing, and one that runs back further than clocks differ is raised in doubt,
+    since its predecessor's may be wrong.
     """
     believed_ns, before_ns = event.ts_ns, header.time_ns
     if event.arrival_ns is not None and not clocks.trust_ts:
@@ -324,7 +327,7 @@ def timing_of(event: Event, header: Header, clocks: Clocks) -> Timing:
 
 
 def doubt_at_end(header: Header) -> TimeDoubt | None:
-    """At the end of a session that nobody sent: obligations are decided there by order alone."""
+    """At the end of a session that no client sent, obligations are decided by order alone."""
     return TimeDoubt(LATEST_NS) if header.is_time_unsure else None
 
 
@@ -333,9 +336,9 @@ def _back_text(back_ns: int) -> str:
 
 
 def clamped_ns(event: Event, lateness_ns: int, skew_ns: int) -> int:
-    """`ts` moved into what its arrival allows; the event must have one.
+    """`ts` moved into the interval that its arrival allows; the event must have an arrival.
 
-    A record of a log directory arrived at some time since it was last looked for in vain.
+    A record of a log directory arrived at some time since the last look that did not find it.
     """
     arrival_ns = event.arrival_ns
     assert arrival_ns is not None, "asked for events that arrived"
@@ -383,7 +386,7 @@ def _follow_seq(
 
 
 def _without(first: int, last: int, seq: int) -> tuple[tuple[int, int], ...]:
-    """What is left of a range of numbers when one of them has come."""
+    """The rest of a range of numbers after one of them has arrived."""
     return tuple(p for p in ((first, seq - 1), (seq + 1, last)) if p[0] <= p[1])
 
 

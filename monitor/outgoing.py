@@ -1,7 +1,7 @@
-"""What goes out, made to fit: dead letters, and findings that one record cannot carry.
+"""Outgoing records made to fit: dead letters, and findings that are too large for one record.
 
-Pure. A broker takes records of about 1 MiB. A record that it never takes would be tried for ever,
-and whatever stands behind it would wait; both its size and its being there are up to agents.
+Pure. A broker accepts records of about 1 MiB. A record that it never accepts would be retried for
+ever and block all later ones; agents influence both its size and its existence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CUT: Final = "truncated to fit a record; the monitor's store contains the full t
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """A record that is no event, as it stands on the dead-letter topic."""
+    """A rejected record, as published on the dead-letter topic."""
 
     reason: str
     detail: str
@@ -53,7 +53,7 @@ def dead_letter(rejected: Rejected, raw: bytes | None) -> bytes:
 
 
 def fitting(finding: bytes) -> bytes:
-    """A finding's JSON as it is, or with its binding and its witness cut, and saying so.
+    """A finding's JSON, unchanged, or with its binding and its witness truncated and marked.
 
     Two values of 800 KB, from two events, are enough to make it larger than any record.
     """

@@ -1,9 +1,9 @@
-"""Whose session an operator's or a gate's record means, and who else uses a session's ID.
+"""Finds the session that a record of an operator or a gate means, and other users of its ID.
 
-Input: events in the order of the stream, and what is known of traces (`Header`). Output: the trace
-that an event enters, or none, and what is to be told. Decision 0031 has the rules and the threat.
-The state is one row for each session ID that a principal has used; IDs that were used without
-principals have none. A row goes with the last trace of its users.
+Input: events in the order of the stream, and the headers of traces (`Header`). Output: the trace
+that an event enters, or none, and the findings to report. Decision 0031 contains the rules and the
+threat. The state has one row for each session ID that a principal has used; IDs that were used
+without principals have none. A row is evicted with the last trace of its users.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from monitor.scope_names import stored_users
 from monitor.trace_key import TraceKey, is_authority
 
 USERS_MAX: Final = 16
-"""Chosen: principals that use one session ID; past it, who used it is not known any more."""
+"""Chosen: principals that use one session ID; beyond it, the users of the ID are not known."""
 ROWS_IN_MEMORY_MAX: Final = 10_000
 SHOWN_MAX: Final = 4
 """Principals that a text names."""
@@ -42,14 +42,16 @@ NOBODY: Final = Users()
 
 
 class Unowned(NamedTuple):
-    """A record of an operator or a gate that acts for nobody: the traces that it may concern."""
+    """A record of an operator or a gate that was not applied: the traces that it may concern."""
 
     traces: tuple[TraceKey, ...]
     noticed: Noticed
 
 
 class Owners:
-    """Who uses which session ID. `load` reads the store, `header_of` what is known of a trace."""
+    """The users of each session ID. `load` reads the store, `header_of` returns a trace's
+    header.
+    """
 
     def __init__(
         self, load: Callable[[str], LoadedScope], header_of: Callable[[TraceKey], Header]
@@ -82,9 +84,10 @@ class Owners:
         return Unowned(traces, Noticed("unowned", text))
 
     def concerned(self, rejected: Rejected) -> tuple[TraceKey, ...]:
-        """The traces that a record which cannot be read may be about; changes nothing.
+        """The traces that an unreadable record may concern; changes nothing.
 
-        An agent's is about its own; an operator's about everybody's who uses the session's ID.
+        An agent's record concerns its own; an operator's concerns those of all users of the
+        session's ID.
         """
         session = rejected.known.session
         if not session:
@@ -94,20 +97,21 @@ class Owners:
         return tuple(TraceKey(name, session) for name in self._users(session).names or ("",))
 
     def _who_asked(self, users: Users, session: str, call: str) -> str | None:
-        """The one user that asked for the call; None if that is not known for certain."""
+        """The only user that requested the call; None if that is not certain."""
         if not call:
             return None
         digest, asked = call_digest(call), []
         for name in users.names:
             header = self._header_of(TraceKey(name, session))
-            # Who stands behind no name is anybody, and who has forgotten calls may have asked.
+            # Without a principal the user is unknown, and one with evicted calls may have requested
+            # it.
             if not name or len(header.calls) >= CALLS_MAX or digest in header.calls:
                 asked.append(name)
         is_known = len(asked) == 1 and digest in self._header_of(TraceKey(asked[0], session)).calls
         return asked[0] if is_known else None
 
     def speaks(self, key: TraceKey) -> list[Noticed]:
-        """An agent speaks in its trace for the first time: who else uses the session's ID?"""
+        """An agent's first event in its trace: check for other users of the session's ID."""
         users = self._users(key.session)
         if not key.principal and not users.names:
             return []

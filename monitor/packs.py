@@ -1,9 +1,8 @@
-"""The packs: invariant files that come with the program, found by name.
+"""The packs: invariant files that ship with Interlock, found by name.
 
-A pack says of itself, in comments at its head, what it is called, whether it is on by default, how
-it is adapted, and what it does not cover; above each invariant stand its threat and its known false
-alarms. Nothing but the YAML below those comments is ever evaluated; `invariant_files.py` reads it
-as any other file.
+Comments at the head of a pack contain its name, its default, how to adapt it, and what it does not
+cover; comments above each invariant contain its threat and its known false alarms. Only the YAML
+below those comments is evaluated; `invariant_files.py` reads it like any other file.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ import invariants
 from invariants.errors import ConfigError
 
 PREFIX: Final = "pack:"
-"""`pack:NAME` stands for a pack wherever a path of invariants may stand."""
+"""`pack:NAME` selects a pack wherever a path of invariants is accepted."""
 DEFAULT: Final = "default"
-"""`pack:default` stands for all packs that are on by default."""
+"""`pack:default` selects all packs that are on by default."""
 
 _NOTE: Final = re.compile(r"# ([a-z][a-z ]*): (.*)")
 _ID: Final = re.compile(r"\s*- id: (\S+)")
@@ -28,7 +27,7 @@ _ID: Final = re.compile(r"\s*- id: (\S+)")
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """One pack and what its comments say; `notes` has `threat` and `false alarms` by invariant."""
+    """One pack and its comments; `notes` has `threat` and `false alarms` by invariant."""
 
     name: str
     path: Path
@@ -47,7 +46,7 @@ def all_packs() -> list[Pack]:
 
 
 def find_pack(name: str) -> Pack:
-    """The pack of that name. Raises ConfigError where there is none."""
+    """The pack of that name. Raises ConfigError if there is none."""
     packs = all_packs()
     for pack in packs:
         if pack.name == name:
@@ -57,7 +56,7 @@ def find_pack(name: str) -> Pack:
 
 
 def pack_paths(location: Path) -> list[Path] | None:
-    """The files that `pack:NAME` or `pack:default` stands for; None for any other path."""
+    """The files of `pack:NAME` or `pack:default`; None for any other path."""
     if not location.name.startswith(PREFIX):
         return None
     name = location.name.removeprefix(PREFIX)

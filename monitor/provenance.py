@@ -1,4 +1,4 @@
-"""Who may assert what: an event counts only if its source may speak of its kind.
+"""Decides which source may assert which kind: other events do not count.
 
 Otherwise a hijacked agent could grant itself an approval. Source of the table: docs/events.md.
 Kinds that the table does not name are allowed from every source.
@@ -28,10 +28,10 @@ DEFAULT_ASSERTS: Final[Mapping[str, frozenset[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Which topic may assert which of the known kinds.
+    """The known kinds that each topic may assert.
 
-    `is_trusted` is for finished files, standard input and examples, where one stream carries
-    what several sources said: every kind is allowed there, unless `asserts` names the topic.
+    `is_trusted` is for finished files, standard input and examples, where one stream contains
+    records of several sources: every kind is allowed there, unless `asserts` names the topic.
     `asserts` replaces the default of a topic, by its name.
     """
 
@@ -39,7 +39,7 @@ class Provenance:
     asserts: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def may_assert(self, topic: str, kind: str) -> bool:
-        """Whether an event of this kind counts when it comes from this topic."""
+        """True if an event of this kind counts when it comes from this topic."""
         if kind not in KNOWN_KINDS:
             return True
         allowed = self.asserts.get(topic)
@@ -51,5 +51,5 @@ class Provenance:
 
 
 def _family(topic: str) -> str:
-    """`agent.events.NAME` is a topic of one principal, and speaks as `agent.events`."""
+    """`agent.events.NAME` is a topic of one principal, with the rights of `agent.events`."""
     return EVENTS if topic.startswith(EVENTS + ".") else topic

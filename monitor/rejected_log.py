@@ -1,7 +1,8 @@
-"""What is said of rejected records: of a live stream in the log, of a finished file line by line.
+"""Log lines about rejected records: for a live stream in the log, for a finished file line by line.
 
-Input: rejected records, as many as an attacker likes. Output: of a stream one log line a minute for
-each reason, with a count; of a file the places of the first lines, then how many more there are.
+Input: rejected records, in any number that an attacker chooses. Output: for a stream, one log line
+a minute for each reason, with a count; for a file, the places of the first lines, then the number
+of further ones.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ EVERY_NS: Final = 60_000_000_000
 STREAMS_MAX: Final = 1_000
 """Chosen: (reason, stream) that are counted apart; log directories may have many files."""
 LINES_MAX: Final = 20
-"""Chosen: lines of a file that are told one by one: a screen of them."""
+"""Chosen: lines of a file that are listed one by one: a screen of them."""
 
 
 @dataclass(slots=True)

@@ -1,15 +1,15 @@
-"""Findings -> planned actions: who is told, and who is stopped.
+"""Findings -> planned actions: alerts and stops.
 
-Pure: it reads no clock and does nothing. What it plans is stored together with the finding and
-carried out afterwards (`monitor/actions/`). An action's id is made of the finding, the kind and
-the target, so that planning the same finding twice plans the same actions.
+Pure: it reads no clock and has no effects. Its plan is stored together with the finding and carried
+out afterwards (`monitor/actions/`). An action's id is derived from the finding, the kind and the
+target, so that planning the same finding twice gives the same actions.
 
-- Only a `violated` finding of an invariant in mode `enforce` stops anybody. In mode `observe`
-  what would have been done is recorded as `would`, and shown.
-- An inconclusive finding, and what the engine itself noticed (a gap, a conflict of ids), alert.
-- Stops are planned for each verdict, alerts for each finding as it is told: one for a group of
+- Only a `violated` finding of an invariant in mode `enforce` stops a target. In mode `observe`
+  the intended response is recorded as `would`, and shown.
+- An inconclusive finding, and a finding of the engine itself (a gap, a conflict of ids), alert.
+- Stops are planned for each verdict, alerts for each finding as reported: one for a group of
   undecided verdicts, and one more if its severity rises (`monitor/grouping.py`).
-- How many are stopped at most is the matter of the breaker (`monitor/breaker.py`).
+- The breaker bounds the number of stops (`monitor/breaker.py`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ActionState = Literal["planned", "would", "held", "done", "failed"]
 ActionMode = Literal["observe", "enforce"]
 
 URGENCY: Final[Mapping[ActionKind, int]] = {"kill": 0, "quarantine": 1, "alert": 2}
-"""The order in which actions are carried out: who is stopped comes before who is told."""
+"""The order in which actions are carried out: stops before alerts."""
 
 ENFORCING_KINDS: Final[tuple[ActionKind, ...]] = ("quarantine", "kill")
 LOG_TARGET: Final = "log"
@@ -40,10 +40,10 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One planned effect on one target.
 
     `target` is `log` or `webhook` for an alert, else a key of the control topic (`session:ID`,
-    `session-of:NAME/ID`, `principal:NAME`). `state` is the one that it is stored with: `planned`
-    ones are carried out, `would` and `held` ones are not, nor are `done` ones: their target stood
-    stopped already. `principal` is the finding's. `incident` says nothing about the finding to who
-    reads it.
+    `session-of:NAME/ID`, `principal:NAME`). `state` is the stored state: `planned` actions are
+    carried out; `would` and `held` ones are not, nor are `done` ones, whose target was already
+    stopped. `principal` is that of the finding. `incident` reveals nothing about the finding to its
+    readers.
     """
 
     v: int = 1
@@ -61,17 +61,17 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_enforcing(self) -> bool:
-        """Does it stop somebody, rather than tell somebody?"""
+        """True for a stop, false for an alert."""
         return self.kind in ENFORCING_KINDS
 
 
 @dataclass(frozen=True, slots=True)
 class ResponsePolicy:
-    """What the settings say about responses.
+    """The settings for responses.
 
     `is_observing` caps every invariant at `observe`. `names_principal`: stop the authenticated
-    sender as well, since a new session id is free. `enforcing_max`, `kills_max`: new targets, and
-    new kills, in an hour and bucket of the breaker.
+    sender as well, since a new session id costs nothing. `enforcing_max`, `kills_max`: new targets,
+    and new kills, per hour and bucket of the breaker.
     """
 
     is_observing: bool = False
@@ -82,10 +82,10 @@ class ResponsePolicy:
 
 
 def plan(finding: Finding, policy: ResponsePolicy) -> tuple[Action, ...]:
-    """What is to be done about a finding, the most urgent first.
+    """The planned actions for a finding, the most urgent first.
 
-    Of quarantine and kill only the kill is planned for a target: the later record of a key
-    decides, so that a quarantine behind a kill would take it back.
+    Of quarantine and kill only the kill is planned for a target: the latest record of a key is in
+    force, so a quarantine after a kill would revoke it.
     """
     mode: ActionMode = "observe" if policy.is_observing else finding.mode
     kinds = _kinds(finding)
@@ -109,7 +109,9 @@ def as_kind(action: Action, kind: ActionKind, reason: str) -> Action:
 def loud_alerts(
     finding: Finding, policy: ResponsePolicy, mode: ActionMode, reason: str
 ) -> list[Action]:
-    """Whatever the invariant's `respond` says, somebody is told why a stop was not done."""
+    """Whatever the invariant's `respond` contains, an alert reports why a stop was not carried
+    out.
+    """
     alerts = _alerts(finding, policy, mode, reason)
     return [msgspec.structs.replace(alert, severity="critical") for alert in alerts]
 
@@ -120,7 +122,7 @@ def _kinds(finding: Finding) -> tuple[ActionKind, ...]:
         if finding.type == "violated":
             is_told = "alert" in finding.respond
         else:
-            is_told = finding.severity != "info"  # It informs whoever looks, and wakes nobody.
+            is_told = finding.severity != "info"  # Information only: it raises no alert.
         return ("alert",) if is_told else ()
     if finding.group:
         respond = finding.respond if finding.type == "violated" else ()

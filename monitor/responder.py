@@ -1,11 +1,11 @@
-"""Findings of a batch -> the actions to be stored with it, and whether one must not wait.
+"""Findings of a batch -> the actions stored with it, and a flag if one must not wait.
 
-It joins the pure plan (`respond.py`), the breaker, and what is known of stops: those that the store
-holds, those that wait in its outbox, and those that stand on the control topic. It does nothing;
-the loop stores what it planned and lets `Effects` carry it out.
+It combines the pure plan (`respond.py`), the breaker, and the known stops: those in the store,
+those waiting in its outbox, and those on the control topic. It has no effects; the loop stores its
+plan and `Effects` carries it out.
 
-A stop is *urgent* if it is new: admitted, not sought before, and not standing. The loop ends its
-batch at such a one. Whatever else a stopped session does is judged in batches like everybody's.
+A stop is *urgent* if it is new: admitted, not requested before, and not in force. The loop ends its
+batch at such a stop. All other actions of a stopped session are judged in ordinary batches.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from .store import Store
 
 
 class StopsView(Protocol):
-    """What stands on the control topic, as far as the monitor has read it."""
+    """The current records of the control topic, as far as the monitor has read it."""
 
     def refresh(self) -> None:
-        """Read what came since."""
+        """Read new records."""
 
     def suffices(self, target: str, kind: ActionKind) -> str:
         """How the target is stopped, if a stop of this kind would add nothing; else empty."""
@@ -54,11 +54,11 @@ class Responder:
         """Stops that wait to be carried out: of earlier batches, and of this one."""
 
     def begin(self) -> None:
-        """A new batch: what waits and what stands is looked up when it is first needed."""
+        """Start a new batch: waiting stops and those in force are looked up at the first need."""
         self._sought = None
 
     def plan(self, findings: Sequence[Finding]) -> Planned:
-        """What is to be done about findings. Cost: two look-ups in the store a finding."""
+        """The actions for findings. Cost: two look-ups in the store per finding."""
         planned: list[Action] = []
         is_urgent = False
         for finding in findings:
@@ -72,7 +72,7 @@ class Responder:
         return Planned(tuple(planned), is_urgent)
 
     def _stop(self, finding: Finding, actions: Sequence[Action]) -> tuple[list[Action], bool]:
-        """The actions of a finding that stops somebody, as the breaker and the topic leave them."""
+        """The actions of a finding with a stop, after the breaker and the control topic."""
         sought = self._look()
         assert self._breaker is not None
         admitted = self._breaker.admit(finding, actions, self._clock.now_ns())
@@ -85,8 +85,8 @@ class Responder:
             key = (action.target, action.kind)
             state = self._standing.suffices(*key)
             if state:
-                # The topic was read when this batch began: a release that comes behind it is of
-                # a person who has seen the stop, and must not be undone by an older event.
+                # The topic was read when this batch began. A later release comes from a person who
+                # has seen the stop, and an older event must not undo it.
                 kept.append(_superseded(action, f"the target is already {state}"))
                 continue
             kept.append(action)
@@ -95,7 +95,7 @@ class Responder:
         return kept, is_urgent
 
     def _look(self) -> set[tuple[str, ActionKind]]:
-        """Stops that wait; with the first of a batch, also what came on the control topic."""
+        """Waiting stops; at the first of a batch, also new records of the control topic."""
         if self._breaker is None:
             self._breaker = Breaker(self._policy, self._store.stops(self._clock.now_ns()))
         if self._sought is None:

@@ -1,7 +1,7 @@
-"""The door by which files of users are written anew: whole, or not at all.
+"""The door through which users' files are rewritten: as a whole, or not at all.
 
-A temporary file beside the old one takes its place in one step, so that a crash leaves the old
-text or the new one. A symlink goes on pointing where it pointed; the mode stays.
+A temporary file next to the old one replaces it in one step, so that a crash leaves either the old
+text or the new one. A symlink keeps its target; the mode stays.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write `text` in the place of what a file holds. Raises OSError; then nothing has changed."""
+    """Replace the content of a file with `text`. Raises OSError; then nothing has changed."""
     target = path.resolve(strict=True)
     mode = target.stat().st_mode & 0o7777
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")

@@ -1,6 +1,6 @@
-"""A scope as the engine holds it, as a store gives it, and what of it must be written.
+"""A scope in the engine and in a store, and the changes that must be written.
 
-A store holds states by name: an invariant's under its digest, others under names of their own
+A store holds states by name: an invariant's under its digest, others under their own names
 (`invariants/state_progress.py`, `monitor/scoring.py`).
 """
 
@@ -30,7 +30,7 @@ Seen = OrderedDict[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class LoadedScope:
-    """What the store holds of a scope."""
+    """The stored content of a scope."""
 
     header: bytes | None
     states: Mapping[str, bytes]
@@ -39,7 +39,7 @@ class LoadedScope:
 
 @dataclass(frozen=True, slots=True)
 class ScopeChange:
-    """One scope after a batch: what must be written. `states` holds those that changed."""
+    """The changes of one scope after a batch. `states` contains those that changed."""
 
     scope: str
     header: bytes
@@ -50,10 +50,10 @@ class ScopeChange:
 
 @dataclass(slots=True)
 class LiveScope:
-    """A scope in memory: the one mutable record here, private to the engine.
+    """A scope in memory: the only mutable record here, private to the engine.
 
-    Mutable because it is written once an event (Measured: a third of the engine's cost as a
-    frozen record); `stored` is what the store has, so that changes are told by identity.
+    It is mutable because it is written once per event (Measured: a third of the engine's cost as a
+    frozen record). `stored` is the content in the store, so that changes are detected by identity.
     """
 
     header: Header
@@ -64,12 +64,12 @@ class LiveScope:
     queued_ns: int | None = None
     """The earliest wake-up that the engine's heap holds for this scope."""
     scored: ScoredScope | None = None
-    """What a detector remembers of it, where there is one."""
+    """The detector's state for it, if there is a detector."""
     owed: tuple[Noticed, ...] = ()
-    """What was noticed when it was loaded, to be told with the next input."""
+    """Notices from its loading, to be reported with the next input."""
 
     def take_owed(self) -> tuple[Noticed, ...]:
-        """What is owed, once."""
+        """Pending notices, reported once."""
         owed, self.owed = self.owed, ()
         return owed
 
@@ -111,7 +111,7 @@ def restored(program: Program, loaded: LoadedScope) -> LiveScope:
 
 
 def header_in(loaded: LoadedScope) -> Header:
-    """What a store knows of a trace besides states."""
+    """The stored content of a trace besides states."""
     if loaded.header is None:
         return Header()
     return msgspec.msgpack.decode(loaded.header, type=Header)
@@ -140,9 +140,9 @@ def take_change(
     wake_ns: int | None,
     more: Mapping[str, bytes],
 ) -> ScopeChange:
-    """What must be written of a session's scope; from here on it counts as written.
+    """The changes of a session's scope to write; from now on it counts as written.
 
-    `more` are states under names of their own.
+    `more` contains states under their own names.
     """
     states = {**encode_progress(program, scope.progress, scope.stored), **more}
     seen = tuple(scope.seen_added)
@@ -153,7 +153,7 @@ def take_change(
 
 
 def end_of(key: TraceKey, header: Header, ended_ns: int) -> tuple[Event, Header]:
-    """The `session.ended` of an idle session, that nobody sent; and the header after it."""
+    """The `session.ended` of an idle session, which no client sent, and the header after it."""
     id_ = f"{key.session}/closed/{header.position}"
     record = EventRecord(id=id_, session=key.session, ts=ended_ns, kind="session.ended")
     event = Event(
@@ -173,21 +173,21 @@ def end_of(key: TraceKey, header: Header, ended_ns: int) -> tuple[Event, Header]
 
 
 def is_made(event: Event) -> bool:
-    """Whether nobody sent the event: it is such an end."""
+    """True if the event is such an end, which no client sent."""
     return not event.origin.topic
 
 
 def is_repeat(seen: Seen, id_digest: bytes, digest: bytes) -> bool | None:
-    """Whether an event with this id and this content is known; None if the id is new."""
+    """True if an event with this id and this content is known; None if the id is new."""
     first = seen.get(id_digest)
     return None if first is None else digest in (first, seen.get(_other_key(id_digest, digest)))
 
 
 def _other_key(id_digest: bytes, digest: bytes) -> bytes:
-    """Under which a content of an id is known that is not its first."""
+    """The name for a content of an id that is not its first."""
     return hashlib.blake2b(id_digest + digest, digest_size=16).digest()
 
 
 def id_digest_of(id_: str) -> bytes:
-    """Ids are the producer's text of any length; 16 bytes of a digest stand for them."""
+    """Ids are the producer's text of any length; 16 bytes of a digest represent them."""
     return hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -26,7 +26,7 @@ def stored_trace(key: TraceKey) -> str:
 
 
 def stored_users(session: str) -> str:
-    """The name under which a store keeps who used a session's id (`monitor/owners.py`)."""
+    """The name under which a store keeps the users of a session's id (`monitor/owners.py`)."""
     return _USERS + session
 
 
@@ -50,11 +50,10 @@ def scope_named(stored: str) -> TraceKey | tuple[Per, str]:
 
 
 class Named(NamedTuple):
-    """An event in a trace that is of many sessions: where it stands in its own, and its id there.
+    """An event in a trace of many sessions: its position and id in its own session.
 
-    `agent` and `principal` are those that its session had named by then, `life` is of its header
-    (`Header.life_at`): a verdict on the event may come when nothing is known of the session any
-    more.
+    `agent` and `principal` are those that its session had stated by then, and `life` is that of its
+    header (`Header.life_at`): a verdict on the event may come after the session was evicted.
     """
 
     session: str

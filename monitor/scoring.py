@@ -1,9 +1,9 @@
-"""A detector in the stream: its state beside each scope's, its alarms as findings.
+"""The detector in the stream: it stores a state with each scope and reports alarms as findings.
 
-Input: an event that a scope took in. Output: an `anomaly` finding where the detector gives its
-alarm, which is once a session at most. The detector's state is stored with the scope's other
-states, under the model's digest, in the same transaction: a restart changes no finding. Its
-severity advises; it never stops anybody.
+Input: an event that a scope accepted. Output: an `anomaly` finding if the detector raises its
+alarm, at most once per session. The detector's state is stored with the scope's other states, under
+the model's digest, in the same transaction: a restart changes no finding. It is advice, and never
+stops a session.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from monitor.trace_key import TraceKey
 
 @dataclass(slots=True)
 class ScoredScope:
-    """A detector's state of one scope; `stored` is what the store has, told by identity."""
+    """A detector's state for one scope; `stored` is the content in the store, compared by
+    identity.
+    """
 
     state: Any
     stored: Any = None
@@ -37,13 +39,13 @@ class Scoring:
         self._severity = severity
 
     def restore(self, states: Mapping[str, bytes], position: int) -> ScoredScope:
-        """What the store holds of a scope; a scope whose beginning this model did not see is not
-        scored, since the threshold speaks of whole sessions.
+        """The stored state of a scope. A scope whose beginning this model did not see is not
+        scored, since the threshold is for whole sessions.
 
         Raises
         ------
         StateError
-            What it holds is no state of this detector.
+            The content is not a state of this detector.
         """
         data = states.get(self._detector.digest)
         if data is None:
@@ -54,8 +56,8 @@ class Scoring:
     def score(
         self, scored: ScoredScope, event: Event, header: Header, digest: str
     ) -> list[Finding]:
-        """Take in one event; `header` is the scope's after it, `digest` the event's where its id
-        is in conflict.
+        """Process one event; `header` is the scope's after it, `digest` the event's if its id is in
+        conflict.
         """
         scored.state, score = self._detector.step(scored.state, event)
         if score is None or not score.is_alarm:
@@ -74,7 +76,7 @@ class Scoring:
         ]
 
     def take_change(self, scored: ScoredScope) -> dict[str, bytes]:
-        """What must be written of a scope; nothing where it is as stored."""
+        """The changes of a scope to write; empty if it is as stored."""
         if scored.state is scored.stored:
             return {}
         scored.stored = scored.state

@@ -1,7 +1,7 @@
 """Secrets: read from files that the operator names, and never shown by accident.
 
-A `Secret` has no text form but a placeholder: in a log line, an error, a debugger or a test's
-output it cannot give itself away. Who needs the bytes asks for them by name.
+The only text form of a `Secret` is a placeholder: it cannot leak through a log line, an error, a
+debugger or the output of a test. Code that needs the bytes requests them explicitly.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def read_secret(setting: str, path: str) -> Secret:
     Raises
     ------
     ConfigError
-        Where the file cannot be read, is empty, or is too large to be a secret. The message
-        names the setting and the path, never what the file holds.
+        The file cannot be read, is empty, or is too large for a secret. The message contains the
+        setting and the path, never the content of the file.
     """
     try:
         with Path(path).open("rb") as file:
@@ -71,15 +71,15 @@ def read_keys(setting: str, path: str) -> list[Secret]:
 
 
 def keep_key(path: Path, new_key: Callable[[], str] = lambda: secrets.token_hex(32)) -> Secret:
-    """The key in a file of the state directory, which is made where it is missing.
+    """The key in a file of the state directory, which is created if it is missing.
 
-    The caller holds the directory's lock. The file appears whole or not at all: another key
-    after a crash would make every stored fingerprint mean something else.
+    The caller holds the directory's lock. The file appears as a whole or not at all: a different
+    key after a crash would invalidate every stored fingerprint.
 
     Raises
     ------
     ConfigError
-        Where the file can be neither read nor made.
+        The file can be neither read nor created.
     """
     if not path.exists():
         beside = path.with_suffix(".new")

@@ -174,7 +174,7 @@ def _issuer(
 
 
 def _read_control(surroundings: Surroundings, stack: ExitStack) -> ControlView:
-    """What stands on the control topic before anything is done."""
+    """The current records of the control topic before any action."""
     view = ControlView()
     if surroundings.control is not None:
         stack.callback(surroundings.control.close)
@@ -223,7 +223,7 @@ def _pages(metrics: Metrics, pulse: Pulse, loop: Loop, effects: Effects) -> Moni
 
 
 def _serve(settings: Settings, pages: MonitorPages, clock: Clock, stack: ExitStack) -> int | None:
-    """Metrics and health over HTTP, where the settings ask for it; the port that is served on."""
+    """Metrics and health over HTTP, if the settings enable them; returns the port."""
     if not settings.http_enabled:
         return None
     server = MonitorServer(
@@ -247,7 +247,7 @@ def _responder(
 
 
 def _policy(settings: Settings, surroundings: Surroundings) -> ResponsePolicy:
-    """What a finished file tells is past: there, what would have been done is recorded."""
+    """A finished file is in the past: intended responses are only recorded."""
     policy = response_policy(settings)
     return replace(policy, is_observing=policy.is_observing or surroundings.is_finished_file)
 
@@ -299,14 +299,14 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _digest_key(settings: Settings, state_dir: Path) -> bytes:
-    """The key of `digest(...)`: as lasting as the state that holds what it made."""
+    """The key of `digest(...)`: it lasts as long as the state that contains its results."""
     if settings.digest_key_file is not None:
         return read_secret("digest_key_file", settings.digest_key_file).reveal()
     return keep_key(state_dir / KEY_FILE).reveal()
 
 
 def _fingerprint_keys(settings: Settings) -> list[bytes]:
-    """The keys of data memories, the newest first; none where the digests' key serves."""
+    """The keys of data memories, the newest first; none if the digests' key is used."""
     path = settings.sources.fingerprint_key_file
     if path is None:
         return []
@@ -329,9 +329,9 @@ def _engine(
 
 
 def _births(store: Store, program: Program, now_ns: int) -> Births:
-    """Which invariants have not seen the past of running sessions; the store remembers it.
+    """The invariants that have not seen the past of running sessions, from the store.
 
-    Raises StoreError where that is damaged.
+    Raises StoreError if that record is damaged.
     """
     digests = [compiled.digest for compiled in program.invariants]
     try:
@@ -371,7 +371,7 @@ def _loop_settings(settings: Settings, surroundings: Surroundings) -> LoopSettin
 
 
 def _tell_of_change(store: Store, program: Program) -> None:
-    """A program that changed sees running sessions from here on: that is said, not hidden."""
+    """A changed program sees running sessions only from now on: this is logged."""
     known = store.meta("program_digest")
     if known is not None and known != program.digest:
         say(

@@ -1,7 +1,7 @@
-"""One setting: its name, type, default and meaning, and how its value is read.
+"""One setting: its name, type, default and meaning, and the reading of its value.
 
-Input: what YAML, an environment variable or a flag gave. Output: a value of the setting's type,
-or a sentence that says what was expected. The table of all settings is `settings.py`.
+Input: a value from YAML, an environment variable or a flag. Output: a value of the setting's type,
+or a sentence with the expected value. The table of all settings is `settings.py`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SHOWN_CHARACTERS_MAX: Final = 80
 class Setting:
     """A row of the table. `minimum` and `maximum` are in the value's own unit, ns for durations.
 
-    A default of None means: not set; `unset_means` says what happens then.
+    A default of None means: not set; `unset_means` describes the effect.
     """
 
     name: str
@@ -70,8 +70,8 @@ def row(name: str, type_: ValueType, default: Any, meaning: str, **more: Any) ->
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value as somebody gave it. `base` is what relative paths start from; `is_text` says that
-    it came from the environment or a flag, where everything is text.
+    """A value as given. `base` is the directory for relative paths; `is_text` means that it came
+    from the environment or a flag, where everything is text.
     """
 
     value: object
@@ -80,7 +80,7 @@ class Given:
 
 
 class ValueRefusedError(ValueError):
-    """A value that cannot be used: the message says what was expected."""
+    """A value that cannot be used; the message contains the expected one."""
 
 
 def read_value(setting: Setting, given: Given) -> Any:
@@ -89,7 +89,7 @@ def read_value(setting: Setting, given: Given) -> Any:
     Raises
     ------
     ValueRefusedError
-        Where it cannot be used.
+        The value cannot be used.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Runs the examples that are written into invariant files, through the engine itself.
+"""Runs the examples in invariant files through the engine.
 
-Input: checked specifications. Output: one `ExampleResult` each. Nothing but the engine judges.
-A `Trial` holds several invariants against one trace at once: `mutation.py` needs that.
+Input: checked specifications. Output: one `ExampleResult` each. Only the engine judges. A `Trial`
+tests several invariants against one trace at once, which `mutation.py` needs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from monitor.finding import Finding
 
 @dataclass(frozen=True, slots=True)
 class ExampleResult:
-    """What an example expected and what came; `problem` is empty where both agree."""
+    """The expected and the actual result of an example; `problem` is empty if they are equal."""
 
     file: str
     invariant: str
@@ -35,7 +35,7 @@ class ExampleResult:
 
     @property
     def is_passed(self) -> bool:
-        """Whether the example holds."""
+        """True if the example passes."""
         return not self.problem
 
 
@@ -63,18 +63,18 @@ class Marks:
 
 
 class NoEventError(Exception):
-    """An event of an example is none; says which, and why."""
+    """An event of an example is not valid; contains its number and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Some invariants over the predicates of one file, ready to be held against traces."""
+    """Some invariants over the predicates of one file, ready to be tested against traces."""
 
     file: str
     program: Program
 
     def problems(self, example: Example) -> list[str]:
-        """For each invariant where it differs from what the example says; empty where nowhere."""
+        """For each invariant, the difference from the example's marks; empty if there is none."""
         try:
             marks = self.marks(example.events)
         except NoEventError as error:
@@ -82,7 +82,7 @@ class Trial:
         return [_differences(example, marked) for marked in marks]
 
     def marks(self, contents: Sequence[Mapping[str, Any]]) -> list[Marks]:
-        """For each invariant what the engine says of a trace. Raises NoEventError."""
+        """For each invariant, the engine's marks for a trace. Raises NoEventError."""
         events = [self.event(number, content) for number, content in enumerate(contents)]
         engine = Engine(self.program, EngineSettings(trust_ts=True))
         findings = [finding for event in events for finding in engine.step(event)]
@@ -98,7 +98,7 @@ class Trial:
     def event(self, number: int, content: Mapping[str, Any]) -> Event:
         """An event as a source would bring it. Raises NoEventError."""
         if isinstance(ts := content.get("ts"), int):
-            # Examples count nanoseconds from 0: there is no other unit to take them for.
+            # Examples count nanoseconds from 0: a confusion with another unit is not possible.
             content = {**content, "ts": stated_time(ts)}
         decoded = decode_event(msgspec.json.encode(content), Origin(self.file, "examples", number))
         if not isinstance(decoded, Event):
@@ -108,7 +108,7 @@ class Trial:
 
 def prepare_trial(spec: Spec, invariants: Sequence[InvariantSpec]) -> Trial:
     """A trial of invariants that may all have the same id."""
-    # Examples speak of verdicts, and `report` only of which of them become findings.
+    # Examples list verdicts, and `report` only selects the verdicts that become findings.
     every = tuple(
         replace(invariant, id=f"i{number}", report="every", is_enabled=True)
         for number, invariant in enumerate(invariants)

@@ -1,13 +1,13 @@
-"""The monitor's one store: positions, states, and an outbox of findings and actions (SQLite).
+"""The monitor's only store: positions, states, and an outbox of findings and actions (SQLite).
 
-What a batch changed is written in one transaction (`commit`), together with the positions that
-it includes: after a crash the store is as it was after some batch, and reading goes on from
-there. A finding or action whose id is known already is not stored again, so that what is read
-twice does nothing twice. Effects are taken from here after they were recorded, and marked.
+The changes of a batch are written in one transaction (`commit`), together with the positions that
+they include. After a crash the store is in the state after some batch, and reading continues from
+there. A finding or action with a known id is not stored again, so that a record that is read twice
+has no second effect. Effects are taken from here after they were stored, and marked.
 
 Used by one thread of one process (`lock.py`); others may read it with `is_read_only`. With
-`synchronous="normal"` a power cut may take back the last batches, together with their positions:
-they are read again, and an effect may be repeated under the same id.
+`synchronous="normal"` a power cut may undo the last batches, together with their positions. They
+are read again, and an effect may be repeated under the same id.
 """
 
 from __future__ import annotations
@@ -102,17 +102,19 @@ class Store:
 
     @property
     def identity(self) -> str:
-        """Random, made with the file: tells this monitor's control records from another's."""
+        """A random identity, created with the file; it distinguishes monitors on the control
+        topic.
+        """
         identity = self.meta("identity")
         assert identity is not None
         return identity
 
     def next_epoch(self, issuer: str, told: int = 0) -> int:
-        """A number greater than every one before, for this issuer's control records.
+        """A number greater than all previous ones, for this issuer's control records.
 
-        `told` is the greatest on the control topic: a store that was set back under a clock that
-        was set back too must not be fenced by the run that it has forgotten. Counted in
-        milliseconds since 1970, so that it also grows where both were lost.
+        `told` is the greatest on the control topic: a store that was restored under a clock that
+        was also set back must not be fenced by the run that it has lost. It is counted in
+        milliseconds since 1970, so that it also grows if both were lost.
         """
         name = f"epoch:{issuer}"
         known = min(max(int(self.meta(name) or 0), told), NUMBER_MAX - 1)
@@ -123,17 +125,17 @@ class Store:
     # Positions and states.
 
     def load_positions(self) -> dict[Stream, Position]:
-        """Where to read on, per stream."""
+        """The position from which to continue reading, per stream."""
         rows = self._rows("SELECT topic, partition, next_offset, file_identity FROM positions")
         return {Stream(row[0], row[1]): Position(row[2], row[3]) for row in rows}
 
     def load_scope(self, scope: str) -> StoredScope:
-        """What is known of a scope; no header and no states where it is not known.
+        """The stored content of a scope; no header and no states if it is unknown.
 
         Raises
         ------
         StoreError
-            Where a value is not what was written: it must not be taken for a clean slate.
+            A value differs from the one written: it must not be taken for an empty state.
         """
         row = self._row("SELECT scope_id, header FROM scopes WHERE scope = ?", (scope,))
         if row is None:
@@ -170,7 +172,7 @@ class Store:
         return [str(row[0]) for row in self._rows(query, (before_ns, limit))]
 
     def commit(self, change: Change) -> Committed:
-        """Write one batch, whole or not at all; says which findings and actions were new.
+        """Write one batch as a whole or not at all; returns the findings and actions that were new.
 
         Scopes are dropped before others are written: a scope in both begins anew.
         """
@@ -219,10 +221,10 @@ class Store:
             )
 
     def pending_actions(self, now_ns: int, limit: int) -> list[StoredAction]:
-        """Planned actions whose time has come: kills first, then quarantines, then alerts.
+        """Planned actions that are due: kills first, then quarantines, then alerts.
 
-        A time that lies further ahead than anything is ever put off was set before the wall clock
-        went back: it has come too, or a stop would wait until the clock has caught up.
+        A due time further in the future than any delay was set before the wall clock went back. It
+        counts as due, or a stop would wait until the clock has caught up.
         """
         query = (
             "WHERE state = 'planned' AND (not_before_ns <= ? "
@@ -235,7 +237,7 @@ class Store:
         self.mark_actions((mark,))
 
     def mark_actions(self, marks: Sequence[ActionMark]) -> None:
-        """What became of attempts; in one transaction. `planned` means: try again later."""
+        """Record the outcomes of attempts in one transaction. `planned` means: retry later."""
         with self._transaction() as connection:
             connection.executemany(
                 "UPDATE actions SET state = ?, not_before_ns = ?, outcome = ?, "
@@ -297,7 +299,7 @@ class Store:
         return None
 
     def actions_of(self, finding_id: str) -> list[StoredAction]:
-        """Everything that was planned for a finding, with what became of it."""
+        """All planned actions of a finding, with their outcomes."""
         return self._actions("WHERE finding = ? ORDER BY urgency, seq", (finding_id,))
 
     def backlog(self) -> Backlog:
@@ -311,10 +313,11 @@ class Store:
         return Backlog(*row)
 
     def prune(self, before_ns: int) -> int:
-        """Forget published findings stored before a time, with their actions; says how many.
+        """Delete published findings stored before a time, with their actions; returns the number.
 
-        A finding with an action still to be carried out stays. Takes `PRUNED_MAX` at most.
-        Should the very event of a forgotten finding be judged again, it counts as new.
+        A finding with an action that is still to be carried out stays. Deletes at most
+        `PRUNED_MAX`. If the same event of a deleted finding is judged again, the finding counts as
+        new.
         """
         with self._transaction() as connection:
             rows = connection.execute(

@@ -1,4 +1,4 @@
-"""What goes into the store and what comes out of it, as plain values."""
+"""The inputs and outputs of the store, as plain values."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from .sources.base import Stream
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where to read on in a stream, and which one it was, where that is known (`identity`)."""
+    """The position in a stream, and the stream's identity, if it is known (`identity`)."""
 
     next_offset: int
     file_identity: str | None = None
 
     def differs(self, stored: Position | None) -> bool:
-        """Whether it must be written over `stored`: an identity that is not known tells nothing."""
+        """True if it must replace `stored`: an unknown identity changes nothing."""
         if stored is None or stored.next_offset != self.next_offset:
             return True
         return self.file_identity not in (None, stored.file_identity)
 
 
 class ScopeWrite(Protocol):
-    """One scope after a batch: its header whole, and only what changed of the rest.
+    """One scope after a batch: its whole header, and only the changes of the rest.
 
-    `wake_ns` is when time alone next changes something about it; `seen` are the event ids that
-    came since, in order, as (hash, digest of the content).
+    `wake_ns` is when time alone next changes something about it; `seen` contains the ids of new
+    events, in order, as (hash, digest of the content).
     """
 
     @property
@@ -54,7 +54,7 @@ class OutboxLetter:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one batch changed."""
+    """The changes of one batch."""
 
     positions: Mapping[Stream, Position] = field(default_factory=dict)
     positions_dropped: Sequence[Stream] = ()
@@ -67,7 +67,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What of a change the store did not know before."""
+    """The part of a change that was new to the store."""
 
     findings: tuple[Finding, ...]
     actions: tuple[Action, ...]
@@ -76,7 +76,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class StoredScope:
-    """What is known of a scope: its header, and a state per digest of an invariant."""
+    """The stored content of a scope: its header, and a state per digest of an invariant."""
 
     header: bytes | None
     states: Mapping[str, bytes]
@@ -106,7 +106,7 @@ class StoredFinding:
 
 @dataclass(frozen=True, slots=True)
 class StoredAction:
-    """An action, and what became of it so far; `state` here outdates `action.state`."""
+    """An action and its current outcome; `state` here supersedes `action.state`."""
 
     action: Action
     state: ActionState
@@ -118,9 +118,9 @@ class StoredAction:
 
 @dataclass(frozen=True, slots=True)
 class ActionMark:
-    """What an attempt came to. `planned`: try again at `not_before_ns`.
+    """The outcome of an attempt. `planned`: retry at `not_before_ns`.
 
-    `is_attempt` False puts it off without counting.
+    `is_attempt` False delays it without counting.
     """
 
     id: str

@@ -22,7 +22,7 @@ from .store_schema import StoreError
 SEAL_BYTES: Final = 8
 TIME_NS_MAX: Final = 2**63 - 1
 HEADER: Final = ""
-"""Stands for the header where else the digest of an invariant names a state."""
+"""The name of the header, where otherwise the digest of an invariant names a state."""
 
 
 def sealed(value: bytes, scope: str, name: str) -> bytes:
@@ -31,12 +31,12 @@ def sealed(value: bytes, scope: str, name: str) -> bytes:
 
 
 def unsealed(stored: bytes, scope: str, name: str) -> bytes:
-    """The value again.
+    """The original value.
 
     Raises
     ------
     StoreError
-        Where it is not what was written at this place.
+        It differs from the value written at this place.
     """
     seal, value = stored[:SEAL_BYTES], stored[SEAL_BYTES:]
     if seal != _seal(value, scope, name):
@@ -65,7 +65,7 @@ def write_positions(connection: sqlite3.Connection, change: Change) -> None:
 
 
 def drop_scope(connection: sqlite3.Connection, scope: str) -> None:
-    """Everything that is known of a scope."""
+    """Delete the stored content of a scope."""
     query = "DELETE FROM scopes WHERE scope = ? RETURNING scope_id"
     for (scope_id,) in connection.execute(query, (scope,)).fetchall():
         connection.execute("DELETE FROM states WHERE scope_id = ?", (scope_id,))
@@ -93,9 +93,9 @@ def write_scope(connection: sqlite3.Connection, written: ScopeWrite, ids_max: in
 
 
 def insert_finding(connection: sqlite3.Connection, finding: Finding, now_ns: int) -> bool:
-    """False if its id is known already: then nothing is written.
+    """False if its id is known: then nothing is written.
 
-    A group that an invariant has joined replaces what was known of it, and is published again.
+    A group that an invariant has joined replaces its stored record, and is published again.
     """
     known = (
         "DO UPDATE SET invariant = excluded.invariant, severity = excluded.severity, "
@@ -120,7 +120,7 @@ def insert_finding(connection: sqlite3.Connection, finding: Finding, now_ns: int
 
 
 def insert_action(connection: sqlite3.Connection, action: Action, now_ns: int) -> bool:
-    """False where its id is known already: then nothing is written."""
+    """False if its id is known: then nothing is written."""
     cursor = connection.execute(
         "INSERT INTO actions "
         "(id, finding, kind, target, mode, state, urgency, stored_ns, outcome, json) "

@@ -1,7 +1,8 @@
-"""The store's tables, and how its file is opened, checked, and refused.
+"""The store's tables, and the opening, checking and refusal of its file.
 
-Input: a path. Output: an SQLite connection on a database of exactly this version's shape, or an
-error that says what to do. A database that is damaged, newer, or none of ours is never written.
+Input: a path. Output: an SQLite connection to a database of exactly this version's schema, or an
+error with a correction. A database that is damaged, newer, or not a store of Interlock is never
+written.
 """
 
 from __future__ import annotations
@@ -115,14 +116,14 @@ class StoreError(InterlockError):
 def open_database(
     path: Path, synchronous: Synchronous, *, is_read_only: bool
 ) -> sqlite3.Connection:
-    """A connection on the store's file, which is made where it is missing (unless read only).
+    """A connection to the store's file, which is created if it is missing (unless read only).
 
     Raises
     ------
     ConfigError
-        Where the file is newer than this version, none of ours, or cannot be opened.
+        The file is newer than this version, is not a store of Interlock, or cannot be opened.
     StoreError
-        Where the file is damaged.
+        The file is damaged.
     """
     if sqlite3.sqlite_version_info < SQLITE_VERSION_MIN:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Names of topics, who may assert which kind of event there, and how each topic is kept."""
+"""Names of topics, the kinds that each may assert, and the retention of each topic."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAY_MS: Final = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class TopicPolicy:
-    """How a topic is created: `retention_ms` None where compaction keeps the last of each key."""
+    """The creation of a topic: `retention_ms` is None if compaction keeps the last of each key."""
 
     cleanup: Literal["delete", "compact"]
     retention_ms: int | None

@@ -1,12 +1,12 @@
-"""Whose trace an event belongs to: (principal, session), see decision 0031.
+"""The trace to which an event belongs: (principal, session), see decision 0031.
 
-The principal is the NAME of the topic `agent.events.NAME`, which the broker's rights protect; where
-the topic names none it is empty, and the trace is the session's alone. Nothing that a producer
-writes into an event (`agent`, `user`, `session`) is an identity.
+The principal is the NAME of the topic `agent.events.NAME`, which the broker's access rights
+protect. If the topic has no name, it is empty, and the session alone identifies the trace. A value
+that a producer writes into an event (`agent`, `user`, `session`) is never an identity.
 
-Operators and gates have topics of their own and speak of other principals' sessions. Only there a
-record's field `principal` is believed. Whose session an unnamed one means is the matter of
-`monitor/owners.py`.
+Operators and gates have their own topics, and their records concern sessions of other principals.
+Only there a record's field `principal` is trusted. `monitor/owners.py` finds the session of a
+record without it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AUTHORITY_TOPICS: Final = frozenset({APPROVALS, ENFORCEMENT})
 
 
 class TraceKey(NamedTuple):
-    """Identifies a trace; `principal` is empty where the topic of its events names none.
+    """Identifies a trace; `principal` is empty if the topic of its events has no name.
 
     Examples
     --------
@@ -54,13 +54,13 @@ def principal_of(topic: str) -> str:
 
 
 def is_authority(topic: str) -> bool:
-    """Whether operators or gates write this topic, and may name whose session they mean."""
+    """True if operators or gates write to this topic, and may name the principal of a session."""
     return topic in AUTHORITY_TOPICS
 
 
 def sender_key(topic: str, session: str) -> TraceKey:
     """The trace that a record of this topic concerns, as far as its sender alone decides it.
 
-    For a record of an agent's topic this is its trace, whoever else uses the session's id.
+    For a record of an agent's topic it is the agent's trace, whoever else uses the session's id.
     """
     return TraceKey(principal_of(topic), session)

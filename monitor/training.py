@@ -1,7 +1,7 @@
-"""From recorded events to the sessions that a model is trained on.
+"""Builds the sessions for training a model from recorded events.
 
-Input: events in their recorded order, labels by session, and what to group by. Output: grouped
-sessions for `detectors.training`. An event that came twice counts once, as in the stream.
+Input: events in their recorded order, labels by session, and the names for grouping. Output:
+grouped sessions for `detectors.training`. A duplicate event counts once, as in the stream.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from invariants.event import Event
 from invariants.missing import read_json
 
 Labels = Mapping[str, Mapping[str, Any]]
-"""What is known of each session from outside, by its id."""
+"""External labels of each session, by its id."""
 
 LABELS_BYTES_MAX: Final = 256 * 1024 * 1024
 IDENTITIES: Final = ("agent", "user", "tenant", "parent")
@@ -33,10 +33,10 @@ NAMED_MAX: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which sessions, and what makes a group of them.
+    """The selection of sessions, and their grouping.
 
     `by`: names whose values together are the group. `only`: per name, the values that a session's
-    label may have; a session without that label is left out.
+    label may have; a session without that label is excluded.
     """
 
     by: tuple[str, ...] = ("task",)
@@ -52,7 +52,7 @@ class _Session:
 
 
 class SessionGatherer:
-    """Takes events one by one, and keeps of them what training needs."""
+    """Takes events one by one, and keeps the parts that training needs."""
 
     def __init__(self, words: Words, labels: Labels, wanted: Wanted) -> None:
         self._words = words
@@ -186,7 +186,7 @@ def _parse_labels(data: bytes) -> Labels:
 
 
 def _is_lines(data: bytes) -> bool:
-    """Whether the first line is a whole JSON value with a `session`."""
+    """True if the first line is a complete JSON value with a `session`."""
     try:
         first = msgspec.json.decode(data.split(b"\n", 1)[0])
     except msgspec.DecodeError:
@@ -195,7 +195,7 @@ def _is_lines(data: bytes) -> bool:
 
 
 def _learn_facts(facts: dict[str, str], event: Event) -> None:
-    """What the first event that says so tells of its session."""
+    """The facts of a session, from the first event that contains each."""
     record = event.record
     for name in IDENTITIES:
         value = getattr(record, name)

@@ -1,12 +1,12 @@
-"""Records that are not events, told as findings: one for each session and reason.
+"""Reports rejected records as findings: one for each session and reason.
 
 Input: rejected records in the order of their streams. Output: `unread` findings that list the
-invariants which the record could concern. Verdicts at events stay as they are, as after a `gap`.
+invariants which the record could concern. Verdicts at events do not change, as after a `gap`.
 
-What such a record says of itself is its sender's word. It concerns the sender's own trace of the
-session it names; one that names none, and names beyond `SESSIONS_MAX`, are told together, so that
-a flood of garbage makes few findings, whatever names it invents. Nothing here is stored: after a
-restart a finding is made again under the id that it had.
+The content of such a record is only its sender's claim. It concerns the sender's own trace of the
+session that it names. Records that name no session, and names beyond `SESSIONS_MAX`, are reported
+together, so that a flood of garbage makes few findings, whatever names it invents. Nothing here is
+stored: after a restart a finding is made again under its previous id.
 """
 
 from __future__ import annotations
@@ -28,14 +28,13 @@ from monitor.trace_key import TraceKey
 
 SESSIONS_MAX: Final = 100
 """Sessions without an event that one sender's unreadable records may name within `PERIOD_NS`.
-
-Chosen: more than a fault of an exporter names before somebody looks, fewer than would hide others.
+Chosen: more than a faulty exporter names before it is noticed, fewer than would hide others.
 """
 PERIOD_NS: Final = 3_600_000_000_000
-"""Chosen: what is told together is told once an hour by its arrival; in finished files once."""
+"""Chosen: joint reports are made once an hour by arrival; in finished files once."""
 TOLD_MAX: Final = 20_000
-"""Chosen: (trace, reason) that are remembered; past it the oldest is told again, under
-the id that it had."""
+"""Chosen: (trace, reason) pairs that are remembered; beyond it the oldest is reported again, under
+its previous id."""
 NAMED_MAX: Final = 10
 """Invariants that the text names; `could_concern` has all."""
 
@@ -44,7 +43,7 @@ _NARROWED: Final = frozenset({"field", "too_deep", "too_large", "numbers", "not_
 
 
 class UnreadRecords:
-    """What was told already. One for an engine."""
+    """The previous reports of one engine."""
 
     def __init__(self, program: Program, severities: Mapping[str, Severity]) -> None:
         self._programs = (program, *program.wider)
@@ -55,26 +54,27 @@ class UnreadRecords:
         self._named: dict[tuple[str, int], set[str]] = {}
 
     def take(self, rejected: Rejected, trace: TraceKey, scope: LiveScope) -> list[Finding]:
-        """What is new about this record for a trace that it is about.
+        """The new findings about this record for a trace that it concerns.
 
-        A number of it that was expected has come, so that no `gap` tells of it as well.
+        If it has an expected number, that number counts as received, so that no `gap` reports it as
+        well.
         """
         if not self._has_room(rejected, scope.header):
             return self.take_unnamed(rejected)
         found = self._tell(rejected, trace, scope.header, rejected.reason)
         if scope.header.position:
-            # Of a trace without an event nothing is stored, so that a flood of invented names
-            # fills no store: its first events tell of a number that was lost before them.
+            # Nothing is stored for a trace without an event, so that a flood of invented names
+            # cannot fill a store: its first events show a number that was lost before them.
             scope.header = passed(scope.header, rejected.known.seq)
         return found
 
     def take_unnamed(self, rejected: Rejected) -> list[Finding]:
-        """What is new about a record of no session that is known."""
+        """The new findings about a record of no known session."""
         trace = TraceKey(rejected.principal, "")
         return self._tell(rejected, trace, Header(), f"{rejected.reason}/{_period(rejected)}")
 
     def _has_room(self, rejected: Rejected, header: Header) -> bool:
-        """A session that has events is known; of others only so many are believed to be there."""
+        """A session that has events is known; of others, only a limited number is accepted."""
         if header.position:
             return True
         period = _period(rejected)

@@ -1,7 +1,7 @@
-"""What the monitor does between batches, at every sign of life: it prunes, and looks at itself.
+"""The monitor's work between batches, at every heartbeat: it prunes, and updates its metrics.
 
-Metrics that only batches set would stand still while nothing comes: findings that went out would
-seem to wait, and a partition that was taken away would seem to stall. Called by the loop's thread.
+Metrics that only batches update would become stale while nothing arrives: published findings would
+seem to wait, and a revoked partition would seem to stall. Called by the loop's thread.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Upkeep:
         self._next_stopped_ns = 0
 
     def __call__(self) -> None:
-        """Forget what is old, then tell what waits, how far behind we are, and what is left."""
+        """Delete old content, then update the metrics for waiting work, lag and free space."""
         self._store.prune(self._clock.now_ns() - self._findings_retention_ns)
         self._teller.tell_backlog()
         self._teller.tell_streams(self._frontiers())
@@ -66,7 +66,7 @@ class Upkeep:
             disk = os.statvfs(self._state_dir)
             used_bytes = sum(file.stat().st_size for file in self._state_dir.glob(f"{STORE_FILE}*"))
         except OSError as error:
-            # SQLite will say more of it; the metrics keep their last values.
+            # The next SQLite error will be more specific; the metrics keep their last values.
             say("warning", "disk_not_looked_at", error=str(error))
             return
         self._metrics.set_store_space(
@@ -75,7 +75,7 @@ class Upkeep:
 
 
 def stopped(view: ControlView, now_ns: int) -> Mapping[tuple[str, str], int]:
-    """How many targets stand as stopped, by kind (`session`, ..., `global`) and state."""
+    """The number of stopped targets, by kind (`session`, ..., `global`) and state."""
     counts: Counter[tuple[str, str]] = Counter()
     for key, record in view.records().items():
         is_over = record.expires_at is not None and record.expires_at <= now_ns

@@ -1,11 +1,11 @@
-"""Up to when what arrived was judged: what the monitor's heartbeat may vouch for.
+"""The time up to which everything that arrived was judged: the monitor's watermark.
 
-A monitor that lives and is an hour behind watches nobody. Its heartbeat therefore carries the time
-up to which it has seen and judged everything, and guards take the age of that for the age of their
-view. Shards that are behind are named with times of their own: one of them makes nobody else's
-guard refuse (`interlock/watermarks.py`).
+A monitor that runs but is an hour behind protects nobody. Its heartbeat therefore contains the time
+up to which it has read and judged everything, and guards use the age of that time as the age of
+their view. Shards that are behind are listed with their own times, so that one of them does not
+make the guards of others refuse (`interlock/watermarks.py`).
 
-Pure: the loop says what each poll brought and what still waits.
+Pure: the loop supplies the result of each poll and the waiting records.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from monitor.sources.base import Frontier, Poll, Stream
 
 
 class Judged(NamedTuple):
-    """Everything that arrived before `time_ns` was judged, but for the shards `behind`.
+    """Everything that arrived before `time_ns` was judged, except in the shards `behind`.
 
-    `partitions` are those that this monitor reads, and `topics` those of events; None where it
-    reads everything.
+    `partitions` are those that this monitor reads, and `topics` those of events; None if it reads
+    everything.
     """
 
     time_ns: int
@@ -41,7 +41,7 @@ class Watch:
         self._looked_ns = 0
 
     def look(self, poll: Poll, begin_ns: int) -> None:
-        """Take in a poll that began at `begin_ns`: what was at its end was known up to then."""
+        """Record a poll that began at `begin_ns`: streams at their end are known up to then."""
         known = {s: ns for s, ns in self._seen_ns.items() if s not in poll.lost}
         self._seen_ns = {
             stream: begin_ns
@@ -56,9 +56,9 @@ class Watch:
         self._looked_ns = begin_ns
 
     def judged(self, held: Mapping[Stream, int | None]) -> Judged | None:
-        """What may be vouched for; None where no stream is known at all.
+        """The watermark; None if no stream is known at all.
 
-        `held` are the arrivals of records that were read and wait for their turn.
+        `held` contains the arrivals of records that were read and wait for their turn.
         """
         self._shard_of = {
             s: of for s, of in self._shard_of.items() if s in self._seen_ns or s in held
@@ -86,7 +86,7 @@ class Watch:
         return tuple(sorted({s.topic for s in self._seen_ns} - {*OPERATORS_TOPICS}))
 
     def _unseen(self, partitions: tuple[int, ...], topics: tuple[str, ...]) -> list[str]:
-        """A heartbeat speaks of all its partitions in all its topics: these it does not read."""
+        """A heartbeat covers all its partitions in all its topics: these it does not read."""
         if len(topics) * len(partitions) <= 1:
             return []
         pairs = [(topic, str(part)) for topic in topics for part in partitions]

@@ -1,13 +1,13 @@
 """Scopes wider than a session: all events of one agent, one user or one tenant, as one trace.
 
-Input: each event that a session took in, in stream order, with what its session knows. Output:
-what must be held of it, and findings. The order of a wider trace is the order in which events are
-given, so all streams have to come as one (`monitor/service.py` sees to that); each event's time is
-raised to its predecessor's (decision 0024).
+Input: each event that a session accepted, in stream order, with its session's header. Output: the
+state to keep, and findings. The order of a wider trace is the order in which events are given, so
+all streams must be merged into one (`monitor/service.py` ensures that). Each event's time is raised
+to its predecessor's (decision 0024).
 
-An event belongs to the scope that it names itself, else to the one that its session named first.
-One without either is in no trace, and that is told wherever an invariant would have noticed it.
-Events are named by `packed_id`: an id is unique in its session only.
+An event belongs to the scope that it names itself, else to the one that its session named first. An
+event without either is in no trace, and this is reported if an invariant would have noticed it.
+Events are named by `packed_id`, since an id is unique only in its session.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from monitor.trace_key import TraceKey
 
 
 class WiderHeader(msgspec.Struct, frozen=True, array_like=True):
-    """What is kept of a wider scope besides states: how many events it had, and its last time."""
+    """The record of a wider scope besides states: the number of its events, and its last time."""
 
     position: int = 0
     time_ns: int = 0
@@ -59,15 +59,15 @@ class _Held:
     stored: Progress
     queued_ns: int | None = None
     owed: tuple[Noticed, ...] = ()
-    """What was noticed when it was loaded, to be told with its next event."""
+    """Notices from its loading, to be reported with its next event."""
     owed_since: int = 0
-    """While something is owed: the epoch that is stored, so that a start owes it again."""
+    """While notices are pending: the stored epoch, so that a start reports them again."""
 
 
 class WiderJudged(NamedTuple):
-    """What an event, or time alone, came to in one wider scope; nothing of it is held yet.
+    """The result of an event, or of time alone, in one wider scope; nothing of it is kept yet.
 
-    `value` is empty where the event names no scope: then `verdicts` speak of it alone.
+    `value` is empty if the event names no scope: then `verdicts` concern only the event.
     """
 
     per: Per
@@ -108,10 +108,10 @@ class WiderScopes:
     def judge(
         self, event: Event, header: Header, asked: Shown, doubt: TimeDoubt | None = None
     ) -> list[WiderJudged]:
-        """What an event means in each wider scope that it is of; changes nothing.
+        """The results of an event in each wider scope to which it belongs; changes nothing.
 
-        `event` has its effective time; `header` is its session's after it, `asked` what its
-        session had been shown before, `doubt` what is not known of its time there.
+        `event` has its effective time; `header` is its session's after it, `asked` the values shown
+        to its session before, `doubt` the doubt about its time there.
         """
         return [
             one
@@ -153,9 +153,9 @@ class WiderScopes:
     def _doubt(
         self, event: Event, before: WiderHeader, doubt: TimeDoubt | None
     ) -> tuple[TimeDoubt | None, bool]:
-        """What is not known of an event's time in a wider trace, and whether that is its own.
+        """The doubt about an event's time in a wider trace, and a flag if it is its own.
 
-        An end that nobody sent stands where the monitor got round to it.
+        An end that no client sent is placed where the monitor processed it.
         """
         if doubt is not None and doubt.is_own:
             return doubt, True
@@ -169,7 +169,9 @@ class WiderScopes:
         return TimeDoubt(sure_ns), is_unsure
 
     def hold(self, judged: Sequence[WiderJudged], event: Event, digest: str) -> list[Finding]:
-        """Keep what `judge` came to; what was found. `digest`: where the id is in conflict."""
+        """Keep the result of `judge`; returns the findings. `digest`: set if the id is in
+        conflict.
+        """
         findings: list[Finding] = []
         for one in judged:
             if one.value:
@@ -209,7 +211,7 @@ class WiderScopes:
         return noticed
 
     def _verdicts(self, one: WiderJudged) -> list[Finding]:
-        """Each is told of the session of its anchor."""
+        """Each finding is reported under the session of its anchor."""
         if not one.judged.verdicts:
             return []
         findings = []
@@ -234,7 +236,7 @@ class WiderScopes:
     def _keep(self, after: WiderJudged) -> None:
         """A scope begins with the first event that some invariant remembers.
 
-        Before it every name would be the same, and whoever chooses names could fill the store.
+        Before that, all names are equivalent, and a sender who chooses names could fill the store.
         """
         key = after.per, after.value
         held = self._scope(*key)
@@ -253,7 +255,7 @@ class WiderScopes:
         while self._wakes and self._wakes[0][0] < time_ns:
             _, key = heapq.heappop(self._wakes)
             if key[0] not in self._programs:
-                continue  # No invariant is about it: what is stored waits for one to be put back.
+                continue  # No invariant is about it: the store keeps it for one that is put back.
             held = self._scope(*key)
             held.queued_ns = None
             if held.header.position == 0:
@@ -285,12 +287,12 @@ class WiderScopes:
                 del self._scopes[key]
 
     def expect(self, wakes: list[tuple[int, tuple[Per, str]]]) -> None:
-        """Wake-ups that the store knows of, after a start."""
+        """Wake-ups from the store, after a start."""
         self._wakes = list(wakes)
         heapq.heapify(self._wakes)
 
     def take_changes(self) -> tuple[list[ScopeChange], list[str]]:
-        """What must be written since the last call, and the scopes that are gone."""
+        """The changes to write since the last call, and the evicted scopes."""
         changes = [self._change(key) for key in self._changed]
         dropped = [stored_name(*key) for key in self._dropped]
         self._changed, self._dropped = {}, {}
@@ -299,7 +301,7 @@ class WiderScopes:
         return changes, dropped
 
     def forget(self) -> None:
-        """The streams went to somebody else: all leave memory, unwritten."""
+        """The streams were assigned to another monitor: all scopes leave memory, unwritten."""
         self._scopes.clear()
         self._changed.clear()
 
