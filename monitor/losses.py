@@ -47,9 +47,8 @@ def at_event(
     if header.seq_max < 0 or loss.is_authority:
         return _told(header, loss, program)
     if event.seq is None:
-        return AfterLoss(
-            header
-        )  # A record of an operator or a gate. The agent's next number will decide.
+        # A record of an operator or a gate: the agent's next number will decide.
+        return AfterLoss(header)
     return _told(header, loss, program, is_spared=True)
 
 

@@ -1,4 +1,4 @@
-"""Alerts in the log: one structured line a finding, for people and for what collects logs."""
+"""Alerts in the log: one structured line per finding, for people and log collectors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LogAlertDriver:
 
     def carry_out(self, order: Order) -> Outcome:
         action = order.action
-        # Somebody was to be stopped and was not: that is worth a person's night.
+        # A stop was due and was not carried out: this justifies waking a person.
         level = "critical" if action.reason else LEVELS[order.finding.severity]
         reason = {"reason": action.reason} if action.reason else {}
         say(level, "finding", **_fields(order.finding), action=action.id, **reason)

@@ -8,14 +8,14 @@ from typing import Final
 FIRST_NS: Final = 1_000_000_000
 LONGEST_NS: Final = 300_000_000_000
 STOP_LONGEST_NS: Final = 15_000_000_000
-"""Chosen: whoever must be stopped is tried for again at least four times a minute, for ever."""
+"""Chosen: a stop is retried at least four times a minute, without limit."""
 DOUBLINGS_MAX: Final = 20  # Beyond, any sensible longest wait is reached; 2**20 s are 12 days.
 
 
 def backoff_ns(action_id: str, attempts: int, longest_ns: int = LONGEST_NS) -> int:
     """Twice as long each time, up to `longest_ns`, spread by a quarter.
 
-    The spread is made of the action's id and not drawn, so that a replay waits the same.
+    The spread is derived from the action's id and not random, so that a replay waits equally long.
     """
     wait_ns = min(FIRST_NS << min(attempts, DOUBLINGS_MAX), longest_ns)
     digest = hashlib.blake2b(f"{action_id}/{attempts}".encode(), digest_size=2).digest()

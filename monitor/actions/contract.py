@@ -1,4 +1,4 @@
-"""What every action driver obeys: carry out one stored action, and say what came of it."""
+"""The interface of action drivers: carry out one stored action, and return its outcome."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an attempt came to.
+    """The outcome of an attempt.
 
-    `done`: it took effect. `superseded`: something stronger stands already, nothing was done.
-    `started`: it is under way, `finished` will tell. `busy`: it was not tried. `retry`: it did not
-    work; both mean to try again after `retry_after_ns`. `failed`: it did not work and will not be
-    tried again.
+    `done`: it took effect. `superseded`: a stronger record is already in force, and nothing was
+    done. `started`: it is in progress, and `finished` will return its outcome. `busy`: it was not
+    attempted. `retry`: it failed; both mean to retry after `retry_after_ns`. `failed`: it failed
+    and will not be retried.
     """
 
     kind: OutcomeKind
@@ -63,10 +63,10 @@ class ActionDriver(Protocol):
     """
 
     def carry_out(self, order: Order) -> Outcome:
-        """Try once. What goes wrong outside is an outcome, never an exception."""
+        """Try once. An external failure is an outcome, never an exception."""
 
     def finished(self) -> list[tuple[str, Outcome]]:
-        """Ids and outcomes of what had been `started` and is over now."""
+        """Ids and outcomes of actions that were `started` and have ended."""
 
     def close(self) -> None:
         """Let go of threads and sockets. Safe to call twice."""

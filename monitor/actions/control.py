@@ -1,9 +1,9 @@
 """Quarantine and kill: a record on the control topic, which gates and guards obey.
 
-Input: an action on a key of that topic (`session:ID`, `principal:NAME`). The record that was
-published is durable before the action counts as done. It never makes a standing record weaker:
-per key the later record decides, so that a quarantine is not written behind a kill, and does not
-shorten a quarantine that stands.
+Input: an action on a key of that topic (`session:ID`, `principal:NAME`). The published record is
+durable before the action counts as done. It never weakens the record in force: for each key the
+latest record is in force, so a quarantine is not written after a kill, and does not shorten an
+existing quarantine.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ STATES: Final[Mapping[ActionKind, ControlState]] = {"quarantine": "quarantined",
 
 @dataclass(frozen=True, slots=True)
 class ControlIssuer:
-    """Who writes the records. `epoch` fences what an earlier run of this issuer still sends.
+    """The writer of the records. `epoch` fences delayed records of an earlier run of this issuer.
 
-    `group` is the Kafka group whose members judge the same invariants in its stead when it dies;
-    empty where there is none. `observes`: it stops nobody.
+    `group` is the Kafka group whose members judge the same invariants in its place when it dies;
+    empty if there is none. `observes`: it stops nobody.
     """
 
     name: str
@@ -53,8 +53,8 @@ class ControlIssuer:
 class ControlDriver:
     """Carries out quarantines and kills.
 
-    `view` is the monitor's own view of the control topic, read to its end before the first
-    action; what is published here is applied to it at once.
+    `view` is the monitor's own view of the control topic, read to its end before the first action;
+    records published here are applied to it at once.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class ControlDriver:
 
 
 class StandingStops:
-    """The monitor's own view of the control topic, as planning asks for it."""
+    """The monitor's own view of the control topic, for planning."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class StandingStops:
         self._ttl_ns = quarantine_ttl_ns
 
     def refresh(self) -> None:
-        """Read what came since."""
+        """Read new records."""
         self._follow()
 
     def suffices(self, target: str, kind: ActionKind) -> str:
@@ -166,15 +166,15 @@ def standing_stop(
 
 
 def write_heartbeat(publisher: Publisher, issuer: ControlIssuer, judged: Judged) -> None:
-    """The monitor's sign of life: gates and guards learn from it how old their view is.
+    """The monitor's heartbeat: gates and guards derive the age of their view from it.
 
-    It carries the times up to which everything was judged: a monitor that is behind vouches for no
+    It contains the times up to which everything was judged: a monitor that is behind vouches for no
     more than that.
 
     Raises
     ------
     OSError
-        Where the control topic took no record.
+        The control topic did not accept a record.
     """
     record = ControlRecord(
         state="active",

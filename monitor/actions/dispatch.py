@@ -1,7 +1,7 @@
-"""Carries out what the store says is planned, and stores what came of it.
+"""Carries out planned actions from the store, and stores their outcomes.
 
-Input: the store's pending actions, the most urgent first. Each attempt was recorded before it is
-made, and is marked after it; a crash between the two repeats it, under the same id.
+Input: the store's pending actions, the most urgent first. Each attempt is recorded before it is
+made, and marked after it; a crash between the two repeats it, under the same id.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ CONTROL_DRIVER: Final = "control"
 
 
 class Dispatcher:
-    """Brings stored actions to their drivers.
+    """Passes stored actions to their drivers.
 
     `drivers` are named `log`, `webhook` and `control`. An action without a driver (a webhook that
-    was taken out of the settings) fails, and says so.
+    was removed from the settings) fails with a message.
     """
 
     def __init__(self, store: Store, drivers: Mapping[str, ActionDriver], clock: Clock) -> None:
@@ -35,7 +35,7 @@ class Dispatcher:
         self._started: dict[str, StoredAction] = {}
 
     def run_due(self, limit: int = BATCH_MAX) -> tuple[Done, ...]:
-        """Take in what is finished, then attempt what is due; one attempt each."""
+        """Record finished attempts, then attempt due actions; one attempt each."""
         attempts = self._collect()
         stored = self._store.pending_actions(self._clock.now_ns(), limit + len(self._started))
         due = [s for s in stored if s.action.id not in self._started][:limit]
@@ -51,7 +51,7 @@ class Dispatcher:
         return tuple(attempts)
 
     def close(self) -> None:
-        """Marks what is finished, then closes the drivers."""
+        """Marks finished attempts, then closes the drivers."""
         self._collect()
         for driver in self._drivers.values():
             driver.close()

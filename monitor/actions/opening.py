@@ -18,7 +18,7 @@ from .webhook import WebhookDriver, WebhookSettings, parse_webhook_url
 
 
 def response_policy(settings: Settings) -> ResponsePolicy:
-    """What `respond.plan` and `respond.admit` need to know."""
+    """The settings that `respond.plan` and `respond.admit` need."""
     return ResponsePolicy(
         is_observing=settings.mode == "observe",
         names_principal=settings.respond_principal,
@@ -40,12 +40,12 @@ def control_issuer(
 
 
 def webhook_secret(settings: Settings) -> Secret | None:
-    """The secret that signs posts, also for the log's list of what it must not show.
+    """The secret that signs posts, also for the log's list of secrets to hide.
 
     Raises
     ------
     ConfigError
-        Where its file cannot be read.
+        Its file cannot be read.
     """
     if settings.webhook_secret_file is None:
         return None
@@ -59,12 +59,12 @@ def open_drivers(
     issuer: ControlIssuer,
     clock: Clock,
 ) -> dict[str, ActionDriver]:
-    """Every driver that the settings ask for, under the names that `Dispatcher` knows.
+    """Every driver that the settings enable, under the names that `Dispatcher` uses.
 
     Raises
     ------
     ConfigError
-        Where the webhook's address, secret or certificates cannot be used.
+        The webhook's address, secret or certificates are not usable.
     """
     drivers: dict[str, ActionDriver] = {
         LOG_TARGET: LogAlertDriver(),

@@ -1,4 +1,4 @@
-"""Alerts over HTTP: each finding is posted, signed, to one address that the operator names.
+"""Alerts over HTTP: each finding is posted, signed, to one address that the operator sets.
 
     POST PATH
     Content-Type: application/json
@@ -6,10 +6,10 @@
     Interlock-Timestamp: 1767225600      seconds since 1970, of this attempt
     Interlock-Signature: v1=HEX          HMAC-SHA256 of TIMESTAMP + "." + body
 
-The receiver compares the signature in constant time, refuses old timestamps, and ignores a
-delivery that it has seen. Any 2xx is taken as received. Redirects are not followed: they would
-carry findings to an address that nobody configured. Posting happens on a thread of its own, so
-that a slow receiver delays neither the stream nor a kill.
+The receiver compares the signature in constant time, refuses old timestamps, and ignores repeated
+deliveries. Any 2xx counts as received. Redirects are not followed: they would send findings to an
+address that nobody configured. A separate thread posts, so that a slow receiver delays neither the
+stream nor a kill.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CLOSE_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class WebhookAddress:
-    """Where to post; see `parse_webhook_url`."""
+    """The address to post to; see `parse_webhook_url`."""
 
     is_tls: bool
     host: str
@@ -112,7 +112,7 @@ class WebhookDriver:
         self._thread.start()
 
     def carry_out(self, order: Order) -> Outcome:
-        """`started`, or `busy` where the thread has enough to do."""
+        """`started`, or `busy` if the thread has enough work."""
         try:
             self._waiting.put_nowait(order)
         except queue.Full:
@@ -126,9 +126,11 @@ class WebhookDriver:
         return outcomes
 
     def close(self) -> None:
-        """Stops after the delivery at hand; what waits is in the store, and sent after a start."""
+        """Stops after the current delivery; waiting ones are in the store, and sent after a
+        start.
+        """
         self._is_closed.set()
-        # Where it is full, the thread looks at `_is_closed` after the delivery at hand.
+        # If the queue is full, the thread checks `_is_closed` after the current delivery.
         with contextlib.suppress(queue.Full):
             self._waiting.put_nowait(None)
         self._thread.join(CLOSE_S)
@@ -186,7 +188,7 @@ class WebhookDriver:
 
 
 class _Body(msgspec.Struct, frozen=True):
-    """What is posted."""
+    """The body of the post."""
 
     action: Action
     finding: msgspec.Raw

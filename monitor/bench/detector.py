@@ -1,11 +1,11 @@
-"""What the detector finds on recorded sessions whose truth is known: the figures of one split.
+"""Detection on recorded sessions with known labels: the figures of one split.
 
 Input: observations of sessions with their labels (`suite`, `user_task`, `model`, `benign_kind`,
 `attack_succeeded`, `attack_kind`). Output: for every session and every scorer the largest score
 that it ever had, under heads trained on ordinary sessions of *other tasks* (five folds).
 
-A task is run by every model and attacked many times: sessions of a task in training would know
-those in the test. Attacks are never trained on, and nothing is chosen by them.
+A task is run by every model and attacked many times, so sessions of a task in training would give
+away those in the test. Attacks are never used for training, nor for any choice.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from detectors.training import GroupedSession, fit_heads, folds, rows
 
 FOLDS_COUNT: Final = 5
 SCORERS: Final = ("whole", "forest", "rarity", "actions", "plain")
-"""The detector; each head alone; rarity without what results look like; a forest over counts."""
+"""The detector; each head alone; rarity without the features of results; a forest over counts."""
 
 PLAIN: Final = (
     "actions_count",
@@ -105,7 +105,7 @@ def grouped(sessions: Iterable[LabelledSession]) -> list[GroupedSession]:
 
 
 class _PlainForest:
-    """What the detector is held against: an isolation forest over counts of whole sessions."""
+    """The baseline of the detector: an isolation forest over counts of whole sessions."""
 
     def __init__(self, fitted: Sequence[GroupedSession], baseline: Baseline, seed: int) -> None:
         last = [made[-1] for s in fitted if (made := list(rows(s.observations, baseline)))]

@@ -1,7 +1,7 @@
 """Scores of labelled sessions -> areas, rates and their intervals, and the table of them.
 
-The unit of an interval is the task, of which all sessions are drawn together (cluster bootstrap):
-sessions of one task resemble each other, and their number says little.
+The unit of an interval is the task, whose sessions are all drawn together (cluster bootstrap):
+sessions of one task are similar, so their number is not informative.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The tables of docs/detection.md: recorded sessions in, Markdown out.
 
-The recordings are those that `../shared/data/README.md` describes; labels stand beside them.
-Everything is drawn from seeds counted from 0, so that a second run gives the same tables (but for
-the cost of an event).
+The recordings are those that `../shared/data/README.md` describes, with labels next to them. All
+random choices use seeds counted from 0, so that a second run gives the same tables (except for the
+cost of an event).
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def load(folder: str) -> Recorded:
 
 
 def _sessions(folder: str) -> Iterator[list[Event]]:
-    """Sessions one by one; in these files a session's lines stand together."""
+    """Sessions one by one; in these files a session's lines are consecutive."""
     for path in sorted(Path(folder).glob("*.jsonl.gz")):
         if path.name == LABELS_FILE:
             continue

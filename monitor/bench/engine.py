@@ -1,8 +1,8 @@
-"""`interlock bench engine`: the cost of an event, from bytes to findings, against bare decoding.
+"""`interlock bench engine`: the cost of an event, from bytes to findings, relative to decoding.
 
-Both are timed in one process over the same bytes, in short turns one after the other, so that a
-machine that slows down slows both; time is this thread's own, so that others who want the core
-do not count. The ratio is the figure to quote.
+Both are timed in one process over the same bytes, in short alternating turns, so that a machine
+that slows down slows both. The time is that of this thread, so that other processes on the core do
+not count. Quote the ratio.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ORIGIN = Origin("bench", "0", 0)
 
 @dataclass(frozen=True, slots=True)
 class EngineFigures:
-    """What one run measured; times are medians over turns, in ns an event."""
+    """The results of one run; times are medians over turns, in ns per event."""
 
     ratio_to_decode: float
     ns_per_event: float

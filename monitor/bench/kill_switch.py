@@ -38,7 +38,7 @@ PATIENCE_S: Final = 120.0
 PACE_S: Final = 0.01
 LOOK_EVERY_S: Final = 0.02
 WARM_UP_SHARE: Final = 0.25
-"""Of the backlog, before the rate is taken: what a process does once is not its rate."""
+"""Events of the backlog before the rate is measured: one-time work of a process does not count."""
 
 BLOCK_EVENTS: Final = 50 * SESSIONS_COUNT
 RENAMED: Final = (
@@ -55,7 +55,7 @@ RATE_METHOD: Final = (
 
 
 class BenchError(InterlockError):
-    """The measurement could not be made; the message says why."""
+    """The measurement was not possible; the message contains the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True)
 class KillSwitchFigures:
-    """What one run measured."""
+    """The results of one run."""
 
     idle_p50_ms: float
     idle_p99_ms: float
@@ -84,9 +84,9 @@ class KillSwitchFigures:
     maximum_rate_events_per_second: int
     maximum_rate_method: str
     half_load_events_per_second: int
-    """What was really published while the sessions of the second phase were killed."""
+    """The actual rate of publishing while the sessions of the second phase were killed."""
     fsync_p50_ms: float
-    """What this disk takes to make 4 KiB durable: three such waits lie on the way of a kill."""
+    """The time this disk takes to make 4 KiB durable: a kill includes three such waits."""
     partitions: int
     store_synchronous: str
     processors: int
@@ -153,10 +153,11 @@ def latencies(took_ns: Sequence[int | None]) -> Latencies:
 
 
 def _events(phase: str) -> Iterator[bytes]:
-    """Events of the engine's bench without end, in sessions of fifty events named after the phase.
+    """An endless stream of the engine benchmark's events, in sessions of fifty named after the
+    phase.
 
-    The tools of the invariants that those events break by the hundred are renamed, and nobody
-    grants himself an approval: what is measured is a watch, not a flood of alerts.
+    The tools in invariants that those events violate by the hundred are renamed, and no agent
+    grants itself an approval: this measures monitoring, not a flood of alerts.
     """
     block = make_events(BLOCK_EVENTS)
     for old, new in RENAMED:

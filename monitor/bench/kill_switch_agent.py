@@ -1,10 +1,10 @@
-"""The agent of `interlock bench kill-switch`, a process of its own with a real client.
+"""The agent of `interlock bench kill-switch`, a separate process with a real client.
 
     python -m monitor.bench.kill_switch_agent TARGET SESSIONS SEED
 
-For each session: ask `guard` until it lets calls pass, publish the event that breaks the
-invariant, and ask `guard` again until it raises. Prints a JSON list of how long that took, in
-ns; null where it took longer than `PATIENCE_S`.
+For each session: call `guard` until it allows calls, publish the event that violates the invariant,
+and call `guard` again until it raises. Prints a JSON list of these durations in ns; null if one
+exceeded `PATIENCE_S`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from interlock import Client, Killed, NoView, Refused
 from interlock.session import Session
 
 PATIENCE_S: Final = 120.0
-"""After that a session counts as missed: a slow machine is late, and the figures say how late."""
+"""After that a session counts as missed: a slow machine is late, and the figures show by how
+much.
+"""
 ASK_EVERY_S: Final = 0.0005
-"""How often `guard` is asked: it adds a quarter of a millisecond to what is measured, on average.
-Without a pause it would take the processor from the client's own threads."""
+"""The interval between calls of `guard`: it adds a quarter of a millisecond to the result on
+average. Without a pause it would take the processor from the client's own threads."""
 PAUSE_S_MAX: Final = 0.05
 """Before each session, at random, so that samples do not fall in step with anybody's polling."""
 

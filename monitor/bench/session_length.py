@@ -30,9 +30,9 @@ START_NS: Final = 1_767_225_600 * SECOND_NS
 
 @dataclass(frozen=True, slots=True)
 class LengthFigures:
-    """What one run measured; times are medians over turns, in ns an event of the engine alone.
+    """The results of one run; times are medians over turns, in ns per event of the engine alone.
 
-    `cost_ratio_last` is of the long session's last turns, where it holds the most.
+    `cost_ratio_last` is that of the long session's last turns, where it holds the most.
     """
 
     cost_ratio: float
@@ -81,7 +81,7 @@ def measure_session_length(length: int) -> LengthFigures:
 
 
 def _event(session: str, seq: int, number: int) -> Event:
-    """A grant and payments for one value after another; what is asked for was granted."""
+    """A grant and payments for one value after another; every requested payment was granted."""
     is_grant = number % EVENTS_A_VALUE == 0
     content: dict[str, object] = {
         "session": session,

@@ -1,8 +1,8 @@
-"""The content of an event in one spelling: equal bytes for events that are equal after parsing.
+"""The canonical content of an event: equal bytes for events that are equal after parsing.
 
-`1` and `1.0`, both forms of a time, a derived `id` or the same one written out, an absent `result`
-or null, absent `attributes` or `{}` are equal; absent `args` are not `{}`. Numbers out of range
-are equal if their texts are. Top-level keys that the format does not know say nothing.
+These are equal: `1` and `1.0`, both forms of a time, a derived `id` and the same one written out,
+an absent `result` and null, absent `attributes` and `{}`. Absent `args` differ from `{}`. Numbers
+out of range are equal if their texts are. Unknown top-level keys are ignored.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ DIGEST_BYTES: Final = 16
 INT64_MIN: Final = -(2**63)
 
 _MAY_BE_WHOLE: Final = re.compile(rb"[0-9][.eE]")
-"""What every number with a fraction or an exponent holds; texts may hold it too."""
+"""Characters that every number with a fraction or an exponent contains; texts may too."""
 
 
 class Stated(NamedTuple):
-    """A record with what parsing makes of its id and its time, and its sender."""
+    """A record with its parsed id and time, and its sender."""
 
     record: EventRecord
     id: str
@@ -35,7 +35,7 @@ class Stated(NamedTuple):
 
 
 def content_digest(content: dict[str, Any], value: bytes, stated: Stated) -> bytes:
-    """The digest of what a record states; `content` is it as a plain map, `value` its bytes."""
+    """The digest of the content of a record; `content` is it as a plain map, `value` its bytes."""
     if _MAY_BE_WHOLE.search(value):
         content = read_canonical(value)
     record = stated.record

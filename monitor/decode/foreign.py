@@ -1,8 +1,8 @@
-"""What a file seems to be in which not one event could be read: its first lines -> a name, or none.
+"""Identifies a file without a single readable event: its first lines -> a name, or none.
 
-People have files of other programs: transcripts of coding agents, OTLP, MCP messages. Which program
-wrote a file is told by the names of its fields; nothing of its content is repeated. Pure; the
-caller bounds what is given (`LINES_MAX`, `BYTES_MAX`).
+People have files of other programs: transcripts of coding agents, OTLP, MCP messages. The names of
+a file's fields identify the program that wrote it; its content is never repeated. Pure; the caller
+bounds the input (`LINES_MAX`, `BYTES_MAX`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any, Final
 import msgspec
 
 LINES_MAX: Final = 2_000
-"""Chosen: so many lines of a file's beginning are worth keeping."""
+"""Chosen: lines to keep from a file's beginning."""
 BYTES_MAX: Final = 256 * 1024
-"""Chosen: so many bytes of them."""
+"""Chosen: bytes of them to keep."""
 RECORDS_MAX: Final = 20
-"""Chosen: so many lines are read each by itself."""
+"""Chosen: lines that are read individually."""
 WRAPPED_MAX: Final = 3
 """Layers of wrapping (`value`, `message`, lists) that are looked through."""
 
@@ -41,7 +41,7 @@ Fields = Mapping[str, Any]
 
 
 def recognise(lines: Sequence[bytes]) -> str | None:
-    """What the file seems to be, as it goes on after `this looks like`; None if nobody can tell.
+    """The probable format of the file, to follow `this looks like`; None if it is unknown.
 
     Examples
     --------
@@ -198,4 +198,4 @@ _TESTS: Final[tuple[tuple[str, Callable[[Fields], bool]], ...]] = (
     ("chat messages", _has("role", "content")),
     ("chat messages", _has("role", "tool_calls")),
 )
-"""In order: what wraps comes before what may be wrapped in it."""
+"""In order: formats that wrap others come before those."""

@@ -55,7 +55,7 @@ _EXPECTED: Final = {
     "args": "an object",
     "attributes": "an object",
 }
-"""What a field must be; the others are texts."""
+"""The expected type of a field; the others are texts."""
 
 _MISSING_FIELD: Final = re.compile(r"Object missing required field `(\w+)`")
 _WRONG_TYPE: Final = re.compile(r"Expected `[^`]+`, got `([^`]+)`")
@@ -104,7 +104,7 @@ def decode_event(
 
 
 def _shown(known: Salvage, name: str) -> str:
-    """`{ts}` in a detail: the record's `ts` as it may be shown, or what it is."""
+    """`{ts}` in a detail: the record's `ts` if it may be shown, or a description."""
     return dict(known.shown).get(name, "a text" if name == "ts" else "its value")
 
 
@@ -172,7 +172,7 @@ def _without_nulls(content: dict[str, Any], value: bytes) -> tuple[dict[str, Any
 
 
 def _refuse_field(message: str) -> NoReturn:
-    """What the decoder says of a field's type, as field, what was met, what was expected.
+    """The decoder's error about a field's type, as field, actual and expected.
 
     The decoder names types and fields, and no value of the record.
     """
@@ -193,7 +193,7 @@ def _refuse_field(message: str) -> NoReturn:
 
 
 def _told_of_json(message: str, value: bytes) -> str:
-    """Where JSON ends to be JSON. The decoder says only of some halves of pairs what they are."""
+    """The position at which JSON is invalid. The decoder describes only some halves of pairs."""
     try:
         # What Python alone takes for numbers (`NaN`, `Infinity`) `int` refuses as we do.
         json.loads(value.decode(), parse_int=len, parse_float=len, parse_constant=int)

@@ -1,4 +1,4 @@
-"""A record that is no event: why, and what may be shown of it."""
+"""A rejected record: the reason, and the parts that may be shown."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ EXCERPT_BYTES: Final = 160
 class Rejected:
     """A record that no invariant sees; it is counted, kept as a dead letter, and never silent.
 
-    `detail` says field, place and reason, and repeats no text of the record. `excerpt` shows the
-    record's shape only: every letter is an `x`, every digit a `0`. `known` is what could be read
-    of it all the same; `principal`, `arrival_ns` and `not_before_ns` are what its source vouches
-    for: its trace and its place in the order are told by them.
+    `detail` contains field, place and reason, and no text of the record. `excerpt` shows only the
+    record's shape: every letter becomes `x`, every digit `0`. `known` contains the parts that could
+    still be read; `principal`, `arrival_ns` and `not_before_ns` come from its source, and determine
+    its trace and its place in the order.
     """
 
     reason: Reason

@@ -1,8 +1,8 @@
-"""What can be told of a record that is not an event: whose it is, and what it would have been.
+"""The readable parts of a rejected record: its session, and the event that it would have been.
 
 Best effort, and bounded: a record that is an object is decoded once more; of any other one the
-first `SCAN_BYTES_MAX` bytes are scanned for the names of the outermost object. A name that is
-there twice with different values says nothing.
+first `SCAN_BYTES_MAX` bytes are scanned for the names of the outermost object. A name that occurs
+twice with different values is ignored.
 """
 
 from __future__ import annotations
@@ -34,12 +34,11 @@ class _Top(msgspec.Struct, frozen=True):
 
 
 class Salvage(NamedTuple):
-    """`session` and `kind` are `""`, `seq` and `tool` None, if they cannot be told.
+    """`session` and `kind` are `""`, `seq` and `tool` None, if they are not known.
 
-    `kind` is the known one that is meant, if it is one in another spelling.
-
-    `shown` are the values of `ts`, `seq` and `v` as they may be repeated to people: numbers, and
-    texts that look like a time. No other value of a record is shown to anybody.
+    `kind` is the intended kind if it is a misspelling of a known one. `shown` contains the values
+    of `ts`, `seq` and `v` that may be repeated to people: numbers, and texts that look like a time.
+    No other value of a record is ever shown.
     """
 
     session: str = ""
@@ -53,7 +52,7 @@ NOTHING_KNOWN: Final = Salvage()
 
 
 def salvage(value: bytes, *, is_scanned: bool) -> Salvage:
-    """What the record says of itself; `is_scanned` if names may be there twice."""
+    """The fields of the record; `is_scanned` if names may occur twice."""
     tokens = None if is_scanned or len(value) > RECORD_BYTES_MAX else _decoded(value)
     if tokens is None:
         tokens = _scanned(value[:SCAN_BYTES_MAX])
@@ -78,7 +77,7 @@ def _decoded(value: bytes) -> dict[str, bytes] | None:
 
 
 def _scanned(value: bytes) -> dict[str, bytes]:
-    """Names and values of the outermost object, as far as it is one."""
+    """Names and values of the outermost object, as far as it can be read."""
     found: dict[str, set[bytes]] = {}
     depth, name, is_value = 0, "", False
     for match in _TOKEN.finditer(value):
@@ -113,7 +112,7 @@ def _name(token: bytes | None) -> str:
 
 
 def _tool(token: bytes | None) -> str | None:
-    """`""` if the record has none; None if that cannot be told."""
+    """`""` if the record has none; None if that is not known."""
     return "" if token in (b"", b"null", b'""') else _name(token) or None
 
 

@@ -1,7 +1,7 @@
-"""Kafka as a place to publish to: in order per key, neither lost nor doubled by a retry.
+"""A publisher to Kafka: in order per key, neither lost nor duplicated by a retry.
 
-Input: records handed over one by one. A record counts as published when `flush` has returned.
-What waits is bounded; at the bound, `publish` waits for the broker and then raises.
+Input: records, one by one. A record counts as published when `flush` has returned. The number of
+waiting records is bounded; at the bound, `publish` waits for the broker and then raises.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CLOSE_S: Final = 10.0
 
 @dataclass(slots=True)
 class _Account:
-    """What became of the records of one producer; a later producer has an account of its own."""
+    """The outcomes of the records of one producer; a later producer has a separate account."""
 
     waiting_count: int = 0
     failures_count: int = 0
@@ -118,7 +118,7 @@ class KafkaPublisher:
             raise OSError(f"at least {count} were not accepted; the first: {failure}") from failure
 
     def close(self) -> None:
-        """Flush, then let go; raises OSError where that flush fails, and lets go all the same."""
+        """Flush, then close; raises OSError if that flush fails, and closes all the same."""
         if self._is_closed:
             return
         self._is_closed = True

@@ -1,8 +1,8 @@
-"""A log directory as a place to publish to: `DIR/TOPIC/WRITER-N.jsonl`, appended to.
+"""A publisher to a log directory: `DIR/TOPIC/WRITER-N.jsonl`, appended to.
 
-Every publisher begins files of its own (made exclusively, numbered upward), also after a fork, so
-that no line is ever glued to what somebody else left unfinished. One record is one `write`. A
-record counts as published when `flush` has returned: then it is on the disk.
+Every publisher creates its own files (exclusively, numbered upward), also after a fork, so that no
+line is ever joined to an unfinished line of another writer. One record is one `write`. A record
+counts as published when `flush` has returned: then it is on the disk.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class LogDirPublisher:
     Parameters
     ----------
     writer
-        Letters, digits, `.`, `_`, `-`; should tell who writes, such as `monitor` or `agent-7`.
+        Letters, digits, `.`, `_`, `-`; should identify the writer, such as `monitor` or `agent-7`.
     file_bytes_max
         A file that would grow beyond this is closed and the next one begun.
 
     Raises
     ------
     ValueError
-        A writer's name that is none.
+        The writer's name is not valid.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class LogDirPublisher:
         Raises
         ------
         OSError
-            It could not be written whole; what was written of it stays unfinished for ever.
+            It could not be written completely; the written part stays unfinished for ever.
         ValueError
-            The value is no single line (see `to_line`).
+            The value is not a single line (see `to_line`).
         """
         line = to_line(topic, key, value, headers)
         self._after_fork()
@@ -111,8 +111,8 @@ class LogDirPublisher:
         for attempt in range(number, number + NAME_ATTEMPTS_MAX):
             path = folder / file_name(self._writer, attempt)
             if parse_file_name(path.name) is None:
-                # Somebody took the last number that readers know. Better no record, loudly, than
-                # one in a file that nobody reads.
+                # Another writer took the last number that readers know. An error without a record
+                # is better than a record in a file that is never read.
                 break
             try:
                 file = os.open(path, flags, FILE_MODE)

@@ -1,10 +1,10 @@
-"""A publisher for monitors that read a finished file: nobody listens, and nobody is stopped."""
+"""A publisher for monitors that read a finished file: nothing is published or stopped."""
 
 from __future__ import annotations
 
 
 class NowherePublisher:
-    """Refuses every record with an OSError: what asks for an effect must not count it as done."""
+    """Refuses every record with an OSError: callers must not count the effect as done."""
 
     def publish(
         self,

@@ -1,11 +1,11 @@
-"""What `--source` accepts: an address as a person writes it -> a typed address, or `ConfigError`.
+"""Parses `--source`: the address that a person writes -> a typed address, or `ConfigError`.
 
     kafka://HOST:PORT[,HOST:PORT...][/TOPIC[,TOPIC...]][?group=NAME&instance=NAME&trust_ts=BOOL]
     log:DIRECTORY                   a log directory
     PATH.jsonl, PATH.jsonl.gz       a finished file
     -                               standard input
 
-No address carries a password: those come from files named in the configuration.
+An address never contains a password: passwords are read from files named in the configuration.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BOOLEANS: Final = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True)
 class KafkaAddress:
-    """Brokers as `host:port,host:port`, what to read there, and as which member of which group."""
+    """Brokers as `host:port,host:port`, the topics to read, and the group and its member."""
 
     bootstrap: str
     topics: tuple[str, ...] = READ_TOGETHER
@@ -57,12 +57,12 @@ SourceAddress = KafkaAddress | LogDirAddress | FileAddress
 
 
 def parse_source_url(text: str) -> SourceAddress:
-    """The address that `text` names.
+    """The address in `text`.
 
     Raises
     ------
     ConfigError
-        Where it names none; the message says what was expected instead.
+        It is not a valid address; the message contains the expected forms.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def parse_source_url(text: str) -> SourceAddress:
 
 
 def _hint(text: str) -> str:
-    """What a faulty address was probably meant to be, if its form tells."""
+    """The probable intention of a faulty address, if its form suggests one."""
     if all(map(HOST_PATTERN.match, text.split(","))):
         return f"; did you mean `kafka://{_shown(text)}`?"
     if text.endswith((".json", ".ndjson", ".json.gz", ".ndjson.gz")):
@@ -175,7 +175,7 @@ def _boolean(text: str) -> bool:
 
 
 def _shown(text: str) -> str:
-    """Foreign text for a message: printable, one line, not too long, and nothing before an `@`,
+    """Untrusted text for a message: printable, one line, not too long, and nothing before an `@`,
     where people write passwords.
     """
     before, at, behind = text.rpartition("@")

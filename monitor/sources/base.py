@@ -1,8 +1,8 @@
-"""The door that events come through: what a source gives, whatever stands behind it.
+"""The interface of event sources, whatever their implementation.
 
-A source yields records in the order of each stream (a topic's partition, or a file), says how far
-each stream is known, and remembers nothing: the store's positions are the truth, given back to
-`resume` after a start or a rebalance.
+A source yields records in the order of each stream (a topic's partition, or a file), and reports
+the known end of each stream. It stores nothing: the store's positions are authoritative, and are
+passed to `resume` after a start or a rebalance.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Bytes as they were found. `arrival_ns` is None where nobody vouches for a time.
+    """Bytes as they were read. `arrival_ns` is None if no time of arrival is known.
 
-    `not_before_ns`: where arrival is only when the record was *found* (a log directory), the last
-    time at which it was not there yet; 0 where nobody had looked before.
+    `not_before_ns`: if arrival is only the time at which the record was *found* (a log directory),
+    the last time at which it did not exist yet; 0 if there was no earlier look.
     """
 
     origin: Origin
@@ -47,26 +47,27 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """How far a stream is known: the offset to read next, and whether that was its end.
+    """The known part of a stream: the next offset to read, and whether it was the end.
 
-    `next_offset` counts what `origin.offset` counts (records in Kafka, bytes in files). It is None
-    while the source has not placed the stream yet: no position that anybody may store.
+    `next_offset` uses the unit of `origin.offset` (records in Kafka, bytes in files). It is None
+    while the source has not placed the stream yet: then there is no position to store.
+
     `read_to_ns`: no record that arrived before this time is still to come on this stream. At the
-    end it is None where the end was seen *after* every record of this poll was read; a source that
-    looks at its streams one after the other says here up to when it knows them.
+    end it is None if the end was seen *after* every record of this poll was read. A source that
+    looks at its streams one after the other gives here the time up to which it knows them.
     """
 
     next_offset: int | None
     is_at_end: bool
     read_to_ns: int | None = None
     seen_to_ns: int | None = None
-    """What arrived before this was read, as far as the source can tell without being at the end."""
+    """Everything that arrived before this was read, as far as the source knows without the end."""
     lag_records: int = 0
     part: str = ""
-    """The shard of the topic that the stream is a part of: its files' owner in a log directory;
-    empty where that is the partition itself."""
+    """The shard of the topic to which the stream belongs: its files' owner in a log directory;
+    empty if it is the partition itself."""
     identity: str | None = None
-    """Tells this stream from another of its name, where the source can tell them apart."""
+    """Distinguishes this stream from another with its name, if the source can."""
 
 
 NoticeKind = Literal[
@@ -86,25 +87,25 @@ NoticeKind = Literal[
 ]
 
 UNREAD_NOTICES: Final[tuple[NoticeKind, ...]] = ("truncated", "unreadable")
-"""Those that say of a finished file that something of it was not read."""
+"""Those that mean that part of a finished file was not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that evidence may be missing for: to be told loudly, never to be swallowed.
+    """A reason why evidence may be missing: it must be logged, never ignored.
 
-    `truncated`: the position of the store is not in the stream any more; reading goes on at
-    `to_offset`, the earliest there is. `replaced`: a file or topic of this name is another one.
-    `removed`: a file went away with unread bytes. `torn`: a writer went on to its next file and
-    left an unfinished line. `unreadable`: what stands from `from_offset` up to `to_offset` could
-    not be read and was passed over. `refused`: a file that is none of ours (link, pipe, name, one
-    too many) is not read. `stalled`: the client had stopped fetching and was built anew.
-    `reread`: another member of the group had read up to `to_offset`, and the store here knows
-    nothing of it: what was told and stopped there will be told and stopped again. `unstamped`:
-    records carry no append time of the broker. `grown`: a topic has more partitions than it had.
-    `late_start`: what is read for the first time has lost its beginning to retention. `gone`:
-    files that an earlier run had read are not there; what was written behind that is not known.
-    `unassigned`: members of the group read different topics, so that nobody reads this stream.
+    `truncated`: the stored position is no longer in the stream; reading continues at `to_offset`,
+    the earliest one. `replaced`: a file or topic of this name is a different one. `removed`: a file
+    was removed with unread bytes. `torn`: a writer began its next file and left an unfinished line.
+    `unreadable`: the records from `from_offset` to `to_offset` could not be read and were skipped.
+    `refused`: a file that does not belong there (a link, a pipe, a name, one too many) is not read.
+    `stalled`: the client had stopped fetching and was recreated. `reread`: another member of the
+    group had read up to `to_offset`, but this store has no state for it: findings and stops are
+    repeated. `unstamped`: records have no append time from the broker. `grown`: a topic has more
+    partitions than before. `late_start`: a stream that is read for the first time has lost its
+    beginning to retention. `gone`: files that an earlier run had read no longer exist; anything
+    written after the position is lost. `unassigned`: members of the group read different topics, so
+    that no member reads this stream.
     """
 
     kind: NoticeKind
@@ -113,13 +114,13 @@ class Notice:
     to_offset: int
     detail: str
     has_lost: bool = False
-    """Whether records were lost that every session of a Kafka partition may have sent."""
+    """True if records were lost that any session of a Kafka partition may have sent."""
 
     @property
     def begins_again(self) -> bool:
-        """Whether offsets from before mean nothing any more in what is read from `to_offset` on.
+        """True if earlier offsets have no meaning in the stream that is read from `to_offset` on.
 
-        What retention took leaves those behind it as they were.
+        Retention does not change the offsets after the deleted ones.
         """
         is_shorter = self.kind == "truncated" and self.to_offset < self.from_offset
         return self.kind == "replaced" or is_shorter
@@ -130,12 +131,12 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """What one poll brought: records (in order within each stream), frontiers, rebalances.
+    """The result of one poll: records (in order within each stream), frontiers, rebalances.
 
-    `frontiers` speaks of every stream that the source holds now. `gained` are streams that it
-    did not hold at the last poll, `lost` those it no longer holds: their state is dropped,
-    unwritten; a stream in both was lost first. A gained stream gives no record before the next
-    `resume`. `is_finished` is said by sources that end (files), after their last record.
+    `frontiers` covers every stream that the source holds now. `gained` are streams that it did not
+    hold at the last poll, `lost` those it no longer holds: their state is dropped, unwritten; a
+    stream in both was lost first. A gained stream returns no record before the next `resume`.
+    Finite sources (files) set `is_finished` after their last record.
     """
 
     records: tuple[Record, ...] = ()
@@ -146,26 +147,26 @@ class Poll:
     unread: Mapping[str, int] = field(default_factory=dict)
     """Shards (`TOPIC/PART`) with a stream that is not read, and up to when it was not there."""
     is_whole: bool = False
-    """Nobody else reads a part of this source: what it does not hold is not there."""
+    """True if no other reader shares this source: a stream that it does not hold does not exist."""
     notices: tuple[Notice, ...] = ()
     gone: tuple[Stream, ...] = ()
-    """Streams that are not there any more and will not come back: nobody needs their positions."""
+    """Streams that no longer exist and will not return: their positions are not needed."""
     trouble: str = ""
     """Why the source is out of reach, in a sentence; empty while it answers."""
 
 
 class Source(Protocol):
-    """Where records come from."""
+    """A source of records."""
 
     def resume(self, positions: Mapping[Stream, int]) -> None:
-        """Read each stream from the offset given here on; streams not named, from their start.
+        """Read each stream from the given offset on; streams that are not named, from their start.
 
-        Called before the first poll with all positions of the store, and again whenever a
-        poll said `gained`, before the next poll.
+        Called before the first poll with all positions of the store, and again after each poll with
+        `gained` streams, before the next poll.
         """
 
     def poll(self, timeout_s: float, records_max: int) -> Poll:
-        """Up to `records_max` records; waits up to `timeout_s` where there are none."""
+        """Up to `records_max` records; waits up to `timeout_s` if there are none."""
 
     def commit(self, positions: Mapping[Stream, int]) -> None:
         """Tell the outside how far the store has got: advisory, never waited for at a start."""
@@ -176,18 +177,20 @@ class Source(Protocol):
 
 @runtime_checkable
 class RecognisingSource(Protocol):
-    """A source that can tell a stream from another one which took its name in the meantime."""
+    """A source that can distinguish a stream from a later one with the same name."""
 
     def recognise(self, identities: Mapping[Stream, str]) -> None:
-        """What the streams were when their positions were stored; called before `resume`.
+        """The identities of the streams when their positions were stored; called before `resume`.
 
-        Of one that is another now the position means nothing: it is read from its start, and a
-        `replaced` notice says so.
+        If a stream is now a different one, its position has no meaning: it is read from its start,
+        and a `replaced` notice reports that.
         """
 
 
 class Publisher(Protocol):
-    """Where records go: findings, control records, dead letters, and a client's events."""
+    """The destination of records: findings, control records, dead letters, and a client's
+    events.
+    """
 
     def publish(
         self,
@@ -196,7 +199,7 @@ class Publisher(Protocol):
         value: bytes,
         headers: tuple[tuple[str, bytes], ...] = (),
     ) -> None:
-        """Hand over one record; raises OSError where it can tell at once that this failed."""
+        """Pass on one record; raises OSError if a failure is known at once."""
 
     def flush(self, timeout_s: float) -> None:
         """Return when all that was handed over is durable; raises OSError if it is not."""
@@ -210,17 +213,17 @@ ControlEntry = tuple[str, bytes | None]
 
 
 class ControlReader(Protocol):
-    """The whole control topic, from its beginning on: no group, no stored position.
+    """The whole control topic, from its beginning: no group, no stored position.
 
     Records of one key come in the order of the log. A log directory has no order between its
-    writers: there, the records that one call brings are put in order of `issued_at`.
+    writers: there, the records of one call are ordered by `issued_at`.
     """
 
     def read_to_end(self, timeout_s: float) -> list[ControlEntry]:
-        """All that stood in the topic when this was called; TimeoutError if it takes longer."""
+        """Everything in the topic at the time of the call; TimeoutError if it takes longer."""
 
     def poll(self, timeout_s: float) -> list[ControlEntry]:
-        """What came since; waits up to `timeout_s` where there is nothing."""
+        """New records; waits up to `timeout_s` if there are none."""
 
     def close(self) -> None:
         """Let go of files and sockets. Safe to call twice."""

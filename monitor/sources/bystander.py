@@ -1,7 +1,7 @@
-"""Sources for those who only read: no group is joined, nothing is committed, nothing is written.
+"""Sources for readers only: they join no group, commit nothing and write nothing.
 
-Input: an address. Output: the streams of events, and readers of the topics beside them, as the
-live monitor sees them, without its noticing. For recordings.
+Input: an address. Output: the streams of events, and readers of the related topics, as the live
+monitor sees them, without its knowledge. For recordings.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ READ_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """All records of a topic as they stand: key, and value or None, in their order.
+    """All records of a topic, unchanged: key, and value or None, in their order.
 
-    `is_whole` says that none was taken away by retention.
+    `is_whole` means that retention removed none.
     """
 
     entries: Iterator[ControlEntry]
@@ -38,10 +38,10 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Bystander:
-    """What can be read of an address.
+    """The readable parts of an address.
 
-    `beside` reads another topic as it stands by then, None where there is none. `positions` is
-    where to begin, where not everywhere at the start.
+    `beside` reads another topic in its current state, or is None if there is none. `positions`
+    contains the starting offsets of streams that do not begin at the start.
     """
 
     source: Source
@@ -49,7 +49,7 @@ class Bystander:
     topics: tuple[str, ...]
     has_broker_times: bool
     is_assigned_late: bool
-    """Whether streams that are there may still be unknown after the first look."""
+    """True if existing streams may still be unknown after the first look."""
     positions: Mapping[Stream, int]
     warnings: tuple[str, ...] = ()
 
@@ -115,7 +115,7 @@ def _entries_of_log(directory: Path, topic: str) -> Iterator[ControlEntry]:
 
 
 def _has_first_files(directory: Path) -> bool:
-    """Whether of every writer the files are there from number 1 on."""
+    """True if the files of every writer exist from number 1 on."""
     numbers: dict[str, set[int]] = {}
     for path in directory.iterdir():
         parsed = parse_file_name(path.name)

@@ -1,9 +1,9 @@
 """Finished files as a source: `.jsonl`, `.jsonl.gz`, and standard input.
 
-Input: one path. Output: its lines as records without arrival (nobody vouches for one), then
-`is_finished`. Offsets are bytes of the text, for `.gz` of the unpacked text. The last line counts
-with or without a newline. Memory is bounded by the longest line that is allowed, whatever a
-packed file unpacks to. Standard input cannot be read twice: positions do not apply to it.
+Input: one path. Output: its lines as records without arrival (none is known), then `is_finished`.
+Offsets are bytes of the text, for `.gz` of the decompressed text. The last line counts with or
+without a newline. Memory is bounded by the longest allowed line, whatever the size of the
+decompressed content. Standard input cannot be read twice, so positions do not apply to it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ STANDARD_INPUT: Final = "-"
 SKIP_BYTES: Final = 1024 * 1024
 POLL_BYTES_MAX: Final = 16 * 1024 * 1024
 LINES_KNOWN_POLLS: Final = 4
-"""The loop holds what at most two full polls brought: a line is asked for while it is held."""
+"""The loop holds the records of at most two full polls: a line number is needed while its record is
+held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class _Text(Protocol):
 
 
 class FileSource:
-    """Reads one finished file; see the module for what it promises.
+    """Reads one finished file; the module's docstring contains its guarantees.
 
     Raises
     ------
@@ -76,7 +77,7 @@ class FileSource:
         self._newlines_count = 0
         self._lines: deque[tuple[int, int]] = deque()
         self.first_lines: list[bytes] = []
-        """What the text begins with, as far as it helps to tell what it is."""
+        """The beginning of the text, as far as it helps to identify its format."""
         self._first_bytes_left = BYTES_MAX
         self._head = b""
         self._stored_identity: str | None = None
@@ -115,7 +116,7 @@ class FileSource:
         )
 
     def commit(self, positions: Mapping[Stream, int]) -> None:
-        """Nobody else wants to know."""
+        """No other component needs this."""
 
     def close(self) -> None:
         if isinstance(self._text, gzip.GzipFile):
@@ -132,7 +133,7 @@ class FileSource:
         return 0 if self._pipe is not None else max(0, positions.get(self._stream, 0))
 
     def line_of(self, offset: int) -> int | None:
-        """Which line, from 1, begins at an offset; known for records of the last few polls."""
+        """The number (from 1) of the line at an offset; known for records of the last few polls."""
         return next((line for known, line in self._lines if known == offset), None)
 
     def _read(
@@ -180,9 +181,9 @@ class FileSource:
                 return
 
     def _skip(self, notices: list[Notice]) -> bool:
-        """Go to the store's position; False where the file does not reach that far.
+        """Go to the store's position; False if the file does not reach that far.
 
-        Where it is another file than the one that the position is of, its start is gone to.
+        If it is not the file of that position, it goes to the start.
         """
         while self._offset < self._skip_to:
             piece = self._text.readline(min(SKIP_BYTES, self._skip_to - self._offset))
@@ -213,7 +214,7 @@ class FileSource:
             self._head += piece[: HEAD_BYTES - len(self._head)]
 
     def _is_another(self, *, is_over: bool) -> bool:
-        """Whether the file is not the one that the stored identity is of, once that can be told."""
+        """True if the file does not have the stored identity, once that is known."""
         stored = self._stored_identity
         length = None if stored is None else length_of(stored)
         if length is None or (len(self._head) < length and not is_over):
@@ -231,7 +232,9 @@ class FileSource:
             self._raw.seek(0)
 
     def _give_up(self, error: Exception, notices: list[Notice]) -> None:
-        """A damaged or cut packed file: all before the damage was read, and this is said."""
+        """A damaged or truncated compressed file: everything before the damage is read, with a
+        notice.
+        """
         detail = f"unreadable from byte {self._offset} on ({type(error).__name__}: {error})"
         notices.append(Notice("unreadable", self._stream, self._offset, self._offset, detail))
         self._is_finished = True

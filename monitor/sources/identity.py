@@ -1,6 +1,7 @@
-"""What a file was, told by its beginning: another file under its name begins otherwise.
+"""The identity of a file, computed from its beginning: another file with its name begins
+differently.
 
-Inodes would not do: they are used again at once, and a copy of a file has another one.
+Inodes are not suitable: they are reused at once, and a copy of a file has another one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,6 @@ def identity_of(head: bytes) -> str:
 
 
 def length_of(identity: str) -> int | None:
-    """How much of a file's beginning an identity is about; None for what is none of ours."""
+    """The length of the beginning that an identity covers; None if it is not one of ours."""
     length, _, digest = identity.partition(":")
     return int(length) if length.isdecimal() and len(digest) == 32 and len(length) < 5 else None

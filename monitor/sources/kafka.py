@@ -1,17 +1,17 @@
 """Kafka as a source: a member of a consumer group that keeps no position of its own.
 
 Input: topics keyed by session, with the same number of partitions. Output: `Poll` values. The
-store's positions are the truth: whatever the broker remembers is advisory, a stream gives nothing
-before `resume` has placed it, and a position that the broker no longer has is a `truncated`
-notice, never a silent jump. What the outside can put into a topic never stops it: batches that
-must not be read are passed over with an `unreadable` notice.
+store's positions are authoritative: offsets on the broker are advisory, a stream returns nothing
+before `resume` has placed it, and a position that the broker no longer has is a `truncated` notice,
+never a silent jump. The content of a topic never stops the source: batches that must not be read
+are skipped with an `unreadable` notice.
 
-Frontiers are causal, not timed: after a poll that brought records, the ends of all streams are
-asked for once more, so `is_at_end` says that nothing that was appended before those records is
-still unread. While that question has no answer, no stream is at its end.
+Frontiers are causal, not timed: after a poll with records, the ends of all streams are queried once
+more, so `is_at_end` means that nothing that was appended before those records is still unread.
+While this query has no answer, no stream is at its end.
 
-It deliberately does not decode, order or store. Broker away: polls come back empty and the
-client keeps trying; what can only be mended by a person is raised as `OSError`.
+It deliberately does not decode, order or store. If the broker is unreachable, polls are empty and
+the client keeps trying; a failure that only a person can fix is raised as `OSError`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from .kafka_together import Listener, TogetherAssignor, go_on_joining
 from .kafka_topics import check_topics
 
 CLOCK: Final = SystemClock()
-UNPLACED_POLL_S: Final = 0.1  # Chosen: how soon a rebalance is told while nothing else is read.
+UNPLACED_POLL_S: Final = 0.1  # Chosen: how soon a rebalance is reported while nothing else is read.
 OFFSETS_MS: Final = 5_000
 COMMIT_AT_CLOSE_MS: Final = 2_000
 STALL_S: Final = 30.0  # Chosen: far above a leader election, far below the session's patience.
@@ -53,22 +53,22 @@ PAUSE_ON_ERROR_S: Final = 0.2
 
 
 class KafkaSource:
-    """Reads `topics` as one member of `group`; see the module for what it promises.
+    """Reads `topics` as one member of `group`; the module's docstring contains its guarantees.
 
     Parameters
     ----------
     bootstrap
         Brokers, as `host:port,host:port`.
     group
-        None reads every partition and joins no group: a bystander, who commits nothing.
+        None reads every partition and joins no group: a bystander, which commits nothing.
     instance
-        Static membership: a restart under the same name gets its partitions back unmoved.
+        Static membership: a restart under the same name gets its partitions back without a move.
     settings
         `security_protocol`, `sasl_*`, `ssl_*` and the like; passwords by file.
     trust_ts
-        Backfills: records carry no arrival, whatever the topic says.
+        Backfills: records have no arrival, whatever the topic's settings.
     stall_s
-        A client that fetches nothing for so long, while there is something, is built anew.
+        A client that fetches nothing for this long, although there is something, is recreated.
 
     Raises
     ------
@@ -107,7 +107,7 @@ class KafkaSource:
             **more,
         )
         self.warnings = check_topics(bootstrap, self._topics, settings, trust_ts=trust_ts)
-        """What is allowed but doubtful about the topics, to be shown at the start."""
+        """Permitted but doubtful properties of the topics, to be logged at start."""
         self._consumer: Any = None
         self._tap: FetchTap | None = None
         self._changes: deque[tuple[bool, tuple[Any, ...]]] = deque()
@@ -118,7 +118,7 @@ class KafkaSource:
         self._committed: dict[Any, Any] = {}
         self._refetched: dict[Any, int] = {}
         self._fault = ""
-        """What the client raised over no batch: it is built anew."""
+        """An error of the client that concerns no batch: the client is recreated."""
         self._ends = Ends(monotonic, now_ns)
         self._connect()
 
@@ -222,7 +222,7 @@ class KafkaSource:
         self._changes.append((False, tuple(partitions)))
 
     def _take_changes(self) -> tuple[tuple[Stream, ...], tuple[Stream, ...]]:
-        """What rebalances did since the last poll, as the caller must see it."""
+        """The rebalances since the last poll, as the caller must see them."""
         before = dict(self._held)
         while self._changes:
             is_gain, partitions = self._changes.popleft()
@@ -235,7 +235,9 @@ class KafkaSource:
         return tuple(sorted(gained)), tuple(sorted(lost))
 
     def _place(self, notices: list[Notice]) -> None:
-        """Put every resumed stream where the store says (again at the next poll, if need be)."""
+        """Place every resumed stream at its stored position (again at the next poll, if
+        necessary).
+        """
         assigned = self._consumer.assignment()
         new = [
             tp
@@ -253,7 +255,7 @@ class KafkaSource:
             return
         for tp in new:
             if tp not in starts or tp not in ends:
-                continue  # Its topic may be gone; asked again at the next poll.
+                continue  # Its topic may be deleted; queried again at the next poll.
             held = self._held[tp]
             wanted, known = self._positions.get(held.stream), self._identities.get(held.stream)
             now = topic_identity(self._consumer, tp.topic)
@@ -291,14 +293,14 @@ class KafkaSource:
         return answers
 
     def _place_again(self, partitions: Iterable[Any]) -> None:
-        """Let `_place` seek these streams, with a notice where the broker lost our position."""
+        """Let `_place` seek these streams, with a notice if the broker lost our position."""
         for tp in partitions:
             if self._position(tp) is not None:
                 held = self._held[tp]
                 self._positions[held.stream] = held.position
                 held.is_placed = False
                 self._consumer.pause(tp)
-                # Elsewhere, so that the client drops what it holds; `_place` sets it right.
+                # To another position, so that the client drops its buffer; `_place` corrects it.
                 self._consumer.seek(tp, 0 if held.position else 1)
 
     def _pass_over(self, error: BaseException, notices: list[Notice]) -> None:
@@ -319,7 +321,7 @@ class KafkaSource:
         self._step_over(tp, position, following, f"{type(error).__name__} over it", notices)
 
     def _pass_screened(self, notices: list[Notice]) -> None:
-        """Step over batches that were cut off, once all that stands before them was given out."""
+        """Skip batches that were cut off, once everything before them was returned."""
         assert self._tap is not None
         for tp, batch in self._tap.take_unreadable():
             position = self._position(tp)
@@ -336,7 +338,7 @@ class KafkaSource:
         notices.append(Notice("unreadable", held.stream, first, following, detail))
 
     def _position(self, tp: Any) -> int | None:
-        """The client's position, None where it does not hold the stream (any more)."""
+        """The client's position, None if it does not hold the stream (any more)."""
         if tp not in self._held or tp not in self._consumer.assignment():
             return None
         position: int | None = self._consumer.position(tp, timeout_ms=0)
@@ -360,7 +362,7 @@ class KafkaSource:
         return tuple(records)
 
     def _update_positions(self) -> None:
-        """Positions also move over what brings no record (markers, holes of compaction)."""
+        """Positions also move over offsets without a record (markers, holes of compaction)."""
         for tp, held in self._held.items():
             position = self._position(tp) if held.is_placed else None
             if position is not None:
@@ -370,7 +372,7 @@ class KafkaSource:
                     held.known_end = max(held.known_end, highwater)
 
     def _stalled(self, notices: list[Notice]) -> tuple[Stream, ...]:
-        """Let go of a client that stands still before unread records; the streams it held."""
+        """Close a client that makes no progress before unread records; returns its streams."""
         if not self._stall.is_due():
             return ()
         self._ends.ask(self._consumer, self._held)

@@ -20,7 +20,8 @@ from typing import Final
 
 CODEC_NAMES: Final = {0: "none", 1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 GZIP: Final = 1
-BATCH_BYTES_MAX: Final = 64 * 1024 * 1024  # Chosen: 60 times what a broker takes by default.
+BATCH_BYTES_MAX: Final = 64 * 1024 * 1024
+# Chosen: 60 times the maximum that a broker accepts by default.
 
 _HEADER: Final = struct.Struct(">qiibIhi")
 """Base offset, length, leader epoch, magic, checksum, attributes, last offset delta."""
@@ -40,9 +41,9 @@ class UnreadableBatch:
 
 
 def screen(data: bytes, bytes_max: int = BATCH_BYTES_MAX) -> tuple[int, UnreadableBatch | None]:
-    """How many bytes of `data` may be read, and the batch that stands behind them, if any.
+    """The number of bytes of `data` that may be read, and the batch after them, if any.
 
-    A cut-off last batch (brokers fill answers up) counts as readable: the client waits for it.
+    A cut-off last batch (brokers fill responses up) counts as readable: the client waits for it.
     """
     place = 0
     while place + _HEADER_BYTES <= len(data):
@@ -58,7 +59,7 @@ def screen(data: bytes, bytes_max: int = BATCH_BYTES_MAX) -> tuple[int, Unreadab
 
 
 def batch_at(data: bytes, offset: int) -> tuple[int, int] | None:
-    """First offset, and offset after the last, of the batch in which `offset` stands."""
+    """First offset, and offset after the last, of the batch that contains `offset`."""
     place = 0
     while place + _HEADER_BYTES <= len(data):
         base, length, _, magic, _, _, last_delta = _HEADER.unpack_from(data, place)

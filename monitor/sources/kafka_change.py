@@ -1,8 +1,8 @@
-"""What becomes of topics while they are read, or between two readings: made anew, made wider.
+"""Changes of topics while they are read, or between two readings: recreated, or extended.
 
-A topic that was deleted and made again holds other records under the same offsets. One that got
-more partitions keeps its records, and sends running sessions to other partitions from then on:
-apart from what their operators say, and perhaps to another monitor, which knows nothing of them.
+A topic that was deleted and recreated has other records under the same offsets. One that got more
+partitions keeps its records, but sends running sessions to other partitions from then on: away from
+the records of their operators, and perhaps to another monitor, which has no state for them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ ALL_PARTITIONS: Final = "*"
 
 
 def topic_identity(consumer: Any, topic: str) -> str | None:
-    """The id that the broker gave to this topic when it was made; None where it tells none.
+    """The id that the broker gave to this topic at its creation; None if it reports none.
 
-    Rests on the client's view of the cluster (`_cluster`), as `FetchTap` rests on its fetcher.
+    This relies on the client's view of the cluster (`_cluster`), as `FetchTap` relies on its
+    fetcher.
     """
     found = consumer._cluster.topic_id(topic)
     return str(found) if found is not None and found != uuid.UUID(int=0) else None
@@ -34,9 +35,9 @@ def place(
     *,
     identities: tuple[str | None, str | None],
 ) -> Notice | None:
-    """Set where a stream is read on; a notice where that is not where the store had got to.
+    """Sets the position for reading; returns a notice if it is not the stored position.
 
-    `identities`: of the topic in which `wanted` was a position, and of the one there is now.
+    `identities`: of the topic of `wanted`, and of the current one.
     """
     known, identity = identities
     held.known_end, held.is_placed, held.identity = end, True, identity

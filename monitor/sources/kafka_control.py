@@ -1,7 +1,7 @@
-"""The control topic on Kafka, read whole: every partition, from the beginning, in no group.
+"""The control topic on Kafka, read completely: every partition, from the beginning, in no group.
 
-Records of one key stand in one partition, so they come in the order of the log. What compaction
-or retention took away is older than what stands for that key, so a hole is stepped over.
+Records of one key are in one partition, so they come in the order of the log. Records that
+compaction or retention removed are older than the current record of that key, so a hole is skipped.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from .kafka_door import KafkaError, TopicPartition, open_consumer
 POLL_S: Final = 0.2
 RECORDS_MAX: Final = 5_000
 FETCH_WAIT_MS: Final = 100
-LOOK_EVERY_S: Final = 15.0  # Chosen: as often as the client asks the brokers of its own accord.
+LOOK_EVERY_S: Final = 15.0  # Chosen: as often as the client queries the brokers by itself.
 
 
 class KafkaControlReader:
-    """Reads one topic as `ControlReader` says.
+    """Implements `ControlReader` for one topic.
 
     Raises
     ------
     ConnectionError
-        No broker answered, or the topic is not there.
+        No broker answered, or the topic does not exist.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class KafkaControlReader:
                 consumer.close(autocommit=False)
 
     def _assign(self) -> None:
-        """Every partition there is, also those that came since: releases may stand in them."""
+        """Every current partition, including new ones: they may contain releases."""
         if self._partitions and time.monotonic() - self._looked_at < self._look_every_s:
             return
         self._looked_at = time.monotonic()

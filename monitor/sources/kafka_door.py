@@ -1,8 +1,9 @@
-"""The only door of the monitor to the Kafka client library (`kafka-python` 3).
+"""The monitor's only door to the Kafka client library (`kafka-python` 3).
 
-What others need of the library they take from here. Input: a bootstrap address and the user's
-settings; output: clients that are set up so that nothing is lost or waited for without end, and
-errors as `OSError` with a sentence. Passwords come from files alone and are never repeated.
+Other modules import from here the parts of the library that they need. Input: a bootstrap address
+and the user's settings. Output: clients that are configured so that nothing is lost and no wait is
+endless, and errors as `OSError` with a sentence. Passwords come only from files and are never
+repeated.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ Measured: with the client's own 500 ms one kill in a hundred took 520 ms (12 par
 
 PRODUCER_BUFFER_BATCH_BYTES: Final = 128 * 1024  # Measured: facts on Kafka, batches >= 128 kB.
 RECORD_BYTES_MAX: Final = 1_048_576
-"""What a broker takes unless told otherwise (`message.max.bytes`), key and headers included."""
+"""A broker's default maximum (`message.max.bytes`), key and headers included."""
 
 PLAIN_SETTINGS: Final = frozenset(
     {

@@ -1,4 +1,4 @@
-"""Where the streams end, asked of the brokers now and then, and whether they answer at all."""
+"""The ends of the streams, queried from the brokers regularly, and the state of the brokers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SILENT_S_MAX: Final = 5.0
 
 
 class Ends:
-    """When the ends were last asked for, and last told."""
+    """The times of the last query of the ends and of the last answer."""
 
     def __init__(self, monotonic: Callable[[], float], now_ns: Callable[[], int]) -> None:
         self._monotonic = monotonic
@@ -26,10 +26,10 @@ class Ends:
         self._answered_at = monotonic()
 
     def are_due(self, held: Mapping[Any, Held]) -> bool:
-        """After a question without an answer, and now and then: an end known once grows old.
+        """After a query without an answer, and regularly: a known end becomes outdated.
 
-        A broker that answers nothing must not leave its streams at an end that was long ago. Nor
-        must a machine that slept: what is vouched for goes by the wall clock, which went on.
+        If a broker does not answer, its streams must not stay at an old end. Nor must those of a
+        machine that was suspended: watermarks use the wall clock, which continued.
         """
         is_old = self._monotonic() - self._asked_at >= ENDS_EVERY_S
         has_jumped = abs(self._now_ns() - self._asked_at_ns) >= ENDS_EVERY_S * 1e9
@@ -42,7 +42,7 @@ class Ends:
         self._asked_at, self._asked_at_ns = self._monotonic(), self._now_ns()
         placed = [tp for tp, one in held.items() if one.is_placed]
         if not placed:
-            self._answered_at = self._monotonic()  # Nobody was asked.
+            self._answered_at = self._monotonic()  # There was no query.
             return
         try:
             ends = consumer.end_offsets(placed, timeout_ms=ENDS_MS)
@@ -53,6 +53,6 @@ class Ends:
             held[tp].known_end = ends.get(tp)
 
     def trouble(self) -> str:
-        """Why nothing can be said of the topics; empty while brokers answer."""
+        """The reason why nothing is known of the topics; empty while brokers answer."""
         silent_s = self._monotonic() - self._answered_at
         return f"no broker has answered for {silent_s:.0f} s" if silent_s > SILENT_S_MAX else ""

@@ -1,12 +1,11 @@
-"""A Kafka client whose own faults come out as errors of Kafka.
+"""A Kafka client whose internal errors are raised as errors of Kafka.
 
 The library raises more than its documented errors: a `KeyError` from `end_offsets` after a topic
-was deleted, an `AttributeError` from a connection that is gone. To a caller that is one matter: the
-client could not say. Each call of a public method is therefore guarded, and what such a fault
-raises becomes the door's `ClientFaultError`, which counts as passing like a broker that does not
-answer. Our own faults stay what they are: only what comes from the library's code is turned.
-
-Attributes that begin with `_` are given through as they are, for the places that rest on them.
+was deleted, an `AttributeError` from a closed connection. For a caller these are the same: the
+client could not answer. Each call of a public method is therefore guarded, and such an error
+becomes the door's `ClientFaultError`, which counts as transient, like a broker that does not
+answer. Errors of our own code are unchanged: only those from the library's code are converted.
+Attributes that begin with `_` are passed through unchanged, for the code that relies on them.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ FAULTS: Final = (
     LookupError, ValueError, TypeError, AttributeError, AssertionError, RuntimeError,
     ArithmeticError, EOFError, struct.error, zlib.error,
 )  # fmt: skip
-"""What the library was seen to raise, or may, besides its own errors. Not `OSError`: callers know
-what to do with it."""
+"""Exceptions that the library raises, or may raise, besides its own errors. Not `OSError`: callers
+handle it."""
 
 UNGUARDED: Final = frozenset({"poll"})
 """Its faults may be over the content of a batch, which the source finds and passes over."""
@@ -54,7 +53,7 @@ class GuardedClient:
 
 
 def is_of_the_library(trace: TracebackType | None) -> bool:
-    """Whether an error was raised by the library's code, or by what that called."""
+    """True if an error was raised by the library's code, or by code that it called."""
     while trace is not None:
         if str(trace.tb_frame.f_globals.get("__name__", "")).split(".")[0] == "kafka":
             return True

@@ -1,4 +1,4 @@
-"""Where the streams of some topics begin, and where they stood at some time; asked in no group."""
+"""The beginnings of the streams of some topics, and their offsets at some time; in no group."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ASK_MS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Per stream: the earliest offset there is, and the first one at or after the time asked."""
+    """Per stream: the earliest offset, and the first one at or after the given time."""
 
     starts: Mapping[Stream, int]
     since: Mapping[Stream, int] = field(default_factory=dict)

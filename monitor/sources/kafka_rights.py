@@ -1,9 +1,9 @@
-"""The monitor's rights on a broker that has access control, checked before anything is read.
+"""The monitor's access rights on a broker with access control, checked before anything is read.
 
-Input: which topics are read, and the group. Output: every missing right at once, each with the
-principal, the operation and the resource. The broker itself says what the connection may do
-(`authorized_operations`); one without access control answers that everything is allowed, and one
-that is too old to answer is not asked further. Nothing is written and no group is joined.
+Input: the topics to read, and the group. Output: every missing right at once, each with the
+principal, the operation and the resource. The broker itself reports the rights of the connection
+(`authorized_operations`). A broker without access control reports that everything is allowed; one
+that is too old to answer is not queried further. The check writes nothing and joins no group.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WRITTEN: Final[Mapping[str, Collection[str]]] = {
     FINDINGS: ("WRITE",),
     DEAD_LETTERS: ("WRITE",),
 }
-"""What a monitor does with topics that it does not read its events from."""
+"""The monitor's operations on topics from which it reads no events."""
 
 
 def check_rights(
@@ -69,7 +69,7 @@ def missing_text(who: str, operation: str, kind: str, name: str) -> str:
 
 
 def principal_text(settings: Mapping[str, object]) -> str:
-    """Who the broker takes the connection for, as far as the settings say."""
+    """The principal of the connection on the broker, as far as the settings determine it."""
     name = settings.get("sasl_plain_username")
     if isinstance(name, str) and name:
         return f"`User:{name}`"
@@ -86,19 +86,19 @@ def _missing_of_topics(
         one = described[topic]
         if one["error_code"] == TOPIC_DENIED:
             yield topic, list(operations)
-        # An old broker gives no list; that a topic is not there is `check_topics`'s to say.
+        # An old broker returns no list; `check_topics` reports a missing topic.
         elif not one["error_code"] and one["authorized_operations"]:
             allowed = one["authorized_operations"]
             yield topic, [name for name in operations if name not in allowed]
 
 
 def _may_read_group(admin: Any, group: str) -> bool:
-    """Whether the group may be joined; also if the broker cannot say yet."""
+    """True if the group may be joined; also if the broker cannot tell yet."""
     try:
         described = admin.describe_groups([group])
     except AuthorizationError:
         return False
     except KafkaError:
-        return True  # A new broker has no coordinator yet. Joining the group will tell.
+        return True  # A new broker has no coordinator yet. Joining the group will show it.
     allowed = described.get(group, {}).get("authorized_operations")
     return not allowed or "READ" in allowed

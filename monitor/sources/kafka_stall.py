@@ -1,6 +1,7 @@
-"""Whether a Kafka client stands still before records that it does not read.
+"""Detects a Kafka client that makes no progress before records that it does not read.
 
-A fetch answer too large for the client, for one, brings no record and no error, for ever.
+For example, a fetch response that is too large for the client brings no record and no error, for
+ever.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class StallWatch:
         self._polls_count = 0
 
     def is_due(self) -> bool:
-        """Counts a poll; true where it is time to look, with ends that were just asked for."""
+        """Counts a poll; True if it is time for a check, with freshly queried ends."""
         self._polls_count += 1
         now = self._monotonic()
         if now < self._check_at or self._polls_count < STALL_POLLS_MIN:
@@ -34,7 +35,7 @@ class StallWatch:
         return True
 
     def stalled(self, held: Mapping[Any, Held]) -> list[Notice]:
-        """One notice for each stream that is where it was, with unread records before it."""
+        """One notice for each stream that has not moved although it has unread records."""
         behind = {
             tp: one.position
             for tp, one in held.items()

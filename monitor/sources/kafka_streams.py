@@ -1,4 +1,4 @@
-"""What a Kafka source knows of each stream that it holds, and how that is told.
+"""A Kafka source's record of each stream that it holds, and its conversion to values of `base`.
 
 Pure: values of the client library in, values of `monitor.sources.base` out.
 """
@@ -21,7 +21,7 @@ COMMITTED_MS: Final = 2_000
 
 @dataclass(slots=True)
 class Held:
-    """What this member knows of one stream that it holds."""
+    """This member's record of one stream that it holds."""
 
     stream: Stream
     is_resumed: bool = False
@@ -34,7 +34,7 @@ class Held:
 
 
 def told(error: KafkaError) -> OSError:
-    """What only a person can mend."""
+    """Errors that only a person can fix."""
     if isinstance(error, FencedInstanceIdError):
         return OSError(
             "another monitor has joined the group with the same `instance`; "
@@ -46,10 +46,10 @@ def told(error: KafkaError) -> OSError:
 
 
 def to_record(held: Held, one: Any, *, trust_ts: bool, found_ns: int) -> Record:
-    """The client's record as ours; its time counts only where the broker gave it.
+    """The client's record as ours; its time counts only if the broker set it.
 
-    Where it did not, and nobody said that this is a backfill, the record arrived between its
-    predecessor and `found_ns`: its producer must not say when, as far as that can be helped.
+    If the broker did not, and this is not a backfill, the record arrived between its predecessor
+    and `found_ns`: as far as possible, its producer must not choose the time.
     """
     is_stamped = one.timestamp_type == LOG_APPEND_TIME
     arrival_ns, not_before_ns = None, None
@@ -82,12 +82,12 @@ def unstamped(held: Held, found: Sequence[Any]) -> Notice | None:
 
 def frontier(held: Held) -> Frontier:
     end = held.known_end
-    # While a stream is placed again, its position still counts for what was read before.
+    # While a stream is placed again, its position still counts for the records read before.
     is_at_end = held.is_placed and end is not None and held.position >= end
     return Frontier(
         next_offset=held.position if held.is_placed or held.position else None,
         is_at_end=is_at_end,
-        # An end that was asked for after the records were read needs no time beside it.
+        # An end that was queried after the records were read needs no time besides it.
         read_to_ns=None if is_at_end else held.last_arrival_ns,
         seen_to_ns=held.last_arrival_ns,
         lag_records=max(0, (end or 0) - held.position) if held.is_placed else 0,
@@ -113,7 +113,7 @@ def truncated(stream: Stream, wanted: int, start: int, end: int) -> Notice:
 
 
 def reread(consumer: Any, partition: Any, stream: Stream, start: int) -> Notice | None:
-    """What to say of a stream that this store does not know, and another member had read."""
+    """The notice about a stream that this store does not know and another member had read."""
     try:
         offset = consumer.committed(partition, timeout_ms=COMMITTED_MS)
     except KafkaError:

@@ -1,10 +1,10 @@
-"""A look at each fetch answer before the client parses it.
+"""Inspects each fetch response before the client parses it.
 
-The client says neither which batch made it raise nor how far that batch goes, and it can only be
-freed by a seek. So this stands before its parser: batches that must not be read are cut off and
-remembered, and the last answer is kept, to find the end of a batch that raised all the same.
+The client reports neither the batch that made it raise nor the end of that batch, and only a seek
+frees it. So this hooks into its parser: batches that must not be read are cut off and remembered,
+and the last response is kept, to find the end of a batch that raised nevertheless.
 
-It rests on one private method of the library (`Fetcher._parse_fetched_data`), pinned below 4; a
+It relies on one private method of the library (`Fetcher._parse_fetched_data`), pinned below 4; a
 version without it fails when the source is opened, not later. Test: test_kafka_poison.py.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from .kafka_batches import UnreadableBatch, batch_at, screen
 
-# What the client raises, besides its own errors, over the content of a batch.
+# Exceptions of the client, besides its own errors, for the content of a batch.
 CONTENT_ERRORS: Final = (
     ValueError,
     LookupError,
@@ -70,9 +70,9 @@ class FetchTap:
 
 
 def _end_with_errors(parsed: Any) -> None:
-    """Drop a parsed answer once its content has raised.
+    """Drop a parsed response once its content has raised.
 
-    Its generator is dead then, but the client takes it for full and asks it again for ever.
+    Its generator is then exhausted, but the client treats it as full and polls it for ever.
     """
     take = parsed.take
 

@@ -1,11 +1,11 @@
-"""Who reads which partitions: partition i of every topic goes to one and the same member.
+"""Assigns partitions: partition i of every topic goes to one and the same member.
 
 All topics keyed by session have the same number of partitions, and a session's events, approvals
-and enforcements must meet in one engine. The library's sticky assignor deals out partitions one
-by one and would tear them apart. This one deals out partition *numbers*, by that very algorithm
-(cooperative and sticky: a number moves in two rounds and never has two owners), and gives a
-member all topics of its numbers that it reads. Those that it does not read, and others do, nobody
-reads there: members must name the same topics, and in a restart one by one they do not.
+and enforcements must reach one engine. The library's sticky assignor assigns partitions one by one
+and would separate them. This one assigns partition *numbers*, with the same algorithm (cooperative
+and sticky: a number moves in two rounds and never has two owners), and gives a member all topics of
+its numbers that it reads. No member reads the topics of a number that its owner does not subscribe
+to: members must name the same topics, which is not so during a restart one by one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ class TogetherAssignor(CooperativeStickyAssignor):  # type: ignore[misc]
     _unassigned: tuple[Notice, ...] = ()
 
     def take_unassigned(self) -> tuple[Notice, ...]:
-        """Topics with partitions that nobody reads, once after each time that we dealt out."""
+        """Topics with partitions that no member reads, once after each assignment that we
+        computed.
+        """
         taken, self._unassigned = self._unassigned, ()
         return taken
 
@@ -41,8 +43,8 @@ class TogetherAssignor(CooperativeStickyAssignor):  # type: ignore[misc]
         lead = topics[0] if topics else ""
         view = _LeadView(lead, set().union(*numbers.values()))
         dealt = super().assign(view, [_as_lead_only(member, lead) for member in members])
-        # A member that is given a topic which it has not named takes nothing at all, and asks again
-        # without end.
+        # A member that is assigned a topic which it has not named accepts nothing at all, and
+        # rejoins without end.
         named = {member.member_id: set(member.metadata.topics) for member in members}
         shares = {member: _shares(assignment, numbers) for member, assignment in dealt.items()}
         self._unassigned = _left_out(shares, named)
@@ -88,9 +90,9 @@ class _LeadView:
 
 
 def _as_lead_only(member: Any, lead: str) -> Any:
-    """The member as if it read one topic, and owned there each number it owns anywhere.
+    """The member as if it read one topic, and owned there each number that it owns anywhere.
 
-    Anywhere: a number of which it still holds a single topic must not go to somebody else yet.
+    Anywhere: a number of which it still holds a single topic must not be assigned to another yet.
     """
     owned = member.metadata.owned_partitions or ()
     numbers = sorted({number for topic in owned for number in topic.partitions})
@@ -114,7 +116,7 @@ def _left_out(
 ) -> tuple[Notice, ...]:
     """A notice for each topic with partitions in the share of a member that has not named it.
 
-    What is in nobody's share, as in the first round of a move, will be in the next one.
+    A partition that is in no share, as in the first round of a move, will be in the next one.
     """
     left: dict[str, list[int]] = {}
     for member, of in shares.items():
@@ -134,14 +136,14 @@ def _left_out(
 
 
 def go_on_joining(consumer: Any) -> None:
-    """Have the next poll wait for a join that is under way; call it before each poll.
+    """Make the next poll wait for a join that is in progress; call it before each poll.
 
-    The client asks anew at each poll whether it must join. Where it joins because a topic has
-    changed, its answer becomes no as soon as it has dealt out partitions, before the broker has
-    confirmed them. A poll that ends in between leaves the join behind: the client sends no sign
-    of life, reads nothing, and says nothing, for ever.
+    The client checks at each poll if it must join. If it joins because a topic has changed, the
+    check becomes false as soon as it has assigned partitions, before the broker has confirmed them.
+    A poll that ends in between abandons the join: the client sends no heartbeat, reads nothing, and
+    reports nothing, for ever.
 
-    It rests on two private names of the library (kafka-python 3.0.12), pinned below 4; a version
+    It relies on two private names of the library (kafka-python 3.0.12), pinned below 4; a version
     without them fails when the source is opened. Test: test_kafka_rebalance.py.
     """
     coordinator = consumer._coordinator

@@ -1,6 +1,6 @@
-"""The topics of Interlock on a broker: making them, and refusing those that cannot be relied on.
+"""The topics of Interlock on a broker: creating them, and refusing unreliable ones.
 
-Input: `monitor.topics.POLICIES`. Never changes a topic that exists: what differs is told.
+Input: `monitor.topics.POLICIES`. An existing topic is never changed: differences are reported.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ UNKNOWN_TOPIC: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class TopicReport:
-    """One topic after `init_topics`: whether it was made now, and what is not as it should be."""
+    """One topic after `init_topics`: True if it was created now, and its differences."""
 
     topic: str
     is_created: bool
@@ -62,9 +62,9 @@ def init_topics(
     settings: Mapping[str, object] | None = None,
     topics: Mapping[str, TopicPolicy] = POLICIES,
 ) -> tuple[TopicReport, ...]:
-    """Make the topics that are missing; say what differs on those that exist.
+    """Create missing topics; report the differences of existing ones.
 
-    Safe to run twice, and by two at once. Partition counts are never changed: keys would move,
+    It is safe to run twice, even concurrently. Partition counts are never changed: keys would move,
     and a session with them. `replication_factor` -1 is the broker's default.
 
     Raises
@@ -95,7 +95,7 @@ def check_topics(
     *,
     trust_ts: bool = False,
 ) -> tuple[str, ...]:
-    """Refuse topics that would make verdicts wrong; returns what is allowed but doubtful.
+    """Refuse topics that would make verdicts wrong; returns permitted but doubtful properties.
 
     Raises
     ------
@@ -122,7 +122,9 @@ def check_topics(
 
 
 def _unseen(who: str, found: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    """Topics whose settings the broker keeps from us: their records' own stamps have to tell."""
+    """Topics whose settings the broker does not show: the timestamps of their records must
+    suffice.
+    """
     topics = ", ".join(f"`{topic}`" for topic, said in found.items() if not said)
     if topics:
         yield (
@@ -175,7 +177,7 @@ def _create(
     try:
         admin.create_topics({topic: wanted}, wait_for_metadata=True)
     except TopicAlreadyExistsError:
-        # Somebody else made it between our look and now: it is reported like any other.
+        # Another process created it between our check and now: it is reported like any other.
         return
 
 

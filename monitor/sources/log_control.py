@@ -1,8 +1,8 @@
-"""The control topic of a log directory, read whole, as `ControlReader` says.
+"""The control topic of a log directory, read completely, as a `ControlReader`.
 
-There is no order between writers here: what holds is decided by `LogOrder`, by which agents decide
-it too. A monitor that took another record for the standing one than they do would not stop again
-whom they let go.
+There is no order between writers here: `LogOrder` decides which record is in force, for agents too.
+If a monitor considered another record to be in force than they do, it would not repeat a stop that
+they regard as released.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LINES_MAX: Final = 10_000
 
 
 class LogDirControlReader:
-    """See the module. `notices` collects what was not as it should be."""
+    """See the module. `notices` collects the problems."""
 
     def __init__(
         self,
@@ -46,7 +46,9 @@ class LogDirControlReader:
         self.notices: list[Notice] = []
 
     def read_to_end(self, timeout_s: float) -> list[ControlEntry]:
-        """All whole lines there are now (what is on the disk is read, however long it takes)."""
+        """All complete lines that exist now (all content on the disk is read, however long it
+        takes).
+        """
         return self._take()
 
     def poll(self, timeout_s: float) -> list[ControlEntry]:
@@ -77,7 +79,9 @@ class LogDirControlReader:
         return [entry for order, entry in found if self._order.is_later(entry[0], order)]
 
     def _placed(self, stream: Stream, line: Line) -> list[tuple[Order, ControlEntry]]:
-        """The record with its order; nothing for what readers ignore (tombstones, no records)."""
+        """The record with its order; empty for lines that readers ignore (tombstones, invalid
+        records).
+        """
         key, value, _ = from_line(stream.topic, line.value)
         if key is None or len(line.value) > RECORD_BYTES_MAX:
             return []

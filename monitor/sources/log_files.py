@@ -1,7 +1,7 @@
-"""The files of a topic in a log directory, looked at and opened with an attacker in mind.
+"""The files of a topic in a log directory, checked and opened safely in the presence of attackers.
 
-Whoever may write there can put links, pipes and devices beside the files, or in their place at any
-time. Nothing but a plain file is opened, and only if it is the one that was looked at.
+A user with write access can put links, pipes and devices next to the files, or replace them at any
+time. Only an ordinary file is opened, and only if it is the one that was checked.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def refusal(name: str, status: os.stat_result) -> str:
 
 
 def entries(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Names that end like ours, with their status; none where the directory is not there.
+    """Names with our suffix, with their status; empty if the directory does not exist.
 
-    The directory itself may not be a link either: whoever may write beside it could point it
-    at somebody else's files.
+    The directory itself must not be a link either: a user with write access next to it could point
+    it to the files of another user.
     """
     try:
         folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -45,13 +45,13 @@ def entries(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 @contextlib.contextmanager
 def opened(directory: Path, name: str, inode: tuple[int, int]) -> Iterator[int | None]:
-    """The file, open for reading; None where it is not the one that was looked at."""
+    """The file, open for reading; None if it is not the one that was checked."""
     try:
         folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         yield None
         return
-    # O_NONBLOCK: a pipe put there in the meantime must not block the open.
+    # O_NONBLOCK: a pipe that was put there in the meantime must not block the open.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         file = os.open(name, flags, dir_fd=folder)

@@ -1,13 +1,14 @@
-"""How a log directory is laid out: `DIR/TOPIC/WRITER-N.jsonl`, one record a line.
+"""The layout of a log directory: `DIR/TOPIC/WRITER-N.jsonl`, one record per line.
 
-In most topics a line is the record's value itself, since the key is the session that stands in
-it. Topics keyed by something else (`interlock.control`, `interlock.dlq`) have an envelope:
+In most topics a line is the record's value itself, since the value contains the key, the session.
+Topics with another key (`interlock.control`, `interlock.dlq`) have an envelope:
 
     {"key": "session:s-1", "value": {...}}                  a value that is JSON
     {"key": "s-1", "bytes": "aGk="}                         any other value, as base64
     {"key": "session:s-1", "value": null}                   a tombstone
 
-with `"headers": [["name", "base64"], ...]` where there are any. Headers are kept nowhere else.
+with `"headers": [["name", "base64"], ...]` if there are any. Headers are stored nowhere else. Pure:
+this module opens no file.
 
 Pure: no file is opened here.
 """
@@ -76,7 +77,7 @@ def to_line(topic: str, key: str, value: bytes, headers: Headers = ()) -> bytes:
 
 
 def from_line(topic: str, line: bytes) -> tuple[bytes | None, bytes, Headers]:
-    """Key, value (empty for a tombstone) and headers; a line that is no envelope is a value."""
+    """Key, value (empty for a tombstone) and headers; a line without an envelope is a value."""
     if topic not in ENVELOPED:
         return None, line, ()
     try:

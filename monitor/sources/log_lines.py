@@ -32,10 +32,10 @@ class Line:
 
 @dataclass(slots=True)
 class Cursor:
-    """Where the next line starts, and how far its newline was looked for in vain.
+    """The start of the next line, and the offset up to which no newline was found.
 
-    `head` and `before` are the first bytes of the file and those before `line_start`, as they
-    were read: if they differ later, this is another file.
+    `head` and `before` are the first bytes of the file and those before `line_start`, as they were
+    read: if they differ later, this is another file.
     """
 
     line_start: int = 0
@@ -43,7 +43,7 @@ class Cursor:
     head: bytes = b""
     before: bytes = b""
     bytes_read: int = 0
-    """What looking for lines has read, whether it found some or not."""
+    """The bytes read while looking for lines, with or without success."""
 
     def restart(self, offset: int = 0) -> None:
         self.line_start = self.searched_to = offset
@@ -51,10 +51,10 @@ class Cursor:
 
 
 def read_lines(file: int, cursor: Cursor, size: int, lines_max: int) -> list[Line]:
-    """Up to `lines_max` whole lines of one chunk; blank lines are stepped over.
+    """Up to `lines_max` whole lines of one chunk; blank lines are skipped.
 
-    Cost: at most three reads of `CHUNK_BYTES`, counted in `cursor.bytes_read`; one of
-    `SHARE_BYTES` for each line that is wanted where no long line is being passed.
+    Cost: at most three reads of `CHUNK_BYTES`, counted in `cursor.bytes_read`; one of `SHARE_BYTES`
+    for each requested line if no long line is being skipped.
     """
     lines: list[Line] = []
     if cursor.searched_to > cursor.line_start:
@@ -81,7 +81,7 @@ def read_lines(file: int, cursor: Cursor, size: int, lines_max: int) -> list[Lin
 
 
 def is_same_file(file: int, cursor: Cursor) -> bool:
-    """Whether the bytes that were read are still there (their beginning and their end)."""
+    """True if the bytes that were read still exist (their beginning and their end)."""
     if os.pread(file, len(cursor.head), 0) != cursor.head:
         return False
     start = cursor.line_start - len(cursor.before)
@@ -89,7 +89,7 @@ def is_same_file(file: int, cursor: Cursor) -> bool:
 
 
 def stands_at_line(file: int, offset: int) -> bool:
-    """Whether a line starts at `offset`."""
+    """True if a line starts at `offset`."""
     return offset == 0 or os.pread(file, 1, offset - 1) == b"\n"
 
 

@@ -1,14 +1,14 @@
-"""All files of some topics of a log directory, followed: found, checked, read in turn.
+"""Follows all files of some topics of a log directory: finds, checks and reads them in turn.
 
-Input: a directory that others write to, friends and attackers. Links, pipes and devices are not
-opened, names that no writer of ours gives are refused, files of one owner beyond `FILES_MAX` wait
-until others of his are gone; each of these is told once by a notice, and its shard counts as not
-read. A file that became shorter or that has other content than was read is told and read from its
-start.
+Input: a directory with other writers, which may be attackers. Links, pipes and devices are not
+opened, and names that no writer of ours uses are refused. Files of one owner beyond `FILES_MAX`
+wait until others of that owner are removed. Each of these is reported once by a notice, and its
+shard counts as not read. A file that became shorter, or whose read content has changed, is reported
+and read from its start.
 
 Files of one writer are read in the order of their numbers, so that rotation keeps its order. Owners
-take turns, and so do the files of each: every bound here is an owner's, so that one user's files
-cost, hide and silence nobody else's. Nothing stays open between two reads.
+take turns, and so do the files of each. Every bound here applies per owner, so that one user's
+files do not delay, hide or silence those of others. No file stays open between two reads.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from .log_lines import Cursor, Line, is_same_file, read_lines, stands_at_line
 from .log_waits import Waits
 
 FILES_MAX: Final = 4096
-"""Of one owner. Chosen: some 5 MB of memory for each user who can write there."""
+"""Per owner. Chosen: about 5 MB of memory for each user with write access."""
 TOLD_MAX: Final = 64
 """Notices of one owner's files, until one of them is read (again)."""
 READ_BYTES_MAX: Final = 16 * 1024 * 1024
-"""What one read of all files takes at most, found lines or not: huge lines do not fill the memory,
-and files of a terabyte without a line (they may occupy no disk) hold up nobody."""
+"""The maximum that one read of all files takes, with or without complete lines: huge lines do not
+fill the memory, and files of a terabyte without a line (they may occupy no disk) delay nothing."""
 
 LINE_BYTES_GUESS: Final = 512
 
@@ -53,7 +53,7 @@ class Followed:
     inode: tuple[int, int] = (0, 0)
     size: int = 0
     first_size: int = 0
-    """What stood there when the file was found: until then it is caught up with."""
+    """The end of its content when the file was found: up to there it is old content."""
     changed_ns: int = 0
     checked_ns: int = -1
     is_placed: bool = False
@@ -61,9 +61,9 @@ class Followed:
     is_closed_to_us: bool = False
     lines_count: int = 0
     identity: str | None = None
-    """What its beginning says it is, of what was read so far."""
+    """The identity computed from its beginning, as far as it was read."""
     stored_identity: str | None = None
-    """What it was when its position was stored, until that was looked at."""
+    """Its identity when its position was stored, until that was checked."""
     readings_count: int = 0
     """How often it was begun anew, since it became shorter or another one."""
 
@@ -75,7 +75,7 @@ class Followed:
 
     @property
     def is_caught_up(self) -> bool:
-        """What stood there at the start was read, or is a line that is too long to be one."""
+        """True if the initial content was read, or is a line that is too long to be valid."""
         cursor = self.cursor
         is_in_no_line = cursor.searched_to - cursor.line_start > LINE_BYTES_MAX
         return self.is_placed and (cursor.line_start >= self.first_size or is_in_no_line)
@@ -102,7 +102,7 @@ class LogTail:
         self._told: dict[int, set[tuple[Stream, NoticeKind]]] = {}
         self._refused: set[tuple[str, int]] = set()
         self._awaited: dict[Stream, int] = {}
-        """Positions of an earlier run, until the next look says whether their files are there."""
+        """Positions of an earlier run, until the next look shows which of their files exist."""
         self._missed: set[Stream] = set()
         self.gone: list[Stream] = []
         """Files that went since this was last taken."""
@@ -110,11 +110,11 @@ class LogTail:
         self._identities: Mapping[Stream, str] = {}
         self.files: dict[Stream, Followed] = {}
         self.is_moving = False
-        """Whether the last read got further in any file, be it within an unfinished line."""
+        """True if the last read made progress in any file, even within an unfinished line."""
         self.waits = Waits()
 
     def find(self) -> tuple[list[Stream], list[Notice]]:
-        """Look what is there now; the streams that are new, and what is to be told."""
+        """Check the current files; returns the new streams, and the notices."""
         notices: list[Notice] = []
         known: dict[Stream, os.stat_result] = {}
         candidates: dict[int, list[tuple[Stream, os.stat_result]]] = {}
@@ -167,12 +167,12 @@ class LogTail:
                 self.files[stream] = Followed(stream, writer, number, owner, first_size=size)
                 new[stream] = status
         for owner, told in self._told.items():
-            # A name that is read (again) may be told of again.
+            # A name that is read (again) may be reported again.
             self._told[owner] = {one for one in told if one[0] not in new}
         return new
 
     def recognise(self, identities: Mapping[Stream, str]) -> None:
-        """What files were when their positions were stored; for the next `place`."""
+        """The identities of files when their positions were stored; for the next `place`."""
         self._identities = identities
 
     def place(self, positions: Mapping[Stream, int]) -> None:
@@ -221,7 +221,7 @@ class LogTail:
     def _read_owner(
         self, ready: list[Followed], lines_max: int, bytes_max: int, notices: list[Notice]
     ) -> tuple[list[tuple[Stream, Line]], int]:
-        """Lines of one owner's files, each in its turn; one chunk at the least. What was read."""
+        """Lines of one owner's files, each in turn, at least one chunk; returns the bytes read."""
         lines: list[tuple[Stream, Line]] = []
         share, bytes_count = max(1, lines_max // len(ready)), 0
         for followed in ready:
@@ -251,12 +251,12 @@ class LogTail:
         return ready
 
     def _compare(self, followed: Followed, notices: list[Notice]) -> None:
-        """Whether a file is the one of which the position was stored, also where nothing is new."""
+        """True if a file is the one of the stored position, even without new content."""
         stored = followed.stored_identity
         assert stored is not None
         with opened(self._folder(followed), followed.stream.partition, followed.inode) as file:
             if file is None:
-                return  # `_read_one` tells; until it can be opened, nothing of it is read.
+                return  # `_read_one` reports it; until it can be opened, nothing of it is read.
             followed.stored_identity, followed.identity = None, stored
             length = length_of(stored)
             if length is not None and identity_of(os.pread(file, length, 0)) != stored:
@@ -268,7 +268,7 @@ class LogTail:
         with opened(self._folder(followed), followed.stream.partition, followed.inode) as file:
             followed.is_closed_to_us = file is None
             if file is None:
-                # Told, and left out of the frontiers: nobody must wait for such a file.
+                # Reported, and left out of the frontiers: no stream may wait for such a file.
                 self._tell(
                     notices, "refused", followed.stream, followed.owner, "it cannot be opened"
                 )
@@ -352,7 +352,7 @@ class LogTail:
             notices.append(Notice("torn", followed.stream, start, size, detail))
 
     def _refuse(self, notices: list[Notice], stream: Stream, owner: int, detail: str) -> None:
-        """It is there and is not read: its shard is known up to before it came."""
+        """It exists and is not read: its shard is known up to the time before it appeared."""
         self._refused.add((stream.topic, owner))
         self._tell(notices, "refused", stream, owner, detail)
 
@@ -366,7 +366,9 @@ class LogTail:
 
 
 def _writer(followed: Followed) -> tuple[str, int, str]:
-    """Whose files wait for each other: another user's of the same name hold up nobody."""
+    """The owners whose files wait for each other: another user's files of the same name delay
+    none.
+    """
     return followed.stream.topic, followed.owner, followed.writer
 
 

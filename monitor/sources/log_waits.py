@@ -1,10 +1,11 @@
-"""How long files that are read to their end wait for one that is not: so many records of its owner.
+"""How long files that were read to their end wait for one that was not: a number of its owner's
+records.
 
-What stood unread in a file is read before anything that came later is judged, so that an answer
-never stands behind what it answers. Whoever writes without an end, or hides an endless line, must
-not hold up the others for ever: after `RECORDS_MAX` more records of one owner nobody waits any
-longer for what stood there before; it is put where it is found. It is a number of records and not a
-time, so that a slow monitor keeps the order that a quick one keeps.
+The unread content of a file is read before anything that came later is judged, so that an answer is
+never ordered after its deadline. A writer that never stops, or hides an endless line, must not
+delay the others for ever. After `RECORDS_MAX` more records of one owner, its earlier content is no
+longer waited for; it is ordered when it is found. The limit is a number of records and not a time,
+so that a slow monitor keeps the same order as a fast one.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Waits:
         self._read_counts[owner] += lines_count + bytes_count // BYTES_OF_RECORD
 
     def over_ns(self, owner: int) -> int:
-        """What stood in the owner's files before this time is not waited for; 0 if all is."""
+        """Content of the owner's files before this time is not waited for; 0 if all is."""
         looks = self._looks.get(owner, ())
         while looks and looks[0][1] + RECORDS_MAX <= self._read_counts[owner]:
             self._over_ns[owner] = looks.popleft()[0]

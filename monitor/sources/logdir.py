@@ -1,12 +1,12 @@
-"""A log directory as a source, and as the control topic: the way without Kafka.
+"""A log directory as a source, and as the control topic: operation without Kafka.
 
 Input: `DIR/TOPIC/WRITER-N.jsonl` (see `log_layout`), followed as it grows. A stream is one file,
-its offsets are bytes. Arrival is the clock given to the source, read before the files are looked
-at, and never goes back. Not a security boundary unless agents run as another user and can write
-only their own directories: `warnings` says which it is.
+and its offsets are bytes. Arrival is the time of the source's clock, read before the files are
+checked, and never decreases. It is not a security boundary unless agents run as another user with
+write access only to their own directories: `warnings` reports which is the case.
 
-It deliberately does not say `lost` when a file goes away: retention takes old files of sessions
-that live on, whose state must stay.
+It deliberately does not report `lost` when a file is removed: retention removes old files of
+sessions that continue, and their state must stay.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ OTHERS_CAN_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 class LogDirSource:
-    """Follows the files of `topics`; see the module for what it promises.
+    """Follows the files of `topics`; the module's docstring contains its guarantees.
 
     Parameters
     ----------
     now_ns
-        The clock that arrivals are taken from.
+        The clock for arrivals.
     sleep
         Waits, in seconds, between two looks at an idle directory.
 
     Raises
     ------
     ConfigError
-        There is no such directory.
+        The directory does not exist.
     """
 
     def __init__(
@@ -71,11 +71,15 @@ class LogDirSource:
         self._latest_ns = 0
         self._looked_ns = 0
         self._found_after_ns: dict[Stream, int] = {}
-        """Of each file, the last look at which it was not there; 0 where nobody had looked."""
+        """For each file, the last look at which it did not exist; 0 if there was no earlier
+        look.
+        """
         self._found_ns: dict[Stream, int] = {}
         """Of each file, the look that found it."""
         self._promised_ns: dict[Stream, int] = {}
-        """Of each file, the time before which nothing of it is put any more, as was said."""
+        """For each file, the reported time before which none of its records are ordered any
+        more.
+        """
         self._unread: dict[str, int] = {}
         """Of each shard with a file that is not read, the last look before there was one."""
 
@@ -108,14 +112,14 @@ class LogDirSource:
             left_s -= pause_s
 
     def commit(self, positions: Mapping[Stream, int]) -> None:
-        """Nobody else wants to know."""
+        """No other component needs this."""
 
     def close(self) -> None:
         """Nothing is held open between two polls."""
 
     def _look(self, records_max: int) -> Poll:
-        # Between these two times the files are looked at one after the other: what is found was
-        # written before the second, and what is missed, after the first.
+        # Between these two times the files are checked one after the other: content that is found
+        # was written before the second, and content that is missed, after the first.
         begin_ns = self._clock_ns()
         gained, notices = self._tail.find()
         files = self._tail.files
@@ -155,12 +159,12 @@ class LogDirSource:
         self._found_ns = {stream: ns for stream, ns in found.items() if stream in files}
 
     def _not_before_ns(self, stream: Stream, line: Line) -> int:
-        """What was found in a file came after the last look at which there was no more of it."""
+        """Content that is found in a file arrived after the last look without further content."""
         followed = self._tail.files[stream]
         return max(self._promised_ns.get(stream, 0), self._came_after_ns(followed, line.offset))
 
     def _came_after_ns(self, followed: Followed, offset: int) -> int:
-        """What stood there when the file was found may be as old as nobody knows."""
+        """Content that existed when the file was found may be of any age."""
         came = self._found_after_ns if offset < followed.first_size else self._found_ns
         return came.get(followed.stream, 0)
 
@@ -169,9 +173,10 @@ class LogDirSource:
         return self._latest_ns
 
     def _frontier(self, followed: Followed, begin_ns: int) -> Frontier:
-        """How far a file is known: one that is being read is waited for, as long as `Waits` says.
+        """How far a file is known: one that is being read is waited for, as long as `Waits` allows.
 
-        What stood there at the first look is waited for in any case, but for a line without an end.
+        Content that existed at the first look is waited for in any case, except a line without an
+        end.
         """
         stream = followed.stream
         read_to_ns = self._promised_ns.get(stream, 0)
@@ -193,15 +198,15 @@ class LogDirSource:
 
 
 def boundary_warnings(directory: Path) -> tuple[str, ...]:
-    """Where others than the owner can write what is not theirs, or remove each other's files."""
+    """Places where users other than the owner can write, or remove each other's files."""
     told = []
     for path in (directory, *(directory / topic for topic in (APPROVALS, ENFORCEMENT, CONTROL))):
         try:
             mode = path.stat().st_mode
         except OSError:
             continue
-        # A sticky bit keeps others from replacing a topic's directory. Within a topic it helps
-        # nothing: who may make a file there speaks for the topic.
+        # A sticky bit prevents others from replacing a topic's directory. Within a topic it does
+        # not help: a user who can create a file there can assert anything for the topic.
         is_kept = path == directory and mode & stat.S_ISVTX
         if mode & OTHERS_CAN_WRITE and not is_kept:
             told.append(

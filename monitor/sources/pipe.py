@@ -1,7 +1,7 @@
-"""Standard input, line by line, without waiting for more than was asked for.
+"""Standard input, line by line, without waiting for more than was requested.
 
-A buffered reader of the library blocks until it has what it wants; a live pipe (`tail -f | ...`)
-must give each line when it is there, and the loop must go on while there is none.
+A buffered reader of the library blocks until its buffer is full; a live pipe (`tail -f | ...`) must
+return each line when it arrives, and the loop must continue while there is none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ READ_BYTES: Final = 65_536
 
 
 class Pipe:
-    """Reads the file descriptor of `stream`, which nobody else may read from then on."""
+    """Reads the file descriptor of `stream`, which must not be read by others from then on."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._file = stream.fileno()
@@ -22,7 +22,7 @@ class Pipe:
         self._is_over = False
 
     def wait(self, timeout_s: float | None, bytes_max: int) -> bool:
-        """Whether a line, `bytes_max` bytes or the end can be read now without waiting."""
+        """True if a line, `bytes_max` bytes or the end can be read now without waiting."""
         while b"\n" not in self._buffer and len(self._buffer) < bytes_max and not self._is_over:
             if not select.select([self._file], [], [], timeout_s)[0]:
                 return False
