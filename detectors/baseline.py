@@ -1,9 +1,9 @@
-"""What is usual: how many groups of sessions did each thing, and the usual sizes of things.
+"""Usual behaviour: the number of groups of sessions with each item, and the usual sizes of items.
 
 Input: the observations of ordinary sessions, each with its group (a task, an agent). Output: a
-`Baseline`: numbers alone, no text. Groups are counted and not sessions, since fifty runs of one
-task are one witness. What only one group did is as good as new: training leaves each group out of
-the baseline that it is held against (`training.py`).
+`Baseline`, which contains only numbers and no text. Groups are counted instead of sessions, since
+fifty runs of one task are one observation. An item of a single group counts as new: training
+compares each group with a baseline that excludes it (`training.py`).
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ ENTRIES_MAX: Final = 200_000
 SAMPLES_MAX: Final = 5_000
 """Sizes of one thing that are kept while learning."""
 SAMPLES_MIN: Final = 3
-"""Sizes of one thing below which nothing is said of what is usual."""
+"""With fewer sizes of one item, no usual size is known."""
 SPREAD_MIN: Final = 0.15
-"""Chosen: sizes are logarithms; what is always equally long may still vary by a sixth."""
+"""Chosen: sizes are logarithms; values of constant length may still vary by a sixth."""
 DEVIATION_MAX: Final = 10.0
 _NORMAL: Final = 1.4826
 """The standard deviation of a normal distribution in median absolute deviations."""
 
 TOOL, STEP, SHAPE, PATH, PATH_SOURCE, SOURCE = range(1, 7)
-"""Sorts of things that are counted; the first part of what is mixed."""
+"""Sorts of counted items; the first part of the hashed value."""
 ACTION_SIZE, RESULT_SIZE, RESULT_WORDS, ACTION_NUMBER = range(7, 11)
 """Sorts of sizes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What training saw."""
+    """The counts from training."""
 
     groups_count: int = 0
     counts: Mapping[int, int] = field(default_factory=dict)
@@ -54,9 +54,9 @@ class Baseline:
         return math.log2((self.groups_count + 1) / (count + 0.5))
 
     def step_surprise(self, action: Action) -> float:
-        """-log2 of how often, where the previous tool was used, this one came next.
+        """-log2 of the frequency with which this tool followed the previous one.
 
-        It falls back on the tool itself where too little is known of the previous one.
+        It falls back to the tool itself if too little is known of the previous one.
         """
         counts = self.counts
         step = counts.get(mix(STEP, action.previous, action.tool), 0)
@@ -64,7 +64,7 @@ class Baseline:
         return math.log2((tool + 2) / (step + 0.5))
 
     def source_surprise(self, action: Action) -> float:
-        """The most of any value: -log2 of how often this argument came from where it does now."""
+        """The maximum over values: -log2 of the frequency of this argument's current origin."""
         return max(
             (self._source_surprise(action, v.path, v.source) for v in action.values), default=0.0
         )
@@ -76,7 +76,7 @@ class Baseline:
         return mix(SHAPE, action.shape) in self.counts
 
     def deviation(self, sort: int, tool: int, size: float) -> float:
-        """How far a size lies above (below: negative) what is usual, in robust deviations."""
+        """The distance of a size above (negative: below) the usual one, in robust deviations."""
         entry = self.usual.get(mix(sort, tool))
         if entry is None:
             return 0.0
@@ -114,7 +114,7 @@ def learn_baseline(sessions: Iterable[tuple[str, Sequence[Observation]]]) -> Bas
 
 
 def _things(observation: Observation) -> Iterable[int]:
-    """What an observation shows to have occurred."""
+    """The items that an observation contains."""
     if not isinstance(observation, Action):
         return
     tool = observation.tool

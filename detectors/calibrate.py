@@ -1,13 +1,13 @@
-"""From scores to alarms with a known rate of false ones.
+"""Calibrates scores to alarms with a known rate of false alarms.
 
-Input: for each ordinary session that took no part in training, its group and the largest score
-that it ever had. Output: a threshold that a session of a new group passes, at whatever moment,
-with a probability of at most `false_alarms`; or how many more groups are needed to tell.
+Input: for each ordinary session that was not used in training, its group and its largest score.
+Output: a threshold that a session of a new group exceeds, at any moment, with a probability of at
+most `false_alarms`; or the number of additional groups that are needed.
 
-A session is scored again and again while it runs, so a threshold on single scores would be passed
-far more often: what is calibrated is the maximum over a session's prefixes. Sessions of one group
-(a task, an agent) are alike, so groups are what is exchangeable: with K groups each weighs
-1/(K + 1), shared evenly by its sessions, and the last 1/(K + 1) stands for the session to come.
+A running session is scored repeatedly, so a threshold for single scores would be exceeded far more
+often: the calibration uses the maximum over a session's prefixes. Sessions of one group (a task, an
+agent) are similar, so groups are the exchangeable units. With K groups each has the weight 1/(K +
+1), shared evenly by its sessions, and the last 1/(K + 1) represents the new session.
 
 Source: hierarchical conformal prediction: Y. Lee, R. F. Barber, R. Willett, "Distribution-free
 inference with hierarchical data", 2023, section 3. With a group for each session it is split
@@ -44,7 +44,7 @@ class Calibration:
 
     @property
     def threshold(self) -> float | None:
-        """A score above it is an alarm; None where there are too few groups to say."""
+        """A score above it is an alarm; None if there are too few groups."""
         if self.missing_groups:
             return None
         tail = 1.0 / (self.groups_count + 1)

@@ -1,8 +1,8 @@
-"""What every detector obeys: a frozen state and an event in, a state and perhaps a score out.
+"""The interface of every detector: a frozen state and an event in, a state and perhaps a score out.
 
-A detector reads no clock, file or random source, keeps nothing between calls, and acts on
-nothing: it scores. Its state is bounded, and as bytes it carries a version, so that it can stand
-in the same checkpoint as the states of invariants. Who calls it decides what a score leads to.
+A detector reads no clock, file or random source, keeps nothing between calls, and takes no action:
+it only scores. Its state is bounded, and its bytes contain a version, so that it can be stored in
+the same checkpoint as the states of invariants. The caller decides the consequences of a score.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ State = TypeVar("State")
 
 
 class ModelError(InterlockError):
-    """A model that cannot be used: damaged, foreign, of another version, or made of too little."""
+    """A model that is not usable: damaged, foreign, of another version, or trained on too
+    little.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One feature behind a score.
+    """One feature that contributed to a score.
 
-    `share` is what it added to the score; `usual` the bounds between which the middle 90 % of the
-    scored moments in training lay.
+    `share` is its contribution to the score; `usual` contains the bounds of the middle 90 % of the
+    scored moments in training.
     """
 
     feature: str
@@ -38,12 +40,13 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a detector says of a session at one event.
+    """A detector's result for a session at one event.
 
-    `value` has no unit: 0 is the mean of the moments in training, larger is stranger. `threshold`
-    is None where too few sessions calibrated. `is_alarm` is True once a session at most: where the
-    threshold is first passed. With it come `p_value`, the share of ordinary sessions that ever
-    reach such a value (from above), and `reasons`, the features that added most.
+    `value` has no unit: 0 is the mean of the moments in training, and larger values are less usual.
+    `threshold` is None if too few sessions were available for calibration. `is_alarm` is True at
+    most once per session: where the threshold is first exceeded. It comes with `p_value`, an upper
+    bound of the share of ordinary sessions that ever reach such a value, and `reasons`, the
+    features with the largest contributions.
     """
 
     value: float
@@ -61,17 +64,17 @@ class Detector(Protocol, Generic[State]):
         """Names the model: its states and findings are its own."""
 
     def initial(self, *, is_whole: bool) -> State:
-        """The state before a session's first event; `is_whole` False where some went by unseen,
-        and then the session is not scored: it would be held against whole ones.
+        """The state before a session's first event; `is_whole` is False if some events were missed.
+        Then the session is not scored, since the threshold is for whole sessions.
         """
 
     def step(self, state: State, event: Event) -> tuple[State, Score | None]:
-        """Take in one event. A score comes with each action; the cost does not depend on what came
-        before.
+        """Process one event. A score comes with each action; the cost does not depend on earlier
+        events.
         """
 
     def encode(self, state: State) -> bytes:
         """The state as bytes, with the version of their form."""
 
     def decode(self, data: bytes) -> State:
-        """The state again. Raises `StateError` where the bytes are no state of this one."""
+        """Decode a state. Raises `StateError` if the bytes are not a state of this detector."""

@@ -1,8 +1,8 @@
-"""The detector of this version: a model put to use, as `contract.py` asks.
+"""The detector of this version: applies a model, and implements `contract.py`.
 
 Input: a frozen state and an event. Output: the state after it and, at each action, a score. The
-first score of a session above the threshold is its alarm, and there is one at most: the rate of
-false alarms is calibrated for sessions, and a session that stays strange is no news.
+first score of a session above the threshold is its alarm, and there is at most one: the rate of
+false alarms is calibrated for sessions, and repeated alarms add no information.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STATE_VERSION: Final = 1
 
 
 class DetectorState(msgspec.Struct, frozen=True, array_like=True):
-    """What is kept of one session; 6 KB, whatever its length."""
+    """The state of one session; 6 KB, whatever its length."""
 
     heard: Heard = Heard()
     tally: Tally = Tally()
@@ -40,7 +40,7 @@ class DetectorState(msgspec.Struct, frozen=True, array_like=True):
     """The largest score so far."""
     has_alarmed: bool = False
     is_whole: bool = True
-    """Whether it was seen from its first event."""
+    """True if it was seen from its first event."""
 
 
 _START: Final = DetectorState()
@@ -63,7 +63,7 @@ class ModelDetector:
 
     @property
     def model(self) -> Model:
-        """What it was made of."""
+        """The inputs of its training."""
         return self._model
 
     def initial(self, *, is_whole: bool) -> DetectorState:

@@ -1,4 +1,4 @@
-"""Why a score is what it is: the features that added most, with their values and what is usual.
+"""Explains a score: the features with the largest contributions, with actual and usual values.
 
 Input: heads and a row. Output: reasons, the largest first. Shares are additive: over all features
 they sum to the score (path attribution for the forest, the terms themselves for rarity).

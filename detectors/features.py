@@ -36,7 +36,9 @@ UNUSUAL_SOURCE_BITS: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One column. `is_told` says that large values speak for themselves (see `rarity.py`)."""
+    """One column. `is_told` means that large values are informative by themselves (see
+    `rarity.py`).
+    """
 
     name: str
     unit: str
@@ -93,7 +95,7 @@ FEATURES: Final = (
 
 
 class Tally(msgspec.Struct, frozen=True, array_like=True):
-    """What is kept of a session for its features; a few hundred bytes, whatever its length."""
+    """The state of a session for its features; a few hundred bytes, whatever its length."""
 
     actions: int = 0
     messages: int = 0

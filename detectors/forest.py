@@ -40,8 +40,8 @@ class Forest:
     feature: Integers
     threshold: Floats
     length: Floats
-    """Of a leaf: its depth and the mean path below it (`c(n)`). Of an inner node: what is still to
-    be expected there, the mean over the training rows that passed it."""
+    """For a leaf: its depth and the mean path below it (`c(n)`). For an inner node: the expected
+    rest, which is the mean over the training rows that passed it."""
 
     @property
     def trees_count(self) -> int:
@@ -89,10 +89,10 @@ def score_rows(forest: Forest, rows: Floats) -> Floats:
 
 
 def shortening(forest: Forest, row: Floats) -> tuple[float, Floats]:
-    """How much each feature shortened the mean path, `float64[F]`, and where paths began.
+    """The reduction of the mean path by each feature, `float64[F]`, and the initial expectation.
 
-    At each node that a row passes, the feature split on there is credited with the fall of the
-    expected length. They are additive: begin - sum(falls) = `path_length`, to rounding.
+    At each node that a row passes, the reduction of the expected length is credited to the feature
+    of its split. They are additive: begin - sum(reductions) = `path_length`, to rounding.
     """
     cast = _cast(row)
     falls = np.zeros(forest.features_count)
@@ -118,7 +118,7 @@ def _walk(forest: Forest, cast: npt.NDArray[np.float32]) -> Integers:
 
 
 def _cast(rows: Floats) -> npt.NDArray[np.float32]:
-    """As scikit-learn sees them. What is no number would go left everywhere and look ordinary."""
+    """As in scikit-learn. A value that is not a number would always go left and look ordinary."""
     assert np.isfinite(rows).all(), "features are finite"
     cast: npt.NDArray[np.float32] = rows.astype(np.float32)
     return cast

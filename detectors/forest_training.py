@@ -1,4 +1,4 @@
-"""Growing an isolation forest: the only file that imports scikit-learn.
+"""Trains an isolation forest: the only file that imports scikit-learn.
 
 Input: rows of features and a seed. Output: a `Forest` of flat arrays. The same rows, seed and
 version of scikit-learn give the same forest.
@@ -19,12 +19,12 @@ SAMPLES_MAX: Final = 256
 
 
 def grow_forest(rows: Floats, seed: int, trees_count: int = TREES_COUNT) -> Forest:
-    """A forest grown from `float64[n, F]` rows.
+    """A forest trained on `float64[n, F]` rows.
 
     Raises
     ------
     ModelError
-        There are no two rows, or scikit-learn is not installed.
+        There are fewer than two rows, or scikit-learn is not installed.
     """
     if len(rows) < 2:
         raise ModelError(f"a forest needs at least 2 scored actions; there are {len(rows)}")
@@ -32,7 +32,7 @@ def grow_forest(rows: Floats, seed: int, trees_count: int = TREES_COUNT) -> Fore
 
 
 def fit(rows: Floats, seed: int, trees_count: int = TREES_COUNT) -> Any:
-    """scikit-learn's own forest of the same rows; tests hold ours against it."""
+    """scikit-learn's own forest of the same rows; tests compare ours with it."""
     try:
         from sklearn.ensemble import IsolationForest
     except ImportError:

@@ -1,7 +1,7 @@
-"""A trained model: what is usual, two heads, where their zero lies, and when to raise an alarm.
+"""A trained model: usual values, two heads, their zero, and the threshold of an alarm.
 
-Pure values; `training.py` makes them, `model_file.py` writes and reads them, `detector.py` puts
-them to use.
+Pure values; `training.py` creates them, `model_file.py` writes and reads them, and `detector.py`
+uses them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from detectors.rarity import Rarity
 
 FOREST_WEIGHT: Final = 1 / 4
 RARITY_WEIGHT: Final = 3 / 4
-"""Chosen on recorded sessions (docs/detection.md): rarity finds most attacks there, the forest
-finds what is odd without being rare column by column."""
+"""Chosen on recorded sessions (docs/detection.md): rarity finds most attacks there, and the forest
+finds sessions that are odd without being rare in any column."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
-    """The zero and the unit of one head: per feature the mean of what it adds over the moments of
+    """The zero and the unit of one head: per feature the mean contribution over the moments of
     training, and the standard deviation of the sum.
     """
 
@@ -35,9 +35,9 @@ class Head:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heads:
-    """What turns a row into a score.
+    """Converts a row to a score.
 
-    `usual` holds, per feature, the bounds of the middle 90 % of the moments in training.
+    `usual` contains, per feature, the bounds of the middle 90 % of the moments in training.
     """
 
     forest: Forest
@@ -61,7 +61,7 @@ class Heads:
         return values
 
     def parts(self, rows: list[list[float]]) -> Floats:
-        """What each head says of many rows, `float64[n, 2]`: forest, rarity."""
+        """The scores of each head for many rows, `float64[n, 2]`: forest, rarity."""
         begin = _expected_at_roots(self.forest) - float(self.by_forest.means.sum())
         forest = (begin - path_lengths(self.forest, np.array(rows))) / self.by_forest.deviation
         terms = np.array([sum(self.rarity.terms(row)) for row in rows])
@@ -69,7 +69,9 @@ class Heads:
         return np.stack([forest, rarity], axis=1)
 
     def shares(self, row: list[float]) -> Floats:
-        """What each feature adds to the score, `float64[F]`; they sum to `value`, to rounding."""
+        """The contribution of each feature to the score, `float64[F]`; they sum to `value`, to
+        rounding.
+        """
         _, falls = shortening(self.forest, np.array(row))
         forest = (falls - self.by_forest.means) / self.by_forest.deviation
         terms = (np.array(self.rarity.terms(row)) - self.by_rarity.means) / self.by_rarity.deviation
@@ -94,7 +96,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """Everything that scoring needs. `key` is None where it stands in a file of its own."""
+    """Everything that scoring needs. `key` is None if it is stored in a separate file."""
 
     heads: Heads
     baseline: Baseline
@@ -106,9 +108,9 @@ class Model:
 
 
 def make_head(added: Floats) -> Head:
-    """From what each feature added at each moment of training, `float64[n, F]`."""
+    """A head from the contribution of each feature at each moment of training, `float64[n, F]`."""
     deviation = float(added.sum(axis=1).std())
-    # Where all moments are alike there is no unit; 1 keeps scores finite.
+    # If all moments are equal there is no unit; 1 keeps scores finite.
     return Head(added.mean(axis=0), deviation if deviation > 1e-9 else 1.0)
 
 

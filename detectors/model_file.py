@@ -1,10 +1,10 @@
-"""A model as bytes, and back: no pickle, no archive, nothing that runs or unfolds.
+"""Encodes a model as bytes and decodes it: no pickle, no archive, nothing that executes or expands.
 
-The form: 8 bytes that name it, 2 of its version, 32 of SHA-256 over the rest, then one msgpack
-record of plain numbers; arrays are little-endian bytes whose lengths are told apart from them.
-Reading allocates a small multiple of the file's length, and checks everything that scoring relies
-on: the checksum finds damage, the checks find what was made to look whole. It does not tell who
-made the file: whoever may write it decides what is an alarm.
+The format: 8 bytes of magic, 2 of the version, 32 of SHA-256 over the rest, then one msgpack record
+of plain numbers; arrays are little-endian bytes, with their lengths stored separately. Reading
+allocates a small multiple of the file's length, and checks everything that scoring relies on: the
+checksum detects damage, the checks detect forged content. They do not authenticate the file: a user
+with write access to it decides what is an alarm.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ _decoder: Final = msgspec.msgpack.Decoder(_Record)
 
 
 def encode_model(model: Model) -> bytes:
-    """The file of a model; equal models give equal bytes."""
+    """The encoded model; equal models give equal bytes."""
     payload = msgspec.msgpack.encode(_record(model))
     head = MAGIC + VERSION.to_bytes(2, "little")
     return head + hashlib.sha256(head + payload).digest() + payload
@@ -104,12 +104,12 @@ def model_digest(data: bytes) -> str:
 
 
 def decode_model(data: bytes) -> Model:
-    """The model of a file.
+    """The model in a file.
 
     Raises
     ------
     ModelError
-        It is no model, of another version, trained for other features, damaged, or made up.
+        It is not a model, of another version, trained for other features, damaged, or forged.
     """
     if len(data) > FILE_BYTES_MAX:
         raise ModelError(
@@ -249,7 +249,7 @@ def _forest(record: _ForestRecord) -> Forest:
 
 
 def _depth(roots: Integers, children: Integers, is_leaf: npt.NDArray[np.bool_]) -> int:
-    """Steps until every path stands at a leaf; more than `DEPTH_MAX` are not taken."""
+    """The steps until every path is at a leaf; at most `DEPTH_MAX` are made."""
     nodes = np.unique(roots)
     for depth in range(DEPTH_MAX + 1):
         nodes = nodes[~is_leaf[nodes]]

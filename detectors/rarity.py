@@ -1,12 +1,12 @@
-"""The second head: how rare each feature's value is, told feature by feature.
+"""The second head: the rarity of each feature's value, feature by feature.
 
-Input: a row. Output: for each column that is told (`Feature.is_told`), minus the logarithm of the
-share of training moments with a value at least as large. It sees what a forest cannot: a value
-beyond a feature that was constant in training, since a forest never splits on one, and how far
-out of the ordinary many features are at once.
+Input: a row. Output: for each used column (`Feature.is_told`), minus the logarithm of the share of
+training moments with a value at least as large. It detects what a forest cannot: a value beyond a
+feature that was constant in training, since a forest never splits on one, and the joint deviation
+of many features.
 
 Source: one-sided, the idea of Z. Li et al., "ECOD", IEEE TKDE 2022; tails here are of the empirical
-distribution with one added, so that what was never seen is finite.
+distribution with one added, so that an unseen value has a finite score.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ KNOTS_MAX: Final = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Rarity:
-    """Per column: values that rise, and the surprisal (natural logarithm) of reaching each.
+    """Per column: increasing values, and the surprisal (natural logarithm) of reaching each.
 
-    `surprisals` has one more: of passing the last value. A column that is not told has neither.
+    `surprisals` has one more: of exceeding the last value. A column that is not used has neither.
     """
 
     values: tuple[tuple[float, ...], ...]
     surprisals: tuple[tuple[float, ...], ...]
 
     def terms(self, row: Sequence[float]) -> list[float]:
-        """What each column adds; 0 where it is not told. Cost: a bisection each."""
+        """The contribution of each column; 0 if it is not used. Cost: a bisection each."""
         return [
             rest[bisect_left(values, value)] if rest else 0.0
             for value, values, rest in zip(row, self.values, self.surprisals, strict=True)
@@ -61,7 +61,7 @@ def _tails(column: list[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def _kept(knots: list[float]) -> list[float]:
-    """At most `KNOTS_MAX`; the tail of large values is what matters."""
+    """At most `KNOTS_MAX`; the tail of large values is the important part."""
     if len(knots) <= KNOTS_MAX:
         return knots
     half = KNOTS_MAX // 2

@@ -1,12 +1,12 @@
-"""What one event adds to what is known of a session, before any model is asked.
+"""The contribution of one event to the state of a session, before any model is applied.
 
-`read(words, state, event)` gives the state after the event and an *observation*: an action that
+`read(words, state, event)` returns the state after the event and an *observation*: an action that
 is about to be taken, an outcome, a message, or nothing. Both are bounded, whatever the event
-holds; the cost of an event depends on its own size alone.
+contains; the cost of an event depends only on its size.
 
-The question behind it: is the agent doing what its user asked for? What an action's arguments
-hold comes from the user's words, from what tools returned, or from neither; an agent that was
-talked into something by a tool's result takes recipients, links and amounts from there.
+The underlying question is: does the agent do what its user asked for? The values in an action's
+arguments come from the user's words, from tools' results, or from neither. An agent that was
+manipulated by a tool's result takes recipients, links and amounts from there.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ OUTCOME_KINDS: Final = frozenset({"tool.completed", "tool.failed"})
 
 USER_BITMAP_BYTES: Final = 1_024
 USER_NUMBERS_MAX: Final = 2_000
-"""Chosen: then a word that the user did not say is taken for his with p < .16, at 500 with .02."""
+"""Chosen: then a word that the user did not use is taken for one with p < .16, at 500 with .02."""
 RESULT_BITMAP_BYTES: Final = 4_096
 RESULT_NUMBERS_MAX: Final = 8_000
-"""Chosen: as for the user's. Past it nothing more is put in: later words count as from nowhere."""
+"""Chosen: as for the user's. Beyond it no words are added: later words count as having no
+origin.
+"""
 VALUES_MAX: Final = 64
 """Values of one action that are looked at."""
 PARTS_MAX: Final = 512
@@ -46,12 +48,12 @@ _ALL: Final = 0.99
 _MOST: Final = 0.5
 
 Source = int
-"""Where a value comes from: all of it the user, all of it results and the user, and so on."""
+"""The origin of a value: only the user, only results and the user, and so on."""
 USER, RESULTS, MOSTLY_RESULTS, MOSTLY_USER, NEW = range(5)
 
 
 class Heard(msgspec.Struct, frozen=True, array_like=True):
-    """What is remembered of a session for reading on. About 5.5 KB, and never more than 6 KB."""
+    """The state of a session for reading on. About 5.5 KB, and never more than 6 KB."""
 
     user_words: bytes = bytes(USER_BITMAP_BYTES)
     user_count: int = 0
@@ -61,11 +63,11 @@ class Heard(msgspec.Struct, frozen=True, array_like=True):
     signatures: tuple[int, ...] = ()
     """Of the last actions, with their arguments: whether one is taken again."""
     calls: tuple[tuple[int, int], ...] = ()
-    """Call and tool of requests without an outcome, where outcomes do not name their tool."""
+    """Call and tool of requests without an outcome, if outcomes do not name their tool."""
 
 
 class Value(NamedTuple):
-    """One value of an action's arguments: its path as a number, and where it comes from."""
+    """One value of an action's arguments: its path as a number, and its origin."""
 
     path: int
     source: Source
@@ -82,24 +84,24 @@ class Action(NamedTuple):
     size: float
     """ln(1 + characters of all values)."""
     number: float
-    """ln(1 + the largest number among the values), 0 where there is none."""
+    """ln(1 + the largest number among the values), 0 if there is none."""
     results_share: float
     """The largest share of a value's words that only tools' results had; 0 to 1."""
     user_share: float
-    """The smallest share of a value's words that the user had said; 0 to 1."""
+    """The smallest share of a value's words that the user had used; 0 to 1."""
     is_repeated: bool
     is_asked: bool
     """Some word of the tool's name begins as a word of the user does."""
 
 
 class Outcome(NamedTuple):
-    """What an action came to."""
+    """The outcome of an action."""
 
     tool: int
     size: float
     """ln(1 + characters of the result)."""
     new_words: float
-    """ln(1 + different words of the result that the user had not said)."""
+    """ln(1 + different words of the result that the user had not used)."""
     is_failed: bool
 
 
@@ -111,7 +113,7 @@ Observation = Action | Outcome | Message
 
 
 def read(words: Words, heard: Heard, event: Event) -> tuple[Heard, Observation | None]:
-    """One event; None where its kind says nothing to a detector."""
+    """One event; None if its kind is irrelevant to a detector."""
     kind = event.record.kind
     if kind in ACTION_KINDS:
         return _read_action(words, heard, event)
@@ -193,7 +195,9 @@ def _read_action(words: Words, heard: Heard, event: Event) -> tuple[Heard, Actio
 
 
 def _shares(words: Words, heard: Heard, text: str) -> tuple[float, float]:
-    """Shares of a value's words that the user said, and that results alone had; -1 without any."""
+    """The shares of a value's words that the user used, and that only results had; -1 without
+    any.
+    """
     numbers = words.words(text)[:WORDS_OF_VALUE_MAX]
     if not numbers:
         return -1.0, 0.0
@@ -232,7 +236,7 @@ def _values(words: Words, args: Any) -> Iterator[tuple[int, Any]]:
 
 
 def _value_text(value: Any) -> str:
-    """A value as the user might have written it; truth values and null say nothing."""
+    """A value as the user might have written it; truth values and null are ignored."""
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, bool):
@@ -246,7 +250,7 @@ def _decoded(raw: bytes) -> Any:
 
 
 def _text(raw: msgspec.Raw) -> str:
-    """A result as text: a string as it is, anything else as its JSON."""
+    """A result as text: a string unchanged, anything else as its JSON."""
     data = bytes(raw)
     if data[:1] == b'"':
         return str(msgspec.json.decode(data))

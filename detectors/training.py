@@ -1,11 +1,11 @@
-"""From ordinary sessions to a model.
+"""Trains a model on ordinary sessions.
 
 Input: the observations of sessions, each with its group, and options. Output: a `Model`. The same
 sessions in the same order, options and library give the same model.
 
-Every session of training is held against a baseline that its group had no part in (the groups are
-cut into folds): else nothing in training would ever be new, and a forest never splits on what is
-constant. Calibration takes groups that had no part in the heads at all.
+Every session of training is compared with a baseline that excludes its group (the groups are cut
+into folds): otherwise nothing in training would ever be new, and a forest never splits on a
+constant. Calibration uses groups that were not used for the heads at all.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Words and names as keyed numbers, and sets of them that never grow.
+"""Words and names as keyed numbers, and sets of them of constant size.
 
-Input: text that agents and tools choose. Output: 64-bit numbers (BLAKE2b under the model's key,
-the same in every process) and bitmaps of fixed size. The key keeps who does not have it from
-making two names collide, and from testing guesses against a state or a model.
+Input: text that agents and tools choose. Output: 64-bit numbers (BLAKE2b under the model's key, the
+same in every process) and bitmaps of fixed size. Without the key, nobody can make two names
+collide, or test guesses against a state or a model.
 
-A bitmap is a Bloom filter (B. H. Bloom, CACM 13(7), 1970): it may take a word for known that is
-not, with the probability stated at its size, and never the other way round.
+A bitmap is a Bloom filter (B. H. Bloom, CACM 13(7), 1970): it may report an unknown word as known,
+with the probability stated at its size, and never the opposite.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ WORDS_MAX: Final = 1_000
 """Words of one text that are looked at. Chosen: one in 40,000 recorded results has more."""
 NAME_CHARACTERS_MAX: Final = 512
 CACHED_WORDS: Final = 65_536
-"""Chosen: about 10 MB; most words of a session were met before in it or in another."""
+"""Chosen: about 10 MB; most words of a session have occurred before in it or in another."""
 STEM_CHARACTERS: Final = 4
-"""Chosen: `send_email` is asked for by `emails`, `sending` and `sent` (its other half decides)."""
+"""Chosen: `send_email` matches `emails`, `sending` and `sent` (its other half decides)."""
 
 _WORD: Final = re.compile(r"\w{2,64}")
 _PART: Final = re.compile(r"[^\W_]{3,64}")
 _MASK: Final = 2**64 - 1
 _ODD: Final = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)
-"""Odd constants that spread (golden ratio; xxHash's primes); they mix what was keyed already."""
+"""Odd constants that spread (golden ratio; xxHash's primes); they mix values that are already
+keyed."""
 
 
 def mix(*parts: int) -> int:
@@ -52,7 +53,7 @@ class Words:
         assert len(key) == KEY_BYTES
         self._hash = hashlib.blake2b(key=key, digest_size=8)
         self.word = lru_cache(maxsize=CACHED_WORDS)(self._number)
-        """The number of a word or a name, as it is written."""
+        """The number of a word or a name, as written."""
 
     def bytes_number(self, data: bytes) -> int:
         """The number of bytes of any length."""
@@ -61,7 +62,7 @@ class Words:
         return int.from_bytes(made.digest(), "little")
 
     def name(self, text: str) -> int:
-        """The number of a name; only its beginning counts where it is too long."""
+        """The number of a name; only its beginning counts if it is too long."""
         return int(self.word(text[:NAME_CHARACTERS_MAX]))
 
     def words(self, text: str) -> list[int]:
@@ -79,14 +80,14 @@ class Words:
 
 
 def holds(bitmap: bytes, number: int) -> bool:
-    """Was the number put in? May err on the side of yes."""
+    """True if the number was added; false positives are possible."""
     bits = len(bitmap) * 8 - 1
     first, second = number & bits, (number >> 32) & bits
     return bool(bitmap[first >> 3] >> (first & 7) & 1 and bitmap[second >> 3] >> (second & 7) & 1)
 
 
 def with_numbers(bitmap: bytes, numbers: Iterable[int]) -> bytes:
-    """The bitmap with these put in as well; its size is a power of two."""
+    """The bitmap with these added; its size is a power of two."""
     made = bytearray(bitmap)
     bits = len(made) * 8 - 1
     for number in numbers:

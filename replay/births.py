@@ -1,7 +1,7 @@
-"""Where invariants were born while a recording was made, as its `birth` findings tell.
+"""The births of invariants during a recording, from its `birth` findings.
 
-Such a finding stands behind the events that it is about, and the engine has to know before: so a
-recording that has any is read twice.
+Such a finding follows the events that it concerns, but the engine needs it before: so a recording
+that has any is read twice.
 """
 
 from __future__ import annotations
@@ -38,4 +38,4 @@ def _born(line: FindingLine) -> Born | None:
     try:
         return msgspec.json.decode(content_of(line) or b"", type=Finding).born
     except (msgspec.MsgspecError, RecursionError):
-        return None  # It is told as a finding that cannot be read.
+        return None  # It is reported as a finding that cannot be read.

@@ -1,7 +1,7 @@
-"""The header of a recording, made of the settings that the live monitor has.
+"""The header of a recording, built from the settings of the live monitor.
 
-Only what is named here goes into it: fields that verdicts depend on. Passwords, keys, and the
-paths of their files have no way in.
+It contains only the fields listed here, on which verdicts depend. It cannot contain passwords,
+keys, or the paths of their files.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from replay.recorder import Wanted
 from replay.recording import Header, RecordedFile, RecordedSettings, RecordedSource
 
 KEY_FILE: Final = "digest.key"
-"""Where a monitor keeps its key in its state directory (`monitor/service.py`)."""
+"""The file of a monitor's key in its state directory (`monitor/service.py`)."""
 
 
 def make_header(
@@ -38,7 +38,7 @@ def make_header(
     release: str,
     model_digest: str = "",
 ) -> Header:
-    """What a recording says of itself.
+    """The header of a recording.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""Which invariants a recording is replayed with, and what of them cannot be judged again.
+"""The invariants that a recording is replayed with, and those that cannot be judged again.
 
-With a folder named: those. Else the ones that the header embeds, as they were live; else the
-default packs. An invariant that was live and is not here with the same digest cannot be
-re-evaluated, and that is said of each: another digest is another meaning.
+If a folder is given, its invariants are used. Otherwise those embedded in the header, as they were
+live; else the default packs. An invariant that was live and is not here with the same digest cannot
+be re-evaluated, and each one is reported: another digest is another meaning.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from replay.player import limits_of
 from replay.recording import EMBEDDED_BYTES_MAX, Header, RecordedFile, RecordedInvariant
 
 REPLAY_KEY: Final = b"replay"
-"""The key of `digest(...)` where the live one is not given: then digests are other ones."""
+"""The key of `digest(...)` if the live one is not given: then digests differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,14 @@ def _wider(program: Program) -> list[Unevaluable]:
 
 
 def name_key(key: bytes) -> str:
-    """A name for a key, to tell whether two are one; the key cannot be told from it."""
+    """A name for a key, to compare keys; the key cannot be derived from it."""
     return hashlib.blake2b(b"interlock digest key", key=key[:64], digest_size=8).hexdigest()
 
 
 def embed(location: Path) -> list[RecordedFile]:
-    """The invariant files at a path as a header carries them; without text where there is no room.
+    """The invariant files at a path for a header; without text if there is no room.
 
-    Raises ConfigError and SpecError as reading them does.
+    Raises ConfigError and SpecError like reading them.
     """
     left = EMBEDDED_BYTES_MAX
     files = []
@@ -165,7 +165,7 @@ def _unevaluable(header: Header, program: Program, is_other_key: bool) -> list[U
 
 
 def _uses_digest(program: Program, compiled: Compiled) -> bool:
-    """Whether a value that findings are named by may depend on the key."""
+    """True if a value in the ids of findings may depend on the key."""
     predicates = program.predicates[compiled.file_index]
     return any(
         "digest" in predicates[name].functions for name in compiled.automaton.tables.predicates

@@ -1,8 +1,8 @@
-"""Compiled formulas as text and as trees: what `standing.py` shows the values of.
+"""Compiled formulas as text and as trees: the parts whose values `standing.py` shows.
 
-A node is what the compiler made of the violating formula; its text is that of the language, with
-`not` brought inward. Children of a memory are the formulas that it remembers. The variable of an
-`exists` has lost its name when it is compiled: it is called `any1`, `any2` here.
+A node is a compiled part of the violating formula; its text is in the invariant language, with
+`not` moved inward. Children of a memory are the formulas that it remembers. The variable of an
+`exists` loses its name in compilation: it is called `any1`, `any2` here.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def node_text(node: Node, variables: Variables) -> str:
 
 
 def children(node: Node) -> tuple[Node, ...]:
-    """The formulas that a node is made of; of a memory, those that it remembers.
+    """The sub-formulas of a node; for a memory, those that it remembers.
 
-    None of an `exists`: what is inside has no value of its own outside it.
+    None for an `exists`: its body has no value outside it.
     """
     match node:
         case AndNode(members) | OrNode(members):
@@ -95,7 +95,7 @@ def remembered(memory: object) -> tuple[Node, ...]:
 
 
 def names_variables(node: Node, hidden: frozenset[int] = frozenset()) -> bool:
-    """Whether the value of a node depends on the binding (but for the slots in `hidden`)."""
+    """True if the value of a node depends on the binding (except for the slots in `hidden`)."""
     match node:
         case AtomNode(slots=slots):
             return any(slot not in hidden for _, slot in slots)
@@ -112,7 +112,7 @@ def names_variables(node: Node, hidden: frozenset[int] = frozenset()) -> bool:
 
 
 def slot_name(slot: int, variables: Variables) -> str:
-    """The variable that a slot of a binding stands for."""
+    """The variable of a slot in a binding."""
     return variables[slot] if slot < len(variables) else f"any{slot - len(variables) + 1}"
 
 

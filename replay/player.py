@@ -37,11 +37,11 @@ from replay.recording import (
 )
 
 InputLine = RecordLine | TickLine | CloseLine
-"""What the engine is given; all other lines only tell of it."""
+"""The inputs of the engine; all other lines only describe it."""
 
 Fate = Literal["taken", "repeat", "refused", "rejected", "other"]
-"""What became of a record: seen by the invariants; a repeat; not its topic's to say; no event;
-of another session than the one that is looked at."""
+"""The treatment of a record: seen by the invariants; a duplicate; refused by provenance; rejected;
+or of a session other than the selected one."""
 
 REFUSALS: Final = ("provenance", "unevaluable")
 """Findings about an event that the invariants do not see."""
@@ -52,7 +52,9 @@ SCOPES_IN_MEMORY_MAX: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What one line came to. `event` has its effective time and its trace's principal if taken."""
+    """The result of one line. `event` has its effective time and its trace's principal if
+    accepted.
+    """
 
     findings: list[Finding]
     event: Event | None = None
@@ -63,13 +65,13 @@ class Played:
 
 
 class Player:
-    """One engine that recorded lines are played to; of some ids of sessions alone, if named.
+    """One engine to which recorded lines are played; only for some session ids, if given.
 
-    Of a session's id the traces of all principals are played: who used it decides whose session an
-    approval means.
+    For a session's id the traces of all principals are played: the users of an id decide which
+    session an approval means.
 
-    Sessions do not change each other's verdicts, so one can be played without the others; then
-    what invariants say of wider scopes is left out. `read_ns` is when a plain file is read.
+    Sessions do not change each other's verdicts, so one can be played without the others; then the
+    verdicts of wider scopes are left out. `read_ns` is when a plain file is read.
     """
 
     def __init__(
@@ -137,7 +139,9 @@ def ids_of(session: str) -> frozenset[str]:
 
 
 def _is_refusal(finding: Finding) -> bool:
-    """Whether the event was not taken in. What only the detector failed on, was."""
+    """True if the event was not accepted. An event on which only the detector failed was
+    accepted.
+    """
     return finding.type in REFUSALS and not finding.detail.startswith("the detector ")
 
 

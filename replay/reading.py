@@ -1,9 +1,9 @@
 """Reads a recording, or a plain file of events, as one sequence of lines.
 
 Input: a path. Output: a header, and lines one after the other; memory is bounded by the longest
-line. A recording that was damaged is read up to the damage, which is kept in `damage`: what stood
-before it holds. A plain file has a header of its own making: trusted times, every kind allowed, no
-ticks, exactly as `interlock run` reads such a file.
+line. A damaged recording is read up to the damage, which is stored in `damage`: the part before it
+is valid. A plain file gets a default header: trusted times, every kind allowed, no ticks, exactly
+as `interlock run` reads such a file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ GZIP_MAGIC: Final = b"\x1f\x8b"
 DEFAULT_PLAIN: Final = partial(
     RecordedSettings, trust_ts=True, is_trusted=True, idle_close_ns=Settings().idle_close_ns
 )
-"""How a plain file is read unless the configuration says otherwise."""
+"""The settings for a plain file, unless the configuration has others."""
 UNREADABLE: Final = (OSError, EOFError, zlib.error)
 
 
@@ -63,11 +63,11 @@ END_OF_TIME_NS: Final = 2**63 - 1
 
 
 class RecordedFile:
-    """One file to replay. `damage` and `end` are known once `lines` has come to its end.
+    """One file to replay. `damage` and `end` are known once `lines` is exhausted.
 
-    `is_sorted` and `plain_settings` are for plain files, as `interlock run` takes them; a recording
-    has its own order and settings. `now_ns` is when a plain file is read: what is stamped later
-    has no known time, and does not count towards the file's end.
+    `is_sorted` and `plain_settings` are for plain files, as in `interlock run`; a recording has its
+    own order and settings. `now_ns` is when a plain file is read: a later timestamp is not a known
+    time, and does not count towards the file's end.
 
     Raises
     ------
@@ -95,7 +95,7 @@ class RecordedFile:
         self.is_plain, self.header = self._read_header()
 
     def lines(self) -> Iterator[Line]:
-        """Every line but header and trailer. To be asked for once."""
+        """Every line except header and trailer. To be called once."""
         if self.is_plain:
             self.close()
             yield from self._plain_lines()
@@ -158,11 +158,13 @@ class RecordedFile:
             raise ConfigError(f"`{self.path}`: recording is damaged at line 1: {error}") from None
 
     def line_of(self, record: RecordLine) -> int | None:
-        """Which line of a plain file, from 1, a record is; asked when it has just come."""
+        """The line number (from 1) of a record in a plain file; to be called right after it was
+        read.
+        """
         return None if self._source is None else self._source.line_of(record.offset)
 
     def first_lines(self) -> list[bytes]:
-        """What a plain file begins with, once it was read."""
+        """The beginning of a plain file, once it was read."""
         return [] if self._source is None else self._source.first_lines
 
     def _header_of_plain(self) -> Header:

@@ -1,12 +1,12 @@
-"""Records what the live engine is given: the same merge, the same order, the same times.
+"""Records the live engine's input: the same merge, the same order, the same times.
 
-Input: a bystander's source (it joins no group and commits nothing) and what to record. Output: a
-recording. Events come out in the order of `monitor/merge.py`; between them ticks, as the live
-loop gives them: to where nothing earlier can arrive, a little behind the clock.
+Input: a bystander's source (it joins no group and commits nothing) and the selection. Output: a
+recording. Events are written in the order of `monitor/merge.py`; between them ticks, as in the live
+loop: up to the point before which nothing can arrive, a little behind the clock.
 
-Where arrivals are the broker's, the past is recorded as it was. In a log directory an arrival is
-when the files were *found*: who records while the monitor watches is close to it, who comes later
-has the producers' own times and no bound on them.
+If arrivals are the broker's, the past is recorded exactly. In a log directory an arrival is the
+time at which the files were *found*. A recorder that runs with the monitor is close to it; a later
+one has the producers' own times and no bound on them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from replay.recording import (
 from replay.writing import RecordingWriter
 
 TICK_EVERY_NS: Final = 1_000_000_000
-"""Chosen: deadlines are decided by events anyway; ticks close what is idle."""
+"""Chosen: deadlines are decided by events anyway; ticks close idle sessions."""
 TICK_SLACK_NS: Final = 2_000_000_000
 """As the live loop: how far the broker's clock may be behind ours."""
 RECORDS_MAX: Final = 1_000
@@ -50,9 +50,9 @@ ALL_STREAMS: Final = ""
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to record. Times are arrivals where a broker gives them, else the producers' own.
+    """The selection. Times are arrivals if a broker provides them, else the producers' own.
 
-    `until_ns` is excluded. `is_following`: go on after the end, until told to stop.
+    `until_ns` is excluded. `is_following`: continue after the end until stopped.
     """
 
     session: str = ""
@@ -69,12 +69,12 @@ class _Span:
 
 @dataclass(slots=True)
 class _Progress:
-    """What is known while recording."""
+    """The state of a recording in progress."""
 
     spans: dict[Stream, _Span] = field(default_factory=dict)
     ticked_ns: int = 0
     has_passed: bool = False
-    """Whether all that was wanted has come: a record of a later time has."""
+    """True if all selected records have arrived: one with a later time has."""
     values: dict[tuple[Stream, int], Record] = field(default_factory=dict)
     passed_over_count: int = 0
 
@@ -100,7 +100,7 @@ class Recorder:
         self._known = _Progress()
 
     def run(self, should_stop: Callable[[], bool]) -> EndLine:
-        """Record until all that was wanted is there, or until told to stop; the trailer."""
+        """Record until all selected records are there, or until stopped; returns the trailer."""
         source = self._place.source
         source.resume(self._place.positions)
         is_moving, reason = False, "asked to stop"
@@ -166,13 +166,15 @@ class Recorder:
         return isinstance(content, Event) and content.session == wanted.session
 
     def _tick_before(self, item: Item) -> None:
-        """Live, time had passed before this record came; only a broker's times say how much."""
+        """Live, time had advanced before this record arrived; only a broker's times show by how
+        much.
+        """
         stamped_ns = _stamped_ns(item)
         if stamped_ns is not None and not self._settings.trust_ts:
             self._write_tick(stamped_ns - TICK_SLACK_NS)
 
     def _tick(self, every_ns: int = TICK_EVERY_NS) -> None:
-        """Where nothing waits, tell how far time has come, as the loop does."""
+        """If nothing waits, record the current time, like the loop."""
         if self._settings.trust_ts:
             return
         now_ns = self._clock.now_ns() - TICK_SLACK_NS
@@ -181,7 +183,7 @@ class Recorder:
             self._write_tick(reached_ns, every_ns)
 
     def _reached_ns(self, now_ns: int) -> int | None:
-        """No event that arrives before this time is still to come; None where that is unknown."""
+        """No event that arrives before this time is still to come; None if it is unknown."""
         is_begun = ALL_STREAMS in self._merger.groups()
         return self._merger.reached_ns(ALL_STREAMS, now_ns) if is_begun else None
 
@@ -198,7 +200,7 @@ class Recorder:
         return until_ns is not None and self._clock.now_ns() >= until_ns
 
     def _is_done(self, poll: Poll, is_moving: bool) -> bool:
-        """Whether every stream was read to its end, or to the time that was named."""
+        """True if every stream was read to its end, or to the given time."""
         if poll.records or poll.gained or is_moving:
             return False
         if not self._known.spans:
@@ -215,7 +217,7 @@ class Recorder:
             findings = "whole" if beside.is_whole else "partial"
         if (beside := self._place.beside(CONTROL)) is not None:
             self._write_control(beside.entries)
-            # Compaction takes away what does not stand any more: that is no loss.
+            # Compaction removes records that are no longer in force: this is not a loss.
             control = "whole"
         # What was read and still waits for its turn is not in the recording.
         for stream, following in self._merger.positions().items():
@@ -241,7 +243,7 @@ class Recorder:
         )
 
     def _starts_log(self, stream: Stream, span: _Span) -> bool:
-        """Whether nothing was written before what was read of a stream."""
+        """True if nothing was written before the first record read from a stream."""
         if span.first > 0:
             return False
         name = parse_file_name(stream.partition)
@@ -265,7 +267,7 @@ class Recorder:
         try:
             return msgspec.json.decode(finding, type=_OfSession).session == self._wanted.session
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            return True  # Kept, so that its being unreadable is told.
+            return True  # Kept, so that it is reported as unreadable.
 
     def _write_control(self, entries: Iterator[ControlEntry]) -> None:
         session = self._wanted.session
@@ -283,7 +285,7 @@ class _OfSession(msgspec.Struct):
 
 
 def _stamped_ns(item: Item) -> int | None:
-    """When a broker says that it arrived; None where that is only when it was found."""
+    """Its arrival from the broker; None if only the time of finding it is known."""
     content = item.content
     if isinstance(content, Event) and content.not_before_ns is None:
         return content.arrival_ns

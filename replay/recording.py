@@ -1,10 +1,10 @@
-"""The format of recordings, version 2: a header, what the engine was given, a trailer.
+"""The format of recordings, version 2: a header, the engine's input, a trailer.
 
-One JSON object a line (docs/replay.md). Every line ends with a `digest` over the line before it
-and its own content, so that a line that was cut, edited, left out or put in is noticed at its
-place. This is no signature: who rewrites the whole file can make new digests.
+One JSON object per line (docs/replay.md). Every line ends with a `digest` over the previous line
+and its own content, so that a line that was truncated, edited, removed or inserted is detected at
+its place. This is not a signature: a user who rewrites the whole file can make new digests.
 
-Pure: no file is opened here. Values of lines are made and read here and nowhere else.
+Pure: this module opens no file. Lines are encoded and decoded only here.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ PLAIN: Final = "file"
 """The kind of source of a plain file of events; recordings are of live sources."""
 DIGEST_BYTES: Final = 8
 LINE_BYTES_MAX: Final = 8 * 1024 * 1024
-"""Chosen: a record of 1 MB (what brokers take) whose every byte JSON must write as six."""
+"""Chosen: a record of 1 MB (a broker's maximum) in which JSON encodes every byte as six."""
 HEADER_BYTES_MAX: Final = 32 * 1024 * 1024
 EMBEDDED_BYTES_MAX: Final = 4 * 1024 * 1024
 """Text of invariant files that a header carries; files beyond it are named and not carried."""
 
 Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""Numbers of a file that somebody may have written by hand: within what times and offsets are."""
+"""Numbers of a file that may have been edited by hand: within the range of times and offsets."""
 
 _TAIL_HEAD: Final = b',"digest":"'
 _TAIL_BYTES: Final = len(_TAIL_HEAD) + 2 * DIGEST_BYTES + len(b'"}')
 
 
 class RecordedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What of the configuration verdicts depend on; times in ns. Holds no secret."""
+    """The part of the configuration on which verdicts depend; times in ns. Contains no secret."""
 
     lateness_ns: Nanoseconds = 0
     skew_ns: Nanoseconds = 5_000_000_000
@@ -52,14 +52,14 @@ class RecordedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     severities: dict[str, str] = {}
     asserts: dict[str, list[str]] = {}
     is_trusted: bool = False
-    """Whether every topic may assert every kind, as in finished files."""
+    """True if every topic may assert every kind, as in finished files."""
 
 
 class RecordedSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the records come from, and which were asked for.
+    """The source of the records, and the selection.
 
-    `has_broker_times`: arrivals are the broker's, equal for everyone who reads the topic. Where
-    not (a log directory), they are when the *recorder* found the records.
+    `has_broker_times`: arrivals are the broker's, equal for every reader of the topic. Otherwise (a
+    log directory) they are the times at which the *recorder* found the records.
     """
 
     kind: str
@@ -72,7 +72,7 @@ class RecordedSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RecordedInvariant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An invariant that was live: its name, what it meant (digest), and its file."""
+    """An invariant that was live: its name, its meaning (digest), and its file."""
 
     id: str
     digest: str
@@ -108,13 +108,13 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Line(msgspec.Struct, frozen=True, tag_field="line", omit_defaults=True, kw_only=True):
-    """What all lines after the header share: a tag that says which they are."""
+    """Common to all lines after the header: a tag with their type."""
 
 
 class RecordLine(_Line, frozen=True, tag="event"):
-    """One record of a stream, in the order in which the engine takes them; event or not.
+    """One record of a stream, in the order of the engine's input; valid event or not.
 
-    `text` is its bytes where they are UTF-8, else `base64` is.
+    `text` contains its bytes if they are UTF-8, else `base64` does.
     """
 
     topic: str
@@ -142,7 +142,7 @@ class CloseLine(_Line, frozen=True, tag="close"):
 
 
 class ControlLine(_Line, frozen=True, tag="control"):
-    """A record of the control topic. No input of the engine: it tells what was done."""
+    """A record of the control topic. It is not an input of the engine: it documents a response."""
 
     key: str
     text: str | None = None
@@ -150,14 +150,14 @@ class ControlLine(_Line, frozen=True, tag="control"):
 
 
 class FindingLine(_Line, frozen=True, tag="finding"):
-    """A finding that the live monitor published, as it stood on its topic."""
+    """A finding that the live monitor published, unchanged from its topic."""
 
     text: str | None = None
     base64: str | None = None
 
 
 class NoticeLine(_Line, frozen=True, tag="notice"):
-    """Something that records may be missing for, as the source told it."""
+    """A reason why records may be missing, as reported by the source."""
 
     kind: str
     topic: str
@@ -168,9 +168,9 @@ class NoticeLine(_Line, frozen=True, tag="notice"):
 
 
 class StreamSpan(msgspec.Struct, frozen=True):
-    """What was read of one stream: offsets from (included) and to (excluded).
+    """The recorded part of one stream: offsets from (included) and to (excluded).
 
-    `starts_log` says that nothing was in the stream before `from_offset`.
+    `starts_log` means that nothing was in the stream before `from_offset`.
     """
 
     topic: str
@@ -181,10 +181,10 @@ class StreamSpan(msgspec.Struct, frozen=True):
 
 
 class EndLine(_Line, frozen=True, tag="end"):
-    """The trailer: how many lines of each sort, and how far everything was read.
+    """The trailer: the number of lines of each sort, and the end of everything that was read.
 
-    `findings` and `control` say how well those topics were read: `whole`, `partial` (older ones
-    are gone) or `absent`.
+    `findings` and `control` describe the reading of those topics: `whole`, `partial` (older ones
+    were deleted) or `absent`.
     """
 
     counts: dict[str, Count]
@@ -202,7 +202,7 @@ _header_decoder: Final = msgspec.json.Decoder(Header)
 
 
 class BrokenLineError(ValueError):
-    """A line that is not what was written there; the text says why."""
+    """A line that was changed after writing; the text contains the reason."""
 
 
 class Chain:
@@ -218,7 +218,7 @@ class Chain:
         return content[:-1] + _TAIL_HEAD + digest + b'"}\n'
 
     def unseal(self, line: bytes) -> bytes:
-        """The JSON object that was sealed. Raises BrokenLineError where it was not this one."""
+        """The sealed JSON object. Raises BrokenLineError if it was changed."""
         line = line.removesuffix(b"\n")
         content, tail = line[:-_TAIL_BYTES] + b"}", line[-_TAIL_BYTES:]
         if not (tail.startswith(_TAIL_HEAD) and tail.endswith(b'"}')):
@@ -239,7 +239,7 @@ def encode_header(header: Header) -> bytes:
 
 
 def decode_header(content: bytes) -> Header:
-    """Raises BrokenLineError for what is no header, or one of another version."""
+    """Raises BrokenLineError if it is not a valid header, or one of another version."""
     try:
         header = _header_decoder.decode(content)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
@@ -259,7 +259,7 @@ def encode_line(line: Line) -> bytes:
 
 
 def decode_line(content: bytes) -> Line:
-    """Raises BrokenLineError for what is no line of a recording."""
+    """Raises BrokenLineError if it is not a valid line of a recording."""
     try:
         line: Line = _line_decoder.decode(content)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
@@ -270,7 +270,7 @@ def decode_line(content: bytes) -> Line:
 
 
 def text_or_base64(value: bytes) -> tuple[str | None, str | None]:
-    """Bytes as JSON can carry them exactly: as text where they are UTF-8, else as base64."""
+    """Bytes in a form that JSON represents exactly: as text if they are UTF-8, else as base64."""
     try:
         return value.decode("utf-8"), None
     except UnicodeDecodeError:
@@ -278,12 +278,12 @@ def text_or_base64(value: bytes) -> tuple[str | None, str | None]:
 
 
 def content_of(line: RecordLine | ControlLine | FindingLine) -> bytes | None:
-    """The very bytes that were recorded; None for a tombstone of the control topic.
+    """The exact recorded bytes; None for a tombstone of the control topic.
 
     Raises
     ------
     BrokenLineError
-        The line carries none, or what is no base64.
+        The line contains none, or the base64 is not valid.
     """
     if line.text is not None:
         try:
@@ -301,6 +301,6 @@ def content_of(line: RecordLine | ControlLine | FindingLine) -> bytes | None:
 
 
 def is_recording(first_line: bytes) -> bool:
-    """Whether a file that begins so is meant to be a recording, and not a file of plain events."""
+    """True if a file with this beginning is meant as a recording, not as a file of plain events."""
     head = first_line[:64].replace(b" ", b"")
     return head.startswith(b'{"format":"' + FORMAT.encode())

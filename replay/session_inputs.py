@@ -1,4 +1,4 @@
-"""Where a session's records stand among the inputs of a recording: numbers only, in arrays."""
+"""The places of a session's records among the inputs of a recording: numbers only, in arrays."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 CLOSED: Final = 2**64 - 1
-"""In a trace: the event is a `session.ended` that the engine made of long silence."""
+"""In a trace: the event is a `session.ended` that the engine created after a long silence."""
 
 
 @dataclass(slots=True)
 class SessionInputs:
-    """Where a session's records stand among the inputs.
+    """The places of a session's records among the inputs.
 
-    `trace` gives the input of each position of its trace (the last one, if the session was
-    forgotten and began anew); `life_begins` is the number of its first input in `inputs`.
+    `trace` gives the input of each position of its trace (the last one, if the session was evicted
+    and began anew); `life_begins` is the number of its first input in `inputs`.
     """
 
     inputs: array[int] = field(default_factory=lambda: array("Q"))

@@ -1,9 +1,9 @@
-"""Everything about one session, as frozen values: for the report, and for who asks what happened.
+"""Everything about one session, as frozen values: for the report and for other readers.
 
-Input: a timeline. Output: a `SessionStory`: the events with what the predicates said of them, the
-findings with their witnesses and the values of all sub-formulas at the anchor, the control records
-that speak of the session. Texts are as agents wrote them, cut but not escaped: whoever shows them
-must escape them.
+Input: a timeline. Output: a `SessionStory`: the events with the predicates that they satisfied, the
+findings with their witnesses and the values of all sub-formulas at the anchor, and the control
+records that concern the session. Texts are the agents' own, truncated but not escaped: code that
+shows them must escape them.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from replay.track import TrackStep
 from replay.values import TRUTH_NAMES
 
 EVENTS_MAX: Final = 2_000
-"""Chosen: events of one story, unless the caller says otherwise; witnesses are always in it."""
+"""Chosen: events of one story, unless the caller sets another; witnesses are always included."""
 FINDINGS_MAX: Final = 200
 TEXT_MAX: Final = 4_000
 """Characters of one field of an event."""
 
 
 class FactSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """What one predicate said of an event; those that were false are left out."""
+    """The value of one predicate at an event; false ones are left out."""
 
     file: str
     predicate: str
@@ -45,7 +45,7 @@ class FactSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoryEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One event: where it stands, its content (JSON text, cut), what was said of it and found."""
+    """One event: its place, its content (JSON text, truncated), its predicates and its findings."""
 
     seen: EventSeen
     user: str
@@ -63,10 +63,10 @@ class StoryEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoryFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding, and its invariant as it stood at the anchor.
+    """A finding, and the state of its invariant at the anchor.
 
-    `anchor_input` is None where the anchor is no event of the recording (an end that the engine
-    made); `standing` is None there too, and for findings of no invariant.
+    `anchor_input` is None if the anchor is not an event of the recording (an end that the engine
+    created); `standing` is None there too, and for findings of no invariant.
     """
 
     finding: Finding
@@ -89,7 +89,7 @@ class StoryControl(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoryScore(msgspec.Struct, frozen=True, kw_only=True):
-    """What the detector said at one event. `threshold` is None where it was never calibrated."""
+    """The detector's score at one event. `threshold` is None if it was never calibrated."""
 
     position: int
     time_ns: int
@@ -110,7 +110,7 @@ class SessionStory(msgspec.Struct, frozen=True, kw_only=True):
     findings_count: int
     control: list[StoryControl]
     scores: list[StoryScore]
-    """Of the detector, where the timeline has one; none of a session whose beginning is missing."""
+    """Of the detector, if the timeline has one; empty for a session whose beginning is missing."""
     notices: list[str]
     damage: str
 
@@ -120,7 +120,8 @@ def tell_session(
 ) -> SessionStory:
     """The story of a session of the timeline.
 
-    Of more than `events_max` events those that findings rest on are told, and the latest others.
+    If there are more than `events_max` events, it contains those on which findings rest, and the
+    latest others.
 
     Raises
     ------
@@ -275,7 +276,7 @@ def _spec_of(timeline: Timeline, finding: Finding) -> InvariantSpec | None:
 
 
 def _control(timeline: Timeline, clock: SessionClock | None, trace: TraceKey) -> list[StoryControl]:
-    """In the order in which they were recorded. What cannot be read is left out, as by guards."""
+    """In recorded order. Unreadable records are left out, as in guards."""
     keys = {*trace.control_targets, f"principal:{trace.principal}", "global"}
     if clock is not None:
         keys.add(f"agent:{clock.agent}")

@@ -1,10 +1,10 @@
-"""What does not fit into memory: bytes laid down in a temporary file, and states of scopes there.
+"""Storage beyond memory: bytes in a temporary file, and states of scopes in it.
 
-Nothing is ever changed in place, so what was laid down stays readable, and an older snapshot of
-all scopes is just an older map of places. The file has no name: it is gone with the process.
+Stored content is never changed in place, so it stays readable, and an older snapshot of all scopes
+is just an older map of places. The file has no name: it disappears with the process.
 
-States take the engine's own door, by which a monitor comes back after a restart: `take_changes`
-gives them out as bytes, and `load` takes them in.
+States use the engine's own interface for a restart: `take_changes` returns them as bytes, and
+`load` reads them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LINKS_MAX: Final = 32
 
 
 class Place(NamedTuple):
-    """Where some bytes lie."""
+    """The place of some bytes."""
 
     offset: int
     size: int
@@ -73,7 +73,7 @@ Scopes = PMap[str, ScopeVersion]
 
 
 class _Piece(msgspec.Struct, frozen=True, array_like=True):
-    """What changed of a scope; the rest stands in the pieces before."""
+    """The changes of a scope; the rest is in earlier pieces."""
 
     header: bytes
     states: dict[str, bytes]
@@ -92,7 +92,7 @@ def keep(
     dropped: Iterable[str],
     ids_max: int,
 ) -> Scopes:
-    """The scopes with what the engine says has changed; `ids_max` as in the engine's settings."""
+    """The scopes with the engine's reported changes; `ids_max` as in the engine's settings."""
     for scope in dropped:
         scopes = scopes.discard(scope)
     written = {c.scope: _lay(shelf, scopes.get(c.scope), c, ids_max) for c in changes}

@@ -1,8 +1,8 @@
-"""How everything stands at one event: plain frozen values, for text, JSON and the report.
+"""The state of everything at one event: plain frozen values, for text, JSON and the report.
 
-Made by `look.py`, shown by `standing_text.py`. Times are ns since 1970, positions count a
-session's events from 0. Lists that an attacker can make long are cut at `SHOWN_MAX`; their counts
-are not. Two runs over one recording give equal values, and equal JSON byte for byte.
+Created by `look.py`, shown by `standing_text.py`. Times are ns since 1970, positions count a
+session's events from 0. Lists that an attacker can make long are truncated at `SHOWN_MAX`; their
+counts are not. Two runs over one recording give equal values, and equal JSON byte for byte.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _Plain(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventSeen(_Plain, frozen=True):
-    """A record of the recording, and what became of it; `position` is None where not taken."""
+    """A record of the recording, and its treatment; `position` is None if not accepted."""
 
     input: int
     record: int
@@ -52,7 +52,7 @@ class EventSeen(_Plain, frozen=True):
 
 
 class Since(_Plain, frozen=True):
-    """From which event on a value has been as it is; `is_at_least` where it may be older."""
+    """The event since which a value is unchanged; `is_at_least` if it may be older."""
 
     position: int
     time_ns: int
@@ -77,7 +77,7 @@ class BoundValues(_Plain, frozen=True):
 
 
 class SliceStanding(_Plain, frozen=True):
-    """What a `once`, `since` or `previous` remembers for one binding."""
+    """The memory of a `once`, `since` or `previous` for one binding."""
 
     binding: dict[str, Any]
     value: TruthName
@@ -87,7 +87,7 @@ class SliceStanding(_Plain, frozen=True):
 
 
 class TallyStanding(_Plain, frozen=True):
-    """What an aggregate has counted for one binding; `least` and `greatest` bound its value."""
+    """The state of an aggregate for one binding; `least` and `greatest` bound its value."""
 
     binding: dict[str, Any]
     certain_count: int
@@ -109,7 +109,7 @@ class MemoryStanding(_Plain, frozen=True):
 
 
 class PendingStanding(_Plain, frozen=True):
-    """A verdict that waits for the future; `if_ended`: what it would be, were the session over."""
+    """A pending verdict; `if_ended` is its value if the session ended now."""
 
     anchor: WitnessEvent
     binding: dict[str, Any]
@@ -146,7 +146,7 @@ class SessionClock(_Plain, frozen=True):
     principal: str
     missing_seq: list[tuple[int, int]]
     tick_ns: int | None
-    """How far the ticks before the event had taken time, where there were any."""
+    """The time that the ticks before the event had reached, if there were any."""
 
 
 class Standing(_Plain, frozen=True):
@@ -156,4 +156,4 @@ class Standing(_Plain, frozen=True):
     clock: SessionClock | None
     invariants: list[InvariantStanding]
     findings: list[Finding]
-    """Of the session, up to the event, in the order in which they were told."""
+    """Of the session, up to the event, in the order in which they were reported."""

@@ -1,6 +1,6 @@
-"""A `Standing` as a person likes to read it: what matters first, the quiet ones last.
+"""A `Standing` as text for people: the important parts first, quiet invariants last.
 
-Every text of an event goes through `visible`: a terminal obeys control characters.
+Every text of an event goes through `visible`: a terminal interprets control characters.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _clock(clock: SessionClock) -> Iterator[str]:
 
 
 def _is_quiet(invariant: InvariantStanding) -> bool:
-    """Whether there is nothing that it remembers, waits for or has found."""
+    """True if it remembers nothing, waits for nothing and has found nothing."""
     is_bad = _RANK[invariant.status] < 3
     is_idle = not invariant.pending_count and not any(m.bindings_count for m in invariant.memories)
     is_true = any(bound.values[0].value in ("true", "unknown") for bound in invariant.bindings)

@@ -1,4 +1,4 @@
-"""What a whole replay came to: plain values, as JSON and as text."""
+"""The result of a whole replay: plain values, as JSON and as text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from replay.timeline import Timeline
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """A replay of a whole recording. `damage` is "" where the recording is sound."""
+    """A replay of a whole recording. `damage` is "" if the recording is intact."""
 
     records: int
     inputs: int
@@ -37,7 +37,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summarise(timeline: Timeline, live: LiveProgram, comparison: Comparison) -> Summary:
-    """All that was found, and how it stands to what was found live."""
+    """All findings, and their comparison with the live ones."""
     damage = timeline.damage
     return Summary(
         records=timeline.records_count,
@@ -58,7 +58,7 @@ def summarise(timeline: Timeline, live: LiveProgram, comparison: Comparison) -> 
 
 
 def notes_of(timeline: Timeline) -> list[str]:
-    """What is to be said of a plain file as a whole, and of a recording without events."""
+    """The notes about a plain file as a whole, and about a recording without events."""
     order = disorder_text(timeline.disorder, timeline.disorder_line, is_sorted=timeline.is_sorted)
     said = [order, later_text(timeline.disorder)] if timeline.is_plain else []
     notes = [text for text in said if text]
@@ -70,7 +70,7 @@ def notes_of(timeline: Timeline) -> list[str]:
 
 
 def summary_lines(summary: Summary, notices: list[NoticeLine]) -> list[str]:
-    """Findings, then what they are held against, then the sum."""
+    """Findings, then their comparison, then the summary."""
     lines = [line(finding) for finding in summary.findings]
     lines += [
         f"note: {visible(notice.topic, 60)}/{visible(notice.partition, 60)}: {notice.kind}: "

@@ -1,13 +1,13 @@
-"""A recording played through once, and every moment of it at hand.
+"""A recording played through once, with access to every event of it.
 
-Input: the lines of a recording and a program. The first pass plays all of it, notes where every
-input and finding stands, and takes a snapshot of all scopes every so often: a `pyrsistent` map
-whose versions share what they can, of places in a temporary file (`shelf.py`). Any session can
-then be taken up again from the snapshot before, and each of its events visited, forth and back.
+Input: the lines of a recording and a program. The first pass plays all of it, records the place of
+every input and finding, and takes regular snapshots of all scopes: a `pyrsistent` map, whose
+versions share structure, of places in a temporary file (`shelf.py`). Any session can then be
+resumed from the previous snapshot, and each of its events visited, forwards and backwards.
 
-Bounds: of an input three numbers stay in memory (about 20 bytes), of a session its name and two
-arrays; inputs, findings and states lie on disk; snapshots are at most `SNAPSHOTS_MAX`, farther
-apart in longer recordings; a track holds `TRACK_STEPS_MAX` events.
+Bounds: for an input three numbers stay in memory (about 20 bytes), for a session its name and two
+arrays. Inputs, findings and states are on disk. There are at most `SNAPSHOTS_MAX` snapshots,
+farther apart in longer recordings; a track holds `TRACK_STEPS_MAX` events.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ class LiveDetector(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """A line that is no input, and how many inputs stood before it."""
+    """A line that is not an input, and the number of inputs before it."""
 
     inputs_before: int
     place: Place
 
 
 class Snapshot(NamedTuple):
-    """All scopes after so many inputs."""
+    """All scopes after a number of inputs."""
 
     inputs_count: int
     scopes: Scopes
@@ -124,11 +124,11 @@ class Timeline:
         self._file_time, self._now_ns = FileTime(), file.now_ns
         self.disorder = Disorder()
         self.disorder_line: int | None = None
-        """Of a plain file: where its lines run back, and which line is the first that does."""
+        """For a plain file: the lines at which times run back, and the first of them."""
         self.open = OpenVerdicts()
         """Of a plain file: the verdicts that it ends too early for."""
         self.first_lines: list[bytes] = []
-        """Of a plain file without events: what it begins with."""
+        """For a plain file without events: its beginning."""
         self._play_all(file)
         self.damage: Damage | None = file.damage
         self.end: EndLine | None = file.end
@@ -147,16 +147,16 @@ class Timeline:
 
     @property
     def inputs_count(self) -> int:
-        """What the engine was given: records, ticks, closes."""
+        """The engine's input: records, ticks, closes."""
         return len(self._offsets)
 
     @property
     def kept_bytes(self) -> int:
-        """What lies in temporary files."""
+        """The content in temporary files."""
         return self._shelf.size_bytes + self._lines.size_bytes
 
     def findings(self, trace: TraceKey | None = None) -> Iterator[Told]:
-        """Everything that was found, in the order in which it was told; or of one session."""
+        """All findings, in the order in which they were reported; or those of one session."""
         return self._told.of(trace)
 
     @property
@@ -165,7 +165,7 @@ class Timeline:
         return self._told.count
 
     def live_findings(self) -> Iterator[bytes]:
-        """What the live monitor had published, as it was recorded, in its order."""
+        """The live monitor's published findings, as recorded, in their order."""
         for beside in self._live:
             line = decode_line(self._lines.read(beside.place))
             assert isinstance(line, FindingLine), "nothing else was noted there"
@@ -185,11 +185,11 @@ class Timeline:
         return line
 
     def input_of_record(self, number: int) -> int:
-        """The input that record number `number` is; IndexError where there is none."""
+        """The input of record number `number`; IndexError if there is none."""
         return self._records[number]
 
     def record_of_input(self, number: int) -> int:
-        """How many records stand before an input."""
+        """The number of records before an input."""
         return bisect_left(self._records, number)
 
     def tick_before(self, number: int) -> int | None:
@@ -202,16 +202,16 @@ class Timeline:
         return line.time_ns
 
     def is_wanted(self, trace: TraceKey) -> bool:
-        """Whether the timeline speaks of this session."""
+        """True if the timeline covers this session."""
         return not self.session or self.session in (trace.session, "/".join(trace))
 
     @property
     def wanted(self) -> list[TraceKey]:
-        """The sessions that the timeline speaks of and that it has events of."""
+        """The sessions that the timeline covers and of which it has events."""
         return [trace for trace in self.sessions if self.is_wanted(trace)]
 
     def trace_of(self, input_number: int, event: Event) -> TraceKey:
-        """The session that an input belongs to; the first if it may concern several."""
+        """The session to which an input belongs; the first if it may concern several."""
         return self._owned.get(input_number) or TraceKey(event.principal, event.session)
 
     def last_ns(self, trace: TraceKey) -> int:
@@ -234,7 +234,7 @@ class Timeline:
 
     def _new_track(self, trace: TraceKey, until_input: int) -> SessionTrack:
         own = self.sessions[trace].inputs
-        # From the beginning where that is near enough, else so far back that it is a long way.
+        # From the beginning if that is near enough, else from a long way back.
         first_index = max(0, bisect_right(own, until_input) - SessionTrack.STEPS_MAX // 2)
         first = own[first_index] if first_index else 0
         snapshot = self._snapshot_before(first)
@@ -309,7 +309,7 @@ class Timeline:
         self._note_input(player, number, line, played)
         self._told.add(number, played.findings, self.is_wanted)
         is_due = number + 1 >= self._snapshot_due
-        # As live: what a tick lets go of is gone before the next record comes.
+        # As in the live monitor: a tick's evictions come before the next record.
         if isinstance(line, TickLine) or is_due:
             self._keep(player)
         if is_due:

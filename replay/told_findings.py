@@ -1,4 +1,4 @@
-"""The findings of a replay, as they were told; they lie on disk."""
+"""The findings of a replay, in the order of reporting; stored on disk."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from replay.shelf import Place, Shelf
 
 
 class Told(NamedTuple):
-    """A finding, and the input (from 0) at which the engine told it."""
+    """A finding, and the input (from 0) at which the engine reported it."""
 
     input_number: int
     finding: Finding
 
 
 class ToldFindings:
-    """In the order in which they were told first.
+    """In the order in which they were first reported.
 
-    A group of undecided verdicts stands once, with every invariant that joined it.
+    A group of undecided verdicts occurs once, with every invariant that joined it.
     """
 
     def __init__(self, shelf: Shelf) -> None:

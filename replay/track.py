@@ -1,7 +1,7 @@
-"""One session's way through its inputs, step by step, to be walked forth and back.
+"""One session's steps through its inputs, to be visited forwards and backwards.
 
-Every step keeps the header and the progress after it. Both are immutable and share what did not
-change, so that a step costs a few hundred bytes (Measured: docs/replay.md).
+Every step keeps the header and the progress after it. Both are immutable and share unchanged parts,
+so that a step costs a few hundred bytes (Measured: docs/replay.md).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from replay.recording import RecordLine
 
 
 class TrackStep(NamedTuple):
-    """A session after one of its records. `event` has its effective time where it was taken."""
+    """A session after one of its records. `event` has its effective time if it was accepted."""
 
     input_number: int
     event: Event
@@ -36,7 +36,8 @@ class SessionTrack:
     """The steps of one session from some input on; only ever extended."""
 
     STEPS_MAX: ClassVar[int] = 10_000
-    """Chosen: some 10 MB; of a longer session the track begins anew, nearer to what is asked."""
+    """Chosen: about 10 MB; for a longer session the track starts again, nearer to the requested
+    event."""
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class SessionTrack:
         )
 
     def reaches(self, trace: TraceKey, until_input: int) -> bool:
-        """Whether the state after an input can be read here."""
+        """True if the state after an input can be read here."""
         return trace == self.trace and self.begins_at <= until_input < self.next_input
 
     def is_near(self, trace: TraceKey, until_input: int, own: Sequence[int]) -> bool:
@@ -67,7 +68,7 @@ class SessionTrack:
         return len(self.steps) + ahead <= self.STEPS_MAX
 
     def expect(self, wakes: list[tuple[int, str]]) -> None:
-        """When time alone next changes something, as it was known where the track begins."""
+        """When time alone next changes something, as known at the beginning of the track."""
         self._player.engine.expect(wakes)
 
     def go_on(self, inputs: Iterable[tuple[int, InputLine]], until_input: int) -> None:
@@ -88,7 +89,7 @@ class SessionTrack:
         self.next_input = until_input + 1
 
     def step_at(self, input_number: int) -> TrackStep | None:
-        """The last step at or before an input; None where there is none yet."""
+        """The last step at or before an input; None if there is none yet."""
         low, high = 0, len(self.steps)
         while low < high:
             middle = (low + high) // 2

@@ -32,7 +32,7 @@ class Reading(NamedTuple):
 
 
 def reading_of(program: Program, index: int, step: TrackStep) -> Reading:
-    """What invariant number `index` could read at a step."""
+    """The values that invariant number `index` could read at a step."""
     compiled = program.invariants[index]
     event = step.event
     letter = program.facts(event)[compiled.file_index]

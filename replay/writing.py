@@ -1,8 +1,8 @@
 """Writes a recording: header first, then lines as they come, the trailer last.
 
-The file is made for its owner alone (0600), since it holds what agents said and did, and never
-in the place of another unless that is asked for. A recording without a trailer was cut, or is
-still being written; readers say so.
+The file is readable only by its owner (0600), since it contains the data and actions of agents, and
+never replaces another unless that is requested. A recording without a trailer was truncated, or is
+still being written; readers report this.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class RecordingWriter:
     Raises
     ------
     ConfigError
-        The file is there already and `is_replacing` is not said, or it cannot be made.
+        The file exists already and `is_replacing` is false, or it cannot be created.
     """
 
     def __init__(self, path: Path, header: Header, *, is_replacing: bool = False) -> None:
@@ -47,7 +47,7 @@ class RecordingWriter:
         self._text.write(self._chain.seal(encode_line(line)))
 
     def flush(self) -> None:
-        """Let readers see what was written so far."""
+        """Let readers see the content written so far."""
         self._text.flush()
         self._raw.flush()
 
