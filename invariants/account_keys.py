@@ -1,13 +1,14 @@
-"""Account numbers however they are grouped: `DE89 3704 0044 ...`, `DE89-37040044...`, one word.
+"""Account numbers in any grouping: `DE89 3704 0044 ...`, `DE89-37040044...`, one word.
 
-A shown text leaves behind, of each group of letters and digits, the eight characters from its
-beginning on and those up to its end, across the signs that separate groups. A value that looks like
-an account was shown in another grouping if its first eight characters began a group, and its last
-eight ended one. That is enough to accuse, and not to endorse: the middle is not compared.
+For each group of letters and digits of a shown text, two keys are stored: the eight characters from
+its beginning on and the eight up to its end, across the signs that separate groups. A value that
+looks like an account was shown in another grouping if its first eight characters began a group, and
+its last eight ended one. That is enough to accuse, but not to vouch for a value: the middle is not
+compared. Among words the beginning and end of an account are not known, so that every group may be
+either.
 
-Beside words it is not known where an account begins and ends, so that every group may do so.
+Linear in the text: two keys per group, and none for words that have no digits near them.
 
-Linear in the text: two keys a group, and none for words without digits about them.
 Source: docs/language.md, Addresses in values.
 """
 
@@ -36,9 +37,9 @@ _DIGIT: Final = re.compile("[0-9]")
 _DIGITS: Final = re.compile("[0-9]+")
 _TWO_DIGITS: Final = re.compile("[0-9][^0-9]*+[0-9]")
 _REACH: Final = 4 * _LENGTH
-"""Characters of eight groups of one character, with what stands between them."""
+"""Characters of eight groups of one character, with the separators between them."""
 _WORD_LETTERS_MIN: Final = 5
-"""A group of so many letters is a word. Banks write four into an IBAN (`GB29 NWBK 6016 ...`)."""
+"""A longer group of letters is a word. Banks write four into an IBAN (`GB29 NWBK 6016 ...`)."""
 
 _TIME: Final = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
 _DATE: Final = (
@@ -49,7 +50,7 @@ _MOMENT: Final = re.compile(
 )
 _MOMENTS_REST: Final = re.compile(r"(?:[\s\x00-]|to|and|at|[ap]m|z|utc|gmt)*+", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"(?<=[0-9])[.:](?=[0-9])")
-"""It stands within amounts, versions and times: no account begins or ends at one."""
+"""It occurs inside amounts, versions and times: no account begins or ends at one."""
 
 _IBAN: Final = re.compile("[A-Za-z]{2}[0-9]{2}")
 _IBAN_LENGTHS: Final = range(15, 35)  # Source: ISO 13616.
@@ -59,24 +60,24 @@ _DIALLED: Final = re.compile(r"(?:\+|00)([1-9][0-9]{7,})")
 
 
 class Account(NamedTuple):
-    """What was left behind by a text that showed it: one of `begins` and one of `ends`."""
+    """The keys stored for a text that showed it: one of `begins` and one of `ends`."""
 
     begins: tuple[str, ...]
     ends: tuple[str, ...]
 
 
 class Beside(NamedTuple):
-    """What may be an account among words, and where it stands in the text."""
+    """A possible account among words, and its place in the text."""
 
     start: int
     end: int
     account: Account
     is_certain: bool
-    """Whether check digits say that it is one."""
+    """True if it has valid check digits."""
 
 
 def account_keys(text: str) -> set[str]:
-    """What a shown text leaves behind about its account numbers."""
+    """The keys stored for the account numbers of a shown text."""
     begun: set[str] = set()
     ended: set[str] = set()
     plain = normalised(text).lower()
@@ -123,7 +124,7 @@ def _keys(begun: set[str], ended: set[str]) -> set[str]:
 
 
 def account_of(value: str) -> Account | None:
-    """What a whole value must have left if it looks like an account."""
+    """The keys that must be stored if a whole value looks like an account."""
     plain = normalised(value).strip().lower()
     if len(plain) > 4 * _CHARACTERS_MAX or _ACCOUNT.fullmatch(plain) is None:
         return None
@@ -145,7 +146,7 @@ def _may_be_of_account(characters: str) -> bool:
 
 
 def accounts_beside(plain: str) -> Iterator[Beside]:
-    """What may be accounts among the words of a normalised text, in order."""
+    """Possible accounts among the words of a normalised text, in order."""
     tries = iter(range(_IBAN_TRIES_MAX))
     for chain in _CHAIN.finditer(plain):
         groups: list[re.Match[str]] = []
@@ -159,9 +160,10 @@ def accounts_beside(plain: str) -> Iterator[Beside]:
 
 
 def _of_stretch(plain: str, groups: list[re.Match[str]], tries: Iterator[int]) -> Iterator[Beside]:
-    """IBANs in groups that follow each other, and what else these may hold.
+    """IBANs in consecutive groups, and the other accounts that these may contain.
 
-    One in a hundred numbers has check digits by chance, so that an IBAN hides no other account.
+    One in a hundred numbers has valid check digits by chance, so that an IBAN does not hide another
+    account.
     """
     index = 0
     found: list[Beside] = []
@@ -228,5 +230,5 @@ def _in_doubt(plain: str, groups: list[re.Match[str]]) -> Iterator[Beside]:
 
 
 def _is_time(written: str) -> bool:
-    """Whether it is dates and times, and nothing else."""
+    """True if it consists only of dates and times."""
     return _MOMENTS_REST.fullmatch(_MOMENT.sub("\x00", written)) is not None

@@ -1,14 +1,13 @@
-"""E-mail addresses and URLs in a text, each by what it addresses and not by how it is written.
+"""E-mail addresses and URLs in a text, identified by their target and not by their spelling.
 
     "Eve <EVE@evil.example>"               mail eve@evil.example
     "eve (at) evil dot example"            mail eve@evil.example
     "mailto:eve+news@evil.example"         mail eve+news@evil.example, wider: eve@evil.example
     "hxxps://Evil[.]example:443/a?b#c"     url https://evil.example/a?b, wider: evil.example/a?b
 
-Every address has one normal form. Its *wider* forms name what it may address as well. A text is
-written by attackers: everything here is linear in it, since each scan to the left or right of a
-sign stops at the sign before it or after a fixed number of characters.
-Source: docs/language.md, Data memories; docs/decisions/0028.
+Every address has one normal form. Its *wider* forms are other targets that it may reach. Attackers
+write the text: everything here is linear in it, since each scan to the left or right of a sign
+stops at the neighbouring sign or after a fixed number of characters.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from .tokens_of_text import normalised
 Sort = Literal["mail", "url"]
 
 _MARK: Final = "\x02"
-"""Stands where an address was read; replaced by a space in texts that hold it themselves."""
+"""Replaces an address that was read; a text that contains it gets a space instead."""
 _SCHEME_CHARACTERS_MAX: Final = 16
 _LOCAL_CHARACTERS_MAX: Final = 64  # Source: RFC 5321, section 4.5.3.1.1.
 _SPACES_MAX: Final = 3  # Chosen: on each side of an at-sign in words.
@@ -59,7 +58,7 @@ _MAIL_PORT: Final = re.compile(r":\d{1,5}+(?!\w|/\w)")
 _IN_DOUBT_AFTER: Final = re.compile(r"\.{2,}\w|\([^()]{0,64}\)[\w.]|%[0-9A-Fa-f]{2}")
 """Behind a domain: readers leave it out, stop there, or go on."""
 _IN_DOUBT_LOCAL: Final = frozenset("%!")
-"""Old relays read what stands before or behind as the address."""
+"""Old relays read the part before or after it as the address."""
 _MAILTO: Final = re.compile(r"mailto:[^\s\"'<>]*", re.IGNORECASE)
 _FIELD_SIGNS: Final = dict.fromkeys(map(ord, "?&="), " ")
 """They separate the fields of a `mailto:`, though a name before an at-sign may hold them."""
@@ -69,7 +68,7 @@ _INNER_END: Final = re.compile(r"[\s\x00-\x20\"<>`{}|\\^&]")
 _INNER_SIGNS: Final = dict.fromkeys(map(ord, "/?&=;"), _MARK)
 """They separate the parts of a URL, though a name before an at-sign may hold them."""
 _SCP_PATH: Final = re.compile(r":[\w~./][^\s\x00-\x20\"<>`{}|\\^,;@]*+(?!@)")
-# Source: RFC 5322 atext, beside letters and digits; the first four are in addresses every day.
+# Source: RFC 5322 atext, besides letters and digits; the first four are common in addresses.
 _LOCAL_PLAIN: Final = frozenset("._+-")
 _LOCAL_SPECIAL: Final = frozenset("!#$%&'*/=?^`{|}~")
 _LOCAL_ALL: Final = _LOCAL_PLAIN | _LOCAL_SPECIAL
@@ -81,7 +80,7 @@ _ASCII_BEGIN: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 
 
 class Address(NamedTuple):
-    """One address: its normal form, wider forms, its host; inner ones stand inside of a URL."""
+    """One address: its normal form, wider forms, its host; inner ones are inside of a URL."""
 
     sort: Sort
     text: str
@@ -93,17 +92,17 @@ class Address(NamedTuple):
 
 
 class Guess(NamedTuple):
-    """What may be an address, such as `eve at evil dot example`; `words` are as written."""
+    """A possible address, such as `eve at evil dot example`; `words` are as written."""
 
     address: Address
     words: str
 
 
 class Reading(NamedTuple):
-    """A text's addresses in order, what may be some, and the texts between them.
+    """A text's addresses in order, the possible ones, and the texts between them.
 
-    `doubtful` are addresses that readers repair or read in more than one way; their text stays in
-    `rest`. It is not whole if the text holds more addresses than were wanted.
+    `doubtful` are addresses that parsers repair or read in more than one way; their text stays in
+    `rest`. It is not whole if the text contains more addresses than were requested.
     """
 
     addresses: tuple[Address, ...]
@@ -115,7 +114,7 @@ class Reading(NamedTuple):
 
 @dataclass(slots=True)
 class _Found:
-    """What one scan has found so far; it ends when there is more than `most` of both together."""
+    """The results of one scan; it ends when there are more than `most` of both together."""
 
     most: int
     addresses: list[Address] = field(default_factory=list)
@@ -129,9 +128,10 @@ class _Found:
 
 
 class _Sign(NamedTuple):
-    """What separates name and domain, with the white space around it.
+    """The separator of name and domain, with the white space around it.
 
-    `@` alone is plain; `(at)` is certain too; `at` as a word, or `@` beside spaces, is a guess.
+    `@` alone is plain; `(at)` is certain too; `at` as a word, or `@` with spaces around it, is a
+    guess.
     """
 
     start: int
@@ -141,9 +141,9 @@ class _Sign(NamedTuple):
 
 
 def read_addresses(text: str, addresses_max: int) -> Reading:
-    """Every address in a text, as somebody reads it who looks for addresses; up to a bound.
+    """Every address in a text that a parser searching for addresses would find, up to a bound.
 
-    Cost: linear in the text, and some 30 us for each address or at-sign.
+    Cost: linear in the text, and about 30 us for each address or at-sign.
     """
     plain = plain_text(text)
     found = _Found(addresses_max)
@@ -156,7 +156,7 @@ def read_addresses(text: str, addresses_max: int) -> Reading:
 
 
 def plain_text(text: str) -> str:
-    """A text as it is searched: one form, dots and colons out of their brackets."""
+    """A text in the form for searching: normalised, with dots and colons taken out of brackets."""
     text = normalised(text).replace(_MARK, " ").replace("\u3002", ".")
     if _MAILTO.search(text):
         text = _MAILTO.sub(lambda link: link[0].translate(_FIELD_SIGNS), text)
@@ -166,9 +166,9 @@ def plain_text(text: str) -> str:
 
 
 def _outside_urls(text: str, found: _Found) -> Iterator[str]:
-    """Adds every URL of the text; gives the texts between them.
+    """Adds every URL of the text; returns the texts between them.
 
-    A URL without a normal form stays in them, where its sign says that something was not read.
+    A URL without a normal form stays in them, where its sign marks an unread part.
     """
     position = searched = 0
     while not found.is_enough and (sign := text.find("://", searched)) >= 0:
@@ -189,7 +189,7 @@ def _outside_urls(text: str, found: _Found) -> Iterator[str]:
 
 
 def _inner(rest: str) -> list[Address]:
-    """Addresses in the path and the query of a URL: where it redirects, to whom it writes."""
+    """Addresses in the path and the query of a URL: redirects and mail recipients."""
     found = _Found(_INNER_MAX)
     sign = -1
     for _ in range(_NESTED_MAX):
@@ -213,7 +213,9 @@ def url_address(url: NormalUrl) -> Address:
 
 
 def _scheme_before(text: str, sign: int, first: int) -> tuple[int, str]:
-    """Where the scheme before `://` begins, and the scheme; a web scheme ends what is glued on."""
+    """The start of the scheme before `://`, and the scheme; a web scheme ends text attached before
+    it.
+    """
     lowest = max(first, sign - _SCHEME_CHARACTERS_MAX)
     start = sign
     while start > lowest and text[start - 1].isascii() and _is_of_scheme(text[start - 1]):
@@ -231,7 +233,7 @@ def _is_of_scheme(letter: str) -> bool:
 
 
 def without_punctuation(written: str) -> str:
-    """A URL without what ends the sentence around it; brackets that it opened stay."""
+    """A URL without the punctuation that ends the sentence; brackets that it opened stay."""
     text = written.rstrip(".,;:!?'*")
     if text.endswith((")", "]")) and not text.endswith("://"):
         for left, right in ("()", "[]"):
@@ -285,7 +287,7 @@ def _outside_mails(text: str, found: _Found) -> Iterator[str]:
 
 
 def _signs(text: str, scan: _Found) -> Iterator[_Sign]:
-    """Every at-sign and every word that may stand for one, in order, with white space around."""
+    """Every at-sign and every word that may replace one, in order, with white space around."""
     found = [*_AT_SIGN.finditer(text), *_AT_WORD.finditer(text)]
     found.sort(key=re.Match.start)
     signs_max = scan.most * _SIGNS_PER_ADDRESS
@@ -343,7 +345,7 @@ def _with_joined_dots(text: str, start: int, sign: _Sign) -> Iterator[Guess]:
 
 
 def _local_start(text: str, end: int, first: int) -> int:
-    """Where the name before an at-sign begins."""
+    """The start of the name before an at-sign."""
     lowest = max(first, end - _LOCAL_CHARACTERS_MAX - 1)
     start = end
     while start > lowest and (text[start - 1].isalnum() or text[start - 1] in _LOCAL_ALL):

@@ -1,8 +1,8 @@
 """The memory of an aggregate for one binding: `count`, `sum`, `min`, `max`, `avg`, `distinct`.
 
 An event whose predicate is unknown may or may not belong to the aggregate. So an aggregate has a
-least and a greatest value over all such choices, and a comparison is known where all values
-between the two agree on it. Sums are exact: doubles are added as fractions.
+least and a greatest value over all such choices, and a comparison is known if it has the same
+result for all values between the two. Sums are exact: doubles are added as fractions.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from .verdict import EventRef
 Number = int | Fraction
 
 REFS_KEPT_MAX = 16
-"""Chosen: events kept as a witness where no window asks for entries of its own."""
+"""Chosen: events kept as a witness if no window keeps its own entries."""
 
 
 class Sample(NamedTuple):
-    """One event of an aggregate: does it belong for certain, and with which values."""
+    """One event of an aggregate: a flag for certain membership, and its values."""
 
     time_ns: int
     position: int
@@ -38,7 +38,7 @@ class Sample(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Kept up event by event: how many belong, perhaps belong, and what they add up to."""
+    """Totals, updated event by event: the certain and possible members, and their sums."""
 
     certain_count: int = 0
     possible_count: int = 0
@@ -50,9 +50,9 @@ class Totals(NamedTuple):
 class Tally(NamedTuple):
     """Samples inside the window, oldest first, and their totals.
 
-    Where there is no window, `count` and `sum` keep totals and the newest samples as a witness;
-    the other functions keep every sample. `lost_ns` is the newest time that found no room, or at
-    which a value could not be told.
+    Without a window, `count` and `sum` keep totals and the newest samples as a witness; the other
+    functions keep every sample. `lost_ns` is the newest time at which an entry was not added at a
+    bound, or a value was unknown.
     """
 
     samples: Fifo[Sample]
@@ -64,29 +64,30 @@ EMPTY_TALLY = Tally(EMPTY_FIFO)
 
 
 class Range(NamedTuple):
-    """Least and greatest value over all choices, infinite where there is none."""
+    """Least and greatest value over all choices, infinite if there is none."""
 
     least: Number | float
     greatest: Number | float
 
 
 def number(value: Value) -> Number | None:
-    """A canonical value as an exact number, or None where it is none."""
+    """A canonical value as an exact number, or None if it is not a number."""
     if isinstance(value, int):
         return value
     return Fraction(value) if isinstance(value, float) else None
 
 
 def are_numbers(elements: tuple[Value, ...] | None) -> bool:
-    """Whether all of an event's values are known, and each is a number."""
+    """True if all of an event's values are known, and each is a number."""
     return elements is not None and all(isinstance(value, int | float) for value in elements)
 
 
 def numbers_told(fact: Fact, name: str) -> tuple[Value, ...]:
-    """What an event adds to an aggregate of numbers: all elements of a list, repeats among them.
+    """The contribution of an event to an aggregate of numbers: all elements of a list, with
+    repeats.
 
-    Nothing where the value is missing, which it is as soon as one element is no number, or where
-    there are more elements than are kept.
+    Empty if the value is missing, which it is as soon as one element is not a number, or if there
+    are more elements than are kept.
     """
     told = fact.elements(name)
     if told is None or name in fact.missing or not are_numbers(told):
@@ -151,7 +152,7 @@ def _shift(totals: Totals, sample: Sample, sign: int) -> Totals:
 
 
 def amount_of(sample: Sample) -> Number:
-    """What an event adds to a sum."""
+    """The contribution of an event to a sum."""
     numbers = (number(value) for value in sample.values)
     return sum((n for n in numbers if n is not None), 0)
 
@@ -181,7 +182,7 @@ def value_range(tally: Tally, function: AggregateFunction) -> Range | None:
 
 
 def _at_least(tally: Tally, function: AggregateFunction) -> Range | None:
-    """What is known where something is missing: more events only add, and only extend extremes."""
+    """The known range if something is missing: more events only add, and only extend extremes."""
     match function:
         case "count":
             return Range(tally.totals.certain_count, math.inf)
@@ -268,7 +269,7 @@ def compare(tally: Tally, function: AggregateFunction, relation: Operator, bound
 
 
 def compare_range(values: Range | None, relation: Operator, bound: Value) -> Truth:
-    """`aggregate relation bound` where the aggregate lies anywhere in the range."""
+    """`aggregate relation bound` for an aggregate anywhere in the range."""
     if values is None:
         return Truth.UNKNOWN
     limit = number(bound)
@@ -297,7 +298,7 @@ def compare_range(values: Range | None, relation: Operator, bound: Value) -> Tru
 
 
 def _both(at_best: bool, at_worst: bool) -> Truth:
-    """True where even the worst choice agrees, false where not even the best does."""
+    """True if it holds even in the worst case, false if not even in the best case."""
     if at_best and at_worst:
         return Truth.TRUE
     return Truth.UNKNOWN if at_best or at_worst else Truth.FALSE

@@ -35,9 +35,9 @@ from .formula.ast import (
 from .kinds import ANYTHING, SESSION_END, Asked
 from .spec import InvariantSpec
 
-STATES_MAX: Final = 32  # Chosen: what a person can follow on one page.
+STATES_MAX: Final = 32  # Chosen: a person can follow this many on one page.
 REACHED_MAX: Final = 2_048  # Chosen: states before they are merged.
-ATOMS_MAX: Final = 8  # Chosen: 256 letters; a condition over more is no picture.
+ATOMS_MAX: Final = 8  # Chosen: 256 letters; a condition over more atoms is not readable.
 STEPS_MAX: Final = 100_000  # Chosen: about a second.
 
 Letter = int
@@ -46,15 +46,17 @@ Letter = int
 
 @dataclass(frozen=True, slots=True)
 class ExplicitAutomaton:
-    """States count from 0, the initial one. `moves[state][letter]` is where an event leads."""
+    """States count from 0, the initial one. `moves[state][letter]` is the successor."""
 
     atoms: tuple[Formula, ...]
     letters: tuple[Letter, ...]
-    """Those that can be: `p(v=1)` is never true where `p` is not, nor are two kinds at once."""
+    """The possible letters: `p(v=1)` is never true if `p` is not, and an event has only one
+    kind.
+    """
     memories: tuple[Formula, ...]
-    """What a state remembers, by the bits of `vectors`."""
+    """The memories in a state, by the bits of `vectors`."""
     is_waiting_kept: bool
-    """Whether one more bit, the highest, says that a verdict is pending."""
+    """True if one more bit, the highest, marks a pending verdict."""
     vectors: tuple[tuple[int, ...], ...]
     """By state: the memories that were merged in it."""
     moves: tuple[dict[Letter, Move], ...]
@@ -62,7 +64,7 @@ class ExplicitAutomaton:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Where an event leads, and whether a verdict of `violated` is told at it."""
+    """The successor after an event, and a flag for a verdict of `violated` at it."""
 
     target: int
     is_violation: bool
@@ -73,8 +75,8 @@ def explicit_automaton(
     states_max: int = STATES_MAX,
     asked: Mapping[str, Asked] = MappingProxyType({}),
 ) -> ExplicitAutomaton | None:
-    """The automaton; None where the invariant has variables, windows or aggregates, or too many
-    states. `asked` says of which events the predicates can be true; without it they are free.
+    """The automaton; None if the invariant has variables, windows or aggregates, or too many
+    states. `asked` gives the events of which the predicates can be true; without it they are free.
     """
     formula = violating_formula(invariant)
     if free_variables(formula) or not all(map(_is_plain, _subformulas(formula))):
@@ -99,7 +101,7 @@ def _is_plain(formula: Formula) -> bool:
 
 
 def _subformulas(formula: Formula) -> Iterator[Formula]:
-    """All of them, what lies inside first."""
+    """All of them, inner ones first."""
     match formula:
         case Not(body) | Temporal(_, _, body):
             yield from _subformulas(body)
@@ -131,7 +133,7 @@ class _Stepper:
         }
 
     def is_possible(self, letter: Letter) -> bool:
-        """Whether there can be an event of which just these atoms are true."""
+        """True if an event can satisfy exactly these atoms."""
         event = ANYTHING
         for atom, bit in self.bit_of.items():
             event = event.both(self.asked[atom]) if letter & bit else event
@@ -147,7 +149,7 @@ class _Stepper:
         )
 
     def step(self, vector: int, letter: Letter) -> tuple[int, bool]:
-        """The memories after an event, and whether a violation is told."""
+        """The memories after an event, and a flag for a violation."""
         now: dict[Formula, bool] = {}
         after = 0
         for index, memory in enumerate(self.memories):
@@ -179,7 +181,9 @@ class _Stepper:
         letter: Letter,
         now: dict[Formula, bool],
     ) -> tuple[bool, bool]:
-        """Whether a verdict waits after the event, and whether one is decided as violated."""
+        """A flag for a pending verdict after the event, and one for a verdict decided as
+        violated.
+        """
         body = future.right if isinstance(future, Until) else future.body
         is_met = self.value(body, letter, now)
         is_end = bool(letter & self.bit_of[SessionEnd()])
@@ -262,7 +266,7 @@ def _reach(stepper: _Stepper, letters: tuple[Letter, ...]) -> _Raw | None:
 def _merged(
     stepper: _Stepper, letters: tuple[Letter, ...], reached: _Raw, states_max: int
 ) -> ExplicitAutomaton | None:
-    """The classes of states that no trace tells apart, numbered as they are first met."""
+    """The classes of states that no trace distinguishes, numbered in the order of discovery."""
     block = dict.fromkeys(reached, 0)
     blocks_count = 0
     while len(set(block.values())) > blocks_count:

@@ -30,9 +30,9 @@ class BareUrl(NamedTuple):
 
 
 def bare_urls(rest: Iterable[str]) -> Iterator[BareUrl]:
-    """Host names with a path or a port that stand between addresses.
+    """Host names with a path or a port between addresses.
 
-    Other host names are tokens as they stand, but for those outside of ASCII.
+    Other host names are tokens as written, except those outside of ASCII.
     """
     for text in rest:
         end = 0
@@ -59,7 +59,7 @@ def _bare(written: str) -> Iterator[BareUrl]:
 
 
 def bare_url(written: str) -> BareUrl | None:
-    """What a whole text is if it is a host name, perhaps with port and path; else None."""
+    """The address of a whole text that is a host name, perhaps with port and path; else None."""
     text = plain_text(written).strip().removeprefix("//")
     if _BARE.fullmatch(text) is None:
         return None

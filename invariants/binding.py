@@ -1,8 +1,8 @@
-"""From an invariant to its violating formula, and which variables that formula binds.
+"""Computes the violating formula of an invariant, and the variables that it binds.
 
-The *violating formula* is `f` of `never: f` and `not f` of `always: f`, with limits written out
-(docs/language.md, Trigger) and `not` brought inward until it stands only before atoms, temporal
-operators and `exists`. Everything said about binding, guarding and triggers speaks of it.
+The *violating formula* is `f` of `never: f` and `not f` of `always: f`, with limits expanded
+(docs/language.md, Trigger) and `not` moved inward until it occurs only before atoms, temporal
+operators and `exists`. Binding, guarding and triggers are all defined on it.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _normalise_binary(formula: Binary, *, is_negated: bool) -> Formula:
 
 
 def conjuncts(formula: Formula) -> Iterator[Formula]:
-    """The members of one conjunction, however its brackets stand."""
+    """The members of one conjunction, whatever its brackets."""
     if isinstance(formula, Binary) and formula.operator == "and":
         yield from conjuncts(formula.left)
         yield from conjuncts(formula.right)
@@ -216,12 +216,12 @@ def guarded_variables(formula: Formula) -> frozenset[str]:
 
 
 def is_guarded(formula: Formula) -> bool:
-    """Whether every free variable of a normalised formula is guarded: enough for `previous`."""
+    """True if every free variable of a normalised formula is guarded: enough for `previous`."""
     return free_variables(formula) <= guarded_variables(formula)
 
 
 def trigger(formula: Formula) -> Formula | None:
-    """What a normalised violating formula asks of the event itself; None stands for true."""
+    """The condition of a normalised violating formula on the event itself; None means true."""
     match formula:
         case Atom() | SessionEnd():
             return formula

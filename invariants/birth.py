@@ -1,18 +1,18 @@
-"""The birth of an invariant in a trace that is under way: what lies before is unknown to it.
+"""The birth of an invariant in a running trace: the earlier events are unknown to it.
 
     born(automaton, birth) -> State
 
 An invariant that is new, or was edited, meets sessions that have begun. It has not seen their past,
-and must not take that for an empty one: then "paid without an approval" would be violated by every
-session whose approval came before the edit. So each memory begins with a span of time, up to the
-last event before, at which its formula may have held, for any binding. What only the past can
-decide is unknown (inconclusive) until the window has passed over the span, or the left side of a
-`since` has failed. What later events decide alone is decided at once.
+and must not treat it as empty: then "paid without an approval" would be violated by every session
+whose approval came before the edit. So each memory begins with a span of time, up to the last event
+before, in which its formula may have held, for any binding. A verdict that only the past can decide
+is unknown (inconclusive) until the window has passed over the span, or the left side of a `since`
+has failed. A verdict that later events decide alone is decided at once.
 
 Doubt about the past must never become a stop. An invariant with `on_unknown: violate` escalates
 doubt; for a born state it does so only if the doubt remains with the most *favourable* past. So a
-born state has a second set of cells, in which the span counts as what speaks against a violation:
-by the polarity of the memory in the violating formula. Truth there is at most the truth under any
+born state has a second set of cells, in which the span counts as evidence against a violation: by
+the polarity of the memory in the violating formula. Truth there is at most the truth under any
 past, since the formula is monotone in its memories, up to their polarity.
 
 Source of the idea: predictive semantics with an unknown prefix (docs/decisions/0033).
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from .program import Compiled, Program, Progress
 
 FAVOURABLE: Final = {1: 0, -1: 2}
-"""Of a memory by its polarity in the violating formula: what speaks against a violation."""
+"""By the polarity of a memory in the violating formula: the reading against a violation."""
 
 
 EARLIEST_NS: Final = -(2**62)
@@ -64,8 +64,8 @@ EARLIEST_NS: Final = -(2**62)
 class Birth:
     """The last event that an invariant has not seen: its position in the trace, and its time.
 
-    Without `is_time_known` nothing is known of when it was, nor the events before it, but that
-    none was later than `time_ns`.
+    Without `is_time_known`, its time and those of earlier events are unknown, except that none was
+    later than `time_ns`.
     """
 
     position: int
@@ -74,9 +74,9 @@ class Birth:
 
 
 def born(automaton: Automaton, birth: Birth) -> State:
-    """The state of an invariant that sees a trace from behind `birth` on.
+    """The state of an invariant that sees a trace only after `birth`.
 
-    That of a formula without memories is the initial one: it asks nothing of the past.
+    For a formula without memories it is the initial one: the past is irrelevant.
     """
     memories = automaton.tables.memories
     if not memories:
@@ -93,9 +93,9 @@ def born(automaton: Automaton, birth: Birth) -> State:
 def born_progress(
     program: Program, progress: Progress, birth: Birth, unseen: AbstractSet[str]
 ) -> tuple[Progress, list[Compiled]]:
-    """The progress with the invariants `unseen` (by digest) born, and which those are.
+    """The progress with the invariants `unseen` (by digest) born, and the list of them.
 
-    Only those of the program's own sort of scope; whatever stood for them counts no more.
+    Only those of the program's own sort of scope; their previous states are discarded.
     """
     own = [c for c in program.invariants if c.digest in unseen and c.spec.per == program.per]
     states = {
@@ -109,14 +109,14 @@ def born_progress(
 def unknown_cells(
     memories: tuple[PastMemory, ...], birth: Birth, pasts: Mapping[int, int]
 ) -> tuple[Any, ...]:
-    """A cell for each memory; `pasts` says how the span reads, unknown if it does not."""
+    """A cell for each memory; `pasts` gives the reading of the span, unknown by default."""
     past = _Past(pasts)
     return tuple(past.cell(memory, birth) for memory in memories)
 
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """Cells at an event that nobody saw, made once for each memory and event."""
+    """Cells at an unseen event, created once for each memory and event."""
 
     pasts: Mapping[int, int]
     made: dict[tuple[int, int], Any] = field(default_factory=dict)
@@ -143,7 +143,7 @@ class _Past:
         return Frame(_unseen(memory, birth), inner, past, birth.is_time_known)
 
     def _before(self, memory: PreviousMemory, birth: Birth, past: int) -> Frame | None:
-        """The frame of the event before that one: nothing is known of when it was."""
+        """The frame of the event before that one: its time is unknown."""
         earlier = Birth(birth.position - 1, birth.time_ns, is_time_known=False)
         return None if birth.position == 0 else self._frame(memory, earlier, past)
 
@@ -166,7 +166,7 @@ def _cell(
 
 
 def _unseen(memory: PreviousMemory, birth: Birth) -> Moment:
-    """An event of which is not known what it was."""
+    """An event with unknown content."""
     names: dict[str, set[str]] = {predicate: set() for predicate in memory.predicates}
     for atom in atoms(memory.body):
         names.setdefault(atom.predicate, set()).update(
@@ -181,7 +181,7 @@ def _unseen(memory: PreviousMemory, birth: Birth) -> Moment:
 
 
 def _polarities(automaton: Automaton) -> dict[int, int | None]:
-    """Of each memory: 1 if it speaks for a violation, -1 against, None if it does both."""
+    """For each memory: 1 if it supports a violation, -1 if it opposes one, None if both."""
     found: dict[int, int | None] = {}
     for memory, sign in _signed(automaton.tables.violating, 1):
         known = found.setdefault(memory.index, sign)
@@ -209,7 +209,7 @@ def _signed(node: Node, sign: int) -> Iterator[tuple[Memory, int]]:
 
 
 def _signed_inside(memory: Memory, sign: int) -> Iterator[tuple[Memory, int]]:
-    """`since` and `previous` are monotone in what they are about."""
+    """`since` and `previous` are monotone in their operands."""
     match memory:
         case ClosedSinceMemory() | SinceMemory():
             for side in (memory.left, memory.right):

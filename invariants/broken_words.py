@@ -1,9 +1,10 @@
-"""Addresses among words that readers repair: `see https://ev<TAB>il.example/pay now`.
+"""Addresses among words that parsers repair: `see https://ev<TAB>il.example/pay now`.
 
-Readers drop tabs and line ends within an address, or take them for the end of one; browsers take a
-backslash for a slash. Among words it is not known where an address ends. Every way to join what
-stands there is tried, and counts only if it was shown.
-Source: the URL Standard (WHATWG), for what is dropped; docs/decisions/0028.
+Parsers drop tabs and line ends within an address, or treat them as its end; browsers treat a
+backslash as a slash. Among words the end of an address is not known. Every way to join the parts is
+tried, and counts only if it was shown.
+
+Source: the URL Standard (WHATWG), for the dropped characters; docs/decisions/0028.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ _JOINED_MAX: Final = 128
 _URL_CHARACTERS_MAX: Final = 4_096
 """Chosen: browsers and servers take 2,000 to 8,000 characters."""
 _URLS_IN_URL_MAX: Final = 2
-"""A URL, and one in its query; where more begin they are lines of a list."""
+"""A URL, and one in its query; if more begin, they are lines of a list."""
 _BEFORE_MAX, _BEHIND_MAX = 2, 4
 """Chosen: pieces of an e-mail address before the one with the at-sign, and behind it."""
 
 
 class Repaired(NamedTuple):
-    """What may be addresses, as they are written; not whole if more can be joined than is tried."""
+    """Possible addresses, as written; not whole if more can be joined than are tried."""
 
     guesses: tuple[Guess, ...]
     is_whole: bool
 
 
 def repaired_among_words(plain: str) -> Repaired:
-    """Addresses that a normalised text may hold for those who drop tabs and line ends.
+    """Addresses in a normalised text for parsers that drop tabs and line ends.
 
     Cost: linear in the text, and up to 20 us for each of 128 joined texts.
     """

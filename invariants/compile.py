@@ -1,11 +1,11 @@
-"""An invariant to the tables that the machine steps: nodes, memories, and what they need.
+"""Compiles an invariant to the tables of the machine: nodes, memories, and required values.
 
     violating_formula   never/always, limits written out, `not` brought inward   (binding.py)
     split_future        P and not F, P and F       ->  P, F
     build               formula -> Node, one memory for each distinct past operator or aggregate
     missing_uses        which values the invariant cannot do without
 
-The passes assume a specification that `check.py` found no error in.
+The passes assume a specification in which `check.py` found no error.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ NUMERIC_AGGREGATES = frozenset({"sum", "min", "max", "avg"})
 
 @dataclass(frozen=True, slots=True)
 class MissingUse:
-    """A value that the invariant matches or aggregates; `is_number` where only numbers count."""
+    """A value that the invariant matches or aggregates; `is_number` if only numbers count."""
 
     predicate: str
     name: str
@@ -71,7 +71,7 @@ class MissingUse:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """All that is known of an invariant before the first event."""
+    """The static data of an invariant."""
 
     violating: Node
     binder: Node
@@ -155,7 +155,7 @@ class _Builder:
                 return self._memory(formula)
 
     def _exists(self, formula: Exists) -> Node:
-        """Its variable gets a slot of its own, even where another has the same name."""
+        """Its variable gets its own slot, even if another has the same name."""
         outer = self._slots
         slot, self._next_slot = self._next_slot, self._next_slot + 1
         self._slots = {**outer, formula.variable: slot}
@@ -298,7 +298,7 @@ def _shown(formula: Formula) -> str:
 
 
 def _names_all(left: Node | None, slots: tuple[int, ...]) -> bool:
-    """Whether each atom of a left side that names a variable names all of them."""
+    """True if each atom of a left side that names a variable names all of them."""
     spoken = [] if left is None else [atom for atom in atoms(left) if atom.slots]
     return all({slot for _, slot in atom.slots} == set(slots) for atom in spoken)
 
@@ -314,8 +314,8 @@ def _members(formula: Formula, operator: str) -> Iterable[Formula]:
 def _binder(node: Node, width: int) -> Node:
     """A simpler node that makes at least the bindings of `node`: one atom that names them all.
 
-    What it makes too many is not triggered, so that nobody judges it; but a trigger asks nothing of
-    `exists`.
+    Extra bindings do not satisfy the trigger, so that they are not judged; but a trigger puts no
+    condition on `exists`.
     """
     members = node.members if isinstance(node, AndNode) else (node,)
     if any(map(_has_exists, members)):
@@ -337,7 +337,7 @@ def _has_exists(node: Node) -> bool:
 
 
 def _exists_count(formula: Formula) -> int:
-    """How often `exists` stands in a formula; triggers have none."""
+    """The number of `exists` in a formula; triggers have none."""
     match formula:
         case Exists(_, body):
             return 1 + _exists_count(body)

@@ -1,11 +1,13 @@
 """Short conditions: a set of valuations written as a formula that a person can read.
 
-Input: the valuations that a condition must take, those that it must refuse, and the atoms of
-which they speak; what is in neither set cannot happen and may go either way. Output: a
-disjunction of conjunctions. A valuation is an integer whose bit i is the truth of atom i.
-Method: each valuation still to be taken is widened by dropping literals while nothing is taken
-that must be refused; the widest of a few orders is kept; what the others cover is left out at the
-end. Short, deterministic and not always the shortest.
+Input: the valuations that a condition must accept, those that it must reject, and their atoms; any
+other valuation is impossible and may go either way. Output: a disjunction of conjunctions. A
+valuation is an integer whose bit i is the truth of atom i.
+
+Method: each uncovered valuation is widened by dropping literals while no rejected valuation is
+accepted; the widest result of a few orders is kept; redundant ones are removed at the end. The
+result is short, deterministic and not always the shortest.
+
 Source: the expand and irredundant steps of Espresso (Brayton et al. 1984).
 """
 
@@ -25,7 +27,7 @@ class Cube(NamedTuple):
     wanted: int
 
     def takes(self, valuation: int) -> bool:
-        """Whether the conjunction is true."""
+        """True if the conjunction is true."""
         return valuation & self.mask == self.wanted
 
 
@@ -62,7 +64,7 @@ def _widened(
 
 
 def condition(cubes: Sequence[Cube], atoms: Sequence[Formula]) -> Formula | None:
-    """The cubes as a formula; None where it is true of everything. There must be a cube."""
+    """The cubes as a formula; None if it is always true. There must be a cube."""
     conjunctions = [_conjunction(cube, atoms) for cube in cubes]
     members = [member for member in conjunctions if member is not None]
     if len(members) < len(conjunctions):

@@ -1,8 +1,8 @@
-"""Normalised formulas made ready to be evaluated at one moment, for one binding.
+"""Normalised formulas in the form for evaluation at one moment, for one binding.
 
-A `Node` is what is left of a formula: boolean structure over atoms, comparisons, and references
-to *memories*, in whose *cells* temporal operators and aggregates keep their state. Evaluation
-reads the letter of the moment and the cells as they are *after* the moment; it changes nothing.
+A `Node` is a compiled formula: boolean structure over atoms, comparisons, and references to
+*memories*, in whose *cells* temporal operators and aggregates keep their state. Evaluation reads
+the letter of the moment and the cells as they are *after* the moment; it changes nothing.
 
 A binding is an `Env`: a tuple of values, one for each variable of the invariant in the order of
 their names; `UNBOUND` stands for no value, and equals nothing. Truth is 0 false, 1 unknown,
@@ -28,15 +28,15 @@ Cells = Sequence[Any] | Mapping[int, Any]
 
 
 class Memory(Protocol):
-    """What a formula may ask of a temporal operator's or an aggregate's state."""
+    """The state of a temporal operator or an aggregate, as formulas read it."""
 
     @property
     def index(self) -> int:
-        """Where its cell stands."""
+        """The index of its cell."""
 
     @property
     def text(self) -> str:
-        """The formula, as it is written."""
+        """The formula, as written."""
 
     @property
     def window(self) -> Window:
@@ -48,7 +48,9 @@ class Memory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AtomNode:
-    """`p(a=1, b=x)`; `constants` and `slots` pair a value's name with what it must equal."""
+    """`p(a=1, b=x)`; `constants` and `slots` pair the name of a value with the value it must
+    equal.
+    """
 
     predicate: str
     constants: tuple[tuple[str, Value], ...]
@@ -59,7 +61,7 @@ class AtomNode:
         object.__setattr__(self, "has_arguments", bool(self.constants or self.slots))
 
     def value(self, now: Moment, cells: Cells, env: Env) -> int:
-        """True where the predicate is, and each argument equals one of the event's values."""
+        """True if the predicate is, and each argument equals one of the event's values."""
         fact = now.letter[self.predicate]
         truth: int = fact.truth
         return self.value_of(fact, env) if truth and self.has_arguments else truth
@@ -87,13 +89,13 @@ class EndNode:
     """The event is its session's end."""
 
     def value(self, now: Moment, cells: Cells, env: Env) -> int:
-        """True at the end; unknown of an event that nobody saw."""
+        """True at the end; unknown for an unseen event."""
         return 1 if now.is_session_end is None else 2 if now.is_session_end else 0
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonNode:
-    """A side is a variable's slot (int in `left_slot`) or, where that is None, a constant."""
+    """A side is a variable's slot (int in `left_slot`) or, if that is None, a constant."""
 
     operator: Operator
     left_slot: int | None
@@ -121,7 +123,7 @@ class ComparisonNode:
 
 
 def _order(left: Value | None, right: Value | None) -> int | None:
-    """Negative, zero or positive as `left` stands to `right`; None where they have no order."""
+    """Negative, zero or positive, comparing `left` with `right`; None if they have no order."""
     if isinstance(left, str) and isinstance(right, str):
         return (left > right) - (left < right)
     if isinstance(left, int | float) and isinstance(right, int | float):
@@ -177,7 +179,7 @@ class MemoryNode:
     memory: Memory
 
     def value(self, now: Moment, cells: Cells, env: Env) -> int:
-        """What the memory reads."""
+        """The input of the memory."""
         return self.memory.read(now, cells, env).truth
 
 
@@ -190,7 +192,7 @@ class ExistsNode:
     bindings_max: int
 
     def value(self, now: Moment, cells: Cells, env: Env) -> int:
-        """The greatest over the values of x; doubtful where the event may have named others."""
+        """The maximum over the values of x; in doubt if the event may have named others."""
         found = self.rows(now, env)
         best = 1 if found.is_cut or overflows(self.body, now) else 0
         for row in found.envs:
@@ -203,7 +205,7 @@ class ExistsNode:
         return Bindings(list(dict.fromkeys(envs)), is_cut)
 
     def bind(self, now: Moment, start: Env) -> tuple[list[Env], bool]:
-        """What the body binds but x."""
+        """The variables that the body binds, except x."""
         found = self.rows(now, start)
         slot = self.slot
         outside = [(*row[:slot], UNBOUND, *row[slot + 1 :]) for row in found.envs]
@@ -212,7 +214,7 @@ class ExistsNode:
 
 @dataclass(frozen=True, slots=True)
 class ConstantNode:
-    """What is left of a part whose truth is known (see `folded`): false or true."""
+    """The rest of a part whose truth is known (see `folded`): false or true."""
 
     truth: int
 
@@ -238,7 +240,7 @@ Node = (
 
 
 class Bindings(NamedTuple):
-    """The bindings that one event makes for a formula; `is_cut` says that there were too many."""
+    """The bindings that one event makes for a formula; `is_cut` means that there were too many."""
 
     envs: Sequence[Env]
     is_cut: bool = False
@@ -248,10 +250,10 @@ NO_BINDINGS: Final = Bindings(())
 
 
 def bindings(node: Node, now: Moment, width: int, bindings_max: int) -> Bindings:
-    """Each binding for which `node` may be other than false, as far as the event itself tells.
+    """Each binding for which `node` may be other than false, as far as the event itself determines.
 
-    `width` is the number of the invariant's variables. Envs may leave slots unbound where the
-    node binds nothing there. Order is that of the event's values; there are no repeats.
+    `width` is the number of the invariant's variables. Envs may leave slots unbound where the node
+    binds nothing there. Their order is that of the event's values; there are no repeats.
     """
     if width == 1 and type(node) is AtomNode and len(node.slots) == 1 and not node.constants:
         fact = now.letter[node.predicate]
@@ -290,7 +292,7 @@ def _bind(node: Node, now: Moment, start: Env, max_: int) -> tuple[list[Env], bo
 def _bind_all(
     members: tuple[Node, ...], now: Moment, start: Env, max_: int
 ) -> tuple[list[Env], bool]:
-    """Join the members: atoms first, then equalities, which only fill what is still unbound."""
+    """Join the members: atoms first, then equalities, which only fill unbound slots."""
     envs, is_cut = [start], False
     for member in members:
         if isinstance(member, ComparisonNode | NotNode | MemoryNode):
@@ -379,7 +381,7 @@ def memories(node: Node) -> Iterator[Memory]:
 
 
 def overflows(node: Node, now: Moment) -> bool:
-    """Whether a list of the event was too long to be kept: it may have named any value."""
+    """True if a list of the event was too long to be kept: it may have named any value."""
     for atom in (node,) if type(node) is AtomNode else atoms(node):
         if atom.slots:
             overflowing = now.letter[atom.predicate].overflowing

@@ -1,6 +1,7 @@
-"""The digest of an invariant: of everything that can change a verdict of it, and nothing else.
+"""The digest of an invariant: of everything that can change its verdicts, and nothing else.
 
-States are stored under it, and findings carry it: what two digests share means the same.
+States are stored under it, and findings contain it: invariants with the same digest have the same
+meaning.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ def invariant_digest(
 ) -> str:
     """Of an invariant, over the predicates of its file.
 
-    It names what the invariant refers to, and what that refers to in turn: predicates with those
-    of their values that the formula reads, lists, sources. Neither the order in which the file
-    declares them nor the layout of their expressions is in it.
+    It covers everything that the invariant refers to, directly or indirectly: predicates with the
+    values that the formula reads, lists, sources. It does not cover the order of declarations in
+    the file or the layout of expressions.
     """
     used = _values_used(invariant.formula)
     asked = [compiled[name].sources for name in used]

@@ -1,11 +1,11 @@
-"""Every error that Interlock raises on purpose, and how a fault in a file is told.
+"""Every error that Interlock raises on purpose, and the text of a fault in a file.
 
     InterlockError
     ├── SpecError        an invariant file is faulty: carries every fault of every file at once
     └── ConfigError      a setting, a flag or an address is faulty
 
-Faulty *data* is never an exception: a record that is no event becomes a `Rejected` value, and
-an expression that fails becomes a `CelError` value. Our own bugs are assertions.
+Faulty *data* is never an exception: a record that is not a valid event becomes a `Rejected` value,
+and an expression that fails becomes a `CelError` value. Our own bugs are assertions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong (or doubtful) in a file: where, a stable code, and what to do about it."""
+    """One error or warning in a file: its place, a stable code, and a correction."""
 
     file: str
     place: Place
@@ -35,7 +35,7 @@ class Fault:
     severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        """`agent.yaml:12:8: E203: what was met, what was expected; how to mend it`."""
+        """`agent.yaml:12:8: E203: actual, expected; correction`."""
         mend = f"; {self.mend}" if self.mend else ""
         mark = "" if self.severity == "error" else "warning: "
         return _on_one_line(
@@ -45,10 +45,11 @@ class Fault:
 
 
 def _on_one_line(text: str) -> str:
-    """`text` with escapes for what ends a line, moves a terminal's cursor, or is not seen.
+    """`text` with escapes for characters that end a line, move a terminal's cursor, or are
+    invisible.
 
-    Messages quote the file, and what a library says quotes it too: without this a pattern could
-    forge the line of another fault (tests/golden/bad/cel-pattern-control.yaml).
+    Messages quote the file, and so do messages of libraries: without this a pattern could forge the
+    line of another fault (tests/golden/bad/cel-pattern-control.yaml).
     """
     if text.isprintable():
         return text
@@ -59,7 +60,7 @@ def _on_one_line(text: str) -> str:
 
 
 class InterlockError(Exception):
-    """The root of all errors that a user can mend."""
+    """The root of all errors that a user can fix."""
 
 
 class SpecError(InterlockError):
@@ -71,4 +72,4 @@ class SpecError(InterlockError):
 
 
 class ConfigError(InterlockError):
-    """A setting that cannot be used; the message names it and says how to mend it."""
+    """An unusable setting; the message contains its name and a correction."""

@@ -2,8 +2,8 @@
 
 `EventRecord` is the wire format, field for field the table of `docs/events.md`; decoding leaves
 `args`, `result` and `attributes` as raw bytes until a predicate reads them. `Event` is a decoded
-record together with what its *source* knows about it (identity, arrival, origin), which no
-producer can claim for itself. The engine's input is `Event | Tick | Close`.
+record together with data from its *source* (identity, arrival, origin), which no producer can
+choose. The engine's input is `Event | Tick | Close`.
 """
 
 from __future__ import annotations
@@ -52,13 +52,15 @@ class EventRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     text: str = ""
     parent: str = ""
     principal: str = ""
-    """Whose session is meant; believed where operators and gates write, nowhere else."""
+    """The principal of the session; trusted only on topics of operators and gates."""
     attributes: msgspec.Raw = RAW_ABSENT
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a record stands: topic, partition (a Kafka partition, or a file) and offset in it."""
+    """The position of a record: topic, partition (a Kafka partition, or a file) and offset in
+    it.
+    """
 
     topic: str
     partition: str
@@ -69,14 +71,14 @@ class Origin:
 
 
 class Identity(NamedTuple):
-    """What a session stated first of whose it is; `""` where it has not stated it yet."""
+    """The first scope values that a session stated; `""` if it has not stated one yet."""
 
     agent: str = ""
     user: str = ""
     tenant: str = ""
 
     def after(self, record: EventRecord) -> Identity:
-        """With what one more event states of what was not stated before."""
+        """With the values of one more event, for those not stated before."""
         return Identity(
             self.agent or record.agent, self.user or record.user, self.tenant or record.tenant
         )
@@ -88,15 +90,14 @@ UNSTATED: Final = Identity()
 class Event(msgspec.Struct, frozen=True):
     """A decoded event and what its source vouches for.
 
-    `id` is the record's, or `session/seq`; `ts_ns` is the producer's claim; `arrival_ns` the
+    `id` is the record's, or `session/seq`; `ts_ns` is the producer's claim; `arrival_ns` is the
     broker's append time (None in finished files), `not_before_ns` the last time at which a record
-    of a log directory was not there yet; `principal` the authenticated sender or `""`, and in the
-    engine that of the trace which the event enters;
-    `digest` 16 bytes over the content, equal for records whose fields are equal after parsing;
-    `time_ns` the effective time and `first` what its session has stated first, this event
-    included; both are given by the ordering stage (0 and nothing before), as is
-    `is_time_unsure`: `time_ns` is then no more than a place among the others. `read_ns` is when
-    the line of a finished file was read (None elsewhere).
+    of a log directory did not exist yet; `principal` is the authenticated sender or `""`, and in
+    the engine that of the trace which the event enters; `digest` contains 16 bytes over the
+    content, equal for records whose fields are equal after parsing; `time_ns` is the effective time
+    and `first` contains the first scope values of its session, this event included. Both are set by
+    the ordering stage (0 and empty before), as is `is_time_unsure`: `time_ns` is then only a place
+    among the others. `read_ns` is when the line of a finished file was read (None elsewhere).
     """
 
     record: EventRecord
@@ -150,7 +151,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """The scope is over (idle for too long): what is pending is decided as at `session.ended`."""
+    """The scope is over (idle for too long): pending verdicts are decided as at `session.ended`."""
 
     scope: str
     time_ns: int
@@ -161,21 +162,23 @@ Input = Event | Tick | Close
 
 
 class SpentError(Exception):
-    """The event has no steps left for evaluations; it stays in the evaluation, like `Failure`.
+    """The event has no steps left for evaluations; it propagates through the evaluation, like
+    `Failure`.
 
-    No operator absorbs it: what one predicate took must not decide what another one says.
+    No operator absorbs it: the cost of one predicate must not decide the value of another.
     """
 
 
 class EventView:
-    """One event as predicates read it: plain fields, and JSON parts decoded when first read.
+    """One event as predicates read it: plain fields, and JSON parts decoded at the first read.
 
-    A value that JSON gives is None, bool, int (any size: one beyond int64 is an error where it
-    is read), float, str, list or dict. What cannot be read is such a number too
-    (`invariants/missing.py`), in place of a whole part as well. `args` is `ABSENT_ARGS` where a
-    call's event has none. `shown` is what the session's sources had shown before the event.
-    `steps_left` is what all evaluations on it may still take together (negative: they took more),
-    `derived` what they made of its texts, which is made, and charged, once.
+    A JSON value is None, bool, int (any size: one beyond int64 is an error when it is read), float,
+    str, list or dict. An unreadable value is represented by such a number too
+    (`invariants/missing.py`), also in place of a whole part. `args` is `ABSENT_ARGS` if a call's
+    event has none. `shown` contains the values that the session's sources had shown before the
+    event. `steps_left` is the rest of the steps for all evaluations on it together (negative: they
+    exceeded them). `derived` contains values derived from its texts, which are computed, and
+    charged, once.
     """
 
     __slots__ = (
@@ -204,7 +207,7 @@ class EventView:
         self.derived: dict[Any, Any] | None = None
 
     def allot(self, steps: int) -> None:
-        """Evaluations from here on may take so many steps together."""
+        """Set the number of steps that evaluations from now on may take together."""
         self.steps_left = steps
         self.derived = None
 
@@ -216,7 +219,7 @@ class EventView:
 
     @property
     def left_out(self) -> LeftOut:
-        """What the client says that it did not publish of the event."""
+        """The parts of the event that the client did not publish, by its own record."""
         if self._attributes is _UNREAD:
             raw = self.record.attributes
             if memoryview(raw):
@@ -237,7 +240,7 @@ class EventView:
         return self._args
 
     def _with_left_out(self, args: Any) -> Any:
-        """An argument that was not published was given all the same: it has no known value."""
+        """An argument that was not published was given nevertheless: its value is unknown."""
         names = self.left_out.args
         if names is None:
             return ABSENT_ARGS

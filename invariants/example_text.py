@@ -28,7 +28,7 @@ def example_lines(
 
 
 def _flow(value: Any) -> str:
-    """A JSON value in YAML's flow style, quotes only where they are needed."""
+    """A JSON value in YAML's flow style, with quotes only where they are needed."""
     match value:
         case str():
             is_plain = _PLAIN.fullmatch(value) and isinstance(resolve_plain(value), str)

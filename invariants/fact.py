@@ -1,7 +1,7 @@
-"""What one predicate says of one event, in the three values of Kleene.
+"""The result of one predicate for one event, in Kleene's three values.
 
-A `Fact` is all that formulas ever see of an event. The values in it are *canonical*: two of them
-are equal exactly when the language says so (1 is 1.0; true is not 1; "1" is not 1).
+Formulas see an event only through `Fact`s. The values in it are *canonical*: two of them are equal
+exactly when the language defines them as equal (1 is 1.0; true is not 1; "1" is not 1).
 """
 
 from __future__ import annotations
@@ -36,12 +36,11 @@ ELEMENTS_MAX: Final = 64  # Chosen: docs/language.md, a list stands for at most 
 class Fact:
     """Truth of `when`, and per name of `with` its distinct values (none, one, or a list's).
 
-    `missing` names those of `with` that had no usable value, or whose list had an element
-    without one: there the event itself is inconclusive for whoever uses the value.
-    `overflowing` names those whose list had more than `ELEMENTS_MAX` distinct values.
-    `repeated` holds, for each list that says a value twice, all that it says; None where that is
-    more than `ELEMENTS_MAX`.
-    Where `when` is false, `values`, `missing` and `repeated` are empty.
+    `missing` contains the names of `with` that had no usable value, or whose list had an element
+    without one: there the event itself is inconclusive for an invariant that uses the value.
+    `overflowing` contains those whose list had more than `ELEMENTS_MAX` distinct values. `repeated`
+    contains, for each list with a repeated value, all its values; None if these are more than
+    `ELEMENTS_MAX`. If `when` is false, `values`, `missing` and `repeated` are empty.
     """
 
     truth: Truth
@@ -51,7 +50,7 @@ class Fact:
     repeated: tuple[tuple[str, tuple[Value, ...] | None], ...] = ()
 
     def elements(self, name: str) -> tuple[Value, ...] | None:
-        """The usable values of `name`, each as often as it was said; None: too many to be kept."""
+        """The usable values of `name`, with repeats; None: too many to be kept."""
         if name in self.overflowing:
             return None
         for repeated, elements in self.repeated:
@@ -64,7 +63,7 @@ NO_FACT: Final = Fact(Truth.FALSE, {})
 
 
 def canonical(value: Any) -> Value | None:
-    """The canonical form of a scalar, or None where it is no usable value (docs: missing)."""
+    """The canonical form of a scalar, or None if it is not a usable value (docs: missing)."""
     if isinstance(value, str):
         return canonical_text(value)
     if isinstance(value, bool):
@@ -79,7 +78,7 @@ def canonical(value: Any) -> Value | None:
 
 
 def canonical_text(text: str) -> Value | None:
-    """A text; one that is too long to be held thousands of times is known by its digest.
+    """A text; one that is too long to be stored thousands of times is represented by its digest.
 
     Equality stays exact. Such a value has no order, like every tagged one.
     """

@@ -17,7 +17,7 @@ Chain = tuple[Any, Any] | None
 
 
 class Fifo(NamedTuple, Generic[Item]):
-    """Oldest first. `front` is empty only where the whole queue is."""
+    """Oldest first. `front` is empty only if the whole queue is."""
 
     front: Chain = None
     back: Chain = None

@@ -1,9 +1,9 @@
-"""Formulas made shorter by what is known of all events of one kind.
+"""Simplifies formulas by facts about all events of one kind.
 
     folded(node, known, is_end) -> node'      equal to it at every such event
 
-Input: which predicates are always true or always false there. The parts of a formula that this
-decides are left out; where it decides everything, `TRUE_NODE` or `FALSE_NODE` is what is left.
+Input: the predicates that are always true or always false there. The decided parts of a formula are
+removed; if all of it is decided, the result is `TRUE_NODE` or `FALSE_NODE`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Known = Mapping[str, bool]
 
 
 def folded(node: Node, known: Known, is_end: bool) -> Node:
-    """`node` where the truth of some predicates is known: equal to it at every such event.
+    """`node` for known truth values of some predicates: equal to it at every such event.
 
-    It makes the same bindings too, but for those at which it is false.
+    It makes the same bindings too, except those at which it is false.
     """
     match node:
         case AtomNode(predicate, constants, slots):
@@ -68,7 +68,7 @@ def _folded_and(members: list[Node]) -> Node:
 
 
 def _folded_or(members: list[Node]) -> Node:
-    """A member that is true ends the matter only where no other would bind a variable."""
+    """A true member decides the disjunction only if no other would bind a variable."""
     kept = tuple(member for member in members if member is not FALSE_NODE)
     if TRUE_NODE in kept and not any(map(_binds, kept)):
         return TRUE_NODE

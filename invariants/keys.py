@@ -1,4 +1,4 @@
-"""What the memories share: the keys of their slices, and why something held."""
+"""Shared by the memories: the keys of their slices, and the grounds of a truth value."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ Because = Callable[[Node, Moment, Cells, Env], tuple[EventRef, ...]]
 
 
 def key_of(env: Env, slots: tuple[int, ...]) -> Key:
-    """What of a binding a memory keeps its slices by."""
+    """The part of a binding that is the key of a memory's slices."""
     return tuple([env[slot] for slot in slots])

@@ -1,8 +1,8 @@
-"""Which kinds of events, and which tools, a predicate can be true of, as far as its text tells.
+"""The kinds of events and the tools for which a predicate can be true, according to its text.
 
-Input: a predicate as it is written. Output: two sets, or None for any. Only `==` and `in` between
-`kind` or `tool` and literals are read, below `&&` and `||`; whatever else stands there may be true
-of any. So what lies outside of the sets is certain, and nothing else is.
+Input: a predicate as written. Output: two sets, or None for any. Only `==` and `in` between `kind`
+or `tool` and literals are analysed, below `&&` and `||`; any other expression may be true for any
+event. So only the exclusion of events outside the sets is certain.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Asked:
 
     @property
     def is_possible(self) -> bool:
-        """Whether there can be such an event."""
+        """True if such an event can exist."""
         return self.kinds != frozenset() and self.tools != frozenset()
 
 

@@ -1,4 +1,4 @@
-"""Bounds on what the machine may hold, per scope and sub-formula. All are settings."""
+"""Bounds on the machine's memory, per scope and sub-formula. All are settings."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import Final
 
 STEPS_MAX: Final = 100_000
 STEPS_OF_PREDICATE: Final = 15_000
-"""An event may take so many steps, and so many more for each predicate that is asked of it.
-
+"""The steps of an event, and the additional steps for each predicate that is evaluated on it.
 Measured: 3.9 times the costliest of 611 honest shell scripts; docs/decisions/0029.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is held stays and the new is not taken in: a flood must not push out a block.
+    """At a bound existing entries stay and new ones are not added: a flood must not evict a block.
 
-    Past a bound, what was not taken in is *unknown*, and the step is counted as having lost it.
+    Entries beyond a bound are *unknown*, and the step is counted as having lost them.
     """
 
     slices_max: int = 10_000

@@ -64,9 +64,9 @@ class Automaton:
         return State(tuple(memory.initial for memory in self.tables.memories))
 
     def route(self, known: Known, *, is_end: bool) -> Route | None:
-        """What an event has to pass of which that is known.
+        """The part that an event with these known facts has to pass.
 
-        None where such an event changes nothing and is no violation.
+        None if such an event changes nothing and is not a violation.
         """
         tables = self.tables
         future = tables.future
@@ -93,11 +93,12 @@ class Automaton:
         is_verbose: bool = False,
         route: Route | None = None,
     ) -> tuple[State, Sequence[Verdict]]:
-        """Take in one event.
+        """Process one event.
 
         Returns violated and inconclusive verdicts; with `is_verbose` also those that hold, and
         pending ones where they begin. Verdicts of deadlines that the event passes come first.
-        `route` leaves out what this kind of event cannot concern; by default nothing is.
+        `route` leaves out the parts that this kind of event cannot concern; by default it leaves
+        out none.
         """
         route = route or self._whole_route
         verdicts: list[Verdict] = []
@@ -123,7 +124,7 @@ class Automaton:
         return self.reported(state, verdicts)
 
     def _is_cut(self, now: Moment, route: Route, verdicts: Sequence[Verdict]) -> bool:
-        """Whether the event has a longer list, or more bindings, than are looked at."""
+        """True if the event has a longer list, or more bindings, than are considered."""
         reason = self._too_many_text
         return any(verdict.reason == reason for verdict in verdicts) or any(
             use.name in now.letter[use.predicate].overflowing for use in route.missing_uses
@@ -134,7 +135,7 @@ class Automaton:
         return f"the event makes more than {self.limits.bindings_max} bindings (bindings_max)"
 
     def reported(self, state: State, verdicts: list[Verdict]) -> tuple[State, Sequence[Verdict]]:
-        """Those that become findings, and the state that remembers what it must of them."""
+        """The verdicts that become findings, and the state that records them."""
         if not verdicts:
             return state, verdicts
         told, findings = take_told(self.spec.report, state.told, verdicts, self.limits.slices_max)
@@ -150,7 +151,7 @@ class Automaton:
         return (state, verdicts) if is_verbose else self.reported(state, verdicts)
 
     def next_deadline_ns(self, state: State) -> int | None:
-        """A time before which no deadline of this state passes; None where nothing waits."""
+        """A time before which no deadline of this state passes; None if nothing waits."""
         future = self.tables.future
         return future.next_deadline_ns(state.pending) if future else None
 
@@ -213,11 +214,13 @@ class Automaton:
 
     @staticmethod
     def _is_doubted(state: State, now: Moment, env: Env, violating: Node) -> bool:
-        """Whether the most favourable past before a birth leaves the doubt that there is."""
+        """True if the doubt remains under the most favourable past before a birth."""
         return state.favourable is not None and violating.value(now, state.favourable, env) > 0
 
     def unscoped(self, now: Moment, route: Route) -> list[Verdict]:
-        """What is said of an event that belongs to no trace: doubt, where it would be judged."""
+        """The verdicts at an event that belongs to no trace: inconclusive, if it would be
+        judged.
+        """
         if not route.is_judged:
             return []
         cells = self.initial().cells
@@ -291,7 +294,7 @@ class Automaton:
         ]
 
     def _may_be_triggered(self, now: Moment, used: list[MissingUse]) -> bool:
-        """Whether the trigger is not false for some binding, missing values read as `_`."""
+        """True if the trigger is not false for some binding, with missing values read as `_`."""
         asked = self.tables.trigger
         if asked is None:
             return True
@@ -313,7 +316,7 @@ class Automaton:
         verdict = self._verdict(
             decision.truth, anchor.ref, anchor.env, decision.witness, decision.decided_ns
         )
-        # Its formula reads memories: which doubt is that of the past, is not told apart here.
+        # Its formula reads memories: here the doubt about the past cannot be separated.
         return _not_escalated(verdict) if state.is_born else verdict
 
     def _pending(self, anchor: EventRef, env: Env, witness: Witness) -> Verdict:
@@ -331,13 +334,13 @@ class Automaton:
         return replace(verdict, reason=self._too_many_text)
 
     def _binding(self, env: Env) -> Binding:
-        # Slots behind the variables belong to `exists`.
+        # Slots after the variables belong to `exists`.
         pairs = zip(self.tables.variables, env, strict=False)
         return tuple((name, chosen) for name, chosen in pairs if chosen is not UNBOUND)
 
 
 def _not_escalated(verdict: Verdict) -> Verdict:
-    """What the past before a birth alone leaves in doubt stops nobody."""
+    """Doubt that comes only from the past before a birth stops nobody."""
     if not verdict.is_escalated:
         return verdict
     return replace(verdict, kind="inconclusive", is_escalated=False)
@@ -350,8 +353,8 @@ def compile_invariant(
 ) -> Automaton:
     """The machine of one checked invariant.
 
-    `digest` names the invariant with all that its verdicts depend on (predicates, lists); by
-    default only its own formula is known here.
+    `digest` identifies the invariant with everything on which its verdicts depend (predicates,
+    lists); by default it covers only its own formula.
     """
     if digest is None:
         text = f"{spec.form}: {format_formula(spec.formula)} on_unknown={spec.on_unknown}"
@@ -389,7 +392,7 @@ def _without_missing(node: Node, missing: set[tuple[str, str]]) -> Node:
             return AndNode(tuple(_without_missing(member, missing) for member in members))
         case OrNode(members):
             return OrNode(tuple(_without_missing(member, missing) for member in members))
-        # Nothing is asked of `exists`: no trigger has one.
+        # Triggers contain no `exists`.
         case _:
             return node
 

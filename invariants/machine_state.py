@@ -1,4 +1,4 @@
-"""One invariant's memory of one scope, and what an event has to pass of an invariant."""
+"""One invariant's memory of one scope, and the part of an invariant that an event has to pass."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ from .witness import because
 class State(NamedTuple):
     """One invariant's memory of one scope.
 
-    `lost_count` counts what found no room; when a step raises it, a `capacity` finding is due.
+    `lost_count` counts the entries that were not added at a bound; when a step raises it, a
+    `capacity` finding is due.
     """
 
     cells: tuple[Any, ...]
     pending: PendingCell = EMPTY_PENDING
     lost_count: int = 0
     told: Told = NOTHING_TOLD
-    """What `report` has to remember of what became a finding."""
+    """The record that `report` keeps of verdicts that became findings."""
     is_born: bool = False
     """The trace was under way when the invariant began to see it (`birth.py`)."""
     favourable: tuple[Any, ...] | None = None
-    """Of a born state: the cells as they were if its past spoke against every violation; None
-    if that cannot be said."""
+    """For a born state: the cells as they would be if its past opposed every violation; None if
+    that is not defined."""
 
 
 class Route(NamedTuple):
-    """What an event has to pass: everything that its kind and tool cannot concern is left out."""
+    """The part that an event has to pass, without everything that its kind and tool cannot
+    concern.
+    """
 
     memories: tuple[PastMemory, ...]
     is_judged: bool
@@ -41,20 +44,20 @@ class Route(NamedTuple):
     missing_uses: tuple[MissingUse, ...]
     trigger: Node | None
     violating: Node
-    """Folded, as the memories' formulas are, with what is known of the event."""
+    """Folded, like the memories' formulas, with the known facts of the event."""
 
 
 def stepped(
     held: tuple[Any, ...], now: Moment, memories: Sequence[PastMemory]
 ) -> tuple[list[Any], int, bool]:
-    """Cells after the event, what found no room in them, and whether any is another one.
+    """Cells after the event, the entries that were not added, and a flag for a changed cell.
 
-    Memories inside others come first.
+    Inner memories come first.
     """
     cells = list(held)
     lost_count, is_changed = 0, False
     for memory in memories:
-        # Cells are as varied as memories; each memory knows its own.
+        # Cells are as varied as memories; each memory has its own type.
         before: Any = cells[memory.index]
         after = memory.step(before, now, cells, because)
         if after is not before:

@@ -21,7 +21,7 @@ from .slices import UNKNOWN_PAST, Reading
 from .verdict import EventRef
 
 CUT_MAX: Final = 64
-"""Chosen: events with a list that was cut that one memory tells apart; each read looks at all."""
+"""Chosen: events with a truncated list that one memory keeps separately; each read checks all."""
 
 
 class CutSample(NamedTuple):
@@ -32,10 +32,10 @@ class CutSample(NamedTuple):
 
 
 class AggregateCell(NamedTuple):
-    """Tallies by binding, and what may belong to any of them.
+    """Tallies by binding, and events that may belong to any of them.
 
-    `rest_lost_ns`: the newest time at which a binding found no room; `all_lost_ns`: at which an
-    event had more bindings, or more was cut, than is told apart.
+    `rest_lost_ns`: the newest time at which a binding was not added at a bound; `all_lost_ns`: at
+    which an event had more bindings, or more was truncated, than is kept separately.
     """
 
     tallies: PMap[Key, Tally]
@@ -45,9 +45,9 @@ class AggregateCell(NamedTuple):
     lost_count: int = 0
     cut: tuple[CutSample, ...] = ()
     born_ns: int | None = None
-    """The time of the last event before a birth; what came up to then is not known."""
+    """The time of the last event before a birth; events up to then are unknown."""
     past: int = UNKNOWN_PAST
-    """How a comparison reads that only what came up to then would decide."""
+    """The reading of a comparison that only events up to then would decide."""
 
 
 EMPTY_AGGREGATE = AggregateCell(pmap(), EMPTY_FIFO)
@@ -77,7 +77,7 @@ class AggregateMemory:
     initial = EMPTY_AGGREGATE
 
     def tally(self, now: Moment, cells: Cells, env: Env) -> Tally:
-        """The samples inside the window for one binding, with what was lost for it."""
+        """The samples inside the window for one binding, with its losses."""
         cell: AggregateCell = cells[self.index]
         horizon_ns = self.window.high_ns
         held = cell.tallies.get(key_of(env, self.slots))
@@ -92,7 +92,9 @@ class AggregateMemory:
         return self._with_cut(held, cell.cut, now.time_ns, env) if cell.cut else held
 
     def _with_cut(self, held: Tally, cut: tuple[CutSample, ...], now_ns: int, env: Env) -> Tally:
-        """The tally, and as doubtful what may belong to its group. For reading only."""
+        """The tally, with the events that may belong to its group added as doubtful. For reading
+        only.
+        """
         room = self.limits.window_entries_max + len(cut)
         horizon_ns = self.window.high_ns
         for sample, fact in cut:
@@ -103,7 +105,7 @@ class AggregateMemory:
         return held
 
     def _is_named(self, fact: Fact, env: Env) -> bool:
-        """Whether the event names the group's values: then it is in the group's own tally."""
+        """True if the event names the group's values: then it is in the group's own tally."""
         return all(env[slot] in fact.values.get(name, ()) for name, slot in self.atom.slots)
 
     def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
@@ -114,7 +116,7 @@ class AggregateMemory:
         cell: AggregateCell = cells[self.index]
         tally = self.tally(now, cells, env)
         truth = compare(tally, self.function, self.operator, bound)
-        # Whatever else was lost since: what came before a birth may have decided it alone.
+        # Whatever else was lost since: the time before a birth may have decided it alone.
         return Reading(cell.past if truth == 1 and self._is_born_inside(cell, now) else truth)
 
     def _is_born_inside(self, cell: AggregateCell, now: Moment) -> bool:
@@ -138,7 +140,7 @@ class AggregateMemory:
         return tuple(sample.ref() for sample in certain), doubtful
 
     def is_empty(self, now: Moment, cells: Cells, env: Env) -> bool:
-        """Whether it is certain that no event of the window is counted."""
+        """True if it is certain that no event of the window is counted."""
         tally = self.tally(now, cells, env)
         return not tally.samples.length and tally.lost_ns is None
 
@@ -215,7 +217,7 @@ class AggregateMemory:
         return cell._replace(tallies=tallies, queue=queue, lost_count=lost)
 
     def _values(self, fact: Fact) -> tuple[Value, ...]:
-        """What an event adds: of `distinct` its values, else its numbers."""
+        """The contribution of an event: for `distinct` its values, else its numbers."""
         if self.value_name is None:
             return ()
         if self.function == "distinct":
@@ -223,7 +225,7 @@ class AggregateMemory:
         return numbers_told(fact, self.value_name)
 
     def _is_cut(self, fact: Fact) -> bool:
-        """Whether the event has more to add than is kept of a list."""
+        """True if the event's contribution exceeds the part of a list that is kept."""
         if self.value_name is None:
             return False
         if self.function == "distinct":
@@ -231,7 +233,7 @@ class AggregateMemory:
         return fact.elements(self.value_name) is None
 
     def touched_by(self, known: Known, is_end: bool) -> AggregateMemory | None:
-        """Itself; None where events of which that is known change nothing."""
+        """Itself; None if events with these known facts change nothing."""
         return None if folded(self.atom, known, is_end) is FALSE_NODE else self
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The memory of `previous[w] f`: what is needed to evaluate f at the event before this one."""
+"""The memory of `previous[w] f`: the data to evaluate f at the previous event."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Frame(NamedTuple):
     moment: Moment
     cells: Mapping[int, Any]
     past: int = UNKNOWN_PAST
-    """Of the event before a birth: how the body reads where that depends on the event."""
+    """For the event before a birth: the reading of the body where it depends on the event."""
     is_age_known: bool = True
     """If not, the event may lie in the window or not (`unsure_time.py`)."""
 

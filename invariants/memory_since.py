@@ -44,10 +44,10 @@ class ClosedSinceMemory:
     body_text: str
     """The right side, whole."""
     undoing_text: str
-    """What must not be while it holds: the left side's negation, or empty."""
+    """The condition that ends it: the left side's negation, or empty."""
     rests_on_memory: bool
     unfolded: Node | None = None
-    """The right side as it was before `touched_by`: what a witness is taken from."""
+    """The right side as it was before `touched_by`: the source of a witness."""
 
     initial = None
 
@@ -78,12 +78,12 @@ class ClosedSinceMemory:
         return push(held, entry, truth, self.window, entries_max=entries_max)
 
     def undone_by(self, cells: Cells, env: Env) -> EventRef | None:
-        """The event that ended what had held, where nothing has held since."""
+        """The event that ended a condition that held, if it has not held since."""
         held: Slice | None = cells[self.index]
         return None if held is None else held.undone_by
 
     def touched_by(self, known: Known, is_end: bool) -> ClosedSinceMemory | None:
-        """Itself, made short for events of which that is known; None where they change nothing."""
+        """Itself, simplified for events with these known facts; None if they change nothing."""
         sides = _sides(self.left, self.right, known, is_end)
         return sides and replace(self, left=sides[0], right=sides[1], unfolded=self.right)
 
@@ -96,7 +96,7 @@ class ClosedSinceMemory:
 def _sides(
     left: Node | None, right: Node, known: Known, is_end: bool
 ) -> tuple[Node | None, Node] | None:
-    """Both sides folded; a left side that is true is none. None where neither does anything."""
+    """Both sides folded; a true left side becomes none. None if neither has an effect."""
     if left is not None:
         left = folded(left, known, is_end)
     if left is TRUE_NODE:
@@ -106,10 +106,10 @@ def _sides(
 
 
 class SinceCell(NamedTuple):
-    """Slices by binding; `rest` stands for every binding that found no room.
+    """Slices by binding; `rest` represents every binding that was not added at a bound.
 
-    `queue` holds each live slice once, with a time before which it need not be looked at.
-    `blur` is the position of the last event at which the left side was unknown for all that it
+    `queue` contains each live slice once, with a time before which it need not be checked. `blur`
+    is the position of the last event at which the left side was unknown for all bindings that it
     did not name.
     """
 
@@ -141,17 +141,20 @@ class SinceMemory:
     body_text: str
     """The right side, whole."""
     undoing_text: str
-    """What must not be while it holds: the left side's negation, or empty."""
+    """The condition that ends it: the left side's negation, or empty."""
     rests_on_memory: bool
     names_every_key: bool
-    """Each atom of `left` names all of `slots`: then what an event touches can be looked up."""
+    """Each atom of `left` names all of `slots`: then the slices that an event touches can be looked
+    up."""
     unfolded: Node | None = None
-    """The right side as it was before `touched_by`: what a witness is taken from."""
+    """The right side as it was before `touched_by`: the source of a witness."""
 
     initial = EMPTY_SINCE
 
     def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
-        """The truth for one binding: its own slice, or what found no room."""
+        """The truth for one binding: from its own slice, or from the bindings that were not
+        added.
+        """
         cell: SinceCell = cells[self.index]
         own = read(cell.slices.get(key_of(env, self.slots)), now.time_ns, self.window, cell.blur)
         if own.truth == 2 or cell.rest is None:
@@ -159,7 +162,7 @@ class SinceMemory:
         return max(own, read(cell.rest, now.time_ns, self.window, cell.blur), key=_by_truth)
 
     def step(self, cell: SinceCell, now: Moment, cells: Cells, because: Because) -> SinceCell:
-        """The cell after the event; `because` tells on what the right side rests."""
+        """The cell after the event; `because` gives the grounds of the right side."""
         if cell.queue.length and cell.queue.oldest()[0] < now.time_ns:
             cell = self._free(cell, now.time_ns)
         if self.left is not None:
@@ -181,12 +184,12 @@ class SinceMemory:
         return cell
 
     def touched_by(self, known: Known, is_end: bool) -> SinceMemory | None:
-        """Itself, made short for events of which that is known; None where they change nothing."""
+        """Itself, simplified for events with these known facts; None if they change nothing."""
         sides = _sides(self.left, self.right, known, is_end)
         return sides and replace(self, left=sides[0], right=sides[1], unfolded=self.right)
 
     def undone_by(self, cells: Cells, env: Env) -> EventRef | None:
-        """The event that ended what had held for a binding, if it is remembered."""
+        """The event that ended a condition that held for a binding, if it is remembered."""
         cell: SinceCell = cells[self.index]
         return cell.undone.get(key_of(env, self.slots))
 
@@ -253,8 +256,8 @@ class SinceMemory:
         return cell._replace(undone=kept.update(ended)) if ended else cell
 
     def _named(self, cell: SinceCell, left: Node, now: Moment) -> tuple[list[Key], bool]:
-        """The slices for which the event may say something else of `left` than elsewhere, and
-        whether it may of a binding that found no room.
+        """The slices for which the event may give `left` another value than elsewhere, and a flag
+        if it may do so for a binding that was not added.
         """
         spoken = [a for a in atoms(left) if a.slots and now.letter[a.predicate] is not NO_FACT]
         if not spoken:
@@ -265,7 +268,7 @@ class SinceMemory:
         for atom in spoken:
             found = bindings(atom, now, self.width, self.limits.bindings_max)
             if found.is_cut or (len(atom.slots) > 1 and overflows(atom, now)):
-                # It may name values that only some of its arguments told.
+                # It may name values that only some of its arguments gave.
                 return list(cell.slices), True
             for env in found.envs:
                 keys[key_of(env, self.slots)] = None

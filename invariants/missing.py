@@ -1,9 +1,9 @@
 """The parts of an event as plain values, with a mark where a value is missing.
 
-Two sorts of values are there and cannot be read: numbers that neither int64 nor a double holds
-(`1e309`, a whole number of 5,000 digits), and what the client could not publish and says so in the
-event's `attributes` (docs/events.md, What a client leaves out). Either becomes `MISSING`, a whole
-number beyond int64: reading such a number fails already, wherever it stands.
+Two sorts of values exist but cannot be read: numbers that neither int64 nor a double holds
+(`1e309`, a whole number of 5,000 digits), and values that the client could not publish, as recorded
+in the event's `attributes` (docs/events.md, Omitted content). Either becomes `MISSING`, a whole
+number beyond int64: reading such a number fails anyway, wherever it occurs.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _read = msgspec.json.Decoder().decode
 
 
 def read_json(raw: bytes | msgspec.Raw, *, has_placeholders: bool = False) -> Any:
-    """JSON that decoding has proved to be valid; what cannot be read in it is `MISSING`.
+    """Valid JSON, decoded; unreadable values in it are `MISSING`.
 
-    `has_placeholders` says that the client left out values of this part. Nobody else's word
-    counts: an agent's arguments could hold a placeholder to hide what stands beside it.
+    `has_placeholders` means that the client omitted values of this part. Only the client's record
+    counts: an agent's arguments could contain a placeholder to hide their other values.
     """
     if has_placeholders and PLACEHOLDER_KEY in bytes(raw):
         return _read_slowly(raw, has_placeholders=True)
     try:
         return _read(raw)
     except msgspec.ValidationError:
-        # Of plain JSON the decoder says so of numbers alone.
+        # In plain JSON the decoder reports only numbers.
         return _read_slowly(raw, has_placeholders=False)
 
 
@@ -68,10 +68,10 @@ def _read_slowly(raw: bytes | msgspec.Raw, *, has_placeholders: bool) -> Any:
 
 
 class LeftOut(NamedTuple):
-    """What an event's client says that it did not publish.
+    """The parts of an event that its client did not publish, by its own record.
 
-    `args`: names of arguments, or None if all were left out. `has_placeholders`: values within
-    `result`. The others: the field holds only a beginning, or nothing, of what there was.
+    `args`: names of arguments, or None if all were omitted. `has_placeholders`: values within
+    `result`. The others: the field contains only a beginning, or nothing, of its value.
     """
 
     args: tuple[str, ...] | None = ()
@@ -83,7 +83,7 @@ class LeftOut(NamedTuple):
 
     @property
     def is_nothing(self) -> bool:
-        """The event tells everything."""
+        """The event is complete."""
         return self == NOTHING_LEFT_OUT
 
 
@@ -91,7 +91,7 @@ NOTHING_LEFT_OUT: Final = LeftOut()
 
 
 def read_attributes(raw: bytes | msgspec.Raw) -> tuple[Any, LeftOut]:
-    """The attributes of an event, and what they say of its other parts."""
+    """The attributes of an event, and their record of its omissions."""
     content = read_json(raw)
     left_out = _left_out(content)
     if "interlock_attributes_unserialisable" in content:

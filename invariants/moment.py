@@ -1,4 +1,4 @@
-"""One point of a trace as formulas see it: a position, a time, and what each predicate says."""
+"""One point of a trace as formulas see it: a position, a time, and the fact of each predicate."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from .fact import Fact
 
 
 class Letter(Protocol):
-    """What every predicate says of one event, asked by the predicate's name."""
+    """The facts of one event, by the predicate's name."""
 
     def __getitem__(self, predicate: str, /) -> Fact:
-        """The fact; `NO_FACT` where the predicate is false."""
+        """The fact; `NO_FACT` if the predicate is false."""
 
 
 class Moment(NamedTuple):
@@ -22,4 +22,4 @@ class Moment(NamedTuple):
     id: str
     letter: Letter
     is_session_end: bool | None = False
-    """None of an event before a birth: nobody saw what it was."""
+    """None for an event before a birth: its content is unknown."""

@@ -1,10 +1,9 @@
-"""Mutants of an invariant: what its author could have written instead, one small change each.
+"""Mutants of an invariant: what its author could have written instead, with one small change.
 
-Input: a checked invariant (patterns are formulas by then). Output: invariants that the language
+Input: a checked invariant (patterns are already formulas). Output: invariants that the language
 allows and that differ in one place: a dropped part, a swapped operator, a moved bound, a wider or
-narrower window, a value that is not asked any more. Those that provably mean the same are told
-apart (`same_meaning.py`). Running examples against them is `monitor/mutation.py`.
-Source: DeMillo, Lipton, Sayward (1978), mutation analysis; the operators follow the language.
+narrower window, an ignored value. Those that provably have the same meaning are separated
+(`same_meaning.py`). `monitor/mutation.py` tests examples against them.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ _TURNED: Final[dict[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A changed invariant; `change` says what was changed, and `place` where."""
+    """A changed invariant; `change` describes the change, and `place` gives its place."""
 
     invariant: InvariantSpec
     change: str
@@ -76,7 +75,7 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class Mutants:
-    """The mutants that the language allows; `is_cut` says that there were more."""
+    """The mutants that the language allows; `is_cut` means that there were more."""
 
     found: tuple[Mutant, ...]
     is_cut: bool
@@ -138,7 +137,7 @@ _Rebuild = Callable[[Formula], Formula]
 
 
 def _parts(formula: Formula) -> list[tuple[Formula, _Rebuild]]:
-    """Each operand, with what puts another in its place."""
+    """Each operand, with a function that replaces it."""
     match formula:
         case Not() | Temporal() | Exists():
             return [(formula.body, lambda new: replace(formula, body=new))]
@@ -152,7 +151,7 @@ def _parts(formula: Formula) -> list[tuple[Formula, _Rebuild]]:
 
 
 def _here(formula: Formula) -> Iterator[tuple[str, Formula]]:
-    """What can stand instead of a formula, its operands kept or dropped."""
+    """The possible replacements of a formula, with its operands kept or dropped."""
     match formula:
         case Atom():
             yield from _of_atom(formula)
@@ -183,7 +182,7 @@ def _of_atom(atom: Atom) -> Iterator[tuple[str, Formula]]:
 
 
 def _of_arguments(atom: Atom) -> Iterator[tuple[str, Atom]]:
-    """A value that is not asked any more, and two that change places."""
+    """An ignored value, and two swapped values."""
     arguments = atom.arguments
     for index, (name, term) in enumerate(arguments):
         if not isinstance(term, Anything):
@@ -220,7 +219,7 @@ def _near(side: Variable | Constant) -> list[Constant]:
 def _of_aggregate(formula: AggregateComparison) -> Iterator[tuple[str, Formula]]:
     aggregate = formula.aggregate
     instead = [replace(formula, bound=bound) for bound in _near(formula.bound)]
-    # Of whole numbers `<` is `<=` with the next bound, which stands above.
+    # For whole numbers `<` is `<=` with the next bound, which is listed above.
     if aggregate.function not in ("count", "distinct") or formula.operator in ("==", "!="):
         instead.append(replace(formula, operator=_NEIGHBOURS[formula.operator]))
     changed: list[Aggregate] = []
@@ -281,7 +280,7 @@ def _of_until(formula: Until) -> Iterator[tuple[str, Formula]]:
 
 
 def _windows(window: Window) -> list[Window]:
-    """Twice as wide, half as wide, and without what it begins with; whole milliseconds."""
+    """Twice as wide, half as wide, and without its lower bound; whole milliseconds."""
     low_ns, high_ns = window.low_ns, window.high_ns
     if high_ns is None:
         return []

@@ -1,6 +1,6 @@
-"""The known word that a misspelt one was meant to be, if there is one.
+"""The known word that a misspelt one was probably meant to be, if there is one.
 
-A hint is taken literally, so that a wrong one is worse than none: words that are far apart are not
+Users follow a hint literally, so that a wrong one is worse than none: distant words are not
 suggested, nor is a word that only adds or drops a negation, such as `unapproved` for `approved`.
 """
 
@@ -17,7 +17,7 @@ _NEGATIONS: Final = ("not_", "no_", "non_", "un", "in", "dis", "de", "is_not_")
 
 
 def nearest(word: str, known: Iterable[str], closeness_min: float = CLOSENESS_MIN) -> str:
-    """The known word that is closest, whatever its case; `""` if none is close enough."""
+    """The closest known word, whatever its case; `""` if none is close enough."""
     if len(word) > _SIGNIFICANT:
         return ""
     names = sorted(known)

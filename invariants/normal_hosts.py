@@ -96,7 +96,7 @@ def _older_names(written: str, name: str) -> tuple[str, ...]:
 
 
 def _ipv4(name: str) -> Host | None:
-    """Of one to four numbers, the last of which fills what is left; octal, decimal, hexadecimal."""
+    """From one to four numbers, the last of which fills the rest; octal, decimal, hexadecimal."""
     parts = name.split(".")
     if len(parts) > 4 or not all(map(_is_number, parts)):
         return None

@@ -3,9 +3,10 @@
     normal_url("HTTPS://Evil.Example:443/a/../b")   https://evil.example/b
     contacted("https:\\\\ev\til.example")             https://evil.example/, in doubt
 
-What clients could read as two addresses is in doubt: an IPv4 address in an unusual form, a second
-`@` before the path, percent signs in the host. Linear in the text.
-Source: RFC 3986, section 6; the URL Standard (WHATWG), for what is repaired; docs/language.md.
+A URL that clients could read as two addresses is in doubt: an IPv4 address in an unusual form, a
+second `@` before the path, percent signs in the host. Linear in the text.
+
+Source: RFC 3986, section 6; the URL Standard (WHATWG), for repairs; docs/language.md.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .normal_hosts import normal_host
 
 _PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21, "ssh": 22, "git": 9418}
 _WITHOUT_USER: Final = frozenset({"http", "https", "ws", "wss"})
-"""There a user before the host is a credential; in others it may belong to the address."""
+"""In these a user before the host is a credential; in others it may belong to the address."""
 _WEB_PORTS: Final = ("80", "443")
 """Ports that a host without a scheme may have by default."""
 _PORT_DIGITS_MAX: Final = 5
@@ -45,21 +46,21 @@ _REPAIRED: Final = re.compile(
 _NAMED_PLACE: Final = re.compile(
     r"[^/:]*[^/:.]\.[^/:]|0x[0-9a-f]+(?:[:/]|\Z)|[0-9]{8,}(?:[:/]|\Z)", re.I
 )
-"""What may be a host without scheme and slashes: with a dot in it, or IPv4 as one number."""
+"""A possible host without scheme and slashes: with a dot in it, or IPv4 as one number."""
 
 
 class NormalUrl(NamedTuple):
     """A URL's normal form, wider ones without scheme, user, fragment and case, and its hosts.
 
-    `hosts` are those that readers contact, the first of them by the URL Standard. In doubt
-    (`is_certain` false) `text` is what most readers contact.
+    `hosts` are those that clients contact, the first of them by the URL Standard. In doubt
+    (`is_certain` false) `text` is the target of most clients.
     """
 
     text: str
     wider: tuple[str, ...]
     hosts: tuple[str, ...]
     rest: str
-    """Path and query, where other addresses may stand."""
+    """Path and query, which may contain other addresses."""
     is_certain: bool = True
 
     @property
@@ -87,7 +88,7 @@ def normal_url(written: str) -> NormalUrl | None:
     path = _without_dots(_normal_escapes(parts["path"])) or "/"
     query = _normal_escapes(parts["query"] or "")
     fragment = _normal_escapes(parts["fragment"] or "")
-    # What clients keep to themselves is no part of the address; `#/page` and `#!page` are pages.
+    # Clients do not send it, so it is not part of the address; `#/page` and `#!page` are pages.
     fragment = f"#{fragment}" if fragment[:1] in ("/", "!") else ""
     owner = f"{user}@" if user and scheme not in _WITHOUT_USER else ""
     shown_port = "" if port == str(_PORTS.get(scheme, "")) or not port else f":{port}"
@@ -124,7 +125,7 @@ def contacted(written: str) -> NormalUrl | None:
 
 
 def _name_and_port(place: str) -> tuple[str, str | None]:
-    """The host as it is written, and the port without zeros before it; None for a faulty one."""
+    """The host as written, and the port without leading zeros; None if it is faulty."""
     name, mark, port = place.rpartition(":")
     if not mark or "]" in port:
         return place, ""
@@ -137,7 +138,7 @@ def _name_and_port(place: str) -> tuple[str, str | None]:
 
 
 def _normal_escapes(text: str) -> str:
-    """Percent only where it must be, in upper case."""
+    """Percent-encoding only where it is necessary, in upper case."""
     if "%" in text:
         text = _PERCENT.sub(_normal_escape, text)
     return _TO_ESCAPE.sub(lambda match: quote(match[0], errors="replace"), text)

@@ -1,8 +1,8 @@
-"""The patterns, as a table of what each stands for.
+"""The patterns, as a table of their expansions.
 
 Input: a pattern's parts as formulas, a window, a number. Output: `never` or `always`, and the
-formula that it is an abbreviation of. The expansions are part of the language's definition
-(docs/language.md, Patterns); everything after this sees the formula alone.
+formula that it abbreviates. The expansions are part of the language's definition (docs/language.md,
+Patterns); all later stages see only the formula.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Form = Literal["never", "always"]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an author wrote under a pattern; only what the pattern takes is there."""
+    """The parts that an author wrote under a pattern, limited to those that it accepts."""
 
     formulas: Mapping[str, Formula]
     items: Sequence[Formula] = ()
@@ -49,7 +49,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Which parts a pattern takes, and what it stands for."""
+    """The accepted parts of a pattern, and its expansion."""
 
     required: tuple[str, ...]
     expand: Callable[[Parts], tuple[Form, Formula]]

@@ -6,8 +6,9 @@ An anchor is decided as soon as the events so far leave the violating formula no
 event, when time has passed its deadline, or at the end of the session. A deadline is decided after
 all events of its time.
 
-Of F at an anchor two numbers are kept: `met`, what the events so far give, and `still`, what a
-later one could give at best. Its value will lie between `met` and the greater of the two.
+For F at an anchor two numbers are kept: `met`, its value from the events so far, and `still`, the
+best value that a later event could give. Its final value is between `met` and the greater of the
+two.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Anchor(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """An anchor whose value is known: the truth of the violating formula, and when it was."""
+    """An anchor whose value is known: the truth of the violating formula, and its time."""
 
     anchor: Anchor
     truth: int
@@ -69,7 +70,7 @@ class Future:
 
     text: str
     undoing_text: str
-    """What must not be while `until` waits: the left side's negation, or empty."""
+    """The condition that must not occur while `until` waits: the left side's negation, or empty."""
     window: Window
     left: Node | None
     body: Node
@@ -80,10 +81,11 @@ class Future:
     width: int
     limits: Limits
     names_every_key: bool
-    """Each atom of `left` names all of `slots`: then what an event touches can be looked up."""
+    """Each atom of `left` names all of `slots`: then the anchors that an event touches can be
+    looked up."""
 
     def take_in(self, cell: PendingCell, anchor: Anchor) -> PendingCell | None:
-        """The cell with one more anchor; None where there is no room for it."""
+        """The cell with one more anchor; None if there is no room for it."""
         if cell.waiting_count >= self.limits.pending_max:
             return None
         key = key_of(anchor.env, self.slots)
@@ -124,8 +126,8 @@ class Future:
     ) -> tuple[PendingCell, list[Decision]]:
         """The cell without the anchors whose distance from now is not known, and those as unknown.
 
-        It is known of those up to `sure_ns`, if the window has no lower bound: what comes next
-        is then as old as is said, or younger.
+        The distance is known for those up to `sure_ns`, if the window has no lower bound: the next
+        event is then as late as stated, or earlier.
         """
         decisions: list[Decision] = []
         for key, held in cell.anchors.items():
@@ -139,7 +141,7 @@ class Future:
     def observe(
         self, cell: PendingCell, now: Moment, cells: Cells
     ) -> tuple[PendingCell, list[Decision]]:
-        """Apply what the event says to the anchors that it touches; which ones it decides."""
+        """Apply the event to the anchors that it touches; returns those that it decides."""
         decisions: list[Decision] = []
         for key in self._touched_keys(cell, now, cells) if cell.anchors else ():
             env = self._env(key)
@@ -177,7 +179,7 @@ class Future:
         return anchor._replace(met=met, still=0 if self.is_next else still, doubt=doubt)
 
     def _decided(self, anchor: Anchor, now: Moment, cells: Cells) -> Decision | None:
-        """The verdict, where every value that F can still have gives the same."""
+        """The verdict, if every possible value of F gives the same."""
         truth = self._violation(anchor, anchor.met)
         if truth != self._violation(anchor, max(anchor.met, anchor.still)):
             return None
@@ -198,10 +200,10 @@ class Future:
         return Decision(anchor, truth, now.time_ns, witness)
 
     def _absences(self, anchor: Anchor, here: EventRef) -> list[Absence]:
-        """What was not there up to the event that decides."""
+        """The absences up to the deciding event."""
         own, from_ns = anchor.ref, anchor.ref.time_ns + self.window.low_ns
         if anchor.met:
-            # It came, and what must not come before it did not.
+            # It occurred, and the condition that must not precede it did not.
             is_kept = bool(self.undoing_text) and own.position != here.position
             text, to_ns = self.undoing_text, here.time_ns
             return [Absence(text, own.time_ns, to_ns, first=own, before=here)] if is_kept else []
@@ -215,7 +217,7 @@ class Future:
         return min(anchor.truth, value if self.is_violated_by else 2 - value)
 
     def _over(self, anchor: Anchor, decided_ns: int) -> Decision:
-        """The wait is over: what is met now is F's value."""
+        """The wait is over: the current `met` is F's value."""
         truth = self._violation(anchor, anchor.met)
         if truth == 0:
             return Decision(anchor, 0, decided_ns, Witness((anchor.ref,)))
@@ -223,7 +225,7 @@ class Future:
             return Decision(anchor, truth, decided_ns, self._doubtful(anchor))
         own, from_ns = anchor.ref, anchor.ref.time_ns + self.window.low_ns
         after, first = (own, None) if self.is_next else (None, own)
-        # A session can end before the window of what it waits for begins.
+        # A session can end before the window of the awaited event begins.
         to_ns = max(from_ns, decided_ns)
         absence = Absence(self.text, from_ns, to_ns, after=after, first=first)
         held = anchor.witness
@@ -237,18 +239,18 @@ class Future:
         return Witness(held.events, held.absences, tuple(dict.fromkeys(unknowns)))
 
     def end(self, cell: PendingCell, now_ns: int) -> tuple[PendingCell, list[Decision]]:
-        """Decide everything on the trace as it stands."""
+        """Decide everything on the current trace."""
         decisions = [self._over(a, now_ns) for held in cell.anchors.values() for a in held]
         return (EMPTY_PENDING if decisions else cell), sorted(decisions, key=_in_order)
 
     def is_touched(self, known: Known, is_end: bool) -> bool:
-        """Whether an event of which that is known can decide anything."""
+        """True if an event with these known facts can decide anything."""
         if is_end or self.is_next or folded(self.body, known, is_end) is not FALSE_NODE:
             return True
         return self.left is not None and folded(self.left, known, is_end) is not TRUE_NODE
 
     def _touched_keys(self, cell: PendingCell, now: Moment, cells: Cells) -> Iterable[Key]:
-        """The bindings for which the event may say something of F."""
+        """The bindings for which the event may determine F."""
         nobody: Env = (UNBOUND,) * self.width
         if self.is_next or overflows(self.body, now):
             return list(cell.anchors)

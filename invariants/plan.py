@@ -1,9 +1,9 @@
-"""What an event of one kind and tool can concern, and what the predicates say of such an event.
+"""The relevance of an event of one kind and tool, and the facts of the predicates for it.
 
 An event has one budget of steps over all predicates (docs/cel.md, Bounds): each predicate that kind
-and tool do not decide is evaluated, whatever formulas would ask, and what they take is added up. A
-sum does not depend on the order, so neither does whether the budget is spent. Once it is, each of
-them is unknown, and what it names can have been any value.
+and tool do not decide is evaluated, whether or not formulas need it, and the costs are added up. A
+sum does not depend on the order, so neither does the exhaustion of the budget. Once it is
+exhausted, each of these predicates is unknown, and its named values can be any value.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Facts = Mapping[str, Fact]
 
 
 class FilePlan(NamedTuple):
-    """The predicates of one file: how those are asked that must be, and what the others say."""
+    """The predicates of one file: those that must be evaluated, and the facts of the others."""
 
     live: tuple[tuple[str, Read], ...]
     settled: dict[str, Fact]
@@ -37,7 +37,7 @@ class FilePlan(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What an event of one kind and tool can concern."""
+    """The relevance of an event of one kind and tool."""
 
     files: tuple[FilePlan, ...]
     files_concerned: tuple[int, ...]
@@ -46,14 +46,14 @@ class Plan(NamedTuple):
     """The budget of such an event."""
     concerned: tuple[tuple[int, Route], ...]
     has_future: bool
-    """Whether a verdict of one of them can be pending."""
+    """True if a verdict of one of them can be pending."""
     showing: tuple[int, ...]
     """The sources that may be shown something, by their places in the program."""
 
     def facts(self, view: EventView) -> tuple[Facts, ...]:
-        """What the predicates of each file say of an event.
+        """The facts of the predicates of each file for an event.
 
-        The view's `steps_left` is negative afterwards if the budget was spent.
+        The view's `steps_left` is negative afterwards if the budget was exhausted.
         """
         view.allot(self.steps_max)
         told: list[Facts] = []
@@ -73,7 +73,7 @@ class Plan(NamedTuple):
 def plan_of_file(
     predicates: Mapping[str, Predicate], used: frozenset[str], kind: str, tool: str
 ) -> FilePlan:
-    """How the predicates that invariants use are asked of an event of that kind and tool."""
+    """The evaluation of the predicates that invariants use, for an event of that kind and tool."""
     settled: dict[str, Fact] = {}
     live: list[tuple[str, Read]] = []
     doubtful: dict[str, Fact] = {}
@@ -97,14 +97,14 @@ def _doubt(predicate: Predicate) -> Fact:
 
 
 def budget(predicates_count: int) -> int:
-    """The steps that one event may take, for so many predicates that its kind does not decide."""
+    """The steps for one event, given the number of predicates that its kind does not decide."""
     return STEPS_MAX + STEPS_OF_PREDICATE * predicates_count
 
 
 def is_told(before_count: int, count: int) -> bool:
-    """Whether losses are told: the first, the tenth, the hundredth and so on of a scope.
+    """True if losses are reported: the first, the tenth, the hundredth and so on of a scope.
 
-    So a flood makes a handful of findings, and the last one says how much was lost.
+    So a flood makes only a few findings, and the last one contains the total.
     """
     return count > before_count and (not before_count or len(str(count)) > len(str(before_count)))
 
@@ -112,10 +112,10 @@ def is_told(before_count: int, count: int) -> bool:
 def doubted(
     verdicts: Sequence[tuple[int, Verdict]], position: int, steps_max: int
 ) -> list[tuple[int, Verdict]]:
-    """The verdicts of an event whose budget was spent: what is in doubt says why.
+    """The verdicts of an event whose budget was exhausted, with the reason.
 
-    An invariant is in doubt about the whole event. That is said once, not for each binding: as a
-    violation if `on_unknown` makes one of it.
+    An invariant is in doubt about the whole event. That is reported once, not for each binding: as
+    a violation if `on_unknown` requires it.
     """
     reason = f"judging the event takes more than {steps_max} steps"
     others: list[tuple[int, Verdict]] = []

@@ -1,8 +1,8 @@
 """A named predicate, compiled: one event in, a `Fact` out.
 
-`when` false gives `NO_FACT`. True or unknown (an error, or no truth value) gives the values of
-`with`: those that can be used, and the names of those that cannot. Does not say what that makes of
-an invariant, nor that sums skip what is no number: formulas decide.
+A false `when` gives `NO_FACT`. A true or unknown one (an error, or a value that is not a truth
+value) gives the values of `with`: the usable ones, and the names of the others. It does not decide
+the effect on an invariant, nor that sums skip values that are not numbers: formulas do.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Predicate:
 
     @property
     def sources(self) -> frozenset[str]:
-        """The sources whose memories it asks."""
+        """The sources whose memories it reads."""
         return self._when.sources.union(*(expression.sources for _, expression in self._values))
 
     @property
@@ -53,11 +53,11 @@ class Predicate:
         return self._when.functions.union(*(value.functions for _, value in self._values))
 
     def is_false_for(self, kind: str, tool: str) -> bool:
-        """Whether the fact of every event of that kind and tool is `NO_FACT`."""
+        """True if the fact of every event of that kind and tool is `NO_FACT`."""
         return self._when.fold(kind, tool) is False
 
     def settled_fact(self, kind: str, tool: str) -> Fact | None:
-        """The fact of every event of that kind and tool, where it is the same; else None."""
+        """The fact of every event of that kind and tool, if it is always the same; else None."""
         holds = self._when.fold(kind, tool)
         if holds is False:
             return NO_FACT
@@ -66,13 +66,13 @@ class Predicate:
         return self._valued(Truth.TRUE, KindAndTool(kind, tool))
 
     def reader(self, kind: str, tool: str) -> Callable[[EventView], Fact]:
-        """`fact` for events of that kind and tool, without what is known of them."""
+        """`fact` for events of that kind and tool, without the parts that these decide."""
         if self._when.fold(kind, tool) is not True:
             return self.fact
         return partial(self._valued, Truth.TRUE)
 
     def fact(self, view: EventView) -> Fact:
-        """What the predicate says of an event; never raises."""
+        """The fact of the predicate for an event; never raises."""
         holds = self._when.evaluate(view)
         if holds is False:
             return NO_FACT
@@ -109,8 +109,8 @@ _Elements = tuple[tuple[Value, ...], tuple[Value, ...] | None, bool, bool]
 
 
 def _elements(elements: list[Any]) -> _Elements:
-    """A list's distinct values, and all of them: the same tuple where none stands twice, None where
-    there are too many. Whether an element is missing; whether too many are distinct.
+    """A list's distinct values, and all of them: the same tuple if there are no repeats, None if
+    there are too many. Then flags for a missing element, and for too many distinct ones.
     """
     distinct: dict[Value, None] = {}
     every: list[Value] = []
@@ -134,9 +134,9 @@ def _elements(elements: list[Any]) -> _Elements:
 
 
 def _scalar(value: Any) -> Value | None:
-    """A canonical value, or None where it is missing.
+    """A canonical value, or None if it is missing.
 
-    Elements of a list have not been read yet, so a whole number beyond int64 is found here.
+    Elements of a list have not been read yet, so a whole number beyond int64 is detected here.
     """
     if type(value) is str:
         return canonical_text(value)
@@ -169,7 +169,7 @@ def compile_predicate(
     digest_key: bytes,
     sources: SourcePlaces = NO_SOURCES,
 ) -> tuple[Predicate | None, list[Fault]]:
-    """The predicate, and its faults and warnings; None where a fault is an error."""
+    """The predicate, and its faults and warnings; None if a fault is an error."""
     faults: list[Fault] = []
     compiled: list[Expression] = []
     for source in (spec.when, *(written for _, written in spec.values)):

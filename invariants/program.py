@@ -40,7 +40,7 @@ class Compiled:
 
     @property
     def spec(self) -> InvariantSpec:
-        """What its author wrote."""
+        """The specification that its author wrote."""
         return self.automaton.spec
 
     @property
@@ -61,15 +61,16 @@ class Progress(NamedTuple):
     shown: Shown = NOTHING_SHOWN
 
     def is_waiting(self) -> bool:
-        """Whether some verdict is pending, with a deadline or without."""
+        """True if some verdict is pending, with a deadline or without."""
         return any(state.pending.waiting_count for state in self.states)
 
 
 class Judged(NamedTuple):
-    """Verdicts of one input, each with the index of its invariant; and who lost something.
+    """The result of one input: verdicts, each with the index of its invariant, and losses at
+    bounds.
 
-    `lost` are places of invariants whose losses are to be told, with their count so far,
-    `sources_lost` of sources that are not whole from here on.
+    `lost` contains the indices of invariants whose losses are to be reported, with their count so
+    far, `sources_lost` those of sources that are incomplete from now on.
     """
 
     progress: Progress
@@ -91,7 +92,7 @@ class Program:
     warnings: tuple[Fault, ...]
     digest: str
     initial: Progress
-    """A scope before its first event; its states are told from others by identity."""
+    """A scope before its first event; its states are compared with others by identity."""
     sources: tuple[Showing, ...] = ()
     fingerprints: tuple[Fingerprints, ...] = ()
     """The keys of data memories: the newest makes new ones, the others go on with theirs."""
@@ -144,13 +145,14 @@ class Program:
         )
 
     def _is_end(self, kind: str) -> bool:
-        """Whether an event of this kind is the end of the trace; wider scopes have none."""
+        """True if an event of this kind is the end of the trace; wider scopes have none."""
         return kind == "session.ended" and self.per == "session"
 
     def step(self, progress: Progress, event: Event, asked: Shown | None = None) -> Judged:
-        """Take in one event, whose effective time is set and not before its predecessor's.
+        """Process one event, whose effective time is set and not before its predecessor's.
 
-        `asked` is what the event's own session had been shown; by default this scope was.
+        `asked` contains the values shown to the event's own session; by default those shown to this
+        scope.
         """
         record = event.record
         plan = self.plan(record.kind, record.tool)
@@ -181,7 +183,7 @@ class Program:
                 verdicts += [(index, verdict) for verdict in found]
         if view.steps_left < 0:
             verdicts = doubted(verdicts, progress.position, plan.steps_max)
-            # An invariant that is in doubt already needs no second word about what it lost.
+            # An invariant that is already in doubt needs no second report about its losses.
             lost = [item for item in lost if all(item[0] != told for told, _ in verdicts)]
         position = progress.position + 1
         sources_lost: tuple[int, ...] = ()
@@ -194,7 +196,7 @@ class Program:
         return Judged(after, tuple(verdicts), tuple(lost), sources_lost)
 
     def asked_of(self, shown: Shown, event: Event) -> Shown:
-        """What an event's session was shown, with what the event says of it: whose child it is."""
+        """The values shown to an event's session, and its parent as the event states it."""
         if event.record.parent and self.sources and not shown.is_child:
             return Shown(shown.memories, is_child=True)
         return shown
@@ -210,13 +212,13 @@ class Program:
         }
 
     def facts(self, event: Event) -> tuple[Facts, ...]:
-        """What each file's predicates say of an event, for readers: as `step` finds it."""
+        """The facts of each file's predicates for an event, for readers: as in `step`."""
         return self.plan(event.kind, event.record.tool).facts(EventView(event))
 
     def unscoped(self, event: Event, asked: Shown) -> list[tuple[int, Verdict]] | None:
-        """What is to be said of an event that names no scope, and so takes part in no trace.
+        """The verdicts at an event that names no scope, and so belongs to no trace.
 
-        None where no predicate would have noticed it there.
+        None if every predicate is false for it.
         """
         plan = self.plan(event.kind, event.record.tool)
         moments = self._moments(plan, 0, EventView(event, asked))
@@ -232,17 +234,19 @@ class Program:
         return verdicts if is_noticed or verdicts else None
 
     def memory_ns(self) -> int | None:
-        """How long after its last event a trace can still matter; None where that has no end."""
+        """How long after its last event a trace can still matter; None if there is no limit."""
         own = [c.spec for c in self.invariants if c.spec.per == self.per]
         if any(spec.report != "every" for spec in own):
-            return None  # What was told is remembered for good.
+            return None  # The record of reported findings is kept for ever.
         reaches = [reach_ns(violating_formula(spec)) for spec in own]
         return None if None in reaches else max(filter(None, reaches), default=0)
 
     def _show(
         self, shown: Shown, places: tuple[int, ...], view: EventView
     ) -> tuple[Shown, tuple[int, ...]]:
-        """What an event shows its session, behind its verdicts; and sources whole no more."""
+        """Add the values that an event shows to its session, after its verdicts; returns incomplete
+        sources.
+        """
         memories = list(shown.memories)
         for place in places:
             source = self.sources[place]
@@ -338,7 +342,7 @@ def compile_program(
 
 
 def _wider(program: Program) -> Iterator[Program]:
-    """What a session was shown stays the session's: the wider programs remember nothing of it."""
+    """Values shown to a session belong to the session: wider programs do not remember them."""
     initial = program.initial._replace(shown=NOTHING_SHOWN)
     for per in WIDER:
         if any(compiled.spec.per == per for compiled in program.invariants):
@@ -346,9 +350,9 @@ def _wider(program: Program) -> Iterator[Program]:
 
 
 def _take_sources(spec: Spec, digest_key: bytes, sources: dict[str, Showing]) -> dict[str, int]:
-    """Adds a file's sources, by their digests; says at which place of the program each stands.
+    """Adds a file's sources, by their digests; returns the index of each in the program.
 
-    Files that declare the same share its memory.
+    Files with the same declaration share its memory.
     """
     places: dict[str, int] = {}
     for source in spec.sources:

@@ -1,7 +1,7 @@
-"""Which of the events that an aggregate counted its comparison needs: the latest that suffice.
+"""The counted events that an aggregate's comparison needs: the latest that suffice.
 
-`count(p) > 3` needs four events, however many there were. Where fewer events would not show it
-(an upper bound, an average, a sum with negative amounts), all of them stand.
+`count(p) > 3` needs four events, however many there were. If fewer events would not prove it (an
+upper bound, an average, a sum with negative amounts), all of them are listed.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ def at_event(
         return _told(header, loss, program, is_spared=may_be_whole)
     if header.seq_max < 0 or loss.is_authority:
         return _told(header, loss, program)
+    # A record of an operator or a gate has no number: the agent's next one will decide.
     if event.seq is None:
-        # A record of an operator or a gate: the agent's next number will decide.
         return AfterLoss(header)
     return _told(header, loss, program, is_spared=True)
 
