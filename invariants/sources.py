@@ -70,7 +70,7 @@ class Fingerprints:
 
     @property
     def id(self) -> str:
-        """A name for the key, from which it cannot be told."""
+        """A name for the key, from which the key cannot be derived."""
         made = hashlib.blake2b(b"key", key=self.key, person=_PERSON, digest_size=8)
         return made.hexdigest()
 
@@ -86,22 +86,22 @@ class Fingerprints:
 
 
 class Known(NamedTuple):
-    """What a memory knows of a part of a value."""
+    """A memory's record of a part of a value."""
 
     exact: Truth
     widely: Truth
-    """Not less than `exact`: what only a wider form shows was shown, and was not endorsed."""
+    """At least `exact`: a part in a wider form only was shown, but not vouched for."""
 
     @property
     def endorsed(self) -> Truth:
-        """Whether the part itself was shown, where others than an accused source are asked."""
+        """True if the part itself was shown, for sources other than the accused one."""
         return max(self.exact, min(self.widely, Truth.UNKNOWN))
 
 
 class SourceMemory(NamedTuple):
-    """What one source has shown a session.
+    """The values that one source has shown a session.
 
-    `is_whole` is false once something found no room or was not seen; then "not seen" is not known.
+    `is_whole` is false once an entry was not added or not seen; then "not seen" is unknown.
     """
 
     fingerprints: Fingerprints
@@ -110,7 +110,7 @@ class SourceMemory(NamedTuple):
     is_whole: bool = True
 
     def entries(self, first: int = 0, last: int | None = None) -> list[Entry]:
-        """What is remembered under the numbers from `first` to `last`, that one not among them."""
+        """The entries with numbers from `first` to `last` (excluded)."""
         end = self.length if last is None else min(last, self.length)
         pairs = zip(
             self.ledger.fingerprints[first:end], self.ledger.are_certain[first:end], strict=True
@@ -118,7 +118,7 @@ class SourceMemory(NamedTuple):
         return [Entry(fingerprint, bool(is_certain)) for fingerprint, is_certain in pairs]
 
     def knows(self, part: Part) -> Known:
-        """Whether a part of a value was shown, in its own form and in a wider one."""
+        """If a part of a value was shown, in its own form and in a wider one."""
         exact = self._knows_any(part.exact)
         widely = max(exact, self._knows_any(part.wider))
         if part.account is not None and widely is not Truth.TRUE:
@@ -126,7 +126,7 @@ class SourceMemory(NamedTuple):
         return Known(exact, widely)
 
     def _knows_any(self, runs: tuple[Run, ...]) -> Truth:
-        """Whether all keys of one run at least were shown."""
+        """True if all keys of at least one run were shown."""
         known = (min(map(self._knows, self.fingerprints.of(run))) for run in runs)
         return max(known, default=Truth.FALSE)
 
@@ -141,7 +141,9 @@ class SourceMemory(NamedTuple):
         return Truth.FALSE
 
     def taking(self, value: Any, *, is_certain: bool, pairs_max: int) -> SourceMemory:
-        """The memory after the strings of a JSON value were shown; what finds no room is lost."""
+        """The memory after the strings of a JSON value were shown; entries beyond the bound are
+        lost.
+        """
         if not self.is_whole and self.length >= pairs_max:
             return self
         memory = self._own()
@@ -167,7 +169,7 @@ class SourceMemory(NamedTuple):
         return memory._replace(length=length, is_whole=is_whole)
 
     def _take_text(self, text: str, is_certain: bool, pairs_max: int) -> bool:
-        """Adds to the ledger, which is this memory's own; says whether there was room for all."""
+        """Adds to the ledger, which belongs to this memory; True if there was room for all."""
         ledger = self.ledger
         # In order, so that one history always fills a memory alike.
         left = shown_keys(text)
@@ -180,16 +182,16 @@ class SourceMemory(NamedTuple):
         return left.is_whole
 
     def _own(self) -> SourceMemory:
-        """This memory, with a ledger that ends where it does; the empty one is everybody's."""
+        """This memory, with a ledger that ends at its length; the empty one is shared."""
         if self.length and len(self.ledger.fingerprints) == self.length:
             return self
         return memory_of(self.fingerprints, self.entries(), is_whole=self.is_whole)
 
 
 class Shown(NamedTuple):
-    """All that a session was shown, a memory for each source of the program.
+    """Everything that a session was shown, a memory for each source of the program.
 
-    `is_child`: another session started this one, and what that was shown is not here.
+    `is_child`: another session started this one, and the values shown to that one are not here.
     """
 
     memories: tuple[SourceMemory, ...] = ()
@@ -201,9 +203,9 @@ class Shown(NamedTuple):
         return sum(memory.length for memory in self.memories)
 
     def seen(self, source: int, value: str) -> Truth | None:
-        """Whether a source showed `value`, in some way to read it; None where it has no token.
+        """If a source showed `value`, in some reading of it; None if it has no token.
 
-        Of a value with addresses, every address. What cannot be read is never "not seen".
+        For a value with addresses, every address. An unreadable part is never "not seen".
         """
         readings = readings_of(value)
         if not readings:
@@ -212,10 +214,10 @@ class Shown(NamedTuple):
         return max(min(_seen(part, memory) for part in parts) for parts in readings)
 
     def only_from(self, source: int, others: Sequence[int], value: str) -> Truth | None:
-        """Whether `value` was shown by a source and by none of the others; None as in `seen`.
+        """If `value` was shown by a source and by none of the others; None as in `seen`.
 
-        Of a value with addresses, any address. Each reading is asked for itself: a value that
-        happens to be base64 of what the user said was not said by the user.
+        For a value with addresses, any address. Each reading is tested by itself: if a value
+        happens to be base64 of the user's words, the user did not write that value.
         """
         readings = readings_of(value)
         if not readings:
@@ -259,13 +261,15 @@ def strings_of(value: Any) -> Iterator[str]:
 
 
 def _seen(part: Part, memory: SourceMemory) -> Truth:
-    """What stands beside addresses, or cannot be read as one, can only be doubtful or shown."""
+    """A part next to addresses, or one that is not a readable address, can only be doubtful or
+    shown.
+    """
     known = _shown(part, memory)
     return known if part.sort in ("certain", "perhaps") else max(known, Truth.UNKNOWN)
 
 
 def _shown(part: Part, memory: SourceMemory) -> Truth:
-    """Whether the source showed it; what `perhaps` stands there was perhaps shown."""
+    """If the source showed it; text marked `perhaps` was perhaps shown."""
     if part.sort == "perhaps":
         return min(memory.knows(part._replace(exact=())).widely, Truth.UNKNOWN)
     return memory.knows(part).widely

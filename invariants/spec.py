@@ -1,7 +1,7 @@
-"""An invariant file as data: what its author wrote, with the place of everything in it.
+"""An invariant file as data: the author's content, with the place of each part.
 
-`load.py` makes these from YAML text; `check.py` says what is wrong with them; `compile.py` makes
-a program of them. Nothing here has been evaluated.
+`load.py` creates these from YAML text; `check.py` finds faults in them; `compile.py` turns them
+into a program. Nothing here has been evaluated.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .report import Report
 Severity = Literal["info", "warning", "critical"]
 Action = Literal["alert", "quarantine", "kill"]
 Per = Literal["session", "agent", "user", "tenant"]
-"""Whose events make one trace."""
+"""The scope whose events form one trace."""
 
 WIDER: Final[tuple[Per, ...]] = ("agent", "user", "tenant")
 """Scopes wider than a session; each is named by a field of the event."""
@@ -26,10 +26,10 @@ WIDER: Final[tuple[Per, ...]] = ("agent", "user", "tenant")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An expression's text, and where its characters stand in the file.
+    """An expression's text, and the places of its characters in the file.
 
-    `place` is the first character's. `segments` are offsets in the text with their places, for
-    texts that YAML folded or unquoted; within a segment columns go on by one.
+    `place` is that of the first character. `segments` are offsets in the text with their places,
+    for texts that YAML folded or unquoted; within a segment columns increase by one.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Source:
     segments: tuple[tuple[int, Place], ...] = field(default=(), compare=False)
 
     def place_at(self, offset: int) -> Place:
-        """Where `text[offset]` stands in the file, best effort."""
+        """The place of `text[offset]` in the file, best effort."""
         start, place = 0, self.place
         if self.segments:
             index = bisect_right(self.segments, offset, key=lambda segment: segment[0])
@@ -57,7 +57,7 @@ class PredicateSpec:
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """A data memory: at which events it is shown something (`when`), and what (`values`)."""
+    """A data memory: the events that show something to it (`when`), and the values (`values`)."""
 
     name: str
     when: Source
@@ -95,7 +95,7 @@ NO_ABOUT: Final = About()
 
 @dataclass(frozen=True, slots=True)
 class InvariantSpec:
-    """One invariant. `form` says whether `formula` must never or always be true."""
+    """One invariant. `form` is `never` or `always`, the required value of `formula`."""
 
     id: str
     severity: Severity
@@ -115,7 +115,7 @@ class InvariantSpec:
     respond: tuple[Action, ...] = ("alert",)
     examples: tuple[Example, ...] = ()
     has_on_unknown: bool = False
-    """Was `on_unknown` written? A critical invariant must say it."""
+    """True if `on_unknown` was written; a critical invariant requires it."""
 
 
 @dataclass(frozen=True, slots=True)

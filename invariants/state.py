@@ -1,7 +1,7 @@
-"""A state as versioned bytes, and back: what the store keeps of one invariant and scope.
+"""Encodes a state as versioned bytes and decodes it: the stored state of one invariant and scope.
 
-The bytes hold no program: they are read with the automaton whose digest they are stored under.
-A state of another version, or bytes that were damaged, is an error and never a guess.
+The bytes contain no program: they are decoded with the automaton under whose digest they are
+stored. A state of another version, or damaged bytes, are an error and never a guess.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""How far a scope has come, as what a store keeps by name, and back.
+"""Encodes the progress of a scope as named content of a store, and decodes it.
 
-An invariant's state stands under the invariant's digest; what sources have shown, under names of
-`state_sources.py`. Only what is another object than what the store has is written again.
+An invariant's state is stored under the invariant's digest; values shown by sources, under the
+names of `state_sources.py`. Only content that is a different object from the stored one is written
+again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from .state_sources import decode_shown, encode_shown
 
 
 def encode_progress(program: Program, progress: Progress, stored: Progress) -> dict[str, bytes]:
-    """What must be written so that a store which holds `stored` holds `progress`."""
+    """The content to write so that a store which contains `stored` contains `progress`."""
     pairs = zip(progress.states, stored.states, strict=True)
     written = {
         compiled.digest: encode_state(compiled.automaton, state)
@@ -28,12 +29,12 @@ def encode_progress(program: Program, progress: Progress, stored: Progress) -> d
 
 
 def decode_progress(program: Program, position: int, stored: Mapping[str, bytes]) -> Progress:
-    """The progress at `position`; an invariant of which nothing is stored begins there.
+    """The progress at `position`; an invariant without stored content begins there.
 
     Raises
     ------
     StateError
-        What is stored is no state of this version, or is damaged.
+        The content is not a state of this version, or is damaged.
     """
     states = {}
     for compiled in program.invariants:

@@ -1,10 +1,10 @@
-"""What sources have shown a session, as versioned bytes under names of their own, and back.
+"""Encodes the values that sources have shown a session as versioned, named bytes, and decodes them.
 
     source/DIGEST/KEY       how much there is, whether it is whole, whether the session is a child
     source/DIGEST/KEY/0     the first 1,024 fingerprints, and so on
 
-DIGEST is of the source's meaning, KEY names the key of the fingerprints. A source that stands
-under none of the program's keys, in a session that has begun, has not seen all: its memory is
+DIGEST is that of the source's meaning, KEY names the key of the fingerprints. If a source is stored
+under none of the program's keys in a session that has begun, it has not seen all: its memory is
 empty and not whole. Only chunks that grew are written again.
 """
 
@@ -34,7 +34,7 @@ CHUNK_ENTRIES: Final = 1_024
 def encode_shown(
     sources: Sequence[Showing], shown: Shown, stored: Shown | None
 ) -> dict[str, bytes]:
-    """What must be written so that the store, which holds `stored`, holds `shown`."""
+    """The content to write so that the store, which contains `stored`, contains `shown`."""
     written: dict[str, bytes] = {}
     for place, source in enumerate(sources):
         memory = shown.memories[place]
@@ -57,12 +57,12 @@ def decode_shown(
     keys: Sequence[Fingerprints],
     stored: Mapping[str, bytes],
 ) -> Shown:
-    """What `encode_shown` wrote of a session that has begun; the newest key first.
+    """The decoded output of `encode_shown` for a session that has begun; the newest key first.
 
     Raises
     ------
     StateError
-        What is stored is no such memory, or a part of it is gone: never a clean slate.
+        The content is not such a memory, or part of it is missing: never an empty memory.
     """
     memories: list[SourceMemory] = []
     is_child = False

@@ -1,8 +1,9 @@
-"""What a text leaves in a data memory, and what must be there for a value to have been shown.
+"""The keys that a text adds to a data memory, and those required for a value to have been shown.
 
-Both are texts that are kept as fingerprints: tokens, pairs of neighbouring tokens, and addresses in
-their normal form behind a sign of their sort. `shown_keys` says what is left behind; `readings_of`
-says in which ways a value can be read, each as parts of which every one is asked for.
+Both are texts that are stored as fingerprints: tokens, pairs of neighbouring tokens, and addresses
+in their normal form after a sign for their sort. `shown_keys` returns the added keys; `readings_of`
+returns the readings of a value, each as parts that are all required.
+
 Source: docs/language.md, Data memories; docs/decisions/0028.
 """
 
@@ -22,11 +23,11 @@ from .normal_urls import NormalUrl, contacted
 from .tokens_of_text import normalised, spellings, tokens
 
 ADDRESSES_MAX: Final = 64
-"""Chosen: addresses of one value, as elements of a list; what is beyond is not known."""
+"""Chosen: addresses of one value, like elements of a list; further ones are unknown."""
 SHOWN_ADDRESSES_MAX: Final = 10_000
 """Chosen: addresses of one shown text, 0.3 s of work; past it the source is not whole."""
 
-# Control characters stand in no token, so that no text can pass for an address.
+# Tokens contain no control characters, so that no text can imitate an address.
 _MAIL: Final = "\x01mail\x01"
 _WIDER_MAIL: Final = "\x01mailbox\x01"
 _URL: Final = "\x01url\x01"
@@ -47,9 +48,10 @@ _TOKEN_END: Final = re.compile(r"(?<![\w@.+/:-])[\w@.+/:-]+\Z")
 _TOKEN_BEGIN: Final = re.compile(r"[\w@.+/:-]+")
 
 _LINES: Final = re.compile(r"(?<=\S)[\t\n\r]+(?=\S)")
-"""What readers of URLs and of headers drop within an address."""
+"""Characters that parsers of URLs and of headers drop within an address."""
 _URL_LINE: Final = re.compile(r"\s*https?://[^\s/]+", re.IGNORECASE)
-"""No other scheme: to who drops the break `https://evil.e` and `xample://ok` are one host."""
+"""No other scheme: for parsers that drop the break, `https://evil.e` and `xample://ok` are one
+host."""
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """Some readers end an address at one of these, others drop it."""
 
@@ -58,12 +60,12 @@ Run = tuple[str, ...]
 
 
 class Part(NamedTuple):
-    """Something of a value that is asked for by itself.
+    """A part of a value that is tested by itself.
 
-    `exact` are ways to name it, each a run; `wider` are ways to name what it may address as well.
-    `account` is another wider way. `sort` says how sure the reading is: `guess` may be no address,
-    `rest` stands beside addresses and may be an account, `unreadable` bears the sign of an address
-    without being one, and `perhaps` is nothing unless a wider way was shown.
+    `exact` are its names, each a run; `wider` are names of other targets that it may reach.
+    `account` is another wider name. `sort` is the certainty of the reading: `guess` may not be an
+    address, `rest` is next to addresses and may be an account, `unreadable` has the sign of an
+    address without being one, and `perhaps` counts only if a wider name was shown.
     """
 
     sort: Literal["certain", "guess", "rest", "unreadable", "perhaps"]
@@ -76,18 +78,18 @@ Parts = tuple[Part, ...]
 
 
 def has_sign(text: str) -> bool:
-    """Whether something in a text without addresses looks like one that could not be read."""
+    """True if a part of a text without addresses looks like an unreadable one."""
     return _SIGN.search(text) is not None
 
 
 def is_word(token: str) -> bool:
-    """Whether a token can be a part of a name, and no number or key."""
+    """True if a token can be a part of a name, and is not a number or key."""
     plain = token.replace("-", "").replace(".", "")
     return len(token) <= _WORD_CHARACTERS_MAX and (plain.isalpha() or not plain)
 
 
 class Left(NamedTuple):
-    """What a text leaves behind; not whole if it holds too many addresses."""
+    """The keys that a text adds; not whole if it contains too many addresses."""
 
     keys: set[str]
     is_whole: bool
@@ -121,7 +123,7 @@ def readings_of(value: str) -> list[Parts]:
         if spelling is value:
             found += _readings(value, raw)
         elif has_url:
-            # Percent signs belong to URLs: what they hide is another address than without them.
+            # Percent signs belong to URLs: decoded, they give another address.
             is_alone = len(raw.addresses) == 1 and not any(map(tokens, raw.rest))
             only = raw.addresses[0] if is_alone else None
             found += _as_tokens(spelling, ((), ()) if only is None else _runs_of_address(only))
@@ -131,7 +133,7 @@ def readings_of(value: str) -> list[Parts]:
 
 
 def _repaired(value: str, raw: Reading) -> Iterator[Parts]:
-    """What readers make of a value that they repair, beside what stands there."""
+    """The readings of a value by parsers that repair it, besides the literal one."""
     if (raw.addresses or raw.doubtful) and _UNPRINTABLE.search(value):
         yield (Part("unreadable", ()),)
     plain = normalised(value)
@@ -140,7 +142,7 @@ def _repaired(value: str, raw: Reading) -> Iterator[Parts]:
         yield (Part("unreadable", ()),)
     asked = {run for address in raw.addresses for run in _all_runs(address)}
     for guess in joined.guesses:
-        # What the value names as it stands is asked for more exactly there.
+        # The literal value is tested more exactly there.
         runs = tuple(run for run in _all_runs(guess.address) if run not in asked)
         if runs:
             yield (Part("perhaps", (_pairs(tokens(guess.words)),), runs),)
@@ -148,7 +150,7 @@ def _repaired(value: str, raw: Reading) -> Iterator[Parts]:
     if url is not None and not _is_plain(value, raw, url):
         exact, wider = _runs_of_address(url_address(url))
         hosts = tuple((_HOST + host,) for host in url.hosts if url.wider == url.hosts)
-        # Who wrote the value just so endorses it.
+        # A source that wrote exactly this value vouches for it.
         as_written = _pairs(tokens(value))
         if _is_list(value):
             yield (Part("perhaps", (as_written,), (*exact, *wider)),)
@@ -162,14 +164,14 @@ def _repaired(value: str, raw: Reading) -> Iterator[Parts]:
             wider = tuple(run for run in wider if run not in asked)
             exact = (_pairs(tokens(value)), *exact)
             if raw.addresses:
-                # What stands on one line is the likelier reading.
+                # The reading on one line is more likely.
                 yield (Part("perhaps", exact, (*exact, *wider)),)
             else:
                 yield (Part("certain", exact, wider),)
 
 
 def _is_plain(value: str, raw: Reading, url: NormalUrl) -> bool:
-    """Whether the place that is contacted is asked for already."""
+    """True if the contacted address is already tested."""
     if any(address.text == url.text for address in raw.addresses):
         return True
     bare = bare_url(value)
@@ -177,7 +179,7 @@ def _is_plain(value: str, raw: Reading, url: NormalUrl) -> bool:
 
 
 def _is_list(value: str) -> bool:
-    """Whether each line is a URL: hardly anybody makes one of them."""
+    """True if each line is a URL: then they are unlikely to be parts of one."""
     lines = _LINES.split(value)
     return len(lines) > 1 and all(map(_URL_LINE.match, lines))
 
@@ -248,7 +250,7 @@ def _parts(reading: Reading) -> Iterator[Part]:
 
 
 def _rest(texts: Iterable[str]) -> Iterator[Part]:
-    """What stands beside addresses."""
+    """The parts next to addresses."""
     for text in texts:
         found = tokens(text)
         if has_sign(text):
@@ -282,7 +284,7 @@ def _keys_of_address(address: Address) -> set[str]:
 
 
 def _wider_keys(address: Address) -> set[str]:
-    """Of an address in doubt: nobody who wrote it so named it for certain."""
+    """For an address in doubt: writing it so does not name it for certain."""
     wider = _WIDER_MAIL if address.sort == "mail" else _WIDER_URL
     forms = (address.text, *address.wider) if address.sort == "mail" else address.wider
     return {
@@ -317,5 +319,5 @@ def _all_runs(address: Address) -> tuple[Run, ...]:
 
 
 def _pairs(found: tuple[str, ...]) -> Run:
-    """What must be there for tokens to have been neighbours, or for the only one to be there."""
+    """The keys that show tokens to have been neighbours, or a single token to have occurred."""
     return tuple(dict.fromkeys(map(_NEIGHBOURS.join, pairwise(found)))) or found

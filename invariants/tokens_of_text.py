@@ -1,4 +1,4 @@
-"""Text into the tokens by which data memories know it again, and the texts hidden in a text.
+"""Splits text into the tokens by which data memories recognise it, and decodes encoded texts in it.
 
     tokens("Pay DE89-3704 now.")           ("pay", "de89-3704", "now")
     hidden_texts("see cGF5IERFODktMzcwNA==")   the text of the base64: pay DE89-3704
@@ -21,25 +21,25 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote, unquote_plus
 
 HIDDEN_CHARACTERS_MAX: Final = 256 * 1024
-"""Chosen: of one event, as long as a text itself may be; past it, what is hidden is not known."""
+"""Chosen: per event, the maximum length of a text; further encoded content is unknown."""
 
 _TOKEN: Final = re.compile(r"[\w@.+/:-]+")
 # Source: Unicode, Default_Ignorable_Code_Point without the unassigned and the variation selectors
-# beyond the first plane: what NFKC_Casefold leaves out.
+# beyond the first plane: the characters that NFKC_Casefold drops.
 _UNSEEN: Final = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
 )
-# Sorting marks is quadratic in how many stand together: 256 KiB of them took 14 s. Every 30 of them
-# are kept apart, as in Unicode's stream-safe text (UAX 15, section 13). Two kana are letters and
-# become marks.
+# Sorting marks is quadratic in the length of a run: 256 KiB of them took 14 s. Runs are split every
+# 30 marks, as in Unicode's stream-safe text (UAX 15, section 13). Two kana are letters and become
+# marks.
 _MARKS: Final = re.compile("(?:[^\\w\\s]|[\uff9e\uff9f]){30}")
 _APART: Final = "\u034f"
 # Source: Unicode 14, NFKC of U+FDFA and U+FDFB: 18 and 8 characters.
 _SENTENCES: Final = (("\ufdfa", 17), ("\ufdfb", 7))
 _LAYERS_MAX: Final = 2  # Chosen: base64 of percent is thoughtless; a third layer is intent.
 _SHORTEST: Final = 6
-"""Chosen: base64 of four characters; what is shorter is too short to be told from words."""
+"""Chosen: base64 of four characters; shorter text cannot be distinguished from words."""
 _RUN: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}(?:\r?\n[A-Za-z0-9+/_-]+={0,2})*")
 _PART: Final = re.compile(r"[A-Za-z0-9+_-]+={0,2}")
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -48,14 +48,14 @@ _PLAIN_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 class Hidden(NamedTuple):
-    """Texts that stand encoded in a text; not whole where there was more than is looked into."""
+    """Encoded texts in a text; not whole if there are more than are decoded."""
 
     texts: tuple[str, ...]
     is_whole: bool
 
 
 def normalised(text: str) -> str:
-    """The text in one form (NFKC), without characters that nobody sees; case stays."""
+    """The text in one form (NFKC), without invisible characters; its case is unchanged."""
     if text.isascii():
         return text
     apart = _MARKS.sub(rf"\g<0>{_APART}", _UNSEEN.sub("", text))
@@ -63,10 +63,10 @@ def normalised(text: str) -> str:
 
 
 def characters_of(text: str) -> int:
-    """How many characters the text has in its one form, but for signs that give up to six.
+    """The number of characters in the normalised text, except for signs that give up to six.
 
-    256 KiB of `U+FDFA` are 1.5 million characters. Two signs give sentences; no other one more
-    than six characters for its three bytes.
+    256 KiB of `U+FDFA` are 1.5 million characters. Two signs give sentences; no other one gives
+    more than six characters for its three bytes.
     """
     if text.isascii():
         return len(text)
@@ -80,7 +80,7 @@ def tokens(text: str) -> tuple[str, ...]:
 
 
 def spellings(text: str) -> tuple[str, ...]:
-    """A value as it stands, and what the whole of it says where it is encoded."""
+    """A value as written, and its decoded forms if it is encoded as a whole."""
     found = {text: None}
     layer = [text]
     for _ in range(_LAYERS_MAX):
@@ -90,7 +90,7 @@ def spellings(text: str) -> tuple[str, ...]:
 
 
 def hidden_texts(text: str, characters_max: int = HIDDEN_CHARACTERS_MAX) -> Hidden:
-    """What stands in a text in percent, in escapes or in base64, wherever in it."""
+    """Text in percent-encoding, escapes or base64, anywhere in a text."""
     found: dict[str, None] = {}
     left = characters_max
     layer = [text]
@@ -127,7 +127,7 @@ def _decoded(text: str) -> Iterator[str]:
             yield plain
             continue
         if "/" in run or "\n" in run:
-            # A path or a line before it may stand in front of what is encoded.
+            # A path or a line may precede the encoded text.
             found = map(_from_base64, _PART.findall(run))
             yield from (plain for plain in found if plain is not None)
 
@@ -157,7 +157,7 @@ def _plain_escape(match: re.Match[str]) -> str:
 
 
 def _from_base64(text: str) -> str | None:
-    """The text that this encodes, standard or for URLs, padded or not; None where it is none."""
+    """The text that this encodes, standard or for URLs, padded or not; None if it encodes none."""
     stripped = text.rstrip("=")
     if len(stripped) < _SHORTEST - 1 or len(stripped) % 4 == 1:
         return None

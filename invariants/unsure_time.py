@@ -2,15 +2,16 @@
 
     step_at(program, progress, event, doubt, asked) -> Judged
 
-The times of a trace are its producers' words. Where they run back, or are later than the time at
-which they are read, their order stands, and how far apart the events are does not. So what an
-operator with a window holds becomes a span of unknown times, as at a birth (`birth.py`): a verdict
+The producers choose the times of a trace. If times run back, or are later than the time at which
+they are read, the order of the events is certain, but their distance is not known. So the content
+of an operator with a window becomes a span of unknown times, as at a birth (`birth.py`): a verdict
 that depends on it is inconclusive until the window has passed over it. Obligations with a window
-are given up as inconclusive, but for those whose distance from the event is known. Operators
-without a window depend on the order alone, and go on.
+become inconclusive, except those whose distance from the event is known. Operators without a window
+depend only on the order, and are unaffected.
 
-It is the producer's doubt. In its own session it counts as any other does (`on_unknown`). In a
-wider scope the doubt of one session stops no other: it is escalated as doubt about a birth is.
+The producer causes the doubt. In its own session it counts like any other doubt (`on_unknown`). In
+a wider scope the doubt of one session must not stop another: it is escalated like doubt about a
+birth.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ REASON: Final = (
 
 @dataclass(frozen=True, slots=True)
 class TimeDoubt:
-    """The distance between an event and those before it is not known.
+    """The distance in time between an event and earlier ones is not known.
 
-    That from obligations that began up to `sure_ns` is. `is_own`: the event's own time is not
-    known, so that nothing can be measured from it either.
+    The distance from obligations that began up to `sure_ns` is known. `is_own`: the event's own
+    time is not known, so that no distance from it is known either.
     """
 
     sure_ns: int = EARLIEST_NS
@@ -87,7 +88,7 @@ def _is_bounded(window: Window) -> bool:
 def _unsure(
     program: Program, progress: Progress, time_ns: int, sure_ns: int
 ) -> tuple[Progress, list[tuple[int, Verdict]]]:
-    """The progress once nothing is known of how long before `time_ns` its events were."""
+    """The progress if the distance of earlier events from `time_ns` is unknown."""
     if not progress.position:
         return progress, []
     birth = Birth(progress.position - 1, time_ns, is_time_known=False)
@@ -126,7 +127,7 @@ def _given_up(
 
 
 def _forgotten(automaton: Automaton, state: State, birth: Birth, *, is_shared: bool) -> State:
-    """The state with unknown times in place of what operators with a window hold."""
+    """The state with unknown times in place of the content of operators with a window."""
     memories = automaton.tables.memories
     fresh = unknown_cells(memories, birth, {})
     cells = tuple(_unsure_cell(memory, state.cells[memory.index], fresh) for memory in memories)
@@ -143,10 +144,10 @@ def _forgotten(automaton: Automaton, state: State, birth: Birth, *, is_shared: b
 
 
 def _unsure_cell(memory: Memory, held: Any, unknown: Sequence[Any]) -> Any:
-    """A cell once it is not known how long before the times in it were."""
+    """A cell if the distance of the times in it is unknown."""
     is_timed = _is_bounded(memory.window)
     if isinstance(memory, PreviousMemory):
-        # The event before is known; how old it is, and what windows held there, is not.
+        # The previous event is known; its age, and the content of windows there, is not.
         newest, before = held
         if newest is not None:
             cells = {

@@ -1,4 +1,4 @@
-"""What the machine says of an invariant at an event, and the events that justify it."""
+"""The machine's verdict on an invariant at an event, and the events that justify it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ Binding = tuple[tuple[str, Value], ...]
 """Variables and their values, sorted by name."""
 
 MISSING_BINDING: Binding = (("?", "?"),)
-"""The binding `?`: the event has no usable value where the invariant needs one."""
+"""The binding `?`: the event has no usable value that the invariant needs."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class EventRef:
     """An event of a trace: its position from 0, its effective time, its id.
 
-    `roles` say what of a formula it made true, for people; an event is the same in any role.
+    `roles` are the parts of a formula that it satisfied, for people; events are equal whatever
+    their roles.
     """
 
     position: int
@@ -33,10 +34,10 @@ class EventRef:
 class Absence:
     """`formula` is false at every event of an interval of the trace.
 
-    These are the events between two times (both included) which do not stand before `first` or
-    `undone_by`, nor behind `last`, and which stand behind `after` and before `before`, as far as
-    those are named: times alone do not tell events of equal time apart. `undone_by` is the event
-    that ended a `since` which had held.
+    These are the events between two times (both included) that are not before `first` or
+    `undone_by`, nor after `last`, and that are after `after` and before `before`, as far as those
+    are given: times alone do not distinguish events of equal time. `undone_by` is the event that
+    ended a `since` which had held.
     """
 
     formula: str
@@ -66,7 +67,7 @@ class Witness:
 class Verdict:
     """One invariant, one anchor event, one binding.
 
-    `is_escalated` says that `on_unknown: violate` made `violated` of what was inconclusive.
+    `is_escalated` means that `on_unknown: violate` turned inconclusive into `violated`.
     `decided_ns` is the time at which it was known: the anchor's own, or a deadline's, or the end's.
     """
 

@@ -36,7 +36,7 @@ Refs = dict[EventRef, dict[str, None]]
 
 
 class Grounds:
-    """Collects, without repeats, what a value rests on."""
+    """Collects, without repeats, the grounds of a value."""
 
     def __init__(self) -> None:
         self._events: Refs = {}
@@ -52,13 +52,13 @@ class Grounds:
         return _listed({**self._events, **self._unknowns})[::-1]
 
     def add(self, truth: int, *refs: EventRef) -> None:
-        """Note events, as unknown ones where `truth` is unknown."""
+        """Record events, as unknown ones if `truth` is unknown."""
         target = self._unknowns if truth == 1 else self._events
         for ref in refs:
             target.setdefault(ref, {}).update(dict.fromkeys(ref.roles))
 
     def collect(self, node: Node, now: Moment, cells: Cells, env: Env) -> None:
-        """Note what the value of `node` rests on."""
+        """Record the grounds of the value of `node`."""
         truth = node.value(now, cells, env)
         here = EventRef(now.position, now.time_ns, now.id)
         match node:
@@ -151,7 +151,7 @@ class Grounds:
     def _collect_previous(
         self, memory: PreviousMemory, truth: int, now: Moment, cells: Cells, env: Env
     ) -> None:
-        """What the event before says; or that there is none in the window."""
+        """The grounds at the previous event; or that there is none in the window."""
         frame = memory.frame(now, cells)
         if frame is None:
             self._miss(_at(memory.text, now))
@@ -166,12 +166,12 @@ def _here(now: Moment) -> EventRef:
 
 
 def _at(text: str, now: Moment) -> Absence:
-    """What is false at one event."""
+    """A formula that is false at one event."""
     return Absence(text, now.time_ns, now.time_ns, first=_here(now), last=_here(now))
 
 
 def _in_window(text: str, window: Window, now: Moment) -> Absence:
-    """What is false at every event of a window that ends at the event at hand."""
+    """A formula that is false at every event of a window that ends at the current event."""
     from_ns = None if window.high_ns is None else now.time_ns - window.high_ns
     return Absence(text, from_ns, now.time_ns - window.low_ns, last=_here(now))
 
@@ -198,7 +198,7 @@ def _listed(refs: Refs) -> tuple[EventRef, ...]:
 def _deciding(
     node: AndNode | OrNode, truth: int, now: Moment, cells: Cells, env: Env
 ) -> list[Node]:
-    """All members where all are needed, else those that decide."""
+    """All members if all are needed, else those that decide."""
     if truth == (2 if isinstance(node, AndNode) else 0):
         return list(node.members)
     deciding = [m for m in node.members if m.value(now, cells, env) == truth]
@@ -209,7 +209,7 @@ def _deciding(
 
 
 def _deciding_rows(node: ExistsNode, truth: int, now: Moment, cells: Cells, env: Env) -> list[Env]:
-    """All rows where all are needed, else those that decide."""
+    """All rows if all are needed, else those that decide."""
     rows = [*node.rows(now, env).envs]
     if truth == 0:
         return rows
@@ -223,7 +223,7 @@ def because(node: Node, now: Moment, cells: Cells, env: Env) -> tuple[EventRef, 
 
 
 def grounds(node: Node, now: Moment, cells: Cells, env: Env) -> Grounds:
-    """What the value of `node` rests on, at this context and for this binding."""
+    """The grounds of the value of `node`, at this context and for this binding."""
     collected = Grounds()
     collected.collect(node, now, cells, env)
     return collected

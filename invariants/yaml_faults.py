@@ -1,7 +1,7 @@
-"""What to say when a text is no YAML, or is YAML that means something else than it seems.
+"""Explains text that is not valid YAML, or is YAML with an unexpected meaning.
 
-Expressions are full of signs that YAML claims for itself (`:`, ` #`, `*`, `&`, `!`, `{`), so that
-most faults here are CEL that needed quotes. Each message names the trap.
+Expressions contain many signs that YAML reserves (`:`, ` #`, `*`, `&`, `!`, `{`), so that most
+faults here are CEL that needs quotes. Each message names the cause.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def fault_of_yaml(error: yaml.YAMLError, text: str, file: str) -> Fault:
 
 
 def fault_of_property(event: yaml.NodeEvent, text: str, file: str) -> Fault | None:
-    """A fault where a value has a tag, an anchor, or is an alias."""
+    """A fault if a value has a tag, an anchor, or is an alias."""
     mark = event.start_mark
     assert mark is not None
     place = Place(mark.line + 1, mark.column + 1)
@@ -75,7 +75,7 @@ def fault_of_property(event: yaml.NodeEvent, text: str, file: str) -> Fault | No
 
 
 def _is_about_start(problem: str) -> bool:
-    """Is the text at fault the one that begins where PyYAML's context stands?"""
+    """True if the faulty text is the one at the start of PyYAML's context."""
     return "unexpected end of stream" in problem or "expected alphabetic" in problem
 
 

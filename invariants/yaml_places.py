@@ -1,4 +1,4 @@
-"""Where each character of a YAML scalar stands in its file, after folding, quotes and escapes.
+"""The place in the file of each character of a YAML scalar, after folding, quotes and escapes.
 
 Input: the scalar's value and the piece of file that it was read from. Output: segments, each an
 offset in the value and the place of the character there; within a segment columns go on by one.
@@ -30,7 +30,7 @@ def align_text(
         is_space = character in " \t\n"
         if not is_going_on and not is_space:
             segments.append((offset, place))
-        # A space that lies elsewhere makes no segment; what follows it then does.
+        # A space at another place makes no segment; the text after it then does.
         expected = Place(place.line, place.column + 1) if is_going_on or not is_space else None
     if not segments or segments[0][0]:
         segments.insert(0, (0, _first_place(start, style)))
@@ -92,7 +92,7 @@ class _Walk:
         return place
 
     def skip_space(self) -> None:
-        """Over spaces, folded line breaks and escapes that stand for space."""
+        """Skip spaces, folded line breaks and escapes for spaces."""
         while self.index < len(self.raw):
             met = self.raw[self.index]
             following = self.raw[self.index + 1 : self.index + 2]

@@ -1,11 +1,11 @@
-"""YAML text into nodes with places, by the core schema of YAML 1.2 and a few refusals more.
+"""Parses YAML text into nodes with places, by the core schema of YAML 1.2 with further refusals.
 
-Input: the text of one file. Output: a tree in which every key and value knows its line and
-column, and all faults. PyYAML splits the text (it speaks YAML 1.1); what a plain scalar *means*
-is decided here, so that `on` and `2024-01-01` are text and `010` is ten. Refused: repeated
-keys, keys that are no text, tags, anchors and aliases (nothing in a reviewed file should mean
-something that stands elsewhere), several documents, characters that hide text from a reader,
-and files too large to be meant.
+Input: the text of one file. Output: a tree in which every key and value has its line and column,
+and all faults. PyYAML splits the text (it implements YAML 1.1); the *meaning* of a plain scalar is
+decided here, so that `on` and `2024-01-01` are text and `010` is ten. Refused: repeated keys, keys
+that are not text, tags, anchors and aliases (in a reviewed file no part should depend on a distant
+one), several documents, characters that hide text from a reader, and files too large to be
+intended.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .yaml_places import align_text
 TEXT_BYTES_MAX: Final = (
     1 << 20
 )  # Chosen: the largest rule file of four neighbouring tools is 300 KB.
-NODES_MAX: Final = 100_000  # Chosen: about what 1 MiB of plausible text holds.
+NODES_MAX: Final = 100_000  # Chosen: about the content of 1 MiB of plausible text.
 DEPTH_MAX: Final = 50  # Chosen: an invariant file needs 6, events in examples a few more.
 NUMBER_CHARACTERS_MAX: Final = 400  # A double written out; Python refuses to read far longer ones.
 
@@ -42,11 +42,11 @@ Resolved = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class YamlScalar:
-    """A scalar: its text, what the core schema makes of it, and the piece of file it came from.
+    """A scalar: its text, its value in the core schema, and the piece of file that it came from.
 
-    `is_cut` says that a comment follows it on its line; `is_refused`, of every node, that a fault
-    was told of it and nothing can be said of what it would have been. `raw` begins at `offset` of
-    the file's text, a byte order mark not counted.
+    `is_cut` means that a comment follows it on its line; `is_refused`, for every node, that a fault
+    was reported for it and its intended value is unknown. `raw` begins at `offset` of the file's
+    text, a byte order mark not counted.
     """
 
     place: Place
@@ -66,7 +66,7 @@ class YamlScalar:
 
 @dataclass(frozen=True, slots=True)
 class YamlList:
-    """A list; `is_flow` says that it is written `[a, b]`."""
+    """A list; `is_flow` means that it is written `[a, b]`."""
 
     place: Place
     items: tuple[YamlNode, ...]
@@ -76,7 +76,7 @@ class YamlList:
 
 @dataclass(frozen=True, slots=True)
 class YamlMap:
-    """A map, in order; `is_flow` says that it is written `{a: b}`."""
+    """A map, in order; `is_flow` means that it is written `{a: b}`."""
 
     place: Place
     entries: tuple[tuple[YamlScalar, YamlNode], ...]
@@ -88,7 +88,7 @@ YamlNode = YamlScalar | YamlList | YamlMap
 
 
 def read_yaml(text: str, file: str) -> tuple[YamlNode | None, list[Fault]]:
-    """The one document of a text; None where it cannot be read at all (E201 to E207)."""
+    """The only document of a text; None if it cannot be read at all (E201 to E207)."""
     early = _fault_of_text(text, file)
     if early is not None:
         return None, [early]
@@ -109,10 +109,10 @@ def read_yaml(text: str, file: str) -> tuple[YamlNode | None, list[Fault]]:
     return builder.root, builder.faults
 
 
-# C1 breaks and U+2028 break lines in YAML 1.1 only, a lone CR makes a terminal write over what it
-# has written, bidirectional controls reorder what a reader sees (Source: CVE-2021-42574), and what
-# no screen shows makes two texts look equal (Source: Unicode, Default_Ignorable_Code_Point without
-# U+FE00 to U+FE0F, which emoji have): all let a person read another file than the parser.
+# C1 breaks and U+2028 break lines only in YAML 1.1. A lone CR makes a terminal overwrite its
+# output. Bidirectional controls reorder the visible text (Source: CVE-2021-42574). Invisible
+# characters make two texts look equal (Source: Unicode, Default_Ignorable_Code_Point without U+FE00
+# to U+FE0F, which emoji have). All of these let a person read another file than the parser.
 _HIDING = re.compile(
     "\r(?!\n)|[\x85\u2028\u2029\u202a-\u202e"
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f"
@@ -151,7 +151,9 @@ class _Open:
 
 
 class _Builder:
-    """Folds the events of PyYAML into nodes with an explicit stack: depth is no recursion."""
+    """Folds the events of PyYAML into nodes with an explicit stack: depth does not cause
+    recursion.
+    """
 
     def __init__(self, file: str, text: str) -> None:
         self.file = file
@@ -258,7 +260,7 @@ class _Builder:
     def close(self) -> None:
         top = self.stack.pop()
         place, is_flow = _place(top.start), bool(top.start.flow_style)
-        # A map that lost all its keys to faults is not told to be empty as well.
+        # A map that lost all its keys to faults is not also reported as empty.
         is_refused = not top.entries and bool(top.is_key_refused)
         node: YamlNode = YamlMap(place, tuple(top.entries), is_flow, is_refused)
         if isinstance(top.start, yaml.SequenceStartEvent):
@@ -274,7 +276,7 @@ class _Builder:
 
 
 def resolve_plain(text: str) -> Resolved:
-    """What a plain scalar means. Source: YAML 1.2.2, 10.3.2 (core schema, tag resolution)."""
+    """The value of a plain scalar. Source: YAML 1.2.2, 10.3.2 (core schema, tag resolution)."""
     if text in _WORDS:
         return _WORDS[text]
     if _DECIMAL.fullmatch(text):
