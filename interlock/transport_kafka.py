@@ -215,7 +215,7 @@ class KafkaControlFeed:
         )
         numbers = self._consumer.partitions_for_topic(CONTROL_TOPIC)
         if not numbers:
-            raise OSError(f"topic `{CONTROL_TOPIC}` is not there")
+            raise OSError(f"topic `{CONTROL_TOPIC}` does not exist")
         self._partitions = [TopicPartition(CONTROL_TOPIC, number) for number in sorted(numbers)]
         self._consumer.assign(self._partitions)
         self._consumer.seek_to_beginning()

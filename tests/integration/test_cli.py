@@ -226,7 +226,7 @@ def test_control_wait_ends_when_the_monitor_vouches(tmp_path: Path) -> None:
     monitor.communicate(timeout=120)
     gone = interlock(*wait, "--timeout", "50ms")
     assert gone.returncode == 3
-    assert b"` last vouched for 20" in gone.stderr
+    assert b"` covers 20" in gone.stderr
 
 
 def publish_theft(client: Client, session_id: str) -> None:

@@ -102,7 +102,7 @@ def test_a_record_too_large_for_any_broker_fails_at_once(
     """Where it can be told at once, `publish` itself raises."""
     topic = one_topic(kafka_broker.bootstrap)
     publisher = KafkaPublisher(kafka_broker.bootstrap)
-    with pytest.raises(OSError, match="not handed over"):
+    with pytest.raises(OSError, match="could not be queued"):
         publisher.publish(topic, "s", value)
     publisher.close()
 
@@ -222,7 +222,7 @@ class TestControl:
     def test_a_missing_topic_is_told(self, kafka_broker: Broker) -> None:
         """A guard must not take a topic that is not there for an empty one."""
         reader = KafkaControlReader(kafka_broker.bootstrap, "no-such-control")
-        with pytest.raises(OSError, match="is not there"):
+        with pytest.raises(OSError, match="does not exist"):
             reader.read_to_end(5)
         reader.close()
 

@@ -112,7 +112,7 @@ def test_a_monitor_restarted_anywhere_finds_the_same(folder: Path, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(None, "cannot be read"), (b"", "no model of Interlock"), (b"\x80\x04N.", "no model")],
+    [(None, "cannot be read"), (b"", "not a model of Interlock"), (b"\x80\x04N.", "not a model")],
 )
 def test_what_is_no_model_ends_the_start(
     folder: Path, tmp_path: Path, content: bytes | None, says: str
@@ -140,7 +140,7 @@ def test_a_key_file_is_asked_for_and_checked(folder: Path, tmp_path: Path) -> No
     assert told.returncode == 0, told.stderr.decode()
     assert decode_model(model.read_bytes()).key is None
     base = replace(settings(folder, tmp_path / "state"), source=str(SESSIONS / "coding-1.jsonl.gz"))
-    for key_file, says in ((None, "key file"), (str(other), "another key"), (str(key), "")):
+    for key_file, says in ((None, "key file"), (str(other), "a different key"), (str(key), "")):
         detector = DetectorSettings(model=str(model), key_file=key_file)
         with ExitStack() as stack:
             if says:
@@ -169,7 +169,7 @@ def test_an_uncalibrated_model_says_how_much_is_missing(tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (["nowhere.jsonl"], "cannot be read"),
-        (["."], "holds no `.jsonl`"),
+        (["."], "contains no `.jsonl`"),
         ([SESSIONS, "--by", "shoe-size"], "no such value"),
         ([SESSIONS, "--only", "label=honest"], "--labels"),
         ([SESSIONS, "--labels", LABELS, "--only", "label"], "NAME=VALUE"),

@@ -213,7 +213,7 @@ def test_fields_that_no_event_carries(tmp_path: Path, capsys: pytest.CaptureFixt
     shown = capsys.readouterr().out
     assert "`pay` reads `args.recipent`, which none of its 1 events has; " in shown
     assert "did you mean `args.recipient`?" in shown
-    assert "`ok`: no event of the recording is of the kinds and tools that it asks for" in shown
+    assert "`ok`: no event of the recording has the kinds and tools that it requires" in shown
     assert "args.ms" not in shown
 
 

@@ -89,7 +89,7 @@ def test_a_faulty_line_is_told_in_a_line(
 @pytest.mark.parametrize("text", ["", "-1", "0", "1.5", "x", "٣", "1" * 19])
 def test_what_is_not_a_whole_number_is_refused(text: str) -> None:
     """A limit of 0, below 0, or beyond what SQLite holds, was taken for another one."""
-    with pytest.raises(argparse.ArgumentTypeError, match="from 1 on"):
+    with pytest.raises(argparse.ArgumentTypeError, match="of at least 1"):
         whole_number(1)(text)
 
 

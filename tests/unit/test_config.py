@@ -110,7 +110,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         f"{path}:1:7: `skew` is `5`; expected a whole number with a unit "
         "(`ms`, `s`, `m`, `h`, `d`), as in `30s`",
         f"{path}:2:1: `slices_maxx` is not a setting; did you mean `slices_max`?",
-        f"{path}:4:9: `http.port` is 99999; the most is 65535",
+        f"{path}:4:9: `http.port` is 99999; the maximum is 65535",
         f"{path}:5:3: `http.pord` is not a setting; did you mean `http.port`?",
         f"{path}:6:10: `webhook` is a group; expected a map",
         f"{path}:7:6: `mode` is empty; give a value or omit the setting",
@@ -129,7 +129,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         ("trust_ts: 1\n", "expected `true` or `false`"),
         ("ids_max: true\n", "expected a whole number"),
         ("ids_max: '5'\n", "expected a whole number"),
-        ("ids_max: 0\n", "the least is 1"),
+        ("ids_max: 0\n", "the minimum is 1"),
         ("mode: enforce\n", "`as-written`, `observe`"),
         ("skew: false\n", "expected a whole number with a unit"),
         ("skew: -1s\n", "expected a whole number with a unit"),
@@ -145,7 +145,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         ("kafka: {sasl_mechanism: PLAIN}\n", "SASL_SSL"),
         ("kafka: {sasl_plain_password: x}\n", "`kafka.sasl_plain_password_file`"),
         ("http: {port: [1]}\n", "expected a whole number"),
-        ("a: &x 1\n", "is no setting"),
+        ("a: &x 1\n", "is not a setting"),
     ],
 )
 def test_values_that_are_refused(tmp_path: Path, text: str, why: str) -> None:
@@ -159,7 +159,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="cannot be read"):
             load_settings(str(path), {})
     (tmp_path / "latin").write_bytes(b"\xff")
-    with pytest.raises(ConfigError, match="no UTF-8"):
+    with pytest.raises(ConfigError, match="not UTF-8"):
         load_settings(str(tmp_path / "latin"), {})
 
 
@@ -204,7 +204,7 @@ def test_lists_and_maps_are_read_everywhere(tmp_path: Path) -> None:
     assert settings.invariants == ("a", "b")
     by_file = load_settings(written(tmp_path, "asserts:\n  t: [k, l]\n"), {})
     assert settings.asserts == by_file.asserts == {"t": frozenset({"k", "l"})}
-    with pytest.raises(ConfigError, match="is no JSON"):
+    with pytest.raises(ConfigError, match="is not valid JSON"):
         load_settings(None, {"INTERLOCK_ASSERTS": "[" * 100_000})
 
 

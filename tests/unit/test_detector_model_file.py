@@ -82,18 +82,18 @@ def test_the_digest_names_the_file() -> None:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"", "no model of Interlock"),
-        (b"ILK", "no model of Interlock"),
-        (pickle.dumps({"a": 1}), "no model of Interlock"),
-        (b"PK\x03\x04" + bytes(100), "no model of Interlock"),
-        (b"\x93NUMPY" + bytes(100), "no model of Interlock"),
+        (b"", "not a model of Interlock"),
+        (b"ILK", "not a model of Interlock"),
+        (pickle.dumps({"a": 1}), "not a model of Interlock"),
+        (b"PK\x03\x04" + bytes(100), "not a model of Interlock"),
+        (b"\x93NUMPY" + bytes(100), "not a model of Interlock"),
         (MAGIC, "version 0"),
         (MAGIC + b"\x07\x00" + bytes(40), "version 7"),
         (MAGIC + VERSION.to_bytes(2, "little") + bytes(40), "damaged"),
-        (resealed(b""), "not what training writes"),
-        (resealed(b"\x91" * 100_000), "not what training writes"),
-        (resealed(b"\xdf\xff\xff\xff\xff"), "not what training writes"),
-        (resealed(msgspec.msgpack.encode({"schema": 1})), "not what training writes"),
+        (resealed(b""), "not written by training"),
+        (resealed(b"\x91" * 100_000), "not written by training"),
+        (resealed(b"\xdf\xff\xff\xff\xff"), "not written by training"),
+        (resealed(msgspec.msgpack.encode({"schema": 1})), "not written by training"),
     ],
 )
 def test_what_is_no_model_is_refused(data: bytes, says: str) -> None:
@@ -161,7 +161,7 @@ def made_up() -> list[tuple[str, bytes]]:
 def test_what_was_made_up_is_refused() -> None:
     """A right checksum does not make a file a model."""
     for what, data in made_up():
-        with pytest.raises(ModelError, match="not what training writes"):
+        with pytest.raises(ModelError, match="not written by training"):
             decode_model(data)
             pytest.fail(f"{what} was read")
 

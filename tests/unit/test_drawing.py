@@ -292,7 +292,7 @@ def test_the_verb_prints_or_writes(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["graph", "i", str(file), "-o", str(out)]) == 0
     assert out.read_text().startswith("<svg ")
     assert main(["graph", "j", str(file)]) == 2
-    assert "there is no invariant `j`" in capsys.readouterr().err
+    assert "these files have no invariant `j`" in capsys.readouterr().err
     arguments = ["graph", "i", str(file), "--as", "automaton", "--states-max", "1"]
     assert main(arguments) == 2
     assert "--as network" in capsys.readouterr().err

@@ -144,7 +144,7 @@ def test_a_finding_larger_than_a_record_is_published_cut_and_says_so(rig: Rig) -
     sent = [value for topic, _, value in rig.publisher.records if topic == FINDINGS]
     assert len(sent[0]) < RECORD_BYTES_MAX
     assert [msgspec.json.decode(one)["id"] for one in sent] == ["f-large", "f-small"]
-    assert "cut to fit" in msgspec.json.decode(sent[0])["detail"]
+    assert "truncated to fit" in msgspec.json.decode(sent[0])["detail"]
     kept = rig.store.finding("f-large")
     assert kept is not None and kept.binding["x"] == value
 
@@ -196,7 +196,7 @@ def test_a_start_is_not_told_as_half_a_century_behind(rig: Rig, judged_ns: int) 
     (told,) = map(json.loads, stream.getvalue().splitlines())
     assert told["event"] == "monitor_is_behind"
     assert told.get("seconds") == (60 if judged_ns else None)
-    assert ("nothing of these shards was judged yet" in told["text"]) == (not judged_ns)
+    assert ("these shards have not been judged yet" in told["text"]) == (not judged_ns)
 
 
 def test_watermarks_are_told_more_often_while_a_shard_is_behind(rig: Rig) -> None:

@@ -117,7 +117,9 @@ def test_a_file_that_is_too_large_is_refused(
     path.write_bytes(b"\n".join(line("s", n, n) for n in range(10)))
     with (
         closing(SortedSource(FileSource(str(path)))) as source,
-        pytest.raises(ConfigError, match=r"too large for that .* at line 5.*split it by session"),
+        pytest.raises(
+            ConfigError, match=r"this file is too large .* at line 5.*split it by session"
+        ),
     ):
         read_all(source)
 

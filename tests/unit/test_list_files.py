@@ -38,8 +38,8 @@ def test_items_are_lines(tmp_path: Path) -> None:
     ("name", "content", "said"),
     [
         ("absent.txt", None, "there is no file `absent.txt`"),
-        ("../outside.txt", "x", "lies outside the folder"),
-        ("/etc/hostname", None, "lies outside the folder"),
+        ("../outside.txt", "x", "is outside the folder"),
+        ("/etc/hostname", None, "is outside the folder"),
         ("empty.txt", "# nothing\n\n", "its file is empty"),
         ("text.txt", b"\xff\xfe", "is not UTF-8"),
         ("long.txt", "\n".join(map(str, range(100_001))), "at most 100000 are read"),

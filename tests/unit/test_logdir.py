@@ -332,7 +332,7 @@ def test_arrival_never_goes_back(tmp_path: Path, events: Path) -> None:
 
 def test_a_missing_directory_is_refused(tmp_path: Path) -> None:
     """A misspelt directory is not a quiet one."""
-    with pytest.raises(ConfigError, match="is no directory"):
+    with pytest.raises(ConfigError, match="is not a directory"):
         LogDirSource(tmp_path / "nowhere", now_ns=Clock())
 
 

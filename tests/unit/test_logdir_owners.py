@@ -153,4 +153,4 @@ def test_files_that_went_while_nobody_looked_are_told(tmp_path: Path, events: Pa
     rig.source.resume(gone)
     assert rig.poll().gone == ()
     assert len(rig.told) == 1
-    assert "2 file(s) that were read are gone since the last run" in rig.told[0]
+    assert "2 file(s) that were read have been removed since the last run" in rig.told[0]

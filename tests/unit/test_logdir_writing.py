@@ -95,7 +95,7 @@ class TestPublisher:
     @pytest.mark.parametrize("writer", ["", "../x", "a/b", ".a", "a" * 101, "a\n"])
     def test_a_writers_name_cannot_leave_the_directory(self, tmp_path: Path, writer: str) -> None:
         """Names of writers are plain."""
-        with pytest.raises(ValueError, match="no name of a writer"):
+        with pytest.raises(ValueError, match="not a valid name of a writer"):
             LogDirPublisher(tmp_path, writer)
 
     def test_retention_takes_old_files_but_never_the_newest_or_the_control_topic(
@@ -195,6 +195,6 @@ def test_no_record_goes_to_a_file_that_nobody_reads(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "monitor-999999999.jsonl").touch()
     publisher = LogDirPublisher(tmp_path, "monitor")
-    with pytest.raises(OSError, match="no free name"):
+    with pytest.raises(OSError, match="no free file name"):
         publisher.publish(CONTROL, "session:s", b"{}")
     assert [path.name for path in folder.iterdir()] == ["monitor-999999999.jsonl"]

@@ -12,7 +12,7 @@ from monitor.settings import Settings
 from monitor.sources.address import LogDirAddress
 from monitor.topics import POLICIES
 
-MEND = "mend the `log:` address"
+MEND = "correct the `log:` address"
 
 
 def told(directory: Path) -> list[str]:

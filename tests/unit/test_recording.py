@@ -136,7 +136,7 @@ def test_without_a_trailer_a_recording_is_not_finished(tmp_path: Path) -> None:
     path = write(tmp_path / "r.jsonl", [record(event("s", 0, "x"))], end=None)
     found, file = lines_of(path)
     assert len(found) == 1
-    assert "cut, or not finished yet" in str(file.damage)
+    assert "truncated or is not finished" in str(file.damage)
 
 
 def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_repeats_and_rejected_records_say_what_they_are(tmp_path: Path) -> None:
     rejected = look_at(timeline, input_at(timeline, 9))
     assert rejected.event.fate == "rejected"
     assert rejected.event.problem and not rejected.invariants
-    assert "no event" in "\n".join(standing_lines(rejected))
+    assert "not a valid event" in "\n".join(standing_lines(rejected))
 
 
 def test_a_session_that_was_forgotten_begins_anew(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_of_one_session_nothing_is_said_about_its_agent(
     comparison, lines = compared(tmp_path, session, recorded_of=recorded_of)
     assert comparison.is_equal
     assert comparison.compared_count == 1
-    reasons = [line for line in lines if "one session is here" in line]
+    reasons = [line for line in lines if "only one session is replayed" in line]
     assert len(reasons) == 1
     assert "invariant blocked: it is about a whole agent" in reasons[0]
     assert not any(line.endswith("blocked violated") for line in lines)

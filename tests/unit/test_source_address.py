@@ -65,12 +65,12 @@ def test_an_address_is_understood(text: str, address: SourceAddress) -> None:
         ("kafka://h:9092/a b", "is not a valid name of a topic"),
         ("kafka://h:9092/a//b", "is not a valid name of a topic"),
         ("kafka://h:9092?offset=1", "is not a setting"),
-        ("kafka://h:9092?group=a&group=b", "stands twice"),
+        ("kafka://h:9092?group=a&group=b", "occurs twice"),
         ("kafka://h:9092?group=", "expected letters"),
-        ("kafka://h:9092?group", "cannot be read"),
+        ("kafka://h:9092?group", "not a valid address"),
         ("kafka://h:9092?trust_ts=1", "expected `true` or `false`"),
-        ("kafka://h:9092#x", "means nothing"),
-        ("kafka://[::1", "cannot be read"),
+        ("kafka://h:9092#x", "has no meaning"),
+        ("kafka://[::1", "not a valid address"),
     ],
 )
 def test_what_is_no_address_is_refused(text: str, told: str) -> None:

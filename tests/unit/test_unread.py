@@ -83,7 +83,7 @@ def told(findings: list[Finding]) -> list[tuple[str, list[str]]]:
         (record(ts="2026-01-05 09:00:00"), 'ts: "2026-01-05 09:00:00" has no time zone'),
         (record(seq=-1), "seq: -1 is out of range"),
         (record(seq="hunter2"), "seq: of type str, expected a whole number"),
-        (record(v=2), "v: 2 is a version"),
+        (record(v=2), "v: 2 is not a supported version"),
         (record(tool=["hunter2"]), "tool: of type array, expected a text"),
         (record(args=["hunter2"]), "args: not an object"),
         (
@@ -93,7 +93,7 @@ def told(findings: list[Finding]) -> list[tuple[str, list[str]]]:
         (record(kind=" approval_granted"), "expected `approval.granted`"),
         (record(agent="hunter2" * 100), "agent: 700 characters, expected at most 512"),
         (b'{"session":"s","kind":"x","seq":0}', "ts: missing"),
-        (b'{"session":"s","kind":"x","ts":5}', "seq: missing, and so is `id`"),
+        (b'{"session":"s","kind":"x","ts":5}', "seq: missing, like `id`"),
         (b'{"session":"s","ts":5,"seq":1e999,"kind":"x"}', "seq: 1e999 is out of range"),
         (b'{"session":"s","ts":5,"seq":0,"kind":"x","text":"\\ud800"}', "half of a surrogate pair"),
         (b'{"session":"s","ts":5,"seq":0,"kind":"x","result":NaN}', "not JSON: invalid character"),
