@@ -226,8 +226,7 @@ class Client:
         return self.follower.wait_until_judged(since_ns, left_s, (shard,))
 
     def close(self, timeout_s: float = 5.0) -> Stats:
-        """End running sessions, deliver waiting events for at most `timeout_s`, and stop the
-        threads.
+        """End running sessions, deliver events for at most `timeout_s`, and stop the threads.
 
         It is safe to call this twice; later calls are refused (`SessionOver`). In the result,
         `waiting_events` were not delivered and `dropped` were shed.
@@ -345,9 +344,7 @@ def _control_keys(agent: str, principal: str) -> tuple[str, ...]:
 def _checked_options(options: Mapping[str, object]) -> Mapping[str, object]:
     for name in options:
         if not str(name).startswith(_OPTIONS):
-            raise SettingError(
-                f"`kafka_options`: `{str(name)[:40]}` is not an option; see docs/agents.md"
-            )
+            raise SettingError(f"`kafka_options`: no option `{str(name)[:40]}`; see docs/agents.md")
     return dict(options)
 
 

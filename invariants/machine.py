@@ -97,8 +97,7 @@ class Automaton:
 
         Returns violated and inconclusive verdicts; with `is_verbose` also those that hold, and
         pending ones where they begin. Verdicts of deadlines that the event passes come first.
-        `route` leaves out the parts that this kind of event cannot concern; by default it leaves
-        out none.
+        `route` leaves out the parts that this kind of event cannot concern; by default none.
         """
         route = route or self._whole_route
         verdicts: list[Verdict] = []
@@ -218,9 +217,7 @@ class Automaton:
         return state.favourable is not None and violating.value(now, state.favourable, env) > 0
 
     def unscoped(self, now: Moment, route: Route) -> list[Verdict]:
-        """The verdicts at an event that belongs to no trace: inconclusive, if it would be
-        judged.
-        """
+        """The verdicts at an event without a trace: inconclusive, if it would be judged."""
         if not route.is_judged:
             return []
         cells = self.initial().cells

@@ -368,8 +368,7 @@ class Engine:
         for trace in self._owners.concerned(rejected):
             scope = self._scope(trace)
             found += self._unread.take(rejected, trace, scope)
-            # Pending reports are made now: stored content counts as reported.
-            if scope.header.position:
+            if scope.header.position:  # Pending reports are made now: what is stored counts.
                 found += self._apply(trace, scope, Judged(scope.progress, ()), None, scope.header)
             elif scope.header == Header():  # The scope is unknown.
                 self._forget(trace)

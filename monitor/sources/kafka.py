@@ -235,9 +235,7 @@ class KafkaSource:
         return tuple(sorted(gained)), tuple(sorted(lost))
 
     def _place(self, notices: list[Notice]) -> None:
-        """Place every resumed stream at its stored position (again at the next poll, if
-        necessary).
-        """
+        """Place every resumed stream at its stored position (again at the next poll if needed)."""
         assigned = self._consumer.assignment()
         new = [
             tp
