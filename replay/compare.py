@@ -11,7 +11,7 @@ is not in the recording, events after its end, findings that retention took away
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -96,16 +96,15 @@ def compare(timeline: Timeline, unevaluable: Sequence[Unevaluable]) -> Compariso
     """Hold the findings of the recording against those that were recorded with it."""
     live, unreadable_count = _live(timeline)
     is_recorded = bool(live) or (timeline.end is not None and timeline.end.findings != "absent")
-    # Verdict by verdict: a group may have other invariants here than it had live.
-    told = [
-        Told(one.input_number, verdict)
-        for one in timeline.findings()
-        for verdict in members_of(one.finding)
-    ]
     sieve = _Sieve(timeline, unevaluable, live)
     ids = {finding.id for finding in live}
     kept_live = [f for f in live if sieve.keeps_live(f)]
-    kept_told = [t for t in told if is_recorded and sieve.keeps_told(t, ids)]
+    kept_told: list[Told] = []
+    told_ids = set()
+    for one in _verdicts(timeline):
+        told_ids.add(one.finding.id)
+        if is_recorded and sieve.keeps_told(one, ids):
+            kept_told.append(one)
     differences = _differences(timeline, kept_live, kept_told)
     first = min(differences, key=_place, default=None)
     not_compared = sieve.not_compared(live)
@@ -113,7 +112,7 @@ def compare(timeline: Timeline, unevaluable: Sequence[Unevaluable]) -> Compariso
         is_recorded=is_recorded,
         is_equal=not differences,
         live_count=len(live),
-        replay_count=len({t.finding.id for t in told}),
+        replay_count=len(told_ids),
         compared_count=len(kept_live),
         sessions_differing_count=len(differences),
         first=first,
@@ -121,6 +120,13 @@ def compare(timeline: Timeline, unevaluable: Sequence[Unevaluable]) -> Compariso
         not_compared_count=len(not_compared),
         unreadable_count=unreadable_count,
     )
+
+
+def _verdicts(timeline: Timeline) -> Iterator[Told]:
+    """Verdict by verdict: a group may have other invariants here than it had live."""
+    for one in timeline.findings():
+        for verdict in members_of(one.finding):
+            yield Told(one.input_number, verdict)
 
 
 def _live(timeline: Timeline) -> tuple[list[Finding], int]:

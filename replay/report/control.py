@@ -70,6 +70,11 @@ def control_texts(records: Sequence[ControlRecord]) -> list[str]:
     return [*texts, f"{left:,} more control records are in the recording"] if left else texts
 
 
+def control_lines(records: Sequence[ControlRecord]) -> list[tuple[int, str]]:
+    """When each was issued, and its sentence, for its place among the events."""
+    return [(record.issued_at, _sentence(record)) for record in records[:RECORDS_SHOWN_MAX]]
+
+
 def _sentence(record: ControlRecord) -> str:
     said = f"{_WORDS[record.state]} at {time_text(record.issued_at)}"
     if record.expires_at is not None:

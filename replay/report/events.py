@@ -7,6 +7,7 @@ a finding comes first, and a row whose content has no room left says so.
 from __future__ import annotations
 
 import html
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -26,6 +27,7 @@ NEAR: Final = 4
 """Chosen: events before and after one that matters that are shown with it."""
 GIST_CHARACTERS: Final = 200
 TEXT_CHARACTERS: Final = 120
+TOOLS_MAX: Final = 12
 DETAIL_CHARACTERS: Final = 4_000
 OUTCOMES: Final[Mapping[str, str]] = {
     "tool.completed": "completed",
@@ -66,6 +68,15 @@ def shown_events(
     return ShownEvents(
         events, len(positions) - len(events), None if first is None else first.time_ns
     )
+
+
+def calls_text(shown: ShownEvents) -> str:
+    """How often each tool was called, among the events that are shown."""
+    called = (e.record for e in shown.events.values() if e.record.kind == "tool.requested")
+    counts = Counter(record.tool for record in called)
+    said = [f"{visible(tool, 60) or 'no tool'} {n:,}" for tool, n in counts.most_common(TOOLS_MAX)]
+    said += [count_of(left, "more tool")] if (left := len(counts) - TOOLS_MAX) > 0 else []
+    return ", ".join(said)
 
 
 def _positions_of(told: Sequence[Told]) -> list[int]:
@@ -113,9 +124,17 @@ def _around(positions: Sequence[int], marked: Sequence[int], near: int, rows_max
 
 
 def event_rows(
-    shown: ShownEvents, told: Sequence[Told], anchor: str, detail_bytes_max: int
-) -> list[EventRow]:
-    """The rows of the shown events, in their order."""
+    shown: ShownEvents,
+    told: Sequence[Told],
+    anchor: str,
+    detail_bytes_max: int,
+    controls: Sequence[tuple[int, str]],
+) -> tuple[list[EventRow], list[str]]:
+    """The rows of the shown events, in their order, and the control records after the last.
+
+    `controls` are times and sentences, in their order.
+    """
+    waiting = deque(controls)
     marks = _marks(told, shown.events, anchor)
     answers = _answers(shown, anchor)
     contents = _contents(shown.events, marks, detail_bytes_max)
@@ -127,6 +146,9 @@ def event_rows(
             at = Moment(at.time, offset_text(event.time_ns - shown.first_ns))
         held = marks.get(position, [])
         gist, details = contents[position]
+        issued = []
+        while waiting and waiting[0][0] < event.time_ns:
+            issued.append(waiting.popleft()[1])
         rows.append(
             EventRow(
                 anchor=f"{anchor}-event-{position}",
@@ -140,10 +162,11 @@ def event_rows(
                 marks=tuple(held),
                 tone=_tone(held),
                 skipped_count=position - before - 1,
+                controls=tuple(issued),
             )
         )
         before = position
-    return rows
+    return rows, [sentence for _, sentence in waiting]
 
 
 def _tone(marks: Sequence[Mark]) -> Tone:

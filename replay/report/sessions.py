@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from monitor.finding import SEVERITIES
-from monitor.finding_text import visible
+from monitor.finding_text import time_text, visible
 from monitor.trace_key import TraceKey
 from replay.report.chart import draw_chart
-from replay.report.control import Controls, control_texts, outcome_of
-from replay.report.events import ShownEvents, event_rows, shown_events
+from replay.report.control import Controls, control_lines, control_texts, outcome_of
+from replay.report.events import ShownEvents, calls_text, event_rows, shown_events
 from replay.report.findings import Around, finding_part
 from replay.report.render import render_session
 from replay.report.scores import scores_of
@@ -89,6 +89,7 @@ class SessionWriter:
         shown = shown_events(self._timeline, trace, told, size.rows_max)
         around = Around(anchor, shown.events, shown.first_ns, records, coverage, self._groups)
         outcome, tone = outcome_of(trace, records, coverage)
+        rows, after = event_rows(shown, told, anchor, size.detail_bytes_max, control_lines(records))
         return SessionPart(
             anchor=anchor,
             number=wanted.number,
@@ -97,8 +98,9 @@ class SessionWriter:
             outcome=outcome,
             facts=tuple(self._facts(trace, counted, shown)),
             cards=tuple(self._cards(counted, told, around)),
-            rows=tuple(event_rows(shown, told, anchor, size.detail_bytes_max)),
+            rows=tuple(rows),
             rows_left_out=shown.left_out,
+            controls_after=tuple(after),
             done=tuple(control_texts(records)),
             chart=chart,
             notes=tuple(_notes(counted, told)),
@@ -112,6 +114,11 @@ class SessionWriter:
         yield Detail("principal", visible(trace.principal) or "not known")
         yield Detail("findings", f"{counted.severity_text}: {counted.type_text}")
         yield Detail("events", f"{len(shown.events) + shown.left_out:,}")
+        if shown.events:
+            times = [event.time_ns for event in shown.events.values()]
+            yield Detail("time", f"{time_text(times[0])} to {time_text(times[-1])}")
+        if calls := calls_text(shown):
+            yield Detail("calls shown" if shown.left_out else "calls", calls)
 
     def _cards(
         self, counted: CountedSession, told: Sequence[Told], around: Around
@@ -126,7 +133,7 @@ class SessionWriter:
             total, here = of_group.total, len(parts[key])
             yield Card(
                 anchor=f"{around.anchor}-group-{number}",
-                group=number,
+                group_anchor=f"group-{number}" if number <= GROUPS_MAX else "",
                 tone=of_group.worst,
                 name=visible(key.name, 120),
                 summary=visible(self._tally.groups[key].summary),

@@ -48,7 +48,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One event of a session. `skipped_count` events before it are not shown."""
+    """One event of a session. `skipped_count` events before it are not shown.
+
+    `controls` are the control records that were issued before it, and after the event before.
+    """
 
     anchor: str
     position: str
@@ -61,6 +64,7 @@ class EventRow:
     marks: tuple[Mark, ...]
     tone: Tone = "plain"
     skipped_count: int = 0
+    controls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +124,10 @@ class FindingPart:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The findings of one group in one session; `group` is the group's number."""
+    """The findings of one group in one session; `group_anchor` is the group's place, if shown."""
 
     anchor: str
-    group: int
+    group_anchor: str
     tone: Tone
     name: str
     summary: str
@@ -167,6 +171,7 @@ class SessionPart:
     cards: tuple[Card, ...]
     rows: tuple[EventRow, ...]
     rows_left_out: int
+    controls_after: tuple[str, ...]
     done: tuple[str, ...]
     chart: Chart | None
     notes: tuple[str, ...]

@@ -31,6 +31,7 @@ from tests.support.recordings import (
     timeline_of,
     write,
 )
+from tests.support.rim import START_NS
 from tests.unit.test_report_page import Page
 
 STOPPING = WATCHED.replace(
@@ -134,6 +135,21 @@ def test_a_stop_of_the_finding_is_said_with_its_record(tmp_path: Path) -> None:
         page = _page(tmp_path, [*_incident("a"), line], STOPPING)
         assert expected in Page(page).text
         assert "1 of them was stopped" in Page(page).text
+        after = page.partition('id="session-1-event-4"')[2]
+        assert "control record" in after, "it was issued after the last event"
+
+
+def test_a_stop_stands_among_the_events_by_its_time(tmp_path: Path) -> None:
+    """So that what came after it is seen."""
+    lines = _incident("a")
+    at_ns = START_NS + 2_200_000_000
+    stop = ControlRecord("killed", at_ns, "i-1", issuer="interlock")
+    lines.append(ControlLine(key="session:a", text=msgspec.json.encode(stop).decode()))
+    page = _page(tmp_path, lines)
+    before, _, after = page.partition('<li class="control">')
+    assert 'id="session-1-event-2"' in before and 'id="session-1-event-3"' not in before
+    assert "Killed at" in after.partition("</li>")[0]
+    assert "calls post 1" in Page(page).text
 
 
 def test_the_mode_observe_enforces_nothing(tmp_path: Path) -> None:
