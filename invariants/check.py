@@ -30,7 +30,7 @@ Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for us
     W501  `never: a implies b`               W502  predicate that nothing uses
     W503  `previous` or `next`               W504  variable that occurs once
     W505  source that nothing asks           W506  kind that is close to a known one
-    W507  invariant that is not run
+    W507  invariant that is not run          W508  field that no event asked for carries
 """
 
 from __future__ import annotations

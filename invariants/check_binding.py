@@ -250,12 +250,13 @@ def _word_at(place: Place, formula: Formula) -> str:
 
 def _explain_argument(word: str, variable: str, body: Formula) -> tuple[str, str]:
     if word in ("historically", "always"):
-        dual = "once" if word == "historically" else "eventually"
+        # `not eventually` would not stand at the top.
+        dual = "not once" if word == "historically" else "always not"
         reason = (
             f"`{word}` with `{variable}` asks of every event whether it names that value, "
             f"and few do"
         )
-        mend = f"write `_`, or say what must not be: `not {dual} p(name={variable})`"
+        mend = f"write `_`, or say what must not be: `{dual} p(name={variable})`"
         return reason, mend
     reason = f"what stands under `{word}` does not bind `{variable}`"
     if _has_temporal(body):
@@ -279,14 +280,13 @@ def _check_left(
         mend = "name it on the right side too, or write `_`"
         yield Fault(file, place, "E408", reason, mend)
     for node, names_free in _beyond_atoms(left, frozenset()):
-        what = "a temporal operator"
+        mend = "take it out of the temporal operator, or write `_`"
         if isinstance(node, Comparison):
-            what = "a comparison"
+            mend = f"compare it beside `{operator}`, or in the predicate's `when`"
         elif isinstance(node, AggregateComparison):
-            what = "an aggregate"
+            mend = "take it out of the aggregate, or write `_`"
         names = ", ".join(f"`{name}`" for name in sorted(names_free))
         reason = f"on the left side of `{operator}`, {names} may stand only in predicates"
-        mend = f"take it out of {what}, or write `_`"
         yield Fault(file, node.place, "E408", reason, mend)
 
 

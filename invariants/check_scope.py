@@ -45,7 +45,7 @@ def check_scope(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
             case AggregateComparison(Aggregate(function, window=window), place=place):
                 keeps_all = function not in RUNNING or bool(free_variables(node))
                 if window.high_ns is None and keeps_all:
-                    yield _no_window(function, place, scope, file)
+                    yield _no_window(f"{function}(...)", place, scope, file)
             case _:
                 pass
 

@@ -17,7 +17,7 @@ from .patterns import Form
 from .report import Report
 from .shape import Shape, sort_of
 from .spec import Action, Example, InvariantSpec, Per, Severity, Source
-from .yaml_faults import E_CHOICE, E_KEY_MISSING, E_KEY_REPEATED, E_NAME, E_SHAPE
+from .yaml_faults import E_CHOICE, E_FLOW_MAP, E_KEY_MISSING, E_KEY_REPEATED, E_NAME, E_SHAPE
 from .yaml_text import YamlMap, YamlNode, YamlScalar
 
 _KEYS: Final = (
@@ -59,6 +59,11 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
     top = shape.map_of(node, "an invariant")
     if top is None:
         return None
+    if top.is_flow and any(_is_piece(key, value) for key, value in top.entries):
+        message = "this invariant is written with `{`, where YAML cuts a formula at `,`"
+        mend = "put the formula in quotes, or write a line `key: value` for each key"
+        shape.add(top.place, E_FLOW_MAP, message, mend)
+        return None
     keys = shape.keys_of(top, "an invariant", _KEYS, ("id", "severity"))
     identity = _read_id(keys, shape)
     severity = shape.choice_of(keys.get("severity"), "`severity`", _SEVERITIES)
@@ -97,6 +102,11 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
         examples=examples,
         has_on_unknown="on_unknown" in keys,
     )
+
+
+def _is_piece(key: YamlScalar, value: YamlNode) -> bool:
+    """What is left of a formula behind the `,` at which YAML cut it: a key without a value."""
+    return key.text not in _KEYS and isinstance(value, YamlScalar) and value.value is None
 
 
 def _read_id(keys: Mapping[str, YamlNode], shape: Shape) -> str | None:

@@ -15,6 +15,7 @@ from invariants import check
 from invariants.errors import ConfigError, Fault, Place, SpecError
 from invariants.load_lists import ListFileError
 from invariants.spec import Spec
+from monitor.field_faults import field_faults
 from monitor.kind_faults import kind_faults
 from monitor.packs import DEFAULT, PREFIX, pack_paths
 
@@ -108,7 +109,7 @@ def examine(*locations: Path) -> tuple[list[Spec], list[Fault]]:
         faults += warnings
     except SpecError as error:
         faults += error.faults
-    faults += kind_faults(specs)
+    faults += [*kind_faults(specs), *field_faults(specs)]
     return list(specs), sorted(faults, key=lambda fault: (fault.file, fault.place, fault.code))
 
 

@@ -17,8 +17,10 @@ from invariants.cel.ast import Call, Comparison, Constant, ListOf, Name, Node, w
 from invariants.cel.check import list_name
 from invariants.cel.lexer import SyntaxFault
 from invariants.cel.parser import parse
+from invariants.check_binding import atoms_of
 from invariants.errors import Fault, Place
-from invariants.spec import Example, Source, Spec
+from invariants.formula.ast import Constant as Literal
+from invariants.spec import Example, InvariantSpec, Source, Spec
 
 CLOSENESS_MIN: Final = 0.85
 """Chosen: `tool.request` is close to `tool.requested`; `session.stopped` is close to nothing."""
@@ -46,6 +48,8 @@ def kind_faults(specs: Iterable[Spec]) -> Iterator[Fault]:
                 for asked in _asked_in(source, spec.lists):
                     yield from _faults(spec.file, f"`{name}` asks for", asked)
         for invariant in spec.invariants:
+            for asked in _matched_in(spec, invariant):
+                yield from _faults(spec.file, f"`{invariant.id}` asks for", asked)
             for example in invariant.examples:
                 for asked in _shown_in(example):
                     yield from _faults(spec.file, f"`{example.name}` has an event of", asked)
@@ -56,6 +60,21 @@ def _expressions(spec: Spec) -> Iterator[tuple[str, tuple[Source, ...]]]:
         yield predicate.name, (predicate.when, *(value for _, value in predicate.values))
     for source in spec.sources:
         yield source.name, (source.when, source.values)
+
+
+def _matched_in(spec: Spec, invariant: InvariantSpec) -> Iterator[_Asked]:
+    """Literals of a formula that match a value which is the kind: `p(k="tool.request")`."""
+    kinds = {
+        (predicate.name, name)
+        for predicate in spec.predicates
+        for name, value in predicate.values
+        if value.text.strip() == "kind"
+    }
+    for atom in atoms_of(invariant.formula):
+        for name, term in atom.arguments:
+            is_kind = (atom.predicate, name) in kinds
+            if is_kind and isinstance(term, Literal) and isinstance(term.value, str):
+                yield _Asked(term.value, atom.place)
 
 
 def _shown_in(example: Example) -> Iterator[_Asked]:

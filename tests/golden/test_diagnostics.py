@@ -13,6 +13,7 @@ import pytest
 from invariants.check import check_specs, read_specs
 from invariants.errors import Fault, SpecError
 from invariants.load import load_spec
+from monitor.field_faults import field_faults
 from monitor.kind_faults import kind_faults
 
 HERE = Path(__file__).parent
@@ -34,7 +35,7 @@ def _faults(path: Path) -> tuple[Fault, ...]:
         specs, warnings = read_specs([(path.name, read_golden(path))])
     except SpecError as error:
         return error.faults
-    return (*warnings, *kind_faults(specs))
+    return (*warnings, *kind_faults(specs), *field_faults(specs))
 
 
 def _hold_against_golden(path: Path, faults: tuple[Fault, ...]) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from invariants.check import read_specs
 from invariants.errors import Fault, SpecError
+from monitor.field_faults import field_faults
 from monitor.kind_faults import kind_faults
 from tests.golden.test_diagnostics import BAD, GOOD, read_golden
 
@@ -34,7 +35,7 @@ def _told(text: str) -> tuple[Fault, ...]:
         specs, warnings = read_specs([("x.yaml", text)])
     except SpecError as error:
         return error.faults
-    return (*warnings, *kind_faults(specs))
+    return (*warnings, *kind_faults(specs), *field_faults(specs))
 
 
 def _mended(text: str, fault: Fault) -> str | None:
@@ -167,6 +168,97 @@ def test_formulas_are_mended_until_nothing_is_told(written: str, meant: str | No
 def test_expressions_are_mended_until_nothing_is_told(written: str, meant: str) -> None:
     """The same of an expression."""
     _follow(FILE.replace("STATED", STATED), written, meant, "PREDICATE")
+
+
+# What a mend says in words, in each way that it names, written by hand.
+BY_HAND: Final = (
+    ("never: p and once q(v=x)", "E406", "never: p and once q(v=_)"),
+    ("never: p and once q(v=x)", "E406", "never: q(v=x) and once q(v=x)"),
+    ("always: q(v=x)", "E406", "always: q(v=_)"),
+    ("never: p or q(v=x)", "E406", "never: p or q(v=_)"),
+    ("never: p and x > 3", "E406", "never: q(v=x) and x > 3"),
+    ("always: count(q(v=x))[5m] >= 1", "E406", "always: q(v=x) implies count(q(v=x))[5m] >= 1"),
+    ("never: count(q(v=x))[5m] < 1", "E406", "never: q(v=x) and count(q(v=x))[5m] < 1"),
+    ("never: p and count(r)[5m] > x", "E406", "never: q(v=x) and count(r)[5m] > x"),
+    ("always: count(r)[5m] < x", "E406", "always: q(v=x) implies count(r)[5m] < x"),
+    ("never: q(v=x) and once not q(v=x)", "E407", "never: q(v=x) and not once q(v=x)"),
+    ("never: q(v=x) and once not q(v=x)", "E407", "never: q(v=x) and once not q(v=_)"),
+    ("never: q(v=x) and once once q(v=x)", "E407", "never: q(v=x) and once[5m] q(v=x)"),
+    ("always: q(v=x) implies historically q(v=x)", "E407", "always: q(v=x) implies historically q"),
+    (
+        "always: q(v=x) implies historically q(v=x)",
+        "E407",
+        "always: q(v=x) implies not once q(v=x)",
+    ),
+    (
+        "always: q(v=x) implies always[5m] q(v=x)",
+        "E407",
+        "always: q(v=x) implies always[5m] not q(v=x)",
+    ),
+    (
+        "never: q(v=x) and (p since (p or q(v=x)))",
+        "E407",
+        "never: q(v=x) and (p since (q(v=x) and (p or q(v=x))))",
+    ),
+    ("never: p and exists x (p or q(v=x))", "E407", "never: p and exists x (q(v=x))"),
+    (
+        "always: q(v=x) implies ((not q(v=y)) since q(v=x))",
+        "E408",
+        "always: q(v=x) implies ((not q(v=_)) since q(v=x))",
+    ),
+    (
+        "never: q(v=x) and ((x == 3) since q(v=x))",
+        "E408",
+        "never: q(v=x) and (x == 3) and once q(v=x)",
+    ),
+    (
+        "never: q(v=x) and ((once q(v=x)) since q(v=x))",
+        "E408",
+        "never: q(v=x) and ((once q(v=_)) since q(v=x))",
+    ),
+    (
+        "never: q(v=x) and ((count(q(v=x))[5m] > 2) since q(v=x))",
+        "E408",
+        "never: q(v=x) and ((count(q)[5m] > 2) since q(v=x))",
+    ),
+    ("never: q(v=x) and once (q(v=y) and y < x)", "E409", None),
+    ("never: q(v=x) and x < true", "E410", "never: q(v=x) and x == true"),
+    ("never: p implies q", "W501", "always: p implies q"),
+    ("never: p implies q", "W501", "never: p and q"),
+    ("never: q(v=x) and p", "W504", "never: q(v=_) and p"),
+    ("never: p and x == 3", "W504", "never: q(v=x) and x == 3"),
+    ("never: p since r since q", "E305", "never: (p since r) since q"),
+    ("never: p since r since q", "E305", "never: p since (r since q)"),
+    ("never: sum(q)[5m] > 3", "E307", "never: sum(q.v)[5m] > 3"),
+    ("never: count(q.v)[5m] > 3", "E307", "never: distinct(q.v)[5m] > 3"),
+    ("never: count(q)[5m]", "E307", "never: count(q)[5m] <= 3"),
+    ("never: q(x)", "E303", "never: q(v=x) and once q(v=x)"),
+    ("never: q(v < 3)", "E303", "never: q(v=x) and x < 3"),
+    ("never: q(v=1, v=2)", "E311", "never: q(v=1) and q(v=2)"),
+    ('never: q(v="")', "E308", "never: q"),
+    ("never: p once q", "E301", "never: p and once q"),
+    ("never: p [5m] q", "E301", "never: p and once[5m] q"),
+    ("never: once 5m p", "E301", "never: once[5m] p"),
+    ("never: count(p, 5m) > 3", "E301", "never: count(p)[5m] > 3"),
+    ("never: p and q > 3", "E418", "never: q(v=x) and x > 3"),
+    ("never: p and tool == x", "E418", "never: q(v=x) and x == 3"),
+)
+
+
+@pytest.mark.parametrize(("written", "code", "meant"), BY_HAND)
+def test_what_a_mend_says_in_words_is_taken(written: str, code: str, meant: str | None) -> None:
+    """Each way out that a mend names leads out: what it says is a formula without a fault."""
+    file = FILE.replace("PREDICATE", PREDICATE)
+    faults = _told(file.replace("STATED", _quoted(written)))
+    assert code in {fault.code for fault in faults}
+    if meant is not None:
+        left = _told(file.replace("STATED", _quoted(meant)))
+        assert [fault for fault in left if fault.severity == "error" or fault.code == code] == []
+
+
+def _quoted(stated: str) -> str:
+    form, formula = stated.split(": ", 1)
+    return f"{form}: '{formula}'"
 
 
 def _follow(file: str, written: str, meant: str | None, key: str) -> None:

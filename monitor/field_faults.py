@@ -1,0 +1,82 @@
+"""Fields that the events which are asked for do not carry: loaded specifications -> faults W508.
+
+`kind == "message.user" && tool == "pay"` is true of no event: a message names no tool. Told only
+where every kind that the predicate can be true of is one of docs/events.md, and none of them
+carries the field; what is tested by `present` or `has` need not be there. A producer may put any
+field into any event, so that it is a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from interlock.kinds import KNOWN_KINDS
+from invariants.cel.ast import Call, Has, Name, free_names, walk
+from invariants.cel.lexer import SyntaxFault
+from invariants.cel.parser import parse
+from invariants.errors import Fault
+from invariants.kinds import asked_by
+from invariants.spec import PredicateSpec, Spec
+
+_OF_CALLS: Final = ("tool.*", "approval.*")
+CARRIERS: Final[dict[str, tuple[str, ...]]] = {
+    "tool": _OF_CALLS,
+    "call": _OF_CALLS,
+    "args": _OF_CALLS,
+    "text": ("message.*",),
+    "result": ("tool.completed", "tool.failed"),
+    "error": ("tool.failed", "tool.denied"),
+}
+"""Which kinds carry a field; of those that stand in no row here nothing is said."""
+_SETTLED: Final = ("tool.", "approval.", "message.", "session.", "heartbeat")
+
+
+def field_faults(specs: Iterable[Spec]) -> Iterator[Fault]:
+    """One warning for each field of a predicate or a source, where it is read first."""
+    for spec in specs:
+        for predicate in spec.predicates:
+            yield from _faults(spec.file, predicate)
+        for source in spec.sources:
+            values = (("values", source.values),)
+            yield from _faults(
+                spec.file, PredicateSpec(source.name, source.when, values, source.place)
+            )
+
+
+def _faults(file: str, predicate: PredicateSpec) -> Iterator[Fault]:
+    kinds = asked_by(predicate).kinds or frozenset()
+    if not kinds or not all(kind in KNOWN_KINDS and kind.startswith(_SETTLED) for kind in kinds):
+        return
+    told: set[str] = set()
+    for name in _fields_read(predicate):
+        carriers = CARRIERS.get(name.name)
+        if carriers is None or name.name in told or any(_is_of(k, carriers) for k in kinds):
+            continue
+        told.add(name.name)
+        asked = ", ".join(f"`{kind}`" for kind in sorted(kinds))
+        message = f"`{predicate.name}` reads `{name.name}`, which events of {asked} do not carry"
+        mend = f"ask for a kind that does: {', '.join(f'`{kind}`' for kind in carriers)}"
+        yield Fault(file, name.place, "W508", message, mend, "warning")
+
+
+def _fields_read(predicate: PredicateSpec) -> Iterator[Name]:
+    for source in (predicate.when, *(value for _, value in predicate.values)):
+        try:
+            node = parse(source)
+        except SyntaxFault:
+            continue
+        tested = {
+            name.name
+            for part in walk(node)
+            if isinstance(part, Has) or (isinstance(part, Call) and part.function == "present")
+            for name in free_names(part)
+        }
+        yield from (name for name in free_names(node) if name.name not in tested)
+
+
+def _is_of(kind: str, carriers: Iterable[str]) -> bool:
+    return any(
+        kind.startswith(carrier[:-1]) if carrier.endswith("*") else kind == carrier
+        for carrier in carriers
+    )
