@@ -31,7 +31,7 @@ def event_schema() -> Schema:
     return {
         "$schema": DIALECT,
         "title": "Interlock event",
-        "description": "What an agent did, as one JSON object of at most 900 KiB.",
+        "description": "One action of an agent, as a JSON object of at most 900 KiB.",
         **_published(),
         "required": ["session", "ts", "kind"],
         "anyOf": [{"required": ["id"]}, {"required": ["seq"]}],
@@ -43,13 +43,13 @@ def invariant_file_schema() -> Schema:
     return {
         "$schema": DIALECT,
         "title": "Interlock invariants",
-        "description": "Predicates on single events, and what must always or never be so of them.",
+        "description": "Predicates on single events, and invariants over them.",
         **_closed(
             {
                 "version": {"const": 1, "description": "The version of the language."},
                 "lists": _named("Values that predicates name as `lists.NAME`.", _list()),
-                "sources": _named("Data memories: what a session was shown.", _source()),
-                "predicates": _named("What can be said of one event, in CEL.", _predicate()),
+                "sources": _named("Data memories: the values shown to a session.", _source()),
+                "predicates": _named("Conditions on one event, in CEL.", _predicate()),
                 "invariants": {"type": "array", "minItems": 1, "items": _invariant()},
             },
             required=["version", "invariants"],
@@ -75,16 +75,16 @@ def _event() -> Schema:
         "type": "object",
         "properties": {
             "v": {"const": 1, "description": "Schema version; absent means 1."},
-            "id": {**name, "description": "Unique; where absent, session/seq."},
+            "id": {**name, "description": "Unique; if absent, session/seq."},
             "session": {**name, "description": "One run of one agent on one task."},
             "seq": {
                 "type": "integer",
                 "minimum": 0,
                 "maximum": _INT64_MAX,
-                "description": "Position in the session, given before anything can be dropped.",
+                "description": "Position in the session, assigned before an event can be dropped.",
             },
             "ts": {
-                "description": "When it happened at the producer: RFC 3339, or nanoseconds.",
+                "description": "Time of the event at the producer: RFC 3339, or nanoseconds.",
                 "anyOf": [
                     {"type": "string", "format": "date-time"},
                     {"type": "integer", "minimum": 0, "maximum": _INT64_MAX},
@@ -103,7 +103,7 @@ def _event() -> Schema:
             "parent": {**text, "description": "The session that started this one."},
             "principal": {
                 **text,
-                "description": "Whose session is meant, as operators and gates say it.",
+                "description": "The principal of the session, stated by operators and gates.",
             },
             "attributes": {"type": "object", "description": "Anything else."},
         },
@@ -135,7 +135,11 @@ def _list() -> Schema:
         "minItems": 1,
         "items": {"type": ["string", "number", "boolean"], "minLength": 1},
     }
-    file = {"type": "string", "minLength": 1, "description": "One item a line, beside this file."}
+    file = {
+        "type": "string",
+        "minLength": 1,
+        "description": "One item per line, in the folder of this file.",
+    }
     return {"anyOf": [values, _closed({"file": file}, required=["file"])]}
 
 
@@ -147,13 +151,13 @@ def _expression(description: str) -> Schema:
 
 def _predicate() -> Schema:
     values = _named("Values of the event, by name.", _expression("A value, in CEL."))
-    when = _expression("True at the events that are meant, in CEL.")
+    when = _expression("True at the matching events, in CEL.")
     return {"anyOf": [when, _closed({"when": when, "with": values}, required=["when"])]}
 
 
 def _source() -> Schema:
     when = _expression("True at the events that show something, in CEL.")
-    values = _expression("What they show, in CEL: every string in it counts.")
+    values = _expression("The values they show, in CEL: every string in them counts.")
     return _closed({"when": when, "values": values}, required=["when", "values"])
 
 
@@ -162,35 +166,35 @@ def _invariant() -> Schema:
     properties = {
         "id": {"type": "string", "pattern": _ID},
         "severity": {"enum": ["info", "warning", "critical"]},
-        "never": {**text, "description": "A formula that must be true at no event."},
+        "never": {**text, "description": "A formula that must be false at every event."},
         "always": {**text, "description": "A formula that must be true at every event."},
         "pattern": _pattern(),
-        "summary": {**text, "description": "One sentence for whoever reads the finding."},
+        "summary": {**text, "description": "One sentence for readers of the finding."},
         **_about(),
         "enabled": {
             "type": "boolean",
             "default": True,
-            "description": "If false, the invariant is checked and not run.",
+            "description": "If false, the invariant is checked but not run.",
         },
         "per": {
             "enum": ["session", "agent", "user", "tenant"],
             "default": "session",
-            "description": "Whose events make one trace.",
+            "description": "The scope whose events form one trace.",
         },
         "on_unknown": {
             "enum": ["violate", "report"],
-            "description": "What doubt is; a critical invariant must say it.",
+            "description": "The treatment of doubt; a critical invariant must set it.",
         },
         "report": {
             "enum": ["every", "first", "edge"],
             "default": "every",
-            "description": "Which verdicts become findings, for each binding of a scope.",
+            "description": "The verdicts that become findings, for each binding of a scope.",
         },
         "mode": {"enum": ["observe", "enforce"], "default": "observe"},
         "fail": {
             "enum": ["open", "closed"],
             "default": "closed",
-            "description": "What a gate answers where the verdict is inconclusive.",
+            "description": "The answer of a gate if the verdict is inconclusive.",
         },
         "respond": {
             "type": "array",
@@ -227,8 +231,8 @@ def _about() -> Schema:
 
     return {
         "description": line(DESCRIPTION_CHARACTERS_MAX, "More than `summary`, in several lines."),
-        "tags": lines(TAGS_MAX, line(TAG_CHARACTERS_MAX, "A word by which findings are sorted.")),
-        "owner": line(OWNER_CHARACTERS_MAX, "Who answers for it."),
+        "tags": lines(TAGS_MAX, line(TAG_CHARACTERS_MAX, "A word for sorting findings.")),
+        "owner": line(OWNER_CHARACTERS_MAX, "The responsible person or team."),
         "references": lines(
             REFERENCES_MAX, line(REFERENCE_CHARACTERS_MAX, "An http(s) address, or a text.")
         ),
@@ -261,8 +265,8 @@ def _example() -> Schema:
     span = {"type": "string", "pattern": "^(0|[1-9][0-9]*)(ms|s|m|h|d)$"}
     times = {
         "ts": {**event["properties"]["ts"], "anyOf": [*event["properties"]["ts"]["anyOf"], span]},
-        "at": {**span, "description": "So long after the beginning of the example."},
-        "after": {**span, "description": "So long after the event before."},
+        "at": {**span, "description": "The time since the beginning of the example."},
+        "after": {**span, "description": "The time since the previous event."},
     }
     event = {**event, "properties": {**event["properties"], **times}}
     return _closed(

@@ -123,7 +123,7 @@ class Shape:
                 continue
             mend = did_you_mean(key.text, set(known))
             if re.search(r"[\s\"'()]", key.text):
-                mend = f"if this is an expression, its `: ` made a key of it; {BLOCK_MEND}"
+                mend = f"if this is an expression, its `: ` turned it into a key; {BLOCK_MEND}"
             self.add(key.place, E_KEY_UNKNOWN, f"{what} has no key {show_text(key.text)}", mend)
         for missing in required:
             if missing not in found:
@@ -162,7 +162,7 @@ class Shape:
     def expression_of(self, node: YamlNode, what: str) -> Source | None:
         """The text of a CEL expression or a formula, with its places."""
         if isinstance(node, YamlMap) and node.is_flow:
-            message = f"{what} starts with `{{`, and YAML makes a map of it"
+            message = f"{what} starts with `{{`, so YAML reads a map"
             self.add(node.place, E_FLOW_MAP, message, BLOCK_MEND)
             return None
         if not self.has_value(node, what):
@@ -186,7 +186,9 @@ class Shape:
         """May this key be the name of something? Tells E213 otherwise."""
         if not _NAME.fullmatch(key.text) or key.text == "_":
             message = f"{show_text(key.text)} cannot be {what}"
-            mend = "a name is made of ASCII letters, digits and `_`, and begins with no digit"
+            mend = (
+                "a name is made of ASCII letters, digits and `_`, and does not begin with a digit"
+            )
             underlined = key.text.replace("-", "_")
             if underlined != key.text and _NAME.fullmatch(underlined):
                 mend = f"write `{underlined}`"

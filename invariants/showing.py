@@ -81,8 +81,8 @@ def compile_source(
         compiled.append(expression)
         faults += expression.warnings
         if expression.sources:
-            message = f"the source `{source.name}` asks what sources have shown"
-            mend = "leave `seen` and `only_from` to predicates"
+            message = f"the source `{source.name}` tests the values that sources have shown"
+            mend = "use `seen` and `only_from` only in predicates"
             faults.append(Fault(file, written.place, "E110", message, mend))
     if len(compiled) == 2 and compiled[0].type not in ("bool", "any"):
         message = f"`when` of `{source.name}` is {compiled[0].type}, not a truth value"

@@ -41,7 +41,7 @@ def fault_of_yaml(error: yaml.YAMLError, text: str, file: str) -> Fault:
         before = text[: error.position]
         place = Place(before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1)
         code = error.character if isinstance(error.character, int) else ord(error.character)
-        message = f"the character U+{code:04X} may not stand in YAML"
+        message = f"the character U+{code:04X} is not allowed in YAML"
         return Fault(file, place, E_CHARACTER, message, "write it as an escape in double quotes")
     assert isinstance(error, yaml.MarkedYAMLError)
     mark = error.problem_mark or error.context_mark
@@ -63,13 +63,13 @@ def fault_of_property(event: yaml.NodeEvent, text: str, file: str) -> Fault | No
     word = re.match(r"\S*", text[mark.index : mark.index + 40])
     shown = word.group() if word else ""
     if isinstance(event, yaml.AliasEvent):
-        message = f"`{shown}` starts with `*` and is an alias in YAML, which is not taken here"
+        message = f"`{shown}` starts with `*` and is an alias in YAML, which is not allowed here"
         return Fault(file, place, E_ANCHOR, message, 'for text put it in quotes: `"*..."`')
     if event.anchor is not None:
-        message = f"`{shown}` starts with `&` and is an anchor in YAML, which is not taken here"
+        message = f"`{shown}` starts with `&` and is an anchor in YAML, which is not allowed here"
         return Fault(file, place, E_ANCHOR, message, BLOCK_MEND)
     if getattr(event, "tag", None) is not None:
-        message = f"`{shown}` starts with `!` and is a tag in YAML, which is not taken here"
+        message = f"`{shown}` starts with `!` and is a tag in YAML, which is not allowed here"
         return Fault(file, place, E_TAG, message, f"for a negation {BLOCK_MEND}")
     return None
 
@@ -87,19 +87,19 @@ def _explain(problem: str, context: str, line: str, column: int) -> tuple[str, s
             return "`: ` in a value without quotes begins a map", BLOCK_MEND
         return "a key is not expected here", "indent it like its neighbours"
     if "'\\t' that cannot start" in problem:
-        return "a tab stands where YAML takes only spaces", "indent with spaces"
+        return "there is a tab where YAML allows only spaces", "indent with spaces"
     if match := re.search(r"found character '(.)' that cannot start any token", problem):
         shown = "a backtick" if match[1] == "`" else f"`{match[1]}`"
         return f"a value without quotes cannot start with {shown}", BLOCK_MEND
     if context == "while scanning an alias":
         return "a value that starts with `*` is an alias in YAML", 'put it in quotes: `"*..."`'
     if context == "while scanning an anchor":
-        return "`&` stands where YAML reads an anchor", BLOCK_MEND
+        return "`&` here begins an anchor in YAML", BLOCK_MEND
     if "unexpected end of stream" in problem and "quoted" in context:
         return "the quotes opened here are never closed", "close them"
     if "unknown escape character" in problem:
         return (
-            "in double quotes YAML reads `\\` as an escape, and does not know this one",
+            "in double quotes YAML reads `\\` as an escape, and this one is unknown",
             "write `\\\\`, or put the value in single quotes or a `>-` block",
         )
     return _explain_structure(problem, context, line, column)
@@ -114,9 +114,9 @@ def _explain_structure(problem: str, context: str, line: str, column: int) -> tu
             return "a value that starts with `[` or `{` ends where that closes", BLOCK_MEND
         return "this is indented differently from its neighbours", "line it up with them"
     if "could not find expected ':'" in problem:
-        return "this line is no `key: value`", "add the `:`, or indent what continues a value"
+        return "this line is not `key: value`", "add the `:`, or indent what continues a value"
     if context == "while scanning a block scalar":
-        return "`>` and `|` begin a block, whose text stands on the next lines", BLOCK_MEND
+        return "`>` and `|` begin a block, whose text begins on the next line", BLOCK_MEND
     if "flow mapping" in context:
         return (
             "a value that starts with `{` is a map in YAML, and this one is not closed, or holds a "
@@ -131,4 +131,7 @@ def _explain_structure(problem: str, context: str, line: str, column: int) -> tu
     if match := re.search(r"expected the node content, but found '(.)'", problem):
         return f"a value cannot start with `{match[1]}`", BLOCK_MEND
     plain = " ".join(f"{context}: {problem}".strip(": ").split())
-    return f"this is no YAML ({plain[:200]})", "if the value holds signs of YAML, put it in quotes"
+    return (
+        f"this is not valid YAML ({plain[:200]})",
+        "if the value contains special characters of YAML, put it in quotes",
+    )

@@ -104,8 +104,10 @@ def read_yaml(text: str, file: str) -> tuple[YamlNode | None, list[Fault]]:
         return None, [*builder.faults, fault_of_yaml(error, text, file)]
     except (ValueError, OverflowError):
         # PyYAML converts `\UFFFFFFFF` and the digits of `%YAML` without asking their size.
-        message = "an escape or a version in this file names a number that is too large"
-        return None, [Fault(file, builder.place, E_FORM, message, "look behind this place")]
+        message = "an escape or a version in this file contains a number that is too large"
+        return None, [
+            Fault(file, builder.place, E_FORM, message, "check the text after this place")
+        ]
     return builder.root, builder.faults
 
 
@@ -125,15 +127,15 @@ _BYTE_ORDER_MARK: Final = "\ufeff"
 def _fault_of_text(text: str, file: str) -> Fault | None:
     bytes_count = len(text.encode("utf-8", "surrogatepass"))
     if bytes_count > TEXT_BYTES_MAX:
-        message = f"this file has {bytes_count} bytes, and {TEXT_BYTES_MAX} are the most"
+        message = f"this file has {bytes_count} bytes, and the maximum is {TEXT_BYTES_MAX}"
         return Fault(file, Place(), E_BOUND, message, "split it into several files")
     if match := _HIDING.search(text, int(text.startswith(_BYTE_ORDER_MARK))):
         before = text[: match.start()]
         place = Place(before.count("\n") + 1, match.start() - (before.rfind("\n") + 1) + 1)
         code = ord(match.group())
         escape = f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-        message = f"the character U+{code:04X} hides or moves text from a reader's eye"
-        mend = f'take it out, or write it as an escape in double quotes: `"{escape}"`'
+        message = f"the character U+{code:04X} hides or moves text"
+        mend = f'remove it, or write it as an escape in double quotes: `"{escape}"`'
         return Fault(file, place, E_CHARACTER, message, mend)
     return None
 
@@ -173,7 +175,7 @@ class _Builder:
                 self.documents_count += 1
                 if self.documents_count > 1:
                     message = "a second document begins here"
-                    self.stop(E_FORM, message, "write one document a file, without `---`")
+                    self.stop(E_FORM, message, "write one document per file, without `---`")
             case yaml.AliasEvent() | yaml.ScalarEvent() | yaml.CollectionStartEvent():
                 self.take_node(event)
             case yaml.CollectionEndEvent():
@@ -205,7 +207,7 @@ class _Builder:
         rest = self.text[end.index : end.index + 200].split("\n", 1)[0]
         is_cut = style == "plain" and rest.lstrip(" \t").startswith("#")
         if not _is_encodable(event.value):
-            message = "this text holds half of a surrogate pair"
+            message = "this text contains half of a surrogate pair"
             mend = "write the character itself, or one `\\U` escape with eight digits"
             self.add(E_CHARACTER, message, mend)
             return self.refused_scalar()
@@ -219,7 +221,7 @@ class _Builder:
 
     def resolved(self, text: str) -> Resolved:
         if len(text) > NUMBER_CHARACTERS_MAX and any(form.fullmatch(text) for form in _NUMBERS):
-            message = f"a number of {len(text)} characters; {NUMBER_CHARACTERS_MAX} are the most"
+            message = f"a number of {len(text)} characters; the maximum is {NUMBER_CHARACTERS_MAX}"
             self.add(E_BOUND, message, "put it in quotes if it is text")
             return text
         return resolve_plain(text)
@@ -244,14 +246,14 @@ class _Builder:
         if node.is_refused:
             return
         if not isinstance(node, YamlScalar):
-            self.add(E_SHAPE, "a key is text, and this is none", "write `name: value`", node.place)
+            self.add(E_SHAPE, "a key is text, and this is not", "write `name: value`", node.place)
         elif not isinstance(node.value, str):
-            shown = "empty" if node.text == "" else f"`{node.text[:40]}`, no text"
+            shown = "empty" if node.text == "" else f"`{node.text[:40]}`, not text"
             message = f"a key is text, and this one is {shown}"
             self.add(E_SHAPE, message, "put it in quotes", node.place)
         elif node.text in top.places:
-            message = f"the key `{node.text[:40]}` stands here again"
-            mend = f"take one away; the first is in line {top.places[node.text].line}"
+            message = f"the key `{node.text[:40]}` occurs again here"
+            mend = f"remove one; the first is in line {top.places[node.text].line}"
             self.add(E_KEY_REPEATED, message, mend, node.place)
         else:
             top.places[node.text] = node.place

@@ -86,7 +86,7 @@ def _before_any(rest: str, ends: str) -> str:
 def _without_port(authority: str) -> str:
     name, _, port = authority.partition(":")
     if port and not port.isdigit():
-        raise Failure("`host` of a URL whose port is no number")
+        raise Failure("`host` of a URL whose port is not a number")
     return name
 
 

@@ -108,7 +108,7 @@ class _Checker:
         if met != "any" and met not in allowed:
             wanted = " or ".join(sorted(allowed))
             is_part = what == "the right side of `in`" and met == "string"
-            mend = "a part of a text is asked for by `a.contains(b)`" if is_part else ""
+            mend = "to test for a part of a text, write `a.contains(b)`" if is_part else ""
             self._fault(node.place, "E104", f"{what} is {met} where {wanted} is needed", mend)
 
     def type_of(self, node: Node, bound: frozenset[str]) -> Type:
@@ -166,10 +166,10 @@ class _Checker:
         met = self.type_of(node.operand, bound)
         if met == "string" and isinstance(node, Select) and isinstance(node.operand, Name):
             mend = f'write `"{node.operand.name}.{node.key}"` if text is meant'
-            message = f"what stands before `.{node.key}` is string where map is needed"
+            message = f"the value before `.{node.key}` is string where map is needed"
             self._fault(node.operand.place, "E104", message, mend)
         else:
-            self._need(node, met, ("map",), f"what stands before `.{node.key}`")
+            self._need(node, met, ("map",), f"the value before `.{node.key}`")
         result: Type = "bool" if isinstance(node, Has) else "any"
         if isinstance(node, Select) and list_name(node) is not None:
             return self._known_list(node.key, node.operand.place)
@@ -183,7 +183,7 @@ class _Checker:
 
     def _index(self, node: Index, bound: frozenset[str]) -> Type:
         met, key = self.type_of(node.operand, bound), self.type_of(node.key, bound)
-        self._need(node, met, ("map", "list"), "what stands before `[`")
+        self._need(node, met, ("map", "list"), "the value before `[`")
         if met == "map":
             self._need(node.key, key, ("string",), "the key of a map")
         if met == "list":
@@ -268,9 +268,9 @@ class _Checker:
 
     def _comprehension(self, node: Comprehension, bound: frozenset[str]) -> Type:
         met = self.type_of(node.source, bound)
-        self._need(node.source, met, ("list", "map"), f"what stands before `.{node.macro}`")
+        self._need(node.source, met, ("list", "map"), f"the value before `.{node.macro}`")
         if node.variable in FIELD_TYPES:
-            message = f"the variable `{node.variable}` would hide the event's own"
+            message = f"the variable `{node.variable}` would shadow the event's own"
             self._fault(node.place, "E102", message, "choose another name")
         inner = bound | {node.variable}
         body = self.type_of(node.body, inner)
@@ -334,7 +334,7 @@ class _Checker:
     def _check_source(self, node: Call) -> None:
         name, place = source_name(node), node.arguments[-1].place
         if name is None:
-            message = f"the source that `{node.function}` asks is no literal"
+            message = f"the source that `{node.function}` uses is not a literal"
             self._fault(place, "E110", message, 'write its name as text, such as "user_said"')
         elif name not in self._sources:
             mend = mend_of_source(name, self._sources)
@@ -342,7 +342,7 @@ class _Checker:
 
     def _check_expression(self, pattern: Node) -> None:
         if not (isinstance(pattern, Constant) and isinstance(pattern.value, str)):
-            message = "the pattern of `matches` is no literal"
+            message = "the pattern of `matches` is not a literal"
             self._fault(pattern.place, "E105", message, 'write it as text, such as r"[.]env$"')
             return
         try:

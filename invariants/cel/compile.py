@@ -111,7 +111,9 @@ def _faulty_lists(node: Node, file: str, lists: Mapping[str, list[Any]]) -> list
     """A fault where `node` names a list that holds something other than CEL's plain values."""
     named = ((part, list_name(part)) for part in walk(node))
     return [
-        Fault(file, part.place, "E108", f"the list `{name}` holds what is no plain value", _MEND)
+        Fault(
+            file, part.place, "E108", f"the list `{name}` contains a value that is not plain", _MEND
+        )
         for part, name in named
         if name is not None and not all(map(_is_value, lists.get(name, ())))
     ]

@@ -165,7 +165,7 @@ FIELD_TYPES: Final[dict[str, Type]] = {
 
 LEFT_OUT: Final = {
     "type": 'test the value itself, as in `args.x == ""`',
-    "bytes": "events hold no bytes",
-    "uint": "events hold no unsigned ints; write int()",
+    "bytes": "events contain no bytes",
+    "uint": "events contain no unsigned ints; write int()",
 }
 """Functions of CEL that are left out, and what to write instead."""

@@ -95,8 +95,8 @@ def glob_any(patterns: Any, string: Any) -> bool:
     if type(patterns) is not list:
         raise Failure(f"`glob_any` needs a list of patterns, not {type_name(patterns)}")
     if len(patterns) > _FOREIGN_COUNT_MAX:
-        raise Failure(f"`glob_any` of more than {_FOREIGN_COUNT_MAX} patterns out of an event")
+        raise Failure(f"`glob_any` of more than {_FOREIGN_COUNT_MAX} patterns from an event")
     if not all(type(pattern) is str for pattern in patterns):
-        raise Failure("`glob_any` needs a list that holds only strings")
+        raise Failure("`glob_any` needs a list of strings only")
     whole = text(string, "glob_any")
     return any(glob(pattern, whole) for pattern in patterns)

@@ -98,7 +98,7 @@ def _next(source: str, position: int) -> tuple[Token, int]:
     if sign := _SIGN.match(source, position):
         return Token("sign", sign[0], position), sign.end()
     mend = {"=": "write `==`", "&": "write `&&`", "|": "write `||`"}.get(source[position], "")
-    raise SyntaxFault(position, f"`{source[position]}` is no part of CEL here", mend)
+    raise SyntaxFault(position, f"`{source[position]}` is not part of CEL here", mend)
 
 
 def _number(source: str, number: re.Match[str]) -> tuple[Token, int]:
@@ -109,7 +109,9 @@ def _number(source: str, number: re.Match[str]) -> tuple[Token, int]:
             raise SyntaxFault(start, f"`{number[0]}` is larger than any double")
         return Token("double", value, start), end
     if source[end : end + 1] in ("u", "U"):
-        raise SyntaxFault(start, "unsigned ints are left out, events hold none", "drop the `u`")
+        raise SyntaxFault(
+            start, "unsigned ints are not supported, and events contain none", "drop the `u`"
+        )
     return Token("int", int(number[0], 16 if number.lastgroup == "hex" else 10), start), end
 
 
@@ -123,9 +125,11 @@ def checked_int(value: int, offset: int) -> int:
 def _string(source: str, start: re.Match[str]) -> tuple[Token, int]:
     prefix, quotes = start[1].lower(), start[2]
     if "b" in prefix:
-        raise SyntaxFault(start.start(), "bytes are left out, events hold none", "drop the `b`")
+        raise SyntaxFault(
+            start.start(), "bytes are not supported, and events contain none", "drop the `b`"
+        )
     if prefix == "rr":
-        raise SyntaxFault(start.start(), "`rr` is no prefix of a string", "write `r`")
+        raise SyntaxFault(start.start(), "`rr` is not a prefix of a string", "write `r`")
     parts: list[str] = []
     position = start.end()
     while not source.startswith(quotes, position):
@@ -139,13 +143,13 @@ def _character(source: str, at: int, start: re.Match[str], *, is_raw: bool) -> t
         raise SyntaxFault(start.start(), f"a string is not closed by `{start[2]}`")
     if source[at] != "\\" or is_raw:
         if "\ud800" <= source[at] <= "\udfff":
-            raise SyntaxFault(at, "half of a surrogate pair is no character")
+            raise SyntaxFault(at, "half of a surrogate pair is not a character")
         return source[at], at + 1
     escape = _ESCAPE.match(source, at)
     if escape is None:
         raise SyntaxFault(
             at,
-            f"`{source[at : at + 2]}` is no escape of CEL",
+            f"`{source[at : at + 2]}` is not an escape of CEL",
             'write `\\\\` for a backslash, or a raw string r"..."',
         )
     return _escaped(escape), escape.end()
@@ -156,5 +160,5 @@ def _escaped(escape: re.Match[str]) -> str:
         return _SIMPLE_ESCAPES[escape["simple"]]
     code = int(escape["octal"], 8) if escape["octal"] else int(escape[escape.lastgroup or 0], 16)
     if 0xD800 <= code <= 0xDFFF or code > 0x10FFFF:
-        raise SyntaxFault(escape.start(), f"`{escape[0]}` is no Unicode character")
+        raise SyntaxFault(escape.start(), f"`{escape[0]}` is not a Unicode character")
     return chr(code)

@@ -14,7 +14,7 @@ from .values import Failure, type_name
 
 
 def no_truth_value(value: Any) -> Failure:
-    return Failure(f"{type_name(value)} is no truth value")
+    return Failure(f"{type_name(value)} is not a truth value")
 
 
 def conjunction(operands: Sequence[Evaluator]) -> Evaluator:

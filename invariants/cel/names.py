@@ -93,7 +93,7 @@ def named_any(patterns: Any, name: Any) -> bool:
     if type(patterns) is not list:
         raise Failure(f"`named_any` needs a list of patterns, not {type_name(patterns)}")
     if len(patterns) > _FOREIGN_COUNT_MAX:
-        raise Failure(f"`named_any` of more than {_FOREIGN_COUNT_MAX} patterns out of an event")
+        raise Failure(f"`named_any` of more than {_FOREIGN_COUNT_MAX} patterns from an event")
     for pattern in patterns:
         if len(text(pattern, "named_any")) > _FOREIGN_LENGTH_MAX:
             raise Failure(f"a pattern of more than {_FOREIGN_LENGTH_MAX} characters")

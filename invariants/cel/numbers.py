@@ -35,7 +35,7 @@ def number(value: Any) -> int | float:
     whole, _, fraction = unsigned.partition(".")
     if _is_digits(whole) and _is_digits(fraction):
         return _finite(float(value))
-    raise Failure("`number` of text that is no plain number")
+    raise Failure("`number` of text that is not a plain number")
 
 
 def _unsigned(written: str) -> str:
@@ -73,7 +73,7 @@ def to_int(value: Any) -> int:
         return int(value.ns // SECOND_NS)
     unsigned = _unsigned(text(value, "int"))
     if not _is_digits(unsigned):
-        raise Failure("`int` of text that is no whole number")
+        raise Failure("`int` of text that is not a whole number")
     return _int_of(value, unsigned)
 
 
@@ -95,9 +95,9 @@ def to_double(value: Any) -> float:
     mantissa, mark, exponent = unsigned.replace("E", "e", 1).partition("e")
     power = _unsigned(exponent)
     if mark and not (_is_digits(power) and len(power) <= _EXPONENT_DIGITS_MAX):
-        raise Failure("`double` of text that is no decimal number")
+        raise Failure("`double` of text that is not a decimal number")
     if not _is_digits(mantissa.replace(".", "", 1)):
-        raise Failure("`double` of text that is no decimal number")
+        raise Failure("`double` of text that is not a decimal number")
     return _finite(float(value))
 
 
@@ -109,4 +109,4 @@ def to_bool(value: Any) -> bool:
         return True
     if type(value) is str and value in _FALSE_TEXTS:
         return False
-    raise Failure(f"`bool` of {type_name(value)} that is no truth value")
+    raise Failure(f"`bool` of {type_name(value)} that is not a truth value")

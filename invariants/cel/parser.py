@@ -70,7 +70,7 @@ def parse(source: Source) -> Node:
     """The expression that `source` is, each node with its place in the file."""
     if len(source.text) > SOURCE_LENGTH_MAX:
         message = (
-            f"an expression of {len(source.text)} characters; {SOURCE_LENGTH_MAX} are the most"
+            f"an expression of {len(source.text)} characters; the maximum is {SOURCE_LENGTH_MAX}"
         )
         raise SyntaxFault(0, message, "split it into several predicates", "E107")
     parser = _Parser(source)
@@ -315,7 +315,9 @@ class _Parser:
         if self._accept("("):
             return self._call(token, place)
         if self._token.kind == "sign" and self._token.value == "{":
-            raise SyntaxFault(self._token.offset, "messages are left out, events hold none")
+            raise SyntaxFault(
+                self._token.offset, "messages are not supported, and events contain none"
+            )
         return Name(word, place)
 
     def _call(self, name: Token, place: Place) -> Node:

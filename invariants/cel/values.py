@@ -216,7 +216,7 @@ def contains(item: Any, container: Any, frame: Frame) -> bool:
             raise Failure(item.reason)
         if type(item) in (str, int, float, bool):
             return type(item) is str and item in container
-        raise Failure(f"{type_name(item)} is no key of a map")
+        raise Failure(f"{type_name(item)} is not a valid key of a map")
     if type(container) is not list:
         raise Failure(f"`in` needs a list or a map, not {type_name(container)}")
     frame.charge(len(container))

@@ -50,13 +50,13 @@ def parse_leaf(cursor: Cursor) -> Formula:
     if _is_literal(token):
         constant = parse_constant(cursor.take())
         if not cursor.is_sign(*COMPARISON_SIGNS):
-            message = f"the literal {show_text(token.text)} stands alone, and is no formula"
+            message = f"the literal {show_text(token.text)} alone is not a formula"
             mend = "compare it with a variable, or name what you mean as a predicate"
             raise FormulaFault(token.offset, "E310", message, mend)
         return _comparison(cursor, constant, token)
     name = cursor.name("a predicate", "write a predicate's name or `(`")
     if cursor.is_sign("="):
-        message = f"`=` behind {show_text(name.text)} is no comparison"
+        message = f"`=` behind {show_text(name.text)} is not a comparison"
         raise FormulaFault(cursor.token.offset, "E302", message, "write `==`")
     if cursor.is_sign(*COMPARISON_SIGNS):
         return _comparison(cursor, _variable(name), name)
@@ -96,12 +96,12 @@ def _text_of(token: Token) -> str:
         text = str(json.loads(token.text))
         text.encode()
     except ValueError:  # a wrong escape, or half of a surrogate pair
-        message = f"{show_text(token.text)} is no JSON string"
+        message = f"{show_text(token.text)} is not a valid JSON string"
         mend = 'in double quotes write `\\\\` for a backslash and `\\"` for a quote'
         raise FormulaFault(token.offset, "E308", message, mend) from None
     if not text:
         message = 'an empty value counts as missing, so nothing equals `""`'
-        mend = 'ask for emptiness in the predicate\'s `when`, as in `args.x == ""`'
+        mend = 'test for emptiness in the predicate\'s `when`, as in `args.x == ""`'
         raise FormulaFault(token.offset, "E308", message, mend)
     return text
 
@@ -132,7 +132,7 @@ def parse_duration(cursor: Cursor) -> int:
     is_long = len(digits) > len(str(DURATION_NS_MAX))
     if is_long or int(digits) * UNITS_NS[token.text[len(digits) :]] > DURATION_NS_MAX:
         message = f"the duration {show_text(token.text)} is longer than {DURATION_DAYS_MAX} days"
-        raise FormulaFault(token.offset, "E304", message, "leave the window out")
+        raise FormulaFault(token.offset, "E304", message, "omit the window")
     return int(digits) * UNITS_NS[token.text[len(digits) :]]
 
 
@@ -155,10 +155,10 @@ def _compared_aggregate(cursor: Cursor) -> Formula:
     aggregate = _aggregate(cursor)
     if not cursor.is_sign(*COMPARISON_SIGNS):
         message = f"`{start.text}(...)` is a number, and nothing compares it"
-        raise FormulaFault(start.offset, "E307", message, "write `... <= 3` behind it")
+        raise FormulaFault(start.offset, "E307", message, "write `... <= 3` after it")
     operator = cast(Operator, cursor.take().text)
     if cursor.is_word(*AGGREGATE_WORDS):
-        message = "an aggregate stands on both sides of this comparison"
+        message = "both sides of this comparison are aggregates"
         mend = "compare each of them with a number or a variable"
         raise FormulaFault(cursor.token.offset, "E307", message, mend)
     bound_token = cursor.token

@@ -211,7 +211,7 @@ class _Parser:
     def exists(self, operator: Token) -> _Sized:
         variable = self.cursor.name("a variable", "write `exists x (...)`")
         if variable.text == "_":
-            message = "`_` is no variable"
+            message = "`_` is not a variable"
             raise FormulaFault(variable.offset, "E309", message, "write `exists x (...)`")
         mend = f"write `exists {variable.text} (...)`, with one `exists` for each variable"
         body, depth = self.bracketed(self.cursor.expect("(", mend))

@@ -142,10 +142,10 @@ def _next_token(text: str, offset: int) -> Token:
 def _foreign_sign(text: str, offset: int) -> FormulaFault | None:
     for sign, ours in _FOREIGN_SIGNS:
         if text.startswith(sign, offset):
-            message = f"{show_text(sign)} is no operator of formulas"
+            message = f"{show_text(sign)} is not an operator of formulas"
             return FormulaFault(offset, "E302", message, f"write `{ours}`")
     if text[offset] == "!" and not text.startswith("!=", offset):
-        return FormulaFault(offset, "E302", "`!` is no operator of formulas", "write `not`")
+        return FormulaFault(offset, "E302", "`!` is not an operator of formulas", "write `not`")
     return None
 
 

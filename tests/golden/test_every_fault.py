@@ -30,7 +30,7 @@ ELSEWHERE: Final = (
     "keep long traces as recordings",
     "'RE2 refuses this pattern', 'shorten it'",
     # Told of expressions that are no part of a file: YAML has refused it before.
-    "half of a surrogate pair is no character",
+    "half of a surrogate pair is not a character",
 )
 Trace = Callable[[FrameType, str, Any], Any]
 

@@ -23,7 +23,7 @@ def _event(value: str) -> str:
 LARGE: Final[dict[str, tuple[Callable[[], str], str]]] = {
     "more than 1 MiB": (
         lambda: BEGIN + "#" * 2**20 + "\n" + END,
-        "x.yaml:1:1: E202: this file has 1048667 bytes, and 1048576 are the most",
+        "x.yaml:1:1: E202: this file has 1048667 bytes, and the maximum is 1048576",
     ),
     "1 MiB of four-byte characters": (
         lambda: BEGIN + "# " + "\U0001f600" * 2**18 + "\n" + END,
@@ -65,7 +65,7 @@ LARGE: Final[dict[str, tuple[Callable[[], str], str]]] = {
     ),
     "the same key many times": (
         lambda: BEGIN + "  p: true\n" * 10_000 + END,
-        "x.yaml:4:3: E203: the key `p` stands here again",
+        "x.yaml:4:3: E203: the key `p` occurs again here",
     ),
     "events of an example": (
         lambda: (

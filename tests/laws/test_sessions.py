@@ -105,7 +105,7 @@ def event_of(session: str, moment: Moment) -> Event:
 
 
 def written(fact: Fact) -> dict[str, Any]:
-    """A fact as JSON that its predicate reads back: what is no truth value is unknown."""
+    """A fact as JSON that its predicate reads back: what is not a truth value is unknown."""
     told: dict[str, Any] = {"is": True if fact.truth == Truth.TRUE else 1}
     for name in fact.values:
         said = fact.elements(name)

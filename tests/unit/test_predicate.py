@@ -35,7 +35,7 @@ def value_of(value: Any) -> Fact:
 
 
 def test_truth() -> None:
-    """False, true, and unknown: for an error, and for what is no truth value."""
+    """False, true, and unknown: for an error, and for what is not a truth value."""
     assert fact("kind == 'x'", {"v": "args.none"}) is NO_FACT
     assert fact("kind == 'tool.requested'", {}) == Fact(Truth.TRUE, {})
     assert fact("args.none", {}, args={}) == Fact(Truth.UNKNOWN, {})
