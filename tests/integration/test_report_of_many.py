@@ -80,7 +80,7 @@ def test_a_page_of_many_sessions_is_bounded(
     done = subprocess.run(
         [*command, "--invariants", str(tmp_path / "many.yaml")],
         check=False,
-        # The command takes its settings from such variables, and this one is none.
+        # The command reads its settings from such variables, and refuses one that it does not know.
         env={name: text for name, text in os.environ.items() if name != COUNT},
         capture_output=True,
         text=True,
@@ -88,11 +88,13 @@ def test_a_page_of_many_sessions_is_bounded(
     )
     assert done.returncode == 0, done.stderr
     taken_s = time.monotonic() - began_s
-    memory_bytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    memory_bytes = used.ru_maxrss * 1024
     page = out.read_text()
     whole = page.count('<section class="session"')
     print(
         f"\n{SESSIONS:,} sessions, {SESSIONS * 15:,} events: {taken_s:.0f} s, "
+        f"of the processor {used.ru_utime + used.ru_stime:.0f} s, "
         f"{memory_bytes / 2**20:.0f} MiB, page of {out.stat().st_size:,} bytes, {whole} whole"
     )
     assert out.stat().st_size <= PAGE_BYTES_MAX

@@ -132,8 +132,11 @@ VOUCHERS = (
 )
 """Whose word a guard needs."""
 
+PAGE = ("tests/unit/test_report_parts.py", "tests/unit/test_report_page.py")
+"""The incident report."""
+
 ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS, WRITTEN, FILES, WHOSE, BIRTHS)
-ALL += (VOUCHERS, TIMES)
+ALL += (VOUCHERS, TIMES, PAGE)
 
 
 def stages(file: str) -> tuple[tuple[str, ...], ...]:
@@ -145,6 +148,8 @@ def stages(file: str) -> tuple[tuple[str, ...], ...]:
 def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
     """The groups that are about this file."""
     stem = Path(file).stem
+    if file.startswith("replay/report/"):
+        return (PAGE,)
     if stem in ("watermarks", "watch", "control_record"):
         return VOUCHERS, WHOSE
     if stem in ("owners", "order", "trace_key"):

@@ -295,6 +295,19 @@ def test_a_long_session_shows_the_events_of_its_findings(
     assert "Every part of the formula" in page
 
 
+def test_a_finding_of_a_former_life_marks_no_event_of_the_next(tmp_path: Path) -> None:
+    """A session that was forgotten begins anew at event 0; the proofs of before name ids."""
+    settings = RecordedSettings(trust_ts=True, is_trusted=True, linger_ns=10_000_000_000)
+    later = [record(event("a", n, "heartbeat", 100 + n, id=f"later-{n}"), 40 + n) for n in range(4)]
+    page = _page(tmp_path, [*_incident("a"), tick(50), *later], settings=settings)
+    text = Page(page).text
+    assert "finding 1: critical, violated" in text
+    assert "later-2" in text
+    assert "proof of finding 1" not in text
+    assert page.count('href="#session-1-finding-1"') == 0
+    assert "event 1 , 2026-01-01T00:00:01.000Z a/1 (secret)" in text, "it is named by its id"
+
+
 def test_the_findings_that_are_shown_are_the_gravest_of_each_invariant(tmp_path: Path) -> None:
     """One of each, however many there are of another; then the gravest, in their order."""
     lines = [record(event("a", 0, "file.read", args={"path": "/secret"}))]
