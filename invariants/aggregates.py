@@ -177,8 +177,34 @@ def value_range(tally: Tally, function: AggregateFunction) -> Range | None:
             return _extreme(tally, function)
         case "avg":
             return _average(tally)
+        case "first":
+            return _first(tally)
         case _:
             assert_never(function)
+
+
+def limit_range(tally: Tally, function: AggregateFunction) -> Range | None:
+    """The least and greatest value of a limit. `tally` must be expired.
+
+    A limit is unknown as long as no event has certainly given it, or one gave no number (for
+    which the memory notes a loss): nobody may spend freely because nothing was granted.
+    """
+    if tally.lost_ns is not None or not tally.totals.certain_count:
+        return None
+    return value_range(tally, function)
+
+
+def _first(tally: Tally) -> Range | None:
+    """The value of the earliest event that belongs; each doubtful one before it may be that."""
+    values: list[Number] = []
+    for sample in sorted(tally.samples.items(), key=lambda sample: sample.position):
+        numbers = numbers_of(sample)
+        if len(numbers) != 1:
+            return None  # The event named no number, or several.
+        values += numbers
+        if sample.is_certain:
+            return Range(min(values), max(values))
+    return None
 
 
 def _at_least(tally: Tally, function: AggregateFunction) -> Range | None:
@@ -196,7 +222,7 @@ def _at_least(tally: Tally, function: AggregateFunction) -> Range | None:
             return (
                 Range(-math.inf, min(known)) if function == "min" else Range(max(known), math.inf)
             )
-        case "sum" | "avg":
+        case "sum" | "avg" | "first":
             return None
         case _:
             assert_never(function)
@@ -277,19 +303,27 @@ def compare_range(values: Range | None, relation: Operator, bound: Value) -> Tru
         if relation in ("==", "!="):
             return Truth.FALSE if relation == "==" else Truth.TRUE
         return Truth.UNKNOWN
+    return compare_ranges(values, relation, Range(limit, limit))
+
+
+def compare_ranges(values: Range | None, relation: Operator, limits: Range | None) -> Truth:
+    """`aggregate relation limit` where each lies anywhere in its range."""
+    if values is None or limits is None:
+        return Truth.UNKNOWN
     least, greatest = values
+    low, high = limits
     match relation:
         case "<=":
-            return _both(least <= limit, greatest <= limit)
+            return _both(least <= high, greatest <= low)
         case "<":
-            return _both(least < limit, greatest < limit)
+            return _both(least < high, greatest < low)
         case ">=":
-            return _both(greatest >= limit, least >= limit)
+            return _both(greatest >= low, least >= high)
         case ">":
-            return _both(greatest > limit, least > limit)
+            return _both(greatest > low, least > high)
         case "==" | "!=":
-            is_outside = limit < least or limit > greatest
-            is_point = least == greatest == limit
+            is_outside = high < least or low > greatest
+            is_point = least == greatest == low == high
             if not (is_outside or is_point):
                 return Truth.UNKNOWN
             return Truth.TRUE if is_point == (relation == "==") else Truth.FALSE

@@ -152,6 +152,8 @@ def free_variables(formula: Formula) -> frozenset[str]:
         case Comparison():
             return term_variables(formula.left, formula.right)
         case AggregateComparison(Aggregate(atom=atom), _, bound):
+            if isinstance(bound, Aggregate):
+                return atom_variables(atom) | atom_variables(bound.atom)
             return atom_variables(atom) | term_variables(bound)
         case Not(body) | Temporal(body=body):
             return free_variables(body)

@@ -44,7 +44,7 @@ from .check_scope import check_scope
 from .check_types import check_types
 from .check_variables import check_variables
 from .errors import Fault, SpecError
-from .formula.ast import AggregateComparison, Atom
+from .formula.ast import Aggregate, AggregateComparison, Atom
 from .lint import lint_formula
 from .load import read_spec
 from .load_lists import OpenList, no_list_files
@@ -149,11 +149,10 @@ def _check_names(
             message = f"there is no predicate `{atom.predicate}` in this file"
             mend = _mend_of_predicate(atom, known)
             yield Fault(file, atom.place, "E401", message, mend)
-    for comparison in _aggregates_of(invariant):
-        predicate = known.get(comparison.aggregate.atom.predicate)
-        if predicate is not None and comparison.aggregate.value is not None:
-            names = [comparison.aggregate.value]
-            yield from _check_values(comparison.aggregate.atom, names, predicate, file)
+    for aggregate in _aggregates_of(invariant):
+        predicate = known.get(aggregate.atom.predicate)
+        if predicate is not None and aggregate.value is not None:
+            yield from _check_values(aggregate.atom, [aggregate.value], predicate, file)
 
 
 def _mend_of_predicate(atom: Atom, known: Collection[str]) -> str:
@@ -176,11 +175,11 @@ def _check_values(
             yield Fault(file, atom.place, "E402", message, mend)
 
 
-def _aggregates_of(invariant: InvariantSpec) -> Iterator[AggregateComparison]:
-    """Every aggregate with its comparison."""
+def _aggregates_of(invariant: InvariantSpec) -> Iterator[Aggregate]:
+    """Every aggregate, limits among them."""
     for node in subformulas(invariant.formula):
         if isinstance(node, AggregateComparison):
-            yield node
+            yield from node.aggregates
 
 
 def _repeated_ids(specs: Sequence[Spec]) -> Iterator[Fault]:

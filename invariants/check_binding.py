@@ -59,7 +59,7 @@ def atoms_of(formula: Formula) -> Iterator[Atom]:
         if isinstance(node, Atom):
             yield node
         elif isinstance(node, AggregateComparison):
-            yield node.aggregate.atom
+            yield from (aggregate.atom for aggregate in node.aggregates)
 
 
 def check_formula(invariant: InvariantSpec, file: str) -> list[Fault]:

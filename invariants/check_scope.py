@@ -15,7 +15,6 @@ from .check_binding import subformulas
 from .errors import Fault, Place
 from .formula.ast import (
     FUTURE_OPERATORS,
-    Aggregate,
     AggregateComparison,
     Formula,
     SessionEnd,
@@ -42,10 +41,11 @@ def check_scope(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
             case Temporal(operator, window, _, place) | Until(operator, window, _, _, place):
                 if window.high_ns is None and _needs_window(node, operator):
                     yield _no_window(operator, place, scope, file)
-            case AggregateComparison(Aggregate(function, window=window), place=place):
-                keeps_all = function not in RUNNING or bool(free_variables(node))
-                if window.high_ns is None and keeps_all:
-                    yield _no_window(f"{function}(...)", place, scope, file)
+            case AggregateComparison(place=place):
+                for aggregate in node.aggregates:
+                    keeps_all = aggregate.function not in RUNNING or bool(free_variables(node))
+                    if aggregate.window.high_ns is None and keeps_all:
+                        yield _no_window(f"{aggregate.function}(...)", place, scope, file)
             case _:
                 pass
 
@@ -71,8 +71,8 @@ def reach_ns(formula: Formula) -> int | None:
         match node:
             case Temporal(_, window) | Until(_, window):
                 highs.append(window.high_ns)
-            case AggregateComparison(Aggregate(window=window)):
-                highs.append(window.high_ns)
+            case AggregateComparison():
+                highs += [aggregate.window.high_ns for aggregate in node.aggregates]
             case _:
                 pass
     known = [high for high in highs if high is not None]

@@ -14,7 +14,15 @@ from .cel.compile import compile_expression
 from .check_binding import atoms_of, subformulas
 from .errors import Fault, Place, SpecError
 from .fact import Value
-from .formula.ast import AggregateComparison, Anything, Comparison, Constant, Term, Variable
+from .formula.ast import (
+    Aggregate,
+    AggregateComparison,
+    Anything,
+    Comparison,
+    Constant,
+    Term,
+    Variable,
+)
 from .formula.format import format_literal
 from .spec import InvariantSpec, Source, Spec
 
@@ -43,8 +51,10 @@ def check_types(invariant: InvariantSpec, spec: Spec) -> Iterator[Fault]:
         if isinstance(node, Comparison):
             yield from _check_comparison(node, known, spec.file)
         elif isinstance(node, AggregateComparison):
-            yield from _check_aggregate(node, sorts, known, spec.file)
-            yield from _check_lists(node, types, spec.file)
+            yield from _check_bound(node, known, spec.file)
+            for aggregate in node.aggregates:
+                yield from _check_aggregate(aggregate, sorts, node.place, spec.file)
+                yield from _check_lists(aggregate, types, node.place, spec.file)
 
 
 def _value_types(invariant: InvariantSpec, spec: Spec) -> Mapping[tuple[str, str], str]:
@@ -106,30 +116,29 @@ def _check_comparison(node: Comparison, known: Mapping[str, str], file: str) -> 
         yield Fault(file, node.place, "E412", message, "convert one of them in `with`")
 
 
-def _check_aggregate(
-    node: AggregateComparison,
-    sorts: Mapping[tuple[str, str], str],
-    known: Mapping[str, str],
-    file: str,
-) -> Iterator[Fault]:
-    aggregate, bound = node.aggregate, node.bound
+def _check_bound(node: AggregateComparison, known: Mapping[str, str], file: str) -> Iterator[Fault]:
+    bound = node.bound
     if isinstance(bound, Variable) and known.get(bound.name, "a number") != "a number":
         message = f"an aggregate is a number, and `{bound.name}` is {known[bound.name]}"
         yield Fault(file, node.place, "E412", message, "convert it in `with`: `number(...)`")
+
+
+def _check_aggregate(
+    aggregate: Aggregate, sorts: Mapping[tuple[str, str], str], place: Place, file: str
+) -> Iterator[Fault]:
     if aggregate.value is None or aggregate.function == "distinct":
         return
     sort = sorts.get((aggregate.atom.predicate, aggregate.value), "a number")
     if sort != "a number":
         what = f"`{aggregate.value}` of `{aggregate.atom.predicate}`"
         message = f"`{aggregate.function}` takes numbers, and {what} is {sort}"
-        yield Fault(file, node.place, "E412", message, "convert it in `with`: `number(...)`")
+        yield Fault(file, place, "E412", message, "convert it in `with`: `number(...)`")
 
 
 def _check_lists(
-    node: AggregateComparison, types: Mapping[tuple[str, str], str], file: str
+    aggregate: Aggregate, types: Mapping[tuple[str, str], str], place: Place, file: str
 ) -> Iterator[Fault]:
     """Which element of one list belongs to which of another, nobody has said."""
-    aggregate = node.aggregate
     predicate, value = aggregate.atom.predicate, aggregate.value
     if value is None or types.get((predicate, value)) != "list":
         return
@@ -138,4 +147,4 @@ def _check_lists(
         if is_other_list and not isinstance(term, Anything):
             message = f"`{value}` and `{name}` of `{predicate}` are lists, which are not paired"
             mend = f"write `{name}=_`, or give one of them a single value in `with`"
-            yield Fault(file, node.place, "E416", message, mend)
+            yield Fault(file, place, "E416", message, mend)

@@ -28,7 +28,7 @@ def check_variables(
         match node:
             case Comparison(_, left, right):
                 variables = [*term_variables(left), *term_variables(right)]
-            case AggregateComparison(_, _, bound):
+            case AggregateComparison(bound_term=bound) if bound is not None:
                 variables = [*term_variables(bound)]
             case _:
                 continue

@@ -50,14 +50,14 @@ from .formula.ast import (
 from .formula.format import format_formula
 from .limits import Limits
 from .memories import PastMemory
-from .memory_aggregate import AggregateMemory
+from .memory_aggregate import AggregateMemory, Relation
 from .memory_previous import PreviousMemory
 from .memory_since import ClosedSinceMemory, SinceMemory
 from .pending import Future
 from .spec import InvariantSpec
 
 SHOWN_MAX: Final = 120  # Chosen: a line; it is stored with each entry that rests on others.
-NUMERIC_AGGREGATES = frozenset({"sum", "min", "max", "avg"})
+NUMERIC_AGGREGATES = frozenset({"sum", "min", "max", "avg", "first"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +210,8 @@ class _Builder:
                     predicates=tuple(sorted({atom.predicate for atom in atoms(inner)})),
                     inner={m.index: m for m in memories(inner)},
                 )
-            case AggregateComparison(aggregate, _, bound):
-                return self._aggregate(formula, aggregate, bound)
+            case AggregateComparison():
+                return self._aggregate(formula)
             case _:
                 raise AssertionError(f"no machine for {type(formula).__name__}: check refuses it")
 
@@ -254,24 +254,32 @@ class _Builder:
             names_every_key=_names_all(left_node, slots),
         )
 
-    def _aggregate(
-        self, formula: AggregateComparison, aggregate: Aggregate, bound: Variable | Constant
+    def _aggregate(self, formula: AggregateComparison) -> AggregateMemory:
+        bound, limit = formula.bound, None
+        if isinstance(bound, Aggregate):
+            limit = self._aggregate_memory(bound, format_formula(formula), None)
+            self.memories.append(limit)
+            slot, value = None, None
+        else:
+            slot, value = self._side(bound)
+        negated = format_formula(normalise(formula, is_negated=True))
+        relation = Relation(formula.operator, slot, value, limit, negated)
+        return self._aggregate_memory(formula.aggregate, format_formula(formula), relation)
+
+    def _aggregate_memory(
+        self, aggregate: Aggregate, text: str, relation: Relation | None
     ) -> AggregateMemory:
         atom = self._atom(aggregate.atom)
-        bound_slot, bound_value = self._side(bound)
         return AggregateMemory(
             index=len(self.memories),
-            text=format_formula(formula),
-            negated_text=format_formula(normalise(formula, is_negated=True)),
+            text=text,
             window=aggregate.window,
             function=aggregate.function,
             atom=atom,
             atom_text=_shown(aggregate.atom),
             body_text=format_formula(aggregate.atom),
             value_name=aggregate.value,
-            operator=formula.operator,
-            bound_slot=bound_slot,
-            bound=bound_value,
+            relation=relation,
             slots=tuple(sorted({slot for _, slot in atom.slots})),
             width=self.width,
             limits=self._limits,
@@ -353,8 +361,8 @@ def _atoms_of(formula: Formula) -> Iterable[Atom]:
     match formula:
         case Atom():
             yield formula
-        case AggregateComparison(aggregate):
-            yield aggregate.atom
+        case AggregateComparison():
+            yield from (aggregate.atom for aggregate in formula.aggregates)
         case Not(body) | Temporal(body=body) | Exists(body=body):
             yield from _atoms_of(body)
         case Binary(_, left, right) | Until(_, _, left, right):
@@ -370,10 +378,13 @@ def _missing_uses(formula: Formula) -> set[MissingUse]:
         case Atom(predicate, arguments):
             used = {name for name, term in arguments if not isinstance(term, Anything)}
             return {MissingUse(predicate, name, is_number=False) for name in used}
-        case AggregateComparison(Aggregate(function, atom, name)):
-            uses = _missing_uses(atom)
-            if name is not None:
-                uses.add(MissingUse(atom.predicate, name, function in NUMERIC_AGGREGATES))
+        case AggregateComparison():
+            uses = set[MissingUse]()
+            for of in formula.aggregates:
+                uses |= _missing_uses(of.atom)
+                if of.value is not None:
+                    is_number = of.function in NUMERIC_AGGREGATES
+                    uses.add(MissingUse(of.atom.predicate, of.value, is_number))
             return uses
         case Not(body) | Temporal(body=body) | Exists(body=body):
             return _missing_uses(body)

@@ -42,6 +42,10 @@ class Memory(Protocol):
     def window(self) -> Window:
         """The ages that it looks at."""
 
+    @property
+    def beside(self) -> tuple[Memory, ...]:
+        """Other memories whose cells it reads, but for those of its operands."""
+
     def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
         """Its value after the event of `now`, for one binding."""
 
@@ -371,6 +375,7 @@ def memories(node: Node) -> Iterator[Memory]:
     match node:
         case MemoryNode(memory):
             yield memory
+            yield from memory.beside
         case AndNode(members) | OrNode(members):
             for member in members:
                 yield from memories(member)

@@ -59,8 +59,10 @@ def _values_used(formula: Formula) -> dict[str, set[str]]:
     for atom in atoms_of(formula):
         used.setdefault(atom.predicate, set()).update(name for name, _ in atom.arguments)
     for node in subformulas(formula):
-        if isinstance(node, AggregateComparison) and node.aggregate.value is not None:
-            used[node.aggregate.atom.predicate].add(node.aggregate.value)
+        if isinstance(node, AggregateComparison):
+            for aggregate in node.aggregates:
+                if aggregate.value is not None:
+                    used[aggregate.atom.predicate].add(aggregate.value)
     return used
 
 

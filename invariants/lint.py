@@ -58,7 +58,9 @@ def _variables(leaf: Formula) -> list[str]:
             return [name for _, term in arguments for name in term_variables(term)]
         case Comparison(_, left, right):
             return [name for term in (left, right) for name in term_variables(term)]
-        case AggregateComparison(aggregate, _, bound):
-            return [*sorted(atom_variables(aggregate.atom)), *term_variables(bound)]
+        case AggregateComparison():
+            grouped = [atom_variables(aggregate.atom) for aggregate in leaf.aggregates]
+            named = frozenset() if leaf.bound_term is None else term_variables(leaf.bound_term)
+            return [name for names in (*grouped, named) for name in sorted(names)]
         case _:
             return []

@@ -1,13 +1,32 @@
-"""The memory of a compared aggregate: `count(p)[w] <= n`, `sum(p.v)[w] > x` and the others."""
+"""The memory of a compared aggregate: `count(p)[w] <= n`, `sum(p.v)[w] > x` and the others.
+
+A limit, `sum(p.v)[w] <= first(q.u)`, has a memory of its own, which the other one reads.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from pyrsistent import PMap, pmap
 
-from .aggregates import EMPTY_TALLY, Sample, Tally, add, compare, expire, lose, numbers_told
+from .aggregates import (
+    EMPTY_TALLY,
+    Number,
+    Range,
+    Sample,
+    Tally,
+    add,
+    compare,
+    compare_ranges,
+    expire,
+    limit_range,
+    lose,
+    number,
+    numbers_told,
+    value_range,
+)
 from .core import FALSE_NODE, UNBOUND, AtomNode, Cells, Env, bindings
 from .fact import Fact, Value
 from .fifo import EMPTY_FIFO, Fifo
@@ -16,7 +35,7 @@ from .formula.ast import AggregateFunction, Operator, Window
 from .keys import Because, Key, key_of
 from .limits import Limits
 from .moment import Moment
-from .proof import needed
+from .proof import limiting, needed
 from .slices import UNKNOWN_PAST, Reading
 from .verdict import EventRef
 
@@ -53,13 +72,29 @@ class AggregateCell(NamedTuple):
 EMPTY_AGGREGATE = AggregateCell(pmap(), EMPTY_FIFO)
 
 
+class Relation(NamedTuple):
+    """What an aggregate is compared with: a variable's slot, a literal, or a limit."""
+
+    operator: Operator
+    bound_slot: int | None
+    bound: Value | None
+    limit: AggregateMemory | None
+    negated_text: str
+
+
+class AggregateRefs(NamedTuple):
+    """Events on which a comparison rests, latest first."""
+
+    certain: tuple[EventRef, ...]
+    doubtful: tuple[EventRef, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class AggregateMemory:
-    """`function(atom.value_name)[horizon] operator bound`."""
+    """`function(atom.value_name)[horizon]`, compared; a limit itself is compared with nothing."""
 
     index: int
     text: str
-    negated_text: str
     window: Window
     function: AggregateFunction
     atom: AtomNode
@@ -67,14 +102,28 @@ class AggregateMemory:
     body_text: str
     """The atom, whole."""
     value_name: str | None
-    operator: Operator
-    bound_slot: int | None
-    bound: Value | None
+    relation: Relation | None
+    """None for a limit."""
     slots: tuple[int, ...]
     width: int
     limits: Limits
 
     initial = EMPTY_AGGREGATE
+
+    @property
+    def limit(self) -> AggregateMemory | None:
+        """The memory of the limit, if there is one."""
+        return None if self.relation is None else self.relation.limit
+
+    @property
+    def beside(self) -> tuple[AggregateMemory, ...]:
+        """The limit."""
+        return () if self.limit is None else (self.limit,)
+
+    @property
+    def bound_slot(self) -> int | None:
+        """The slot of the variable that is the bound, if it is one."""
+        return None if self.relation is None else self.relation.bound_slot
 
     def tally(self, now: Moment, cells: Cells, env: Env) -> Tally:
         """The samples inside the window for one binding, with its losses."""
@@ -102,42 +151,93 @@ class AggregateMemory:
                 continue
             if self.atom.value_of(fact, env) and not self._is_named(fact, env):
                 held = add(held, sample, self.function, None, room)
+                held = self._without_number(held, sample)
         return held
 
     def _is_named(self, fact: Fact, env: Env) -> bool:
         """True if the event names the group's values: then it is in the group's own tally."""
         return all(env[slot] in fact.values.get(name, ()) for name, slot in self.atom.slots)
 
+    def range_of(self, tally: Tally) -> Range | None:
+        """The least and greatest value of a tally; None is unknown."""
+        if self.relation is None:
+            return limit_range(tally, self.function)
+        return value_range(tally, self.function)
+
     def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
         """The comparison's truth for one binding."""
-        bound = self.bound if self.bound_slot is None else env[self.bound_slot]
-        if bound is UNBOUND:
-            return Reading(1)
-        cell: AggregateCell = cells[self.index]
+        assert self.relation is not None, "a limit is read by the aggregate that it limits"
+        operator, slot, bound, limit, _ = self.relation
         tally = self.tally(now, cells, env)
-        truth = compare(tally, self.function, self.operator, bound)
+        is_born = self._is_born_inside(now, cells)
+        if limit is not None:
+            limits = limit.range_of(limit.tally(now, cells, env))
+            truth = int(compare_ranges(value_range(tally, self.function), operator, limits))
+            is_born = is_born or limit._is_born_inside(now, cells)
+        else:
+            bound = bound if slot is None else env[slot]
+            if bound is UNBOUND:
+                return Reading(1)
+            truth = compare(tally, self.function, operator, bound)
         # Whatever else was lost since: the time before a birth may have decided it alone.
-        return Reading(cell.past if truth == 1 and self._is_born_inside(cell, now) else truth)
+        cell: AggregateCell = cells[self.index]
+        return Reading(cell.past if truth == 1 and is_born else truth)
 
-    def _is_born_inside(self, cell: AggregateCell, now: Moment) -> bool:
+    def _is_born_inside(self, now: Moment, cells: Cells) -> bool:
+        cell: AggregateCell = cells[self.index]
         horizon_ns = self.window.high_ns
         is_over = horizon_ns is not None and (cell.born_ns or 0) < now.time_ns - horizon_ns
         return cell.born_ns is not None and not is_over
 
-    def refs(
-        self, now: Moment, cells: Cells, env: Env
-    ) -> tuple[tuple[EventRef, ...], tuple[EventRef, ...]]:
+    def refs(self, now: Moment, cells: Cells, env: Env) -> AggregateRefs:
         """The events on which the comparison rests, certain and doubtful ones; latest first.
 
         Without doubt they are as few as will do.
         """
+        assert self.relation is not None, "a limit has no truth"
+        certain, doubtful = _parted(self._asked(now, cells, env))
+        passed = self._passed(now, cells, env)
+        if passed is not None and self.read(now, cells, env).truth == 2:
+            certain = needed(certain, self.function, self.relation.operator, passed)
+        return AggregateRefs(tuple(s.ref() for s in certain), tuple(s.ref() for s in doubtful))
+
+    def _passed(self, now: Moment, cells: Cells, env: Env) -> Number | None:
+        """The number that the aggregate is compared with, of a limit the hardest to pass."""
+        assert self.relation is not None, "a limit is compared with nothing"
+        operator, slot, bound, limit, _ = self.relation
+        if limit is not None:
+            return limit._hardest(now, cells, env, operator)
+        bound = bound if slot is None else env[slot]
+        return None if bound is UNBOUND else number(bound)
+
+    def refs_as_limit(
+        self, now: Moment, cells: Cells, env: Env, operator: Operator
+    ) -> AggregateRefs:
+        """The events that gave a limit, and those that may have or that named no number."""
+        certain, doubtful = _parted(self._asked(now, cells, env))
+        if self._hardest(now, cells, env, operator) is not None:
+            certain = limiting(certain, self.function, operator)
+        silent = [sample for sample in certain if not sample.values]
+        return AggregateRefs(
+            tuple(s.ref() for s in certain if s.values),
+            tuple(s.ref() for s in (*silent, *doubtful)),
+        )
+
+    def _hardest(self, now: Moment, cells: Cells, env: Env, operator: Operator) -> Number | None:
+        """The end of a limit's range that is hardest to pass; None if the limit is not known."""
+        limits = self.range_of(self.tally(now, cells, env))
+        if limits is None:
+            return None
+        end = limits.greatest if operator in (">", ">=") else limits.least
+        return None if isinstance(end, float) else end
+
+    def _asked(self, now: Moment, cells: Cells, env: Env) -> list[Sample]:
+        """The samples, latest first; of `first` none that is later than the first certain one."""
         samples = list(self.tally(now, cells, env).samples.items())[::-1]
-        certain = [sample for sample in samples if sample.is_certain]
-        doubtful = tuple(sample.ref() for sample in samples if not sample.is_certain)
-        bound = self.bound if self.bound_slot is None else env[self.bound_slot]
-        if bound is not UNBOUND and self.read(now, cells, env).truth == 2:
-            certain = needed(certain, self.function, self.operator, bound)
-        return tuple(sample.ref() for sample in certain), doubtful
+        if self.function != "first":
+            return samples
+        earliest = min((s.position for s in samples if s.is_certain), default=None)
+        return [s for s in samples if earliest is None or s.position <= earliest]
 
     def is_empty(self, now: Moment, cells: Cells, env: Env) -> bool:
         """True if it is certain that no event of the window is counted."""
@@ -156,7 +256,7 @@ class AggregateMemory:
         found = bindings(self.atom, now, self.width, self.limits.bindings_max)
         for env in found.envs:
             truth = self.atom.value_of(fact, env)
-            if truth:
+            if truth and not self._is_settled(cell, key_of(env, self.slots)):
                 cell = self._take_in(cell, key_of(env, self.slots), now, fact, truth)
         if found.is_cut:
             return cell._replace(all_lost_ns=now.time_ns, lost_count=cell.lost_count + 1)
@@ -212,7 +312,9 @@ class AggregateMemory:
         grown = add(held, sample, self.function, horizon_ns, self.limits.window_entries_max)
         if self._is_cut(fact):
             grown = lose(grown, now.time_ns)
-        lost = cell.lost_count + (grown.lost_ns == now.time_ns)
+        is_lost = grown.lost_ns == now.time_ns and held.lost_ns != now.time_ns
+        lost = cell.lost_count + is_lost
+        grown = self._without_number(grown, sample)
         tallies = cell.tallies.set(key, grown)
         return cell._replace(tallies=tallies, queue=queue, lost_count=lost)
 
@@ -222,12 +324,25 @@ class AggregateMemory:
             return ()
         if self.function == "distinct":
             return fact.values.get(self.value_name, ())
-        return numbers_told(fact, self.value_name)
+        told = numbers_told(fact, self.value_name)
+        return () if self.function == "first" and len(told) != 1 else told
+
+    def _without_number(self, tally: Tally, sample: Sample) -> Tally:
+        """The tally; as one that lost something if the event of a limit names no number."""
+        is_told = self.relation is not None or self.function == "first" or bool(sample.values)
+        return tally if is_told else lose(tally, sample.time_ns)
+
+    def _is_settled(self, cell: AggregateCell, key: Key) -> bool:
+        """Whether no later event matters: the first of a session is known."""
+        if self.function != "first" or self.window.high_ns is not None:
+            return False
+        held = cell.tallies.get(key)
+        return held is not None and bool(held.totals.certain_count)
 
     def _is_cut(self, fact: Fact) -> bool:
         """True if the event's contribution exceeds the part of a list that is kept."""
-        if self.value_name is None:
-            return False
+        if self.value_name is None or self.function == "first":
+            return False  # Of `first` an event with a list names no number.
         if self.function == "distinct":
             return self.value_name in fact.overflowing
         return fact.elements(self.value_name) is None
@@ -240,3 +355,9 @@ class AggregateMemory:
     def lost_count(cell: Any) -> int:
         """How often something found no room in the cell."""
         return int(cell.lost_count)
+
+
+def _parted(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
+    """Certain and doubtful samples."""
+    certain = [sample for sample in samples if sample.is_certain]
+    return certain, [sample for sample in samples if not sample.is_certain]

@@ -42,6 +42,7 @@ class PreviousMemory:
     """The memories that `body` reads, by their index."""
 
     initial = (None, None)
+    beside = ()
 
     def frame(self, now: Moment, cells: Cells) -> Frame | None:
         """The frame of the event before, if it lies in the window; it is the cell's second part."""

@@ -50,6 +50,7 @@ class ClosedSinceMemory:
     """The right side as it was before `touched_by`: the source of a witness."""
 
     initial = None
+    beside = ()
 
     def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
         """The truth of the one slice."""
@@ -150,6 +151,7 @@ class SinceMemory:
     """The right side as it was before `touched_by`: the source of a witness."""
 
     initial = EMPTY_SINCE
+    beside = ()
 
     def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
         """The truth for one binding: from its own slice, or from the bindings that were not

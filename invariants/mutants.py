@@ -209,6 +209,17 @@ def _of_comparison(formula: Comparison) -> Iterator[tuple[str, Formula]]:
         yield f"`{format_clearly(other)}` for `{format_clearly(formula)}`", other
 
 
+def _nearby(bound: Variable | Constant | Aggregate) -> list[Constant | Aggregate]:
+    """The next bounds: numbers, or limits with another window or function."""
+    if not isinstance(bound, Aggregate):
+        return [*_near(bound)]
+    others = [replace(bound, window=window) for window in _windows(bound.window)]
+    others += [replace(bound, atom=atom) for _, atom in _of_arguments(bound.atom)]
+    if bound.function == "first":
+        others.append(replace(bound, function="max"))
+    return [*others]
+
+
 def _near(side: Variable | Constant) -> list[Constant]:
     """The next numbers below and above a number."""
     if isinstance(side, Constant) and isinstance(side.value, int | float):
@@ -218,7 +229,7 @@ def _near(side: Variable | Constant) -> list[Constant]:
 
 def _of_aggregate(formula: AggregateComparison) -> Iterator[tuple[str, Formula]]:
     aggregate = formula.aggregate
-    instead = [replace(formula, bound=bound) for bound in _near(formula.bound)]
+    instead = [replace(formula, bound=bound) for bound in _nearby(formula.bound)]
     # For whole numbers `<` is `<=` with the next bound, which is listed above.
     if aggregate.function not in ("count", "distinct") or formula.operator in ("==", "!="):
         instead.append(replace(formula, operator=_NEIGHBOURS[formula.operator]))

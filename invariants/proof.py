@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from .aggregates import Number, Sample, amount_of, number, numbers_of
+from .aggregates import Number, Sample, amount_of, numbers_of
 from .fact import Value
 from .formula.ast import AggregateFunction, Operator
 
 
 def needed(
-    samples: Sequence[Sample], function: AggregateFunction, relation: Operator, bound: Value
+    samples: Sequence[Sample], function: AggregateFunction, relation: Operator, limit: Number
 ) -> list[Sample]:
     """Of certain samples, latest first, a set that is minimal by inclusion."""
-    limit = number(bound)
     everything = list(samples)
-    if limit is None:
-        return everything
     if (function, relation) in {("max", ">"), ("max", ">="), ("min", "<"), ("min", "<=")}:
         return _one_beyond(everything, relation, limit)
     if relation not in (">", ">="):
@@ -38,6 +35,26 @@ def needed(
         case _:
             pass
     return everything
+
+
+def limiting(
+    samples: Sequence[Sample], function: AggregateFunction, relation: Operator
+) -> list[Sample]:
+    """Of the certain samples of a limit, latest first, those that show it to be passed.
+
+    Whichever others of them are met beside these, the limit stays at least as easy to pass.
+    """
+    if function == "first":
+        return [samples[-1]]
+    is_upper = relation in (">", ">=")
+    if relation not in ("==", "!="):
+        if function == "min":
+            return [min(samples, key=lambda s: min(numbers_of(s)))] if is_upper else [samples[0]]
+        if function == "max":
+            return [samples[0]] if is_upper else [max(samples, key=lambda s: max(numbers_of(s)))]
+        if is_upper and all(amount_of(sample) >= 0 for sample in samples):
+            return [samples[0]]
+    return list(samples)
 
 
 def _is_beyond(value: Number, relation: Operator, limit: Number) -> bool:

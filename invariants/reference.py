@@ -19,6 +19,9 @@ Readings, where the definition leaves a doubt:
 - `sum(p(v=x).v)` adds all values `v` of the events that match, not only x.
 - "All values between" the least and the greatest of an aggregate are all rational numbers.
 - An aggregate whose value is unknown makes every comparison unknown.
+- A *limit* (an aggregate on the right) has a value if some event gives it and each event that does
+  names numbers; of `first` the earliest alone is asked, and it must name exactly one. Both sides
+  choose their unknown events by themselves.
 - `previous`, `next` look at neighbours in the whole trace; an event after `session.ended` is its
   successor, though a pending `next` at `session.ended` is already decided (false).
 """
@@ -26,8 +29,9 @@ Readings, where the definition leaves a doubt:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from functools import partial
-from itertools import chain, combinations, product
+from itertools import product
 from operator import and_, or_
 from typing import Final, Literal, TypeVar, assert_never
 
@@ -57,8 +61,10 @@ from .reference_leaves import (
     at_least,
     compare,
     compare_all,
+    compare_each,
     free_variables,
     kept_for,
+    limit_of,
     look_up,
     match_term,
     missing_uses,
@@ -74,6 +80,8 @@ _KINDS: Final[tuple[VerdictKind, ...]] = ("holds", "inconclusive", "violated")
 T = TypeVar("T")
 Env = Binding
 """Values of variables, sorted by name."""
+Reads = Callable[[Aggregate, list[tuple[Value, ...]]], Fraction | None]
+"""The value of an aggregate over chosen events, each given by its values; None is unknown."""
 
 
 def judge(
@@ -268,9 +276,12 @@ class _Meaning:
                 return TRUE if self.trace[i].is_session_end else FALSE
             case Comparison(operator, left, right):
                 return compare(operator, look_up(left, env), look_up(right, env))
+            case AggregateComparison(aggregate, operator, Aggregate() as limit):
+                outcomes = self.outcomes(aggregate, i, env)
+                return compare_each(operator, outcomes, self.outcomes(limit, i, env, limit_of))
             case AggregateComparison(aggregate, operator, bound):
-                limit = look_up(bound, env)
-                return compare_all(operator, self.outcomes(aggregate, i, env), limit)
+                assert not isinstance(bound, Aggregate)
+                return compare_all(operator, self.outcomes(aggregate, i, env), look_up(bound, env))
             case Not(body):
                 return _negation(self.value(body, i, env))
             case Binary(operator, left, right):
@@ -318,9 +329,11 @@ class _Meaning:
             [fact.truth, *(match_term(fact, name, term, env) for name, term in atom.arguments)]
         )
 
-    def outcomes(self, aggregate: Aggregate, i: int, env: Env) -> Outcomes | None:
+    def outcomes(
+        self, aggregate: Aggregate, i: int, env: Env, reads: Reads = aggregate_of
+    ) -> Outcomes | None:
         """The aggregate's value for every choice of the unknown events; None is unknown."""
-        certain, doubtful = list[tuple[Value, ...]](), list[tuple[Value, ...]]()
+        met = list[tuple[Truth, tuple[Value, ...]]]()
         is_cut = False
         for j in self.ages(aggregate.window, i):
             truth = self.atom(aggregate.atom, j, env)
@@ -330,12 +343,18 @@ class _Meaning:
             values = read_by(aggregate, fact)
             if values is None:
                 is_cut, values = True, kept_for(aggregate, fact)
-            (certain if truth == TRUE else doubtful).append(values)
+            met.append((truth, values))
         if is_cut:
-            return at_least(aggregate, certain)
-        sizes = range(len(doubtful) + 1)
-        choices = chain.from_iterable(combinations(doubtful, size) for size in sizes)
-        results = [aggregate_of(aggregate, [*certain, *choice]) for choice in choices]
+            if reads is limit_of:
+                return None
+            return at_least(aggregate, [values for truth, values in met if truth == TRUE])
+        choices = product(*([True] if truth == TRUE else [True, False] for truth, _ in met))
+        results = [
+            reads(
+                aggregate, [values for (_, values), is_in in zip(met, chosen, strict=True) if is_in]
+            )
+            for chosen in choices
+        ]
         known: Outcomes = [result for result in results if result is not None]
         return known if len(known) == len(results) else None
 

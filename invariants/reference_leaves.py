@@ -51,8 +51,17 @@ def aggregate_of(aggregate: Aggregate, events: list[tuple[Value, ...]]) -> Fract
             return max(numbers, default=None)
         case "avg":
             return Fraction(sum(numbers)) / len(numbers) if numbers else None
+        case "first":
+            return numbers[0] if events and len(events[0]) == 1 else None
         case _:
             assert_never(aggregate.function)
+
+
+def limit_of(aggregate: Aggregate, events: list[tuple[Value, ...]]) -> Fraction | None:
+    """The same of a limit: None where no event gives it, or one that does names no number."""
+    if not events or (aggregate.function != "first" and () in events):
+        return None
+    return aggregate_of(aggregate, events)
 
 
 def at_least(aggregate: Aggregate, events: list[tuple[Value, ...]]) -> Outcomes | None:
@@ -68,7 +77,7 @@ def at_least(aggregate: Aggregate, events: list[tuple[Value, ...]]) -> Outcomes 
             return [known, math.inf]
         case "min":
             return [-math.inf, known]
-        case "sum" | "avg":
+        case "sum" | "avg" | "first":
             return None
         case _:
             assert_never(aggregate.function)
@@ -93,7 +102,7 @@ def read_by(aggregate: Aggregate, fact: Fact) -> tuple[Value, ...] | None:
         return None if name in fact.overflowing else fact.values.get(name, ())
     everything = fact.elements(name)
     if everything is None:
-        return None
+        return () if aggregate.function == "first" else None
     is_missing = name in fact.missing or None in map(_number, everything)
     return () if is_missing else everything
 
@@ -116,6 +125,24 @@ def compare_all(operator: Operator, outcomes: Outcomes | None, limit: Value) -> 
     return seen.pop() if len(seen) == 1 else UNKNOWN
 
 
+def compare_each(operator: Operator, left: Outcomes | None, right: Outcomes | None) -> Truth:
+    """The comparison's value if it is the same for all numbers that either side may be."""
+    if left is None or right is None:
+        return UNKNOWN
+    seen = {
+        _compare_numbers(operator, least, limit) for least in _ends(left) for limit in _ends(right)
+    }
+    meet = min(left) <= max(right) and min(right) <= max(left)
+    are_one = len(_ends(left)) == len(_ends(right)) == 1
+    if operator in ("==", "!=") and meet and not are_one:
+        return UNKNOWN
+    return seen.pop() if len(seen) == 1 else UNKNOWN
+
+
+def _ends(outcomes: Outcomes) -> set[Fraction | float]:
+    return {min(outcomes), max(outcomes)}
+
+
 def compare(operator: Operator, left: Value, right: Value) -> Truth:
     """Equality of canonical values; order between two numbers or two texts, else unknown."""
     if operator in ("==", "!="):
@@ -129,7 +156,7 @@ def compare(operator: Operator, left: Value, right: Value) -> Truth:
     return UNKNOWN
 
 
-def _compare_numbers(operator: Operator, left: Fraction | float, right: Fraction) -> Truth:
+def _compare_numbers(operator: Operator, left: Fraction | float, right: Fraction | float) -> Truth:
     table = {
         "==": left == right, "!=": left != right, "<": left < right,
         "<=": left <= right, ">": left > right, ">=": left >= right,

@@ -20,6 +20,7 @@ from .binding import free_variables, trigger, violating_formula
 from .check_binding import subformulas
 from .compile import build_tables
 from .formula.ast import (
+    Aggregate,
     AggregateComparison,
     Anything,
     Atom,
@@ -89,8 +90,9 @@ def _named(formula: Formula) -> list[str]:
     match formula:
         case Atom(_, arguments):
             terms: list[Term] = [term for _, term in arguments]
-        case AggregateComparison(aggregate, _, bound):
-            terms = [*(term for _, term in aggregate.atom.arguments), bound]
+        case AggregateComparison():
+            terms = [t for aggregate in formula.aggregates for _, t in aggregate.atom.arguments]
+            terms += [] if formula.bound_term is None else [formula.bound_term]
         case Comparison(_, left, right):
             terms = [left, right]
         case _:
@@ -114,6 +116,9 @@ def _with_names(formula: Formula, names: Mapping[str, str]) -> Formula:
             return replace(formula, left=term_of(left), right=term_of(right))
         case AggregateComparison(aggregate, _, bound):
             named = replace(aggregate, atom=atom_of(aggregate.atom))
+            if isinstance(bound, Aggregate):
+                limit = replace(bound, atom=atom_of(bound.atom))
+                return replace(formula, aggregate=named, bound=limit)
             return replace(formula, aggregate=named, bound=term_of(bound))
         case SessionEnd():
             return formula

@@ -25,7 +25,7 @@ from .core import (
     OrNode,
 )
 from .formula.ast import Window
-from .memory_aggregate import AggregateMemory
+from .memory_aggregate import AggregateMemory, AggregateRefs
 from .memory_previous import PreviousMemory
 from .memory_since import ClosedSinceMemory, SinceMemory
 from .moment import Moment
@@ -141,12 +141,29 @@ class Grounds:
         self.add(2, *(replace(ref, roles=roles) for ref in certain))
         if truth == 1:
             self.add(truth, *(replace(ref, roles=roles) for ref in doubtful))
+        relation = memory.relation
+        assert relation is not None, "a limit stands in no formula of its own"
+        if relation.limit is not None:
+            limit = relation.limit
+            given = limit.refs_as_limit(now, cells, env, relation.operator)
+            self._collect_limit(limit, given, truth)
+            if limit.is_empty(now, cells, env):
+                self._miss(_in_window(limit.body_text, limit.window, now))
         if memory.is_empty(now, cells, env):
             self._miss(_in_window(memory.body_text, memory.window, now))
         elif truth == 0:
             self._miss(_at(memory.text, now))
-        elif truth == 2 and memory.operator not in (">", ">="):
-            self._miss(_at(memory.negated_text, now))
+        elif truth == 2 and relation.limit is None and relation.operator not in (">", ">="):
+            self._miss(_at(relation.negated_text, now))
+        if truth == 2 and relation.limit is not None:
+            self._miss(_at(relation.negated_text, now))
+
+    def _collect_limit(self, limit: AggregateMemory, given: AggregateRefs, truth: int) -> None:
+        """The events that gave the limit, and those that may have."""
+        roles = (limit.atom_text,)
+        self.add(2, *(replace(ref, roles=roles) for ref in given.certain))
+        if truth == 1:
+            self.add(1, *(replace(ref, roles=roles) for ref in given.doubtful))
 
     def _collect_previous(
         self, memory: PreviousMemory, truth: int, now: Moment, cells: Cells, env: Env

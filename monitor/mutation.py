@@ -127,14 +127,15 @@ def _gaps(invariant: InvariantSpec) -> list[int]:
     """Times at which a window ends, and those at which a wider or a later one would not."""
     gaps: list[int] = []
     for node in subformulas(invariant.formula):
-        window = Window()
+        windows: list[Window] = []
         if isinstance(node, Temporal | Until):
-            window = node.window
+            windows = [node.window]
         elif isinstance(node, AggregateComparison):
-            window = node.aggregate.window
-        if window.high_ns is not None:
-            gaps += [window.high_ns, window.high_ns + window.high_ns // 2]
-            gaps += [window.low_ns // 2, window.low_ns] if window.low_ns else []
+            windows = [aggregate.window for aggregate in node.aggregates]
+        for window in windows:
+            if window.high_ns is not None:
+                gaps += [window.high_ns, window.high_ns + window.high_ns // 2]
+                gaps += [window.low_ns // 2, window.low_ns] if window.low_ns else []
     return gaps
 
 

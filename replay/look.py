@@ -11,7 +11,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from invariants.aggregates import Tally, expire, value_range
+from invariants.aggregates import Tally, expire
 from invariants.binding import violating_formula
 from invariants.core import UNBOUND, Env
 from invariants.errors import ConfigError
@@ -262,7 +262,7 @@ def _tallies(compiled: Compiled, memory: AggregateMemory, reading: Reading) -> M
 
 
 def _tally(binding: dict[str, Any], memory: AggregateMemory, tally: Tally) -> TallyStanding:
-    values = value_range(tally, memory.function)
+    values = memory.range_of(tally)
     newest = tally.samples.newest
     return TallyStanding(
         binding=binding,

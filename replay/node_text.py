@@ -88,8 +88,8 @@ def remembered(memory: object) -> tuple[Node, ...]:
             return (right,) if left is None else (left, right)
         case PreviousMemory(body=body):
             return (body,)
-        case AggregateMemory(atom=atom):
-            return (atom,)
+        case AggregateMemory(atom=atom, limit=limit):
+            return (atom,) if limit is None else (atom, limit.atom)
         case _:
             assert_never(known)
 

@@ -16,6 +16,7 @@ import msgspec
 from ..cel.parser import parse
 from ..cel.references import describe, references_of
 from ..formula.ast import (
+    Aggregate,
     AggregateComparison,
     Atom,
     Binary,
@@ -89,9 +90,10 @@ def _renamed(formula: Formula, name: Callable[[str], str]) -> Formula:
     match formula:
         case Atom():
             return replace(formula, predicate=name(formula.predicate))
-        case AggregateComparison(aggregate):
-            atom = replace(aggregate.atom, predicate=name(aggregate.atom.predicate))
-            return replace(formula, aggregate=replace(aggregate, atom=atom))
+        case AggregateComparison(aggregate, _, bound):
+            if isinstance(bound, Aggregate):
+                bound = _with_name(bound, name)
+            return replace(formula, aggregate=_with_name(aggregate, name), bound=bound)
         case SessionEnd() | Comparison():
             return formula
         case Not(body) | Temporal(_, _, body) | Exists(_, body):
@@ -100,3 +102,8 @@ def _renamed(formula: Formula, name: Callable[[str], str]) -> Formula:
             left, right = _renamed(formula.left, name), _renamed(formula.right, name)
             return replace(formula, left=left, right=right)
     assert_never(formula)
+
+
+def _with_name(aggregate: Aggregate, name: Callable[[str], str]) -> Aggregate:
+    atom = replace(aggregate.atom, predicate=name(aggregate.atom.predicate))
+    return replace(aggregate, atom=atom)

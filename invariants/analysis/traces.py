@@ -18,6 +18,7 @@ from ..check_binding import subformulas
 from ..event import SECOND_NS
 from ..fact import NO_FACT, Fact, Truth, Value, show
 from ..formula.ast import (
+    Aggregate,
     AggregateComparison,
     Atom,
     Comparison,
@@ -232,8 +233,9 @@ def _domain(formulas: Sequence[Formula]) -> list[Value]:
             case Atom(_, arguments):
                 terms = [term for _, term in arguments]
             case AggregateComparison(aggregate, _, bound):
-                terms = [term for _, term in aggregate.atom.arguments]
-                terms += [] if aggregate.function in COUNTING else [bound]
+                terms = [term for of in node.aggregates for _, term in of.atom.arguments]
+                is_value = aggregate.function not in COUNTING and node.bound_term is not None
+                terms += [bound] if is_value and not isinstance(bound, Aggregate) else []
             case Comparison(_, left, right):
                 terms = [left, right]
             case _:
@@ -263,15 +265,16 @@ def _gaps(formulas: Sequence[Formula]) -> list[int]:
     for node in chain.from_iterable(map(subformulas, formulas)):
         match node:
             case Temporal(_, window) | Until(_, window):
-                pass
-            case AggregateComparison(aggregate):
-                window = aggregate.window
+                windows = [window]
+            case AggregateComparison():
+                windows = [aggregate.window for aggregate in node.aggregates]
             case _:
                 continue
-        if window.low_ns:
-            found.append(window.low_ns)
-        if window.high_ns is not None:
-            found += [window.high_ns, window.high_ns + 1]
+        for window in windows:
+            if window.low_ns:
+                found.append(window.low_ns)
+            if window.high_ns is not None:
+                found += [window.high_ns, window.high_ns + 1]
     return list(dict.fromkeys(found))[:5]
 
 

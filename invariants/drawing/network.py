@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from ..binding import free_variables, violating_formula
 from ..formula.ast import (
     FUTURE_OPERATORS,
+    Aggregate,
     AggregateComparison,
     Atom,
     Binary,
@@ -75,8 +76,10 @@ def _operands(formula: Formula) -> Iterator[tuple[str, Formula]]:
         case Until(_, _, left, right):
             yield "left", left
             yield "right", right
-        case AggregateComparison(aggregate):
+        case AggregateComparison(aggregate, _, bound):
             yield "", aggregate.atom
+            if isinstance(bound, Aggregate):
+                yield "limit", bound.atom
 
 
 def _box(formula: Formula) -> tuple[NodeSort, tuple[str, ...]]:

@@ -47,7 +47,7 @@ class Anything:
 
 Term = Variable | Constant | Anything
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
-AggregateFunction = Literal["count", "sum", "min", "max", "avg", "distinct"]
+AggregateFunction = Literal["count", "sum", "min", "max", "avg", "distinct", "first"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,26 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class AggregateComparison:
-    """`aggregate op bound`; the parser turns `3 >= count(p)` into `count(p) <= 3`."""
+    """`aggregate op bound`; the parser turns `3 >= count(p)` into `count(p) <= 3`.
+
+    An aggregate as the bound is a *limit*: a value that earlier events gave.
+    """
 
     aggregate: Aggregate
     operator: Operator
-    bound: Variable | Constant
+    bound: Variable | Constant | Aggregate
     place: Place = field(default=_NOWHERE, compare=False)
+
+    @property
+    def aggregates(self) -> tuple[Aggregate, ...]:
+        """The aggregate, and the limit if there is one."""
+        limit = (self.bound,) if isinstance(self.bound, Aggregate) else ()
+        return (self.aggregate, *limit)
+
+    @property
+    def bound_term(self) -> Variable | Constant | None:
+        """The bound; None for a limit."""
+        return None if isinstance(self.bound, Aggregate) else self.bound
 
 
 @dataclass(frozen=True, slots=True)

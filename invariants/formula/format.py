@@ -190,7 +190,10 @@ def _format_leaf(formula: Atom | SessionEnd | Comparison | AggregateComparison) 
         case Comparison(operator, left, right):
             return f"{_format_term(left)} {operator} {_format_term(right)}"
         case AggregateComparison(aggregate, operator, bound):
-            return f"{_format_aggregate(aggregate)} {operator} {_format_term(bound)}"
+            shown = (
+                _format_aggregate(bound) if isinstance(bound, Aggregate) else _format_term(bound)
+            )
+            return f"{_format_aggregate(aggregate)} {operator} {shown}"
     assert_never(formula)
 
 

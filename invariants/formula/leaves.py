@@ -32,6 +32,10 @@ from .tokens import AGGREGATE_WORDS, FormulaFault, Token, show_text
 DURATION_DAYS_MAX: Final = 36_500
 DURATION_NS_MAX: Final = DURATION_DAYS_MAX * UNITS_NS["d"]
 
+LIMIT_FUNCTIONS: Final = ("first", "min", "max", "sum")
+"""What may stand on the right of an aggregate. `count` and `distinct` of nothing are a number and
+an average moves with each event: neither is a limit that an event named."""
+
 _MIRRORED: Final[dict[Operator, Operator]] = {
     "==": "==",
     "!=": "!=",
@@ -158,13 +162,21 @@ def _compared_aggregate(cursor: Cursor) -> Formula:
         raise FormulaFault(start.offset, "E307", message, "write `... <= 3` after it")
     operator = cast(Operator, cursor.take().text)
     if cursor.is_word(*AGGREGATE_WORDS):
-        message = "both sides of this comparison are aggregates"
-        mend = "compare each of them with a number or a variable"
-        raise FormulaFault(cursor.token.offset, "E307", message, mend)
+        return AggregateComparison(aggregate, operator, _limit(cursor), cursor.place(start))
     bound_token = cursor.token
     bound = _side(cursor)
     _check_bound(bound, bound_token)
     return AggregateComparison(aggregate, operator, bound, cursor.place(start))
+
+
+def _limit(cursor: Cursor) -> Aggregate:
+    """An aggregate on the right of another one."""
+    start = cursor.token
+    if start.text not in LIMIT_FUNCTIONS:
+        message = f"`{start.text}` cannot be the limit of another aggregate"
+        mend = f"on the right write one of {', '.join(LIMIT_FUNCTIONS)}, a number or a variable"
+        raise FormulaFault(start.offset, "E307", message, mend)
+    return _aggregate(cursor)
 
 
 def _check_bound(bound: Variable | Constant, token: Token) -> None:

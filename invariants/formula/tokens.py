@@ -22,7 +22,7 @@ OPERATOR_WORDS: Final = frozenset(
     {"not", "and", "or", "implies", "iff", "since", "until", "exists", "session_end"}
     | {"previous", "once", "historically", "next", "eventually", "always"}
 )
-AGGREGATE_WORDS: Final = frozenset({"count", "sum", "min", "max", "avg", "distinct"})
+AGGREGATE_WORDS: Final = frozenset({"count", "sum", "min", "max", "avg", "distinct", "first"})
 RESERVED_WORDS: Final = OPERATOR_WORDS | AGGREGATE_WORDS | {"true", "false"}
 
 TokenSort = Literal["name", "word", "string", "number", "duration", "sign", "end"]

@@ -69,7 +69,9 @@ def grows_with_events(violating: Formula) -> bool:
 def memories_count(violating: Formula) -> int:
     """How many operators look at other events: with two, one event may serve for both."""
     return sum(
-        isinstance(node, Temporal | Until | AggregateComparison) for node in nodes_of(violating)
+        len(node.aggregates) if isinstance(node, AggregateComparison) else 1
+        for node in nodes_of(violating)
+        if isinstance(node, Temporal | Until | AggregateComparison)
     )
 
 

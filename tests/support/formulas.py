@@ -11,6 +11,7 @@ Predicates have no, one or two named values over a tiny domain, windows reach a 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal, TypeVar, cast
 
 from invariants.fact import Fact, Truth, Value
@@ -35,6 +36,7 @@ from invariants.formula.ast import (
     Variable,
     Window,
 )
+from invariants.formula.leaves import LIMIT_FUNCTIONS
 from invariants.spec import InvariantSpec
 from tests.support.engines import Step, make_invariant, make_moment
 
@@ -51,7 +53,7 @@ _COMMON_VALUES: Final[tuple[Value, ...]] = (1, 2, 1, 2, 2, "s", 0.5, -1)
 _VARIABLES: Final = ("x", "y")
 _OPERATORS: Final[tuple[Operator, ...]] = ("==", "!=", "<", "<=", ">", ">=")
 _FUNCTIONS: Final[tuple[AggregateFunction, ...]] = (
-    "count", "count", "sum", "distinct", "min", "max", "avg",
+    "count", "count", "sum", "distinct", "min", "max", "avg", "first",
 )  # fmt: skip
 
 T = TypeVar("T")
@@ -74,8 +76,12 @@ def choose_invariant(
     shape = maker.pick(*shapes, *(("future",) * 2 if future else ()))
     if shape == "limit":
         aggregate = maker.aggregate(variables)
-        operator: Operator = maker.pick("<=", "<")
-        limit = AggregateComparison(aggregate, operator, Constant(maker.pick(0, 1, 2, 1.5)))
+        upper: tuple[Operator, ...] = ("<=", "<")
+        limit = AggregateComparison(
+            aggregate, maker.pick(*upper), Constant(maker.pick(0, 1, 2, 1.5))
+        )
+        if maker.pick(True, False):
+            limit = maker.limited(aggregate, variables, upper)
         return make_invariant("always", limit, on_unknown)
     trigger = maker.binder(variables, depth, is_at_event=True)
     if shape == "future":
@@ -262,11 +268,23 @@ class _Maker:
                 if isinstance(bound, Constant):
                     bound = Constant(self.pick(0, 1, 2, 1.5))
                 aggregate = self.aggregate(self.some(variables))
+                if self.pick(True, False, False):
+                    return self.limited(aggregate, variables, _OPERATORS)
                 return AggregateComparison(aggregate, self.pick(*_OPERATORS), bound)
             case "end":
                 return SessionEnd()
             case _:
                 return self.atom(variables)
+
+    def limited(
+        self, aggregate: Aggregate, variables: Variables, operators: tuple[Operator, ...]
+    ) -> AggregateComparison:
+        """An aggregate with a limit, if there is a value left to be one."""
+        limit = self.aggregate(self.some(variables))
+        bound: Constant | Aggregate = Constant(1)
+        if limit.value is not None:
+            bound = replace(limit, function=self.pick(*LIMIT_FUNCTIONS))
+        return AggregateComparison(aggregate, self.pick(*operators), bound)
 
     def aggregate(self, variables: Variables) -> Aggregate:
         function = self.pick(*_FUNCTIONS)

@@ -25,6 +25,7 @@ from invariants.formula.ast import (
 )
 from invariants.formula.durations import format_duration
 from invariants.formula.format import format_formula
+from invariants.formula.leaves import LIMIT_FUNCTIONS
 from invariants.formula.parser import parse_formula
 
 MILLISECOND = 1_000_000
@@ -52,10 +53,15 @@ comparisons = st.one_of(
 aggregates = st.one_of(
     st.builds(Aggregate, st.just("count"), atoms, st.none(), upto),
     st.builds(
-        Aggregate, st.sampled_from(["sum", "min", "max", "avg", "distinct"]), atoms, names, upto
+        Aggregate,
+        st.sampled_from(["sum", "min", "max", "avg", "distinct", "first"]),
+        atoms,
+        names,
+        upto,
     ),
 )
-bounds = st.one_of(variables, numbers.map(lambda n: Constant(canonical(n) or 0)))
+limits = st.builds(Aggregate, st.sampled_from(LIMIT_FUNCTIONS), atoms, names, upto)
+bounds = st.one_of(variables, numbers.map(lambda n: Constant(canonical(n) or 0)), limits)
 leaves = st.one_of(
     atoms,
     st.just(SessionEnd()),
