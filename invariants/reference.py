@@ -29,7 +29,6 @@ Readings, where the definition leaves a doubt:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from fractions import Fraction
 from functools import partial
 from itertools import product
 from operator import and_, or_
@@ -57,19 +56,18 @@ from .reference_leaves import (
     TRUE,
     UNKNOWN,
     Outcomes,
+    Reads,
     aggregate_of,
-    at_least,
     compare,
     compare_all,
     compare_each,
     free_variables,
-    kept_for,
     limit_of,
     look_up,
     match_term,
     missing_uses,
     named_in,
-    read_by,
+    outcomes_of,
 )
 from .spec import InvariantSpec
 from .verdict import MISSING_BINDING, Binding, VerdictKind
@@ -80,8 +78,6 @@ _KINDS: Final[tuple[VerdictKind, ...]] = ("holds", "inconclusive", "violated")
 T = TypeVar("T")
 Env = Binding
 """Values of variables, sorted by name."""
-Reads = Callable[[Aggregate, list[tuple[Value, ...]]], Fraction | None]
-"""The value of an aggregate over chosen events, each given by its values; None is unknown."""
 
 
 def judge(
@@ -333,30 +329,12 @@ class _Meaning:
         self, aggregate: Aggregate, i: int, env: Env, reads: Reads = aggregate_of
     ) -> Outcomes | None:
         """The aggregate's value for every choice of the unknown events; None is unknown."""
-        met = list[tuple[Truth, tuple[Value, ...]]]()
-        is_cut = False
-        for j in self.ages(aggregate.window, i):
-            truth = self.atom(aggregate.atom, j, env)
-            fact = self.trace[j].letter[aggregate.atom.predicate]
-            if truth == FALSE:
-                continue
-            values = read_by(aggregate, fact)
-            if values is None:
-                is_cut, values = True, kept_for(aggregate, fact)
-            met.append((truth, values))
-        if is_cut:
-            if reads is limit_of:
-                return None
-            return at_least(aggregate, [values for truth, values in met if truth == TRUE])
-        choices = product(*([True] if truth == TRUE else [True, False] for truth, _ in met))
-        results = [
-            reads(
-                aggregate, [values for (_, values), is_in in zip(met, chosen, strict=True) if is_in]
-            )
-            for chosen in choices
+        met = [
+            (truth, self.trace[j].letter[aggregate.atom.predicate])
+            for j in self.ages(aggregate.window, i)
+            if (truth := self.atom(aggregate.atom, j, env)) != FALSE
         ]
-        known: Outcomes = [result for result in results if result is not None]
-        return known if len(known) == len(results) else None
+        return outcomes_of(aggregate, met, reads)
 
 
 def _is_inside(window: Window, age_ns: int) -> bool:

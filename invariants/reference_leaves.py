@@ -7,10 +7,11 @@ Source: docs/language.md, Predicates and Formulas.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import product
 from typing import Final, assert_never
 
 from .fact import Fact, Truth, Value
@@ -81,6 +82,35 @@ def at_least(aggregate: Aggregate, events: list[tuple[Value, ...]]) -> Outcomes 
             return None
         case _:
             assert_never(aggregate.function)
+
+
+Reads = Callable[[Aggregate, list[tuple[Value, ...]]], Fraction | None]
+"""The value of an aggregate over chosen events, each given by its values; None is unknown."""
+
+
+def outcomes_of(
+    aggregate: Aggregate, met: Sequence[tuple[Truth, Fact]], reads: Reads
+) -> Outcomes | None:
+    """The value for every choice of the unknown among the events met; None is unknown."""
+    found = [(truth, read_by(aggregate, fact)) for truth, fact in met]
+    if any(values is None for _, values in found):
+        if reads is limit_of:
+            return None
+        kept = [(t, fact, v) for (t, fact), (_, v) in zip(met, found, strict=True)]
+        certain = [
+            kept_for(aggregate, fact) if v is None else v for t, fact, v in kept if t == TRUE
+        ]
+        return at_least(aggregate, certain)
+    choices = product(*([True] if truth == TRUE else [True, False] for truth, _ in found))
+    results = [
+        reads(
+            aggregate,
+            [v for (_, v), is_in in zip(found, chosen, strict=True) if is_in and v is not None],
+        )
+        for chosen in choices
+    ]
+    known: Outcomes = [result for result in results if result is not None]
+    return known if len(known) == len(results) else None
 
 
 def kept_for(aggregate: Aggregate, fact: Fact) -> tuple[Value, ...]:

@@ -144,7 +144,7 @@ def test_bool_and_number_stay_apart() -> None:
         ("count(p) < avg(p.v)", 12, "E307", "first, min, max, sum"),
         ("count(p) < count(q)", 12, "E307", "a number or a variable"),
         ("sum(p.v) <= first(q)", 13, "E307", "first(q.value)"),
-        ("sum(p.v) <= first(q.v)[1s,2s]", 22, "E304", "[10m]"),
+        ("sum(p.v) <= first(q.v)[1s,2s]", 23, "E304", "`[2s]`"),
         ('count(p) < "t"', 12, "E307", "number"),
         ("true == count(p)", 1, "E307", "number"),
         ("once[10min] p", 6, "E308", "write `10m`"),
