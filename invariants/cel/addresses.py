@@ -35,7 +35,7 @@ def host(url: Any) -> str:
     """The host of `scheme://...`: lower case, without userinfo, port and final dot.
 
     IPv6 stays in its brackets, in its short form; `[::ffff:192.0.2.1]` is the IPv4 address in it.
-    Fails on text that is no such URL, on an empty host, and on non-ASCII, backslash, space or
+    Fails on text that is not such a URL, on an empty host, and on non-ASCII, backslash, space or
     control characters anywhere in it.
     """
     if type(url) is UnknownText:
@@ -46,7 +46,7 @@ def host(url: Any) -> str:
 
 
 def _known_host(url: UnknownText) -> str:
-    """The host of a URL of which it is known: a path, query or fragment begins before a gap."""
+    """The host of a URL whose beginning is known: a path, query or fragment begins before a gap."""
     hosts: set[str] = set()
     for reading in url.readings:
         start = reading[0] if reading and isinstance(reading[0], str) else ""
@@ -120,7 +120,7 @@ def _name(written: str, function: str) -> str:
 
 
 def _is_dotted_quad(labels: list[str]) -> bool:
-    """Whether this is `192.0.2.1` as everyone writes and reads it: no octal, no short form."""
+    """True for `192.0.2.1` in the usual notation: no octal, no short form."""
     try:
         ipaddress.IPv4Address(".".join(labels))
     except ValueError:

@@ -1,12 +1,13 @@
-"""`seen(v, source)` and `only_from(v, source)`: what an expression asks of data memories.
+"""`seen(v, source)` and `only_from(v, source)`: queries of data memories in expressions.
 
     seen(args.to, "user_said")        every address in v was shown before, by the source
     only_from(args.to, "web")         some address in v was, and by no other source of the file
 
-Of a list every text is asked, as if its addresses stood in one. A text without addresses is asked
-as a whole. An empty list has been seen, and is only from nowhere.
-What is not known is a failure, which CEL absorbs like any other: `&&` with false is false.
-Which source is meant is settled when the file is loaded. Source: docs/language.md, Data memories.
+For a list, every text is tested, as if its addresses were in one text. A text without addresses is
+tested as a whole. An empty list is seen, and never from only one source.
+
+An unknown result is a failure, which CEL absorbs like any other: `&&` with false is false. The
+source is resolved when the file is loaded. Source: docs/language.md, Data memories.
 """
 
 from __future__ import annotations
@@ -21,24 +22,24 @@ from .fields import Evaluator
 from .values import Failure, Frame, text
 
 SourcePlaces = Mapping[str, int]
-"""The sources that may be asked, by name: at which place of `Shown.memories` each stands."""
+"""The sources that may be queried, by name, with their index in `Shown.memories`."""
 
 NO_SOURCES: Final[SourcePlaces] = {}
 CHARACTERS_OF_STEP: Final = 4
-"""Measured: cutting, decoding and fingerprinting so many characters costs as much as a step."""
+"""Measured: splitting, decoding and fingerprinting this many characters costs one step."""
 STEPS_OF_TEXT: Final = 16
-"""Measured: what a text costs beside its characters, 30 us for each function that asks."""
+"""Measured: the cost of a text besides its characters, 30 us for each querying function."""
 FUNCTIONS_ASKING: Final = frozenset({"seen", "only_from"})
 
 
 def source_name(node: Call) -> str | None:
-    """The source that a call of `seen` or `only_from` names; None where that is no literal."""
+    """The source that a call of `seen` or `only_from` names; None if it is not a literal."""
     last = node.arguments[-1]
     return last.value if isinstance(last, Constant) and isinstance(last.value, str) else None
 
 
 def asking(node: Call, operand: Evaluator, sources: SourcePlaces) -> Evaluator:
-    """The prepared call. `check` has seen to it that the source is known."""
+    """The prepared call. `check` has verified that the source is known."""
     name = source_name(node) or ""
     source = sources.get(name, -1)
     if node.function == "seen":

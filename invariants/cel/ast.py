@@ -1,6 +1,6 @@
-"""CEL expressions as they are written: frozen nodes, each with its place in the file.
+"""CEL expressions as written: frozen nodes, each with its place in the file.
 
-`&&` and `||` keep all their operands in one node, so that a long chain is no deep tree.
+`&&` and `||` keep all their operands in one node, so that a long chain is not a deep tree.
 """
 
 from __future__ import annotations

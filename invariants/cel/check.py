@@ -1,14 +1,14 @@
-"""What can be said of an expression before any event: names, functions, types that cannot match.
+"""Static checks of an expression: names, functions, types that cannot match.
 
 Types are inferred only where they are certain; `any` never makes a fault. All faults of an
 expression are found at once. The codes:
 
     E101 syntax                          E107 too long, or nested too deep
-    E102 unknown name                    E108 unknown list, or a list element that is no value
+    E102 unknown name                    E108 unknown list, or a list element that is not plain
     E103 unknown function, wrong form    E109 a constant call that always fails
     E104 types that cannot match         E150 (warning) `double(...)`: write number(...)
-    E105 a pattern that is no literal,   E151 (warning) arithmetic on fields of events
-         or that RE2 refuses           E110 unknown source, or one that is no literal
+    E105 a pattern that is not a literal, E151 (warning) arithmetic on fields of events
+         or that RE2 refuses             E110 unknown source, or not a literal
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def check(
 
 
 def constant_list(node: Node, lists: Mapping[str, Any]) -> list[Any] | None:
-    """The elements of a list that is wholly known at load: a literal, or `lists.x`."""
+    """The elements of a list that is known completely at load: a literal, or `lists.x`."""
     if isinstance(node, ListOf):
         elements = [part.value for part in node.elements if isinstance(part, Constant)]
         return elements if len(elements) == len(node.elements) else None
@@ -87,7 +87,7 @@ def list_name(node: Node) -> str | None:
 
 
 def is_lists(node: Node) -> bool:
-    """Whether `node` is the name `lists` itself."""
+    """True if `node` is the name `lists` itself."""
     return isinstance(node, Name) and node.name == "lists"
 
 
@@ -314,7 +314,7 @@ class _Checker:
         return True
 
     def _check_patterns(self, node: Call, bound: frozenset[str]) -> None:
-        """What is known at load must be usable at load."""
+        """A value that is known at load must be usable at load."""
         if node.function == "matches":
             self._check_expression(node.arguments[1])
         elif node.function in ("glob", "glob_any", "named_any"):
@@ -384,7 +384,7 @@ class _Checker:
 
 
 def _is_number_of_event(node: Node) -> bool:
-    """Whether a number that the sender chose flows into `node`; sizes and dates are counted."""
+    """True if a number that the sender chose flows into `node`; sizes and dates count."""
     if isinstance(node, Call) and node.function not in ("number", "dyn"):
         return node.function in ("int", "double") and any(free_names(node))
     if isinstance(node, Has | Comparison | Logical):

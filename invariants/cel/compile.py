@@ -1,4 +1,4 @@
-"""CEL text -> `Expression`: parsed, checked, and prepared to be asked of every event.
+"""CEL text -> `Expression`: parsed, checked, and prepared for evaluation on every event.
 
 The one entry point of this package. Faults are `SpecError`; an evaluation never raises.
 """
@@ -31,8 +31,8 @@ _MEND: Final = "write texts, truth values, or numbers within int64"
 class Expression:
     """A compiled expression.
 
-    `fields` are the names of the event that it reads, and `lists`; `type` what is certain of its
-    value; `warnings` what the author should look at.
+    `fields` are the names of the event that it reads, and `lists`; `type` is the certain part of
+    its type; `warnings` are for the author.
     """
 
     text: str
@@ -40,9 +40,9 @@ class Expression:
     type: Type
     warnings: tuple[Fault, ...]
     is_settled_by_call: bool
-    """Whether its value is the same at every event of one kind and tool."""
+    """True if its value is the same at every event of one kind and tool."""
     sources: frozenset[str]
-    """The sources whose memories it asks; `only_from` asks all of the file."""
+    """The sources whose memories it queries; `only_from` queries all of the file."""
     functions: frozenset[str]
     """The functions that it calls."""
     _evaluator: Evaluator
@@ -108,7 +108,7 @@ def _parsed(source: Source, file: str) -> Node:
 
 
 def _faulty_lists(node: Node, file: str, lists: Mapping[str, list[Any]]) -> list[Fault]:
-    """A fault where `node` names a list that holds something other than CEL's plain values."""
+    """A fault if `node` names a list with elements other than CEL's plain values."""
     named = ((part, list_name(part)) for part in walk(node))
     return [
         Fault(

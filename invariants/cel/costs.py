@@ -1,8 +1,8 @@
-"""What a function takes, in steps: what an event's budget counts (docs/cel.md, Bounds).
+"""The cost of functions in steps, which an event's budget counts (docs/cel.md, Bounds).
 
-Steps are defined by what a function is given and gives, never by how it is computed, so that every
-implementation counts the same. A short text costs nothing: a predicate over an ordinary event is
-not slower for being counted.
+Steps are defined by the inputs and the result of a function, never by its computation, so that
+every implementation counts the same. A short text costs nothing: counting does not make a predicate
+on an ordinary event slower.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def by_patterns(patterns: Any, string: Any) -> int:
 
 
 def by_names(patterns: Any, name: Any) -> int:
-    """Of patterns out of the event: what `glob_any` takes, and what `naming` takes."""
+    """For patterns from the event: the cost of `glob_any`, and that of `naming`."""
     if type(patterns) is not list:
         return 0
     return by_patterns(patterns, name) + naming(len(patterns), name)
@@ -118,7 +118,7 @@ def made(result: Any) -> int:
 def charged(
     function: Callable[..., Any], steps: Steps, arguments: Sequence[Evaluator], *, makes: bool
 ) -> Evaluator:
-    """A call, charged to the event; `makes` where its result is charged too."""
+    """A call, charged to the event; `makes` if its result is charged too."""
     if steps is by_length and not makes and len(arguments) <= 2:
         return _reading(function, *arguments)
 
@@ -136,7 +136,7 @@ def charged(
 def _reading(
     function: Callable[..., Any], first: Evaluator, second: Evaluator | None = None
 ) -> Evaluator:
-    """The common calls, which ask nobody about short texts."""
+    """The common calls, which charge nothing for short texts."""
 
     def of_one(source: Any) -> Any:
         value = first(source)
@@ -162,7 +162,7 @@ def _reading(
 
 
 def calculated(function: Callable[..., Any], arguments: Sequence[Evaluator]) -> Evaluator:
-    """Arithmetic: only what `+` makes of texts and lists can be long."""
+    """Arithmetic: only the results of `+` on texts and lists can be long."""
 
     def call(source: Any) -> Any:
         result = function(*[argument(source) for argument in arguments])

@@ -54,8 +54,8 @@ from .values import Failure, sure, text, type_name, utf8
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`counts_steps` says that something is in it that needs a `Frame`: macros, comparisons of
-    containers, `digest`, `seen`, `shell_commands`.
+    """`counts_steps` means that a part of it needs a `Frame`: macros, comparisons of containers,
+    `digest`, `seen`, `shell_commands`.
     """
 
     evaluator: Evaluator
@@ -77,7 +77,7 @@ def prepare(
 
 
 class _Builder:
-    """Walks one expression; remembers what its evaluation will need."""
+    """Walks one expression; records the requirements of its evaluation."""
 
     def __init__(
         self, lists: Mapping[str, list[Any]], digest_key: bytes, sources: asked.SourcePlaces
@@ -270,7 +270,7 @@ def _globbing(function: str, patterns: list[Any], operand: Evaluator) -> Evaluat
 
 
 def _naming(patterns: list[Any], operand: Evaluator) -> Evaluator:
-    """Patterns of names, prepared; a name that was met before is looked up."""
+    """Patterns of names, prepared; a repeated name is looked up."""
     matcher = names.named_matcher(patterns)
 
     def matches(value: Any) -> bool:
@@ -317,7 +317,7 @@ def _flat(node: Logical) -> list[Node]:
 
 
 def _guard(node: Node, name: str) -> str | None:
-    """`x` where `node` is `name == "x"`; of `kind` such a test never fails."""
+    """`x` if `node` is `name == "x"`; for `kind` such a test never fails."""
     if not isinstance(node, Comparison) or node.operator != "==":
         return None
     sides = (node.left, node.right)

@@ -1,8 +1,9 @@
-"""How each name of an expression is read from an event, with the rules for absent values.
+"""Reads each name of an expression from an event, with the rules for absent values.
 
 Absent text is `""` and absent maps are empty already in `EventView`. A field that the event's kind
-carries (`CARRIED_BY`) and that the event leaves out is a failure here. So are an absent `seq`, an
-unknown `principal`, and what JSON holds but CEL does not: a whole number beyond int64, when read.
+carries (`CARRIED_BY`) and that the event omits is a failure here. So are an absent `seq`, an
+unknown `principal`, and a JSON value that CEL cannot represent: a whole number beyond int64, when
+it is read.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from . import times
 from .values import INT_MAX, INT_MIN, Failure, in_range, type_name
 
 Evaluator = Callable[[Any], Any]
-"""A prepared expression: takes an `EventView`, or a `Frame` where the builder says so."""
+"""A prepared expression: takes an `EventView`, or a `Frame` if the builder requires it."""
 
 # What decoding a part that no stage has decoded before may raise; the event is at fault.
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -40,7 +41,7 @@ def _read_seq(source: Any) -> Any:
 
 
 def read_args(source: Any) -> Any:
-    """The arguments of the call; a failure where the event of a call has none."""
+    """The arguments of the call; a failure if the event of a call has none."""
     try:
         args = source.args
     except UNREADABLE:
@@ -66,7 +67,7 @@ def _read_attributes(source: Any) -> Any:
 
 
 def _stated(name: str) -> Evaluator:
-    """A text of the record; a failure where the event's kind carries it and the event does not."""
+    """A text of the record; a failure if the event's kind carries it and the event omits it."""
     kinds, missing = CARRIED_BY[name], f"the event does not state its `{name}`"
     field = attrgetter(name)
 
@@ -81,7 +82,7 @@ def _stated(name: str) -> Evaluator:
 
 
 def _identity(name: str) -> Evaluator:
-    """Whose the event is: as it states, else as its session stated first; else a failure."""
+    """A scope value of the event: its own, else its session's first; else a failure."""
     missing, field = f"neither the event nor its session so far states `{name}`", attrgetter(name)
 
     def read(source: Any) -> str:
@@ -101,7 +102,7 @@ def _read_principal(source: Any) -> str:
 
 
 def _uncut(name: str, read: Evaluator) -> Evaluator:
-    """`read`, and a failure if the client says that it published a beginning of the field only."""
+    """`read`, or a failure if the client published only a beginning of the field."""
     is_cut, reason = attrgetter(f"left_out.{name}"), f"the client left out a part of `{name}`"
 
     def read_uncut(source: Any) -> Any:
@@ -132,9 +133,9 @@ READERS: Final[dict[str, Evaluator]] = {
 
 
 def present(name: str) -> Evaluator:
-    """`present(agent)`: whether reading `agent` would give something; never fails.
+    """`present(agent)`: true if reading `agent` would give a value; never fails.
 
-    Null, `""` and an empty `attributes` are as good as absent; `args: {}` is not.
+    Null, `""` and an empty `attributes` count as absent; `args: {}` does not.
     """
     if name in ("tool", "call", "text", "error", "kind", "session"):
         field = attrgetter(name)
@@ -167,7 +168,7 @@ def _has_content(name: str) -> Evaluator:
 
 
 def selected(operand: Evaluator, key: str) -> Evaluator:
-    """`operand.key`: a map's value; a failure where there is no map or no key."""
+    """`operand.key`: a map's value; a failure if it is not a map or has no such key."""
     missing = f"no key `{key}`"
 
     def select(source: Any) -> Any:

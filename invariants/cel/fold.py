@@ -1,8 +1,8 @@
-"""What an expression says of *every* event of one kind and tool, whatever else they carry.
+"""The value of an expression at *every* event of one kind and tool, whatever its other fields.
 
 Used to skip predicates. Sound by construction: only parts that read nothing but `kind`, `tool` and
-`lists`, and that count no steps, are evaluated; `&&`, `||`, `!` and the ternary are then decided as
-CEL decides them, failures included. Everything else is None: it depends on the event.
+`lists`, and that count no steps, are evaluated. `&&`, `||`, `!` and the ternary are then decided
+like in CEL, including failures. Any other result is None: it depends on the event.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KNOWN_NAMES: Final = frozenset({"kind", "tool", "lists"})
 
 @dataclass(frozen=True, slots=True)
 class KindAndTool:
-    """As much of an event's record as is known: it stands where the record does."""
+    """The known part of an event's record, used in place of the record."""
 
     kind: str
     tool: str

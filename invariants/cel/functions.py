@@ -1,9 +1,9 @@
-"""The functions that predicates may call: how they are written, what they take and give.
+"""The functions that predicates may call: their syntax, arguments and results.
 
-Two kinds stand apart, since they are prepared when the file is loaded and not when called:
+Two kinds are special, since they are prepared when the file is loaded and not when called:
 `matches`, whose pattern is a literal, and `glob`/`glob_any` with patterns from the file. `digest`
 needs the key, `seen` and `only_from` the session's memories, `present` the name of a field,
-`shell_commands` and `usual_commands` the event that pays for it; `evaluate.py` binds them.
+`shell_commands` and `usual_commands` the event that is charged for it; `evaluate.py` binds them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .sql import effects
 Type = Literal[
     "any", "null", "bool", "int", "double", "string", "list", "map", "timestamp", "duration"
 ]
-"""What is known of a value when the file is loaded; `any` where nothing is."""
+"""The static type of a value; `any` if nothing is known."""
 
 Style = Literal["function", "method", "both"]
 """`f(x)`, `x.f()`, or either."""
@@ -48,7 +48,7 @@ class Function:
     apply: Callable[..., Any]
     steps: Steps = by_length
     makes: bool = False
-    """Whether what it gives is charged too: a list, or a text longer than those it read."""
+    """True if its result is charged too: a list, or a text longer than its inputs."""
 
 
 def _types(*names: Type) -> frozenset[Type]:
@@ -161,11 +161,11 @@ FIELD_TYPES: Final[dict[str, Type]] = {
     "attributes": "map",
     "lists": "map",
 }
-"""The names that expressions may read, with what is certain of their types."""
+"""The names that expressions may read, with the certain part of their types."""
 
 LEFT_OUT: Final = {
     "type": 'test the value itself, as in `args.x == ""`',
     "bytes": "events contain no bytes",
     "uint": "events contain no unsigned ints; write int()",
 }
-"""Functions of CEL that are left out, and what to write instead."""
+"""Functions of CEL that are not supported, with their replacements."""

@@ -28,7 +28,7 @@ _WILD: Final = {"**": b"(?s:.*)", "*": b"[^/]*", "?": b"(?s:.)"}
 
 
 def options(memory_bytes_max: int = PATTERN_MEMORY_BYTES_MAX) -> re2.Options:
-    """RE2's options: quiet, bounded, and without groups, since only yes or no is asked."""
+    """RE2's options: quiet, bounded, and without groups, since only yes or no is needed."""
     chosen = re2.Options()
     chosen.max_mem = memory_bytes_max
     chosen.log_errors = False
@@ -37,7 +37,7 @@ def options(memory_bytes_max: int = PATTERN_MEMORY_BYTES_MAX) -> re2.Options:
 
 
 def glob_matcher(pattern: str) -> Matcher:
-    """A pattern of the user's file, prepared; raises re2.error where it is too large."""
+    """A pattern of the user's file, prepared; raises re2.error if it is too large."""
     pieces = _PIECES.findall(pattern)
     if not any(piece in _WILD for piece in pieces):
         return lambda string: string == pattern
@@ -59,7 +59,7 @@ def _expression(pieces: Sequence[str]) -> bytes:
 
 
 def pattern_of(pattern: str) -> str:
-    """The pattern of RE2's syntax that says the same of a whole text."""
+    """The equivalent pattern of RE2's syntax for a whole text."""
     return "".join(
         _WILD[piece].decode() if piece in _WILD else quoted(piece)
         for piece in _PIECES.findall(pattern)
@@ -78,7 +78,7 @@ def any_matcher(patterns: Sequence[str]) -> Matcher:
 
 
 def glob(pattern: Any, string: Any) -> bool:
-    """Whether the whole of `string` is of the form `pattern`, both out of the event."""
+    """True if the whole of `string` matches `pattern`, both from the event."""
     form, whole = text(pattern, "glob"), text(string, "glob")
     if len(form) > _FOREIGN_LENGTH_MAX:
         raise Failure(f"a pattern of more than {_FOREIGN_LENGTH_MAX} characters")
@@ -91,7 +91,7 @@ def glob(pattern: Any, string: Any) -> bool:
 
 
 def glob_any(patterns: Any, string: Any) -> bool:
-    """Whether `string` is of the form of one of `patterns`, all of which must be strings."""
+    """True if `string` matches one of `patterns`, all of which must be strings."""
     if type(patterns) is not list:
         raise Failure(f"`glob_any` needs a list of patterns, not {type_name(patterns)}")
     if len(patterns) > _FOREIGN_COUNT_MAX:

@@ -1,7 +1,7 @@
 """CEL text -> tokens, each with its place in the file.
 
-Follows the lexical grammar of CEL's specification. Unsigned ints and bytes are told apart so that
-they can be refused by name; JSON events hold neither. Raises `SyntaxFault` at the first fault.
+Follows the lexical grammar of CEL's specification. Unsigned ints and bytes are recognised so that
+they can be refused by name; JSON events contain neither. Raises `SyntaxFault` at the first fault.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class SyntaxFault(Exception):  # noqa: N818 - becomes a Fault, which is what use
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word of the text; `value` is what a literal stands for, else the text itself."""
+    """A word of the text; `value` is the value of a literal, else the text itself."""
 
     kind: TokenKind
     value: Any
@@ -65,7 +65,7 @@ class Places:
         self._line_offsets = [0, *(found.end() for found in re.finditer("\n", source.text))]
 
     def at(self, offset: int) -> Place:
-        """As the source's segments say; without any, later lines are indented like the first."""
+        """By the source's segments; without any, later lines are indented like the first."""
         if self._source.segments:
             return self._source.place_at(offset)
         index = sum(1 for begin in self._line_offsets if begin <= offset) - 1

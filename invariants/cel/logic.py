@@ -1,7 +1,7 @@
 """`&&`, `||`, `!` and the ternary, with CEL's rules for failures.
 
-`&&` is false as soon as one operand is, whatever the others do, and fails only where none is
-false and one has no truth value; `||` mirrors it. `!` and the ternary fail with their operand.
+`&&` is false as soon as one operand is, whatever the others are. It fails only if none is false and
+one has no truth value; `||` mirrors it. `!` and the ternary fail with their operand.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _charging(operand: Evaluator, count: int) -> Evaluator:
 
 
 def guarded_by_kind(kind: str, rest: Evaluator) -> Evaluator:
-    """`kind == "..." && rest`, where `rest` gives a truth value or fails."""
+    """`kind == "..." && rest`, where `rest` returns a truth value or fails."""
 
     def guarded(source: Any) -> Any:
         return rest(source) if source.record.kind == kind else False
@@ -73,7 +73,7 @@ def guarded_by_kind(kind: str, rest: Evaluator) -> Evaluator:
 
 
 def guarded_by_call(kind: str, tool: str, rest: Evaluator) -> Evaluator:
-    """`kind == "..." && tool == "..." && rest`, likewise. `tool` fails where a call has none."""
+    """`kind == "..." && tool == "..." && rest`, likewise. `tool` fails if a call has none."""
     read_tool = READERS["tool"]
 
     def guarded(source: Any) -> Any:
@@ -92,7 +92,7 @@ def guarded_by_call(kind: str, tool: str, rest: Evaluator) -> Evaluator:
 
 
 def truth(operand: Evaluator) -> Evaluator:
-    """`operand`, failing where it gives anything but a truth value."""
+    """`operand`, failing unless it returns a truth value."""
 
     def checked(source: Any) -> bool:
         value = operand(source)

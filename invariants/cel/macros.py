@@ -16,7 +16,7 @@ from .values import Failure, Frame, in_range, type_name
 
 
 def variable(slot: int) -> Evaluator:
-    """The element at hand; a whole number beyond int64 fails here, where it is read."""
+    """The current element; a whole number beyond int64 fails here, where it is read."""
 
     def read(frame: Frame) -> Any:
         value = frame.slots[slot]

@@ -1,11 +1,11 @@
-"""`emails(x)` and `urls(x)`: the addresses that a text names, each in its normal form.
+"""`emails(x)` and `urls(x)`: the addresses in a text, each in its normal form.
 
     emails("Eve <EVE@evil.example>, bob@corp.example")   ["eve@evil.example", "bob@corp.example"]
     urls("HTTPS://Evil.Example:443/a")                   ["https://evil.example/a"]
 
-They are for arguments that hold addresses and nothing else. What cannot be read as addresses is an
-error and not an empty list, since a tool may read it otherwise: a sign of an address that is left
-over, a number or a key beside addresses, a text without any.
+They are for arguments that contain only addresses. Text that cannot be read as addresses is an
+error and not an empty list, since a tool may read it differently: an unread sign of an address, a
+number or a key next to addresses, a text without any.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BEFORE_NAME: Final = re.compile(r"[,;>\n]")
 def emails(value: Any) -> list[str]:
     """The distinct e-mail addresses of a text, or of every text of a list, in order.
 
-    Names, comments and `mailto:` around them are left out; a `+tag` stays. Fails on what is named
+    Names, comments and `mailto:` around them are ignored; a `+tag` stays. Fails on the errors
     above, on URLs, and on more than 64 addresses.
     """
     return _distinct(value, "emails", _emails)
@@ -37,8 +37,8 @@ def emails(value: Any) -> list[str]:
 def urls(value: Any) -> list[str]:
     """The distinct URLs of a text, or of every text of a list, in order.
 
-    Fails on what is named above, on e-mail addresses, on hosts without a scheme, and on more than
-    64 URLs.
+    Fails on the errors above, on e-mail addresses, on hosts without a scheme, and on more than 64
+    URLs.
     """
     return _distinct(value, "urls", _urls)
 

@@ -47,9 +47,10 @@ _STARS: Final = re.compile(r"\*+")
 class _Form:
     """A name, or a pattern's text between two stars.
 
-    `letters` are its words without borders; `borders` holds for each index of `letters`, the end
-    included, whether a word begins or ends there: 0 no, 1 yes, 2 a name or a server's name.
-    `left` and `right` are the same of the separators at its edges, which a pattern asks for.
+    `letters` are its words without boundaries. `borders` contains for each index of `letters`, the
+    end included, a mark for a word boundary there: 0 none, 1 one, 2 the boundary of a name or a
+    server's name. `left` and `right` are the same for the separators at its edges, which a pattern
+    requires.
     """
 
     letters: str
@@ -60,7 +61,7 @@ class _Form:
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
-    """The texts between stars, in order; `is_open_*` says that a star stands at that end."""
+    """The texts between stars, in order; `is_open_*` means that there is a star at that end."""
 
     pieces: tuple[_Form, ...]
     is_open_left: bool
@@ -136,7 +137,7 @@ def _pattern(pattern: str) -> _Pattern:
 
 
 def _is_match(pattern: _Pattern, name: _Form) -> bool:
-    """Pieces from the left, each at the first place where it fits: no later place helps another."""
+    """Match pieces from the left, each at the first possible place: a later one is never better."""
     position, pieces, end = 0, list(pattern.pieces), len(name.letters)
     if not pattern.is_open_left:
         first = pieces.pop(0)
@@ -167,7 +168,7 @@ def _place(piece: _Form, name: _Form, start: int, end: int) -> int | None:
 
 
 def _fits(piece: _Form, name: _Form, start: int) -> bool:
-    """Whether the borders of words allow `piece` at `start`, where its letters stand."""
+    """True if the word boundaries allow `piece` at `start`, where its letters match."""
     end = start + len(piece.letters)
     begins, ends = name.borders[start], name.borders[end]
     if begins < piece.left or ends < piece.right:

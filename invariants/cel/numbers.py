@@ -61,7 +61,7 @@ def _int_of(written: str, unsigned: str) -> int:
 
 
 def to_int(value: Any) -> int:
-    """CEL's `int()`: doubles truncate, instants give whole seconds since 1970."""
+    """CEL's `int()`: doubles truncate, instants return whole seconds since 1970."""
     kind = type(value)
     if kind is int:
         return int(value)

@@ -14,7 +14,7 @@ from .values import Failure, sure, text
 
 
 def path_within(path: Any, root: Any) -> bool:
-    """Whether `path` is `root` or below it; both must be absolute."""
+    """True if `path` is `root` or below it; both must be absolute."""
     if type(path) is UnknownText:
         return sure(path.answer(_below(_folded(root))), path)
     if type(root) is UnknownText:
@@ -27,8 +27,8 @@ _SLASH: Final = r"/+(?:\./+)*"
 
 
 def _below(root: list[str]) -> str:
-    """The pattern of what lies in a folder. A gap that could climb out again is not asked: paths
-    out of a shell's words are folded up to their first gap.
+    """The pattern of the content of a folder. A gap that could climb out again is not considered:
+    paths from a shell's words are folded up to their first gap.
     """
     return rf"\A{''.join(_SLASH + quoted(part) for part in root)}(?:/|\z)" if root else r"\A/"
 

@@ -1,7 +1,7 @@
 """Text of a pattern in RE2's syntax -> fragments of an automaton (`pattern_states.py`).
 
-Recursive descent. A repetition with numbers (`{2,5}`) is written out, so its inside is read again.
-Greedy or lazy, captured or not: all the same here, since only "does it match" is asked.
+Recursive descent. A repetition with numbers (`{2,5}`) is expanded, so its body is read repeatedly.
+Greedy or lazy, captured or not: these are equivalent here, since only a match is tested.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Reader:
         return made
 
     def _counts(self) -> tuple[int, int | None] | None:
-        """What stands in `{2,5}`; None where the brace is a plain character."""
+        """The content of `{2,5}`; None if the brace is a plain character."""
         end = self._text.find("}", self._position)
         first, comma, second = self._text[self._position : max(end, self._position)].partition(",")
         if not first.isdigit() or (second and not second.isdigit()):
@@ -109,7 +109,7 @@ class Reader:
         counts: tuple[int, int | None],
         flags: _Flags,
     ) -> Fragment:
-        """The atom of `span`, read already as `first`, so many times."""
+        """The atom of `span`, already read as `first`, repeated."""
         if span[0] < 0:
             raise NotReadError
         least, most = counts
@@ -192,7 +192,7 @@ class Reader:
         return made
 
     def _flagged(self) -> bool:
-        """Flags behind `(?`: True where a group follows, False where they hold from here on."""
+        """Flags after `(?`: True if a group follows, False if they apply from here on."""
         if self._next() == "P":
             self._position += 1
         if self._next() == "<":
@@ -225,7 +225,7 @@ class Reader:
         return self._sign(self._character(sign))
 
     def _character(self, sign: str) -> str:
-        """The character that a backslash and `sign` stand for."""
+        """The character for a backslash followed by `sign`."""
         if sign in _LETTERS:
             return _LETTERS[sign]
         if sign == "x":

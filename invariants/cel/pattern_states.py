@@ -38,7 +38,9 @@ class Context:
 
 @dataclass(slots=True)
 class State:
-    """Reads one of `reads`, or nothing; then goes on to `follows`. `asserts` must hold to pass."""
+    """Reads one of `reads`, or nothing; then continues at `follows`. `asserts` must hold to
+    pass.
+    """
 
     reads: Signs | None = None
     follows: list[int] = field(default_factory=list)
@@ -60,8 +62,8 @@ class Automaton:
     """Code points at which some state's characters, or those of words and lines, begin or end."""
 
     def alphabet(self, besides: str) -> list[str]:
-        """Characters enough to stand for all: no state and no sign of `besides` tells others
-        from one of them.
+        """A set of representative characters: no state and no sign of `besides` distinguishes other
+        characters from one of them.
         """
         own = {at for sign in besides for at in (ord(sign), ord(sign) + 1)}
         return [chr(code) for code in sorted({*self.borders, *own}) if not 0xD800 <= code < 0xE000]
@@ -83,7 +85,7 @@ _ASSERTIONS: Final[dict[str, Callable[[Context], bool]]] = {
     "border": _is_border,
     "inside": lambda context: not _is_border(context),
 }
-# Of what words and lines are made of, as ranges.
+# The characters of words and lines, as ranges.
 _ASKED: Final[tuple[Range, ...]] = (
     (0x0A, 0x0A),
     (0x30, 0x39),
@@ -118,11 +120,11 @@ def automaton(pattern: str) -> Automaton | None:
 
 
 Fragment = tuple[int, list[int]]
-"""Where it begins, and the states whose way on is still open."""
+"""Its start, and the states whose successor is still open."""
 
 
 class Builder:
-    """Thompson's construction: fragments with open ends, put together."""
+    """Thompson's construction: fragments with open ends, combined."""
 
     def __init__(self) -> None:
         self.states: list[State] = []
@@ -145,7 +147,7 @@ class Builder:
         return number, [number]
 
     def asserting(self, name: str) -> Fragment:
-        """No character, where `name` holds."""
+        """No character, if `name` holds."""
         number = self.add(State(asserts=name))
         return number, [number]
 

@@ -1,10 +1,10 @@
-"""Does a pattern match a text of which parts are not known: always, never, or sometimes?
+"""Tests if a pattern matches a partly known text: always, never, or sometimes.
 
 Input: a pattern of RE2's syntax, and a text as known stretches and gaps. The pattern becomes a
 nondeterministic automaton (`pattern_states.py`) that is run over the text as a set of
-configurations, as a deterministic one would; a gap leads to every configuration that some filling
-reaches. The answer is exact: "always" and "never" are proofs. It is "sometimes" besides where a
-pattern is not understood, or has more configurations than are looked at.
+configurations, like a deterministic one; a gap leads to every configuration that some filling
+reaches. The result is exact: "always" and "never" are proofs. It is also "sometimes" if a pattern
+is not supported, or has more configurations than are considered.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REMEMBERED_CHARACTERS_MAX: Final = 256  # Chosen: many predicates ask the same o
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A stretch that is not known: any text without the signs of `unlike`, beginning with none of
+    """An unknown stretch: any text without the signs of `unlike`, beginning with none of
     `unlike_first`.
     """
 
@@ -32,7 +32,7 @@ class Gap:
     unlike: str = ""
     unlike_first: str = ""
     is_empty: bool = True
-    """Whether it may be empty."""
+    """True if it may be empty."""
 
 
 Part = str | Gap
@@ -42,7 +42,7 @@ _Configuration = tuple[frozenset[int], str]
 
 
 def search(pattern: str, text: Sequence[Part]) -> bool | None:
-    """Whether `pattern` matches somewhere in `text`; None where that depends on the gaps."""
+    """If `pattern` matches somewhere in `text`; None if that depends on the gaps."""
     if sum(len(part) for part in text if isinstance(part, str)) <= REMEMBERED_CHARACTERS_MAX:
         return _remembered(pattern, tuple(text))
     return _search(pattern, text)
@@ -124,7 +124,7 @@ class _Run:
         return reached
 
     def _crossed(self, found: set[_Configuration], gap: Gap) -> set[_Configuration]:
-        """Where the fillings of a gap lead."""
+        """The configurations that fillings of a gap reach."""
         signs = self._made.alphabet(gap.unlike + gap.unlike_first)
         rest = [sign for sign in signs if sign not in gap.unlike]
         first = [sign for sign in rest if sign not in gap.unlike_first]

@@ -1,7 +1,7 @@
-"""What an expression refers to, and what it says without its layout.
+"""The references of an expression, and its content without its layout.
 
-Both are read from the parsed expression and never from its text: `args.hostname` does not refer to
-a list `host`, and neither a comment nor a string literal refers to anything.
+Both are derived from the parsed expression and never from its text: `args.hostname` does not refer
+to a list `host`, and neither a comment nor a string literal refers to anything.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def references_of(node: Node) -> References:
     mentions_count = static_count = 0
     for part in walk(node):
         mentions_count += isinstance(part, Name) and part.name == "lists"
-        # `has(lists.x)` asks only whether the list is declared; it refers to it all the same.
+        # `has(lists.x)` tests only if the list is declared; this is a reference all the same.
         name = part.key if isinstance(part, Has) and is_lists(part.operand) else list_name(part)
         if name is not None:
             static_count += 1

@@ -1,7 +1,7 @@
-"""Equality, order and membership as closures; common shapes are made short at load.
+"""Equality, order and membership as closures; common shapes are simplified at load.
 
-A shape is common where one side is a literal or a list that is wholly known: then no container is
-compared and no step counted. All others go through `values.equal`, which needs a `Frame`.
+A shape is common if one side is a literal or a completely known list: then no container is compared
+and no step counted. All others use `values.equal`, which needs a `Frame`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def member(operand: Evaluator, container: Evaluator) -> Evaluator:
 
 
 def member_of(operand: Evaluator, elements: Sequence[Any]) -> Evaluator | None:
-    """`operand in [known elements]` by one look-up; None where an element is a container."""
+    """`operand in [known elements]` by one look-up; None if an element is a container."""
     if any(type(element) in (list, dict) for element in elements):
         return None
     texts = frozenset(element for element in elements if type(element) is str)

@@ -131,7 +131,7 @@ def leaves(value: Any) -> list[str]:
 
 
 def known(value: Any) -> bool:
-    """Whether all of a text is known: not so of some words of `shell_commands`."""
+    """True if all of a text is known: false for some words of `shell_commands`."""
     if type(value) is UnknownText:
         return False
     text(value, "known")
@@ -148,7 +148,7 @@ def entropy(whole: Any) -> float:
 
 
 def matcher(search: Callable[[bytes], object], pattern: str) -> Callable[[Any], bool]:
-    """`matches` for one compiled pattern; true where it matches anywhere."""
+    """`matches` for one compiled pattern; true if it matches anywhere."""
 
     def matches(whole: Any) -> bool:
         if type(whole) is UnknownText:

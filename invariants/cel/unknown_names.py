@@ -1,4 +1,4 @@
-"""What was meant by a name, a function, a list or a source that is not known: a mend in words."""
+"""Suggestions for an unknown name, function, list or source: a correction as text."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MEANT_FUNCTIONS: Final[Mapping[str, str]] = {
 
 
 def mend_of_name(name: str, lists: Iterable[str]) -> str:
-    """Of a name that is no field of events."""
+    """For a name that is not a field of events."""
     if name in lists:
         return f"write `lists.{name}`"
     if name == "event":

@@ -1,7 +1,7 @@
-"""`UnknownText`: a text of which only parts are known, as `"$DIR/bin/rm"` is before the shell runs.
+"""`UnknownText`: a partly known text, such as `"$DIR/bin/rm"` before the shell runs.
 
-Functions answer about it where every text that it could be gives the same answer; elsewhere they
-fail, so that a predicate that needs the missing part is inconclusive. Immutable.
+Functions return a result for it if every text that it could be gives the same result. Otherwise
+they fail, so that a predicate that needs the missing part is inconclusive. Immutable.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from .possible import Gap, Part, search
 ANY: Final = Gap("any")
 """Any text, the empty one too."""
 VARIABLE: Final = Gap("variable")
-"""What a variable holds that the text does not set: any text as well."""
+"""The value of a variable that the text does not set: any text."""
 NAME: Final = Gap("name", unlike="/", unlike_first="-~", is_empty=False)
 """A file's name, or a number: nothing with a slash, and no option."""
 GLOB: Final = Gap("glob", unlike="/")
-"""What `*` stands for within a name."""
+"""The expansion of `*` within a name."""
 GLOB_FIRST: Final = Gap("glob", unlike="/", unlike_first=".-~")
-"""The same where a name begins: it matches no name that begins with a dot."""
+"""The same at the beginning of a name: it matches no name that begins with a dot."""
 PROGRAM: Final = Gap("program", unlike_first="-~", is_empty=False)
 """The name or path of a program."""
 BELOW: Final = Gap("below", unlike_first="-/~")
-"""A path downwards from where it stands, without `..`; may be empty."""
+"""A path downwards from its place, without `..`; may be empty."""
 
 Reading = tuple[Part, ...]
-"""One text that a word may be: known stretches, never two side by side, and gaps."""
+"""One text that a word may be: known stretches, never two adjacent ones, and gaps."""
 
 READINGS_MAX: Final = 8  # Chosen: texts that one word may be; beyond, it is any text.
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownText:
-    """One of `readings`; `is_many` where it may be several words, or none.
+    """One of `readings`; `is_many` if it may be several words, or none.
 
-    `reason` says why it is not known, for the verdict; it quotes nothing.
+    `reason` is the reason why it is not known, for the verdict; it quotes nothing.
     """
 
     readings: tuple[Reading, ...]
@@ -46,7 +46,7 @@ class UnknownText:
     is_many: bool = False
 
     def answer(self, pattern: str) -> bool | None:
-        """Does RE2's `pattern` match somewhere? None where that depends on what is not known."""
+        """If RE2's `pattern` matches somewhere; None if that depends on unknown parts."""
         answers = {search(pattern, reading) for reading in self.readings}
         return answers.pop() if len(answers) == 1 else None
 
@@ -55,7 +55,7 @@ class UnknownText:
         return self.answer(exactly(text)) is not False
 
     def changed(self, change: Callable[[str], str]) -> UnknownText:
-        """The same with `change` done to its known stretches."""
+        """The same with `change` applied to its known stretches."""
         readings = tuple(
             tuple(part if isinstance(part, Gap) else change(part) for part in reading)
             for reading in self.readings
@@ -64,7 +64,7 @@ class UnknownText:
 
     @property
     def steps(self) -> int:
-        """What an answer costs in steps of the event's budget.
+        """The cost of a result in steps of the event's budget.
 
         Measured: a pattern of the packs over 20 characters and a gap takes 20 to 100 us.
         """
@@ -79,7 +79,7 @@ def exactly(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """The pattern that matches `text` wherever it stands."""
+    """The pattern that matches `text` at any place."""
     return "".join(
         sign if sign.isascii() and sign.isalnum() else f"\\x{{{ord(sign):x}}}" for sign in text
     )

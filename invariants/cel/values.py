@@ -1,4 +1,4 @@
-"""CEL values at run time: which Python values stand for them, how they compare, how they fail.
+"""CEL values at run time: their Python representation, comparison and failures.
 
 null, bool, int, double, string, list and map are None, bool, int, float, str, list and dict with
 string keys, as JSON gives them; instants and spans are `Timestamp` and `Duration`. Python says
@@ -29,7 +29,7 @@ _CHARACTER_BYTES_MAX: Final = 4  # UTF-8.
 
 @dataclass(frozen=True, slots=True)
 class CelError:
-    """What an expression gives that has no value; `reason` never quotes the event's content."""
+    """The result of an expression that has no value; `reason` never quotes the event's content."""
 
     reason: str
 
@@ -57,10 +57,11 @@ class Duration:
 
 
 class Frame:
-    """What an evaluation needs beside the event: the macros' variables, and whom to charge.
+    """The context of an evaluation besides the event: the macros' variables, and the event to
+    charge.
 
-    It offers the event under the names that `EventView` has, so that the same closures read
-    either. Mutable, made anew for every evaluation, never shared.
+    It offers the event under the names of `EventView`, so that the same closures read either.
+    Mutable, created for every evaluation, never shared.
     """
 
     __slots__ = ("charge", "event", "record", "slots", "time_ns", "view")
@@ -131,20 +132,20 @@ def text(value: Any, function: str) -> str:
 
 
 def sure(answer: bool | None, value: UnknownText) -> bool:
-    """An answer about an unknown text; raises Failure where it depends on what is not known."""
+    """A result for an unknown text; raises Failure if it depends on unknown parts."""
     if answer is None:
         raise Failure(value.reason)
     return answer
 
 
 def check_string_bytes(value: str) -> None:
-    """Raises Failure where the UTF-8 of `value` is longer than `string_bytes_max`."""
+    """Raises Failure if the UTF-8 of `value` is longer than `string_bytes_max`."""
     if len(value) > STRING_BYTES_MAX or len(utf8(value)) > STRING_BYTES_MAX:
         raise Failure(f"a string of more than {STRING_BYTES_MAX} bytes")
 
 
 def utf8(value: str) -> bytes:
-    """The bytes of `value`; a half of a surrogate pair, which is no character, fails."""
+    """The bytes of `value`; fails for half of a surrogate pair, which is not a character."""
     try:
         return value.encode()
     except UnicodeEncodeError:
@@ -200,7 +201,7 @@ def _containers_equal(left: Any, right: Any, frame: Frame, depth: int) -> bool:
 
 
 def comparable(left: Any, right: Any) -> None:
-    """Raises Failure where CEL has no order between the two: other types, null, containers."""
+    """Raises Failure if CEL has no order between the two: other types, null, containers."""
     kind, other = type(left), type(right)
     if kind is other and kind in _ORDERED:
         return

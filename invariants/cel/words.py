@@ -1,7 +1,7 @@
-"""`shell_words(s)`: the words that a POSIX shell would make of a line, before any expansion.
+"""`shell_words(s)`: the words of a line in a POSIX shell, before any expansion.
 
-Quotes and backslashes are removed as POSIX says (XCU 2.2). Operators, comments, variables and
-patterns are not interpreted: they stay in their words as text. What is still open at the end (a
+Quotes and backslashes are removed as in POSIX (XCU 2.2). Operators, comments, variables and
+patterns are not interpreted: they stay in their words as text. An open construct at the end (a
 quote, a final backslash) is an error.
 """
 
@@ -44,7 +44,7 @@ def shell_words(line: Any) -> list[str]:
 
 
 def _unquoted(piece: re.Match[str]) -> str | None:
-    """The text that `piece` adds to its word; None where it adds nothing, not even emptiness."""
+    """The text that `piece` adds to its word; None if it adds nothing, not even emptiness."""
     if piece["plain"] is not None:
         return piece["plain"]
     if piece["single"] is not None:

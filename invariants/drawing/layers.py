@@ -1,8 +1,8 @@
-"""Where boxes, words and arrows of a picture go: a layered layout.
+"""The positions of boxes, words and arrows of a picture: a layered layout.
 
 Input: boxes with their sizes, and arrows between them, some with words. Output: centres, and the
-points through which each arrow runs. Arrows that close a circle run upward, all others downward;
-the words of an arrow lie in a layer of their own, so that nothing lies on them.
+points of each arrow. Arrows that close a circle run upward, all others downward; the words of an
+arrow are in a separate layer, so that nothing overlaps them.
 
 Method: Sugiyama, Tagawa, Toda (1981): depth-first search turns circles open, layers by longest
 path, order within layers by barycentres, and coordinates that bring neighbours close, by
@@ -19,12 +19,12 @@ from typing import Final
 
 LAYER_GAP: Final = 34.0  # Chosen: an arrow's head and a bend fit in between.
 BOX_GAP: Final = 26.0
-SWEEPS: Final = 12  # Chosen: the order of small pictures stands still after five.
+SWEEPS: Final = 12  # Chosen: the order of small pictures is stable after five.
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """What needs room: to the left and to the right of its centre, and in height."""
+    """An item that needs room: to the left and to the right of its centre, and in height."""
 
     left: float
     right: float
@@ -56,7 +56,7 @@ class Layout:
 
 @dataclass(slots=True)
 class _Graph:
-    """Boxes and stand-ins of lines, in layers; changed only while it is built."""
+    """Boxes and dummy nodes of lines, in layers; changed only during construction."""
 
     boxes: list[Box]
     layer: list[int]
@@ -125,7 +125,7 @@ def _turned(boxes_count: int, lines: Sequence[Line]) -> list[bool]:
 def _layered(
     boxes: Sequence[Box], lines: Sequence[Line], pairs: Sequence[tuple[int, int]]
 ) -> _Graph:
-    """Layers by longest path, with stand-ins where a line passes one, or has words."""
+    """Layers by longest path, with dummy nodes where a line crosses one, or has words."""
     step = 2 if any(line.words for line in lines) else 1
     layer = [0] * len(boxes)
     for _ in boxes:  # As many rounds as the longest path can have.

@@ -1,7 +1,7 @@
-"""An invariant's violating formula as a network: predicates below, the verdict on top.
+"""An invariant's violating formula as a network: predicates at the bottom, the verdict on top.
 
-Each operator is a box with what it remembers; equal sub-formulas are one box, as they are one
-memory in the machine. This is how the machine steps it: from below, once an event.
+Each operator is a box with its memory; equal sub-formulas are one box, as they are one memory in
+the machine. The machine steps it in this way: from below, once per event.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .picture import Arrow, Node, NodeSort, Picture, legend, stated
 
 
 def picture_of_network(spec: Spec, invariant: InvariantSpec) -> Picture:
-    """The network, in the order in which it is met from the verdict down."""
+    """The network, in the order of a walk from the verdict down."""
     formula = violating_formula(invariant)
     maker = _Maker()
     top = maker.node(formula)

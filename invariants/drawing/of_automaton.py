@@ -1,4 +1,4 @@
-"""An explicit automaton as a picture: states say what is remembered, arrows what an event is."""
+"""An explicit automaton as a picture: states show memories, arrows show events."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..spec import InvariantSpec, Spec
 from .picture import Arrow, Node, Picture, legend, stated
 
 OTHERWISE_LITERALS_MIN = 3
-"""Chosen: a condition of so many literals may be told as `otherwise`."""
+"""Chosen: a condition with this many literals may be shown as `otherwise`."""
 
 
 def picture_of_automaton(
     spec: Spec, invariant: InvariantSpec, automaton: ExplicitAutomaton
 ) -> Picture:
-    """The automaton; the arrows of one state tell every letter exactly once."""
+    """The automaton; the arrows of one state cover every letter exactly once."""
     remembered = _remembered(automaton)
     safe = _safe_states(automaton)
     nodes = [Node("start", "start")]
@@ -56,7 +56,7 @@ def _arrows(automaton: ExplicitAutomaton, state: int) -> list[Arrow]:
 
 
 def _otherwise(covers: dict[tuple[int, bool], list[Cube]]) -> tuple[int, bool] | None:
-    """The way with the longest condition, where it is long; a violation says its reason."""
+    """The arrow with the longest condition, if it is long; a violation shows its reason."""
     sizes = {way: sum(cube.mask.bit_count() for cube in cubes) for way, cubes in covers.items()}
     ways = [way for way in sorted(covers) if not way[1] and sizes[way] >= OTHERWISE_LITERALS_MIN]
     return max(ways, key=lambda way: sizes[way], default=None)
@@ -68,7 +68,7 @@ def _told(cubes: Iterable[Cube], atoms: tuple[Formula, ...], if_any: str) -> str
 
 
 def _remembered(automaton: ExplicitAutomaton) -> list[str]:
-    """What tells each state from the others, in the words of the formula."""
+    """The description that distinguishes each state, in the words of the formula."""
     words = tuple(map(_word, automaton.memories))
     if automaton.is_waiting_kept:
         words += (Atom("pending"),)
@@ -81,7 +81,7 @@ def _remembered(automaton: ExplicitAutomaton) -> list[str]:
 
 
 def _word(memory: Formula) -> Formula:
-    """`previous f` remembers f of the event just taken; what else there is says what it is."""
+    """`previous f` remembers f of the last event; other memories describe themselves."""
     if isinstance(memory, Temporal) and memory.operator == "previous":
         body = format_clearly(memory.body)
         return Atom(f"now {body}" if isinstance(memory.body, Atom) else f"now ({body})")

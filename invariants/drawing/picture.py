@@ -1,4 +1,4 @@
-"""What a drawing shows, before anybody decides how: boxes, arrows, words.
+"""The content of a drawing, independent of its format: boxes, arrows, words.
 
 `of_automaton.py` and `network.py` make pictures; `mermaid.py`, `dot.py` and `svg.py` write them.
 """
@@ -35,9 +35,9 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Boxes and arrows in the order in which they are told; `is_upward` puts sources below.
+    """Boxes and arrows in order; `is_upward` puts sources below.
 
-    `legend` are the predicates with their expressions.
+    `legend` contains the predicates with their expressions.
     """
 
     title: str
@@ -49,7 +49,7 @@ class Picture:
 
 
 def stated(invariant: InvariantSpec) -> str:
-    """The invariant as it is written, on one line."""
+    """The invariant as written, on one line."""
     return f"{invariant.form}: {format_clearly(invariant.formula)}"
 
 

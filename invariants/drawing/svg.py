@@ -1,7 +1,7 @@
-"""A picture as SVG: one file that needs nothing else, readable in the light and in the dark.
+"""A picture as SVG: one self-contained file, readable in light and dark mode.
 
-Words are escaped, and nothing in them is markup; there is no script and nothing is loaded. What is
-red is also said in words, since not everybody sees red.
+Words are escaped, and contain no markup; there is no script and nothing is loaded. Information
+shown in red is also given in words, since some people cannot distinguish red.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _loops(picture: Picture, node: Node) -> list[Arrow]:
 
 
 def _own_size(node: Node, loops: Sequence[Arrow]) -> tuple[float, float]:
-    """The box itself; it is as high as what leads back to it."""
+    """The box itself; it is as high as the arrows that lead back to it."""
     if node.sort == "start":
         return 2 * DOT, 2 * DOT
     width, height = _size(_lines_of(node), PAD)
@@ -217,7 +217,7 @@ def _node(node: Node, loops: Sequence[Arrow], x: float, y: float) -> list[str]:
 
 
 def _own_arrows(node: Node, loops: Sequence[Arrow], x: float, y: float) -> list[str]:
-    """Arrows from the right edge back to it, one below the other, with their words beside."""
+    """Arrows from the right edge back to it, one below the other, with their words next to them."""
     marks: list[str] = []
     width, _ = _own_size(node, loops)
     edge, at = x + width / 2, y - sum(map(_loop_height, loops)) / 2

@@ -28,7 +28,7 @@ UNBOUNDED = Window()
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A name that stands for a value; the invariant must hold for each."""
+    """A name for a value; the invariant must hold for each value."""
 
     name: str
 

@@ -1,6 +1,6 @@
-"""A position in a formula's tokens: what the two halves of the parser share.
+"""A position in a formula's tokens, shared by the two halves of the parser.
 
-It takes, expects and names tokens, and complains about what it met instead.
+It consumes, expects and describes tokens, and raises faults for unexpected ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Locate = Callable[[int], Place]
 
 @dataclass
 class Cursor:
-    """The tokens, the index of the next one, and where their offsets lie in the file."""
+    """The tokens, the index of the next one, and the places of their offsets in the file."""
 
     tokens: list[Token]
     locate: Locate
@@ -37,7 +37,7 @@ class Cursor:
         return self.tokens[min(self.index + 1, len(self.tokens) - 1)]
 
     def place(self, token: Token) -> Place:
-        """Where a token begins in the file."""
+        """The place of a token's start in the file."""
         return self.locate(token.offset)
 
     def take(self) -> Token:
@@ -67,7 +67,7 @@ class Cursor:
         return self.take()
 
     def name(self, expected: str, mend: str) -> Token:
-        """Take a name that is no word of the language, or raise E301 or E309."""
+        """Consume a name that is not a word of the language, or raise E301 or E309."""
         token = self.token
         if token.sort == "word":
             message = f"{show_text(token.text)} is a word of the language, not {expected}"

@@ -127,7 +127,7 @@ def _operands(formula: Binary | Until) -> Iterator[tuple[str, Formula, int]]:
 
 
 def _is_unclear(operand: Formula, operator: str) -> bool:
-    """Whether a reader may take a side of `operator` for something else, without brackets."""
+    """True if a reader may misread a side of `operator` without brackets."""
     match operand:
         case Until():
             return True

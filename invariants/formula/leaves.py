@@ -1,6 +1,6 @@
 """The leaves of a formula: atoms, comparisons, aggregates, and the windows and terms in them.
 
-The lower half of the parser; the grammar stands at the head of `parser.py`.
+The lower half of the parser; the grammar is in the docstring of `parser.py`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def parse_leaf(cursor: Cursor) -> Formula:
 
 
 def parse_window(cursor: Cursor) -> Window:
-    """`[10m]` or `[5s, 10m]` where one stands here, else the unbounded window."""
+    """`[10m]` or `[5s, 10m]` if there is one here, else the unbounded window."""
     if not cursor.is_sign("["):
         return UNBOUNDED
     opening = cursor.take()
@@ -84,7 +84,7 @@ def parse_window(cursor: Cursor) -> Window:
 
 
 def parse_constant(token: Token) -> Constant:
-    """The literal that a token stands for, in canonical form."""
+    """The literal of a token, in canonical form."""
     if token.sort == "word":
         return Constant(("bool", token.text))
     if token.sort == "number":
@@ -117,7 +117,7 @@ def _is_literal(token: Token) -> bool:
 
 
 def parse_duration(cursor: Cursor) -> int:
-    """The nanoseconds of the duration that stands here; raises FormulaFault."""
+    """The nanoseconds of the duration here; raises FormulaFault."""
     token = cursor.take()
     if token.sort != "duration":
         met = "the end" if token.sort == "end" else show_text(token.text)
@@ -132,7 +132,7 @@ def parse_duration(cursor: Cursor) -> int:
         message = f"a duration is expected, and {met} was met"
         raise FormulaFault(token.offset, "E304", message, mend)
     digits = token.text.rstrip("mshd")
-    # The length is asked first: Python refuses to convert thousands of digits.
+    # The length is tested first: Python refuses to convert thousands of digits.
     is_long = len(digits) > len(str(DURATION_NS_MAX))
     if is_long or int(digits) * UNITS_NS[token.text[len(digits) :]] > DURATION_NS_MAX:
         message = f"the duration {show_text(token.text)} is longer than {DURATION_DAYS_MAX} days"

@@ -41,18 +41,18 @@ DEPTH_MAX: Final = 100  # Chosen: every later pass may recurse; Python's own lim
 
 
 def parse_formula(text: str, *, file: str = "", place: Place = Place()) -> Formula:  # noqa: B008
-    """The formula that the text says; `place` is that of its first character.
+    """The parsed formula of the text; `place` is that of its first character.
 
     Raises
     ------
     SpecError
-        With one fault (E301 to E312) at the first point that cannot be understood.
+        With one fault (E301 to E312) at the first unexpected point.
     """
     return parse_formula_at(text, file=file, locate=lambda offset: advance(place, text, offset))
 
 
 def parse_formula_at(text: str, *, file: str, locate: Locate) -> Formula:
-    """As `parse_formula`, for text whose characters lie where `locate` says."""
+    """Like `parse_formula`, for text whose characters have the places of `locate`."""
     try:
         return _Parser(Cursor(split_tokens(text), locate)).parse()
     except FormulaFault as fault:
@@ -61,7 +61,7 @@ def parse_formula_at(text: str, *, file: str, locate: Locate) -> Formula:
 
 
 def parse_span(text: str, *, file: str, locate: Locate) -> int:
-    """The nanoseconds of a duration, `10m`, that stands alone; raises SpecError."""
+    """The nanoseconds of a duration such as `10m`, without other text; raises SpecError."""
     try:
         cursor = Cursor(split_tokens(text), locate)
         duration_ns = parse_duration(cursor)
@@ -219,7 +219,7 @@ class _Parser:
         return Exists(variable.text, body, self.cursor.place(operator)), depth + 1
 
     def bracketed(self, opening: Token) -> _Sized:
-        """What stands behind an opening bracket that was just taken, and its closing one."""
+        """The content after an opening bracket that was just consumed, and its closing one."""
         self.enter(opening)
         sized = self.formula()
         if self.cursor.is_end():
@@ -256,7 +256,7 @@ def _fail_chained(first: Token, second: Token) -> NoReturn:
 
 
 def _fail_operand(cursor: Cursor) -> NoReturn:
-    """Say what stands where a formula should begin."""
+    """Describe the unexpected text where a formula should begin."""
     token = cursor.token
     message = f"a predicate, an operator or `(` is expected here, and {cursor.met()} was met"
     mend = "write a formula here, such as `once p`"
@@ -272,7 +272,7 @@ def _fail_operand(cursor: Cursor) -> NoReturn:
 
 
 def _fail_behind(cursor: Cursor) -> NoReturn:
-    """Say what stands where a connective or the end should."""
+    """Describe the unexpected text where a connective or the end should be."""
     token = cursor.token
     before = cursor.tokens[cursor.index - 1].text if cursor.index else ""
     message = f"`and`, `or`, `implies`, ... or the end is expected here, and {cursor.met()} was met"

@@ -1,7 +1,7 @@
-"""Formula text into tokens, with a hint for every sign that belongs to another language.
+"""Splits formula text into tokens, with a hint for every sign of another language.
 
-Input: the text of one formula. Output: tokens with their offsets; the last one is the end. It
-knows no grammar: `parser.py` does. A fault carries the offset, and `parser.py` gives it a place.
+Input: the text of one formula. Output: tokens with their offsets; the last one is the end. It has
+no grammar: `parser.py` does. A fault contains the offset, and `parser.py` converts it to a place.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Final, Literal
 
 from .durations import meant_duration
 
-TEXT_CHARACTERS_MAX: Final = 10_000  # Chosen: far beyond what a person can check by reading.
-NUMBER_CHARACTERS_MAX: Final = 40  # Chosen: more digits than a double or an int64 can tell apart.
+TEXT_CHARACTERS_MAX: Final = 10_000  # Chosen: far more than a person can check by reading.
+NUMBER_CHARACTERS_MAX: Final = 40  # Chosen: more digits than a double or an int64 can distinguish.
 NUMBER_MAX: Final = 2**63  # Numbers of events are int64 or double; see docs/language.md.
 SHOWN_CHARACTERS_MAX: Final = 40
 
@@ -30,7 +30,7 @@ TokenSort = Literal["name", "word", "string", "number", "duration", "sign", "end
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of formula text: what sort, what text, and where it begins (from 0)."""
+    """A piece of formula text: its sort, its text, and its start (from 0)."""
 
     sort: TokenSort
     text: str
@@ -73,7 +73,7 @@ def split_tokens(text: str) -> list[Token]:
 
 
 def show_text(text: str) -> str:
-    """The text in backticks, on one line, cut where it is long."""
+    """The text in backticks, on one line, truncated if it is long."""
     if not text.isprintable():
         text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
     if len(text) > SHOWN_CHARACTERS_MAX:
@@ -177,7 +177,7 @@ def _number_token(text: str, offset: int) -> Token:
     if not _NUMBER.fullmatch(text):
         message = f"{show_text(text)} is neither a number nor a duration"
         raise FormulaFault(offset, "E308", message, _mend_number(text))
-    # The length is asked first: Python refuses to convert thousands of digits.
+    # The length is tested first: Python refuses to convert thousands of digits.
     is_long = len(text) > NUMBER_CHARACTERS_MAX
     if is_long or abs(float(text) if "." in text else int(text)) >= NUMBER_MAX:
         message = f"the number {show_text(text)} is too large or too long"

@@ -1,6 +1,6 @@
-"""Builtins that change what a shell has in its hands, or that read their words as code once more.
+"""Builtins that change a shell's state, or that read their words as code again.
 
-Each takes the walk, the words of its command, and those words as they are written.
+Each takes the walk, the words of its command, and those words as written.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _declare(walk: Walk, terms: Sequence[Term], words: Sequence[Word]) -> None:
     """`export name=value` and its like. Names may hold subscripts, which are read as code."""
     _subscripts(walk, terms, words)
     if any(_REFERENCE.fullmatch(term.text or "") for term in terms[1:]):
-        # A name for another variable: what it has then is not followed.
+        # A name for another variable: its later value is not tracked.
         walk.unknown()
     for word in words[1:]:
         found = assignment(word) if word.pieces else None
@@ -63,7 +63,7 @@ def _read(walk: Walk, terms: Sequence[Term], words: Sequence[Word]) -> None:
 
 
 def _subscripts(walk: Walk, terms: Sequence[Term], words: Sequence[Word]) -> None:
-    """Names with `[...]` in them are sums, and what sums substitute is started."""
+    """Names with `[...]` in them are sums, and the substitutions in sums are executed."""
     walk.code_within_terms(terms[1:])
 
 

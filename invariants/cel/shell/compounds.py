@@ -1,6 +1,6 @@
 """Compound commands of a shell: `if`, `for`, `while`, `case`, `[[`. `grammar.py` has the rest.
 
-What stands in a branch counts, whether it would be taken or not.
+The content of a branch counts, whether it would be taken or not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Compounds(Scanner):
 
     @abstractmethod
     def list_until(self, stops: frozenset[str]) -> list[Pipeline]:
-        """Pipelines up to a reserved word of `stops`, or what closes what is around."""
+        """Pipelines up to a reserved word of `stops`, or the end of the enclosing construct."""
 
     @abstractmethod
     def skip_lines(self) -> None:
@@ -30,7 +30,7 @@ class Compounds(Scanner):
 
     @abstractmethod
     def expect(self, text: str) -> None:
-        """Step over `text`. Raises Failure where it is not here."""
+        """Skip `text`. Raises Failure if it is not here."""
 
     def compound(self, opener: str) -> list[Pipeline]:
         match opener:
@@ -136,8 +136,8 @@ class Compounds(Scanner):
             self.position += 1
 
     def _condition(self) -> list[Pipeline]:
-        """`... ]]` as a command of its own, and what a plain sh, which does not know `[[`, would
-        start behind an operator.
+        """`... ]]` as a separate command, and the commands that a plain sh, which has no `[[`,
+        would start after an operator.
         """
         opener = made([Piece("[[", "bare")])
         parts: list[list[Word]] = [[opener]]

@@ -1,7 +1,7 @@
-"""What it takes to read shell text, in steps of the event's budget.
+"""The cost of reading shell text, in steps of the event's budget.
 
-Counted as the text is read from left to right, so that text which cannot be read has cost what
-stands before the fault. Measured: every step takes 0.2 to 1 us. Source: docs/cel.md, Bounds.
+Steps are counted as the text is read from left to right, so that unreadable text costs as much as
+the part before the fault. Measured: every step takes 0.2 to 1 us. Source: docs/cel.md, Bounds.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ PART_STEPS: Final = 2  # For each stretch of a word: plain, quoted, escaped or e
 BRACE_CHARACTERS: Final = 8  # Characters of the words that braces make; of the written one, 1.
 COMMAND_STEPS: Final = 4  # For each command that is listed.
 LISTED_WORDS: Final = 8  # Words of listed commands: wrappers list the same ones again.
-BRACKETS: Final = 4  # Brackets looked at to find the end of what may be a sum.
+BRACKETS: Final = 4  # Brackets that are read to find the end of a possible sum.
 
 
 def free(steps: int) -> None:
-    """Charges nobody."""
+    """Charges nothing."""

@@ -1,6 +1,6 @@
-"""`shell_commands` within an event: a text is parsed, and charged, once, whoever asks about it.
+"""`shell_commands` within an event: a text is parsed, and charged, once, however often it is used.
 
-A failure is remembered as well as commands are: nine predicates of `pack:default` ask.
+Failures are cached as well as commands: nine predicates of `pack:default` use them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .started import shell_commands
 
 
 def commands_of(line: Any, view: EventView) -> list[Command]:
-    """What `shell_commands` gives of `line`, for all predicates that ask: not to be changed."""
+    """The result of `shell_commands` for `line`, shared by all predicates: must not be changed."""
     return _known("shell", line, view, lambda: shell_commands(line, view.charge))
 
 

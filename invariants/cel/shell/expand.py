@@ -1,7 +1,7 @@
-"""Words as they are written -> terms: parameters, substitutions, `~`, globs, and fields.
+"""Words as written -> terms: parameters, substitutions, `~`, globs, and fields.
 
-Values come from the text itself (`scope.py`), from what a substitution surely writes
-(`streams.py`), or are gaps. Source: POSIX XCU 2.6, and Bash's manual for what it adds.
+Values come from the text itself (`scope.py`), from the certain output of a substitution
+(`streams.py`), or are gaps. Source: POSIX XCU 2.6, and Bash's manual for its extensions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .term import ANYTHING, Term, merged
 from .word import Piece, Word
 
 Substituted = Callable[[tuple[Any, ...], Scope], Values]
-"""What `$(...)` is replaced by, of its pipelines."""
+"""The result of `$(...)`, from its pipelines."""
 
 _PLAIN: Final = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-])")
 _PARAMETER: Final = re.compile(
@@ -31,7 +31,7 @@ _SIGNS: Final = frozenset("'\"\\$`")
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]]*\])?(\+?)=")
 
 _Run = tuple[Part, bool]
-"""A stretch, and whether its signs are patterns: bare text, or what expands outside quotes."""
+"""A stretch, and a flag for pattern signs in it: bare text, or expansions outside quotes."""
 
 
 class Expander:
@@ -42,7 +42,7 @@ class Expander:
         self._is_usual = "IFS" not in scope.variables
 
     def terms(self, words: Sequence[Word]) -> list[Term]:
-        """What a command gets of its words."""
+        """The words that a command receives."""
         return [term for word in words for term in self.fields(word)]
 
     def fields(self, word: Word) -> list[Term]:
@@ -79,7 +79,7 @@ class Expander:
         return [Term(values, is_many=not is_name)]
 
     def _mixed(self, pieces: Sequence[Piece]) -> list[Term]:
-        """Text and expansions in one word; a known value with blanks cuts it."""
+        """Text and expansions in one word; a known value with blanks splits it."""
         fields: list[list[_Run]] = [[]]
         is_many = False
         alternatives: list[tuple[list[_Run], int, Values]] = []
@@ -107,7 +107,7 @@ class Expander:
 
     @staticmethod
     def _append(fields: list[list[_Run]], text: str, *, is_open: bool) -> None:
-        """A known value behind the last field; outside quotes its blanks begin new ones."""
+        """A known value after the last field; outside quotes its blanks begin new ones."""
         parts = re.split(r"[ \t\n]+", text) if is_open else [text]
         for number, part in enumerate(parts):
             if number:
@@ -167,7 +167,7 @@ class Expander:
         if not operator:
             return values
         if operator.endswith("?"):
-            # Who checks that it is there means one of his own; what is set stays what it is.
+            # A script that checks for a variable means its own; a set variable keeps its value.
             checked = tuple(value for value in values if value)
             is_known = all(isinstance(part, str) for value in checked for part in value)
             return checked if is_known and checked else ((NAME,),)
@@ -245,7 +245,7 @@ def _is_one(values: Values) -> bool:
 
 
 def _combined(found: Sequence[Values]) -> list[Reading]:
-    """Every text that the parts may make together; none where there are too many."""
+    """Every text that the parts may form together; empty if there are too many."""
     made: list[Reading] = [()]
     for values in found:
         if len(made) * len(values) > READINGS_MAX:

@@ -1,6 +1,6 @@
 """Files that a shell text writes and then runs: `echo 'rm -rf /' > f; sh f`.
 
-What stands in a file that the text has not written is not known here: it is a name.
+The content of a file that the text has not written is unknown here: it is a name.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _VALUE: Final = re.compile(r"(?:of=|--[a-z-]+=|-[a-zA-Z])?(.+)", re.DOTALL)
 
 
 def redirected(scope: Scope, targets: Iterable[tuple[Redirect, Term]], output: Stream) -> None:
-    """Keeps what a command that writes `output` leaves in the files of its redirections."""
+    """Stores the output of a command in the files of its redirections."""
     for redirect, target in targets:
         if redirect.operator.startswith((">", "<>")):
             is_output = redirect.descriptor in (-1, 1) and redirect.operator != "<>"
@@ -46,7 +46,7 @@ def takes_output(redirect: Redirect, target: Term) -> bool:
 
 
 def written(scope: Scope, terms: Sequence[Term], stream: Stream) -> None:
-    """Keeps what a command that reads `stream` writes into the files among its words."""
+    """Stores the text that a command reading `stream` writes into the files among its words."""
     name = terms[0].base or ""
     if name in _COPIERS:
         _copied(scope, terms[1:])
@@ -84,7 +84,7 @@ def run(walk: Walk, head: Term) -> None:
 
 
 def read_by(walk: Walk, term: Term) -> Stream | None:
-    """What stands in the file that this word names, if the text has written it."""
+    """The content of the file that this word names, if the text has written it."""
     text = term.text
     return None if text is None else _content(walk.scope, text)
 
@@ -93,7 +93,7 @@ def _content(scope: Scope, text: str) -> Stream | None:
     path = _path(text, scope)
     found: Stream | None = scope.files.get(path)
     if found is None and scope.files:
-        # A relative path may lead to where an absolute one does.
+        # A relative path may lead to the same file as an absolute one.
         is_absolute, base = path.startswith(("/", "~")), path.rpartition("/")[2]
         for other in scope.files:
             is_base = other.rpartition("/")[2] == base
@@ -133,7 +133,7 @@ def _keep(scope: Scope, target: Term, content: Stream, operator: str) -> None:
     if len(scope.files) >= FILES_MAX and path not in scope.files:
         return
     is_other = scope.files.get(path, content) != content
-    # Which of two texts stands there when it runs is not decided here.
+    # The choice between two possible contents is not decided here.
     if is_added or is_other or is_long or content.kind != "known":
         content = UNKNOWN
     scope.files[path] = content

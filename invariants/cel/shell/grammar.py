@@ -1,7 +1,7 @@
-"""Shell text into pipelines of commands: POSIX's grammar with what Bash adds.
+"""Parses shell text into pipelines of commands: POSIX's grammar with Bash's extensions.
 
-Input: text. Output: pipelines, in order, whether a branch would be taken or not. Nothing is run
-and no variable is known. What is no such text raises Failure: a guess would be an evasion.
+Input: text. Output: pipelines, in order, whether a branch would be taken or not. Nothing is
+executed and no variable is known. Other text raises Failure: a guess would allow evasion.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .scan import HereDocument
 from .tree import Function, Group, Pipeline, Redirect, Simple, Stage
 from .word import Piece, Word, made
 
-PIPELINES_MAX: Final = 1_000  # Chosen: far beyond what one call of a tool honestly holds.
+PIPELINES_MAX: Final = 1_000  # Chosen: far more than one honest tool call contains.
 
 
 @dataclass(slots=True)
@@ -40,9 +40,9 @@ _CLOSERS: Final = frozenset({"then", "elif", "else", "fi", "do", "done", "esac",
 
 
 def parse(text: str, charge: Charge = free, depth: int = 0) -> list[Pipeline]:
-    """Every pipeline of `text`, those in substitutions behind the others.
+    """Every pipeline of `text`, with those in substitutions after the others.
 
-    Raises Failure where it is no shell text, or nested too deep.
+    Raises Failure if it is not shell text, or is nested too deep.
     """
     if "\0" in text:
         raise Failure("`shell_commands` of text with a NUL")
@@ -106,7 +106,7 @@ class _Parser(Compounds):
             pipeline = self._pipeline()
             pipelines.append(pipeline if is_certain else replace(pipeline, is_certain=False))
             self.skip_blanks()
-            # `a && b`: b is run only sometimes; but who goes on with c has had both.
+            # `a && b`: b runs only sometimes; but a script that continues with c has run both.
             is_certain = not self.at("||")
             if self.at("&&") or self.at("||"):
                 self.position += 2
@@ -160,7 +160,8 @@ class _Parser(Compounds):
         word = self.reserved()
         mark = len(self.found)
         if word in _CLOSERS or word in ("function", "coproc"):
-            # `function f {` and `coproc name {` are Bash's own; `f() {` says the first as well.
+            # `function f {` and `coproc name {` are specific to Bash; `f() {` is the portable form
+            # of the first.
             if word == "function":
                 return self._function(mark)
             raise Failure(f"`shell_commands` of text with a `{word}` that cannot be read there")
@@ -209,7 +210,7 @@ class _Parser(Compounds):
         return pipelines
 
     def _as_commands(self, sum_text: str) -> list[Pipeline]:
-        """What a plain sh starts where Bash calculates, if it can read that at all."""
+        """The commands that a plain sh starts where Bash calculates, if it can read that at all."""
         try:
             return parse(sum_text, self.charge, self.depth + 1)
         except Failure:
@@ -234,7 +235,7 @@ class _Parser(Compounds):
         self.position += 1
 
     def _body(self, name: Word, mark: int) -> Stage:
-        """What a function does."""
+        """The body of a function."""
         self.skip_lines()
         self._deeper()
         body = self._command()

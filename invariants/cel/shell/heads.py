@@ -1,4 +1,4 @@
-"""What is taken for granted of words that are not known: of a program's name, and of variables."""
+"""Assumptions about unknown words: about a program's name, and about variables."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def _is_open(readings: Values) -> bool:
 
 
 def head(terms: Sequence[Term]) -> Term:
-    """The word that names the program, which is one word unless nothing at all is known of it.
+    """The word with the program's name, which is one word unless nothing at all is known of it.
 
-    `$PYTHON -m x` is taken for one program with its arguments; `$COMMAND` alone may be anything.
+    `$PYTHON -m x` counts as one program with its arguments; `$COMMAND` alone may be anything.
     """
     first = terms[0]
     if first.text is not None or not any(_is_gap(part) for r in first.readings for part in r[:1]):
@@ -64,5 +64,5 @@ def _is_gap(part: Any) -> bool:
 
 
 def is_blank(term: Term) -> bool:
-    """Is nothing known of it?"""
+    """True if nothing is known of it."""
     return all(isinstance(part, Gap) for reading in term.readings for part in reading)

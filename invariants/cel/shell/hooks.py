@@ -1,6 +1,6 @@
-"""Programs that start what an option, a setting or a variable of theirs says: `tar -I command`.
+"""Programs that start commands from an option, a setting or a variable: `tar -I command`.
 
-Their commands are read as code, with more words behind them that only the program knows.
+Their commands are read as code, followed by more words that only the program chooses.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def hooked(walk: Walk, code: Term) -> None:
 
 
 def hooks(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
-    """What a program starts that one of its own words tells it to."""
+    """The commands that a program starts because of one of its own words."""
     name = terms[0].base or ""
     if name in _OPTIONS:
         _options(walk, terms, _OPTIONS[name])
@@ -147,7 +147,7 @@ def _editor(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
 
 
 def _is_told(stream: Stream, pattern: re.Pattern[str]) -> bool:
-    """Is there an input that may tell it to start something?"""
+    """True if an input may make it start a command."""
     if stream.kind == "known":
         return pattern.search(stream.text) is not None
     return stream.kind not in ("outside", "file")

@@ -1,7 +1,7 @@
-"""Interpreters of other languages: their code is not read here, but whether there is some is known.
+"""Interpreters of other languages: their code is not analysed here, only its presence is known.
 
-Code that is wholly out of the text's hands is a command of which nothing is known. Of code that
-starts programs, its quoted texts are read as commands, and what remains is not known either.
+Code that is completely outside the text is an unknown command. In code that starts programs, the
+quoted texts are read as commands, and the rest is unknown too.
 """
 
 from __future__ import annotations

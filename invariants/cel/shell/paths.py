@@ -1,7 +1,7 @@
-"""Paths within a shell text: where a relative one leads, once the text has changed directory.
+"""Paths within a shell text: the target of a relative one, after changes of directory.
 
-Lexical, as `path_within` is: links are not followed. `~` stands for a home. The directory in which
-the text begins is not known: it is the empty path, and what stands below it stays relative.
+Lexical, like `path_within`: links are not followed. `~` represents a home. The directory in which
+the text begins is not known: it is the empty path, and paths below it stay relative.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ OF_PATHS: Final = table(
     "rm rmdir unlink shred truncate chmod chown chgrp cp mv ln install tee touch "
     "mkdir find dd cat rsync tar wipefs mkfs > >> <> <"
 )
-# Everything in a folder is said by the folder.
+# The folder stands for everything in it.
 _ALL_WITHIN: Final = re.compile(r"/(?:\*+|\.\*)\Z")
 _OPERAND: Final = re.compile(r"((?:of|if)=|--[a-z-]+=)?(.*)", re.DOTALL)
 
 
 def resolved(path: Reading, directory: Reading) -> Reading:
-    """Where `path` leads from `directory`."""
+    """The target of `path` from `directory`."""
     start = path[0] if path and isinstance(path[0], str) else ""
     if path and isinstance(path[0], Gap) and path[0].kind in ("any", "variable"):
         return path  # It may be absolute.
@@ -93,7 +93,7 @@ def _operand(reading: Reading, directory: Reading) -> Reading:
     assert found is not None, "it matches every text"
     option, rest = found[1] or "", found[2]
     if directory == (ANY,) and not _may_be_all(rest):
-        # Below a directory that nobody knows, a name of one's own is one's own.
+        # Below an unknown directory, an own name is an own file.
         return reading
     path = resolved(merged([rest, *reading[1:]]), directory)
     return merged([option, *_without_all(path)])

@@ -1,8 +1,8 @@
-"""Shell text into words: quotes, backslashes, expansions, comments, here-documents.
+"""Splits shell text into words: quotes, backslashes, expansions, comments, here-documents.
 
-After POSIX (XCU 2.2, 2.6, 2.10) with what Bash adds (`$'...'`, `<(...)`, braces, arrays). Each
-character is looked at a bounded number of times. `grammar.py` goes on from here; the commands
-within `$(...)`, backticks and `<(...)` are parsed by it and kept in `found`.
+Based on POSIX (XCU 2.2, 2.6, 2.10) with Bash's extensions (`$'...'`, `<(...)`, braces, arrays).
+Each character is read a bounded number of times. `grammar.py` continues from here; it parses the
+commands within `$(...)`, backticks and `<(...)`, which are kept in `found`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class HereDocument:
 
 
 class Scanner:
-    """One text and a position in it. `grammar.Parser` adds what commands are made of."""
+    """One text and a position in it. `grammar.Parser` adds the parts of commands."""
 
     def __init__(self, text: str, charge: Charge, depth: int) -> None:
         self.text, self.position, self.depth = text, 0, depth
@@ -63,7 +63,7 @@ class Scanner:
 
     @staticmethod
     def check_depth(depth: int) -> None:
-        """Raises Failure where nesting is deeper than any honest text's."""
+        """Raises Failure if nesting is deeper than in any honest text."""
         if depth > DEPTH_MAX:
             raise Failure("`shell_commands` of text that is nested too deep")
 
@@ -76,11 +76,11 @@ class Scanner:
         """Parse commands from here to the `)` that closes them, step over it, keep them."""
 
     def at(self, text: str) -> bool:
-        """Does `text` stand here?"""
+        """True if `text` is here."""
         return self.text.startswith(text, self.position)
 
     def skip_blanks(self) -> None:
-        """Step over blanks, joined lines and a comment; what follows begins a token."""
+        """Skip blanks, joined lines and a comment; then a token begins."""
         self.position = self._match(_BLANK).end()
         if self.at("#"):
             self.position = self._match(_COMMENT).end()
@@ -93,9 +93,9 @@ class Scanner:
             self._read_body(document)
 
     def words(self, *, may_assign: bool) -> tuple[list[Word], bool]:
-        """The word here, as the words that its braces make of it; empty where there is none.
+        """The word here, as the words that its braces expand to; empty if there is none.
 
-        Second: is it an assignment? Braces stay as they are in one.
+        Second: a flag for an assignment, in which braces are not expanded.
         """
         pieces = self._pieces()
         if not pieces:
@@ -169,7 +169,7 @@ class Scanner:
             pieces.append(self._dollar(is_quoted=False))
 
     def _until(self, end: str) -> str:
-        """What stands between the sign here and the next `end`; steps over both."""
+        """The text between the sign here and the next `end`; skips both."""
         start = self.position + 1
         stop = self.text.find(end, start)
         if stop < 0:
@@ -250,7 +250,7 @@ class Scanner:
         return Piece(text, "expansion" if is_one else "open_expansion", commands)
 
     def _parameter(self, *, is_quoted: bool) -> None:
-        """Step over the rest of `${...}`; what it substitutes within is kept."""
+        """Skip the rest of `${...}`; substitutions within are kept."""
         self.depth += 1
         self.check_depth(self.depth)
         aside: list[Piece] = []
@@ -270,9 +270,9 @@ class Scanner:
         self.depth -= 1
 
     def arithmetic_end(self) -> int:
-        """Where the `))` of the `((` stands whose second bracket is here; -1 where it is no sum.
+        """The position of the `))` for the `((` whose second bracket is here; -1 if not a sum.
 
-        What could be a command in a subshell is none, for a plain sh reads `((` so.
+        If it could be a command in a subshell it is not a sum, since a plain sh reads `((` so.
         """
         level = 0
         end = self.position + ARITHMETIC_LENGTH_MAX
@@ -289,7 +289,7 @@ class Scanner:
         return -1
 
     def skip_arithmetic(self, end: int) -> None:
-        """Step over `...))` of arithmetic that ends at `end`; what it substitutes is kept."""
+        """Skip `...))` of arithmetic that ends at `end`; its substitutions are kept."""
         while self.position < end:
             if self.text[self.position] in "$`":
                 self._quoted_or_expanded([])

@@ -1,4 +1,4 @@
-"""What a shell has in its hands on its way through a text: variables, functions, its directory.
+"""A shell's state along a text: variables, functions, its directory.
 
 Branches are not decided: a variable that is set in one keeps its other values as well.
 """
@@ -59,11 +59,11 @@ class Scope:
     functions: dict[str, Any] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     arguments: tuple[Any, ...] | None = None
-    """The terms that `"$@"` stands for, where they are known."""
+    """The terms of `"$@"`, if they are known."""
     is_path_set: bool = False
-    """Has the text changed where programs are looked for?"""
+    """True if the text has changed the search path of programs."""
     files: dict[str, Stream] = field(default_factory=dict)
-    """Files that the text has written, by path: what stands in them, as a stream."""
+    """Files that the text has written, by path, with their content as a stream."""
 
     def value(self, name: str) -> Values:
         """Every value that a variable may have."""
@@ -82,7 +82,7 @@ class Scope:
         return self.arguments, {n: self.variables[n] for n in _POSITIONS if n in self.variables}
 
     def set_positional(self, arguments: Sequence[Any] | None) -> None:
-        """`$@` and `$1` and so on become these terms; None where they are not known."""
+        """`$@` and `$1` and so on become these terms; None if they are not known."""
         self.arguments = None if arguments is None else tuple(arguments)
         is_known = arguments is not None
         for index, name in enumerate(_POSITIONS):
@@ -94,7 +94,7 @@ class Scope:
                 self.variables[name] = ((),) if term is None else bounded(term.readings)
 
     def restore_positional(self, saved: tuple[Any, ...]) -> None:
-        """What `positional` gave."""
+        """Restore the state from `positional`."""
         self.arguments = saved[0]
         for name in _POSITIONS:
             self.variables.pop(name, None)
@@ -107,12 +107,12 @@ class Scope:
             variables=dict(self.variables),
             functions=dict(self.functions),
             aliases=dict(self.aliases),
-            # Files are the machine's: what a subshell writes stays.
+            # Files belong to the machine: the writes of a subshell persist.
             files=self.files,
         )
 
     def joined(self, other: Scope) -> Scope:
-        """What holds where either may: behind a branch that may not have been taken."""
+        """The state if either may apply: after a branch that may not have been taken."""
         made = self.inner()
         for name, values in other.variables.items():
             own = self.value(name)
@@ -126,7 +126,7 @@ class Scope:
 
 
 def bounded(values: Values) -> Values:
-    """The values, or where they are too many or too long what they have in common."""
+    """The values, or their common prefix if they are too many or too long."""
     size = sum(len(part) for value in values for part in value if isinstance(part, str))
     if len(values) <= READINGS_MAX and size <= VALUES_CHARACTERS_MAX:
         return values

@@ -31,7 +31,7 @@ from .tree import Function, Group, Pipeline, Simple, Stage
 from .within import fed_to_processes, process_of, substitutions
 from .word import Word, of_plain_sh
 
-COMMANDS_MAX: Final = 1_000  # Chosen: far beyond what one call of a tool honestly holds.
+COMMANDS_MAX: Final = 1_000  # Chosen: far more than one honest tool call contains.
 CODE_CHARACTERS_MAX: Final = 1 << 19  # Chosen: text parsed in all, `sh -c` within `sh -c` too.
 CODE_DEPTH_MAX: Final = 32  # Chosen: groups, wrappers and `sh -c` within each other.
 
@@ -47,7 +47,7 @@ _STARTING: Final = frozenset({"BASH_ENV", "ENV", "LD_PRELOAD", "PROMPT_COMMAND",
 def shell_commands(line: Any, charge: Charge = free) -> list[Command]:
     """The commands of `line`, a text, or the words of one command (`["sh", "-c", "ls"]`).
 
-    Fails on what it cannot parse. Charged to nobody by default, as are texts of the file's author.
+    Fails on text that it cannot parse. By default nothing is charged, as for an author's texts.
     """
     walk = Walk(charge)
     if type(line) is not list:
@@ -71,7 +71,7 @@ def _own(written: str) -> str:
 
 
 class Walk:
-    """Goes through pipelines in their order and gathers what they start."""
+    """Walks pipelines in order and collects the commands that they start."""
 
     def __init__(self, charge: Charge) -> None:
         self.commands: list[Command] = []
@@ -94,7 +94,7 @@ class Walk:
         self._depth -= 1
 
     def code_of(self, terms: Sequence[Term], stream: Stream) -> None:
-        """The same of words, joined as `eval` joins them; what is not known of them stays so."""
+        """The same for words, joined like by `eval`; unknown parts stay unknown."""
         parts: list[str] = []
         for term in terms:
             if len(term.readings) > 1 or (term.text is None and is_blank(term)):
@@ -107,7 +107,7 @@ class Walk:
         self.code(written, stream)
 
     def unknown(self) -> None:
-        """A command of which nothing is known."""
+        """A completely unknown command."""
         self.add([ANYTHING])
 
     def words(self, terms: Sequence[Term]) -> None:
@@ -117,7 +117,7 @@ class Walk:
             self.code_of(terms, OUTSIDE)
 
     def deeper(self) -> None:
-        """One level more of groups, wrappers or code; raises Failure where there are too many."""
+        """One more level of groups, wrappers or code; raises Failure if there are too many."""
         self._depth += 1
         if self._depth > CODE_DEPTH_MAX:
             raise Failure("`shell_commands` of commands that start each other too deep")
@@ -136,7 +136,7 @@ class Walk:
                 self.scope = before.joined(self.scope)
 
     def _stage(self, stage: Stage, passed: Stream) -> Stream:
-        """One command of a pipeline: gathers it and gives what it writes."""
+        """One command of a pipeline: collects it and returns its output."""
         if isinstance(stage, Function):
             return self._define(stage)
         if isinstance(stage, Group):
@@ -211,12 +211,12 @@ class Walk:
         return NOTHING if any(files.takes_output(*pair) for pair in targets) else written
 
     def _read_by_a_plain_sh(self, words: Sequence[Word], stream: Stream) -> None:
-        """The command as dash has it, where a `$'...'` is a `$` and a quoted text."""
+        """The command as dash reads it, where a `$'...'` is a `$` and a quoted text."""
         if (plain := of_plain_sh(words)) is not None:
             self.command(self.terms(plain), stream, plain)
 
     def _alternatives(self, terms: Sequence[Term], stream: Stream, words: Sequence[Word]) -> None:
-        """The command with each program that its first word may be, where there are several."""
+        """The command with each program that its first word may be, if there are several."""
         readings = terms[0].readings
         if len(readings) > 1 and not terms[0].is_many:
             for program in (r[0] for r in readings if len(r) == 1):
@@ -240,7 +240,7 @@ class Walk:
         return stream
 
     def _of_file(self, word: Word, target: Term, operator: str) -> Stream:
-        """What stands on an input that comes from a file."""
+        """The content of an input that comes from a file."""
         path = target.text
         inner = process_of(word)
         if inner is not None:
@@ -269,7 +269,7 @@ class Walk:
         return self._expander().value(word)
 
     def split(self, written: str) -> list[Term] | None:
-        """A text as the words of one command; None where it is more than that."""
+        """A text as the words of one command; None if it is more than that."""
         try:
             pipelines = parse(written, self.charge, 1)
         except Failure:
@@ -279,7 +279,7 @@ class Walk:
         return self.terms(stage.words) if isinstance(stage, Simple) and is_plain else None
 
     def _substituted(self, inner: tuple[Any, ...], scope: Scope) -> Values:
-        """What `$(...)` is replaced by."""
+        """The result of `$(...)`."""
         stage = inner[0].stages[-1] if len(inner) == 1 else None
         if not isinstance(stage, Simple):
             return ((),) if not inner else UNKNOWN_VALUES
@@ -290,7 +290,7 @@ class Walk:
         return substituted(terms, self._input(stage, stream), scope)
 
     def written(self, inner: tuple[Any, ...]) -> Stream:
-        """What the commands of `<(...)` write."""
+        """The output of the commands in `<(...)`."""
         stream = self._passed(inner[0].stages if len(inner) == 1 else ())
         return stream if stream.kind == "known" else UNKNOWN
 
@@ -333,7 +333,7 @@ class Walk:
             self.scope.set(name, values)
 
     def code_within(self, texts: Iterable[str]) -> None:
-        """What the substitutions within these texts start, were they read once more."""
+        """The commands that the substitutions in these texts start if they are read again."""
         for written in texts:
             pipelines = substitutions(written, self.charge)
             if pipelines is None:

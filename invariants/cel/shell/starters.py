@@ -1,4 +1,4 @@
-"""What programs start in turn: shells, wrappers, `eval`, `xargs`, `find`, and their like.
+"""Commands that programs start in turn: shells, wrappers, `eval`, `xargs`, `find`, and similar.
 
 Each takes the walk, the words of its command and its input. `start` finds the one for a command.
 """
@@ -44,7 +44,7 @@ _SHELL_LONG_FLAGS: Final = table(
 )
 _STANDARD_INPUTS: Final = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 _BLANK_OR_SIGN: Final = frozenset(" \t\n;&|<>()$`'\"\\")
-# Programs that start a shell where they are given no command.
+# Programs that start a shell if they are given no command.
 _SHELL_BY_DEFAULT: Final = table(
     "sudo doas chroot unshare nsenter script su setarch linux64 linux32"
 )
@@ -56,7 +56,7 @@ Starter = Callable[[Walk, Sequence[Term], Stream], None]
 
 
 def start(walk: Walk, terms: Sequence[Term], stream: Stream, words: Sequence[Word]) -> None:
-    """What a command starts; `words` are its words as written, where they are known."""
+    """The commands that a command starts; `words` are its words as written, if they are known."""
     name = terms[0].base
     assert name is not None, "the walk looks at its name first"
     hooks(walk, terms, stream)
@@ -67,7 +67,7 @@ def start(walk: Walk, terms: Sequence[Term], stream: Stream, words: Sequence[Wor
         if name in ("read", "mapfile", "readarray"):
             walk.code_within([stream.text])
             if "\\" in stream.text and "$(" in stream.text:
-                # `read` takes backslashes out, unless it is told not to.
+                # `read` removes backslashes, unless an option disables it.
                 walk.unknown()
         builtins.BUILTINS[name](walk, terms, words)
     elif name in _SHELLS:
@@ -119,7 +119,7 @@ def _directory_option(options: Sequence[Term]) -> Term | None:
 
 
 def _runner(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
-    """Every rest of the words, since only the program knows where its command begins."""
+    """Every rest of the words, since only the program determines where its command begins."""
     name = str(terms[0].base)
     if name in _CONTAINER_CLIENTS and not _starts_in_container(terms):
         return
@@ -157,7 +157,7 @@ def _runner(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
 
 
 def _is_option_value(before: Term) -> bool:
-    """Is what follows the value of an option, and of one that takes no command?"""
+    """True if the next word is the value of an option that takes no command."""
     text = before.text or ""
     is_option = text.startswith("-") and "=" not in text
     return is_option and not text.endswith("c") and text != "--command"
@@ -215,7 +215,7 @@ def _code_with(walk: Walk, operands: Sequence[Term], stream: Stream) -> None:
 
 
 def script(walk: Walk, file: Term, stream: Stream, word: Word | None) -> None:
-    """A file that a shell reads. Nobody knows here what is in a file: it is a name."""
+    """A file that a shell reads. Its content is not known here: it is a name."""
     inner = None if word is None else process_of(word)
     if inner is not None:
         _from_input(walk, walk.written(inner))
@@ -260,7 +260,7 @@ def _eval(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
 
 
 def _trap(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
-    """`trap 'text' EXIT`: what runs later counts as if it ran now."""
+    """`trap 'text' EXIT`: a command that runs later counts as if it ran now."""
     operands = [term for term in terms[1:] if term.text != "--"]
     if len(operands) > 1 and operands[0].text not in ("-", "", "-p", "-l"):
         walk.code_of(operands[:1], stream)
@@ -296,11 +296,11 @@ def _ends_command(terms: Sequence[Term], position: int) -> bool:
 
 
 def _at(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
-    """`at` and `batch` read what a shell shall run later."""
+    """`at` and `batch` read commands that a shell runs later."""
     _from_input(walk, stream)
 
 
-# Source: the manual of env in coreutils 9: what a backslash means in `-S`.
+# Source: the manual of env in coreutils 9: the meaning of a backslash in `-S`.
 _SPLIT_ESCAPES: Final = {"_": " ", "t": "\t", "n": "\n", "f": " ", "r": " ", "v": " ", "c": "\n#"}
 
 
@@ -332,7 +332,7 @@ def _env(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
 
 
 def _command(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
-    """`command`; with `-v` it only says what it would start."""
+    """`command`; with `-v` it only reports the program that it would start."""
     if not (len(terms) > 1 and terms[1].text in ("-v", "-V", "-pv", "-pV")):
         _wrapper(walk, terms, stream)
 

@@ -1,7 +1,7 @@
-"""What a command writes, as far as its text alone decides it: `echo x | base64 -d` is known.
+"""The output of a command, as far as its text alone determines it: `echo x | base64 -d` is known.
 
-Only what shells read as code, and what becomes words of a command, is worth knowing; so the few
-programs that carry text or list files are here, and of every other the output is unknown.
+Only text that shells read as code, or that becomes words of a command, is relevant. So this covers
+the few programs that pass text on or list files; the output of any other is unknown.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from .term import Term, known, merged
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What stands on an input: `text` where it is known; `names` of files, a line each; a file;
-    what the shell itself reads (`outside`); or anything.
+    """The content of an input: `text` if it is known; `names` of files, one per line; a file; the
+    shell's own input (`outside`); or anything.
     """
 
     kind: Literal["known", "names", "file", "outside", "unknown"]
@@ -45,7 +45,7 @@ _FED_WITH_WORDS: Final = table("sftp ftp lftp")
 
 
 def fed(terms: Sequence[Term], stream: Stream) -> list[Term]:
-    """The words of such a program, and of any other as they are, with what it reads."""
+    """The words of such a program, and of any other unchanged, with its input."""
     if terms[0].base in _FED_WITH_WORDS and stream.kind == "known":
         return [*terms, known("<<<"), *map(known, stream.text.split())]
     if terms[0].base not in _FED or stream.kind == "outside":
@@ -65,7 +65,7 @@ _SEARCHING: Final = frozenset({"grep", "egrep", "fgrep", "rg", "ag", "fd", "fdfi
 
 
 def output(terms: Sequence[Term], stream: Stream) -> Stream:
-    """What these words write, reading `stream`."""
+    """The output of these words with the input `stream`."""
     name = terms[0].base
     if name is None:
         return UNKNOWN
@@ -112,7 +112,7 @@ def _names(name: str, terms: Sequence[Term], stream: Stream) -> Stream | None:
 
 
 def roots_of_find(terms: Sequence[Term]) -> list[Term]:
-    """Where a `find` begins; `.` where it does not say."""
+    """The start of a `find`; `.` by default."""
     roots: list[Term] = []
     for term in terms[1:]:
         if term.text in ("-H", "-L", "-P", "-E", "-X"):
@@ -137,7 +137,7 @@ def found_below(terms: Sequence[Term]) -> Values:
 
 
 def substituted(terms: Sequence[Term], stream: Stream, scope: Scope) -> Values:
-    """What `$(...)` is replaced by whose last command these words are."""
+    """The result of a `$(...)` whose last command is these words."""
     words = [term.text for term in terms]
     match words:
         case ["pwd", *_]:

@@ -16,14 +16,14 @@ REASON: Final = "`shell_commands` of a word that is only known when it runs"
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One of `readings`; `is_many` where the shell may make several words of it, or none."""
+    """One of `readings`; `is_many` if the shell may split it into several words, or none."""
 
     readings: tuple[Reading, ...]
     is_many: bool = False
 
     @property
     def text(self) -> str | None:
-        """The text, where it is known."""
+        """The text, if it is known."""
         if self.is_many or len(self.readings) != 1:
             return None
         reading = self.readings[0]
@@ -33,7 +33,7 @@ class Term:
 
     @property
     def start(self) -> str:
-        """What it is known to begin with."""
+        """Its known beginning."""
         starts = {
             reading[0] if reading and isinstance(reading[0], str) else ""
             for reading in self.readings
@@ -42,7 +42,7 @@ class Term:
 
     @property
     def base(self) -> str | None:
-        """The last part of a path, where it is known."""
+        """The last part of a path, if it is known."""
         ends = {
             reading[-1] if reading and isinstance(reading[-1], str) else ""
             for reading in self.readings
@@ -54,14 +54,14 @@ class Term:
 
     @property
     def is_any(self) -> bool:
-        """Could it be several words of which nothing is known?"""
+        """True if it could be several unknown words."""
         return self.is_many and any(
             all(isinstance(part, Gap) for part in reading) for reading in self.readings
         )
 
     @property
     def is_any_program(self) -> bool:
-        """Does it name a program of which nothing is known?"""
+        """True if it names an unknown program."""
         return self.text is None and any(
             reading and isinstance(reading[-1], Gap) for reading in self.readings
         )
@@ -73,12 +73,12 @@ class Term:
 
 
 def known(text: str) -> Term:
-    """A word that is known."""
+    """A known word."""
     return Term(((text,) if text else (),))
 
 
 ANYTHING: Final = Term(((ANY,),), is_many=True)
-"""Words of which nothing is known."""
+"""Unknown words."""
 SOME_PROGRAM: Final = Term(((PROGRAM,),))
 
 

@@ -1,4 +1,4 @@
-"""What shell text is made of, as `grammar.py` reads it and `started.py` walks it."""
+"""The parts of shell text, as `grammar.py` parses them and `started.py` walks them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Simple:
-    """A command's words and where its streams go. Without words: assignments, redirections.
+    """A command's words and its redirected streams. Without words: assignments, redirections.
 
     `aside` are the commands of its substitutions.
     """
@@ -38,7 +38,7 @@ class Simple:
 class Group:
     """Pipelines that share their streams: a subshell, a loop, a branch, the body of a function.
 
-    `loop` is the variable of a `for` with its words. `is_certain` where all of it surely runs.
+    `loop` is the variable of a `for` with its words. `is_certain` if all of it certainly runs.
     """
 
     pipelines: tuple[Pipeline, ...]
@@ -63,9 +63,9 @@ Stage = Simple | Group | Function
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Commands, each of which reads what the one before it writes.
+    """Commands, each of which reads the output of the previous one.
 
-    `is_certain` unless it stands behind `&&` or `||`.
+    `is_certain` unless it follows `&&` or `||`.
     """
 
     stages: tuple[Stage, ...]

@@ -1,4 +1,4 @@
-"""Commands within words: what `<(...)` and `>(...)` hold, and text that is read once more."""
+"""Commands within words: the content of `<(...)` and `>(...)`, and text that is read again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def process_of(word: Word) -> tuple[Any, ...] | None:
 
 
 def fed_to_processes(stage: Simple, passed: Stream) -> Stream:
-    """What the commands within these words read: a `>(...)` gets what the command writes."""
+    """The input of the commands within these words: a `>(...)` receives the command's output."""
     targets = [redirect.target for redirect in stage.redirects]
     pieces = [piece for word in (*stage.words, *targets) for piece in word.pieces]
     is_fed = any(piece.kind == "process" and piece.text[0] == ">" for piece in pieces)
@@ -35,7 +35,7 @@ def substitutions(written: str, charge: Charge) -> list[Pipeline] | None:
     """The commands that a text substitutes when a sum or a prompt reads it; None: not known."""
     if not _SUBSTITUTES.search(written):
         return []
-    # As the body of a here-document, where quotes are plain signs as they are in sums.
+    # Like the body of a here-document, where quotes are plain signs as they are in sums.
     try:
         return parse(f": <<{_END}\n{written}\n{_END}", charge, 1)[1:]
     except Failure:

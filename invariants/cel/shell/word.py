@@ -1,7 +1,7 @@
-"""A shell word as far as text alone decides it, and the expansion of its braces.
+"""A shell word as far as text alone determines it, and the expansion of its braces.
 
-A word is made of pieces: bare text, quoted text, and expansions (`$x`, `$(...)`), whose values
-nobody knows before the shell runs. An expansion stays in the word as it was written.
+A word consists of pieces: bare text, quoted text, and expansions (`$x`, `$(...)`), whose values are
+not known before the shell runs. An expansion stays in the word as written.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Any, Final, Literal
 from ..values import Failure
 from .costs import BRACE_CHARACTERS, WORD_STEPS, Charge, free
 
-BRACE_WORDS_MAX: Final = 512  # Chosen: words that one word with braces may stand for.
-BRACE_DEPTH_MAX: Final = 20  # Chosen: deeper nesting is no honest command line.
+BRACE_WORDS_MAX: Final = 512  # Chosen: words that one word with braces may expand to.
+BRACE_DEPTH_MAX: Final = 20  # Chosen: no honest command line is nested deeper.
 
 Kind = Literal["bare", "quoted", "expansion", "open_expansion", "process"]
-"""An `open_expansion` stands outside quotes: the shell may cut it into several words."""
+"""An `open_expansion` is outside quotes: the shell may split it into several words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text of one kind within a word; never empty where it is bare.
+    """Text of one kind within a word; never empty if it is bare.
 
     `inner` are the pipelines that a substitution runs, for `expand.py`.
     """
@@ -33,15 +33,15 @@ class Piece:
     kind: Kind
     inner: tuple[Any, ...] | None = None
     plain: str = ""
-    """What a plain sh makes of it, where that is something else."""
+    """A plain sh's reading of it, if that differs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word: `text` with quotes removed, and what is not settled about it.
+    """One word: `text` with quotes removed, and its open parts.
 
-    `is_fixed` is whether nothing in it expands; `is_bare` whether nothing of it is quoted or
-    expanded, as in reserved words.
+    `is_fixed` is true if nothing in it expands; `is_bare` if nothing of it is quoted or expanded,
+    as in reserved words.
     """
 
     text: str
@@ -103,7 +103,7 @@ def _bare(character: str) -> Piece:
 
 @dataclass(slots=True)
 class _Brace:
-    """One pair of braces: where it ends, and where its own commas are."""
+    """One pair of braces: its end, and the places of its own commas."""
 
     end: int = -1
     commas: list[int] = field(default_factory=list)
@@ -128,14 +128,14 @@ def _pairs(units: Sequence[Piece]) -> dict[int, _Brace]:
 
 @dataclass(frozen=True, slots=True)
 class _Expansion:
-    """The braces of one word, and who pays for what they make."""
+    """The braces of one word, and the charge for their results."""
 
     units: Sequence[Piece]
     braces: dict[int, _Brace]
     charge: Charge
 
     def alternatives(self, start: int, end: int, depth: int) -> list[list[Piece]]:
-        """What `units[start:end]` stands for, each as pieces."""
+        """The expansions of `units[start:end]`, each as pieces."""
         if depth > BRACE_DEPTH_MAX:
             raise Failure("`shell_commands` of braces that are nested too deep")
         results: list[list[Piece]] = [[]]
@@ -158,7 +158,7 @@ class _Expansion:
         return results
 
     def _choices(self, position: int, depth: int) -> list[list[Piece]] | None:
-        """What the braces that begin here choose from; None if none do."""
+        """The choices of the braces that begin here; None if there are none."""
         brace = self.braces.get(position)
         if brace is None:
             return None
@@ -177,7 +177,7 @@ _LETTERS: Final = re.compile(r"([A-Za-z])\.\.([A-Za-z])(?:\.\.-?[0-9]{1,9})?")
 
 
 def _sequence(units: Sequence[Piece], start: int, end: int) -> list[list[Piece]] | None:
-    """What `{1..5}` or `{a..e}` stands for: every value between, steps or not."""
+    """The expansions of `{1..5}` or `{a..e}`: every value between, with or without steps."""
     # Asked first: braces within braces would copy the text once for each.
     if end - start > SEQUENCE_CHARACTERS_MAX:
         return None

@@ -1,7 +1,7 @@
-"""Programs whose job is to start another one, and where in their words that one begins.
+"""Programs whose purpose is to start another one, and the place of that one in their words.
 
-Options of these programs are known by name. Where one is not, or where the program has too many,
-every rest of its words is taken for a command: too much is an alarm, too little an evasion.
+Options of these programs are known by name. If one is unknown, or the program has too many, every
+rest of its words counts as a command: too many commands cause an alarm, too few an evasion.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
     ),
 }
 
-# Chosen: programs that are known to start what stands somewhere among their words.
+# Chosen: programs known to start a command from somewhere among their words.
 RUNNERS: Final = table(
     "bwrap chrt dbus-run-session docker fakeroot faketime firejail flock kubectl ltrace "
     "mosh nerdctl nsenter oc parallel podman proot rlwrap runcon runuser script ssh "
@@ -102,11 +102,11 @@ RUNNERS: Final = table(
 JOINERS: Final = frozenset({"mosh", "parallel", "ssh", "watch"})
 
 _ATTACHED: Final = frozenset("eil")
-"""Letters of `xargs` whose value, if there is one, stands in the same word."""
+"""Letters of `xargs` whose optional value is in the same word."""
 
 
 def command_start(words: Sequence[Term], wrapper: Wrapper) -> int | None:
-    """The position of the inner command, `len(words)` where there is none; None: cannot be told."""
+    """The position of the inner command, `len(words)` if there is none; None: unknown."""
     position = 1
     while position < len(words) and words[position].start.startswith("-"):
         word = words[position]
@@ -130,7 +130,7 @@ def command_start(words: Sequence[Term], wrapper: Wrapper) -> int | None:
 
 
 def _option_step(text: str, wrapper: Wrapper) -> int | None:
-    """How many words an option takes; None for one that is not known."""
+    """The number of words that an option takes; None for an unknown one."""
     if text.startswith("--"):
         name, equals, _ = text.partition("=")
         # GNU's programs take any beginning of a long name that is one name's alone.

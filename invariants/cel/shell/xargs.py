@@ -19,7 +19,7 @@ _ALONE: Final = frozenset("0oprtx")
 
 
 def xargs(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
-    """`xargs command`: the words of its input come behind, or where `-I` says."""
+    """`xargs command`: the words of its input follow, or replace the mark of `-I`."""
     position = command_start(terms, WRAPPERS["xargs"])
     if position is None:
         walk.unknown()
@@ -50,7 +50,7 @@ def xargs(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
 
 
 def _items(stream: Stream, options: Sequence[Term]) -> list[Term] | None:
-    """The words of an input that is known; None for another, or where quotes are in it."""
+    """The words of a known input; None for another, or if it contains quotes."""
     if stream.kind != "known" or any(term.text is None for term in options):
         return None
     words = [term.text or "" for term in options]
@@ -70,7 +70,7 @@ _NULL: Final = re.compile(r"-[oprtx]*0")
 
 
 def _delimiter(words: Sequence[str]) -> str | None:
-    """What separates the words of the input, where an option says so."""
+    """The separator of the input's words, if an option sets it."""
     for index, word in enumerate(words):
         value = None
         if word == "--null" or _NULL.match(word):
@@ -86,7 +86,7 @@ def _delimiter(words: Sequence[str]) -> str | None:
 
 
 def filled_in(terms: Sequence[Term], mark: str, item: Term) -> list[Term]:
-    """The words, with `item` where `mark` stands in them."""
+    """The words, with `item` in place of `mark`."""
     made: list[Term] = []
     for term in terms:
         if mark not in (term.text or ""):
@@ -123,7 +123,7 @@ def spelled_out(options: Sequence[Term]) -> list[Term]:
 
 
 def count_of_call(words: Sequence[str]) -> int | None:
-    """How many words each call of `xargs` gets at most, by these options; None if not known."""
+    """The maximum number of words for each call of `xargs`, by these options; None if unknown."""
     count = 1 << 30
     for index, word in enumerate(words):
         after = words[index + 1] if index + 1 < len(words) else ""
@@ -144,7 +144,7 @@ def count_of_call(words: Sequence[str]) -> int | None:
 
 
 def replaced_text(words: Sequence[str]) -> str | None:
-    """What `xargs` replaces by its input (`-I {}`) among these options of it; None for nothing."""
+    """The mark that `xargs` replaces by its input (`-I {}`) among these options; None for none."""
     for index, word in enumerate(words):
         if word.startswith("-I"):
             return word[2:] or (words[index + 1] if index + 1 < len(words) else "{}")

@@ -1,12 +1,12 @@
-"""Is a condition true of every row, whatever the rows hold?
+"""Tests if a condition is true of every row, whatever the rows contain.
 
     id = 7                    of some
     1 = 1, id = id, x OR 1    of all
     id > 0, length('a') = 1   may be of all
 
-The answer is the set of what may be so. Rows are taken to differ, and to hold no nulls: `id = id`
-is true of all. What has no column and is not calculated here may be anything. Linear in the tokens.
-Source: the manuals of PostgreSQL 16, MySQL 8.4, SQLite 3.45 on expressions and their precedence.
+The result is the set of possible answers. Rows are assumed to differ, and to contain no nulls: `id
+= id` is true of all. An expression without columns that is not evaluated here may have any value.
+Linear in the tokens.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _OPPOSITE: Final = {"=": "<>", "==": "<>", "<>": "=", "!=": "=", "<": ">=", ">="
 _OPPOSITE["<="] = ">"
 _MATCHING: Final = table("LIKE ILIKE GLOB REGEXP RLIKE MATCH SIMILAR")
 _TESTING: Final = table("IS IN BETWEEN ISNULL NOTNULL") | _MATCHING
-# Words that are no columns, though no bracket follows.
+# Words that are not columns, although no bracket follows.
 _CONSTANTS: Final = table(
     "TRUE FALSE NULL UNKNOWN CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER USER "
     "LOCALTIME LOCALTIMESTAMP SESSION_USER INTERVAL BINARY DISTINCT ALL ANY NOT AND OR XOR ESCAPE "
@@ -65,7 +65,7 @@ class Condition:
         self._closing = _closing(tokens)
 
     def shares(self) -> Shares:
-        """Of which rows it may be true; raises Failure where it is nested too deep."""
+        """The rows of which it may be true; raises Failure if it is nested too deep."""
         return self._any(0, len(self._tokens), 0)
 
     def _any(self, start: int, end: int, depth: int) -> Shares:
@@ -98,7 +98,7 @@ class Condition:
         return _negated(found) if negations % 2 else found
 
     def _plain(self, start: int, end: int) -> Shares:
-        """What holds no `AND`, `OR` or leading `NOT`."""
+        """A part without `AND`, `OR` or leading `NOT`."""
         if start == end:
             return UNSURE
         for index in self._top(start, end):
@@ -186,7 +186,9 @@ class Condition:
         return SOME if self._has_column(start, end) else UNSURE
 
     def _chosen(self, start: int, end: int) -> Shares:
-        """A query in brackets: of some rows if it chooses by a condition, or asks other tables."""
+        """A query in brackets: true of some rows if it selects by a condition, or reads other
+        tables.
+        """
         words = [token.text for token in self._tokens[start:end] if token.kind in ("word", "name")]
         if "WHERE" in words:
             where = words.index("WHERE")
@@ -215,7 +217,7 @@ class Condition:
         return False
 
     def _has_column(self, start: int, end: int) -> bool:
-        """Whether something in it may be another value in another row."""
+        """True if a part of it may have another value in another row."""
         for index in range(start, end):
             token = self._tokens[index]
             if token.kind == "name":
@@ -250,7 +252,7 @@ class Condition:
         return [*parts, (first, end)]
 
     def _top(self, start: int, end: int) -> list[int]:
-        """The places that stand in no bracket; of a bracket only where it opens."""
+        """The places outside brackets; for a bracket, only its opening."""
         found, index = [], start
         while index < end:
             found.append(index)
@@ -264,7 +266,7 @@ class Condition:
         return index < len(self._tokens) and self._tokens[index] == Token("sign", sign)
 
     def _is_query(self, index: int) -> bool:
-        """Whether a query in brackets begins there."""
+        """True if a query in brackets begins there."""
         while self._is_sign(index, "("):
             index += 1
             if any(self._is_word(index, word) for word in ("SELECT", "WITH", "VALUES", "TABLE")):
@@ -273,7 +275,7 @@ class Condition:
 
 
 def _closing(tokens: Sequence[Token]) -> dict[int, int]:
-    """Where each bracket closes that does."""
+    """The closing place of each bracket that is closed."""
     found: dict[int, int] = {}
     waiting: list[int] = []
     for index, token in enumerate(tokens):

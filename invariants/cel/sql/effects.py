@@ -1,4 +1,4 @@
-"""`sql_loses(s)` and `sql_changes(s)`: what statements do to the data, by their tokens.
+"""`sql_loses(s)` and `sql_changes(s)`: the effects of statements on the data, by their tokens.
 
 Loses: a table, a schema or a column is dropped, or every row of a table is deleted or overwritten.
 Changes: anything but reading. A statement that is built when it runs, or whose condition may well
@@ -33,7 +33,7 @@ _CHANGING: Final = table(
     "NOTIFY CLUSTER REPAIR"
 )
 _LATER: Final = table("FUNCTION PROCEDURE TRIGGER RULE EVENT PACKAGE POLICY")
-"""What `CREATE` makes of statements that run another time."""
+"""The objects of `CREATE` that contain statements for later execution."""
 _LOSING: Final = table("DROP TRUNCATE DELETE UPDATE")
 _WRITING: Final = table("INSERT MERGE REPLACE UPSERT")
 _BEGINNING: Final = _LOSING | _WRITING | {"SELECT"}
@@ -55,7 +55,8 @@ _LIGHT_DROPS: Final = table(
     "CONSTRAINT DEFAULT NOT IDENTITY EXPRESSION CHECK FOREIGN PRIMARY INDEX KEY TEMPORARY TEMP "
     "TRIGGER FUNCTION PROCEDURE POLICY RULE EVENT PREPARE STATISTICS"
 )
-# Source: psql's manual and SQLite's; what only shows something, or sets how it is shown.
+# Source: the manuals of psql and SQLite; commands that only display something, or configure the
+# display.
 _SHOWING_COMMANDS: Final = table(
     r"\l \x \timing \pset \c \conninfo \q \a \t \h \? \echo \e \p \r \s \z \set \unset "
     ".tables .schema .headers .header .mode .quit .exit .help .databases .indexes .indices .show "
@@ -68,7 +69,7 @@ _BUILDING_CALLS: Final = table(
 
 
 def sql_loses(written: Any) -> bool:
-    """Does some statement lose what a whole table, schema or column holds?"""
+    """True if some statement loses the content of a whole table, schema or column."""
     return _is_met(written, "sql_loses", lambda effect: effect == "loses")
 
 
@@ -78,7 +79,7 @@ def sql_changes(written: Any) -> bool:
 
 
 def _is_met(written: Any, function: str, is_meant: Callable[[Effect], bool]) -> bool:
-    """Whether a dialect that can read all of it sees what is meant; Failure where one might."""
+    """True if a dialect that can read all of it finds the effect; Failure if one might."""
     if type(written) is UnknownText:
         raise Failure(written.reason)
     is_read = partly = False
@@ -104,7 +105,7 @@ def _is_met(written: Any, function: str, is_meant: Callable[[Effect], bool]) -> 
 
 
 def _effects(statement: Statement) -> Iterator[Effect]:
-    """What a statement does, and what the statements in it do; raises Failure where not known."""
+    """The effects of a statement and of the statements in it; raises Failure if unknown."""
     statement = _without_brackets(statement)
     if not statement:
         return
@@ -160,7 +161,7 @@ def _changing(verb: str, words: Sequence[str]) -> Effect:
 
 
 def _within(statement: Statement) -> Iterator[Effect]:
-    """Each verb that loses or writes, wherever it stands: SQL Server wants no `;` between."""
+    """Each verb that loses or writes, at any place: SQL Server needs no `;` between."""
     if _depth(statement) > DEPTH_MAX:
         raise Failure("SQL that is nested too deep")
     for index, token in enumerate(statement):
@@ -194,7 +195,7 @@ def _is_behind(statement: Statement, index: int, words: frozenset[str]) -> bool:
 
 
 def _begins(statement: Statement, index: int) -> bool:
-    """Whether a statement may begin there: no column, no function, no `FOR UPDATE`."""
+    """True if a statement may begin there: not a column, a function, or `FOR UPDATE`."""
     if index == 0 or _is_behind(statement, index, _BEFORE_PART):
         return True
     after = statement[index + 1].text if index + 1 < len(statement) else ";"
@@ -226,7 +227,7 @@ def _of_rows(verb: str, statement: Statement, start: int) -> Iterator[Effect]:
         return
     if [token.text for token in where[:2]] == ["CURRENT", "OF"]:
         return
-    # A query named by `WITH` may give every row of the table.
+    # A query named by `WITH` may return every row of the table.
     head = statement[:start] if statement[0].text == "WITH" else []
     named = [*head, *tokens[1:place]]
     targets = frozenset(token.text.upper() for token in named if token.kind in ("word", "name"))
@@ -250,7 +251,7 @@ def _ends_where(token: Token) -> bool:
 
 
 def _end_of_rows(statement: Statement, start: int) -> int:
-    """Where the bracket closes around it, or another statement begins."""
+    """The place where the enclosing bracket closes, or another statement begins."""
     depth = 0
     for index in range(start + 1, len(statement)):
         token = statement[index]
@@ -266,7 +267,7 @@ def _end_of_rows(statement: Statement, start: int) -> int:
 
 
 def _top(tokens: Sequence[Token]) -> list[int]:
-    """The places that stand in no bracket."""
+    """The places outside brackets."""
     found, depth = [], 0
     for index, token in enumerate(tokens):
         if token.kind == "sign" and token.text in "()":

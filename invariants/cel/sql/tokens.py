@@ -1,4 +1,4 @@
-"""SQL text -> statements, each a list of tokens: comments gone, quoted texts whole.
+"""SQL text -> statements, each a list of tokens: without comments, with quoted texts as units.
 
 Dialects disagree about some signs, and which one will read a text is not known. So a text is read
 by every dialect in which it could mean something else: `SELECT 1 # ; DROP TABLE t` is a comment in
@@ -31,7 +31,7 @@ Statement = list[Token]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one dialect sees. It is not whole where a quote or a comment stays open."""
+    """One dialect's reading. It is not whole if a quote or a comment stays open."""
 
     statements: list[Statement]
     is_whole: bool
@@ -39,12 +39,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Dialect:
-    """In what dialects differ. `starts` matches where a token begins that is not plain."""
+    """The differences of dialects. `starts` matches the start of a token that is not plain."""
 
     starts: re.Pattern[str]
     has_nested_comments: bool
     has_escapes: bool
-    """Whether a backslash in a text hides the quote behind it."""
+    """True if a backslash in a text escapes the quote after it."""
 
 
 _COMMON: Final = (
@@ -76,19 +76,19 @@ _BRACKETS: Final = r"|(?P<bracket>\[)"
 _SQLITE: Final = _dialect(_DASHES + _BRACKETS, nested=False, escapes=False)
 _SERVER: Final = _dialect(_DASHES + _BRACKETS, nested=True, escapes=False)
 
-# Signs that dialects read in different ways. `--` does where no blank follows.
+# Signs that dialects read in different ways. `--` does if no blank follows.
 _DISPUTED: Final = re.compile(r"[#\\\[$]|--\S|/\*[!M]")
 _CLOSE: Final = re.compile(r"/\*|\*/")
 
 
 def readings(text: str) -> list[Reading]:
-    """What the text says in each dialect that may read it otherwise than the others."""
+    """The reading of the text in each dialect that may read it differently."""
     dialects = (_POSTGRES, _MYSQL, _SQLITE, _SERVER)
     return [_read(text, dialect) for dialect in dialects[: readings_count(text)]]
 
 
 def readings_count(text: str) -> int:
-    """One where dialects agree, else four."""
+    """One if dialects agree, else four."""
     is_agreed = _DISPUTED.search(text) is None and text.count("/*") < 2
     return 1 if is_agreed else 4
 
@@ -127,7 +127,7 @@ def _end_of_line(text: str, position: int) -> int:
 
 
 def _end_of_comment(text: str, position: int, dialect: _Dialect) -> int:
-    """Behind the comment's end; -1 where it stays open."""
+    """The place after the comment's end; -1 if it stays open."""
     if not dialect.has_nested_comments:
         end = text.find("*/", position)
         return -1 if end < 0 else end + 2
@@ -140,7 +140,7 @@ def _end_of_comment(text: str, position: int, dialect: _Dialect) -> int:
 
 
 def _end_of_quote(text: str, token: re.Match[str], dialect: _Dialect) -> int:
-    """Behind the closing quote, which is not one of two; -1 where there is none."""
+    """The place after the closing quote, which is not one of two; -1 if there is none."""
     sign = token[0][-1]
     has_escapes = (dialect.has_escapes and sign != "`") or token[0] in ("E'", "e'")
     position = token.end()
@@ -157,7 +157,7 @@ def _end_of_quote(text: str, token: re.Match[str], dialect: _Dialect) -> int:
 
 
 def _is_escaped(text: str, start: int, end: int) -> bool:
-    """Whether an odd number of backslashes stands right before `end`."""
+    """True if an odd number of backslashes precedes `end`."""
     first = end
     while first > start and text[first - 1] == "\\":
         first -= 1
@@ -165,7 +165,9 @@ def _is_escaped(text: str, start: int, end: int) -> bool:
 
 
 def _take(found: list[Statement], kind: str | None, written: str) -> None:
-    """Adds what was read; blanks, comments and signs of MySQL's code in comments are dropped."""
+    """Adds the text read; blanks, comments and the signs of MySQL's code in comments are
+    dropped.
+    """
     match kind:
         case "quote" if written[-1] == "'":
             inner = written[written.index("'") + 1 : -1].replace("''", "'")
