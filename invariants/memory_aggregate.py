@@ -169,19 +169,17 @@ class AggregateMemory:
         assert self.relation is not None, "a limit is read by the aggregate that it limits"
         operator, slot, bound, limit, _ = self.relation
         tally = self.tally(now, cells, env)
-        is_born = self._is_born_inside(now, cells)
         if limit is not None:
             limits = limit.range_of(limit.tally(now, cells, env))
             truth = int(compare_ranges(value_range(tally, self.function), operator, limits))
-            is_born = is_born or limit._is_born_inside(now, cells)
         else:
             bound = bound if slot is None else env[slot]
             if bound is UNBOUND:
                 return Reading(1)
             truth = compare(tally, self.function, operator, bound)
         # Whatever else was lost since: the time before a birth may have decided it alone.
-        cell: AggregateCell = cells[self.index]
-        return Reading(cell.past if truth == 1 and is_born else truth)
+        is_past = truth == 1 and any(m._is_born_inside(now, cells) for m in (self, *self.beside))
+        return Reading(cells[self.index].past if is_past else truth)
 
     def _is_born_inside(self, now: Moment, cells: Cells) -> bool:
         cell: AggregateCell = cells[self.index]
