@@ -161,7 +161,7 @@ def _also(tally: Tally) -> Iterator[Detail]:
 
 
 def _options(ranked: _Ranked) -> Iterator[Detail]:
-    """What the filter offers: the numbers of groups, and their names."""
+    """The choices of the filter: the numbers of groups, and their names."""
     for key, number in list(ranked.groups.items())[: 2 * GROUPS_MAX]:
         yield Detail(str(number), visible(key.name, NAME_CHARACTERS))
 

@@ -1,4 +1,4 @@
-"""What was done to a session, as the recording's control records tell it.
+"""The stops of a session, from the control records of the recording.
 
 An invariant that asks for a stop is not a stop: only a control record says that one was applied,
 and a recording without the control topic cannot say that none was.
@@ -104,7 +104,7 @@ def outcome_of(
 
 
 def response_text(finding: Finding, records: Sequence[ControlRecord], coverage: Coverage) -> str:
-    """What the invariant asked for, and whether it was enforced; empty if it asked for nothing."""
+    """The response of the invariant, and whether it was enforced; empty if there is none."""
     if finding.type != "violated" or not finding.respond:
         return ""
     asked = f"The invariant asks for {', '.join(visible(word, 40) for word in finding.respond)}"

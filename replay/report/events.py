@@ -206,7 +206,7 @@ def _marks(told: Sequence[Told], events: Mapping[int, Event], anchor: str) -> di
 
 
 def _answers(shown: ShownEvents, anchor: str) -> dict[int, Answer]:
-    """What stands beside a request, and beside an outcome or a decision: each leads to the other.
+    """Links between a request and its outcome or decision, in both directions.
 
     An id of a call that is used again means the latest request before.
     """
@@ -267,7 +267,7 @@ def _distance(position: int, marks: Mapping[int, Sequence[Mark]]) -> int:
 
 
 def _no_room(size: int, position: int) -> Detail:
-    """What stands in place of a content: that it is left out, never nothing."""
+    """Replaces a content: says that it is left out, how large it is, and what shows it."""
     text = f"left out: {count_of(size, 'byte')}; `interlock replay` with `--at {position}` shows it"
     return Detail("content", text)
 
@@ -285,7 +285,7 @@ def _content(event: Event) -> tuple[str, tuple[Detail, ...]]:
 
 
 def _parts(event: Event) -> list[tuple[str, str]]:
-    """What an event says, what is new in it first."""
+    """The content of an event, with the part that is new in it first."""
     record = event.record
     args = ("arguments", _json(record.args))
     new = [

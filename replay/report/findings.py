@@ -28,7 +28,7 @@ MEMBERS_MAX: Final = 50
 
 
 class Around(NamedTuple):
-    """What a finding stands among: the shown events of its session, and what was done to it."""
+    """The surroundings of a finding: the shown events of its session, and its control records."""
 
     anchor: str
     events: Mapping[int, Event]

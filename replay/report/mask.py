@@ -54,7 +54,7 @@ def masked(text: str) -> str:
 
 
 def _note(secret: str) -> str:
-    """What stands in its place; what was masked before stays as it is."""
+    """The replacement; a text that was masked before stays as it is."""
     if "[masked: " in secret:
         return secret
     quote = secret[0] if secret[0] in "\"'" else ""

@@ -21,7 +21,7 @@ GRAVEST_FIRST: Final[Sequence[Severity]] = tuple(reversed(SEVERITIES))
 
 
 class GroupKey(NamedTuple):
-    """What findings are grouped by: their invariant, or their type if they are about none."""
+    """The key of a group: an invariant, or the type of findings that are about none."""
 
     name: str
     digest: str
@@ -139,7 +139,7 @@ class CountedSession(Counted):
 
 @dataclass(slots=True)
 class Tally:
-    """What was counted."""
+    """All counts of one recording."""
 
     whole: Counted = field(default_factory=Counted)
     sessions: dict[TraceKey, CountedSession] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What the page shows: frozen texts, in the order in which they are read.
+"""The contents of the page: frozen texts, in the order in which they are read.
 
 Every text here may be an attacker's. The templates escape all of it; anchors and group numbers are
 made here, never of a text.

@@ -29,7 +29,7 @@ VERDICTS: Final[Mapping[str, str]] = {
 
 
 def verdict_word(finding: Finding) -> str:
-    """What a finding says, in few words."""
+    """The type of a finding, in few words."""
     return VERDICTS.get(finding.type, finding.type)
 
 

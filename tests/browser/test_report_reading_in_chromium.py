@@ -264,7 +264,7 @@ def test_the_filter_leaves_what_was_asked_for(tab: Tab, pages: dict[str, Path]) 
 def test_a_link_to_what_is_filtered_out_or_folded_shows_it(
     tab: Tab, pages: dict[str, Path]
 ) -> None:
-    """Who follows a link arrives, whatever was hidden or closed."""
+    """A link arrives, even if its target was hidden or closed."""
     tab.look()
     tab.open(pages["long"])
     _filter(tab, text="in no event at all")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -217,6 +220,21 @@ def test_a_page_of_a_sound_recording_says_that_nothing_is_missing(tmp_path: Path
     assert "Every record was read" in Page(_page(tmp_path, _incident("a"))).text
 
 
+def test_one_recording_gives_one_page(tmp_path: Path) -> None:
+    """Byte for byte, in processes that hash differently."""
+    lines = [*_incident("a"), *_incident("b", 10)]
+    lines += [record(event("c", n, "pay", n), 40 + n) for n in range(3)]
+    recording = write(tmp_path / "r.jsonl.gz", lines, header_of(DOUBT))
+    pages = []
+    for seed in ("1", "2"):
+        out = tmp_path / f"{seed}.html"
+        command = [sys.executable, "-m", "monitor.cli", "report", str(recording), "-o", str(out)]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run(command, env=environment, check=False, capture_output=True, timeout=300)
+        pages.append(out.read_bytes())
+    assert pages[0] == pages[1]
+
+
 def test_a_page_has_a_bound_and_names_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,7 +278,7 @@ def test_long_hostile_names_make_the_tables_shorter(
 def test_a_session_too_large_for_its_share_is_shown_in_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is left out is counted, and the findings stay."""
+    """Contents and events are left out and counted; the findings stay."""
     monkeypatch.setattr(build, "SESSION_BYTES_MAX", 30_000)
     texts = [
         record(event("a", 10 + n, "message.user", 5 + n, text="x " * 3_000), 20 + n)
@@ -336,7 +354,7 @@ def test_a_command_is_safe_to_paste(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[2J", "\u202eabc", "x" * 500, ""])
 def test_a_name_that_cannot_be_printed_is_not_in_a_command(name: str) -> None:
-    """What is pasted would not be what is shown."""
+    """The pasted text would differ from the shown one."""
     assert "--session=ID" in command_for("incident.jsonl", TraceKey("", name))
 
 
@@ -356,7 +374,7 @@ def test_a_name_that_cannot_be_printed_is_not_in_a_command(name: str) -> None:
     ],
 )
 def test_credentials_are_masked(text: str, secret: str) -> None:
-    """What has their form is replaced by its length, and masking again changes nothing."""
+    """A text of their form is replaced by its length, and masking again changes nothing."""
     shown = masked(text)
     assert secret not in shown
     assert re.search(r"\[masked: \d+ characters\]", shown)
