@@ -158,7 +158,7 @@ class Watermarks:
     def copy(self, believed_to_ns: int) -> Watermarks:
         """A snapshot; later heartbeats do not change it.
 
-        A heartbeat from after `believed_to_ns` is no evidence of judged events.
+        A heartbeat from after `believed_to_ns` does not prove that events were judged.
         """
         copied = Watermarks()
         copied._held, copied.last = self._held, self.last

@@ -6,7 +6,7 @@ Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for us
     E201  not YAML, or several documents     E202  too large, too many values, too deep
     E203  a key or form stands twice         E204  unknown key
     E205  missing key                        E206  empty value
-    E207  value of the wrong shape           E208  word that is no choice of the key
+    E207  value of the wrong shape           E208  word that is not one of the choices
     E209  `{...}` that holds CEL             E210  tag
     E211  anchor or alias                    E212  character that hides text, or is none
     E213  name or id that cannot be one      E214  expression cut off by ` #`

@@ -1,8 +1,8 @@
-"""What the language forbids in a formula: future operators, unbound variables, order of values.
+"""Forbidden parts of a formula: future operators, unbound variables, order of values.
 
-Input: one invariant. Output: faults E405 to E411. The rules are those of docs/language.md,
-sections "Formulas" and "Variables"; each is asked of the violating formula, and each fault stands
-at the place that the author wrote.
+Input: one invariant. Output: faults E405 to E411. The rules are those of docs/language.md, sections
+"Formulas" and "Variables". Each is applied to the violating formula, and each fault has the place
+in the author's text.
 """
 
 from __future__ import annotations

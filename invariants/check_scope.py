@@ -1,8 +1,8 @@
-"""What a scope wider than a session cannot have: an end, and memory that grows without one.
+"""Restrictions on a scope wider than a session: no end, and no memory that grows without one.
 
-Input: one invariant. Output: faults E414 and E415. A session ends and is forgotten; an agent, a
-user, a tenant is not, so that there each value that an operator remembers needs a time after
-which it may be forgotten, and each verdict that waits a time at which it is decided.
+Input: one invariant. Output: faults E414 and E415. A session ends and is evicted; an agent, a user
+or a tenant is not. So each value that an operator remembers there needs a time after which it may
+be evicted, and each pending verdict a time at which it is decided.
 """
 
 from __future__ import annotations

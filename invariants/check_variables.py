@@ -1,8 +1,9 @@
 """Variables that were meant as something else: a field of the event, or a predicate (E418).
 
-In a formula a name beside `==` is a variable. One that no predicate names takes any value, so that
-`never: p and tool == "pay"` asks nothing of the tool, and an invariant would be taken that does not
-say what its author meant. What is written as an expression altogether is told by `load_formula.py`.
+In a formula a name next to `==` is a variable. One that no predicate names takes any value, so that
+`never: p and tool == "pay"` puts no condition on the tool, and the invariant would not have the
+meaning that its author intended. `load_formula.py` reports a formula that is an expression as a
+whole.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What is allowed of an invariant and seldom meant: warnings W501, W503, W504 and W507.
+"""Permitted but suspicious invariants: warnings W501, W503, W504 and W507.
 
-Asked only of formulas without an error, so that a warning never speaks of a misreading.
+Applied only to formulas without an error, so that a warning never refers to a misreading.
 """
 
 from __future__ import annotations

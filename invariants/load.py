@@ -1,9 +1,9 @@
-"""An invariant file's text into a `Spec`, with every fault of its shape at its place.
+"""Parses an invariant file's text into a `Spec`, with every fault of its shape at its place.
 
 Input: text and the name of its file (for messages; nothing is opened here, and lists from files
-come through `open_list`). Output: what
-its author wrote, with formulas parsed and CEL still as text. What the names in it mean is
-`check.py`'s concern. Codes E201 to E217; the table stands at the head of `check.py`.
+come through `open_list`). Output: the author's content, with formulas parsed and CEL still as text.
+`check.py` resolves the names in it. Codes E201 to E217; the table is in the docstring of
+`check.py`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ _TOP_KEYS: Final = ("version", "lists", "sources", "predicates", "invariants")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What could be read of a file, its faults, and what was named but could not be read.
+    """The readable part of a file, its faults, and names whose definition could not be read.
 
-    `spec` is a whole file only where `is_whole` says so; otherwise it serves to find more faults
-    and for nothing else.
+    `spec` is a whole file only if `is_whole` is true; otherwise it only serves to find more faults.
     """
 
     spec: Spec | None

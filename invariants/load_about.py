@@ -34,7 +34,7 @@ _OTHER_SCHEME = re.compile(
 
 
 def read_about(keys: Mapping[str, YamlNode], shape: Shape) -> About:
-    """What is written and right of them; the rest is told."""
+    """The valid entries; faults are reported for the others."""
     return About(
         _description(keys.get("description"), shape),
         _texts(keys.get("tags"), "tags", TAGS_MAX, TAG_CHARACTERS_MAX, shape),
@@ -65,7 +65,7 @@ def _texts(
         return ()
     if len(items) > count_max:
         message = f"`{key}` has {len(items)} items, and {count_max} are the most"
-        shape.add(node.place, E_ABOUT, message, "keep those that somebody will look for")
+        shape.add(node.place, E_ABOUT, message, "keep those that people search for")
         return ()
     found: dict[str, None] = {}
     for item in items:

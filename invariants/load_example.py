@@ -109,7 +109,7 @@ def _mend_of_field(name: str) -> str:
 
 
 def _field_problem(field: str, value: Any) -> str:
-    """What the field should be, where it is not; see docs/events.md."""
+    """The expected value of a field if its value is not valid; see docs/events.md."""
     is_integer = isinstance(value, int) and not isinstance(value, bool)
     if field in _TEXT_FIELDS and not isinstance(value, str):
         return "text (in quotes, if it looks like a number)"

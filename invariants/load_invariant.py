@@ -105,7 +105,7 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
 
 
 def _is_piece(key: YamlScalar, value: YamlNode) -> bool:
-    """What is left of a formula behind the `,` at which YAML cut it: a key without a value."""
+    """The rest of a formula after the `,` at which YAML cut it: a key without a value."""
     return key.text not in _KEYS and isinstance(value, YamlScalar) and value.value is None
 
 
@@ -135,7 +135,7 @@ def _read_enabled(node: YamlNode | None, shape: Shape) -> bool:
 def _read_stated(
     written: str, keys: Mapping[str, YamlNode], shape: Shape
 ) -> tuple[Form, Formula, Source] | None:
-    """What the invariant says, with its text; a pattern's is the formula that it stands for."""
+    """The invariant's formula, with its text; a pattern's is its expansion."""
     if written == "pattern":
         expanded = read_pattern(keys["pattern"], shape)
         if expanded is None:

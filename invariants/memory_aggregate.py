@@ -73,7 +73,7 @@ EMPTY_AGGREGATE = AggregateCell(pmap(), EMPTY_FIFO)
 
 
 class Relation(NamedTuple):
-    """What an aggregate is compared with: a variable's slot, a literal, or a limit."""
+    """The right side of an aggregate's comparison: a variable's slot, a literal, or a limit."""
 
     operator: Operator
     bound_slot: int | None
@@ -331,7 +331,7 @@ class AggregateMemory:
         return tally if is_told else lose(tally, sample.time_ns)
 
     def _is_settled(self, cell: AggregateCell, key: Key) -> bool:
-        """Whether no later event matters: the first of a session is known."""
+        """True if no later event matters: the first of a session is known."""
         if self.function != "first" or self.window.high_ns is not None:
             return False
         held = cell.tallies.get(key)

@@ -149,7 +149,7 @@ class _Meaning:
         return named
 
     def is_made(self, i: int, env: Env) -> bool:
-        """Whether event i makes the binding: the violating formula as a relation has this row."""
+        """True if event i makes the binding: the violating formula as a relation has this row."""
         return not self.free or self.has_row(self.violating, i, env) != FALSE
 
     def has_row(self, formula: Formula, i: int, env: Env) -> Truth:
@@ -181,7 +181,7 @@ class _Meaning:
         return _inward(formula, True, row, min, max)
 
     def trigger(self, i: int, env: Env) -> Truth:
-        """What the violating formula asks of the event itself."""
+        """The condition of the violating formula on the event itself."""
         return _inward(self.violating, True, partial(self.asked, i=i, env=env), min, max)
 
     def asked(self, leaf: Formula, is_positive: bool, i: int, env: Env) -> Truth:
@@ -189,7 +189,7 @@ class _Meaning:
         return self.value(leaf, i, env) if is_asked else TRUE
 
     def is_asked_without(self, missing: frozenset[tuple[str, str]], i: int) -> bool:
-        """Whether the trigger, missing arguments read as `_`, is not false for some binding."""
+        """True if the trigger, missing arguments read as `_`, is not false for some binding."""
 
         def asked(leaf: Formula, is_positive: bool, env: Env) -> Truth:
             if isinstance(leaf, Atom):
@@ -253,7 +253,7 @@ class _Meaning:
         return {max(met, later) for later in Truth if later <= still}
 
     def is_open(self, window: Window, i: int) -> bool:
-        """Whether a further event can still lie in the window that begins at event i."""
+        """True if a further event can still be in the window that begins at event i."""
         return window.high_ns is None or self.now_ns <= self.trace[i].time_ns + window.high_ns
 
     # The value of a formula without future.

@@ -66,9 +66,9 @@ def limit_of(aggregate: Aggregate, events: list[tuple[Value, ...]]) -> Fraction 
 
 
 def at_least(aggregate: Aggregate, events: list[tuple[Value, ...]]) -> Outcomes | None:
-    """What is known of an aggregate of these events and of values that were not kept.
+    """The known range of an aggregate of these events and of values that were not kept.
 
-    More of them only add to a set, and only push an extreme further out.
+    More values only add to a set, and only move an extreme further out.
     """
     known = aggregate_of(aggregate, events)
     if known is None:
@@ -120,10 +120,10 @@ def kept_for(aggregate: Aggregate, fact: Fact) -> tuple[Value, ...]:
 
 
 def read_by(aggregate: Aggregate, fact: Fact) -> tuple[Value, ...] | None:
-    """The values that an event has for an aggregate; None where it has more than were kept.
+    """The values that an event has for an aggregate; None if it has more than were kept.
 
-    Of a list numbers are read as often as they stand in it, and `distinct` reads it as a set. One
-    element that is no number makes the whole value missing: then the aggregate skips the event.
+    For a list, numbers are read with repeats, and `distinct` reads it as a set. One element that is
+    not a number makes the whole value missing: then the aggregate skips the event.
     """
     name = aggregate.value
     if name is None:

@@ -1,12 +1,12 @@
-"""`report:` of an invariant: which of its verdicts become findings.
+"""`report:` of an invariant: the verdicts that become findings.
 
     every   each violated and each inconclusive verdict
     first   the first of each kind, for each binding of a scope
     edge    one whose kind is another than at the binding's judged event before
 
-What was told is remembered with the state, so that a restart tells nothing twice. Past
-`slices_max` bindings nothing more is remembered, and everything of the others is told: too much
-is an annoyance, too little a wrong "fine".
+Reported verdicts are recorded with the state, so that a restart repeats nothing. Beyond
+`slices_max` bindings no more are recorded, and every verdict of the others is reported: too many
+reports are an annoyance, too few a wrong "fine".
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NOTHING_TOLD: Final[Told] = pmap()
 def take_told(
     report: Report, told: Told, verdicts: Iterable[Verdict], told_max: int
 ) -> tuple[Told, list[Verdict]]:
-    """What is remembered after these verdicts, and those of them that become findings."""
+    """The record after these verdicts, and those of them that become findings."""
     if report == "edge":
         return _take_edges(told, verdicts, told_max)
     findings = [v for v in verdicts if v.kind in ("violated", "inconclusive")]

@@ -97,7 +97,7 @@ class _Part:
     is_span: bool = False
 
     def lines(self, width: int) -> list[str]:
-        """What it says, in canonical form."""
+        """Its content, in canonical form."""
         if self.is_span:
             span_ns = parse_span(self.scalar.text, file="", locate=lambda _: Place())
             return [format_duration(span_ns)]

@@ -1,10 +1,12 @@
-"""Whether two invariants provably give the same verdicts: a proof, or nothing.
+"""Proves that two invariants give the same verdicts, or returns no proof.
 
 Method: both violating formulas are compared in Kleene's three values for all values of their
-letters, where atoms, temporal operators and aggregates count as letters; two of those are one
-letter where their operator and window agree and their operands provably mean the same. Of two
-predicates that ask for different kinds of events one is false at each; of two that ask for
-different tools, one is false or neither is true (a call may name no tool). A no is no disproof.
+letters, where atoms, temporal operators and aggregates count as letters. Two of those are one
+letter if their operator and window agree and their operands provably have the same meaning. Of two
+predicates that require different kinds of events one is false at each event; of two that require
+different tools, one is false or neither is true (a call may name no tool). A negative answer does
+not disprove equality.
+
 Cost: three to the number of letters, at most `LETTERS_MAX`.
 """
 
@@ -168,7 +170,7 @@ class Proof:
         )
 
     def possible(self, letters: list[Formula]) -> Callable[[tuple[int, ...]], bool]:
-        """Whether some event can give the letters these values, as far as their events tell.
+        """True if some event can give the letters these values, as far as their events determine.
 
         Where kinds differ one of two is false. Where only tools differ, both are unknown at a call
         that names no tool.

@@ -1,7 +1,7 @@
 """JSON Schemas (2020-12) of the event and of invariant files, for editors and other programs.
 
-They say the shape only. What a schema cannot say (names, formulas, CEL, repeated keys) is told by
-`check.py`; a file that the schema refuses is refused there too.
+They describe only the shape. `check.py` reports what a schema cannot express (names, formulas, CEL,
+repeated keys); a file that the schema refuses is refused there too.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def _invariant() -> Schema:
 
 
 def _about() -> Schema:
-    """What people should know; the bounds are those of `load_about.py`."""
+    """Information for people; the bounds are those of `load_about.py`."""
 
     def line(characters_max: int, description: str) -> Schema:
         bounds = {"minLength": 1, "maxLength": characters_max}

@@ -217,7 +217,7 @@ def _has_open_quote(text: str) -> bool:
 
 
 def sort_of(node: YamlNode) -> str:
-    """What a node is, as a message names it."""
+    """The description of a node in a message."""
     match node:
         case YamlMap():
             return "a map"

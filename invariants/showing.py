@@ -41,7 +41,7 @@ class Showing:
     _values: Expression
 
     def is_concerned(self, kind: str, tool: str) -> bool:
-        """Whether an event of that kind and tool may show something."""
+        """True if an event of that kind and tool may show something."""
         return self._when.fold(kind, tool) is not False
 
     def taking(self, memory: SourceMemory, view: EventView, pairs_max: int) -> SourceMemory:

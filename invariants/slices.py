@@ -103,7 +103,7 @@ def _thinned(entries: tuple[Entry, ...], entry: Entry, window: Window) -> tuple[
 
 
 def read(held: Slice | None, now_ns: int, window: Window, blur: int) -> Reading:
-    """Whether some entry's age at `now_ns` lies in the window."""
+    """True if some entry's age at `now_ns` is in the window."""
     if held is None:
         return FALSE_READING
     certain = _newest_inside(held.certain, now_ns, window)

@@ -1,12 +1,13 @@
 """Data memories: which values a session has been shown, and by which source.
 
-A source remembers, of every string that it was shown, each token and each pair of neighbouring
-tokens, as keyed fingerprints of 8 bytes: what was said cannot be read out of a memory. `seen(v, s)`
-asks whether all pairs of v are among them. What is remembered is never dropped; a source that is
-full, or did not see everything, answers "not known" where it would say "not seen".
+A source remembers, for every string that it was shown, each token and each pair of neighbouring
+tokens, as keyed fingerprints of 8 bytes: the text cannot be recovered from a memory. `seen(v, s)`
+tests if all pairs of v are among them. Entries are never dropped. A source that is full, or did not
+see everything, answers "not known" instead of "not seen".
 
 A memory is a value: entries are numbered, a version sees those below its length, and versions of
-one history share what they hold. Taking in from an old version copies.
+one history share their content. Adding to an old version copies it.
+
 Source: docs/language.md, Data memories; docs/decisions/0022.
 """
 
@@ -26,7 +27,7 @@ STRING_BYTES_MAX: Final = 256 * 1024  # Source: docs/language.md, `string_bytes_
 SHOWN_CHARACTERS_MAX: Final = 320 * 1024
 """Of one event. Measured: 1 to 3 us each, so that an event of 850 kB took 3 s without a bound."""
 CHARACTERS_OF_TEXT: Final = 64
-"""What a text costs beside its characters, in characters. Measured: 60 us."""
+"""The cost of a text besides its characters, in characters. Measured: 60 us."""
 _PERSON: Final = b"interlock source"
 
 
@@ -51,7 +52,7 @@ class _Ledger:
     possible: dict[bytes, int] = field(default_factory=dict)
 
     def holds(self, fingerprint: bytes, is_certain: bool) -> bool:
-        """Whether it would add nothing."""
+        """True if it would add nothing."""
         return fingerprint in self.certain or (not is_certain and fingerprint in self.possible)
 
     def add(self, fingerprint: bytes, is_certain: bool) -> None:

@@ -82,7 +82,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What people should know of an invariant. No verdict depends on it, nor does the digest."""
+    """Information for people. No verdict depends on it, nor does the digest."""
 
     description: str = ""
     tags: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class InvariantSpec:
     summary: str = ""
     about: About = NO_ABOUT
     is_enabled: bool = True
-    """If not, it is checked and its examples are run, and it is no part of a program."""
+    """If false, it is checked and its examples are run, but it is not part of a program."""
     per: Per = "session"
     on_unknown: Literal["violate", "report"] = "report"
     report: Report = "every"

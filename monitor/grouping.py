@@ -113,7 +113,7 @@ class Groups:
         self._held: dict[str, Finding] = {}
 
     def take(self, findings: Sequence[Finding]) -> list[Finding]:
-        """What is to be told of these: a group only if it is new, or an invariant joined it."""
+        """The findings to report: a group only if it is new, or an invariant joined it."""
         told = []
         for finding in grouped(findings):
             whole = self._whole(finding) if finding.undecided else finding
@@ -130,7 +130,7 @@ class Groups:
         return whole
 
     def stored(self) -> None:
-        """What was taken lies where `known` looks."""
+        """The findings are now stored, where `known` finds them."""
         self._held.clear()
 
 

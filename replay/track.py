@@ -61,7 +61,7 @@ class SessionTrack:
         return trace == self.trace and self.begins_at <= until_input < self.next_input
 
     def is_near(self, trace: TraceKey, until_input: int, own: Sequence[int]) -> bool:
-        """Whether going on to an input keeps the bound; `own` are all inputs of the trace."""
+        """True if continuing to an input keeps the bound; `own` are all inputs of the trace."""
         if trace != self.trace or until_input < self.next_input:
             return False
         ahead = bisect_right(own, until_input) - bisect_left(own, self.next_input)

@@ -1,1 +1,1 @@
-"""What can be said of invariants before any event: never violated, contained, contradicting."""
+"""Static analysis of invariants: never violated, contained, contradicting."""

@@ -1,7 +1,8 @@
-"""How much each part of an invariant may hold of one scope, at the very most.
+"""An upper bound on the memory of each part of an invariant in one scope.
 
-What is held stays, and what finds no room is unknown (docs/language.md, Bounds). An entry is an
-event's time, position and id, with values where they are aggregated: some 300 bytes in memory.
+At a bound existing entries stay, and entries that are not added are unknown (docs/language.md,
+Bounds). An entry is an event's time, position and id, with values if they are aggregated: about 300
+bytes in memory.
 """
 
 from __future__ import annotations

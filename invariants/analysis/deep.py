@@ -1,9 +1,9 @@
-"""What is wrong with invariants that are well written: they are never violated, or always; they
-contradict or contain each other.
+"""Mistakes in well-formed invariants: they are never violated, or always; they contradict or
+contain each other.
 
-Input: checked files. Output: an answer for each invariant, and for each pair that has something to
-say. Every answer but `undecided` is proven: by entailment (`entailment.py`), by a trace on which
-the machine tells a violation (`traces.py`), or by all states of the explicit automaton.
+Input: checked files. Output: an answer for each invariant, and for each pair with a relation. Every
+answer except `undecided` is proven: by entailment (`entailment.py`), by a trace on which the
+machine reports a violation (`traces.py`), or by all states of the explicit automaton.
 
     never        no trace violates it
     always       no event satisfies it
@@ -14,8 +14,8 @@ the machine tells a violation (`traces.py`), or by all states of the explicit au
     contained    whatever violates `one` violates `other`; `trace` violates `other` alone
     contradict   where `one` asks something of an event, one of both is violated, whatever happened
 
-All speak of violations that are certain, and take each predicate to be true or false as it likes,
-but for what follows from the kinds and tools that it asks for.
+All refer to certain violations. Each predicate is treated as independently true or false, except
+for consequences of the kinds and tools that it requires.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Relation = Literal["same", "contained", "contradict"]
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """What was found of one invariant."""
+    """The result for one invariant."""
 
     spec: Spec
     invariant: InvariantSpec
@@ -53,7 +53,7 @@ class Alone:
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """What was found of two."""
+    """The result for a pair."""
 
     one: Alone
     other: Alone
@@ -140,7 +140,7 @@ def _is_below(first: Formula, second: Formula, entailment: Entailment) -> bool:
 
 
 def _contradict(first: Formula, second: Formula, entailment: Entailment) -> bool:
-    """Whether what the first asks of an event makes one of them violated, and not one alone."""
+    """True if the condition of the first on an event implies that one of the two is violated."""
     asked = trigger(first)
     if asked is None or not free_variables(first) | free_variables(second) <= free_variables(asked):
         return False

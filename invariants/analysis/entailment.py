@@ -1,11 +1,12 @@
-"""Whether one formula is at least as true as another at every event: a proof, or nothing.
+"""Proves that one formula is at least as true as another at every event, or returns no proof.
 
 Method: both formulas are compared in Kleene's three values for all values of their letters, where
-atoms, temporal operators and aggregates count as letters. Of letters it is known what follows from
-their shapes: `once f` is at least f where the window begins at 0, `once[1m] f` at most
-`once[2m] f`, `p(v=x)` at most `p`, `f since g` at most f or g, `count(p) >= 3` at most
-`count(p) >= 2` and `once p`, two predicates of different kinds of events never both, two of
-different tools never both unless neither is true. So a yes is a proof; a no is none.
+atoms, temporal operators and aggregates count as letters. Relations between letters follow from
+their shapes: `once f` is at least f if the window begins at 0, `once[1m] f` at most `once[2m] f`,
+`p(v=x)` at most `p`, `f since g` at most f or g, `count(p) >= 3` at most `count(p) >= 2` and `once
+p`. Two predicates of different kinds of events are never both true; two of different tools never
+both, unless neither is true. So a positive answer is a proof, and a negative one is not.
+
 Cost: three to the number of letters, at most `COST_MAX` operators.
 """
 
@@ -35,7 +36,7 @@ LETTERS_MAX: Final = 9  # Chosen: 19,683 valuations, a fifth of a second.
 COST_MAX: Final = 1_000_000  # Chosen: operators evaluated for one question, half a second.
 
 Bad = Callable[[int, int], bool]
-"""Whether values of two formulas at one event are what must not be."""
+"""True if the values of two formulas at one event contradict the claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class Entailment:
 
 
 def _bodies_of_now(letter: Formula) -> Iterator[Formula]:
-    """What makes a temporal operator true at the event at which it holds itself."""
+    """The condition under which a temporal operator is true at its own event."""
     match letter:
         case Temporal("once" | "eventually", window, body) if window.low_ns == 0:
             yield body

@@ -1,9 +1,9 @@
-"""A short trace on which some invariants are violated and others not, of what predicates could say.
+"""Searches for a short trace on which some invariants are violated and others are not.
 
-Input: invariants, and of which events their predicates can be true. Output: abstract events, each
-the facts that are true of it. Method: the machine is stepped over all traces of one and two such
-events, over repetitions, over traces of three, each followed by the passing of all deadlines, until
-`STEPS_MAX` events were taken in. What is found is real; that none was found proves nothing.
+Input: invariants, and the events of which their predicates can be true. Output: abstract events,
+each with its true facts. Method: the machine is stepped over all traces of one and two such events,
+over repetitions, and over traces of three, each followed by the passing of all deadlines, until
+`STEPS_MAX` events were processed. A trace that is found is real; finding none proves nothing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Happening:
     is_end: bool = False
 
     def __getitem__(self, predicate: str) -> Fact:
-        """What a predicate says of it, as the machine asks."""
+        """The fact of a predicate for it, for the machine."""
         return self.facts.get(predicate, NO_FACT)
 
     def text(self) -> str:
@@ -150,7 +150,7 @@ class _Search:
         return None
 
     def is_found(self, point: _Point) -> bool:
-        """Whether just the wanted are violated, now or when all deadlines have passed."""
+        """True if exactly the wanted ones are violated, now or after all deadlines have passed."""
         told = list(point.are_violated)
         for number, automaton in enumerate(self.automata):
             if automaton.tables.future is not None:

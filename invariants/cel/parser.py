@@ -61,7 +61,7 @@ MENDS_BEHIND: Final = {
         for method in ("contains", "startsWith", "endsWith", "matches")
     },
 }
-"""What to write for a word of another language, or of formulas, behind a whole expression."""
+"""The correction for a word of another language, or of formulas, after a whole expression."""
 
 _STRAY_IN: Final = "`in` needs a value on its left"
 

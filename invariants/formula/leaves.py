@@ -33,8 +33,8 @@ DURATION_DAYS_MAX: Final = 36_500
 DURATION_NS_MAX: Final = DURATION_DAYS_MAX * UNITS_NS["d"]
 
 LIMIT_FUNCTIONS: Final = ("first", "min", "max", "sum")
-"""What may stand on the right of an aggregate. `count` and `distinct` of nothing are a number and
-an average moves with each event: neither is a limit that an event named."""
+"""The functions allowed on the right of an aggregate. `count` and `distinct` of nothing are a
+number, and an average moves with each event: neither is a limit that an event named."""
 
 _MIRRORED: Final[dict[Operator, Operator]] = {
     "==": "==",

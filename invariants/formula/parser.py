@@ -96,7 +96,8 @@ _MEANT_JOINS: Final = {
     "before": "`p before q` is `q and once p`",
     "after": "`p after q` is `p and once q`",
 }
-"""What is between two formulas, and is no operator. A mend may be under `never` or `always`."""
+"""Text between two formulas that is not an operator. A correction may apply under `never` or
+`always`."""
 _MEANT_OPERATORS: Final = {
     "if": "write `always: p implies q`, or for what must not follow `never: q and once p`",
     "when": "write `always: p implies q`, or for what must not follow `never: q and once p`",
@@ -106,7 +107,7 @@ _MEANT_OPERATORS: Final = {
     "before": "write `once q`",
     "no": "write `not q`",
 }
-"""Of a name that other words follow, and that is no operator."""
+"""For a name that other words follow, and that is not an operator."""
 _NOT_CHAINED: Final = frozenset({1, 5})
 _UNARY: Final = (
     "not",
@@ -296,7 +297,7 @@ def _fail_behind(cursor: Cursor) -> NoReturn:
 
 
 def _mend_of_names(before: str, word: str, behind: Token) -> str:
-    """What was meant where a name stands behind a formula: an operator, or one in front of it."""
+    """The probable meaning of a name after a formula: an operator, or one before it."""
     if word == "in" and behind.sort == "duration":
         return _MEANT_JOINS["within"]
     if word.lower() in _MEANT_JOINS:

@@ -1,13 +1,13 @@
 """`shell_commands(s)`: every command that a shell would start on its way through a text.
 
-Each is the list of its words as the program gets them. Branches that may not be taken, functions
-that may not be called, and what wrappers (`sudo`, `xargs`, `sh -c`, ...) start count too. A
-redirection is listed as `[">", "file"]`. Variables that the text sets, its changes of directory,
-and what `echo` and its like write are followed; a word of which the text does not decide all is an
-`UnknownText`, and so is a command of which it decides nothing.
+Each is the list of its words as the program receives them. Branches that may not be taken,
+functions that may not be called, and commands that wrappers (`sudo`, `xargs`, `sh -c`, ...) start
+count too. A redirection is listed as `[">", "file"]`. Variables that the text sets, its changes of
+directory, and the output of `echo` and similar programs are tracked. A partly determined word is an
+`UnknownText`, and so is a completely undetermined command.
 
-What is read, made and listed is charged to the event (`costs.py` of this folder), once for each
-text, whatever asks for it. Nesting, and the number of commands, are bounded besides.
+Text that is read, results and listed commands are charged to the event (`costs.py` of this folder),
+once for each text. Nesting and the number of commands are bounded as well.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """`sql_loses(s)` and `sql_changes(s)`: the effects of statements on the data, by their tokens.
 
 Loses: a table, a schema or a column is dropped, or every row of a table is deleted or overwritten.
-Changes: anything but reading. A statement that is built when it runs, or whose condition may well
-be true of every row, is not known: Failure. What one dialect reads as a loss is one, though others
-may read a comment there. Functions and procedures are not followed.
+Changes: anything but reading. A statement that is built at run time, or whose condition may be true
+of every row, is unknown: Failure. A loss in one dialect's reading counts, though others may read a
+comment there. Functions and procedures are not analysed.
+
 Source: the manuals of PostgreSQL 16, MySQL 8.4, SQLite 3.45, SQL Server 2022.
 """
 
