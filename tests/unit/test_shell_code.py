@@ -47,6 +47,9 @@ def _is_unknown(command: list[str | UnknownText]) -> bool:
         "start-stop-daemon -S --startas rm -- -rf /",
         "echo -rf / | xargs -n2 rm",
         "printf '%s' 'rm -rf /' | xargs -0I% sh -c %",
+        "ionice -c3 ${u-rm} -rf /",
+        "linux64 -R rm${u:+x} -rf /",
+        "script -c 'rm -rf /' f",
         # A plain sh has neither `$'...'` nor braces.
         "sh -c 'rm -rf {/,}; rm -rf /'",
     ],
@@ -99,6 +102,8 @@ def test_code_of_options_may_have_more_words(text: str) -> None:
         "echo 'rm -rf /' > >(sh)",
         "cat x | bash <(cat)",
         "a=('$(rm -rf /)'); echo \"${a[0]@P}\"",
+        'a=(\\$\\(\\r\\m\\)); echo "${a[0]@P}"',
+        "xargs -d '\\n' env -S < f",
     ],
 )
 def test_code_that_is_not_known_is_told(text: str) -> None:
@@ -130,6 +135,21 @@ def test_a_plain_sh_has_its_own_reading() -> None:
     """Braces and `$'...'` are words as they stand there, and both readings are listed."""
     assert shell_commands("rm {a,b} $'c'") == [["rm", "a", "b", "c"], ["rm", "{a,b}", "$c"]]
     assert ["rm", "{x}", "a"] in shell_commands("rm {x}>f a")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "printf 'a,b' | xargs -d, rm 3<&0-",
+        "echo a > f; xargs rm < f >|f",
+        "xargs sh -c 'rm '\\'''\\''\"$@\"' <<< x",
+        "{fd}</dev/null echo a | xargs rm",
+    ],
+)
+def test_an_input_that_may_be_another_has_no_known_words(text: str) -> None:
+    """Moved, emptied, or fed by a program that dash does not start: the words may be none."""
+    found = [command for command in shell_commands(text) if command[0] == "rm"]
+    assert found and all(isinstance(command[-1], UnknownText) for command in found)
 
 
 @pytest.mark.parametrize("text", ["a $'\\xe9'", "cat <<A $(cat <<B\nB\nrm\nA\nB\n)\nA"])

@@ -50,6 +50,8 @@ class Expander:
         pieces = word.pieces
         is_parameter = any(piece.kind.endswith("expansion") for piece in pieces)
         if is_parameter and word.text in ("$@", "${@}", "$*") and self._scope.arguments is not None:
+            if not self._scope.arguments and any(piece.kind == "quoted" for piece in pieces):
+                return [ANYTHING]  # Bash makes one empty word of `''"$@"`, dash may make none.
             return list(self._scope.arguments)
         if len(pieces) == 1 and pieces[0].kind == "open_expansion":
             return self._open(pieces[0])

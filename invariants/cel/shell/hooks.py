@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .started import Walk
 
 # Variables that name a command for others to start. Source: manuals of git, less, man, sudo, Bash.
+# Variables out of which programs read code when they start. Source: their manual pages.
+STARTING: Final = frozenset({"BASH_ENV", "ENV", "LD_PRELOAD", "PROMPT_COMMAND", "PERL5OPT"})
 VARIABLES: Final = table(
     "EDITOR VISUAL PAGER MANPAGER LESSOPEN LESSCLOSE BROWSER SUDO_ASKPASS SSH_ASKPASS FCEDIT "
     "RSYNC_RSH GIT_EDITOR GIT_SEQUENCE_EDITOR GIT_PAGER GIT_SSH_COMMAND GIT_SSH GIT_ASKPASS "

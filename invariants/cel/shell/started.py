@@ -40,8 +40,6 @@ _BLANK_OR_SIGN: Final = frozenset(" \t\n;&|<>()$`'\"\\")
 _IS_CODE: Final = re.compile(r"-[a-z]*c").fullmatch
 # Their operands are sums in Bash's `[[`, whose parts are listed as commands.
 _COMPARISONS: Final = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
-# Variables out of which programs read code when they start. Source: their manual pages.
-_STARTING: Final = frozenset({"BASH_ENV", "ENV", "LD_PRELOAD", "PROMPT_COMMAND", "PERL5OPT"})
 
 
 def shell_commands(line: Any, charge: Charge = free) -> list[Command]:
@@ -193,9 +191,10 @@ class Walk:
         self._in_subshell(stage.aside, fed_to_processes(stage, passed))
         stream = self._redirected(stage, passed)
         self._assign(stage.assignments, is_lasting=not stage.words)
-        terms = self.terms(stage.words)
-        if not terms:
+        if not (terms := self.terms(stage.words)):
             return UNKNOWN
+        if any(word.text.endswith("@P}") for word in stage.words):
+            self.unknown()  # `${x@P}` runs the substitutions in the value of `x`.
         if terms[0].text == "exec" and len(terms) == 1 and stream is not passed:
             raise Failure("`shell_commands` of text that changes its own input")
         if terms[0].is_any_program and any(_IS_CODE(term.text or "") for term in terms[1:]):
@@ -204,7 +203,8 @@ class Walk:
         terms = [head(terms), *terms[1:]]
         self.command(terms, stream, stage.words)
         self._read_by_a_plain_sh(stage.words, stream)
-        written = output(terms, stream)
+        # For dash, `{fd}<f echo a` starts a program `{fd}`.
+        written = output(terms, stream) if stage.words[0].plain is None else UNKNOWN
         targets = [(redirect, self.value(redirect.target)) for redirect in stage.redirects]
         files.redirected(self.scope, targets, written)
         files.written(self.scope, terms, stream)
@@ -213,15 +213,16 @@ class Walk:
     def _read_by_a_plain_sh(self, words: Sequence[Word], stream: Stream) -> None:
         """The command as dash reads it, where a `$'...'` is a `$` and a quoted text."""
         if (plain := of_plain_sh(words)) is not None:
+            before = self.scope
+            self.scope = before.inner()
             self.command(self.terms(plain), stream, plain)
+            self.scope = before.joined(self.scope)
 
     def _alternatives(self, terms: Sequence[Term], stream: Stream, words: Sequence[Word]) -> None:
         """The command with each program that its first word may be, if there are several."""
-        readings = terms[0].readings
-        if len(readings) > 1 and not terms[0].is_many:
-            for program in (r[0] for r in readings if len(r) == 1):
-                if isinstance(program, str):
-                    self.command([known(program), *terms[1:]], stream, words)
+        if len(terms[0].readings) > 1 and not terms[0].is_many:
+            for program in terms[0].programs:
+                self.command([known(program), *terms[1:]], stream, words)
         elif terms[0].text is None and terms[0].start.startswith("/proc/"):
             self.unknown()
 
@@ -233,11 +234,9 @@ class Walk:
                 self.add([known(redirect.operator), target])
             if redirect.operator.startswith("<") and redirect.descriptor in (-1, 0):
                 stream = self._of_file(redirect.target, target, redirect.operator)
-        if stage.here is not None:
-            body = self._expander().value(stage.here.body).text
-            end = "" if stage.here.delimiter else "\n"
-            stream = UNKNOWN if body is None else Stream("known", body + end)
-        return stream
+            elif target.text == "0-" or (stream is not passed and redirect.operator == ">"):
+                stream = UNKNOWN  # Moved away (`3<&0-`), or perhaps the same file, emptied.
+        return self._input(stage, stream)
 
     def _of_file(self, word: Word, target: Term, operator: str) -> Stream:
         """The content of an input that comes from a file."""
@@ -303,7 +302,7 @@ class Walk:
             stream = output(terms, self._input(stage, stream)) if terms else UNKNOWN
         return stream
 
-    def _input(self, stage: Simple, passed: Stream) -> Stream:
+    def _input(self, stage: Simple | Group, passed: Stream) -> Stream:
         if stage.here is None:
             return passed
         body = self._expander().value(stage.here.body).text
@@ -323,7 +322,7 @@ class Walk:
 
     def assigned(self, name: str, values: Values, *, is_lasting: bool = True) -> None:
         """A variable gets a value. Code in it counts: sums, prompts and `eval` start that."""
-        if name in _STARTING:
+        if name in hooks.STARTING:
             self.unknown()
         if name in hooks.VARIABLES:
             hooks.hooked(self, Term(values))

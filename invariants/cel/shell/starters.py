@@ -128,11 +128,17 @@ def _runner(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
     for position in range(1, len(terms)):
         head = terms[position]
         is_option = head.start.startswith("-")
+        before = terms[position - 1].text or ""
+        if head.text is None and not is_option:
+            for program in head.programs:
+                walk.inner([known(program), *terms[position + 1 :]], stream)
         if head.text is None and (is_option or _is_option_value(terms[position - 1])):
             continue
-        if head.text is None and (terms[position - 1].text or "").endswith("c"):
+        if head.text is None and before.endswith("c"):
             walk.code_of([head], stream)
             continue
+        if before.startswith("-") and before.endswith("c") and position > 1:
+            walk.code_of([head], stream)
         text = head.text or ""
         attached = _ATTACHED_CODE.fullmatch(text)
         if attached is not None:
@@ -315,6 +321,8 @@ def _env(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
             head = text.partition("=" if is_long else "S")[2]
             rest = terms[index + 1 :]
             if not head and rest:
+                if rest[0].text is None:
+                    walk.unknown()
                 head, rest = rest[0].text or "", rest[1:]
             spaced = re.sub(r"\\([_tnfrvc])", lambda found: _SPLIT_ESCAPES[found[1]], head)
             split = walk.split(f"env {spaced}")

@@ -53,6 +53,12 @@ class Term:
         return end.rpartition("/")[2] if "/" in end else self.text
 
     @property
+    def programs(self) -> tuple[str, ...]:
+        """The known texts that it may be."""
+        alone = (reading[0] for reading in self.readings if len(reading) == 1)
+        return tuple(part for part in alone if isinstance(part, str))
+
+    @property
     def is_any(self) -> bool:
         """True if it could be several unknown words."""
         return self.is_many and any(
