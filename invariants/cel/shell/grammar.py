@@ -253,7 +253,9 @@ class _Parser(Compounds):
         while True:
             self.skip_blanks()
             named = _NAMED.match(self.text, self.position)
-            if named is not None and words and words[0].text != "exec":
+            if named is not None and not words:
+                raise Failure("`shell_commands` of a `{name}` that dash reads as a program")
+            if named is not None and words[0].text != "exec":
                 words.append(Word("", plain=(made([Piece(named[0], "quoted")]),)))
             if self._redirect(streams):
                 continue

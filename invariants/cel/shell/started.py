@@ -203,8 +203,7 @@ class Walk:
         terms = [head(terms), *terms[1:]]
         self.command(terms, stream, stage.words)
         self._read_by_a_plain_sh(stage.words, stream)
-        # For dash, `{fd}<f echo a` starts a program `{fd}`.
-        written = output(terms, stream) if stage.words[0].plain is None else UNKNOWN
+        written = output(terms, stream)
         targets = [(redirect, self.value(redirect.target)) for redirect in stage.redirects]
         files.redirected(self.scope, targets, written)
         files.written(self.scope, terms, stream)
