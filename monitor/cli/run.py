@@ -198,9 +198,13 @@ class _Printer:
             for text in self._table():
                 say(text)
             say(
-                f"{events_count} events, {self._counts.total()} findings, "
+                f"{_many(events_count, 'event')}, {_many(self._counts.total(), 'finding')}, "
                 f"{self._counts['violated']} of them violations, "
-                f"{self._rejected.count} records that are not events"
+                + (
+                    "1 record that is not an event"
+                    if self._rejected.count == 1
+                    else f"{self._rejected.count} records that are not events"
+                )
             )
         elif end.open.count or end.notices or self._rejected.count:
             content = {**msgspec.to_builtins(end), "rejected_count": self._rejected.count}
@@ -247,3 +251,7 @@ class _Printer:
                 text += f", {100 * progress.read_bytes // progress.total_bytes} %"
         sys.stderr.write(f"\r\x1b[2K{text}\r")
         sys.stderr.flush()
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
