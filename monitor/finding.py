@@ -1,4 +1,4 @@
-"""A finding: a verdict (or what the engine itself noticed) in its context, with a lasting id."""
+"""A finding: a verdict, or an observation of the engine itself, in context and with a stable id."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ UNJUDGED_TYPES: Final[frozenset[FindingType]] = frozenset(
         "provenance",
     }
 )
-"""Findings that say that something could not be judged. `unread` is left out: finished files count
-their rejected records, and may be allowed some."""
+"""Types of findings that report something that could not be judged. `unread` is not among them:
+finished files count rejected records separately, and `--allow-rejected` may permit some."""
 
 
 class WitnessEvent(msgspec.Struct, frozen=True):
     """One event of a witness: position in its session's trace from 0, effective time, id.
 
-    `roles` say what of the invariant it made true: a predicate, or the operand of an operator.
-    `session` is named where the scope is wider than a session, and its `principal` if known.
+    `roles` are the conditions of the invariant that it satisfied: predicates, or operands of
+    operators. `session`, and `principal` if known, are set if the scope is wider than a session.
     """
 
     position: int
@@ -62,7 +62,7 @@ class WitnessEvent(msgspec.Struct, frozen=True):
     principal: str = ""
 
     def is_of(self, trace: TraceKey) -> bool:
-        """Whether it stands in this trace, which is its finding's."""
+        """True if the event belongs to this trace, which is that of its finding."""
         return not self.session or (self.principal, self.session) == trace
 
 
@@ -84,8 +84,8 @@ class WitnessAbsence(msgspec.Struct, frozen=True):
 
 
 class AnomalyFeature(msgspec.Struct, frozen=True):
-    """One feature behind a score: its value, the bounds between which 90 % of training lay, and
-    what it added to the score.
+    """One feature behind a score: its value, the bounds of 90 % of the training data, and its share
+    of the score.
     """
 
     name: str
@@ -97,10 +97,10 @@ class AnomalyFeature(msgspec.Struct, frozen=True):
 
 
 class Anomaly(msgspec.Struct, frozen=True):
-    """What a detector found: no certainty, a rank among ordinary sessions.
+    """The result of a detector: a rank among ordinary sessions, not a proof.
 
-    `p_value` bounds the share of ordinary sessions that ever reach `score`; `model` names the
-    model by its digest. Features stand in the order of what they added, the largest first.
+    `p_value` bounds the share of ordinary sessions that ever reach `score`; `model` is the digest
+    of the model. Features are sorted by their share, the largest first.
     """
 
     score: float
@@ -111,10 +111,10 @@ class Anomaly(msgspec.Struct, frozen=True):
 
 
 class Born(msgspec.Struct, frozen=True):
-    """Invariants that began to watch a scope in the middle of its trace.
+    """Invariants that were added to a scope in the middle of its trace.
 
-    `position` and `time_ns` are of the last event that they have not seen; `invariants` are ids by
-    digest; `epoch` is that of the monitor's store. `per` and `scope` say whose trace it is.
+    `position` and `time_ns` are those of the last event that they did not see; `invariants` maps
+    digests to ids; `epoch` is that of the monitor's store. `per` and `scope` identify the trace.
     """
 
     per: str
@@ -126,10 +126,10 @@ class Born(msgspec.Struct, frozen=True):
 
 
 class Undecided(msgspec.Struct, frozen=True, kw_only=True):
-    """One invariant of a group that one doubt left undecided (`monitor/grouping.py`).
+    """One invariant of a group whose verdict a doubt left open (`monitor/grouping.py`).
 
-    `verdict` is the id of its own verdict, `anchor` the event that it judges; `unknown` names the
-    predicates and operators that could not be told.
+    `verdict` is the id of its own verdict, `anchor` the judged event; `unknown` lists the
+    predicates and operators whose value was unknown.
     """
 
     verdict: str
@@ -145,10 +145,10 @@ class Undecided(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What is published, stored and shown. Never holds a value of an event but the binding.
+    """The record that is published, stored and shown. The binding holds its only event values.
 
-    `id` depends on what caused it and never on when or where it was found. `prevention` says
-    whether the call had been stopped (`prevented`) or was seen afterwards (`detected`).
+    `id` depends on the cause, and never on the time or place of detection. `prevention` is
+    `prevented` if the call was stopped before it ran, else `detected`.
     """
 
     v: int = 1
@@ -180,21 +180,21 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     respond: list[str] = []
     detail: str = ""
     could_concern: list[str] = []
-    """Of the types `unread` and `disorder` alone: the invariants about whose verdicts in the scope
-    nothing is certain now."""
+    """Only for `unread`, `disorder` and `lost`: the invariants whose verdicts in the scope are not
+    certain."""
     anomaly: Anomaly | None = None
-    """Of the type `anomaly` alone."""
+    """Only for the type `anomaly`."""
     born: Born | None = None
-    """Of the type `birth` alone."""
+    """Only for the type `birth`."""
     group: str = ""
-    """Of an undecided verdict: the id of the finding that tells of it. Empty if it is decided."""
+    """For an undecided verdict, the id of the finding that reports it; else empty."""
     undecided: list[Undecided] = []
-    """Of a group alone: each invariant that the doubt concerns, the most severe first. The fields
-    of a verdict are those of one of the most severe."""
+    """Only for a group: each invariant that the doubt concerns, the most severe first. The other
+    fields are those of one of the most severe verdicts."""
 
     @property
     def trace(self) -> TraceKey:
-        """The trace of its anchor."""
+        """The trace of the anchor."""
         return TraceKey(self.principal, self.session)
 
 
@@ -209,13 +209,12 @@ def finding_id(
     verdict: str,
     life: str = "",
 ) -> str:
-    """The lasting id: the same cause gives the same id in a live run, a replay, a second run.
+    """The stable id: the same cause gives the same id in a live run, a replay and a second run.
 
     `subject` is the invariant's id, or the type of an engine finding; `scope` is the session's
-    trace if a principal is known; `anchor_id` has its session (and principal) beside it where
-    the scope is wider; `anchor_digest` is `""` unless the anchor's id
-    is in conflict; `life` tells events apart that carry one id because the first was forgotten
-    (`Header.life_at`).
+    trace if a principal is known; `anchor_id` is preceded by its session (and principal) if
+    the scope is wider; `anchor_digest` is `""` unless the anchor's id is in conflict; `life`
+    distinguishes events with one id if the first was forgotten (`Header.life_at`).
     """
     if isinstance(scope, TraceKey) and not scope.principal:
         scope = scope.session

@@ -1,4 +1,4 @@
-"""Verdicts, and what the engine itself noticed, as findings."""
+"""Builds findings from verdicts, and from observations of the engine itself."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from monitor.scope_names import unpacked_id
 from monitor.trace_key import TraceKey
 
 REASONS_TOLD: Final = 3
-"""Features that the text names; all that were given stand in `anomaly.features`."""
+"""Features that the text names; `anomaly.features` contains all of them."""
 
 DEFAULT_SEVERITIES: Final[Mapping[str, Severity]] = {
     "gap": "warning",
@@ -49,7 +49,7 @@ DEFAULT_SEVERITIES: Final[Mapping[str, Severity]] = {
 
 
 class Wider(NamedTuple):
-    """The scope of a finding that is wider than its session: `agent`, `user` or `tenant`."""
+    """The scope of a finding if it is wider than a session: an agent, user or tenant."""
 
     kind: Per
     value: str
@@ -67,9 +67,9 @@ def verdict_finding(
     doubt: DoubtPlace | None,
     wider: Wider | None = None,
 ) -> Finding:
-    """A violated or inconclusive verdict in its context; `trace` and `life` are its anchor's.
+    """A violated or inconclusive verdict in context; `trace` and `life` are those of its anchor.
 
-    `doubt` is where an undecided verdict's doubt arose.
+    `doubt` is the event at which the doubt of an undecided verdict arose.
     """
     spec = compiled.spec
     assert verdict.kind in ("violated", "inconclusive"), "only these two are findings"
@@ -130,10 +130,11 @@ def session_findings(
     severities: Mapping[str, Severity],
     ids_max: int,
 ) -> list[Finding]:
-    """All that one input came to in one session; `anchor` is the event, or the session's last.
+    """All findings of one input in one session; `anchor` is the event, or the session's last.
 
-    `senders` is what was known of the session before the event and with it. What time alone had
-    decided before the event is told of who was known then, whoever looked first: a tick or it.
+    `senders` are the headers of the session before the event and with it. A verdict that time
+    alone decided before the event names the agent known then: the order of a tick and the event
+    makes no difference.
     """
     before, after = senders
     findings = [
@@ -173,10 +174,10 @@ def _doubt_place(verdict: Verdict, header: Header, ids_max: int) -> DoubtPlace |
 
 
 def wider_doubt(verdict: Verdict) -> DoubtPlace | None:
-    """Where the doubt of an undecided verdict arose, in a trace that is of many sessions.
+    """The event at which the doubt of an undecided verdict arose, in a trace of many sessions.
 
-    Its name alone tells the event apart from others of its id: when the verdict comes, the session
-    of the doubt may be forgotten, and with it which of its ids are in conflict.
+    The packed name alone distinguishes the event from others with its id: when the verdict is
+    decided, the session of the doubt may be evicted, and with it the record of conflicting ids.
     """
     at = doubt_of(verdict)
     return None if at is None else DoubtPlace(at.id, "", "", "")
@@ -206,10 +207,10 @@ def engine_finding(
     severities: Mapping[str, Severity],
     life: str = "",
 ) -> Finding:
-    """A gap, a conflict, a forged event: what no invariant had to be written for.
+    """A gap, a conflict, a forged event: findings that need no invariant.
 
-    A birth is anchored where it was, whichever later input met it. `life` is empty if the event
-    takes part in no trace: then `anchor_digest` or the key of what was noticed tells it apart.
+    A birth is anchored at its own position, whichever later input revealed it. `life` is empty if
+    the event belongs to no trace: then `anchor_digest` or the key of the observation is unique.
     """
     if noticed.born is not None:
         anchor = EventRef(noticed.born.position, noticed.born.time_ns, "")
@@ -247,9 +248,9 @@ def refusals(
     traces: Iterable[tuple[TraceKey, Header]],
     severities: Mapping[str, Severity],
 ) -> list[Finding]:
-    """An event that invariants do not see, told in each trace that it may concern.
+    """An event that invariants do not see, reported in each trace that it may concern.
 
-    It takes part in none; its anchor has the position that the trace's next event will have.
+    It belongs to none of them; its anchor has the position that the trace's next event will have.
     """
     return [
         engine_finding(
@@ -267,7 +268,7 @@ def refusals(
 def hole_findings(
     header: Header, trace: TraceKey, severities: Mapping[str, Severity], ids_max: int
 ) -> list[Finding]:
-    """Numbers that a whole finished file did not show, each at the event that left them out."""
+    """Sequence numbers that are missing in a finished file, each at the event after the gap."""
     return [
         engine_finding(
             hole.noticed(),
@@ -293,7 +294,7 @@ def anomaly_finding(
     life: str,
     severity: Severity,
 ) -> Finding:
-    """A detector's alarm: it advises, whatever its severity, and names what is behind it."""
+    """An alarm of a detector. It only advises, whatever its severity, and names its reasons."""
     assert score.threshold is not None and score.p_value is not None, "an alarm is calibrated"
     return Finding(
         id=finding_id(
@@ -331,10 +332,10 @@ def anomaly_finding(
 
 
 def _anomaly_text(score: Score) -> str:
-    """How far it came, and what the first features mean, are, and usually are."""
+    """The rank of the score, and the first features with their meanings and usual ranges."""
     assert score.p_value is not None
     reasons = "; ".join(_reason_text(reason) for reason in score.reasons[:REASONS_TOLD])
-    return f"at most {score.p_value:.1%} of ordinary sessions come this far: {reasons}"
+    return f"at most {score.p_value:.1%} of ordinary sessions reach this score: {reasons}"
 
 
 def _reason_text(reason: Reason) -> str:
@@ -344,7 +345,7 @@ def _reason_text(reason: Reason) -> str:
 
 
 def _parts(trace: TraceKey) -> tuple[str, ...]:
-    """A trace in an id; without a principal the session alone, as ids always were."""
+    """A trace in an id; without a principal, the session alone."""
     return trace if trace.principal else (trace.session,)
 
 
@@ -362,7 +363,7 @@ def _plain(value: Value) -> Any:
 
 
 def _event(ref: EventRef, *, is_packed: bool = False) -> WitnessEvent:
-    """An event of a trace; in one that is of many sessions its id tells where it stands."""
+    """An event of a trace. In a trace of many sessions its id contains its session and position."""
     if not is_packed:
         return WitnessEvent(ref.position, ref.time_ns, ref.id, list(ref.roles))
     named = unpacked_id(ref.id)

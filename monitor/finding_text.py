@@ -1,4 +1,4 @@
-"""Findings as people read them: one line for a list, a page for one finding."""
+"""Findings as text: one line in a list, a page for one finding."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def time_text(time_ns: int) -> str:
 
 
 def binding_text(finding: Finding) -> str:
-    """`x = "a", y = 3`, or nothing; `?` stands for a value that the event lacks."""
+    """`x = "a", y = 3`, or nothing; `?` is a value that the event lacks."""
     if finding.binding == {"?": "?"}:
         return "a value is missing"
     pairs = (f"{name} = {value!r}" for name, value in sorted(finding.binding.items()))
@@ -62,7 +62,7 @@ def binding_text(finding: Finding) -> str:
 
 
 def line(finding: Finding) -> str:
-    """One line: when, how bad, what, who, on which values."""
+    """One line: time, severity, invariant, session and values."""
     name = finding.invariant or finding.type
     told = f" ({binding_text(finding)})" if finding.binding else ""
     return (
@@ -72,7 +72,7 @@ def line(finding: Finding) -> str:
 
 
 def _others(finding: Finding) -> str:
-    """How many more invariants the same doubt concerns."""
+    """The number of further invariants that the same doubt concerns."""
     count = len(finding.undecided) - 1
     if count < 1:
         return ""
@@ -80,13 +80,13 @@ def _others(finding: Finding) -> str:
 
 
 def _when(finding: Finding) -> str:
-    """The time; what a record says that is not an event is none."""
+    """The time of the anchor. A record that is not an event has none."""
     is_known = finding.type != "unread" or finding.anchor.time_ns
     return time_text(finding.anchor.time_ns) if is_known else "at no known time"
 
 
 def _place(finding: Finding) -> str:
-    """The session and the event; a record that is not an event has neither for certain."""
+    """The session and the event. For a record that is not an event, neither is certain."""
     session = visible(str(finding.trace), 60)
     if finding.type == "unread":
         return f"in {session}" if session else "of no known session"
@@ -101,7 +101,7 @@ def unjudged_text(types: Iterable[str]) -> str:
 
 
 def page(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
-    """Everything that is known of a finding, in words."""
+    """All fields of a finding, in words."""
     name = finding.invariant or finding.type
     lines = [
         f"{finding.id}: {name}: {_WORDS[finding.type]}",
@@ -123,9 +123,7 @@ def page(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
         lines.append(f"  concerns   {visible(', '.join(finding.could_concern))}")
     lines += _anomaly(finding)
     if finding.is_escalated:
-        lines.append(
-            "  note       it was inconclusive, which `on_unknown: violate` makes a violation"
-        )
+        lines.append("  note       inconclusive; `on_unknown: violate` makes it a violation")
     lines += _undecided(finding)
     lines += _grounds(finding)
     lines += _done(finding, actions)
@@ -133,7 +131,7 @@ def page(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
 
 
 def _undecided(finding: Finding) -> list[str]:
-    """Each invariant of a group, with what it could not tell."""
+    """Each invariant of a group, with the conditions that were unknown."""
     if len(finding.undecided) < 2:
         return []
     return [
@@ -147,7 +145,7 @@ def _undecided(finding: Finding) -> list[str]:
 
 
 def _about(finding: Finding) -> list[str]:
-    """What the author of the invariant wrote for whoever reads its findings."""
+    """The description, owner, tags and references of the invariant."""
     lines = [f"  {visible(text)}" for text in finding.description.splitlines() if text.strip()]
     if finding.owner:
         lines.append(f"  owner      {visible(finding.owner)}")
@@ -158,14 +156,14 @@ def _about(finding: Finding) -> list[str]:
 
 
 def _anomaly(finding: Finding) -> list[str]:
-    """The score, and the features behind it with what is usual."""
+    """The score, and the features behind it with their usual ranges."""
     anomaly = finding.anomaly
     if anomaly is None:
         return []
     return [
         f"  score      {anomaly.score:.3g}, above {anomaly.threshold:.3g}: at most "
-        f"{anomaly.p_value:.1%} of ordinary sessions come this far",
-        f"  model      {anomaly.model}; it advises, and stops nobody",
+        f"{anomaly.p_value:.1%} of ordinary sessions reach this score",
+        f"  model      {anomaly.model}; it only advises, and stops no session",
         "  because of these features:",
         *(
             f"    {feature.name} {feature.value:.3g} (usually {feature.usual[0]:.3g} to "
@@ -188,13 +186,13 @@ def _grounds(finding: Finding) -> list[str]:
             ended = absence.undone_by
             lines.append(f"      it had held until {_event_text(ended)} ended it")
     if finding.unknowns:
-        lines.append("  what could not be told, at these events:")
+        lines.append("  unknown at these events:")
         lines += map(_witness_line, finding.unknowns)
     return lines
 
 
 def absence_span(absence: WitnessAbsence) -> str:
-    """When something was absent: at an event, or from one time or event to another."""
+    """The span of an absence: at an event, or from one time or event to another."""
     if absence.first is not None and absence.first == absence.last:
         return f"at {_event_text(absence.first)}"
     end = (
@@ -238,7 +236,7 @@ def _event_text(event: WitnessEvent) -> str:
 
 
 def _across(finding: Finding) -> list[str]:
-    """Whose trace it is about, where that is wider than the session."""
+    """The agent, user or tenant, if the scope is wider than a session."""
     if finding.scope_kind == "session":
         return []
     whose = f"all sessions of the {finding.scope_kind} {visible(finding.scope)}"

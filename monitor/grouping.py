@@ -1,19 +1,18 @@
-"""Verdicts that doubt left undecided -> one finding for each doubt.
+"""Undecided verdicts -> one finding for each doubt.
 
-One call that cannot be read leaves a dozen invariants undecided, and each says so. People need to
-read it once. The engine's verdicts stay per invariant, as do examples, `report` and stops; what
-is stored, published, printed and alerted is the *group*:
+One unreadable call can leave a dozen invariants undecided. People need to read that once. The
+engine's verdicts stay per invariant, and so do examples, `report` and stops; the *group* is stored,
+published, printed and alerted:
 
     inconclusive      (scope, event where the doubt arose)
-    of severity info  (scope), told once, however many events are in doubt
+    of severity info  (scope), reported once, however many events are in doubt
     escalated         (scope, event that violates)
 
 The event where the doubt arose is the latest one of the witness' unknowns. The key names no
 invariant and no expression, so that an id stays the same whichever invariants are loaded
 (docs/decisions/0039-one-doubt-one-finding.md).
 
-A group that was told is told again, under its id, only if an invariant joins it. Its severity
-never falls.
+A group is reported again, under its id, only if an invariant joins it. Its severity never falls.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from monitor.trace_key import TraceKey
 
 
 class DoubtPlace(NamedTuple):
-    """The event at which a doubt arose, as ids name it. `life_start` is that of its scope."""
+    """The event at which a doubt arose, as part of an id. `life_start` is that of its scope."""
 
     event_id: str | tuple[str, ...]
     digest: str
@@ -38,10 +37,10 @@ class DoubtPlace(NamedTuple):
 
 
 def doubt_of(verdict: Verdict) -> EventRef | None:
-    """The event under which an undecided verdict is told; None for a verdict that is none.
+    """The event under which an undecided verdict is reported; None for a decided one.
 
-    An escalated violation is told under its own event: what an agent does later, on an old doubt,
-    is another violation.
+    An escalated violation is reported under its own event: a later action that rests on an old
+    doubt is another violation.
     """
     if verdict.is_escalated:
         return verdict.anchor
@@ -55,7 +54,7 @@ def group_id(
 ) -> str:
     """The id of the group of an undecided verdict.
 
-    `session` tells apart the sessions that share a wider scope: each finding is about one.
+    `session` separates the sessions of a wider scope: each finding is about one.
     """
     is_background = severity == "info" and verdict.kind == "inconclusive"
     return finding_id(
@@ -71,7 +70,7 @@ def group_id(
 
 
 def grouped(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings of one input as they are told; a group stands where its first member stood."""
+    """The findings of one input as reported; a group takes the place of its first member."""
     told: dict[str, Finding] = {}
     for finding in findings:
         if not finding.group:
@@ -84,9 +83,9 @@ def grouped(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def joined(known: Finding, more: Finding) -> Finding | None:
-    """A group with the invariants of another part of it; None if it has them all.
+    """A group with the invariants of another part of it; None if it has all of them.
 
-    The event, the values and the witness are those of the most severe verdict, the earliest told.
+    Event, values and witness are those of the first among the most severe verdicts.
     """
     members = {_key(member): member for member in known.undecided}
     fresh = [member for member in more.undecided if _key(member) not in members]
@@ -102,7 +101,7 @@ def joined(known: Finding, more: Finding) -> Finding | None:
 
 
 class Groups:
-    """Findings as they are told over time. `known` finds a group that was told before.
+    """Findings as they are reported over time. `known` finds a group that was reported before.
 
     `take` may be called for several inputs before their findings are stored; `stored` forgets
     what `known` can find from then on.
@@ -122,7 +121,7 @@ class Groups:
         return told
 
     def _whole(self, part: Finding) -> Finding | None:
-        """A group with what was told of it before; None if that says all of it."""
+        """A group with its earlier members; None if it has no new one."""
         known = self._held.get(part.id) or self._known(part.id)
         whole = part if known is None else joined(known, part)
         if whole is not None:
@@ -135,7 +134,7 @@ class Groups:
 
 
 def members_of(finding: Finding) -> list[Finding]:
-    """The verdicts of a group, each as a finding of its own; another finding as it is."""
+    """The verdicts of a group, each as a finding of its own; any other finding unchanged."""
     if not finding.undecided:
         return [finding]
     return [

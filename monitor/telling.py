@@ -1,4 +1,4 @@
-"""A batch -> metrics, and which invariants have met no event yet that could concern them."""
+"""A batch -> metrics, and the invariants that no event so far could violate."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from monitor.store_records import Committed
 
 NS_PER_S: Final = 1e9
 DORMANT_AFTER_EVENTS: Final = 1_000
-"""Chosen: so many events seen, and none for an invariant: it may watch for what never comes."""
+"""Chosen: after so many events without one that could violate it, an invariant may be misspelt."""
 BACKLOG_EVERY_NS: Final = 5_000_000_000
 
 
 class Teller:
-    """Keeps the counts between batches; called by the loop's thread."""
+    """Keeps counts between batches; called on the thread of the loop."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Teller:
     def observe(
         self, batch: Batch, committed: Committed, frontiers: Mapping[Stream, Frontier]
     ) -> None:
-        """Take in one batch."""
+        """Count one batch."""
         now_ns = self._clock.now_ns()
         self.events_count += sum(batch.shapes.values())
         self._metrics.flush(self._counts(batch, committed, now_ns))
@@ -61,7 +61,7 @@ class Teller:
         self._warn_of_dormant()
 
     def tell_streams(self, frontiers: Mapping[Stream, Frontier]) -> None:
-        """How far behind each stream is; those that are ours no more are forgotten."""
+        """Report the lag of each stream; forget the streams that were revoked."""
         now_ns = self._clock.now_ns()
         for stream in self._streams - frontiers.keys():
             self._metrics.forget_stream(stream)
@@ -73,7 +73,7 @@ class Teller:
             self._metrics.set_stream(stream, frontier.lag_records, age_s)
 
     def tell_backlog(self) -> None:
-        """What the store holds, and what waits in it."""
+        """Report the size of the store, and the records that are pending in it."""
         backlog = self._store.backlog()
         self._metrics.set_backlog(
             scopes_count=backlog.scopes_count,

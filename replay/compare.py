@@ -1,11 +1,11 @@
-"""Findings of a replay against those that the live monitor published.
+"""Compares the findings of a replay with those that the live monitor published.
 
-Input: a timeline, and which invariants cannot be judged again. Output: whether both told the same
-(ids, in their order, per session), the first difference with the event that it is about, and what
-could not be compared: that is said and never passed over.
+Input: a timeline, and the invariants that cannot be judged again. Output: whether both agree (ids,
+in order, per session), the first difference with its event, and everything that could not be
+compared, which is always reported.
 
-What is not recorded cannot be judged again: invariants of another digest, sessions whose beginning
-is not in the recording, events after its end, findings that retention took away.
+Only recorded events can be judged again. This excludes invariants of another digest, sessions whose
+beginning is not in the recording, events after its end, and findings that retention removed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from replay.timeline import Timeline
 from replay.told_findings import Told
 
 DifferenceKind = Literal["missing", "other", "order"]
-"""`missing`: live told it, the replay did not. `other`: the replay told it, live did not."""
+"""`missing`: only live reported it. `other`: only the replay reported it."""
 
 REPEATABLE: Final = frozenset(
     {
@@ -48,18 +48,18 @@ REPEATABLE: Final = frozenset(
         "birth",
     }
 )
-"""Types of findings that the engine makes again of the same inputs."""
+"""Types of findings that the engine derives again from the same inputs."""
 
 OF_OTHERS: Final = frozenset({"contested", "unowned"})
-"""Types of findings that depend on what other principals did under the session's id."""
+"""Types of findings that depend on other principals' events under the session's id."""
 
 TIME_NS_MAX: Final = 2**64
 NAMED_MAX: Final = 100
-"""Chosen: sessions that are spelt out among what cannot be compared; all are counted."""
+"""Chosen: sessions that are listed as not comparable; all of them are counted."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """Where replay and live part. `input` is None where the replay has no such moment."""
+    """The first difference from live. `input` is None if the replay has no such input."""
 
     kind: DifferenceKind
     session: str
@@ -69,7 +69,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotCompared(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that cannot be re-evaluated, by its name, and how many live findings it had."""
+    """An item that cannot be evaluated again, and the number of its live findings."""
 
     what: str
     name: str
@@ -78,7 +78,7 @@ class NotCompared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it. `is_equal` speaks of what was compared; `not_compared` of the rest."""
+    """The result. `is_equal` is about the compared findings; `not_compared` lists the rest."""
 
     is_recorded: bool
     is_equal: bool
@@ -93,7 +93,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare(timeline: Timeline, unevaluable: Sequence[Unevaluable]) -> Comparison:
-    """Hold the findings of the recording against those that were recorded with it."""
+    """Compare the findings of the replay with those that the recording contains."""
     live, unreadable_count = _live(timeline)
     is_recorded = bool(live) or (timeline.end is not None and timeline.end.findings != "absent")
     sieve = _Sieve(timeline, unevaluable, live)
@@ -123,14 +123,14 @@ def compare(timeline: Timeline, unevaluable: Sequence[Unevaluable]) -> Compariso
 
 
 def _verdicts(timeline: Timeline) -> Iterator[Told]:
-    """Verdict by verdict: a group may have other invariants here than it had live."""
+    """Single verdicts: a group may have other invariants here than it had live."""
     for one in timeline.findings():
         for verdict in members_of(one.finding):
             yield Told(one.input_number, verdict)
 
 
 def _live(timeline: Timeline) -> tuple[list[Finding], int]:
-    """Live findings, each where it came first (a monitor may publish one twice)."""
+    """Live findings in the order of their first publication (a monitor may publish one twice)."""
     first: dict[str, Finding] = {}
     unreadable_count = 0
     for content in timeline.live_findings():
@@ -149,14 +149,14 @@ def _live(timeline: Timeline) -> tuple[list[Finding], int]:
 
 
 def _has_times(finding: Finding) -> bool:
-    """Whether its times are times: who wrote the recording may have put anything there."""
+    """True if its times are valid: the author of a recording may have written anything."""
     return all(
         0 <= time_ns < TIME_NS_MAX for time_ns in (finding.anchor.time_ns, finding.decided_ns)
     )
 
 
 class _Sieve:
-    """What can be compared, and what cannot."""
+    """Decides which findings can be compared."""
 
     def __init__(
         self, timeline: Timeline, unevaluable: Sequence[Unevaluable], live: Iterable[Finding]
@@ -169,25 +169,25 @@ class _Sieve:
         self._begins_late |= timeline.header.source.from_time_ns is not None
         one_session = timeline.session or timeline.header.source.session
         self._is_part = self._begins_late or bool(one_session)
-        """Whether events of other sessions, or from before, may be missing."""
+        """True if events of other sessions, or earlier ones, may be missing."""
         self._has_all_findings = end is not None and end.findings == "whole"
         ends_ns = (index.last_ns for index in timeline.sessions.values())
         self._end_ns = max([timeline.last_tick_ns, *ends_ns])
-        """The time that the recording reaches for scopes wider than a session."""
+        """The end of the recording for scopes wider than a session."""
         self._live_digests = {live.digest for live in timeline.header.invariants}
-        self._heard_of = {finding.invariant_digest for finding in live}
-        """Without a list in the header, findings alone tell which invariants were live."""
+        self._reported = {finding.invariant_digest for finding in live}
+        """Without a list in the header, only findings show which invariants were live."""
         self._unknown: Counter[tuple[str, str, str]] = Counter()
 
     def keeps_live(self, finding: Finding) -> bool:
-        """Whether the replay had to tell this live finding too."""
+        """True if the replay must report this live finding too."""
         reason = self._against(finding) or self._against_live(finding)
         if reason is not None:
             self._unknown[reason] += 1
         return reason is None
 
     def keeps_told(self, told: Told, live_ids: set[str]) -> bool:
-        """Whether the live monitor had to tell this finding of the replay too."""
+        """True if the live monitor must have reported this finding of the replay too."""
         reason = self._against(told.finding)
         if reason is None and told.finding.id not in live_ids:
             reason = self._against_told(told.finding)
@@ -196,7 +196,7 @@ class _Sieve:
         return reason is None
 
     def not_compared(self, live: Iterable[Finding]) -> list[NotCompared]:
-        """Everything that was set aside, invariants first."""
+        """Everything that was excluded, invariants first."""
         counts = Counter(f.invariant_digest for f in live)
         told = [
             NotCompared(
@@ -258,7 +258,7 @@ class _Sieve:
         return None
 
     def _unseen_to(self, finding: Finding) -> int:
-        """The last position of the finding's scope that its invariant had not seen live."""
+        """The last position of the finding's scope that its invariant did not see live."""
         scope = str(finding.trace) if finding.scope_kind == "session" else finding.scope
         return max(
             (
@@ -277,13 +277,13 @@ class _Sieve:
         digest = finding.invariant_digest
         if digest and self._live_digests and digest not in self._live_digests:
             return "invariant", finding.invariant, "it was not live when this was recorded"
-        if digest and not self._live_digests and digest not in self._heard_of:
+        if digest and not self._live_digests and digest not in self._reported:
             text = "the recording does not list what was live; make it with `--invariants`"
             return "invariant", finding.invariant, text
         if finding.type == "birth":
             return "finding", finding.type, "it is of invariants that are not all in this replay"
         if digest and finding.anchor.position <= self._unseen_to(finding):
-            text = "it began to watch some sessions behind events that are judged here"
+            text = "live, it was added to some sessions after events that are judged here"
             return "invariant", finding.invariant, text
         model = self._timeline.header.model_digest
         if finding.type == "anomaly" and model != self._timeline.model_digest:
@@ -295,7 +295,7 @@ class _Sieve:
 
 
 def _begins_itself(index: SessionInputs) -> bool:
-    """Whether the first event that was recorded of a session says that it is the first."""
+    """True if the first recorded event of a session is marked as its first."""
     return index.seq_first == 0 or index.kind_first == "session.started"
 
 
@@ -320,9 +320,9 @@ def _differences(
 
 
 def _scope(finding: Finding) -> tuple[bool, str, str, str]:
-    """Only within one scope is the order of findings said; a session's own come first.
+    """The order of findings is defined only within one scope; a session's own come first.
 
-    Verdicts of a group come last, by their ids: live, one that joined it later stands with it.
+    Verdicts of a group come last, by their ids: live, a later member is part of the same record.
     """
     member = finding.id if finding.group else ""
     return finding.scope_kind != "session", finding.scope_kind, finding.scope, member
@@ -392,7 +392,7 @@ def _other(session: TraceKey, told: Told) -> Difference:
 
 
 def _place(difference: Difference) -> tuple[int, int, str]:
-    """Differences in the order of the recording; those that have no place in it by time."""
+    """Differences in the order of the recording, else by time."""
     number = difference.input
     anchor_ns = difference.finding.anchor.time_ns
     return (number if number is not None else 2**63, anchor_ns, difference.session)

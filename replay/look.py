@@ -1,6 +1,6 @@
-"""Looks at one moment of a timeline: what stands, waits, was counted and was found there.
+"""The state at one input of a timeline: memories, pending verdicts, counts and findings.
 
-Input: a timeline and an input of it. Output: a `Standing`. Looking changes nothing.
+Input: a timeline and an input of it. Output: a `Standing`. The timeline does not change.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ INT64_MAX: Final = 2**63 - 1
 
 
 def input_at(timeline: Timeline, number: int) -> int:
-    """The input that `--at NUMBER` means: a record of the recording, or of the one session.
+    """The input of `--at NUMBER`: a record of the recording, or of the one session.
 
-    Counts from 0, or from the end where negative. In a timeline of one session it is the
-    position in that session's trace, as findings tell it.
+    Counts from 0, or from the end if negative. In a timeline of one session it is the position
+    in that session's trace, as in findings.
 
     Raises
     ------
@@ -74,14 +74,16 @@ def input_at(timeline: Timeline, number: int) -> int:
         raise ConfigError(f"`--at {number}`: there are {counted} {what}, counted from 0")
     found = choose(place)
     if found == CLOSED:
-        raise ConfigError(f"`--at {number}`: there the monitor itself ended the session; one less")
+        raise ConfigError(
+            f"`--at {number}`: the monitor itself ended the session there; subtract one"
+        )
     return found
 
 
 def look_at(timeline: Timeline, input_number: int, *, only: str = "") -> Standing:
-    """Everything that stands after an input, of the session that it belongs to.
+    """The state after an input, of its session.
 
-    `only` is the digest of the one invariant that is asked for.
+    `only` is the digest of the one requested invariant.
     """
     line = timeline.input_line(input_number)
     assert isinstance(line, RecordLine), "only records are asked for"
@@ -111,7 +113,7 @@ def look_at(timeline: Timeline, input_number: int, *, only: str = "") -> Standin
 
 
 def _life(track: SessionTrack, step: TrackStep) -> list[TrackStep]:
-    """The steps to look back over; the last of them is the event that is looked at."""
+    """The steps to look back over; the last of them is the requested event."""
     life = track.life_before(step)
     if life and step.fate != "taken":
         # A repeat changes nothing: what stands is what stood at the event before it.
@@ -168,7 +170,7 @@ def _invariant(
 def _status(
     compiled: Compiled, step: TrackStep, told: Sequence[Finding], pending: list[PendingStanding]
 ) -> Status:
-    """As docs/language.md, Verdicts, says."""
+    """By docs/language.md, Verdicts."""
     verdicts = (verdict for finding in told for verdict in members_of(finding))
     types = {verdict.type for verdict in verdicts if verdict.invariant_digest == compiled.digest}
     if "violated" in types:
@@ -182,7 +184,7 @@ def _status(
 
 
 def _pending(compiled: Compiled, step: TrackStep, index: int) -> list[PendingStanding]:
-    """What waits, oldest first."""
+    """Pending verdicts, oldest first."""
     automaton = compiled.automaton
     future, cell = automaton.tables.future, step.progress.states[index].pending
     if future is None or not cell.waiting_count:
@@ -276,12 +278,12 @@ def _tally(binding: dict[str, Any], memory: AggregateMemory, tally: Tally) -> Ta
 
 
 def _end(number: int | Fraction | float) -> int | float | str | None:
-    """An end of a range, None where it has none."""
+    """An end of a range; None if it is open."""
     return None if isinstance(number, float) else plain_number(number)
 
 
 def _env_maker(compiled: Compiled, slots: Sequence[int]) -> Callable[[Sequence[Value | None]], Env]:
-    """Puts the values of a slice's key where they belong in a binding."""
+    """A function from a slice's key to its binding."""
     width = compiled.automaton.tables.width
 
     def make(key: Sequence[Value | None]) -> Env:
