@@ -349,7 +349,9 @@ def _first_difference(
 
 
 def _order(session: TraceKey, then: Finding, now: Told) -> Difference:
-    text = f"live told `{then.id}` at this place of the session; the replay tells it elsewhere"
+    text = (
+        f"live reported `{then.id}` at this place of the session; the replay reports it elsewhere"
+    )
     return Difference(
         kind="order",
         session=str(session),
@@ -379,8 +381,8 @@ def _other(session: TraceKey, told: Told) -> Difference:
     finding = told.finding
     text = (
         f"the replay finds `{finding.invariant or finding.type}` at event "
-        f"{finding.anchor.position} ({finding.anchor.id}); live had not told of it when this "
-        "was recorded"
+        f"{finding.anchor.position} ({finding.anchor.id}); live had not reported it when "
+        "this was recorded"
     )
     return Difference(
         kind="other",
