@@ -138,15 +138,23 @@ def _parse(value: bytes) -> tuple[EventRecord, dict[str, Any]]:
         record = _record_decoder.decode(stated)
     except msgspec.ValidationError as error:
         _refuse_field(str(error))
-    except UnicodeDecodeError as error:
-        raise _NoEventError("not_utf8", f"not UTF-8 from byte {error.start} of a text on") from None
-    except msgspec.DecodeError as error:
+    except (UnicodeDecodeError, msgspec.DecodeError) as error:
+        # For a text that is not UTF-8 the decoder raises one or the other, by its version.
+        if isinstance(error, UnicodeDecodeError) or "UTF-8" in str(error):
+            _check_utf8(value)
         raise _NoEventError("not_json", _told_of_json(str(error), value)) from None
     except RecursionError:
         raise _NoEventError("too_deep", "the record is nested too deeply to be read") from None
     if stated is not value or _plain_encoder.encode(content) != value:
         _check_repeated_keys(value)
     return record, content
+
+
+def _check_utf8(value: bytes) -> None:
+    try:
+        value.decode()
+    except UnicodeDecodeError as error:
+        raise _NoEventError("not_utf8", f"not UTF-8 from byte {error.start} on") from None
 
 
 def _content(value: bytes) -> dict[str, Any]:

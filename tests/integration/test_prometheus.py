@@ -110,7 +110,7 @@ def test_what_an_agent_does_reaches_a_person(
     prometheus.wait_for('interlock_targets_stopped{kind="session", state="killed"} == 1')
     assert prometheus.query("interlock_heartbeat_age_seconds < 15")
     empty = {one.panel for one in shown() if not prometheus.query(one.plain())}
-    assert empty == {"What scores"}, "this monitor has no model, and all else to show"
+    assert empty == {"Detector"}, "this monitor has no model, and all else to show"
 
     monitor.kill()
     prometheus.wait_for('ALERTS{alertname="InterlockMonitorDown", alertstate="pending"}')

@@ -225,6 +225,8 @@ def test_a_session_dropped_in_a_batch_does_not_come_back_in_it() -> None:
         (b"", "empty"),
         (b"not json", "not_json"),
         (b"\xff", "not_json"),
+        (b'{"session":"s","seq":0,"ts":1,"kind":"k","text":"a\xff"}', "not_utf8"),
+        (b'{"session":"s","seq":0,"ts":1,"kind":"k","args":{"\xc3":1}}', "not_utf8"),
         (b"[]", "field"),
         (b"{}", "field"),
         (b'{"session":"s","seq":0,"ts":1,"kind":"k","kind":"j"}', "repeated_key"),
