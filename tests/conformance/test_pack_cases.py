@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fixtures.packs_measure import DATA
 from invariants.event import Event, Origin
@@ -25,6 +26,7 @@ from monitor.invariant_files import default_pack_specs
 from tests.conftest import require_or_skip
 
 CASES = DATA.parents[1] / "cases"
+TWINS = Path(__file__).resolve().parents[2] / "fixtures" / "evasion_twins.yaml"
 
 # What a `bad-*` session of a folder must be told for: the beginning of an invariant's id.
 TOLD = {
@@ -104,6 +106,39 @@ def test_no_try_gets_round_the_packs() -> None:
             continue
         found = [f for all_ in findings(index.parent / f"{name}.jsonl").values() for f in all_]
         assert any(f.invariant == invariant and _is_loud(f) for f in found), line
+
+
+def _said_of(session: str, calls: list[dict[str, object]]) -> list[Finding]:
+    """The findings of the default packs about some requested calls."""
+    engine = Engine(packs(), EngineSettings(trust_ts=True))
+    found: list[Finding] = []
+    for seq, call in enumerate(calls):
+        about = {"session": session, "seq": seq, "ts": seq + 1, "kind": "tool.requested"}
+        event = decode_event(json.dumps({**about, **call}).encode(), Origin(session, "0", seq))
+        assert isinstance(event, Event), event
+        found += [f for f in engine.step(event) if not f.invariant.startswith("telemetry")]
+    return found
+
+
+def _twins() -> dict[str, list[dict[str, object]]]:
+    found: dict[str, list[dict[str, object]]] = yaml.safe_load(TWINS.read_text())
+    return found
+
+
+@pytest.mark.parametrize("name", _twins())
+def test_the_honest_twin_of_an_evasion_is_quiet(name: str) -> None:
+    """It looks like the evasion, and does no harm."""
+    loud = [f for f in _said_of(name, _twins()[name]) if _is_loud(f)]
+    assert not loud
+
+
+@pytest.mark.data
+def test_every_evasion_has_a_twin() -> None:
+    """None is left out."""
+    lines = (_folder("security") / "INDEX.tsv").read_text().splitlines()
+    names = [line.split("\t")[0] for line in lines]
+    wanted = {name for name in names if name.startswith(("shell-", "net-", "egress-"))}
+    assert _twins().keys() == wanted
 
 
 @pytest.mark.data
