@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
+from invariants.errors import ConfigError
 from monitor.cli.recorded import add_recording, open_timeline
 from monitor.cli.screen import (
     EXIT_FINE,
@@ -16,7 +20,9 @@ from monitor.cli.screen import (
 )
 from monitor.cli.verbs import Verbs
 from monitor.evidence_file import write_evidence
+from monitor.finding import Finding
 from monitor.finding_text import visible
+from monitor.incident import incident_of
 from monitor.sources.base import UNREAD_NOTICES
 
 
@@ -30,6 +36,12 @@ def add(verbs: Verbs) -> None:
         "at most 5 MB. Example: interlock report incident.jsonl.gz -o incident.html",
     )
     add_recording(parser)
+    parser.add_argument(
+        "--incident",
+        default="",
+        metavar="ID",
+        help="only the session of this incident (i-...) or finding (f-...)",
+    )
     parser.add_argument("-o", "--out", type=Path, required=True, help="the page to write")
     parser.add_argument("--title", default="Incident report", help="the title of the page")
     parser.set_defaults(run=run)
@@ -42,6 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     from replay.report.build import Replayed, report_html
     from replay.report.control import read_controls
 
+    if arguments.incident:
+        arguments.session = _session_of(arguments)
     with open_timeline(arguments) as (timeline, live):
         comparison = compare(timeline, live.unevaluable)
         coverage = None if timeline.end is None else timeline.end.control
@@ -62,3 +76,32 @@ def run(arguments: argparse.Namespace) -> int:
         return EXIT_FINE
     complain("the replay differs from the live findings; the page shows where")
     return EXIT_VIOLATIONS
+
+
+def _session_of(arguments: argparse.Namespace) -> str:
+    """The session of an incident or finding, which the recording is played once to find.
+
+    Raises
+    ------
+    ConfigError
+        No finding of the replay, and no recorded live one, has this id.
+    """
+    asked = arguments.incident
+    for finding in _findings(arguments):
+        if asked in (finding.id, incident_of(finding.id)):
+            return str(finding.trace)
+    raise ConfigError(
+        f"no finding of the recording has the ID `{visible(asked, 80)}`; `interlock replay` lists "
+        "findings (f-...), and an incident's ID begins with i-"
+    )
+
+
+def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
+    with open_timeline(arguments) as (timeline, _):
+        for told in timeline.findings():
+            yield told.finding
+        for content in timeline.live_findings():
+            try:
+                yield msgspec.json.decode(content, type=Finding)
+            except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+                continue  # The page counts the findings that cannot be read.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor.cli.__main__ import main
+from monitor.incident import incident_of
 from replay.report.chart import draw_chart
 from replay.report.render import policy_for
 from replay.report.scores import Scored
@@ -148,6 +150,35 @@ def test_a_session_that_is_not_there_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "x.html"
     arguments = ["report", str(recording), "--invariants", str(invariants), "-o", str(out)]
     assert main([*arguments, "--session", "nobody"]) == 2
+    assert not out.exists()
+
+
+def test_an_incident_names_its_session(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By its own id or its finding's, the page is that of the session; an unknown id is refused."""
+    events = tmp_path / "events.jsonl"
+    lines = [
+        f'{{"session":"{name}","seq":0,"ts":1767225600000000000,"kind":"tool.requested","tool":"{tool}"}}'
+        for name, tool in (("good", "ls"), ("bad", "pay"))
+    ]
+    events.write_text("\n".join(lines))
+    invariants = tmp_path / "x.yaml"
+    invariants.write_text(
+        'version: 1\npredicates: {p: tool == "pay"}\n'
+        "invariants: [{id: no-pay, severity: warning, never: p}]\n"
+    )
+    main(["run", "--invariants", str(invariants), "--source", str(events), "--output", "json"])
+    id_ = json.loads(capsys.readouterr().out.splitlines()[0])["id"]
+    wanted = _report(events, invariants, tmp_path, "--session", "bad")
+    for asked in (id_, incident_of(id_)):
+        assert _report(events, invariants, tmp_path, "--incident", asked) == wanted
+    _report_refused(events, invariants, tmp_path)
+    assert "`i-0`" in capsys.readouterr().err
+
+
+def _report_refused(events: Path, invariants: Path, folder: Path) -> None:
+    out = folder / "refused.html"
+    arguments = ["report", str(events), "--invariants", str(invariants), "-o", str(out)]
+    assert main([*arguments, "--incident", "i-0"]) == 2
     assert not out.exists()
 
 
