@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import reduce
 from typing import Final, Literal
 
+from .binding import conjuncts
 from .formula.ast import FUTURE_OPERATORS, Binary, Formula, Not, Temporal, Until
 from .formula.format import format_formula
 from .spec import InvariantSpec
@@ -91,19 +92,11 @@ def _both(left: Formula, right: Formula) -> Formula:
 
 def _split(formula: Formula) -> tuple[Formula | None, list[Formula]]:
     """The one conjunct that speaks of the future, if it is one, and the others."""
-    conjuncts = [*_conjuncts(formula)]
-    ahead = [conjunct for conjunct in conjuncts if _speaks_ahead(conjunct)]
+    members = [*conjuncts(formula)]
+    ahead = [member for member in members if _speaks_ahead(member)]
     if len(ahead) != 1:
-        return None, conjuncts
-    return ahead[0], [conjunct for conjunct in conjuncts if conjunct is not ahead[0]]
-
-
-def _conjuncts(formula: Formula) -> Iterator[Formula]:
-    if isinstance(formula, Binary) and formula.operator == "and":
-        yield from _conjuncts(formula.left)
-        yield from _conjuncts(formula.right)
-    else:
-        yield formula
+        return None, members
+    return ahead[0], [member for member in members if member is not ahead[0]]
 
 
 def _speaks_ahead(formula: Formula) -> bool:

@@ -310,8 +310,9 @@ class AggregateMemory:
         grown = add(held, sample, self.function, horizon_ns, self.limits.window_entries_max)
         if self._is_cut(fact):
             grown = lose(grown, now.time_ns)
-        is_lost = grown.lost_ns == now.time_ns and held.lost_ns != now.time_ns
-        lost = cell.lost_count + is_lost
+        # An event without a number leaves its time in the tally of a limit, and found its room.
+        is_known = self.relation is None and held.lost_ns == now.time_ns
+        lost = cell.lost_count + (grown.lost_ns == now.time_ns and not is_known)
         grown = self._without_number(grown, sample)
         tallies = cell.tallies.set(key, grown)
         return cell._replace(tallies=tallies, queue=queue, lost_count=lost)

@@ -136,34 +136,30 @@ class Grounds:
         self, memory: AggregateMemory, truth: int, now: Moment, cells: Cells, env: Env
     ) -> None:
         """The events that were counted; and that there were no others, if more could change it."""
-        certain, doubtful = memory.refs(now, cells, env)
-        roles = (memory.atom_text,)
-        self.add(2, *(replace(ref, roles=roles) for ref in certain))
-        if truth == 1:
-            self.add(truth, *(replace(ref, roles=roles) for ref in doubtful))
         relation = memory.relation
         assert relation is not None, "a limit stands in no formula of its own"
-        if relation.limit is not None:
-            limit = relation.limit
+        self._collect_counted(memory.refs(now, cells, env), memory, truth)
+        limit = relation.limit
+        if limit is not None:
             given = limit.refs_as_limit(now, cells, env, relation.operator)
-            self._collect_limit(limit, given, truth)
+            self._collect_counted(given, limit, truth)
             if limit.is_empty(now, cells, env):
                 self._miss(_in_window(limit.body_text, limit.window, now))
-        if memory.is_empty(now, cells, env):
+        is_empty = memory.is_empty(now, cells, env)
+        if is_empty:
             self._miss(_in_window(memory.body_text, memory.window, now))
         elif truth == 0:
             self._miss(_at(memory.text, now))
-        elif truth == 2 and relation.limit is None and relation.operator not in (">", ">="):
-            self._miss(_at(relation.negated_text, now))
-        if truth == 2 and relation.limit is not None:
+        can_more_change_it = not is_empty and relation.operator not in (">", ">=")
+        if truth == 2 and (limit is not None or can_more_change_it):
             self._miss(_at(relation.negated_text, now))
 
-    def _collect_limit(self, limit: AggregateMemory, given: AggregateRefs, truth: int) -> None:
-        """The events that gave the limit, and those that may have."""
-        roles = (limit.atom_text,)
-        self.add(2, *(replace(ref, roles=roles) for ref in given.certain))
+    def _collect_counted(self, refs: AggregateRefs, memory: AggregateMemory, truth: int) -> None:
+        """The events of one side of a comparison, the doubtful ones if they leave it in doubt."""
+        roles = (memory.atom_text,)
+        self.add(2, *(replace(ref, roles=roles) for ref in refs.certain))
         if truth == 1:
-            self.add(1, *(replace(ref, roles=roles) for ref in given.doubtful))
+            self.add(truth, *(replace(ref, roles=roles) for ref in refs.doubtful))
 
     def _collect_previous(
         self, memory: PreviousMemory, truth: int, now: Moment, cells: Cells, env: Env

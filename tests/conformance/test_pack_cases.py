@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -51,18 +52,22 @@ def packs() -> Program:
     return compile_program(default_pack_specs(), limits=DEFAULT_LIMITS, digest_key=b"cases")
 
 
-def findings(path: Path) -> dict[str, list[Finding]]:
+def findings(lines: Iterable[bytes], name: str) -> dict[str, list[Finding]]:
     """By session, what the default packs say; `telemetry` is about clients, and left out."""
     engines: dict[str, Engine] = {}
     found: dict[str, list[Finding]] = {}
-    for number, line in enumerate(path.read_bytes().splitlines()):
-        event = decode_event(line, Origin(path.name, "0", number))
+    for number, line in enumerate(lines):
+        event = decode_event(line, Origin(name, "0", number))
         assert isinstance(event, Event), event
-        name = event.session
-        engine = engines.setdefault(name, Engine(packs(), EngineSettings(trust_ts=True)))
+        session = event.session
+        engine = engines.setdefault(session, Engine(packs(), EngineSettings(trust_ts=True)))
         told = [f for f in engine.step(event) if not f.invariant.startswith("telemetry")]
-        found.setdefault(name, []).extend(told)
+        found.setdefault(session, []).extend(told)
     return found
+
+
+def _of_file(path: Path) -> dict[str, list[Finding]]:
+    return findings(path.read_bytes().splitlines(), path.name)
 
 
 def _is_loud(finding: Finding) -> bool:
@@ -81,7 +86,7 @@ def _folder(name: str) -> Path:
 @pytest.mark.parametrize("name", sorted(TOLD))
 def test_incidents_are_told_and_their_twins_are_not(name: str) -> None:
     """Each `bad-*` session at `warning` or above, by the right invariant; no `ok-*` session is."""
-    for session, found in findings(_folder(name) / "events.jsonl").items():
+    for session, found in _of_file(_folder(name) / "events.jsonl").items():
         loud = [(f.invariant, f.type) for f in found if _is_loud(f)]
         if session.startswith("bad"):
             assert any(id_.startswith(TOLD[name]) for id_, _ in loud), (session, found)
@@ -92,7 +97,7 @@ def test_incidents_are_told_and_their_twins_are_not(name: str) -> None:
 @pytest.mark.data
 def test_a_loop_is_told_once() -> None:
     """Sixty equal calls are one finding, not fifty-five."""
-    found = findings(_folder("h12") / "events.jsonl")["loop"]
+    found = _of_file(_folder("h12") / "events.jsonl")["loop"]
     assert [f.invariant for f in found] == ["loops-same-call"]
 
 
@@ -104,20 +109,8 @@ def test_no_try_gets_round_the_packs() -> None:
         name, invariant, *_ = line.split("\t")
         if not name.startswith(("shell-", "net-", "egress-")):
             continue
-        found = [f for all_ in findings(index.parent / f"{name}.jsonl").values() for f in all_]
+        found = [f for all_ in _of_file(index.parent / f"{name}.jsonl").values() for f in all_]
         assert any(f.invariant == invariant and _is_loud(f) for f in found), line
-
-
-def _said_of(session: str, calls: list[dict[str, object]]) -> list[Finding]:
-    """The findings of the default packs about some requested calls."""
-    engine = Engine(packs(), EngineSettings(trust_ts=True))
-    found: list[Finding] = []
-    for seq, call in enumerate(calls):
-        about = {"session": session, "seq": seq, "ts": seq + 1, "kind": "tool.requested"}
-        event = decode_event(json.dumps({**about, **call}).encode(), Origin(session, "0", seq))
-        assert isinstance(event, Event), event
-        found += [f for f in engine.step(event) if not f.invariant.startswith("telemetry")]
-    return found
 
 
 def _twins() -> dict[str, list[dict[str, object]]]:
@@ -128,7 +121,12 @@ def _twins() -> dict[str, list[dict[str, object]]]:
 @pytest.mark.parametrize("name", _twins())
 def test_the_honest_twin_of_an_evasion_is_quiet(name: str) -> None:
     """It looks like the evasion, and does no harm."""
-    loud = [f for f in _said_of(name, _twins()[name]) if _is_loud(f)]
+    about = {"session": name, "kind": "tool.requested"}
+    calls = (
+        json.dumps({**about, "seq": seq, "ts": seq + 1, **call}).encode()
+        for seq, call in enumerate(_twins()[name])
+    )
+    loud = [f for f in findings(calls, name)[name] if _is_loud(f)]
     assert not loud
 
 
@@ -149,14 +147,8 @@ def test_honest_work_is_quiet() -> None:
         require_or_skip("data", f"{path.name} is not beside the project")
     unpacked = gzip.decompress(path.read_bytes()).splitlines()
     calls = sum(json.loads(line)["kind"] == "tool.requested" for line in unpacked)
-    engines: dict[str, Engine] = {}
-    loud: list[Finding] = []
-    for number, line in enumerate(unpacked):
-        event = decode_event(line, Origin(path.name, "0", number))
-        assert isinstance(event, Event)
-        engine = engines.setdefault(event.session, Engine(packs(), EngineSettings(trust_ts=True)))
-        told = engine.step(event)
-        loud += [f for f in told if _is_loud(f) and not f.invariant.startswith("telemetry")]
-    assert len(engines) == 12
+    found = findings(unpacked, path.name)
+    loud = [f for all_ in found.values() for f in all_ if _is_loud(f)]
+    assert len(found) == 12
     assert len({f.session for f in loud}) <= 3
     assert len(loud) * 100 <= calls
