@@ -45,6 +45,12 @@ CEL = (
     "tests/unit/test_budget.py",
     "tests/unit/test_texts.py",
 )
+SHELL = (
+    "tests/unit/test_shell_commands.py",
+    "tests/unit/test_shell_code.py",
+    "tests/unit/test_possible.py",
+    "tests/unit/test_cel_unknown_words.py",
+)
 SOURCES = (
     "tests/unit/test_tokens_of_text.py",
     "tests/unit/test_sources.py",
@@ -102,6 +108,7 @@ FILES = (
 )
 OF_FILES = ("file_end", "file_sort", "finished_file", "evidence_file", "order", "loop", "service")
 OF_FILES += ("timeline", "engine", "http_request", "http_server")
+OF_WORDS = ("possible", "pattern_reader", "pattern_states", "unknown_text")
 FIRST_READ = ("load", "check", "shape", "patterns", "predicate")
 
 
@@ -136,7 +143,7 @@ PAGE = ("tests/unit/test_report_parts.py", "tests/unit/test_report_page.py")
 """The incident report."""
 
 ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS, WRITTEN, FILES, WHOSE, BIRTHS)
-ALL += (VOUCHERS, TIMES, PAGE)
+ALL += (VOUCHERS, TIMES, PAGE, SHELL)
 
 
 def stages(file: str) -> tuple[tuple[str, ...], ...]:
@@ -173,6 +180,8 @@ def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
         return WHOLE, FILES
     if stem in ("digest", "references"):
         return DIGESTS, SOURCES
+    if file.startswith("invariants/cel/shell/") or stem in OF_WORDS:
+        return SHELL, CEL
     if file.startswith("invariants/cel/"):
         return CEL, READING
     if stem.startswith(FIRST_READ):
