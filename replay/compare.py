@@ -21,6 +21,7 @@ from monitor.grouping import members_of
 from monitor.trace_key import TraceKey
 from replay.live_program import Unevaluable
 from replay.player import REFUSALS
+from replay.published import read_finding
 from replay.session_inputs import SessionInputs
 from replay.timeline import Timeline
 from replay.told_findings import Told
@@ -53,7 +54,6 @@ REPEATABLE: Final = frozenset(
 OF_OTHERS: Final = frozenset({"contested", "unowned"})
 """Types of findings that depend on other principals' events under the session's id."""
 
-TIME_NS_MAX: Final = 2**64
 NAMED_MAX: Final = 100
 """Chosen: sessions that are listed as not comparable; all of them are counted."""
 
@@ -134,25 +134,13 @@ def _live(timeline: Timeline) -> tuple[list[Finding], int]:
     first: dict[str, Finding] = {}
     unreadable_count = 0
     for content in timeline.live_findings():
-        try:
-            finding = msgspec.json.decode(content, type=Finding)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        finding = read_finding(content)
+        if finding is None:
             unreadable_count += 1
-            continue
-        if not _has_times(finding):
-            unreadable_count += 1
-            continue
-        if timeline.is_wanted(finding.trace):
+        elif timeline.is_wanted(finding.trace):
             for verdict in members_of(finding):
                 first.setdefault(verdict.id, verdict)
     return list(first.values()), unreadable_count
-
-
-def _has_times(finding: Finding) -> bool:
-    """True if its times are valid: the author of a recording may have written anything."""
-    return all(
-        0 <= time_ns < TIME_NS_MAX for time_ns in (finding.anchor.time_ns, finding.decided_ns)
-    )
 
 
 class _Sieve:

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import msgspec
 
-from interlock.control_record import ControlRecord
 from invariants.event import EventRecord
 from invariants.fact import Fact
 from invariants.spec import InvariantSpec
@@ -21,6 +20,7 @@ from monitor.finding import Finding
 from monitor.finding_make import show_binding
 from monitor.trace_key import TraceKey
 from replay.look import look_at
+from replay.published import read_control
 from replay.session_inputs import CLOSED
 from replay.standing import EventSeen, InvariantStanding, SessionClock
 from replay.timeline import Timeline
@@ -282,11 +282,8 @@ def _control(timeline: Timeline, clock: SessionClock | None, trace: TraceKey) ->
         keys.add(f"agent:{clock.agent}")
     found = []
     for _, key, value in timeline.control_records():
-        if key not in keys or value is None:
-            continue
-        try:
-            record = msgspec.json.decode(value, type=ControlRecord)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        record = read_control(value) if key in keys and value is not None else None
+        if record is None:
             continue
         found.append(
             StoryControl(

@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from invariants.errors import ConfigError
 from monitor.cli.recorded import add_recording, open_timeline
 from monitor.cli.screen import (
@@ -97,11 +95,12 @@ def _session_of(arguments: argparse.Namespace) -> str:
 
 
 def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
+    from replay.published import read_finding
+
     with open_timeline(arguments) as (timeline, _):
         for told in timeline.findings():
             yield told.finding
         for content in timeline.live_findings():
-            try:
-                yield msgspec.json.decode(content, type=Finding)
-            except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-                continue  # The page counts the findings that cannot be read.
+            finding = read_finding(content)
+            if finding is not None:  # The page counts the unreadable ones.
+                yield finding

@@ -30,6 +30,7 @@ from monitor.cli.stopper import Stopper
 from monitor.cli.verbs import Verbs, whole_number, with_output
 from monitor.clock import SystemClock
 from monitor.config import add_flags, load_settings, require
+from monitor.count_text import count_of
 from monitor.decode.rejected import Rejected
 from monitor.file_sort import SortedSource
 from monitor.finding import SEVERITIES, Finding, Severity
@@ -198,12 +199,12 @@ class _Printer:
             for text in self._table():
                 say(text)
             say(
-                f"{_many(events_count, 'event')}, {_many(self._counts.total(), 'finding')}, "
+                f"{count_of(events_count, 'event')}, {count_of(self._counts.total(), 'finding')}, "
                 f"{self._counts['violated']} of them violations, "
-                + (
-                    "1 record that is not an event"
-                    if self._rejected.count == 1
-                    else f"{self._rejected.count} records that are not events"
+                + count_of(
+                    self._rejected.count,
+                    "record that is not an event",
+                    "records that are not events",
                 )
             )
         elif end.open.count or end.notices or self._rejected.count:
@@ -251,7 +252,3 @@ class _Printer:
                 text += f", {100 * progress.read_bytes // progress.total_bytes} %"
         sys.stderr.write(f"\r\x1b[2K{text}\r")
         sys.stderr.flush()
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"

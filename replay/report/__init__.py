@@ -1,1 +1,1 @@
-"""One incident as one self-contained page that a person likes to read."""
+"""The incident report: one recording as one self-contained HTML page."""

@@ -1,8 +1,9 @@
-"""A replayed recording as the page that says what happened, to whom, and why.
+"""A replayed recording as an HTML page: findings, sessions, events and proofs.
 
-Input: a timeline, and what comparing it with the live findings came to. Output: HTML of at most
-`PAGE_BYTES_MAX` bytes. Sessions come with the worst first. As many as have room are shown whole,
-the next are rows of a table, and of the rest the page says how many there are and what shows them.
+Input: a timeline, and its comparison with the live findings. Output: HTML of at most
+`PAGE_BYTES_MAX` bytes. Sessions are ordered, the worst first. The first ones get a timeline while
+there is room. More are rows of a table. The others are counted, and the page names the command that
+shows them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from monitor.count_text import count_of
 from monitor.finding_text import time_text, visible
 from monitor.trace_key import TraceKey
 from replay.compare import Comparison
@@ -29,27 +31,26 @@ from replay.report.tally import (
 )
 from replay.report.top import comparison_mark, doubts_of, facts_of, figures_of, lead_of, type_lines
 from replay.report.view import Detail, Group, IncidentPage, SessionLine
-from replay.report.words import count_of
 from replay.timeline import Timeline
 
 PAGE_BYTES_MAX: Final = 5_000_000
-"""Chosen: a page that can be mailed, and that a phone opens."""
+"""Chosen: small enough for a mail and for a phone."""
 SESSION_BYTES_MAX: Final = 500_000
 SESSIONS_MAX: Final = 100
-"""Chosen: sessions that are shown whole if they have room."""
+"""Chosen: sessions with a timeline, if there is room."""
 LINES_MAX: Final = 1_000
-"""Chosen: sessions that are named in the table of all."""
+"""Chosen: rows of the table of all sessions."""
 GROUP_LINES_MAX: Final = 20
 HEAD_BYTES_MAX: Final = 4_000_000
-"""Chosen: what tables may take at most; with long hostile names they get fewer lines."""
+"""Chosen: the bound of all tables. If names are long, the tables get fewer rows."""
 NAME_CHARACTERS: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A recording that was played through, and all that there is to say of it.
+    """A replayed recording with everything that its page shows.
 
-    `file` is the name of its file, as commands name it.
+    `file` is the name of the recording's file, for use in commands.
     """
 
     timeline: Timeline
@@ -60,7 +61,7 @@ class Replayed:
 
 
 def report_html(replayed: Replayed, title: str) -> str:
-    """The page of a whole recording, or of the one session that the timeline is restricted to."""
+    """The page of a whole recording, or of the one session to which the timeline is restricted."""
     tally = tally_of(replayed.timeline.findings())
     ranked = _Ranked(replayed, tally)
     writer = SessionWriter(replayed.timeline, tally, replayed.controls)
@@ -83,7 +84,9 @@ def report_html(replayed: Replayed, title: str) -> str:
     groups = {trace: whole.groups for trace, whole in shown.items()}
     sessions = [whole.html for whole in shown.values()]
     page = render(_page(ranked, title, groups, lines_max), sessions)
-    assert _size(page) <= PAGE_BYTES_MAX, "the tables have a bound, and sessions what they leave"
+    assert _size(page) <= PAGE_BYTES_MAX, (
+        "tables are bounded, and sessions get only the bytes that the tables leave"
+    )
     return page
 
 
@@ -92,9 +95,9 @@ def _size(text: str) -> int:
 
 
 def command_for(file: str, trace: TraceKey) -> str:
-    """The command that makes the page of one session; safe to paste, whatever the session's name.
+    """The command that writes the page of one session. It is safe to paste for any session name.
 
-    A name that cannot be printed is not repeated.
+    A name with unprintable characters is replaced by `ID`.
     """
     name = str(trace)
     is_plain = bool(name) and visible(name) == name and visible(file) == file
@@ -103,7 +106,7 @@ def command_for(file: str, trace: TraceKey) -> str:
 
 
 class _Ranked:
-    """Sessions with the worst first: who was stopped, then certain violations, then doubts."""
+    """Sessions, the worst first: stopped ones, then violations, then inconclusive verdicts."""
 
     def __init__(self, replayed: Replayed, tally: Tally) -> None:
         self.replayed, self.tally = replayed, tally
@@ -123,7 +126,7 @@ class _Ranked:
 
 
 Shown = Mapping[TraceKey, frozenset[GroupKey]]
-"""The sessions that are shown whole, and of which groups each has a card."""
+"""The sessions with a timeline, and the groups for which each has a card."""
 
 
 def _page(ranked: _Ranked, title: str, shown: Shown, lines_max: int) -> IncidentPage:
@@ -151,17 +154,17 @@ def _page(ranked: _Ranked, title: str, shown: Shown, lines_max: int) -> Incident
 
 
 def _also(tally: Tally) -> Iterator[Detail]:
-    """Invariants without a finding of their own, and how many findings leave them undecided."""
+    """Invariants without a finding of their own, with the number of findings that affect them."""
     keys = [key for key, counted in tally.groups.items() if not counted.total]
     for key in keys[:GROUPS_MAX]:
         found = count_of(tally.groups[key].shared_count, "finding")
         yield Detail(visible(key.name, NAME_CHARACTERS), found)
     if left := len(keys[GROUPS_MAX:]):
-        yield Detail(count_of(left, "more invariant"), "in the timelines")
+        yield Detail(count_of(left, "more invariant"), "see the timelines")
 
 
 def _options(ranked: _Ranked) -> Iterator[Detail]:
-    """The choices of the filter: the numbers of groups, and their names."""
+    """The options of the filter: numbers and names of groups."""
     for key, number in list(ranked.groups.items())[: 2 * GROUPS_MAX]:
         yield Detail(str(number), visible(key.name, NAME_CHARACTERS))
 
@@ -202,8 +205,8 @@ def _group(ranked: _Ranked, key: GroupKey, shown: Shown, lines_max: int) -> Grou
 def _shared_text(counted: CountedGroup) -> str:
     if not counted.shared_count:
         return ""
-    found = count_of(counted.shared_count, "finding of another leaves", "findings of others leave")
-    return f"; {found} it undecided too"
+    found = count_of(counted.shared_count, "finding of another invariant", "findings of others")
+    return f"; also undecided in {found}"
 
 
 def _line(
@@ -227,4 +230,4 @@ def _line(
 
 
 def _time(time_ns: int | None) -> str:
-    return "at no known time" if time_ns is None else time_text(time_ns)
+    return "at an unknown time" if time_ns is None else time_text(time_ns)

@@ -1,4 +1,4 @@
-"""A session's anomaly scores as a curve: numbers in, coordinates out."""
+"""A session's anomaly scores as the coordinates of a curve."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LEFT: Final = 50
 TOP: Final = 18
 BOTTOM: Final = 24
 POINTS_MAX: Final = 960
-"""Chosen: one a pixel; of more, the highest of each stretch is drawn."""
+"""Chosen: one point per pixel. If there are more scores, the highest of each interval is drawn."""
 
 
 def draw_chart(scores: Sequence[Scored]) -> Chart | None:
-    """None where there is nothing to draw."""
+    """The chart of a session; None if it has no scores."""
     if not scores:
         return None
     threshold = scores[-1].threshold
@@ -37,10 +37,10 @@ def draw_chart(scores: Sequence[Scored]) -> Chart | None:
     peak = max(scores, key=lambda s: s.score)
     said = f"highest score {peak.score:.3f} at event {peak.position}"
     if threshold is None:
-        said += "; the model has too few sessions for a threshold"
+        said += "; the model was trained on too few sessions to set a threshold"
     else:
         above = sum(s.score > threshold for s in scores)
-        said += f"; threshold {threshold:.3f}, crossed at {above} of {len(scores)} events"
+        said += f"; threshold {threshold:.3f}, exceeded at {above} of {len(scores)} events"
     return Chart(
         width=WIDTH,
         height=HEIGHT,

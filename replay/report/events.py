@@ -1,7 +1,8 @@
-"""A session's events as rows: what matters is marked, and what is far from it is left out.
+"""A session's events as rows, with marks on those that findings refer to.
 
-The outcome of a call stands beside its request. Contents share one budget of bytes: what rests on
-a finding comes first, and a row whose content has no room left says so.
+In a long session, only events near the marked ones are shown. The outcome of a call is shown beside
+its request. The contents of all events share one budget of bytes. Marked events get their share
+first; a row without room for its content states that.
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from typing import Final, NamedTuple
 import msgspec
 
 from invariants.event import Event
+from monitor.count_text import count_of
 from monitor.finding_text import time_text, visible
 from monitor.trace_key import TraceKey
 from replay.report.mask import masked
 from replay.report.view import Answer, Detail, EventRow, Mark, Moment, Tone
-from replay.report.words import count_of, offset_text, verdict_word
+from replay.report.words import offset_text, verdict_word
 from replay.session_inputs import CLOSED
 from replay.timeline import Timeline
 from replay.told_findings import Told
 
 NEAR: Final = 4
-"""Chosen: events before and after one that matters that are shown with it."""
+"""Chosen: events shown before and after each marked event."""
 GIST_CHARACTERS: Final = 200
 TEXT_CHARACTERS: Final = 120
 TOOLS_MAX: Final = 12
@@ -38,20 +40,20 @@ DECISIONS: Final = frozenset({"approval.granted", "approval.denied"})
 
 
 class ShownEvents(NamedTuple):
-    """The events of a session that are shown, by position, and how many are not."""
+    """The shown events of a session, by position, and the number of those left out."""
 
     events: Mapping[int, Event]
     left_out: int
     first_ns: int | None
-    """When the session's first event came, if it is in the recording."""
+    """The time of the session's first event, if it is in the recording."""
 
 
 def shown_events(
     timeline: Timeline, trace: TraceKey, told: Sequence[Told], rows_max: int
 ) -> ShownEvents:
-    """All events of a short session; of a long one those of findings, their neighbours, the ends.
+    """All events of a short session. Of a long one: events of findings, neighbours and both ends.
 
-    Cost: the session played once; a long one from a snapshot before each stretch that is shown.
+    Cost: the session is played once; a long one is played from a snapshot before each shown range.
     """
     index = timeline.sessions.get(trace)
     if index is None:
@@ -71,7 +73,7 @@ def shown_events(
 
 
 def calls_text(shown: ShownEvents) -> str:
-    """How often each tool was called, among the events that are shown."""
+    """The number of calls of each tool among the shown events."""
     called = (e.record for e in shown.events.values() if e.record.kind == "tool.requested")
     counts = Counter(record.tool for record in called)
     said = [f"{visible(tool, 60) or 'no tool'} {n:,}" for tool, n in counts.most_common(TOOLS_MAX)]
@@ -80,7 +82,7 @@ def calls_text(shown: ShownEvents) -> str:
 
 
 def _positions_of(told: Sequence[Told]) -> list[int]:
-    """Where findings and what they rest on stand: the anchors first."""
+    """Positions of the anchors of findings, then of the events that they refer to."""
     anchors = [finding.anchor.position for _, finding in told]
     grounds = [
         ref.position
@@ -96,7 +98,7 @@ def _positions_of(told: Sequence[Told]) -> list[int]:
 
 
 def _chosen(positions: Sequence[int], marked: Sequence[int], rows_max: int) -> set[int]:
-    """Of too many events the marked ones, with as many around them as there is room for."""
+    """All positions if there is room; else the marked ones with as many neighbours as fit."""
     if len(positions) <= rows_max:
         return set(positions)
     chosen: set[int] = set()
@@ -107,9 +109,9 @@ def _chosen(positions: Sequence[int], marked: Sequence[int], rows_max: int) -> s
 
 
 def _around(positions: Sequence[int], marked: Sequence[int], near: int, rows_max: int) -> set[int]:
-    """The ends, and the marked events with `near` on either side; empty if that is too much.
+    """Both ends, and the marked events with `near` events on each side; empty if they do not fit.
 
-    With the least of neighbours as much as there is room for, the first of `marked` first.
+    With the smallest `near`, as many as fit, in the order of `marked`.
     """
     known = set(positions)
     chosen = {*positions[:near], *positions[-near:]}
@@ -130,9 +132,9 @@ def event_rows(
     detail_bytes_max: int,
     controls: Sequence[tuple[int, str]],
 ) -> tuple[list[EventRow], list[str]]:
-    """The rows of the shown events, in their order, and the control records after the last.
+    """The rows of the shown events in order, and the control records after the last event.
 
-    `controls` are times and sentences, in their order.
+    `controls` are times and sentences, in order of time.
     """
     waiting = deque(controls)
     marks = _marks(told, shown.events, anchor)
@@ -170,7 +172,7 @@ def event_rows(
 
 
 def _tone(marks: Sequence[Mark]) -> Tone:
-    """That of a finding about the event; else whether something rests on it."""
+    """The tone of a finding at the event; else `info` if a finding refers to the event."""
     tones = [
         mark.tone for mark in marks if not mark.text.startswith(("proof", "doubt", "undecided"))
     ]
@@ -178,7 +180,7 @@ def _tone(marks: Sequence[Mark]) -> Tone:
 
 
 def _marks(told: Sequence[Told], events: Mapping[int, Event], anchor: str) -> dict[int, list[Mark]]:
-    """Labels that lead to findings. An event of a former life of the session is another one."""
+    """Labels that link to findings. An event with the same position but another id gets none."""
     marks: dict[int, list[Mark]] = {}
 
     def put(position: int, id_: str, mark: Mark) -> None:
@@ -208,7 +210,7 @@ def _marks(told: Sequence[Told], events: Mapping[int, Event], anchor: str) -> di
 def _answers(shown: ShownEvents, anchor: str) -> dict[int, Answer]:
     """Links between a request and its outcome or decision, in both directions.
 
-    An id of a call that is used again means the latest request before.
+    If a call id is used again, it refers to the latest request before.
     """
     asked: dict[str, int] = {}
     answers: dict[int, Answer] = {}
@@ -238,7 +240,7 @@ def _outcome(request: Event, outcome: Event, position: int, anchor: str) -> Answ
 
 
 def event_text(event: Event) -> str:
-    """An event on one line: its kind, its tool, and the beginning of its content."""
+    """An event on one line: its kind, its tool, and the start of its content."""
     record, parts = event.record, _parts(event)
     words = [visible(record.kind, 60), visible(record.tool, 80)]
     said = visible(_gist(parts[0][1]), TEXT_CHARACTERS) if parts else ""
@@ -248,7 +250,7 @@ def event_text(event: Event) -> str:
 def _contents(
     events: Mapping[int, Event], marks: Mapping[int, Sequence[Mark]], bytes_max: int
 ) -> dict[int, tuple[str, tuple[Detail, ...]]]:
-    """Of each event its gist, and the whole content while there is room."""
+    """The gist of each event, and its whole content while there is room."""
     by_weight = sorted(events, key=lambda position: (_distance(position, marks), position))
     left = bytes_max
     found = {}
@@ -267,7 +269,7 @@ def _distance(position: int, marks: Mapping[int, Sequence[Mark]]) -> int:
 
 
 def _no_room(size: int, position: int) -> Detail:
-    """Replaces a content: says that it is left out, how large it is, and what shows it."""
+    """Replaces a content that does not fit: its size, and the command that shows it."""
     text = f"left out: {count_of(size, 'byte')}; `interlock replay` with `--at {position}` shows it"
     return Detail("content", text)
 
@@ -285,7 +287,7 @@ def _content(event: Event) -> tuple[str, tuple[Detail, ...]]:
 
 
 def _parts(event: Event) -> list[tuple[str, str]]:
-    """The content of an event, with the part that is new in it first."""
+    """The content of an event; an outcome begins with its result, a request with its arguments."""
     record = event.record
     args = ("arguments", _json(record.args))
     new = [
@@ -299,13 +301,13 @@ def _parts(event: Event) -> list[tuple[str, str]]:
 
 
 def _gist(text: str) -> str:
-    """Its beginning on one line. More is masked than shown, so that no credential is cut in two."""
+    """The start of a text on one line. It is masked before it is cut, to mask whole credentials."""
     head = masked(" ".join(text[: 8 * GIST_CHARACTERS].split()))
     return visible(head[: GIST_CHARACTERS + 1], GIST_CHARACTERS)
 
 
 def _json(raw: msgspec.Raw) -> str:
-    """JSON as it was sent, laid out; a text without its quotes; what is not JSON as it is."""
+    """Indented JSON; a JSON text without its quotes; anything else unchanged."""
     data = bytes(memoryview(raw))
     if not data:
         return ""
@@ -318,7 +320,7 @@ def _json(raw: msgspec.Raw) -> str:
 
 
 def _bounded(text: str) -> str:
-    """Lines stay lines; every other control character is made visible."""
+    """A bounded text. Line breaks are kept; other control characters are escaped."""
     head = masked(text[: 2 * DETAIL_CHARACTERS])[:DETAIL_CHARACTERS]
     shown = "\n".join(visible(line, DETAIL_CHARACTERS) for line in head.split("\n"))
     left = len(text) - DETAIL_CHARACTERS

@@ -1,4 +1,4 @@
-"""One finding: what it says, what it rests on, and every part of its formula."""
+"""One finding: its text, its proof, and the value of every part of its formula."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from interlock.control_record import ControlRecord
 from invariants.event import Event
+from monitor.count_text import count_of
 from monitor.finding import Finding, WitnessEvent
 from monitor.finding_text import absence_span, binding_text, time_text, visible
 from monitor.trace_key import TraceKey
@@ -16,7 +17,7 @@ from replay.report.events import event_text
 from replay.report.mask import masked
 from replay.report.tally import GroupKey, group_of, others_of
 from replay.report.view import Detail, FindingPart, Member, Moment, WhyLine, WitnessLine
-from replay.report.words import count_of, offset_text, verdict_text
+from replay.report.words import offset_text, verdict_text
 from replay.session_inputs import CLOSED
 from replay.standing import BoundValues, FormulaValue, InvariantStanding
 from replay.timeline import Timeline
@@ -28,7 +29,7 @@ MEMBERS_MAX: Final = 50
 
 
 class Around(NamedTuple):
-    """The surroundings of a finding: the shown events of its session, and its control records."""
+    """The context of a finding: the shown events and the control records of its session."""
 
     anchor: str
     events: Mapping[int, Event]
@@ -36,32 +37,32 @@ class Around(NamedTuple):
     records: Sequence[ControlRecord]
     coverage: Coverage
     groups: Mapping[GroupKey, int]
-    """The numbers of all groups."""
+    """The number of each group."""
 
     def shown(self, finding: Finding, event: WitnessEvent) -> Event | None:
-        """The event, if it is shown. At its position may stand one of a later life."""
+        """The event, if it is shown. After a restart of the session its position can be reused."""
         shown = self.events.get(event.position)
         is_it = shown is not None and shown.id == event.id and event.is_of(finding.trace)
         return shown if is_it else None
 
     def place_of(self, finding: Finding, event: WitnessEvent) -> str:
-        """Where the event stands in the page; empty if it is not shown."""
+        """The anchor of the event in the page; empty if the event is not shown."""
         is_shown = self.shown(finding, event) is not None
         return f"{self.anchor}-event-{event.position}" if is_shown else ""
 
     def moment_of(self, time_ns: int) -> Moment:
-        """A time, beside the session's first event."""
+        """A time, and its offset from the session's first event."""
         if self.first_ns is None:
             return Moment(time_text(time_ns))
         return Moment(time_text(time_ns), offset_text(time_ns - self.first_ns))
 
 
 def finding_part(timeline: Timeline, finding: Finding, number: int, around: Around) -> FindingPart:
-    """One finding of a session, number `number` there."""
+    """The finding with the number `number` of a session."""
     standing = _standing(timeline, finding)
     at = around.moment_of(finding.anchor.time_ns)
     if finding.type == "unread" and not finding.anchor.time_ns:
-        at = Moment("at no known time")
+        at = Moment("an unknown time")
     event = around.shown(finding, finding.anchor)
     asked = response_text(finding, around.records, around.coverage)
     return FindingPart(
@@ -87,34 +88,32 @@ def finding_part(timeline: Timeline, finding: Finding, number: int, around: Arou
 
 
 def _facts(finding: Finding, around: Around) -> list[Detail]:
-    facts = [Detail("about it", visible(text)) for text in finding.description.splitlines()[:5]]
+    facts = [Detail("description", visible(text)) for text in finding.description.splitlines()[:5]]
     if finding.owner:
         facts.append(Detail("owner", visible(finding.owner)))
     if finding.tags:
         facts.append(Detail("tags", visible(", ".join(finding.tags))))
-    facts += [Detail("see", visible(text)) for text in finding.references[:5]]
+    facts += [Detail("reference", visible(text)) for text in finding.references[:5]]
     if finding.decided_ns != finding.anchor.time_ns:
         known = around.moment_of(finding.decided_ns)
-        facts.append(Detail("known at", f"{known.time} {known.offset}".strip()))
+        facts.append(Detail("decided at", f"{known.time} {known.offset}".strip()))
     if finding.scope_kind != "session":
-        whose = f"all sessions of the {finding.scope_kind} {visible(finding.scope)}"
-        facts.append(
-            Detail("across", whose if finding.scope else f"no {finding.scope_kind} is named")
-        )
+        of = f"all sessions of the {finding.scope_kind} {visible(finding.scope)}"
+        facts.append(Detail("scope", of if finding.scope else f"no {finding.scope_kind} is named"))
     if finding.binding:
-        facts.append(Detail("for", masked(binding_text(finding))))
+        facts.append(Detail("binding", masked(binding_text(finding))))
     if finding.detail:
-        facts.append(Detail("because", visible(finding.detail, TEXT_CHARACTERS)))
+        facts.append(Detail("reason", visible(finding.detail, TEXT_CHARACTERS)))
     if finding.could_concern:
         named = visible(", ".join(finding.could_concern), TEXT_CHARACTERS)
-        facts.append(Detail("leaves undecided", named))
+        facts.append(Detail("could concern", named))
     if finding.prevention == "prevented":
-        facts.append(Detail("the call", "had been stopped before it ran"))
+        facts.append(Detail("call", "was stopped before it ran"))
     return facts
 
 
 def _members(finding: Finding, around: Around) -> list[Member]:
-    """Of a doubt about several invariants each of them, with what it could not tell."""
+    """The invariants that one unknown value leaves undecided, with their unknown predicates."""
     if len(finding.undecided) < 2:
         return []
     members = [
@@ -133,7 +132,7 @@ def _members(finding: Finding, around: Around) -> list[Member]:
 
 
 def _standing(timeline: Timeline, finding: Finding) -> InvariantStanding | None:
-    """How the finding's invariant stood at its anchor; None where that is not to be had."""
+    """The state of the finding's invariant at its anchor; None if it cannot be reconstructed."""
     index = timeline.sessions.get(finding.trace)
     position = finding.anchor.position
     if not finding.invariant or index is None or position >= len(index.trace):
@@ -143,7 +142,7 @@ def _standing(timeline: Timeline, finding: Finding) -> InvariantStanding | None:
         return None
     standing = look_at(timeline, number, only=finding.invariant_digest)
     if standing.event.id != finding.anchor.id:
-        return None  # The position is of a later life of the session.
+        return None  # The session began again, and its position was reused.
     return next((i for i in standing.invariants if i.digest == finding.invariant_digest), None)
 
 
@@ -167,7 +166,7 @@ def _why_line(value: FormulaValue) -> WhyLine:
 
 
 def _witness(finding: Finding, around: Around) -> list[WitnessLine]:
-    sorts = (("", finding.witness), (": could not be told", finding.unknowns))
+    sorts = (("", finding.witness), (": unknown", finding.unknowns))
     lines = [
         _event(finding, ref, around, word + _roles(ref))
         for word, refs in sorts
@@ -177,14 +176,14 @@ def _witness(finding: Finding, around: Around) -> list[WitnessLine]:
         formula = visible(absence.formula, TEXT_CHARACTERS)
         lines.append(WitnessLine("", f"{absence_span(absence)} never: {formula}"))
         if (ended := absence.undone_by) is not None:
-            lines.append(_event(finding, ended, around, ": ended what had held"))
+            lines.append(_event(finding, ended, around, ": it had held until this event"))
     held = (finding.witness, finding.unknowns, finding.absences)
     left = sum(max(0, len(refs) - WITNESS_MAX) for refs in held)
     return [*lines, WitnessLine("", f"{left:,} more are in the finding")] if left else lines
 
 
 def _event(finding: Finding, event: WitnessEvent, around: Around, word: str) -> WitnessLine:
-    """Which event, when, and what it was; of one that is not shown, its id."""
+    """The position, time and text of an event; if the event is not shown, its id."""
     trace = TraceKey(event.principal, event.session)
     where = "" if event.is_of(finding.trace) else f" of session {visible(str(trace), 80)}"
     shown = around.shown(finding, event)

@@ -1,8 +1,8 @@
-"""Credentials in texts of events, masked before the page shows them.
+"""Masks credentials in texts of events before the page shows them.
 
-Input: a text that anybody may have written. Output: the same text, where what has the form of a
-credential is replaced by its length. A form that is not listed is shown as it is: this keeps
-tokens out of pages that are mailed around, and promises nothing.
+Input: any text. Output: the text with each part that has the form of a credential replaced by its
+length. Only the listed forms are masked. This reduces the risk of a page that is passed on; it is
+not a guarantee.
 
 Cost: linear. No pattern nests repetitions, and none begins within its own class of characters.
 """
@@ -46,7 +46,7 @@ _FIELD: Final = re.compile(
 
 
 def masked(text: str) -> str:
-    """The text without what has the form of a credential."""
+    """The text with its credentials masked."""
     text = _FORM.sub(lambda met: _note(met.group()), text)
     for pattern in (_HEADER, _IN_URL, _FIELD):
         text = pattern.sub(lambda met: met.group(1) + _note(met.group(2)), text)
@@ -54,7 +54,7 @@ def masked(text: str) -> str:
 
 
 def _note(secret: str) -> str:
-    """The replacement; a text that was masked before stays as it is."""
+    """The replacement of a credential; a masked text stays unchanged."""
     if "[masked: " in secret:
         return secret
     quote = secret[0] if secret[0] in "\"'" else ""

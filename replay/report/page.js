@@ -1,5 +1,5 @@
 "use strict";
-// The filter, and the way to what a link leads to. The page can be read without either.
+// The filter, and opening the target of a link. The page is readable without this script.
 (() => {
   const all = (selector, within) => Array.from((within || document).querySelectorAll(selector));
   const texts = new Map();
@@ -98,7 +98,7 @@
     document.getElementById("nothing").hidden = whole.size > 0;
     document.getElementById("filter-said").textContent = !isOn ? "" :
       `${count} findings in ${whole.size} of ${sessions.length} timelines match; ` +
-      `${lines.length} sessions of the table do.`;
+      `${lines.length} sessions in the table match.`;
   };
 
   const arrive = () => {

@@ -1,8 +1,8 @@
-"""The page as HTML: one file with one style, one script, and nothing loaded from elsewhere.
+"""The page as one HTML file with one style and one script; it loads nothing.
 
-Jinja escapes every text. The policy in the page's head allows that style and that script, each by
-its digest, and nothing else: a text that became markup after all could run nothing, load nothing,
-send nothing, and the script may make no markup of texts.
+Jinja escapes every text. The content security policy allows only that style and that script, by
+their digests. If a text became markup in spite of the escaping, it could not run, load or send
+anything. Trusted types forbid the script to turn a text into markup.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HERE: Final = Path(__file__).parent
 
 
 def render(page: IncidentPage, sessions: Sequence[str]) -> str:
-    """The whole page around sessions that are rendered."""
+    """The whole page, with sessions that are already rendered."""
     style, script = _file("page.css"), _file("page.js")
     return (
         _environment()
@@ -38,12 +38,12 @@ def render(page: IncidentPage, sessions: Sequence[str]) -> str:
 
 
 def render_session(part: SessionPart) -> str:
-    """One session."""
+    """One session as HTML."""
     return _environment().get_template("session.html").render(part=part)
 
 
 def policy_for(style: str, script: str) -> str:
-    """The content security policy of a page with this one style and this one script."""
+    """The content security policy of a page with this style and this script."""
     return (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; "

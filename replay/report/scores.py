@@ -9,7 +9,7 @@ from replay.timeline import Timeline
 
 
 class Scored(NamedTuple):
-    """`threshold` is that of the model's calibration; None where it has too few sessions."""
+    """A score. `threshold` is None if the model was calibrated on too few sessions."""
 
     position: int
     score: float
@@ -17,7 +17,7 @@ class Scored(NamedTuple):
 
 
 def scores_of(timeline: Timeline, trace: TraceKey) -> list[Scored]:
-    """What the timeline's detector says of a session; nothing where there is no detector."""
+    """The scores of a session; empty if the timeline has no detector."""
     detector, index = timeline.detector, timeline.sessions.get(trace)
     if detector is None or index is None or not index.inputs:
         return []

@@ -1,6 +1,6 @@
-"""One session whole: its findings as cards, its events as rows, what was done to it.
+"""One session as HTML: its findings as cards, its events as rows, and its stops.
 
-A session is rendered at the first of `SIZES` that fits into the bytes that are left for it.
+A session is rendered at the first of `SIZES` that fits into its share of bytes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from monitor.count_text import count_of
 from monitor.finding import SEVERITIES
 from monitor.finding_text import time_text, visible
 from monitor.trace_key import TraceKey
@@ -20,17 +21,16 @@ from replay.report.render import render_session
 from replay.report.scores import scores_of
 from replay.report.tally import CountedSession, GroupKey, Tally, group_of
 from replay.report.view import Card, Chart, Detail, FindingPart, SessionPart
-from replay.report.words import count_of
 from replay.timeline import Timeline
 from replay.told_findings import Told
 
 NO_SESSION: Final = "no known session"
 GROUPS_MAX: Final = 200
-"""Chosen: groups that are listed, and that a session remembers a finding of."""
+"""Chosen: listed groups, and groups of which a session keeps a finding."""
 
 
 class Size(NamedTuple):
-    """How much of a session is shown."""
+    """Bounds on the shown part of a session."""
 
     findings_max: int
     rows_max: int
@@ -43,11 +43,11 @@ SIZES: Final = (
     Size(8, 30, 10_000),
     Size(2, 0, 0),
 )
-"""Chosen: the first holds nearly every session; the last all but the most hostile ones."""
+"""Chosen: nearly every session fits the first; all but hostile ones fit the last."""
 
 
 class Wanted(NamedTuple):
-    """A session that is to be shown whole: its place in the page, and the command for all of it."""
+    """A session to render: its number in the page, and the command for its own page."""
 
     trace: TraceKey
     number: int
@@ -71,7 +71,7 @@ class SessionWriter:
         self._groups = {key: number for number, key in enumerate(tally.groups, start=1)}
 
     def write(self, wanted: Wanted, bytes_max: int) -> Whole | None:
-        """The session as HTML; None if there is no room even for the least of it."""
+        """The session as HTML; None if even the smallest size does not fit."""
         chart = draw_chart(scores_of(self._timeline, wanted.trace))
         for size in SIZES:
             told = chosen_findings(self._timeline, wanted.trace, size.findings_max)
@@ -110,8 +110,8 @@ class SessionWriter:
     def _facts(
         self, trace: TraceKey, counted: CountedSession, shown: ShownEvents
     ) -> Iterator[Detail]:
-        yield Detail("agent", visible(counted.agent) or "not said")
-        yield Detail("principal", visible(trace.principal) or "not known")
+        yield Detail("agent", visible(counted.agent) or "not given")
+        yield Detail("principal", visible(trace.principal) or "unknown")
         yield Detail("findings", f"{counted.severity_text}: {counted.type_text}")
         yield Detail("events", f"{len(shown.events) + shown.left_out:,}")
         if shown.events:
@@ -123,7 +123,7 @@ class SessionWriter:
     def _cards(
         self, counted: CountedSession, told: Sequence[Told], around: Around
     ) -> Iterator[Card]:
-        """A card for each group, the gravest first."""
+        """A card for each group, the most severe first."""
         parts: dict[GroupKey, list[FindingPart]] = {}
         for number, (_, finding) in enumerate(told, start=1):
             part = finding_part(self._timeline, finding, number, around)
@@ -143,20 +143,20 @@ class SessionWriter:
 
 
 def session_name(trace: TraceKey) -> str:
-    """How a session is called in the page."""
+    """The name of a session in the page."""
     return visible(str(trace)) or NO_SESSION
 
 
 def _notes(counted: CountedSession, told: Sequence[Told]) -> Iterator[str]:
     if len(told) < counted.total:
         found = count_of(counted.total, "finding")
-        yield f"{len(told):,} of {found} are shown: one of each invariant, then the gravest."
+        yield f"{len(told):,} of {found} are shown: one of each invariant, then the most severe."
 
 
 def chosen_findings(timeline: Timeline, trace: TraceKey, findings_max: int) -> list[Told]:
-    """The findings of a session that are shown: the gravest of each group, then the gravest.
+    """The shown findings of a session: the most severe of each group, then the most severe.
 
-    They come in the order in which they were told. Memory: `findings_max` and one for each group.
+    They are in the order of reporting. Memory: `findings_max` findings, and one for each group.
     """
     best: dict[GroupKey, tuple[tuple[int, int, int], Told]] = {}
     heap: list[tuple[tuple[int, int, int], Told]] = []

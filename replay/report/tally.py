@@ -1,8 +1,8 @@
 """All findings counted in one pass: by type, by invariant, by session.
 
-Input: findings as they come from the disk, one at a time. Output: a `Tally`, which holds numbers
-and names and no finding. Cost: time linear in the findings; memory some 500 bytes for each session
-and invariant that meet.
+Input: findings, read from disk one at a time. Output: a `Tally` of numbers and names, without
+findings. Cost: time linear in the findings; some 500 bytes of memory for each pair of a session and
+an invariant with a finding.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ GRAVEST_FIRST: Final[Sequence[Severity]] = tuple(reversed(SEVERITIES))
 
 
 class GroupKey(NamedTuple):
-    """The key of a group: an invariant, or the type of findings that are about none."""
+    """The key of a group: an invariant, or the type of findings that concern no invariant."""
 
     name: str
     digest: str
@@ -29,14 +29,14 @@ class GroupKey(NamedTuple):
 
 @dataclass(slots=True)
 class Counted:
-    """Some findings: how many of each type and severity, and from when to when."""
+    """Counts of findings by type and severity, and the times of the first and the last."""
 
     counts: Counter[tuple[str, Severity]] = field(default_factory=Counter)
     first_ns: int | None = None
     last_ns: int | None = None
 
     def add(self, finding: Finding) -> None:
-        """Count one more. A record that is not an event may have no time."""
+        """Count a finding. The time of an `unread` finding may be unknown (0)."""
         self.counts[(finding.type, finding.severity)] += 1
         time_ns = finding.anchor.time_ns
         if time_ns or finding.type != "unread":
@@ -45,25 +45,25 @@ class Counted:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The number of findings."""
         return self.counts.total()
 
     @property
     def worst(self) -> Severity:
-        """The gravest severity among them."""
+        """The highest severity."""
         return max((severity for _, severity in self.counts), key=SEVERITIES.index)
 
     def of(self, severity: Severity) -> int:
-        """How many have a severity."""
+        """The number of findings with a severity."""
         return sum(count for (_, held), count in self.counts.items() if held == severity)
 
     def violated(self, severity: Severity) -> int:
-        """How many certain violations have a severity."""
+        """The number of violations with a severity."""
         return self.counts[("violated", severity)]
 
     @property
     def rank(self) -> tuple[int, ...]:
-        """Sorts the worst first: certain violations before doubts of one severity."""
+        """Sorts the worst first; within a severity, violations before inconclusive verdicts."""
         ranks: list[int] = []
         for severity in GRAVEST_FIRST:
             ranks += [-self.violated(severity), -self.of(severity)]
@@ -76,7 +76,7 @@ class Counted:
 
     @property
     def text(self) -> str:
-        """Types, and severities if there are several."""
+        """The types, and the severities if there are several."""
         is_mixed = len({severity for _, severity in self.counts}) > 1
         return f"{self.type_text}; {self.severity_text}" if is_mixed else self.type_text
 
@@ -92,9 +92,9 @@ class Counted:
 
 @dataclass(slots=True)
 class CountedGroup(Counted):
-    """The findings of a group, its summary, and the sessions that have one.
+    """The findings of a group, its summary, and its sessions.
 
-    `shared_count`: findings of other groups that leave this invariant undecided too.
+    `shared_count` is the number of findings of other groups that leave this invariant undecided.
     """
 
     summary: str = ""
@@ -103,7 +103,7 @@ class CountedGroup(Counted):
 
     @property
     def rank(self) -> tuple[int, ...]:
-        """The gravest first; of one severity what was certainly violated, in many sessions."""
+        """Sorts by severity; then violations first, then groups with more sessions."""
         if not self.total:
             return (1, -self.shared_count)
         worst = self.worst
@@ -119,21 +119,21 @@ class CountedGroup(Counted):
 
 @dataclass(slots=True)
 class CountedShare(Counted):
-    """The findings of a group in a session, and the other invariants that they concern."""
+    """The findings of a group in a session, and the other groups that they concern."""
 
     others: set[GroupKey] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class CountedSession(Counted):
-    """The findings of a session: in all, and of each group."""
+    """The findings of a session, in total and by group."""
 
     agent: str = ""
     groups: dict[GroupKey, CountedShare] = field(default_factory=dict)
 
     @property
     def concerned(self) -> set[GroupKey]:
-        """Every group that a finding of the session is about, by itself or among others."""
+        """Every group that a finding of the session concerns."""
         return set(self.groups).union(*(share.others for share in self.groups.values()))
 
 
@@ -147,20 +147,20 @@ class Tally:
 
 
 def group_of(finding: Finding) -> GroupKey:
-    """The group that a finding belongs to."""
+    """The group of a finding."""
     if finding.invariant:
         return GroupKey(finding.invariant, finding.invariant_digest)
     return GroupKey(finding.type, "")
 
 
 def others_of(finding: Finding) -> list[GroupKey]:
-    """The other invariants that the doubt of a finding leaves undecided."""
+    """The other invariants that a finding leaves undecided."""
     keys = (GroupKey(member.invariant, member.digest) for member in finding.undecided)
     return [key for key in dict.fromkeys(keys) if key != group_of(finding)]
 
 
 def tally_of(told: Iterable[Told]) -> Tally:
-    """Count all findings; groups come out with the gravest first."""
+    """Count all findings. Groups are ordered, the most severe first."""
     tally = Tally()
     for _, finding in told:
         key, trace = group_of(finding), finding.trace

@@ -1,10 +1,11 @@
-"""The head of the page: what it comes to, how much there is, and what is not certain."""
+"""The head of the page: summary, figures, and everything that is uncertain."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from monitor.count_text import count_of
 from monitor.file_end import open_text
 from monitor.finding import UNJUDGED_TYPES
 from monitor.finding_text import time_text, visible
@@ -14,14 +15,14 @@ from replay.live_program import LiveProgram
 from replay.report.control import Controls
 from replay.report.tally import GRAVEST_FIRST, Tally
 from replay.report.view import Detail, Mark, TypeLine
-from replay.report.words import VERDICTS, count_of
+from replay.report.words import VERDICTS
 from replay.summary import notes_of
 from replay.timeline import NOTICES_MAX, Timeline
 
 NOTICES_SHOWN_MAX: Final = 20
 ORIGINS: Final[Mapping[str, str]] = {
-    "given": "given to this report",
-    "recorded": "carried by the recording",
+    "given": "given on the command line",
+    "recorded": "from the recording",
     "packs": "the default packs",
 }
 
@@ -29,18 +30,18 @@ ORIGINS: Final[Mapping[str, str]] = {
 def lead_of(
     timeline: Timeline, tally: Tally, controls: Controls, stopped: Sequence[TraceKey]
 ) -> list[str]:
-    """Two sentences for a reader who stops there."""
+    """The summary, in at most two sentences."""
     if not timeline.sessions:
-        return ["No event is in the file: nothing was judged, and nothing can be said of it."]
+        return ["The file contains no event, so nothing was judged."]
     if not tally.sessions and timeline.open.count:
         return ["No invariant was violated. The file ends before everything was decided."]
     if not tally.sessions:
-        return ["Nothing was found: no invariant was violated, and none was left undecided."]
+        return ["No findings: no invariant was violated, and every verdict was decided."]
     found = count_of(len(tally.sessions), "session has findings", "sessions have findings")
     if stopped or controls.coverage == "whole":
         done = f"{len(stopped):,} of them {'was' if len(stopped) == 1 else 'were'} stopped"
     else:
-        done = "it is not recorded whether any of them was stopped"
+        done = "stops were not recorded"
     said = [f"{found}; {done}."]
     grave = [
         (key, group) for key, group in tally.groups.items() if group.total and group.worst != "info"
@@ -52,14 +53,14 @@ def lead_of(
             f"in {count_of(len(group.sessions), 'session')})"
             for key, group in grave[:3]
         ]
-        said.append(f"Gravest: {', '.join(named)}.")
+        said.append(f"Most severe: {', '.join(named)}.")
     return said
 
 
 def figures_of(
     timeline: Timeline, tally: Tally, controls: Controls, stopped: Sequence[TraceKey]
 ) -> list[Detail]:
-    """The numbers that come first."""
+    """The figures at the top of the page."""
     figures = [
         Detail(f"{severity} findings", f"{tally.whole.of(severity):,}")
         for severity in GRAVEST_FIRST
@@ -88,30 +89,30 @@ def type_lines(tally: Tally) -> list[TypeLine]:
 
 
 def comparison_mark(comparison: Comparison) -> Mark:
-    """Whether the replay found what was found live."""
+    """The comparison of the replay with the live findings."""
     if not comparison.is_recorded:
         return Mark("plain", "No live findings were recorded to compare this replay with.")
     if comparison.is_equal:
         found = count_of(comparison.compared_count, "finding")
-        return Mark("good", f"The replay found what was found live ({found}).")
+        return Mark("good", f"The replay and the live monitor have the same findings ({found}).")
     assert comparison.first is not None, "unequal findings differ somewhere"
     where = count_of(comparison.sessions_differing_count, "session")
-    text = f"The replay differs from live in {where}, first here: "
+    text = f"The replay differs from the live findings in {where}. The first difference: "
     return Mark("critical", text + visible(comparison.first.explanation, 600))
 
 
 def doubts_of(timeline: Timeline, tally: Tally, comparison: Comparison) -> list[Mark]:
-    """Everything that could not be read, judged or compared."""
+    """Marks for everything that could not be read, judged or compared."""
     return [*_unread(timeline, comparison), *_unjudged(timeline, tally), *_unlike(comparison)]
 
 
 def _unread(timeline: Timeline, comparison: Comparison) -> Iterator[Mark]:
     if timeline.damage is not None:
-        text = f"The recording is damaged: {visible(str(timeline.damage))}; what stood before holds"
-        yield Mark("critical", text)
+        damage = visible(str(timeline.damage))
+        yield Mark("critical", f"The recording is damaged: {damage}; the part before was read")
     if timeline.rejected_count:
-        found = count_of(timeline.rejected_count, "record is", "records are")
-        yield Mark("warning", f"{found} not an event; no invariant saw them")
+        found = count_of(timeline.rejected_count, "rejected record was", "rejected records were")
+        yield Mark("warning", f"{found} not judged")
     for notice in timeline.notices[:NOTICES_SHOWN_MAX]:
         stream = f"{visible(notice.topic, 60)}/{visible(notice.partition, 60)}"
         yield Mark("warning", f"{stream}: {visible(notice.kind, 60)}: {visible(notice.detail)}")
@@ -134,9 +135,7 @@ def _unjudged(timeline: Timeline, tally: Tally) -> Iterator[Mark]:
     if timeline.session and wider:
         named = ", ".join(f"`{visible(one.spec.id, 60)}`" for one in wider[:3])
         more = f" and {len(wider) - 3} more" if len(wider) > 3 else ""
-        yield Mark(
-            "warning", f"Not judged here, since they are about more than one session: {named}{more}"
-        )
+        yield Mark("warning", f"Not judged, since they concern several sessions: {named}{more}")
     if timeline.open.count:
         yield Mark("warning", visible(open_text(timeline.open), 2_000))
 
@@ -144,8 +143,8 @@ def _unjudged(timeline: Timeline, tally: Tally) -> Iterator[Mark]:
 def _unlike(comparison: Comparison) -> Iterator[Mark]:
     if comparison.not_compared_count:
         first = comparison.not_compared[0]
-        name = visible(first.name, 60) or f"a {first.what} without a name"
-        text = f"Cannot be re-evaluated: {name} ({visible(first.reason)})"
+        name = visible(first.name, 60) or f"an unnamed {first.what}"
+        text = f"Not compared: {name} ({visible(first.reason)})"
         more = comparison.not_compared_count - 1
         yield Mark("warning", text + (f", and {more:,} more" if more else ""))
 
@@ -153,13 +152,13 @@ def _unlike(comparison: Comparison) -> Iterator[Mark]:
 def facts_of(
     timeline: Timeline, live: LiveProgram, tally: Tally, controls: Controls
 ) -> list[Detail]:
-    """Where the page comes from."""
+    """The source of the page: recording, invariants and versions."""
     header = timeline.header
-    unsaid = "a plain file of events does not say" if timeline.is_plain else "not said"
+    unsaid = "unknown (a plain file of events)" if timeline.is_plain else "unknown"
     made = visible(header.created) or unsaid
     facts = [
         Detail("source", visible(f"{header.source.kind} {header.source.address}".strip())),
-        Detail("recording made", made),
+        Detail("recorded at", made),
         Detail("invariants", f"{len(live.program.invariants)}, {ORIGINS[live.origin]}"),
         Detail("program digest", live.program.digest),
     ]
@@ -175,7 +174,7 @@ def facts_of(
 
 
 _COVERAGE: Final[Mapping[str, str]] = {
-    "whole": "all are in the recording",
-    "partial": "the oldest are not in the recording",
-    "absent": "none are in the recording",
+    "whole": "all recorded",
+    "partial": "recorded, except the oldest",
+    "absent": "not recorded",
 }

@@ -1,7 +1,7 @@
-"""The contents of the page: frozen texts, in the order in which they are read.
+"""The contents of the page as frozen values.
 
-Every text here may be an attacker's. The templates escape all of it; anchors and group numbers are
-made here, never of a text.
+An attacker may have written any text here, so the templates escape all of them. Anchors and group
+numbers are generated; they never contain a text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Tone = Literal["critical", "warning", "info", "good", "plain"]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A small label: its tone is always said in words too. `anchor` is a place in the page."""
+    """A label. Its text also names its tone. `anchor` is the target of its link, or empty."""
 
     tone: Tone
     text: str
@@ -31,7 +31,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time: absolute, and how long after the session's first event (empty if not known)."""
+    """A time, and its offset from the session's first event (empty if unknown)."""
 
     time: str
     offset: str = ""
@@ -39,7 +39,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The outcome of a call beside its request, or the request beside its outcome."""
+    """The outcome of a call, shown at its request; or a link to the request, at the outcome."""
 
     label: str
     text: str = ""
@@ -48,9 +48,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One event of a session. `skipped_count` events before it are not shown.
+    """One event of a session. `skipped_count` is the number of events left out before it.
 
-    `controls` are the control records that were issued before it, and after the event before.
+    `controls` are the control records issued between the previous event and this one.
     """
 
     anchor: str
@@ -69,7 +69,7 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class WhyLine:
-    """A sub-formula, its value at the anchor, and since when."""
+    """A sub-formula, its value at the anchor, and the event since which it has this value."""
 
     depth: int
     formula: str
@@ -79,7 +79,7 @@ class WhyLine:
 
 @dataclass(frozen=True, slots=True)
 class WitnessLine:
-    """One event or absence of a proof; `event` leads to `anchor`, if the event is shown."""
+    """One event or absence of a proof. `event` links to `anchor` if the event is shown."""
 
     event: str
     text: str
@@ -88,7 +88,7 @@ class WitnessLine:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An invariant that a doubt leaves undecided, with the event that it judges."""
+    """An invariant that a finding leaves undecided, with the event at which it is undecided."""
 
     tone: Tone
     name: str
@@ -99,9 +99,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class FindingPart:
-    """One finding, and why it is one. `event` says what its event was, if that is shown.
+    """One finding and its proof. `event` is the text of its event, if the event is shown.
 
-    `groups` are the numbers of all groups that it is about, divided by spaces.
+    `groups` are the numbers of the groups that it concerns, separated by spaces.
     """
 
     anchor: str
@@ -124,7 +124,10 @@ class FindingPart:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The findings of one group in one session; `group_anchor` is the group's place, if shown."""
+    """The findings of one group in one session.
+
+    `group_anchor` is empty if the group is not shown.
+    """
 
     anchor: str
     group_anchor: str
@@ -137,7 +140,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class ChartMark:
-    """A point of the curve that is pointed out."""
+    """A highlighted point of the curve."""
 
     x: float
     y: float
@@ -160,7 +163,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class SessionPart:
-    """One session in which something was found; `number` is its place, the worst is 1."""
+    """One session with findings. `number` is its rank; the worst session has number 1."""
 
     anchor: str
     number: int
@@ -180,7 +183,7 @@ class SessionPart:
 
 @dataclass(frozen=True, slots=True)
 class SessionLine:
-    """A session in a table; `groups` are the numbers of its groups, divided by spaces."""
+    """A session in a table. `groups` are the numbers of its groups, separated by spaces."""
 
     number: int
     name: str
@@ -195,7 +198,7 @@ class SessionLine:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The findings of one invariant, or of one type that is about no invariant."""
+    """The findings of one invariant, or of one type that concerns no invariant."""
 
     number: int
     anchor: str
@@ -212,7 +215,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class TypeLine:
-    """How many findings there are of a type, by severity."""
+    """The number of findings of a type, by severity."""
 
     words: str
     name: str
@@ -221,7 +224,7 @@ class TypeLine:
 
 @dataclass(frozen=True, slots=True)
 class IncidentPage:
-    """The whole page but its sessions, which are rendered one by one."""
+    """The whole page except its sessions, which are rendered one at a time."""
 
     title: str
     lead: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""How the page words what findings say."""
+"""Texts of the page for types of findings, times and offsets."""
 
 from __future__ import annotations
 
@@ -12,38 +12,33 @@ VERDICTS: Final[Mapping[str, str]] = {
     "inconclusive": "cannot be decided",
     "gap": "events are missing",
     "lost": "events may be missing",
-    "id_conflict": "one id, two contents",
-    "provenance": "not theirs to say",
-    "contested": "another's session ID",
-    "unowned": "acts for nobody",
-    "split": "on two partitions",
-    "after_end": "after the end",
-    "unscoped": "names no scope",
+    "id_conflict": "two events with one id",
+    "provenance": "kind not allowed on this topic",
+    "contested": "session ID of another principal",
+    "unowned": "record without a principal",
+    "split": "session on two partitions",
+    "after_end": "event after the session's end",
+    "unscoped": "scope not named",
     "unread": "inconclusive: a record could not be read",
-    "disorder": "inconclusive: times run back",
-    "capacity": "a bound was reached",
-    "unevaluable": "could not be judged",
-    "anomaly": "unusual",
-    "birth": "newly watched",
+    "disorder": "inconclusive: event times run backwards",
+    "capacity": "limit reached",
+    "unevaluable": "evaluation failed",
+    "anomaly": "unusual session",
+    "birth": "invariants added to a running session",
 }
 
 
 def verdict_word(finding: Finding) -> str:
-    """The type of a finding, in few words."""
+    """The type of a finding in words."""
     return VERDICTS.get(finding.type, finding.type)
 
 
 def verdict_text(finding: Finding) -> str:
-    """The same, with what doubt made of it."""
+    """The type of a finding in words, marked if an unknown value counted as a violation."""
     said = verdict_word(finding)
-    return f"{said}, since doubt counts as a violation" if finding.is_escalated else said
+    return f"{said} (`on_unknown: violate`)" if finding.is_escalated else said
 
 
 def offset_text(offset_ns: int) -> str:
-    """`+1,234.567 s` after a session's first event; a sign stands in front of either."""
+    """An offset from a session's first event, always with a sign: `+1,234.567 s`."""
     return f"{offset_ns / 1e9:+,.3f} s"
-
-
-def count_of(number: int, one: str, many: str = "") -> str:
-    """`1 session`, `1,234 sessions`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -34,7 +34,9 @@ predicates:
 invariants:
 """
 LARGE = "  - {id: large, severity: warning, never: large}\n"
-FAR = "  - {id: far, severity: critical, on_unknown: report, never: far}\n"
+FAR = """\
+  - {id: far, severity: critical, on_unknown: report, owner: payments, never: far}
+"""
 LATER = "  - {id: later, severity: critical, on_unknown: report, never: answered and once far}\n"
 BACKGROUND = "  - {id: background, severity: info, never: large}\n"
 STOPS = """\

@@ -127,7 +127,7 @@ def test_a_page_of_nothing_says_so(tmp_path: Path) -> None:
         '{"session":"s","seq":0,"ts":1767225600000000000,"kind":"session.started"}\n'
     )
     page = Page(_report(tmp_path / "quiet.jsonl", INVARIANTS, tmp_path))
-    assert "Nothing was found" in page.text
+    assert "No findings" in page.text
 
 
 def test_a_line_that_is_of_no_session_stands_in_front(tmp_path: Path) -> None:
@@ -135,13 +135,11 @@ def test_a_line_that_is_of_no_session_stands_in_front(tmp_path: Path) -> None:
     recording = tmp_path / "events.jsonl"
     recording.write_text('{"session":"s","seq":0,"ts":5,"kind":"x"}\ngarbage\n')
     page = Page(_report(recording, INVARIANTS, tmp_path, expected_code=4))
-    assert (
-        "1 session has findings; it is not recorded whether any of them was stopped." in page.text
-    )
+    assert "1 session has findings; stops were not recorded." in page.text
     said = "“inconclusive: a record could not be read” (1 finding in 1 session)."
-    assert f"Gravest: {said}" in page.text
+    assert f"Most severe: {said}" in page.text
     assert page.text.count("no known session") >= 2
-    assert "1 record is not an event; no invariant saw them" in page.text
+    assert "1 rejected record was not judged" in page.text
 
 
 def test_a_session_that_is_not_there_is_refused(tmp_path: Path) -> None:

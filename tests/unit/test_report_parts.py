@@ -15,13 +15,14 @@ import pytest
 
 from interlock.control_record import ControlRecord
 from monitor.cli.__main__ import main
+from monitor.count_text import count_of
 from monitor.incident import incident_of
 from monitor.trace_key import TraceKey
 from replay.recording import ControlLine, Line, NoticeLine, RecordedSettings
 from replay.report import build, sessions
 from replay.report.build import command_for
 from replay.report.mask import masked
-from replay.report.words import count_of, offset_text
+from replay.report.words import offset_text
 from replay.track import SessionTrack
 from tests.support.recordings import (
     WATCHED,
@@ -35,6 +36,7 @@ from tests.support.recordings import (
     write,
 )
 from tests.support.rim import START_NS
+from tests.unit.test_grouping import FAR, HEAD, LARGE, LATER
 from tests.unit.test_report_page import Page
 
 STOPPING = WATCHED.replace(
@@ -112,9 +114,9 @@ def test_times_are_absolute_with_the_offset_beside(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("coverage", "expected"),
     [
-        ("whole", "no control record of it is in the recording, so it was not applied"),
+        ("whole", "the recording has no control record for it, so it was not applied"),
         ("partial", "lacks the oldest control records, so it may have been applied"),
-        ("absent", "has no control records, so it does not say whether it was applied"),
+        ("absent", "has no control records, so it is unknown if it was applied"),
     ],
 )
 def test_a_stop_that_is_not_recorded_is_not_claimed(
@@ -125,14 +127,17 @@ def test_a_stop_that_is_not_recorded_is_not_claimed(
     text = Page(_page(tmp_path, _incident("a"), STOPPING, end=end)).text
     assert expected in text
     assert "Enforced" not in text and "enforces" not in text
-    stopped = "0 of them were stopped" if coverage == "whole" else "not recorded whether"
+    stopped = "0 of them were stopped" if coverage == "whole" else "stops were not recorded"
     assert stopped in text
 
 
 def test_a_stop_of_the_finding_is_said_with_its_record(tmp_path: Path) -> None:
     """Matched by the incident; a stop of another finding is said to be that."""
     id_ = _finding_id(_page(tmp_path, _incident("a"), STOPPING))
-    for incident, expected in ((incident_of(id_), "Enforced: Quarantined at "), ("i-0", "Not by")):
+    for incident, expected in (
+        (incident_of(id_), "Enforced: Quarantined at "),
+        ("i-0", "stopped for another"),
+    ):
         stop = ControlRecord("quarantined", 10**18, incident, issuer="interlock")
         line = ControlLine(key="session:a", text=msgspec.json.encode(stop).decode())
         page = _page(tmp_path, [*_incident("a"), line], STOPPING)
@@ -162,27 +167,7 @@ def test_the_mode_observe_enforces_nothing(tmp_path: Path) -> None:
     assert "its mode is `observe`, so nothing was enforced" in text
 
 
-DOUBT = """\
-version: 1
-predicates:
-  pay: kind == "pay"
-  large: kind == "pay" && args.amount > 10
-  far: kind == "pay" && args.country != "here"
-  answered: kind == "answered"
-invariants:
-  - id: large
-    severity: warning
-    never: large
-  - id: far
-    severity: critical
-    on_unknown: report
-    owner: payments
-    never: far
-  - id: later
-    severity: critical
-    on_unknown: report
-    never: answered and once far
-"""
+DOUBT = HEAD + LARGE + FAR + LATER
 
 
 def test_one_doubt_names_every_invariant_that_it_leaves_undecided(tmp_path: Path) -> None:
@@ -192,7 +177,7 @@ def test_one_doubt_names_every_invariant_that_it_leaves_undecided(tmp_path: Path
     text = Page(page).text
     assert page.count('<details class="group') == 1
     assert page.count('<details class="finding"') == 1
-    assert "The same doubt leaves these invariants undecided" in text
+    assert "These invariants are undecided for the same reason" in text
     for name in ("large", "far", "later"):
         assert re.search(rf"(critical|warning) {name} at event [01]", text), name
         assert re.search(rf'<option value="\d">{name}</option>', page)
@@ -209,7 +194,7 @@ def test_what_was_not_read_is_said_at_the_top(tmp_path: Path) -> None:
     )
     lines = [*_incident("a"), record(b"not JSON", 9), notice]
     head, _, _ = Page(_page(tmp_path, lines, end=None)).text.partition("Findings by invariant")
-    assert "1 record is not an event" in head
+    assert "1 rejected record was not judged" in head
     assert "t/0: gap: retention" in head
     assert "The recording is damaged" in head
     assert "Every record was read" not in head
@@ -253,7 +238,7 @@ def test_a_page_has_a_bound_and_names_the_rest(
     whole = page.count('<section class="session"')
     assert 1 <= whole < 60
     text = Page(page).text
-    assert f"The worst first: {whole} of 80 with a timeline below." in text
+    assert f"{whole} of 80 have a timeline below." in text
     assert "20 more sessions with findings are in the recording." in text
     assert "interlock report incident.jsonl.gz --session=ID -o session.html" in text
     assert "60 more sessions have this finding." in text
