@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from interlock.kinds import KNOWN_KINDS, meant_kind
 from invariants.cel.ast import Call, Comparison, Constant, ListOf, Name, Node, walk
-from invariants.cel.check import list_name
+from invariants.cel.known_lists import list_name
 from invariants.cel.lexer import SyntaxFault
 from invariants.cel.parser import parse
 from invariants.check_binding import atoms_of

@@ -40,7 +40,22 @@ from .ast import (
     free_names,
 )
 from .functions import FIELD_TYPES, FUNCTIONS, Function, Type
-from .unknown_names import mend_of_function, mend_of_list, mend_of_name, mend_of_source
+from .known_lists import constant_list, list_name
+from .type_mends import (
+    mend_of_call,
+    mend_of_comparison,
+    mend_of_count,
+    mend_of_elements,
+    mend_of_need,
+    mend_of_sum,
+)
+from .unknown_names import (
+    mend_of_function,
+    mend_of_key,
+    mend_of_list,
+    mend_of_name,
+    mend_of_source,
+)
 from .values import Failure, type_name, utf8
 
 _NUMBERS: Final = frozenset({"int", "double"})
@@ -68,29 +83,6 @@ def check(
     return checker.type_of(node, frozenset()), checker.faults
 
 
-def constant_list(node: Node, lists: Mapping[str, Any]) -> list[Any] | None:
-    """The elements of a list that is known completely at load: a literal, or `lists.x`."""
-    if isinstance(node, ListOf):
-        elements = [part.value for part in node.elements if isinstance(part, Constant)]
-        return elements if len(elements) == len(node.elements) else None
-    name = list_name(node)
-    return None if name is None else lists.get(name)
-
-
-def list_name(node: Node) -> str | None:
-    """`x` of `lists.x` or `lists["x"]`; None of all else."""
-    if isinstance(node, Select) and is_lists(node.operand):
-        return node.key
-    if isinstance(node, Index) and is_lists(node.operand) and isinstance(node.key, Constant):
-        return node.key.value if isinstance(node.key.value, str) else None
-    return None
-
-
-def is_lists(node: Node) -> bool:
-    """True if `node` is the name `lists` itself."""
-    return isinstance(node, Name) and node.name == "lists"
-
-
 class _Checker:
     """Collects the faults of one expression while types flow up from its leaves."""
 
@@ -108,7 +100,10 @@ class _Checker:
         if met != "any" and met not in allowed:
             wanted = " or ".join(sorted(allowed))
             is_part = what == "the right side of `in`" and met == "string"
-            mend = "to test for a part of a text, write `a.contains(b)`" if is_part else ""
+            mend = 'to test for a part of a text, write `text.contains("a")`' if is_part else ""
+            is_negated = what == "the operand of `!`"
+            mend = "write `!(...)` around the comparison" if is_negated else mend
+            mend = mend or mend_of_need(node, met, tuple(allowed))
             self._fault(node.place, "E104", f"{what} is {met} where {wanted} is needed", mend)
 
     def type_of(self, node: Node, bound: frozenset[str]) -> Type:
@@ -165,7 +160,7 @@ class _Checker:
     def _select(self, node: Select | Has, bound: frozenset[str]) -> Type:
         met = self.type_of(node.operand, bound)
         if met == "string" and isinstance(node, Select) and isinstance(node.operand, Name):
-            mend = f'write `"{node.operand.name}.{node.key}"` if text is meant'
+            mend = mend_of_key(node.operand.name, node.key)
             message = f"the value before `.{node.key}` is string where map is needed"
             self._fault(node.operand.place, "E104", message, mend)
         else:
@@ -208,7 +203,7 @@ class _Checker:
             if operator == node.operator and left in (first, "any") and right in (second, "any")
         }
         if not results:
-            mend = "convert one of them" if {left, right} == _NUMBERS else ""
+            mend = mend_of_sum(left, node.operator, right)
             message = f"no `{node.operator}` between {left} and {right}"
             self._fault(node.place, "E104", message, mend)
         pair = (node.left, node.right)
@@ -240,13 +235,15 @@ class _Checker:
             if is_mixed:
                 outcome = "false" if node.operator == "==" else "true"
                 message = f"`{node.operator}` between {left} and {right} is always {outcome}"
-                self._fault(node.place, "E104", message, "compare values of one type")
+                mend = mend_of_comparison(node, left, right)
+                self._fault(node.place, "E104", message, mend)
             return "bool"
         for operand, met in ((node.left, left), (node.right, right)):
             self._need(operand, met, _ORDERED, f"an operand of `{node.operator}`")
         if is_mixed and {left, right} <= _ORDERED:
             message = f"no `{node.operator}` between {left} and {right}"
-            self._fault(node.place, "E104", message, "compare values of one type")
+            mend = mend_of_comparison(node, left, right)
+            self._fault(node.place, "E104", message, mend)
         return "bool"
 
     def _check_elements(self, node: Comparison, left: Type) -> None:
@@ -258,7 +255,7 @@ class _Checker:
         is_literal = isinstance(node.right, ListOf)
         if strangers and (is_literal or len(strangers) == len(elements)):
             message = f"{left} is never equal to {type_name(strangers[0])} in this list"
-            self._fault(node.right.place, "E104", message, "compare values of one type")
+            self._fault(node.right.place, "E104", message, mend_of_elements(node, left))
 
     def _conditional(self, node: Conditional, bound: frozenset[str]) -> Type:
         condition = self.type_of(node.condition, bound)
@@ -297,7 +294,7 @@ class _Checker:
         return function.gives
 
     def _unknown_function(self, node: Call) -> None:
-        mend = mend_of_function(node.function)
+        mend = mend_of_function(node.function, is_method=node.is_method)
         self._fault(node.place, "E103", f"unknown function `{node.function}`", mend)
 
     def _has_form(self, node: Call, function: Function) -> bool:
@@ -308,8 +305,12 @@ class _Checker:
             return False
         if len(node.arguments) != len(function.takes):
             wanted = len(function.takes) - node.is_method
-            message = f"`{function.name}` takes {wanted} arguments"
-            self._fault(node.place, "E103", message, f"not {len(node.arguments) - node.is_method}")
+            given = len(node.arguments) - node.is_method
+            counted = f"{wanted} argument{'' if wanted == 1 else 's'}"
+            message = f"`{function.name}` takes {counted}, and {given} "
+            message += "is given" if given == 1 else "are given"
+            mend = mend_of_count(function, is_method=node.is_method)
+            self._fault(node.place, "E103", message, mend)
             return False
         return True
 
@@ -362,7 +363,7 @@ class _Checker:
             return
         if not all(isinstance(pattern, str) for pattern in patterns):
             message = f"`{node.function}` needs patterns that are all strings"
-            self._fault(first.place, "E104", message)
+            self._fault(first.place, "E104", message, "write each pattern in quotes")
             return
         prepare = names.named_matcher if node.function == "named_any" else globs.any_matcher
         try:
@@ -380,7 +381,8 @@ class _Checker:
         try:
             FUNCTIONS[node.function].apply(*values)
         except Failure as failure:
-            self._fault(node.place, "E109", f"this call always fails: {failure.reason}")
+            message = f"this call always fails: {failure.reason}"
+            self._fault(node.place, "E109", message, mend_of_call(node.function))
 
 
 def _is_number_of_event(node: Node) -> bool:

@@ -14,11 +14,12 @@ from ..event import EventView, SpentError
 from ..spec import Source
 from .asked import NO_SOURCES, SourcePlaces
 from .ast import Node, free_names, walk
-from .check import check, list_name
+from .check import check
 from .evaluate import prepare
 from .fields import Evaluator
 from .fold import KNOWN_NAMES, Folding, KindAndTool, fold
 from .functions import Type
+from .known_lists import list_name
 from .lexer import Places, SyntaxFault
 from .parser import parse
 from .references import references_of

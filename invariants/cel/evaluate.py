@@ -44,9 +44,9 @@ from .ast import (
     Unary,
     sure_nodes_count,
 )
-from .check import constant_list, list_name
 from .fields import Evaluator
 from .functions import FUNCTIONS
+from .known_lists import constant_list, list_name
 from .shell.derived import READERS_OF_SHELL, Read
 from .unknown_text import UnknownText
 from .values import Failure, sure, text, type_name, utf8

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from ..errors import Place
 from ..spec import Source
+from .foreign_signs import foreign_character, foreign_operator
 from .values import INT_MAX, INT_MIN
 
 TokenKind = Literal["name", "quoted", "int", "double", "string", "sign", "end"]
@@ -41,7 +42,7 @@ _SIMPLE_ESCAPES: Final = dict(zip("abfnrtv\\?\"'`", "\a\b\f\n\r\t\v\\?\"'`", str
 
 
 class SyntaxFault(Exception):  # noqa: N818 - becomes a Fault, which is what users see
-    """The text is no CEL; `offset` counts characters from its start."""
+    """The text is not valid CEL; `offset` counts characters from its start."""
 
     def __init__(self, offset: int, message: str, mend: str = "", code: str = "E101") -> None:
         super().__init__(message)
@@ -50,11 +51,12 @@ class SyntaxFault(Exception):  # noqa: N818 - becomes a Fault, which is what use
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word of the text; `value` is the value of a literal, else the text itself."""
+    """A word of the text, up to `end`; `value` is the value of a literal, else the text itself."""
 
     kind: TokenKind
     value: Any
     offset: int
+    end: int
 
 
 class Places:
@@ -81,7 +83,7 @@ def tokens(source: str) -> list[Token]:
         skipped = _SKIPPED.match(source, position)
         position = skipped.end() if skipped else position
         if position == len(source):
-            return [*found, Token("end", "", position)]
+            return [*found, Token("end", "", position, position)]
         token, position = _next(source, position)
         found.append(token)
 
@@ -89,16 +91,20 @@ def tokens(source: str) -> list[Token]:
 def _next(source: str, position: int) -> tuple[Token, int]:
     if start := _STRING_START.match(source, position):
         return _string(source, start)
-    if word := _WORD.match(source, position):
-        return Token("name", word[0], position), word.end()
-    if word := _QUOTED_WORD.match(source, position):
-        return Token("quoted", word[1], position), word.end()
+    for kind, pattern, group in (("name", _WORD, 0), ("quoted", _QUOTED_WORD, 1)):
+        if word := pattern.match(source, position):
+            return _token(cast(TokenKind, kind), word[group], word.span())
     if number := _NUMBER.match(source, position):
         return _number(source, number)
-    if sign := _SIGN.match(source, position):
-        return Token("sign", sign[0], position), sign.end()
-    mend = {"=": "write `==`", "&": "write `&&`", "|": "write `||`"}.get(source[position], "")
-    raise SyntaxFault(position, f"`{source[position]}` is not part of CEL here", mend)
+    foreign = foreign_operator(source, position)
+    if foreign is None and (sign := _SIGN.match(source, position)):
+        return _token("sign", sign[0], sign.span())
+    sign_met, mend = foreign or foreign_character(source, position)
+    raise SyntaxFault(position, f"`{sign_met}` is not valid CEL here", mend)
+
+
+def _token(kind: TokenKind, value: Any, span: tuple[int, int]) -> tuple[Token, int]:
+    return Token(kind, value, *span), span[1]
 
 
 def _number(source: str, number: re.Match[str]) -> tuple[Token, int]:
@@ -106,13 +112,15 @@ def _number(source: str, number: re.Match[str]) -> tuple[Token, int]:
     if number.lastgroup == "double":
         value = float(number[0])
         if value in (float("inf"), float("-inf")):
-            raise SyntaxFault(start, f"`{number[0]}` is larger than any double")
-        return Token("double", value, start), end
+            raise SyntaxFault(
+                start, f"`{number[0]}` is larger than any double", "write a number below 1.8e308"
+            )
+        return _token("double", value, (start, end))
     if source[end : end + 1] in ("u", "U"):
         raise SyntaxFault(
             start, "unsigned ints are not supported, and events contain none", "drop the `u`"
         )
-    return Token("int", int(number[0], 16 if number.lastgroup == "hex" else 10), start), end
+    return _token("int", int(number[0], 16 if number.lastgroup == "hex" else 10), (start, end))
 
 
 def checked_int(value: int, offset: int) -> int:
@@ -129,21 +137,25 @@ def _string(source: str, start: re.Match[str]) -> tuple[Token, int]:
             start.start(), "bytes are not supported, and events contain none", "drop the `b`"
         )
     if prefix == "rr":
-        raise SyntaxFault(start.start(), "`rr` is not a prefix of a string", "write `r`")
+        raise SyntaxFault(start.start(), "`rr` is not a prefix of a text", "write `r`")
     parts: list[str] = []
     position = start.end()
     while not source.startswith(quotes, position):
         piece, position = _character(source, position, start, is_raw=prefix == "r")
         parts.append(piece)
-    return Token("string", "".join(parts), start.start()), position + len(quotes)
+    return _token("string", "".join(parts), (start.start(), position + len(quotes)))
 
 
 def _character(source: str, at: int, start: re.Match[str], *, is_raw: bool) -> tuple[str, int]:
     if at >= len(source) or (source[at] in "\r\n" and len(start[2]) == 1):
-        raise SyntaxFault(start.start(), f"a string is not closed by `{start[2]}`")
+        raise SyntaxFault(
+            start.start(), f"this text is not closed by `{start[2]}`", _unclosed(start[2])
+        )
     if source[at] != "\\" or is_raw:
         if "\ud800" <= source[at] <= "\udfff":
-            raise SyntaxFault(at, "half of a surrogate pair is not a character")
+            raise SyntaxFault(
+                at, "half of a surrogate pair is not a character", "write the whole character"
+            )
         return source[at], at + 1
     escape = _ESCAPE.match(source, at)
     if escape is None:
@@ -155,10 +167,21 @@ def _character(source: str, at: int, start: re.Match[str], *, is_raw: bool) -> t
     return _escaped(escape), escape.end()
 
 
+def _unclosed(quotes: str) -> str:
+    if len(quotes) > 1:
+        return f"close it with `{quotes}`"
+    other = "'" if quotes == '"' else '"'
+    return f"close it with `{quotes}`, and quote a text that contains `{quotes}` with `{other}`"
+
+
 def _escaped(escape: re.Match[str]) -> str:
     if escape["simple"]:
         return _SIMPLE_ESCAPES[escape["simple"]]
     code = int(escape["octal"], 8) if escape["octal"] else int(escape[escape.lastgroup or 0], 16)
     if 0xD800 <= code <= 0xDFFF or code > 0x10FFFF:
-        raise SyntaxFault(escape.start(), f"`{escape[0]}` is not a Unicode character")
+        raise SyntaxFault(
+            escape.start(),
+            f"`{escape[0]}` is not a Unicode character",
+            "write the character itself, or a code up to 10FFFF and not of D800 to DFFF",
+        )
     return chr(code)

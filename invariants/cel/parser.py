@@ -45,25 +45,20 @@ from .ast import (
     children,
 )
 from .lexer import LITERAL_WORDS, RESERVED, Places, SyntaxFault, Token, checked_int, tokens
+from .syntax_mends import (
+    INNER_CHOICE,
+    MAP,
+    mend_of_choice,
+    mend_of_key,
+    mend_of_leading,
+    mend_of_missing_value,
+    mend_of_reserved,
+    met_behind,
+    shown,
+)
 
 SOURCE_LENGTH_MAX: Final = 10_000  # Source: the brief of the language, characters of a `when`.
 DEPTH_MAX: Final = 50  # Source: likewise, nodes on the way from the root to a leaf.
-
-MENDS_BEHIND: Final = {
-    "?": "put the inner ternary into brackets",
-    "and": "write `&&`",
-    "or": "write `||`",
-    "is": "write `==`",
-    "implies": "`a implies b` is `!a || b`; in formulas it has its word",
-    "not": "write `!`, and `!(x in y)`",
-    **{
-        method: f"write `a.{method}(b)`"
-        for method in ("contains", "startsWith", "endsWith", "matches")
-    },
-}
-"""The correction for a word of another language, or of formulas, after a whole expression."""
-
-_STRAY_IN: Final = "`in` needs a value on its left"
 
 
 def parse(source: Source) -> Node:
@@ -101,6 +96,7 @@ class _Parser:
 
     def __init__(self, source: Source) -> None:
         self._places = Places(source)
+        self._text = source.text
         self._tokens = tokens(source.text)
         self._index = 0
         self._depth = 0
@@ -124,21 +120,32 @@ class _Parser:
 
     def _expect(self, sign: str) -> None:
         if not self._accept(sign):
-            raise SyntaxFault(self._token.offset, f"{self._met()} where `{sign}` is needed")
+            raise self._behind(f"`{sign}`", sign)
 
-    def _met(self) -> str:
+    def _behind(self, expected: str, closing: str) -> SyntaxFault:
+        """A token that cannot follow a whole expression."""
+        met = met_behind(self._text, self._tokens, self._index, closing)
+        return self._unexpected(expected, met.words, met.mend)
+
+    def _unexpected(self, expected: str, met: str, mend: str) -> SyntaxFault:
+        found = f"found `{met}`" if met else "the expression ends"
+        return SyntaxFault(self._token.offset, f"expected {expected}, but {found}", mend)
+
+    def _no_value(self) -> SyntaxFault:
+        mend = mend_of_missing_value(self._tokens, self._index)
+        return self._unexpected("a value", shown(self._text, self._token), mend)
+
+    def _no_choice(self) -> SyntaxFault:
+        if self._token.value == "?":
+            return self._unexpected("`:`", "?", INNER_CHOICE)
         if self._token.kind == "end":
-            return "the expression ends"
-        shown = repr(self._token.value) if self._token.kind == "string" else self._token.value
-        return f"`{shown}` stands"
+            mend = mend_of_choice(self._text, self._token.offset)
+            return self._unexpected("`:`", "", mend)
+        return self._behind("`:`", "")
 
     def expect_end(self) -> None:
-        if self._token.kind == "end":
-            return
-        mend = MENDS_BEHIND.get(str(self._token.value), "")
-        raise SyntaxFault(
-            self._token.offset, f"{self._met()} where the expression should end", mend
-        )
+        if self._token.kind != "end":
+            raise self._behind("an operator or the end", "")
 
     def expression(self) -> Node:
         self._depth += 1
@@ -149,7 +156,8 @@ class _Parser:
         node = self._logical("||")
         if self._accept("?"):
             chosen = self._logical("||")
-            self._expect(":")
+            if not self._accept(":"):
+                raise self._no_choice()
             node = Conditional(node, chosen, self.expression(), place)
         self._depth -= 1
         return node
@@ -223,7 +231,7 @@ class _Parser:
         token = self._advance()
         is_word = token.kind == "name" and token.value not in (*LITERAL_WORDS, "in")
         if token.kind != "quoted" and not is_word:
-            raise SyntaxFault(token.offset, "a name is needed after `.`", 'or write ["key"]')
+            raise SyntaxFault(token.offset, "expected a name after `.`", mend_of_key(token))
         if token.kind == "name" and self._accept("("):
             return self._method(operand, token, place)
         return Select(operand, str(token.value), place)
@@ -252,7 +260,8 @@ class _Parser:
         arguments: list[Node] = []
         while not self._accept(closing):
             if arguments:
-                self._expect(",")
+                if not self._accept(","):
+                    raise self._behind(f"`,` or `{closing}`", closing)
                 if closing == "]" and self._accept(closing):
                     break
             arguments.append(self.expression())
@@ -270,7 +279,7 @@ class _Parser:
         if token.kind == "name":
             return self._named(token, place)
         self._index -= 1
-        raise SyntaxFault(token.offset, f"{self._met()} where a value is needed")
+        raise self._no_value()
 
     def _bracketed(self, place: Place) -> Node:
         if self._is_negative_number():
@@ -290,17 +299,19 @@ class _Parser:
         self._accept(".")
         if self._token.kind == "name":
             return self._named(self._advance(), place)
-        raise SyntaxFault(self._token.offset, f"{self._met()} where a value is needed")
+        raise self._no_value()
 
     def _entries(self) -> tuple[tuple[Node, Node], ...]:
         entries: list[tuple[Node, Node]] = []
         while not self._accept("}"):
             if entries:
-                self._expect(",")
+                if not self._accept(","):
+                    raise self._behind("`,` or `}`", "}")
                 if self._accept("}"):
                     break
             key = self.expression()
-            self._expect(":")
+            if not self._accept(":"):
+                raise self._unexpected("`:`", shown(self._text, self._token), MAP)
             entries.append((key, self.expression()))
         return tuple(entries)
 
@@ -309,15 +320,18 @@ class _Parser:
         if word in LITERAL_WORDS:
             return Constant(LITERAL_WORDS[word], place)
         if word == "in":
-            raise SyntaxFault(token.offset, _STRAY_IN)
+            message = "expected a value before `in`"
+            raise SyntaxFault(token.offset, message, 'write one, as in `tool in ["a", "b"]`')
         if word in RESERVED:
-            raise SyntaxFault(token.offset, f"`{word}` is a reserved word of CEL")
+            message = f"`{word}` is a reserved word of CEL"
+            raise SyntaxFault(token.offset, message, mend_of_reserved(word, self._token))
+        if mend := mend_of_leading(word, self._token):
+            raise SyntaxFault(token.offset, f"`{word}` is not valid CEL here", mend)
         if self._accept("("):
             return self._call(token, place)
         if self._token.kind == "sign" and self._token.value == "{":
-            raise SyntaxFault(
-                self._token.offset, "messages are not supported, and events contain none"
-            )
+            message = "messages are not supported, and events contain none"
+            raise SyntaxFault(self._token.offset, message, 'write a map, as in `{"key": 1}`')
         return Name(word, place)
 
     def _call(self, name: Token, place: Place) -> Node:

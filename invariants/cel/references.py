@@ -13,7 +13,7 @@ from typing import Any, Final
 from ..spec import Source
 from .asked import FUNCTIONS_ASKING, source_name
 from .ast import Call, Has, Name, Node, walk
-from .check import is_lists, list_name
+from .known_lists import is_lists, list_name
 from .parser import parse
 
 _LAYOUT: Final = frozenset({"place", "is_method"})

@@ -24,44 +24,77 @@ MEANT_FIELDS: Final[Mapping[str, str]] = {
 
 MEANT_FUNCTIONS: Final[Mapping[str, str]] = {
     "not": "write `!(...)`",
-    "len": "write `size(...)`",
-    "length": "write `size(...)`",
-    "lower": "write `a.lowerAscii()`",
-    "upper": "write `a.upperAscii()`",
-    "toLowerCase": "write `a.lowerAscii()`",
-    "toUpperCase": "write `a.upperAscii()`",
-    "strip": "write `a.trim()`",
+    **dict.fromkeys(("len", "length", "count"), "write `size(...)`"),
+    **dict.fromkeys(("lower", "tolower", "tolowercase", "lcase"), "write `tool.lowerAscii()`"),
+    **dict.fromkeys(("upper", "toupper", "touppercase", "ucase"), "write `tool.upperAscii()`"),
+    "strip": "write `text.trim()`",
     "str": "write `string(...)`",
-    "float": "write `number(...)`",
-    "regex": "write `a.matches(b)`",
-    "includes": "write `a.contains(b)`",
-    "any": "write `a.exists(x, ...)`",
-    "defined": "write `has(args.x)`, or `present(tool)`",
+    **dict.fromkeys(("float", "parseint", "parsefloat"), "write `number(...)`"),
+    **dict.fromkeys(("regex", "test", "match", "regexp_like"), 'write `tool.matches("^pay")`'),
+    "includes": 'write `text.contains("a")`',
+    **dict.fromkeys(("any", "some"), "write `args.list.exists(x, ...)`"),
+    "every": "write `args.list.all(x, ...)`",
+    **dict.fromkeys(
+        ("defined", "has_key", "haskey", "hasownproperty", "has", "exists", "isset"),
+        "write `has(args.x)`, or `present(tool)`",
+    ),
+    **dict.fromkeys(("equals", "eq"), "write `==`"),
+    **dict.fromkeys(("now", "current_timestamp"), "the time of the event is `time`"),
+    "get": "write `args.x`, and test an optional key with `has(args.x)`",
+    "like": 'write `glob("pay*", tool)`: `*` is any text',
+    **dict.fromkeys(
+        (
+            *("f", "g", "h", "o", "x", "y", "once", "always", "never", "eventually"),
+            *("historically", "since", "until", "previous", "next", "globally", "finally"),
+        ),
+        "a predicate is about one event; formulas join events, as in `p and once q`",
+    ),
 }
-"""Chosen: what other languages call the functions of docs/cel.md."""
+"""Chosen: lower-case names of other languages for the functions of docs/cel.md."""
+
+MEANT_VALUES: Final[Mapping[str, str]] = {
+    "true": "true",
+    "false": "false",
+    **dict.fromkeys(("none", "nil", "null", "undefined"), "null"),
+}
+"""Lower-case names of other languages for literals."""
 
 
 def mend_of_name(name: str, lists: Iterable[str]) -> str:
     """For a name that is not a field of events."""
     if name in lists:
         return f"write `lists.{name}`"
-    if name == "event":
-        return "fields of the event stand alone: `tool`, not `event.tool`"
+    if literal := MEANT_VALUES.get(name.lower()):
+        return f"write `{literal}`"
+    if name in ("event", "this", "self", "e"):
+        return f"fields of the event stand alone: `tool`, not `{name}.tool`"
     if meant := MEANT_FIELDS.get(name) or nearest(name, FIELD_TYPES):
         return f"did you mean `{meant}`?"
     if name in FUNCTIONS:
         return f"a function needs brackets: `{name}(...)`"
     known = ", ".join(FIELD_TYPES)
+    if name == "re":
+        return 'write `tool.matches("^pay")`'
     return (
         f'write `"{name}"` if text is meant; names are {known}; '
         "predicates are joined in formulas, as in `p and q`"
     )
 
 
-def mend_of_function(name: str) -> str:
-    """Of a function that there is not."""
-    if said := LEFT_OUT.get(name) or MEANT_FUNCTIONS.get(name):
-        return said
+def mend_of_key(field: str, key: str) -> str:
+    """For a key of a field that is text."""
+    if key.lower() in ("length", "len", "size", "count"):
+        return f"write `size({field})`"
+    return f'write `"{field}.{key}"` if text is meant'
+
+
+def mend_of_function(name: str, *, is_method: bool) -> str:
+    """For a name that is not a function; `is_method` if it is written `x.f()`."""
+    if name in MACROS and not is_method:
+        other = "test a key with `has(args.x)`, and a list with " if name == "exists" else "write "
+        return f"{other}`args.list.{name}(x, ...)`"
+    if mend := LEFT_OUT.get(name) or MEANT_FUNCTIONS.get(name.lower()):
+        return mend
     near = nearest(name, (*FUNCTIONS, *MACROS, "has"))
     return f"did you mean `{near}`?" if near else f"functions are {', '.join(FUNCTIONS)}"
 

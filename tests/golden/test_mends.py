@@ -13,6 +13,7 @@ from typing import Final
 
 import pytest
 
+from invariants.cel import foreign_signs, syntax_mends, type_mends, unknown_names
 from invariants.check import read_specs
 from invariants.errors import Fault, SpecError
 from monitor.field_faults import field_faults
@@ -160,6 +161,28 @@ def test_formulas_are_mended_until_nothing_is_told(written: str, meant: str | No
         ('tool == "pay" or has(args.x)', 'tool == "pay" || has(args.x)'),
         ('tool is "pay"', 'tool == "pay"'),
         ('tool.startswith("pay")', 'tool.startsWith("pay")'),
+        ('tool === "pay"', 'tool == "pay"'),
+        ('tool !== "pay"', 'tool != "pay"'),
+        ('tool <> "pay"', 'tool != "pay"'),
+        ('tool ! = "pay"', 'tool != "pay"'),
+        ("number(args.n) =< 3", "number(args.n) <= 3"),
+        ("number(args.n) ≥ 3", "number(args.n) >= 3"),
+        ("number(args.n) at most 3", "number(args.n) <= 3"),
+        ("number(args.n) is greater than 3", "number(args.n) > 3"),
+        ("number(args.n) gt 3 AND has(args.x)", "number(args.n) > 3 && has(args.x)"),
+        ('(tool == "a" Or tool == "b")', '(tool == "a" || tool == "b")'),
+        ('has(args.x) ∧ ¬(tool == "pay")', 'has(args.x) && !(tool == "pay")'),
+        ('tool is not "pay"', 'tool != "pay"'),
+        ("tool does not equal 'pay'", "tool != 'pay'"),
+        ("args.x is None", "args.x == null"),
+        ("args.x == True", "args.x == true"),
+        ("args.x is not FALSE", "args.x != false"),
+        ("tool == “pay”", 'tool == "pay"'),
+        ('$tool == "pay"', 'tool == "pay"'),
+        ('${tool} == "pay"', 'tool == "pay"'),
+        ("host(args.url) in @hosts", "host(args.url) in lists.hosts"),
+        ("args.list.exists(x => x == 1)", "args.list.exists(x , x == 1)"),
+        ('tool is in ["a", "b"]', 'tool in ["a", "b"]'),
         ("hots(args.url) in lists.hosts", "host(args.url) in lists.hosts"),
         ("host(args.url) in hosts", "host(args.url) in lists.hosts"),
         ("host(args.url) in lists.host", "host(args.url) in lists.hosts"),
@@ -168,6 +191,96 @@ def test_formulas_are_mended_until_nothing_is_told(written: str, meant: str | No
 def test_expressions_are_mended_until_nothing_is_told(written: str, meant: str) -> None:
     """The same of an expression."""
     _follow(FILE.replace("STATED", STATED), written, meant, "PREDICATE")
+
+
+EXPRESSIONS_BY_HAND: Final = (
+    ('not tool == "a"', '!(tool == "a")'),
+    ('not (tool == "a")', '!(tool == "a")'),
+    ('!tool == "a"', '!(tool == "a")'),
+    ('tool not in ["a"]', '!(tool in ["a"])'),
+    ('tool in ("a", "b")', 'tool in ["a", "b"]'),
+    ('tool in "a", "b"', 'tool in ["a", "b"]'),
+    ('tool in {"a", "b"}', 'tool in ["a", "b"]'),
+    ('tool == "a', 'tool == "a"'),
+    ("tool == 'it's'", 'tool == "it\'s"'),
+    ('(tool == "a"', '(tool == "a")'),
+    ('tool == "a")', 'tool == "a"'),
+    ('tool in ["a"', 'tool in ["a"]'),
+    ('tool == "a" &&', 'tool == "a"'),
+    ('tool == "a" ? true', 'tool == "a" ? true : false'),
+    ('true if tool == "a" else false', 'tool == "a" ? true : false'),
+    ('args.in == "a"', 'args["in"] == "a"'),
+    ('for == "a"', 'args.for == "a"'),
+    ('args?.x == "a"', 'has(args.x) && args.x == "a"'),
+    ('args.x ?? "" == ""', '(has(args.x) ? args.x : "") == ""'),
+    ("1 < args.n < 3", "1 < args.n && args.n < 3"),
+    ("args.n between 1 and 3", "args.n >= 1 && args.n <= 3"),
+    ('tool like "pay%"', 'glob("pay*", tool)'),
+    ("tool.matches(/^pay/)", 'tool.matches("^pay")'),
+    ('tool == "a" || "b"', 'tool == "a" || tool == "b"'),
+    ('tool == ["a", "b"]', 'tool in ["a", "b"]'),
+    ('tool == ("a" || "b")', 'tool in ["a", "b"]'),
+    ("exists(args.x)", "has(args.x)"),
+    ('args.has("x")', "has(args.x)"),
+    ("tool.length > 3", "size(tool) > 3"),
+    ('tool.contains "a"', 'tool.contains("a")'),
+    ("tool != null", "present(tool)"),
+    ('seq > "3"', "seq > 3"),
+    ("tool == 3", 'tool == "3"'),
+    ('time > "2026-01-01T00:00:00Z"', 'time > timestamp("2026-01-01T00:00:00Z")'),
+    ('tool == "a" -> has(args.x)', '!(tool == "a") || has(args.x)'),
+    ('tool == "a" unless has(args.x)', 'tool == "a" && !(has(args.x))'),
+)
+"""Expressions with one fault, and what their correction says."""
+
+
+@pytest.mark.parametrize(("written", "meant"), EXPRESSIONS_BY_HAND)
+def test_a_correction_of_an_expression_is_valid(written: str, meant: str) -> None:
+    """Each mistake has a correction, and the corrected expression has no fault."""
+    file = FILE.replace("STATED", STATED)
+    faults = _told(file.replace("PREDICATE", _block(written)))
+    assert faults and all(fault.mend for fault in faults)
+    assert not _told(file.replace("PREDICATE", _block(meant)))
+
+
+def _block(expression: str) -> str:
+    return f"|-\n    {expression}"
+
+
+_SNIPPET: Final = re.compile(r"`([^`]+)`")
+_SCHEMA: Final = re.compile(
+    r"\.\.\.|\bcondition\b|\ba\b (?:implies|iff|xor|unless|&&)|\([ab]\)|its form"
+)
+
+
+def _snippets() -> Iterator[str]:
+    """What the corrections of expressions show as code, without operators and forms."""
+    tables = (
+        *(mend for _, mend in syntax_mends._PHRASES),
+        *syntax_mends._LEADING.values(),
+        *syntax_mends._RESERVED.values(),
+        *foreign_signs._MENDS.values(),
+        *unknown_names.MEANT_FUNCTIONS.values(),
+        *type_mends._CALLS.values(),
+        *(fault.mend for path in BAD for fault in _told(read_golden(path)) if "E1" in fault.code),
+    )
+    for mend in tables:
+        for snippet in _SNIPPET.findall(mend):
+            is_code = re.search(r"\w", snippet) and re.search(r"[(\"\[]|\w \w", snippet)
+            if is_code and not _SCHEMA.search(mend):
+                yield snippet
+
+
+@pytest.mark.parametrize("snippet", sorted(set(_snippets())))
+def test_code_in_a_correction_is_valid(snippet: str) -> None:
+    """An example in a correction is an expression or a formula without a fault itself."""
+    file = FILE.replace("STATED", STATED)
+    as_predicate = (f"dyn({snippet}) == 1", f"dyn(tool {snippet}) == 1", f"dyn(args{snippet}) == 1")
+    texts = [file.replace("PREDICATE", _block(one)) for one in as_predicate]
+    texts.append(FILE.replace("PREDICATE", PREDICATE).replace("STATED", f"never: '{snippet} > 1'"))
+    texts.append(FILE.replace("PREDICATE", PREDICATE).replace("STATED", f"never: '{snippet}'"))
+    codes = [{fault.code for fault in _told(text) if fault.severity == "error"} for text in texts]
+    assert not all(codes), codes
 
 
 # What a mend says in words, in each way that it names, written by hand.

@@ -171,7 +171,7 @@ def test_warnings(text: str, warned: list[str]) -> None:
 def test_a_fault_says_what_to_do() -> None:
     """The line names place, code, what was met and how to mend it."""
     assert str(the_fault("kind == 3")) == (
-        "a.yaml:1:6: E104: `==` between string and int is always false; compare values of one type"
+        "a.yaml:1:6: E104: `==` between string and int is always false; write the number in quotes"
     )
     assert "host(x)" in the_fault("args.url.host()").mend
     assert "hosts" in the_fault("kind in lists.x", hosts=()).mend
