@@ -40,7 +40,7 @@ from .machine_state import Route, State, stepped
 from .memories import PastMemory
 from .moment import Moment
 from .pending import Anchor, Decision
-from .report import take_told
+from .report import runs_at_end, take_told
 from .spec import InvariantSpec
 from .verdict import MISSING_BINDING, Binding, EventRef, Verdict, VerdictKind, Witness
 from .witness import grounds
@@ -84,7 +84,8 @@ class Automaton:
             trigger=None if asked is TRUE_NODE else asked,
             violating=violating,
         )
-        return route if any(route[:4]) else None
+        ends_runs = is_end and self.spec.report == "edge"
+        return route if any(route[:4]) or ends_runs else None
 
     def step(
         self,
@@ -118,9 +119,12 @@ class Automaton:
             verdicts += more
         if verdicts and state.lost_count == lost_before and self._is_cut(now, route, verdicts):
             state = state._replace(lost_count=lost_before + 1)
-        if is_verbose or not verdicts:
+        if is_verbose:
             return state, verdicts
-        return self.reported(state, verdicts)
+        state, found = self.reported(state, verdicts)
+        if now.is_session_end and self.spec.report == "edge":
+            found = [*found, *runs_at_end(state.told, self.spec.id, _ref(now))]
+        return state, found
 
     def _is_cut(self, now: Moment, route: Route, verdicts: Sequence[Verdict]) -> bool:
         """True if the event has a longer list, or more bindings, than are considered."""
@@ -133,7 +137,9 @@ class Automaton:
     def _too_many_text(self) -> str:
         return f"the event makes more than {self.limits.bindings_max} bindings (bindings_max)"
 
-    def reported(self, state: State, verdicts: list[Verdict]) -> tuple[State, Sequence[Verdict]]:
+    def reported(
+        self, state: State, verdicts: Sequence[Verdict]
+    ) -> tuple[State, Sequence[Verdict]]:
         """The verdicts that become findings, and the state that records them."""
         if not verdicts:
             return state, verdicts

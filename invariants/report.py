@@ -4,6 +4,9 @@
     first   the first of each kind, for each binding of a scope
     edge    one whose kind is another than at the binding's judged event before
 
+With `edge`, violations of one binding in a row are a *run*, reported under the first of them: again
+when the count reaches 10, 100, 1,000 and so on, and when it is over. A run of one is reported once.
+
 Reported verdicts are recorded with the state, so that a restart repeats nothing. Beyond
 `slices_max` bindings no more are recorded, and every verdict of the others is reported: too many
 reports are an annoyance, too few a wrong "fine".
@@ -12,16 +15,31 @@ reports are an annoyance, too few a wrong "fine".
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final, Literal, NamedTuple
 
 from pyrsistent import PMap, pmap
 
-from .verdict import MISSING_BINDING, Binding, Verdict
+from .verdict import MISSING_BINDING, Binding, EventRef, Run, Verdict, VerdictKind, Witness
 
 Report = Literal["every", "first", "edge"]
 
-Told = PMap[tuple[Binding, str], str]
-"""For `first`: binding and kind. For `edge`: the binding, and the kind it had last."""
+
+class Stretch(NamedTuple):
+    """Verdicts of one kind in a row, of one binding.
+
+    Only decided violations are counted, from `first` to `last`: undecided verdicts, and those that
+    `on_unknown` escalates, are reported in groups.
+    """
+
+    kind: VerdictKind
+    length: int = 0
+    first: EventRef | None = None
+    last: EventRef | None = None
+
+
+Told = PMap[tuple[Binding, str], Stretch]
+"""For `first`: binding and kind. For `edge`: the binding, and its verdicts since the last edge."""
 
 NOTHING_TOLD: Final[Told] = pmap()
 
@@ -36,13 +54,24 @@ def take_told(
     return (told, findings) if report == "every" else _take_first(told, findings, told_max)
 
 
+def runs_at_end(told: Told, invariant: str, end: EventRef) -> list[Verdict]:
+    """The runs that the end of the session ends, in the order of their first events."""
+    found = [
+        (stretch.first, repr(binding), _over(invariant, binding, stretch, end))
+        for (binding, _), stretch in told.items()
+        if stretch.first is not None and stretch.length > 1
+    ]
+    return [verdict for _, _, verdict in sorted(found, key=lambda item: item[:2])]
+
+
 def _take_first(told: Told, findings: list[Verdict], told_max: int) -> tuple[Told, list[Verdict]]:
     fresh: list[Verdict] = []
     for verdict in findings:
         key = verdict.binding, verdict.kind
         if key not in told:
             fresh.append(verdict)
-            told = _kept(told, key, "", told_max)
+            if len(told) < told_max:
+                told = told.set(key, Stretch(verdict.kind))
     return told, fresh
 
 
@@ -52,18 +81,59 @@ def _take_edges(
     edges: list[Verdict] = []
     for verdict in verdicts:
         key = verdict.binding, ""
+        old = told.get(key)
         if verdict.binding == MISSING_BINDING:  # Each such event lacks a value of its own.
             edges.append(verdict)
-        elif verdict.kind == "holds":
+            continue
+        if old is not None and old.kind == verdict.kind:
+            if old.first is not None:
+                grown = old._replace(length=old.length + 1, last=verdict.anchor)
+                told = told.set(key, grown)
+                edges += _at_power_of_ten(verdict, grown)
+            continue
+        if old is not None and old.length > 1:
+            edges.append(_over(verdict.invariant, verdict.binding, old, verdict.anchor))
+        if verdict.kind == "holds":
             told = told.discard(key)
-        else:
-            if told.get(key) != verdict.kind:
-                edges.append(verdict)
-            told = _kept(told, key, verdict.kind, told_max)
+            continue
+        if old is None and len(told) >= told_max:
+            edges.append(verdict)
+            continue
+        told = told.set(key, _begun(verdict))
+        edges.append(_as_run(verdict))
     return told, edges
 
 
-def _kept(told: Told, key: tuple[Binding, str], kind: str, told_max: int) -> Told:
-    if key in told or len(told) < told_max:
-        return told.set(key, kind)
-    return told
+def _is_counted(verdict: Verdict) -> bool:
+    return verdict.kind == "violated" and not verdict.is_escalated
+
+
+def _begun(verdict: Verdict) -> Stretch:
+    if not _is_counted(verdict):
+        return Stretch(verdict.kind)
+    return Stretch(verdict.kind, 1, verdict.anchor, verdict.anchor)
+
+
+def _as_run(verdict: Verdict) -> Verdict:
+    """The first verdict of a stretch."""
+    return replace(verdict, run=Run(1, verdict.anchor)) if _is_counted(verdict) else verdict
+
+
+def _at_power_of_ten(verdict: Verdict, stretch: Stretch) -> list[Verdict]:
+    """So a loop without end makes only a few reports, and the last gives its size."""
+    if stretch.length != 10 ** (len(str(stretch.length)) - 1):
+        return []
+    return [_again(verdict.invariant, verdict.binding, stretch, None, verdict.decided_ns)]
+
+
+def _over(invariant: str, binding: Binding, stretch: Stretch, over: EventRef) -> Verdict:
+    return _again(invariant, binding, stretch, over, over.time_ns)
+
+
+def _again(
+    invariant: str, binding: Binding, stretch: Stretch, over: EventRef | None, decided_ns: int
+) -> Verdict:
+    """The first verdict of a run once more, with its count."""
+    assert stretch.first is not None and stretch.last is not None, "only runs are counted"
+    run = Run(stretch.length, stretch.last, over)
+    return Verdict(invariant, "violated", stretch.first, binding, Witness(), decided_ns, run=run)

@@ -24,11 +24,11 @@ from .memory_previous import Frame, PreviousMemory
 from .memory_since import ClosedSinceMemory, SinceCell, SinceMemory
 from .moment import Moment
 from .pending import Anchor, PendingCell
-from .report import Told
+from .report import Stretch, Told
 from .slices import Entry, Slice
 from .verdict import Absence, EventRef, Witness
 
-STATE_VERSION: Final = 5
+STATE_VERSION: Final = 6
 
 _INT64_MAX: Final = 2**63 - 1
 
@@ -41,8 +41,8 @@ def encode_state(automaton: Automaton, state: State) -> bytes:
     """`state` as bytes; equal states of one history give equal bytes."""
     cells = _put_cells(automaton, state.cells)
     told = [
-        [[[name, _put_value(value)] for name, value in binding], kind, last]
-        for (binding, kind), last in state.told.items()
+        [[[name, _put_value(value)] for name, value in binding], kind, _put_stretch(stretch)]
+        for (binding, kind), stretch in state.told.items()
     ]
     packed = [STATE_VERSION, cells, _put_pending(state.pending), state.lost_count, told]
     if state.is_born:
@@ -81,10 +81,26 @@ def _take_cells(automaton: Automaton, data: Any) -> tuple[Any, ...]:
 def _take_told(data: Any) -> Told:
     return pmap(
         {
-            (tuple((name, _take_value(value)) for name, value in binding), kind): last
-            for binding, kind, last in data
+            (tuple((name, _take_value(value)) for name, value in binding), kind): (
+                _take_stretch(stretch)
+            )
+            for binding, kind, stretch in data
         }
     )
+
+
+def _put_stretch(stretch: Stretch) -> Any:
+    if stretch.first is None or stretch.last is None:
+        return [stretch.kind]
+    return [stretch.kind, stretch.length, _put_ref(stretch.first), _put_ref(stretch.last)]
+
+
+def _take_stretch(data: Any) -> Stretch:
+    kind, *run = data
+    if not run:
+        return Stretch(kind)
+    length, first, last = run
+    return Stretch(kind, length, _take_ref(first), _take_ref(last))
 
 
 def _put_cell(memory: PastMemory, cell: Any) -> Any:

@@ -64,11 +64,26 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """Violations of one binding in a row, which `report: edge` reports under the first of them.
+
+    `count` judged events violate so far, the latest is `last`. `over` is the event that ended the
+    run: the invariant held or was in doubt, or the session ended; None while the run continues.
+    """
+
+    count: int
+    last: EventRef
+    over: EventRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """One invariant, one anchor event, one binding.
 
     `is_escalated` means that `on_unknown: violate` turned inconclusive into `violated`.
     `decided_ns` is the time at which it was known: the anchor's own, or a deadline's, or the end's.
+    `run` is set by `report: edge`. If its count is above 1, the verdict repeats an earlier one, of
+    its first event, and has no witness.
     """
 
     invariant: str
@@ -79,3 +94,4 @@ class Verdict:
     decided_ns: int
     is_escalated: bool = False
     reason: str = ""
+    run: Run | None = None

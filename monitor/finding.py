@@ -125,6 +125,18 @@ class Born(msgspec.Struct, frozen=True):
     invariants: dict[str, str]
 
 
+class FindingRun(msgspec.Struct, frozen=True):
+    """Violations of one binding in a row (`report: edge`), reported under the first of them.
+
+    `count` events violate so far, the latest is `last`. `over` is the event that ended the run;
+    null while it continues, and for a single violation.
+    """
+
+    count: int
+    last: WitnessEvent
+    over: WitnessEvent | None = None
+
+
 class Undecided(msgspec.Struct, frozen=True, kw_only=True):
     """One invariant of a group whose verdict a doubt left open (`monitor/grouping.py`).
 
@@ -191,11 +203,23 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     undecided: list[Undecided] = []
     """Only for a group: each invariant that the doubt concerns, the most severe first. The other
     fields are those of one of the most severe verdicts."""
+    run: FindingRun | None = None
+    """Only for a violation of an invariant with `report: edge`."""
 
     @property
     def trace(self) -> TraceKey:
         """The trace of the anchor."""
         return TraceKey(self.principal, self.session)
+
+    @property
+    def is_growing(self) -> bool:
+        """True if later records of the same id may say more: of a group, or of a run."""
+        return bool(self.undecided) or self.run is not None
+
+    @property
+    def is_of_known_run(self) -> bool:
+        """True if the violation was reported before, and its run has grown or ended since."""
+        return self.run is not None and self.run.count > 1
 
 
 def finding_id(

@@ -11,11 +11,12 @@ from invariants.event import Event
 from invariants.fact import Value
 from invariants.program import Compiled, Judged, Program
 from invariants.spec import Per
-from invariants.verdict import Absence, Binding, EventRef, Verdict
+from invariants.verdict import Absence, Binding, EventRef, Run, Verdict
 from monitor.finding import (
     Anomaly,
     AnomalyFeature,
     Finding,
+    FindingRun,
     Severity,
     WitnessAbsence,
     WitnessEvent,
@@ -114,6 +115,7 @@ def verdict_finding(
         mode="observe" if mode_cap == "observe" else spec.mode,
         respond=list(spec.respond),
         detail=verdict.reason,
+        run=None if verdict.run is None else _run(verdict.run, told),
     )
 
 
@@ -370,6 +372,10 @@ def _event(ref: EventRef, *, is_packed: bool = False) -> WitnessEvent:
     return WitnessEvent(
         named.position, ref.time_ns, named.id, list(ref.roles), named.session, named.principal
     )
+
+
+def _run(run: Run, told: Callable[[EventRef], WitnessEvent]) -> FindingRun:
+    return FindingRun(run.count, told(run.last), None if run.over is None else told(run.over))
 
 
 def _absence(absence: Absence, told: Callable[[EventRef], WitnessEvent]) -> WitnessAbsence:

@@ -65,9 +65,10 @@ def line(finding: Finding) -> str:
     """One line: time, severity, invariant, session and values."""
     name = finding.invariant or finding.type
     told = f" ({binding_text(finding)})" if finding.binding else ""
+    more = _others(finding) + _run_size(finding)
     return (
         f"{_when(finding)} {finding.severity:8} {name} "
-        f"{_WORDS[finding.type]} {_place(finding)}{told}{_others(finding)} [{finding.id}]"
+        f"{_WORDS[finding.type]} {_place(finding)}{told}{more} [{finding.id}]"
     )
 
 
@@ -77,6 +78,24 @@ def _others(finding: Finding) -> str:
     if count < 1:
         return ""
     return f"; the same doubt concerns {count} more invariant{'s' if count > 1 else ''}"
+
+
+def _run_size(finding: Finding) -> str:
+    """The size of a run of violations, and its end if it has one."""
+    if not finding.is_of_known_run:
+        return ""
+    return f"; {run_text(finding)}"
+
+
+def run_text(finding: Finding) -> str:
+    """`295 violations in a row until 10:00:00Z, over at 10:05:00Z`; empty without a run."""
+    run = finding.run
+    if run is None:
+        return ""
+    if run.count == 1:
+        return "1 violation"
+    until = f"{run.count:,} violations in a row until {time_text(run.last.time_ns)}"
+    return f"{until}, {'so far' if run.over is None else f'over at {time_text(run.over.time_ns)}'}"
 
 
 def _when(finding: Finding) -> str:
@@ -124,6 +143,8 @@ def page(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
     lines += _anomaly(finding)
     if finding.is_escalated:
         lines.append("  note       inconclusive; `on_unknown: violate` makes it a violation")
+    if finding.is_of_known_run:
+        lines.append(f"  run        {run_text(finding)}")
     lines += _undecided(finding)
     lines += _grounds(finding)
     lines += _done(finding, actions)

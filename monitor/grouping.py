@@ -13,6 +13,9 @@ invariant and no expression, so that an id stays the same whichever invariants a
 (docs/decisions/0039-one-doubt-one-finding.md).
 
 A group is reported again, under its id, only if an invariant joins it. Its severity never falls.
+
+A *run* of violations (`report: edge`) is reported under its first one, again when the engine
+repeats that verdict with a greater count or an end.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from typing import NamedTuple
 import msgspec
 
 from invariants.verdict import EventRef, Verdict
-from monitor.finding import SEVERITIES, Finding, Severity, Undecided, finding_id
+from monitor.finding import SEVERITIES, Finding, FindingRun, Severity, Undecided, finding_id
 from monitor.trace_key import TraceKey
 
 
@@ -73,16 +76,28 @@ def grouped(findings: Iterable[Finding]) -> list[Finding]:
     """The findings of one input as reported; a group takes the place of its first member."""
     told: dict[str, Finding] = {}
     for finding in findings:
-        if not finding.group:
-            told.setdefault(finding.id, finding)
-            continue
-        one = _alone(finding)
+        one = _alone(finding) if finding.group else finding
         known = told.get(one.id)
         told[one.id] = one if known is None else joined(known, one) or known
     return list(told.values())
 
 
 def joined(known: Finding, more: Finding) -> Finding | None:
+    """A finding with what a later record of its id adds; None if that is nothing."""
+    if more.run is not None:
+        return _longer(known, more.run)
+    return _larger(known, more) if more.undecided else None
+
+
+def _longer(known: Finding, run: FindingRun) -> Finding | None:
+    """A violation with the present size of its run. Records that are read again are smaller."""
+    has = known.run
+    if has is not None and (has.count, has.over is not None) >= (run.count, run.over is not None):
+        return None
+    return msgspec.structs.replace(known, run=run)
+
+
+def _larger(known: Finding, more: Finding) -> Finding | None:
     """A group with the invariants of another part of it; None if it has all of them.
 
     Event, values and witness are those of the first among the most severe verdicts.
@@ -101,7 +116,7 @@ def joined(known: Finding, more: Finding) -> Finding | None:
 
 
 class Groups:
-    """Findings as they are reported over time. `known` finds a group that was reported before.
+    """Findings as they are reported over time. `known` finds one that was reported before.
 
     `take` may be called for several inputs before their findings are stored; `stored` forgets
     what `known` can find from then on.
@@ -112,16 +127,16 @@ class Groups:
         self._held: dict[str, Finding] = {}
 
     def take(self, findings: Sequence[Finding]) -> list[Finding]:
-        """The findings to report: a group only if it is new, or an invariant joined it."""
+        """The findings to report: those that are new, and those that have grown."""
         told = []
         for finding in grouped(findings):
-            whole = self._whole(finding) if finding.undecided else finding
+            whole = self._whole(finding) if finding.is_growing else finding
             if whole is not None:
                 told.append(whole)
         return told
 
     def _whole(self, part: Finding) -> Finding | None:
-        """A group with its earlier members; None if it has no new one."""
+        """A group with its earlier members, or a violation with its run; None if nothing is new."""
         known = self._held.get(part.id) or self._known(part.id)
         whole = part if known is None else joined(known, part)
         if whole is not None:

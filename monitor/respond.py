@@ -118,6 +118,8 @@ def loud_alerts(
 
 def _kinds(finding: Finding) -> tuple[ActionKind, ...]:
     """The wanted kinds in order of urgency."""
+    if finding.is_of_known_run:  # Its first violation was responded to.
+        return ()
     if finding.undecided:  # Its verdicts are planned for one by one.
         if finding.type == "violated":
             is_told = "alert" in finding.respond

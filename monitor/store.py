@@ -47,7 +47,7 @@ from .store_rows import (
     HEADER,
     drop_scope,
     insert_action,
-    insert_finding,
+    insert_findings,
     insert_letters,
     set_meta,
     unsealed,
@@ -183,10 +183,10 @@ class Store:
             for written in change.scopes:
                 write_scope(connection, written, self._ids_max)
             now_ns = self._clock.now_ns()
-            findings = [f for f in change.findings if insert_finding(connection, f, now_ns)]
+            findings, before = insert_findings(connection, change.findings, now_ns)
             actions = [a for a in change.actions if insert_action(connection, a, now_ns)]
             insert_letters(connection, change.letters)
-        return Committed(tuple(findings), tuple(actions), len(change.letters))
+        return Committed(findings, tuple(actions), len(change.letters), before)
 
     # The outbox.
 

@@ -67,11 +67,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The part of a change that was new to the store."""
+    """The part of a change that was new to the store, each finding as it is stored now.
+
+    `before` holds the earlier records of those that have grown: of a group, or of a run.
+    """
 
     findings: tuple[Finding, ...]
     actions: tuple[Action, ...]
     letters_count: int = 0
+    before: Mapping[str, Finding] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -92,15 +92,36 @@ def write_scope(connection: sqlite3.Connection, written: ScopeWrite, ids_max: in
         _write_seen(connection, scope_id, written.seen, ids_max)
 
 
-def insert_finding(connection: sqlite3.Connection, finding: Finding, now_ns: int) -> bool:
+def insert_findings(
+    connection: sqlite3.Connection, findings: Iterable[Finding], now_ns: int
+) -> tuple[tuple[Finding, ...], dict[str, Finding]]:
+    """The findings that are new or have grown, once each, and the earlier records of the latter."""
+    written: dict[str, Finding] = {}
+    before: dict[str, Finding] = {}
+    for finding in findings:
+        known = _stored_finding(connection, finding.id) if finding.is_growing else None
+        if not _insert_finding(connection, finding, now_ns):
+            continue
+        if known is not None and finding.id not in written:
+            before[finding.id] = known
+        written[finding.id] = finding
+    return tuple(written.values()), before
+
+
+def _stored_finding(connection: sqlite3.Connection, id_: str) -> Finding | None:
+    row = connection.execute("SELECT json FROM findings WHERE id = ?", (id_,)).fetchone()
+    return None if row is None else msgspec.json.decode(row[0], type=Finding)
+
+
+def _insert_finding(connection: sqlite3.Connection, finding: Finding, now_ns: int) -> bool:
     """False if its id is known: then nothing is written.
 
-    A group that an invariant has joined replaces its stored record, and is published again.
+    A group or a run that has grown replaces its stored record, and is published again.
     """
     known = (
         "DO UPDATE SET invariant = excluded.invariant, severity = excluded.severity, "
         "json = excluded.json, is_published = 0 WHERE json <> excluded.json"
-        if finding.undecided
+        if finding.is_growing
         else "DO NOTHING"
     )
     cursor = connection.execute(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from invariants.program import Program
 from monitor.batch import Batch
 from monitor.clock import Clock
+from monitor.finding import Finding
 from monitor.grouping import members_of
 from monitor.log import say
 from monitor.metrics import BatchCounts, Metrics
@@ -95,7 +96,8 @@ class Teller:
                     if route.is_judged:
                         self._dormant.discard(index)
                         judged[program.invariants[index].spec.id] += count
-        told = [verdict for f in committed.findings for verdict in members_of(f)]
+        told = list(_fresh_verdicts(committed))
+        new = [f for f in committed.findings if f.id not in committed.before]
         unknown = Counter(f.invariant for f in told if f.type == "inconclusive")
         end_ns = self._clock.monotonic_ns()
         return BatchCounts(
@@ -109,8 +111,8 @@ class Teller:
             judged=judged,
             unknown=unknown,
             findings=Counter((f.invariant, f.severity, f.type) for f in told),
-            finding_delays_s=[(now_ns - f.decided_ns) / NS_PER_S for f in committed.findings],
-            capacity=Counter("scope" for f in committed.findings if f.type == "capacity"),
+            finding_delays_s=[(now_ns - f.decided_ns) / NS_PER_S for f in new],
+            capacity=Counter("scope" for f in new if f.type == "capacity"),
         )
 
     def _warn_of_dormant(self) -> None:
@@ -119,3 +121,11 @@ class Teller:
         self._has_warned = True
         for invariant in self.dormant():
             say("warning", "invariant_saw_no_event", invariant=invariant, events=self.events_count)
+
+
+def _fresh_verdicts(committed: Committed) -> Iterator[Finding]:
+    """The verdicts of findings, each once: without the members that a group had before."""
+    for finding in committed.findings:
+        old = committed.before.get(finding.id)
+        known = set() if old is None else {verdict.id for verdict in members_of(old)}
+        yield from (verdict for verdict in members_of(finding) if verdict.id not in known)

@@ -24,7 +24,8 @@ class Told(NamedTuple):
 class ToldFindings:
     """In the order in which they were first reported.
 
-    A group of undecided verdicts occurs once, with every invariant that joined it.
+    A group of undecided verdicts occurs once, with every invariant that joined it; a run of
+    violations once, with its count and its end.
     """
 
     def __init__(self, shelf: Shelf) -> None:
@@ -48,7 +49,7 @@ class ToldFindings:
             place = self._shelf.lay(msgspec.json.encode(finding))
             at = self._group_rows.get(finding.id)
             if at is None:
-                if finding.undecided:
+                if finding.is_growing:
                     self._group_rows[finding.id] = len(self._rows)
                 self._rows_of.setdefault(finding.trace, array("L")).append(len(self._rows))
                 self._rows.append((number, place))

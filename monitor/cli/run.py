@@ -170,13 +170,18 @@ class _Printer:
         if self._file is not None:
             self._file.look()
         for finding in committed.findings:
-            self._counts[finding.type] += 1
-            row = (finding.severity, finding.invariant or "(engine)", finding.type)
-            self._by_invariant.setdefault(row, Counter())[finding.session] += 1
+            if (before := committed.before.get(finding.id)) is not None:
+                self._count(before, -1)
+            self._count(finding, 1)
             self._print(finding)
         if self._shows_progress and time.monotonic() >= self._next_progress_s:
             self._next_progress_s = time.monotonic() + PROGRESS_EVERY_S
             self._progress()
+
+    def _count(self, finding: Finding, count: int) -> None:
+        self._counts[finding.type] += count
+        row = (finding.severity, finding.invariant or "(engine)", finding.type)
+        self._by_invariant.setdefault(row, Counter())[finding.session] += count
 
     def summary(self) -> int:
         """The exit code of a finished file: 1 if an invariant was violated, 4 if not all was
@@ -223,7 +228,10 @@ class _Printer:
             self._by_invariant.items(), key=lambda item: (-SEVERITIES.index(item[0][0]), item[0])
         )
         rows = [("severity", "invariant", "verdict", "findings", "sessions")]
-        for (severity, name, kind), sessions in found:
+        for (severity, name, kind), counts in found:
+            sessions = +counts  # A group whose severity rose has left its former row.
+            if not sessions:
+                continue
             row = (severity, name, kind, str(sessions.total()), str(len(sessions)))
             rows.append(row)
         return table(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
+from typing import NamedTuple
 
 import pytest
 
@@ -14,7 +15,7 @@ from invariants.moment import Moment
 from invariants.report import Report
 from invariants.spec import InvariantSpec
 from invariants.state import decode_state, encode_state
-from invariants.verdict import MISSING_BINDING, Binding, Verdict
+from invariants.verdict import MISSING_BINDING, EventRef, Run, Verdict, Witness
 from tests.laws.census import FORMULAS_TRIED, Census
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import Letter
@@ -23,40 +24,92 @@ from tests.support.formulas import FUTURE_OPERATORS, PREDICATES
 FOUND = ("violated", "inconclusive")
 
 
-def every_verdict(invariant: InvariantSpec, run: Sequence[Moment | int]) -> list[Verdict]:
-    """All that the machine decides, in its order."""
+class Decided(NamedTuple):
+    """The verdicts of one step, and the event if it ends the session."""
+
+    verdicts: list[Verdict]
+    end: EventRef | None
+
+
+def every_verdict(invariant: InvariantSpec, run: Sequence[Moment | int]) -> list[Decided]:
+    """All that the machine decides, step by step."""
     automaton = compile_invariant(invariant)
     state = automaton.initial()
-    told: list[Verdict] = []
+    told: list[Decided] = []
     for step in run:
+        end = None
         if isinstance(step, Moment):
             state, more = automaton.step(state, step, is_verbose=True)
+            end = EventRef(step.position, step.time_ns, step.id) if step.is_session_end else None
         else:
             state, more = automaton.tick(state, step, is_verbose=True)
-        told += more
-    return [verdict for verdict in told if verdict.kind != "pending"]
+        told.append(Decided([verdict for verdict in more if verdict.kind != "pending"], end))
+    return told
 
 
-def meant(report: Report, verdicts: Sequence[Verdict]) -> list[Verdict]:
+def meant(report: Report, decided: Sequence[Decided]) -> list[Verdict]:
     """The definition, by looking back over everything each time."""
-    found = [(n, v) for n, v in enumerate(verdicts) if v.kind in FOUND]
-    if report == "every":
-        return [v for _, v in found]
-    if report == "first":
-        return [v for n, v in found if not any(_is_like(v, old) for old in verdicts[:n])]
-    return [
-        v
-        for n, v in found
-        if v.binding == MISSING_BINDING or _last_kind(v.binding, verdicts[:n]) != v.kind
-    ]
+    before: list[Verdict] = []
+    told: list[Verdict] = []
+    for verdicts, end in decided:
+        for verdict in verdicts:
+            told += _reports_at(report, verdict, before)
+            before.append(verdict)
+        if end is not None and report == "edge":
+            told += _runs_until(before, end)
+    return told
+
+
+def _reports_at(report: Report, verdict: Verdict, before: Sequence[Verdict]) -> list[Verdict]:
+    if report == "edge":
+        return _edges_at(verdict, before)
+    is_new = report == "every" or not any(_is_like(verdict, old) for old in before)
+    return [verdict] if verdict.kind in FOUND and is_new else []
+
+
+def _edges_at(verdict: Verdict, before: Sequence[Verdict]) -> list[Verdict]:
+    """The reports of an edge or of a run, when this verdict is decided after the others."""
+    if verdict.binding == MISSING_BINDING:
+        return [verdict]
+    own = [old for old in before if old.binding == verdict.binding]
+    run = _run_at_end_of(own)
+    if own and own[-1].kind == verdict.kind:
+        run = [*run, verdict] if run else []
+        is_told = len(run) in (10, 100, 1_000)
+        return [_repeated(run, None, verdict.decided_ns)] if is_told else []
+    told = [] if len(run) < 2 else [_repeated(run, verdict.anchor, verdict.anchor.time_ns)]
+    if verdict.kind not in FOUND:
+        return told
+    if verdict.kind == "violated" and not verdict.is_escalated:
+        return [*told, replace(verdict, run=Run(1, verdict.anchor))]
+    return [*told, verdict]
+
+
+def _run_at_end_of(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The last verdicts of one binding that are violated; none if an escalated one begins them."""
+    run: list[Verdict] = []
+    for verdict in reversed(verdicts):
+        if verdict.kind != "violated":
+            break
+        run.insert(0, verdict)
+    return [] if run and run[0].is_escalated else run
+
+
+def _repeated(run: Sequence[Verdict], over: EventRef | None, decided_ns: int) -> Verdict:
+    first = replace(run[0], witness=Witness(), decided_ns=decided_ns)
+    return replace(first, run=Run(len(run), run[-1].anchor, over))
+
+
+def _runs_until(verdicts: Sequence[Verdict], end: EventRef) -> list[Verdict]:
+    """The runs of two or more that an end ends, in the order of their first events."""
+    bindings = {verdict.binding: None for verdict in verdicts if verdict.binding != MISSING_BINDING}
+    runs = [_run_at_end_of([v for v in verdicts if v.binding == of]) for of in bindings]
+    told = [_repeated(run, end, end.time_ns) for run in runs if len(run) > 1]
+    return sorted(told, key=lambda verdict: (verdict.anchor, repr(verdict.binding)))
 
 
 def _is_like(verdict: Verdict, old: Verdict) -> bool:
     return old.kind == verdict.kind and old.binding == verdict.binding
-
-
-def _last_kind(binding: Binding, before: Sequence[Verdict]) -> str | None:
-    return next((old.kind for old in reversed(before) if old.binding == binding), None)
 
 
 def findings_of(
@@ -88,14 +141,19 @@ def findings_of(
 def test_findings_are_those_that_report_asks_for(report: Report, census: Census) -> None:
     """On random invariants and runs, with unknowns, ends and ticks."""
     some_silent = 0
+    runs_over: list[Verdict] = []
     census.law = f"report_{report}"
     future = () if report == "edge" else FUTURE_OPERATORS
     tried = FORMULAS_TRIED if future else FORMULAS_TRIED + 2
     for seed, drawn, run in census.cases(CASES, FIRST_SEED, future=future, formulas_tried=tried):
         invariant = replace(drawn, report=report)
-        verdicts = every_verdict(invariant, run)
-        expected = meant(report, verdicts)
+        decided = every_verdict(invariant, run)
+        expected = meant(report, decided)
         found = findings_of(invariant, run, Random(seed))
         assert found == expected, f"seed {seed}: {format_formula(invariant.formula)}"
-        some_silent += len(expected) < sum(v.kind in FOUND for v in verdicts)
+        told_count = sum(v.run is None or v.run.count == 1 for v in expected)
+        some_silent += told_count < sum(v.kind in FOUND for one in decided for v in one.verdicts)
+        runs_over += [v for v in expected if v.run is not None and v.run.over is not None]
     assert report == "every" or some_silent, "no case in which `report` kept anything back"
+    if report == "edge":
+        assert runs_over, "no case in which a run of two or more ended"

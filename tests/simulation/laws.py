@@ -71,12 +71,16 @@ def judge_neighbours(
 
 
 def _of_others(findings: Iterable[Finding], ambiguous: frozenset[str]) -> dict[str, Finding]:
-    """Each as it was told first: a refused record that is repeated is told where it came first."""
+    """Each as it was told first: a refused record that is repeated is told where it came first.
+
+    A run of violations counts as it was told last.
+    """
     told: dict[str, Finding] = {}
     for f in chain.from_iterable(map(_verdicts, findings)):
         is_of_another = f.principal != PRINCIPALS[RIVAL] and f.session not in ambiguous
         if is_of_another and f.scope_kind == "session" and f.type not in OF_TWO:
-            told.setdefault(f.id, msgspec.structs.replace(f, detail=""))
+            bare = msgspec.structs.replace(f, detail="")
+            told[f.id] = bare if bare.run is not None else told.get(f.id, bare)
     return told
 
 

@@ -92,8 +92,8 @@ def by_scope(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
             finding = msgspec.structs.replace(finding, detail="")
         name = f"{finding.trace} in {finding.scope_kind} {finding.scope}"
         of = scopes.setdefault(name, {})
-        if finding.undecided or finding.id not in of:
-            # A group that grows stands where it came first, as it was told last.
+        if finding.is_growing or finding.id not in of:
+            # A group or run that grows stands where it came first, as it was told last.
             of[finding.id] = finding
     return {name: list(found.values()) for name, found in scopes.items()}
 
@@ -222,7 +222,7 @@ def judge_findings(outside: Outside, expected: Expected) -> None:
     first: dict[str, bytes] = {}
     for finding, record in zip(told, outside.told[FINDINGS], strict=True):
         is_same = first.setdefault(finding.id, record.value) == record.value
-        if finding.undecided:
+        if finding.is_growing:
             continue  # It grows; above it is compared as it was told last.
         if not is_same and finding.type not in UNREPEATED:
             raise WrongError(f"told twice in two ways: {record.value!r}, {first[finding.id]!r}")

@@ -163,7 +163,8 @@ class WitnessedEngine(Engine):
     def _note(self, findings: list[Finding]) -> list[Finding]:
         at_hand = self._ledger.at_hand
         for finding in findings:
-            at_hand.decided[finding.group or finding.id] = len(at_hand.taken)
+            if not finding.is_of_known_run:
+                at_hand.decided[finding.group or finding.id] = len(at_hand.taken)
             if finding.invariant:
                 at_hand.verdicts.add(finding.id)
         return findings

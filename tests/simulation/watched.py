@@ -71,6 +71,10 @@ invariants:
     mode: enforce
     always: count(login_failed(url=u))[5s] <= 2
     respond: [quarantine]
+  - id: logins-in-a-run
+    severity: warning
+    report: edge
+    always: count(login_failed(url=u))[5s] <= 1
   - {id: nothing-shown-is-asked, severity: info, never: asked_as_shown}
   - {id: nothing-asked-twice, severity: info, never: only_asked}
   - {id: steps-go-on, severity: info, always: "begun implies eventually[3s] gone_on"}
@@ -110,6 +114,11 @@ WIDER: Final = """\
     severity: info
     report: first
     never: begun
+  - id: steps-of-a-user-in-a-run
+    per: user
+    severity: warning
+    report: edge
+    always: count(begun)[5s] <= 1
   - id: nothing-shown-is-asked-twice
     per: agent
     severity: info

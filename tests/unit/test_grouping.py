@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from invariants.check import read_specs
 from invariants.event import Event, Origin
@@ -158,17 +157,67 @@ def test_a_group_grows_over_a_restart(tmp_path: Path) -> None:
     with_store.close()
 
 
-@pytest.mark.parametrize("calls_count", [6, 60])
-def test_a_loop_is_one_finding(calls_count: int) -> None:
-    """The pack tells of a loop when it passes the limit, however long it goes on."""
+def loop(calls_count: int) -> list[list[Finding]]:
+    """The findings of the pack at each event: one call again and again, and the session's end."""
     pack = find_pack("loops")
     assert pack is not None
     engine = Engine(compile_program(read_pack(pack.path)), EngineSettings(trust_ts=True))
+    call = {"kind": "tool.requested", "tool": "process", "args": {"id": "b"}}
+    contents = [*(dict(call) for _ in range(calls_count)), {"kind": "session.ended"}]
     found = []
-    for number in range(calls_count):
-        content = {"session": "s", "seq": number, "ts": START_NS + 5 * number * SECOND_NS}
-        content |= {"kind": "tool.requested", "tool": "process", "args": {"id": "b"}}
+    for number, content in enumerate(contents):
+        content |= {"session": "s", "seq": number, "ts": START_NS + 5 * number * SECOND_NS}
         made = decode_event(msgspec.json.encode(content), Origin("t", "0", number))
         assert isinstance(made, Event)
-        found += engine.step(made)
-    assert [(f.invariant, f.anchor.position) for f in found] == [("loops-same-call", 5)]
+        found.append(engine.step(made))
+    return found
+
+
+def sizes(findings: Sequence[Finding]) -> list[tuple[int, int, int | None]]:
+    """Of each record: the count, the position of the latest violation, and that of the end."""
+    runs = [finding.run for finding in findings]
+    assert all(run is not None for run in runs)
+    return [(r.count, r.last.position, r.over.position if r.over else None) for r in runs if r]
+
+
+def test_a_loop_is_one_finding_with_a_count_and_an_end() -> None:
+    """The pack reports it at the limit, at 10 and 100 violations, and at the session's end."""
+    groups = Groups()
+    told = [f for found in loop(300) for f in groups.take(found)]
+    assert {(f.invariant, f.anchor.position) for f in told} == {("loops-same-call", 5)}
+    assert len({finding.id for finding in told}) == 1
+    # In ten minutes there are 120 calls: the window stays full.
+    assert sizes(told) == [(1, 5, None), (10, 14, None), (100, 104, None), (295, 299, 300)]
+    assert {len(finding.witness) for finding in told} == {len(told[0].witness)}
+    assert "295 violations in a row until 2" in line(told[-1])
+    assert "so far" in line(told[1])
+    assert any(text.startswith("  run        295 violations") for text in page(told[-1], ()))
+
+
+def test_a_single_violation_is_told_once() -> None:
+    """It has no end to report."""
+    assert sizes([f for found in loop(6) for f in found]) == [(1, 5, None)]
+
+
+def test_a_run_is_responded_to_once() -> None:
+    """Its first record plans the alert; the size of the run plans nothing."""
+    first, *later = [f for found in loop(60) for f in found]
+    assert plan(first, ResponsePolicy())
+    assert len(later) == 2
+    assert all(plan(finding, ResponsePolicy()) == () for finding in later)
+
+
+def test_a_run_grows_over_a_restart_and_never_shrinks(tmp_path: Path) -> None:
+    """The stored record keeps its witness, and is published again when it has grown."""
+    with_store = Store(tmp_path / "s", clock=HandClock())
+    steps = [found for found in loop(60) if found]
+    for found in [*steps, *steps]:  # The second time everything is read again.
+        fresh = Groups(with_store.finding).take(found)
+        with_store.commit(Change(findings=fresh))
+    (stored,) = with_store.findings(FindingFilter())
+    assert sizes([stored.finding]) == [(55, 59, 60)]
+    assert len(stored.finding.witness) == len(steps[0][0].witness) > 0
+    (waiting,) = with_store.pending_findings(10)
+    with_store.mark_published([waiting.id])
+    assert Groups(with_store.finding).take(steps[1]) == []
+    with_store.close()
