@@ -22,7 +22,7 @@ from monitor.finding import (
     WitnessEvent,
     finding_id,
 )
-from monitor.grouping import DoubtPlace, doubt_of, group_id
+from monitor.grouping import Doubt, DoubtPlace, doubts_of, group_id
 from monitor.order import Header, Noticed
 from monitor.scope_names import unpacked_id
 from monitor.trace_key import TraceKey
@@ -65,7 +65,7 @@ def verdict_finding(
     anchor_digest: str,
     mode_cap: str | None,
     life: str,
-    doubt: DoubtPlace | None,
+    doubt: Doubt | None,
     wider: Wider | None = None,
 ) -> Finding:
     """A violated or inconclusive verdict in context; `trace` and `life` are those of its anchor.
@@ -80,7 +80,7 @@ def verdict_finding(
     scope = trace if wider is None else wider.value
     session = "" if wider is None else str(trace)
     return Finding(
-        group="" if doubt is None else group_id(verdict, spec.severity, scope, doubt, session),
+        group="" if doubt is None else group_id(verdict, scope, doubt, session),
         id=finding_id(
             subject=spec.id,
             digest=compiled.digest,
@@ -139,6 +139,8 @@ def session_findings(
     makes no difference.
     """
     before, after = senders
+    decided = [(program.invariants[i].spec.severity, verdict) for i, verdict in judged.verdicts]
+    doubts = doubts_of(decided, partial(_place, after, ids_max))
     findings = [
         verdict_finding(
             program.invariants[index],
@@ -148,9 +150,9 @@ def session_findings(
             anchor_digest=after.conflict_at(verdict.anchor.position),
             mode_cap=mode_cap,
             life=after.life_at(verdict.anchor.position, ids_max),
-            doubt=_doubt_place(verdict, after, ids_max),
+            doubt=doubt,
         )
-        for index, verdict in judged.verdicts
+        for (index, verdict), doubt in zip(judged.verdicts, doubts, strict=True)
     ]
     for item in (*noticed, *_lost(program, judged)):
         findings.append(
@@ -167,22 +169,19 @@ def session_findings(
     return findings
 
 
-def _doubt_place(verdict: Verdict, header: Header, ids_max: int) -> DoubtPlace | None:
-    at = doubt_of(verdict)
-    if at is None:
-        return None
+def _place(header: Header, ids_max: int, at: EventRef) -> DoubtPlace:
+    """An event of a session, as the place of a doubt."""
     life = header.life_at(at.position, ids_max)
     return DoubtPlace(at.id, header.conflict_at(at.position), life, header.life_at(0, ids_max))
 
 
-def wider_doubt(verdict: Verdict) -> DoubtPlace | None:
-    """The event at which the doubt of an undecided verdict arose, in a trace of many sessions.
+def wider_place(at: EventRef) -> DoubtPlace:
+    """The same in a trace of many sessions.
 
     The packed name alone distinguishes the event from others with its id: when the verdict is
     decided, the session of the doubt may be evicted, and with it the record of conflicting ids.
     """
-    at = doubt_of(verdict)
-    return None if at is None else DoubtPlace(at.id, "", "", "")
+    return DoubtPlace(at.id, "", "", "")
 
 
 def _lost(program: Program, judged: Judged) -> Iterator[Noticed]:

@@ -5,7 +5,8 @@ engine's verdicts stay per invariant, and so do examples, `report` and stops; th
 published, printed and alerted:
 
     inconclusive      (scope, event where the doubt arose)
-    of severity info  (scope), reported once, however many events are in doubt
+    of severity info  (scope), reported once, however many events are in doubt; if the same doubt
+                      leaves a graver invariant undecided at the same time, it joins that group
     escalated         (scope, event that violates)
 
 The event where the doubt arose is the latest one of the witness' unknowns. The key names no
@@ -52,14 +53,46 @@ def doubt_of(verdict: Verdict) -> EventRef | None:
     return max(verdict.witness.unknowns, default=verdict.anchor)
 
 
-def group_id(
-    verdict: Verdict, severity: Severity, scope: str | TraceKey, place: DoubtPlace, session: str
-) -> str:
+class Doubt(NamedTuple):
+    """The doubt behind an undecided verdict; a background one is reported once a scope."""
+
+    place: DoubtPlace
+    is_background: bool
+
+
+def doubts_of(
+    decided: Sequence[tuple[Severity, Verdict]], place_of: Callable[[EventRef], DoubtPlace]
+) -> list[Doubt | None]:
+    """The doubt of each verdict of one input; None for a decided one.
+
+    Verdicts are compared that were decided at one time: those come in one input, whenever the last
+    tick was.
+    """
+    places = [None if (at := doubt_of(verdict)) is None else place_of(at) for _, verdict in decided]
+    grave = {
+        (place, verdict.decided_ns)
+        for place, (severity, verdict) in zip(places, decided, strict=True)
+        if place is not None and verdict.kind == "inconclusive" and severity != "info"
+    }
+    return [
+        None
+        if place is None
+        else Doubt(
+            place,
+            severity == "info"
+            and verdict.kind == "inconclusive"
+            and (place, verdict.decided_ns) not in grave,
+        )
+        for place, (severity, verdict) in zip(places, decided, strict=True)
+    ]
+
+
+def group_id(verdict: Verdict, scope: str | TraceKey, doubt: Doubt, session: str) -> str:
     """The id of the group of an undecided verdict.
 
     `session` separates the sessions of a wider scope: each finding is about one.
     """
-    is_background = severity == "info" and verdict.kind == "inconclusive"
+    place, is_background = doubt
     return finding_id(
         subject="undecided",
         digest="",

@@ -32,7 +32,8 @@ from monitor.births import bear
 from monitor.engine_settings import EngineSettings
 from monitor.file_end import OpenVerdict, open_verdicts
 from monitor.finding import Finding
-from monitor.finding_make import Wider, engine_finding, verdict_finding, wider_doubt
+from monitor.finding_make import Wider, engine_finding, verdict_finding, wider_place
+from monitor.grouping import doubts_of
 from monitor.order import UNSURE_TEXT, Header, Noticed
 from monitor.scope import EMPTY_LOAD, LoadedScope, ScopeChange, is_made
 from monitor.scope_names import Named, packed_id, stored_name, unpacked_id
@@ -215,7 +216,9 @@ class WiderScopes:
         if not one.judged.verdicts:
             return []
         findings = []
-        for index, verdict in one.judged.verdicts:
+        decided = [(self._invariants[i].spec.severity, v) for i, v in one.judged.verdicts]
+        doubts = doubts_of(decided, wider_place)
+        for (index, verdict), doubt in zip(one.judged.verdicts, doubts, strict=True):
             anchor = unpacked_id(verdict.anchor.id)
             trace = TraceKey(anchor.principal, anchor.session)
             findings.append(
@@ -228,7 +231,7 @@ class WiderScopes:
                     mode_cap=self._mode_cap,
                     wider=Wider(one.per, one.value),
                     life=anchor.life,
-                    doubt=wider_doubt(verdict),
+                    doubt=doubt,
                 )
             )
         return findings

@@ -122,7 +122,16 @@ def test_doubt_of_severity_info_is_told_once_a_session() -> None:
     """However many events are in doubt; a warning is told for each."""
     events = [event(number, "pay") for number in range(5)]
     assert len(told(events, BACKGROUND)) == 1
-    assert len(told(events, BACKGROUND, LARGE)) == 6
+
+
+def test_doubt_of_severity_info_joins_a_graver_one() -> None:
+    """The doubt is reported anyway; its background group is not reported beside it."""
+    events = [event(number, "pay") for number in range(5)]
+    found = told(events, BACKGROUND, LARGE)
+    assert [f.severity for f in found] == ["warning"] * 5
+    assert {m.invariant for f in found for m in f.undecided} == {"background", "large"}
+    # The group's id is that of the graver one alone.
+    assert [f.id for f in found] == [f.id for f in told(events, LARGE)]
 
 
 def test_stops_are_those_of_each_verdict() -> None:
