@@ -40,7 +40,7 @@ from .machine_state import Route, State, stepped
 from .memories import PastMemory
 from .moment import Moment
 from .pending import Anchor, Decision
-from .report import runs_at_end, take_told
+from .report import runs_of, take_told
 from .spec import InvariantSpec
 from .verdict import MISSING_BINDING, Binding, EventRef, Verdict, VerdictKind, Witness
 from .witness import grounds
@@ -122,9 +122,13 @@ class Automaton:
         if is_verbose:
             return state, verdicts
         state, found = self.reported(state, verdicts)
-        if now.is_session_end and self.spec.report == "edge":
-            found = [*found, *runs_at_end(state.told, self.spec.id, _ref(now))]
+        if now.is_session_end:
+            found = [*found, *self.runs(state, _ref(now))]
         return state, found
+
+    def runs(self, state: State, end: EventRef | None = None) -> list[Verdict]:
+        """The violations in a row that are not over (`report: edge`); `end` ends them."""
+        return runs_of(state.told, self.spec.id, end) if self.spec.report == "edge" else []
 
     def _is_cut(self, now: Moment, route: Route, verdicts: Sequence[Verdict]) -> bool:
         """True if the event has a longer list, or more bindings, than are considered."""

@@ -266,6 +266,15 @@ class Program:
         progress, verdicts = self._pass_time(progress, time_ns)
         return Judged(progress, tuple(verdicts))
 
+    def runs(self, progress: Progress) -> Judged:
+        """The runs of violations that are not over, as far as they have come."""
+        found = [
+            (index, verdict)
+            for index, compiled in enumerate(self.invariants)
+            for verdict in compiled.automaton.runs(progress.states[index])
+        ]
+        return Judged(progress, tuple(found))
+
     def with_states(self, position: int, states: Mapping[str, State], shown: Shown) -> Progress:
         """Progress from stored states by invariant digest; an invariant without one begins."""
         taken = tuple(

@@ -54,10 +54,10 @@ def take_told(
     return (told, findings) if report == "every" else _take_first(told, findings, told_max)
 
 
-def runs_at_end(told: Told, invariant: str, end: EventRef) -> list[Verdict]:
-    """The runs that the end of the session ends, in the order of their first events."""
+def runs_of(told: Told, invariant: str, end: EventRef | None) -> list[Verdict]:
+    """The runs that are not over, in the order of their first events; `end` ends them."""
     found = [
-        (stretch.first, repr(binding), _over(invariant, binding, stretch, end))
+        (stretch.first, repr(binding), _again(invariant, binding, stretch, end))
         for (binding, _), stretch in told.items()
         if stretch.first is not None and stretch.length > 1
     ]
@@ -92,7 +92,7 @@ def _take_edges(
                 edges += _at_power_of_ten(verdict, grown)
             continue
         if old is not None and old.length > 1:
-            edges.append(_over(verdict.invariant, verdict.binding, old, verdict.anchor))
+            edges.append(_again(verdict.invariant, verdict.binding, old, verdict.anchor))
         if verdict.kind == "holds":
             told = told.discard(key)
             continue
@@ -123,17 +123,12 @@ def _at_power_of_ten(verdict: Verdict, stretch: Stretch) -> list[Verdict]:
     """So a loop without end makes only a few reports, and the last gives its size."""
     if stretch.length != 10 ** (len(str(stretch.length)) - 1):
         return []
-    return [_again(verdict.invariant, verdict.binding, stretch, None, verdict.decided_ns)]
+    return [_again(verdict.invariant, verdict.binding, stretch, None)]
 
 
-def _over(invariant: str, binding: Binding, stretch: Stretch, over: EventRef) -> Verdict:
-    return _again(invariant, binding, stretch, over, over.time_ns)
-
-
-def _again(
-    invariant: str, binding: Binding, stretch: Stretch, over: EventRef | None, decided_ns: int
-) -> Verdict:
+def _again(invariant: str, binding: Binding, stretch: Stretch, over: EventRef | None) -> Verdict:
     """The first verdict of a run once more, with its count."""
     assert stretch.first is not None and stretch.last is not None, "only runs are counted"
     run = Run(stretch.length, stretch.last, over)
+    decided_ns = (over or stretch.last).time_ns
     return Verdict(invariant, "violated", stretch.first, binding, Witness(), decided_ns, run=run)

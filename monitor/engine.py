@@ -7,7 +7,6 @@ verdict depends on the events and their effective times, and on nothing else.
 
 from __future__ import annotations
 
-import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
@@ -44,6 +43,7 @@ from monitor.scope_names import scope_named, stored_trace
 from monitor.scoring import Scoring
 from monitor.trace_key import TraceKey
 from monitor.unread import UnreadRecords
+from monitor.wakes import Wakes
 from monitor.wider import WiderScopes
 
 
@@ -65,11 +65,13 @@ class Engine:
         self._scopes: OrderedDict[TraceKey, LiveScope] = OrderedDict()
         self._changed: dict[TraceKey, LiveScope] = {}
         self._dropped: dict[TraceKey, None] = {}
-        self._wakes: list[tuple[int, TraceKey]] = []
+        self._wakes = Wakes[TraceKey]()
         self._owners = Owners(load, self._header)
         self._clocks = Clocks(settings.lateness_ns, settings.skew_ns, settings.trust_ts)
         self._timed = timed_ids(program)
         self._duplicates_count = 0
+        self._with_runs: dict[TraceKey, None] = {}
+        """Only of a finished file: sessions with a run of violations (`report: edge`)."""
         self.disorder = Disorder()
         self._unread = UnreadRecords(program, settings.severities)
         self._pairs_count = 0
@@ -77,10 +79,8 @@ class Engine:
         self._wider = WiderScopes(program, load, self._header, settings, self._clocks.back_ns_max)
 
     def reach(self, event: Event) -> list[Finding]:
-        """Do everything that time alone decides before an event, if scopes are wider than a
-        session: all streams then have one order, and sessions that were idle by then have ended
-        before the event, whenever the last tick was. Otherwise ticks would decide the order of two
-        sessions' events in one trace.
+        """Do all that time alone decides before an event, if scopes are wider than a session: else
+        ticks would decide whether an idle session ends before or after it in a wider trace.
         """
         arrival_ns = event.arrival_ns
         if not self.program.wider or arrival_ns is None or event.not_before_ns is not None:
@@ -106,24 +106,24 @@ class Engine:
         return self._scoring.score(scope.scored, event, scope.header, digest)
 
     def tick(self, time_ns: int, groups: frozenset[str] | None = None) -> list[Finding]:
-        """Time has reached `time_ns`, in all scopes or in those of some groups. Wider scopes belong
-        to every group: if there are any, all streams have one order and one time. Decides deadlines
-        before it, closes idle sessions, and evicts those that ended `linger` ago.
+        """Time has reached `time_ns`, in all scopes or (without wider ones) in those of `groups`:
+        decide deadlines before it, close idle sessions, evict those that ended `linger` ago.
         """
         findings: list[Finding] = []
         waiting: list[tuple[int, TraceKey]] = []
         groups = None if self.program.wider else groups
         if self.settings.is_finished_file:
             findings += self._tell_holes()
-        while self._wakes and self._wakes[0][0] < time_ns:
-            due_ns, name = heapq.heappop(self._wakes)
+            findings += self._tell_runs()
+        while (entry := self._wakes.pop_before(time_ns)) is not None:
+            due_ns, name = entry
             scope = self._scope(name)
             if scope.header.position == 0:
                 # The entry has outlived its scope, and would be due again for ever.
                 self._forget(name)
                 continue
             if groups is not None and scope.header.group not in groups:
-                waiting.append((due_ns, name))
+                waiting.append(entry)
                 continue
             scope.queued_ns = None
             # Entries of the heap may be old. Only scopes that are due are woken, so that sessions
@@ -131,9 +131,8 @@ class Engine:
             if (next_ns := wake_ns_of(scope, self.settings)) is not None and next_ns <= due_ns:
                 findings += self._wake(name, scope, time_ns)
             if name in self._scopes:
-                self._queue_wake(name, scope)
-        for entry in waiting:
-            heapq.heappush(self._wakes, entry)
+                self._wakes.queue(name, scope, wake_ns_of(scope, self.settings))
+        self._wakes.put_back(waiting)
         return findings + self._wider.tick(time_ns)
 
     def _wake(self, name: TraceKey, scope: LiveScope, time_ns: int) -> list[Finding]:
@@ -153,14 +152,6 @@ class Engine:
         self._drop(name)
         return findings
 
-    def _queue_wake(self, name: TraceKey, scope: LiveScope) -> None:
-        """Keep at most one useful entry a scope in the heap; later ones are found when it pops."""
-        due_ns = wake_ns_of(scope, self.settings)
-        if due_ns is None or (scope.queued_ns is not None and scope.queued_ns <= due_ns):
-            return
-        scope.queued_ns = due_ns
-        heapq.heappush(self._wakes, (due_ns, name))
-
     def _drop(self, name: TraceKey) -> None:
         self._forget(name)
         self._owners.forget(name)
@@ -173,8 +164,7 @@ class Engine:
     def expect(self, wakes: list[tuple[int, str]]) -> None:
         """Wake-ups from the store, after a start."""
         named = [(due_ns, scope_named(stored)) for due_ns, stored in wakes]
-        self._wakes = [(ns, scope) for ns, scope in named if isinstance(scope, TraceKey)]
-        heapq.heapify(self._wakes)
+        self._wakes.expect([(ns, scope) for ns, scope in named if isinstance(scope, TraceKey)])
         self._wider.expect([(ns, of) for ns, of in named if not isinstance(of, TraceKey)])
 
     def take_changes(self) -> tuple[list[ScopeChange], list[str]]:
@@ -227,7 +217,7 @@ class Engine:
 
     def _waited_for(self) -> Iterator[tuple[TraceKey, LiveScope]]:
         """Every session that has something to come; with `idle_close` all that have not gone."""
-        for name in dict.fromkeys(name for _, name in sorted(self._wakes)):
+        for name in self._wakes.scopes():
             is_here = name in self._scopes
             scope = self._scope(name)
             if scope.header.position:
@@ -246,6 +236,14 @@ class Engine:
             self._changed[name] = scope
             findings += hole_findings(header, name, self.settings.severities, self.settings.ids_max)
         return findings
+
+    def _tell_runs(self) -> list[Finding]:
+        """Runs of violations that the file does not end, with their size at its end."""
+        findings: list[Finding] = []
+        for name, scope in [(name, self._scope(name)) for name in self._with_runs]:
+            judged = self.program.runs(scope.progress)
+            findings += self._apply(name, scope, judged, None, scope.header)
+        return findings + self._wider.runs()
 
     def _header(self, trace: TraceKey) -> Header:
         """The scope of a trace; it stays in memory or in the store."""
@@ -341,9 +339,11 @@ class Engine:
         noticed = (*scope.take_owed(), *noticed)
         before, scope.header, scope.progress = scope.header, header, judged.progress
         self._changed[name] = scope
-        self._queue_wake(name, scope)
+        self._wakes.queue(name, scope, wake_ns_of(scope, self.settings))
         if not judged.verdicts and not noticed and not judged.lost and not judged.sources_lost:
             return []
+        if self.settings.is_finished_file and any(verdict.run for _, verdict in judged.verdicts):
+            self._with_runs[name] = None
         return session_findings(
             self.program,
             judged,

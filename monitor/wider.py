@@ -12,17 +12,14 @@ Events are named by `packed_id`, since an id is unique only in its session.
 
 from __future__ import annotations
 
-import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from operator import is_
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from invariants.event import Event
-from invariants.program import Judged, Program, Progress
+from invariants.program import Judged, Program
 from invariants.sources import Shown
 from invariants.spec import Per
 from invariants.state_progress import decode_progress, encode_progress
@@ -38,44 +35,8 @@ from monitor.order import UNSURE_TEXT, Header, Noticed
 from monitor.scope import EMPTY_LOAD, LoadedScope, ScopeChange, is_made
 from monitor.scope_names import Named, packed_id, stored_name, unpacked_id
 from monitor.trace_key import TraceKey
-
-
-class WiderHeader(msgspec.Struct, frozen=True, array_like=True):
-    """The record of a wider scope besides states: the number of its events, and its last time."""
-
-    position: int = 0
-    time_ns: int = 0
-    epoch: int = 0
-    is_time_unsure: bool = False
-    is_disordered: bool = False
-    """Both as of a session (`monitor/order.py`)."""
-
-
-@dataclass(slots=True)
-class _Held:
-    """A wider scope in memory; mutable, as `LiveScope` is."""
-
-    header: WiderHeader
-    progress: Progress
-    stored: Progress
-    queued_ns: int | None = None
-    owed: tuple[Noticed, ...] = ()
-    """Notices from its loading, to be reported with its next event."""
-    owed_since: int = 0
-    """While notices are pending: the stored epoch, so that a start reports them again."""
-
-
-class WiderJudged(NamedTuple):
-    """The result of an event, or of time alone, in one wider scope; nothing of it is kept yet.
-
-    `value` is empty if the event names no scope: then `verdicts` concern only the event.
-    """
-
-    per: Per
-    value: str
-    header: WiderHeader
-    judged: Judged
-    noticed: tuple[Noticed, ...] = ()
+from monitor.wakes import Wakes
+from monitor.wider_scope import HeldScope, WiderHeader, WiderJudged, is_blank, scope_of
 
 
 class WiderScopes:
@@ -101,10 +62,13 @@ class WiderScopes:
         self._ids_max = settings.ids_max
         self._mode_cap = settings.mode_cap
         self._severities = settings.severities
-        self._scopes: OrderedDict[tuple[Per, str], _Held] = OrderedDict()
+        self._scopes: OrderedDict[tuple[Per, str], HeldScope] = OrderedDict()
         self._changed: dict[tuple[Per, str], None] = {}
         self._dropped: dict[tuple[Per, str], None] = {}
-        self._wakes: list[tuple[int, tuple[Per, str]]] = []
+        self._wakes = Wakes[tuple[Per, str]]()
+        self._is_finished_file = settings.is_finished_file
+        self._with_runs: dict[tuple[Per, str], None] = {}
+        """Only of a finished file: scopes with a run of violations (`report: edge`)."""
 
     def judge(
         self, event: Event, header: Header, asked: Shown, doubt: TimeDoubt | None = None
@@ -124,7 +88,7 @@ class WiderScopes:
         self, per: Per, event: Event, header: Header, asked: Shown, doubt: TimeDoubt | None
     ) -> WiderJudged | None:
         program = self._programs[per]
-        value = _named(per, event)
+        value = scope_of(per, event)
         held = self._scope(per, value) if value else None
         time_ns = event.time_ns if held is None else max(event.time_ns, held.header.time_ns)
         position = header.position - 1
@@ -215,6 +179,8 @@ class WiderScopes:
         """Each finding is reported under the session of its anchor."""
         if not one.judged.verdicts:
             return []
+        if self._is_finished_file and any(verdict.run for _, verdict in one.judged.verdicts):
+            self._with_runs[one.per, one.value] = None
         findings = []
         decided = [(self._invariants[i].spec.severity, v) for i, v in one.judged.verdicts]
         doubts = doubts_of(decided, wider_place)
@@ -243,11 +209,11 @@ class WiderScopes:
         """
         key = after.per, after.value
         held = self._scope(*key)
-        if held.header.position == 0 and _is_blank(after.judged.progress, held.progress):
+        if held.header.position == 0 and is_blank(after.judged.progress, held.progress):
             return
         held.header, held.progress = after.header, after.judged.progress
         self._changed[key] = None
-        self._queue_wake(key, held)
+        self._wakes.queue(key, held, self._wake_ns(key[0], held))
 
     def tick(self, time_ns: int) -> list[Finding]:
         """Time has reached `time_ns`: deadlines before it are decided.
@@ -255,8 +221,8 @@ class WiderScopes:
         A scope that nothing has touched for longer than its invariants look back is let go of.
         """
         findings: list[Finding] = []
-        while self._wakes and self._wakes[0][0] < time_ns:
-            _, key = heapq.heappop(self._wakes)
+        while (entry := self._wakes.pop_before(time_ns)) is not None:
+            _, key = entry
             if key[0] not in self._programs:
                 continue  # No invariant is about it: the store keeps it for one that is put back.
             held = self._scope(*key)
@@ -275,12 +241,21 @@ class WiderScopes:
                 self._changed.pop(key, None)
                 self._dropped[key] = None
             else:
-                self._queue_wake(key, held)
+                self._wakes.queue(key, held, self._wake_ns(key[0], held))
+        return findings
+
+    def runs(self) -> list[Finding]:
+        """Runs of violations that are not over, with their size so far, of all scopes."""
+        findings: list[Finding] = []
+        for key in self._with_runs:
+            held = self._scope(*key)
+            judged = self._programs[key[0]].runs(held.progress)
+            findings += self._verdicts(WiderJudged(*key, held.header, judged))
         return findings
 
     def open_verdicts(self) -> Iterator[OpenVerdict]:
         """Verdicts that are pending in any of these scopes, in memory or stored."""
-        for key in dict.fromkeys(key for _, key in sorted(self._wakes)):
+        for key in self._wakes.scopes():
             if key[0] not in self._programs:
                 continue
             is_here = key in self._scopes
@@ -291,8 +266,7 @@ class WiderScopes:
 
     def expect(self, wakes: list[tuple[int, tuple[Per, str]]]) -> None:
         """Wake-ups from the store, after a start."""
-        self._wakes = list(wakes)
-        heapq.heapify(self._wakes)
+        self._wakes.expect(wakes)
 
     def take_changes(self) -> tuple[list[ScopeChange], list[str]]:
         """The changes to write since the last call, and the evicted scopes."""
@@ -313,7 +287,7 @@ class WiderScopes:
         """Scopes in memory."""
         return len(self._scopes)
 
-    def _scope(self, per: Per, value: str) -> _Held:
+    def _scope(self, per: Per, value: str) -> HeldScope:
         key = per, value
         held = self._scopes.get(key)
         if held is None:
@@ -324,7 +298,7 @@ class WiderScopes:
             self._renew(key, held)
         return held
 
-    def _renew(self, key: tuple[Per, str], held: _Held) -> None:
+    def _renew(self, key: tuple[Per, str], held: HeldScope) -> None:
         """Let invariants be born that have not seen the scope's past."""
         header, births = held.header, self.births
         if not held.owed:
@@ -343,17 +317,17 @@ class WiderScopes:
             held.owed = (*held.owed, noticed._replace(key=f"{noticed.key}/{key[0]}/{key[1]}"))
         held.header = msgspec.structs.replace(header, epoch=epoch)
 
-    def _loaded(self, key: tuple[Per, str]) -> _Held:
+    def _loaded(self, key: tuple[Per, str]) -> HeldScope:
         per, value = key
         # What was dropped in this batch is still in the store, and must not come back from there.
         loaded = EMPTY_LOAD if key in self._dropped else self._load(stored_name(per, value))
         program = self._programs[per]
         if loaded.header is None:
-            held = _Held(WiderHeader(), program.initial, program.initial)
+            held = HeldScope(WiderHeader(), program.initial, program.initial)
         else:
             header = msgspec.msgpack.decode(loaded.header, type=WiderHeader)
             progress = decode_progress(program, header.position, loaded.states)
-            held = _Held(header, progress, progress)
+            held = HeldScope(header, progress, progress)
         self._scopes[key] = held
         return held
 
@@ -365,39 +339,14 @@ class WiderScopes:
         header = msgspec.msgpack.encode(msgspec.structs.replace(held.header, epoch=epoch))
         return ScopeChange(stored_name(*key), header, self._wake_ns(key[0], held), states, ())
 
-    def _rest_ns(self, per: Per, held: _Held) -> int | None:
+    def _rest_ns(self, per: Per, held: HeldScope) -> int | None:
         """After when the scope is as if it had never been, unless an event comes."""
         memory_ns = self._memory_ns[per]
         if memory_ns is None or held.progress.is_waiting():
             return None
         return held.header.time_ns + memory_ns
 
-    def _wake_ns(self, per: Per, held: _Held) -> int | None:
+    def _wake_ns(self, per: Per, held: HeldScope) -> int | None:
         """When time alone next changes something about the scope."""
         rest_ns, deadline_ns = self._rest_ns(per, held), held.progress.next_deadline_ns
         return rest_ns if deadline_ns is None else deadline_ns
-
-    def _queue_wake(self, key: tuple[Per, str], held: _Held) -> None:
-        """Keep at most one useful entry a scope in the heap; later ones are found when it pops."""
-        due_ns = self._wake_ns(key[0], held)
-        if due_ns is None or (held.queued_ns is not None and held.queued_ns <= due_ns):
-            return
-        held.queued_ns = due_ns
-        heapq.heappush(self._wakes, (due_ns, key))
-
-
-def _is_blank(progress: Progress, initial: Progress) -> bool:
-    return all(map(is_, progress.states, initial.states))
-
-
-def _named(per: Per, event: Event) -> str:
-    """The scope that the event names, else the one that its session named first."""
-    match per:
-        case "agent":
-            return event.agent
-        case "user":
-            return event.user
-        case "tenant":
-            return event.tenant
-        case "session":
-            return event.session

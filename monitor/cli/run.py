@@ -154,6 +154,7 @@ class _Printer:
         self._service: Service | None = None
         self._file: FinishedFile | None = None
         self._counts: Counter[str] = Counter()
+        self._held: dict[str, Finding] = {}
         self._by_invariant: dict[tuple[Severity, str, str], Counter[str]] = {}
         self._shows_progress = sys.stderr.isatty()
         self._next_progress_s = time.monotonic() + PROGRESS_EVERY_S
@@ -173,7 +174,11 @@ class _Printer:
             if (before := committed.before.get(finding.id)) is not None:
                 self._count(before, -1)
             self._count(finding, 1)
-            self._print(finding)
+            if self._is_held(finding):
+                self._held[finding.id] = finding
+            else:
+                self._held.pop(finding.id, None)
+                self._print(finding)
         if self._shows_progress and time.monotonic() >= self._next_progress_s:
             self._next_progress_s = time.monotonic() + PROGRESS_EVERY_S
             self._progress()
@@ -183,6 +188,13 @@ class _Printer:
         row = (finding.severity, finding.invariant or "(engine)", finding.type)
         self._by_invariant.setdefault(row, Counter())[finding.session] += count
 
+    def _is_held(self, finding: Finding) -> bool:
+        """True for a run of violations that may continue: it is printed once, when it is over."""
+        assert self._service is not None, "attached before the first batch"
+        is_over = finding.run is None or finding.run.over is not None
+        is_file = isinstance(self._service.surroundings.source, FileSource | SortedSource)
+        return is_file and not is_over
+
     def summary(self) -> int:
         """The exit code of a finished file: 1 if an invariant was violated, 4 if not all was
         judged.
@@ -190,6 +202,8 @@ class _Printer:
         Each finding of `UNJUDGED_TYPES` and each open verdict means that something was not judged.
         """
         assert self._service is not None and self._file is not None, "attached before all batches"
+        for finding in self._held.values():
+            self._print(finding)
         events_count, end = self._service.teller.events_count, self._file.end()
         unjudged = unjudged_text(self._counts.elements())
         for text in (*self._rejected.texts(), *end.notices, *filter(None, [unjudged])):

@@ -98,7 +98,8 @@ def test_incidents_are_told_and_their_twins_are_not(name: str) -> None:
 def test_a_loop_is_told_once() -> None:
     """Sixty equal calls are one finding, not fifty-five."""
     found = _of_file(_folder("h12") / "events.jsonl")["loop"]
-    assert [f.invariant for f in found] == ["loops-same-call"]
+    assert {(f.invariant, f.anchor.position) for f in found} == {("loops-same-call", 5)}
+    assert [f.run.count for f in found if f.run is not None] == [1, 10]
 
 
 @pytest.mark.data

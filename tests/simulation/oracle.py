@@ -31,7 +31,7 @@ from monitor.respond import Action, ResponsePolicy, plan
 from monitor.sources.base import Stream
 from monitor.topics import CONTROL, DEAD_LETTERS, FINDINGS
 from monitor.trace_key import TraceKey
-from monitor.wider import WiderHeader
+from monitor.wider_scope import WiderHeader
 from tests.simulation.ledger import (
     Given,
     Ledger,

@@ -192,7 +192,7 @@ def test_a_wake_up_that_outlives_its_session_is_let_go() -> None:
             engine.step(make("s", 2, 1_001, "session.ended", ""))
     assert (engine.scopes_count, shelf.headers) == (0, {})
     assert engine.tick(10**15, frozenset({""})) == []
-    assert engine._wakes == []
+    assert engine._wakes.scopes() == []
 
 
 @pytest.mark.timeout(20)
