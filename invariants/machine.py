@@ -17,27 +17,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from .aggregates import are_numbers
 from .compile import MissingUse, Tables, build_tables
 from .core import (
     FALSE_NODE,
     TRUE_NODE,
     UNBOUND,
-    AndNode,
-    AtomNode,
     Bindings,
     Cells,
     Env,
     Node,
-    OrNode,
     bindings,
 )
-from .fact import Fact
 from .folding import Known, folded
 from .formula.format import format_formula
 from .limits import DEFAULT_LIMITS, Limits
 from .machine_state import Route, State, stepped
 from .memories import PastMemory
+from .missing_values import is_missing, without_missing
 from .moment import Moment
 from .pending import Anchor, Decision
 from .report import runs_of, take_told
@@ -281,7 +277,7 @@ class Automaton:
 
     def _missing(self, now: Moment, uses: Sequence[MissingUse]) -> list[Verdict]:
         """The verdict of binding `?`: the event lacks a value that the invariant needs."""
-        used = [use for use in uses if _is_missing(use, now.letter[use.predicate])]
+        used = [use for use in uses if is_missing(use, now.letter[use.predicate])]
         if not used:
             return []
         names = ", ".join(sorted({f"{use.predicate}.{use.name}" for use in used}))
@@ -305,7 +301,7 @@ class Automaton:
         asked = self.tables.trigger
         if asked is None:
             return True
-        lenient = _without_missing(asked, {(use.predicate, use.name) for use in used})
+        lenient = without_missing(asked, {(use.predicate, use.name) for use in used})
         found = bindings(lenient, now, self.tables.width, self.limits.bindings_max)
         return found.is_cut or any(lenient.value(now, (), env) for env in found.envs)
 
@@ -376,32 +372,6 @@ def compile_invariant(
         violating=tables.violating,
     )
     return Automaton(spec, tables, limits, digest, whole)
-
-
-def _is_missing(use: MissingUse, fact: Fact) -> bool:
-    if not fact.truth:
-        return False
-    if use.name in fact.missing or use.name in fact.overflowing:
-        return True
-    return use.is_number and not are_numbers(fact.elements(use.name))
-
-
-def _without_missing(node: Node, missing: set[tuple[str, str]]) -> Node:
-    """A trigger whose arguments with a missing value are read as `_`."""
-    match node:
-        case AtomNode(predicate, constants, slots):
-            return AtomNode(
-                predicate,
-                tuple((n, v) for n, v in constants if (predicate, n) not in missing),
-                tuple((n, s) for n, s in slots if (predicate, n) not in missing),
-            )
-        case AndNode(members):
-            return AndNode(tuple(_without_missing(member, missing) for member in members))
-        case OrNode(members):
-            return OrNode(tuple(_without_missing(member, missing) for member in members))
-        # Triggers contain no `exists`.
-        case _:
-            return node
 
 
 def _ref(now: Moment) -> EventRef:
