@@ -44,6 +44,7 @@ def encode_state(automaton: Automaton, state: State) -> bytes:
         [[[name, _put_value(value)] for name, value in binding], kind, _put_stretch(stretch)]
         for (binding, kind), stretch in state.told.items()
     ]
+    told.sort(key=msgspec.msgpack.encode)
     packed = [STATE_VERSION, cells, _put_pending(state.pending), state.lost_count, told]
     if state.is_born:
         packed.append(None if state.favourable is None else _put_cells(automaton, state.favourable))
