@@ -12,11 +12,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from . import addresses, globs, named_addresses, names, numbers, paths, strings, times, words
+from . import (
+    addresses,
+    command_lines,
+    globs,
+    named_addresses,
+    names,
+    numbers,
+    paths,
+    strings,
+    times,
+    words,
+)
 from .costs import (
     Steps,
     by_addresses,
     by_length,
+    by_lines,
     by_names,
     by_parts,
     by_pattern,
@@ -59,6 +71,7 @@ _TEXT: Final = _types("string")
 _SIZED: Final = _types("string", "list", "map")
 _NUMERIC: Final = _types("int", "double", "string")
 _LIST: Final = _types("list")
+_MAP: Final = _types("map")
 _TEXT_OR_LIST: Final = _types("string", "list")
 _OPTIONAL: Final = _types("null", "string", "list")
 _INSTANT: Final = _types("timestamp")
@@ -122,6 +135,15 @@ _ALL: Final = (
     Function("glob", "function", (_TEXT, _TEXT), "bool", globs.glob, by_pattern),
     Function("glob_any", "function", (_LIST, _TEXT), "bool", globs.glob_any, by_patterns),
     Function("named_any", "function", (_LIST, _TEXT), "bool", names.named_any, by_names),
+    Function(
+        "command_lines",
+        "function",
+        (_LIST, _MAP),
+        "list",
+        command_lines.command_lines,
+        by_lines,
+        makes=True,
+    ),
     Function("sql_loses", "function", (_TEXT,), "bool", effects.sql_loses, by_sql),
     Function("sql_changes", "function", (_TEXT,), "bool", effects.sql_changes, by_sql),
     Function("path_within", "function", (_TEXT, _TEXT), "bool", paths.path_within, by_parts),

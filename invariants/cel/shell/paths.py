@@ -75,7 +75,8 @@ def _fold(text: str) -> str:
     joined = "/".join(kept)
     if is_absolute:
         return "/" + joined
-    return joined or "."
+    # `./~` is a name of this folder, and `~` a home.
+    return f"./{joined}" if joined.startswith("~") and not is_home else joined or "."
 
 
 def operand_of(term: Term, directory: Reading) -> Term:
