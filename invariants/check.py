@@ -129,8 +129,11 @@ def _check_file(spec: Spec, refused: Refused = NOTHING_REFUSED) -> Iterator[Faul
         if not errors:
             yield from lint_formula(invariant, spec.file)
         if invariant.severity == "critical" and not invariant.has_on_unknown:
-            message = f"`{invariant.id}` is critical and does not say `on_unknown`"
-            mend = "write `on_unknown: violate` (doubt is a violation) or `on_unknown: report`"
+            message = f"`{invariant.id}` is critical and has no `on_unknown`"
+            mend = (
+                "write `on_unknown: violate` (unknown counts as a violation) "
+                "or `on_unknown: report`"
+            )
             yield Fault(spec.file, invariant.place, "E404", message, mend)
 
 
@@ -158,7 +161,9 @@ def _check_names(
 def _mend_of_predicate(atom: Atom, known: Collection[str]) -> str:
     if atom.predicate in FIELD_TYPES and not atom.arguments:
         name = atom.predicate
-        return f"`{name}` is a field of events: declare a predicate that asks for it, and name that"
+        return (
+            f"`{name}` is a field of events: test it in a predicate, and use the predicate's name"
+        )
     return did_you_mean(atom.predicate, known) if known else "declare it in `predicates:`"
 
 
@@ -171,7 +176,7 @@ def _check_values(
             message = f"`{atom.predicate}` has no value `{name}`"
             mend = did_you_mean(name, declared)
             if not declared:
-                mend = f"name it where `{atom.predicate}` is declared: `with:` and `{name}: ...`"
+                mend = f"declare it in the `with` of `{atom.predicate}`: `{name}: ...`"
             yield Fault(file, atom.place, "E402", message, mend)
 
 
@@ -188,8 +193,8 @@ def _repeated_ids(specs: Sequence[Spec]) -> Iterator[Fault]:
         for invariant in spec.invariants:
             where = f"{spec.file}, line {invariant.place.line}"
             if invariant.id in first:
-                message = f"there is another invariant `{invariant.id}`"
-                mend = f"give one of them another id; the first is in {first[invariant.id]}"
+                message = f"the id `{invariant.id}` is used twice"
+                mend = f"choose another id; the first use is in {first[invariant.id]}"
                 yield Fault(spec.file, invariant.place, "E403", message, mend)
             first.setdefault(invariant.id, where)
 
@@ -208,7 +213,7 @@ def _unused_predicates(spec: Spec) -> Iterator[Fault]:
     for predicate in spec.predicates:
         if predicate.name not in used:
             message = f"no invariant uses the predicate `{predicate.name}`"
-            mend = "use it, or take it away"
+            mend = "use it, or delete it"
             yield Fault(spec.file, predicate.place, "W502", message, mend, "warning")
 
 
@@ -226,6 +231,6 @@ def _unused_sources(spec: Spec) -> Iterator[Fault]:
         asked |= made.sources if made is not None else frozenset()
     for source in spec.sources:
         if source.name not in asked:
-            message = f"no predicate asks the source `{source.name}`"
-            mend = "use it, or take it away"
+            message = f"no predicate uses the source `{source.name}`"
+            mend = "use it, or delete it"
             yield Fault(spec.file, source.place, "W505", message, mend, "warning")

@@ -67,13 +67,13 @@ def check_formula(invariant: InvariantSpec, file: str) -> list[Fault]:
     nodes_count = _normal_nodes_count(invariant.formula)
     if nodes_count > NORMAL_NODES_MAX:
         message = (
-            f"written out, this formula has {nodes_count} parts; {NORMAL_NODES_MAX} are the most"
+            f"expanded, this formula has {nodes_count} parts; the maximum is {NORMAL_NODES_MAX}"
         )
         mend = "use fewer nested `iff`, or name parts of it as predicates"
         return [Fault(file, invariant.formula_source.place, "E411", message, mend)]
     faults = [*_check_future(invariant, file), *_check_order(invariant.formula, file)]
     if invariant.report == "edge" and any(map(_is_future, subformulas(invariant.formula))):
-        message = "`report: edge` needs verdicts in the order of events, and this one waits"
+        message = "`report: edge` needs immediate verdicts, and this formula has a future operator"
         mend = "write `report: first` or `report: every`"
         faults.append(Fault(file, invariant.place, "E413", message, mend))
     if any(fault.code == "E405" for fault in faults):
@@ -102,7 +102,7 @@ def _check_future(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
     node = _misplaced_future(invariant)
     if node is not None:
         # One misplaced operator is told; those inside it would say the same again.
-        message = f"`{node.operator}` speaks of the future, and may stand only once, at the top"
+        message = f"`{node.operator}` is a future operator, which is allowed only once, at the top"
         mend = mend_of_future(invariant, node, _is_accepted)
         yield Fault(file, node.place, "E405", message, mend)
 
@@ -143,7 +143,7 @@ def _check_order(formula: Formula, file: str, *, is_inside: bool = False) -> Ite
                 mend = "compare in the predicate's `when`, or beside the operator"
                 yield Fault(file, place, "E409", message, mend)
             if any(isinstance(s, Constant) and isinstance(s.value, tuple) for s in (left, right)):
-                message = f"`{shown}` orders a truth value, and is unknown at every event"
+                message = f"`{shown}` compares the order of a truth value, so it is always unknown"
                 yield Fault(file, place, "E410", message, "write `==` or `!=`")
         case Not(body) | Exists(body=body):
             yield from _check_order(body, file, is_inside=is_inside)
@@ -192,28 +192,30 @@ def _explain_unbound(
     variable: str, leaf: Leaf, path: tuple[Formula, ...], invariant: InvariantSpec
 ) -> tuple[str, str]:
     if isinstance(leaf, Comparison):
-        reason = f"`{format_formula(leaf)}` compares it, and nothing gives it a value"
-        return reason, f"bind it by a predicate of the event at hand: `p(name={variable})`"
+        reason = f"`{format_formula(leaf)}` compares it, but nothing gives it a value"
+        return reason, f"bind it in a predicate of the current event: `p(name={variable})`"
     if isinstance(leaf, AggregateComparison):
         atom = leaf.aggregate.atom
         joined = "implies" if invariant.form == "always" else "and"
         if variable not in {n for _, t in atom.arguments for n in term_variables(t)}:
-            reason = "nothing gives the bound of this aggregate a value"
+            reason = "nothing gives the limit of this aggregate a value"
             return reason, f"write a number, or bind it: `p(name={variable}) {joined} ...`"
-        reason = f"`{leaf.aggregate.function}` gives it no value, so nothing says when to judge"
-        return reason, f"write the trigger out: `{format_formula(atom)} {joined} ...`, or write `_`"
+        reason = (
+            f"`{leaf.aggregate.function}` does not bind variables, so no event triggers the check"
+        )
+        return reason, f"write the trigger: `{format_formula(atom)} {joined} ...`, or write `_`"
     temporal = [node for node in path if isinstance(node, Temporal | Until)]
     if temporal:
         operator = temporal[0].operator
-        reason = f"it stands only inside `{operator}`, and the event at hand gives it no value"
+        reason = f"it is used only inside `{operator}`, and the current event gives it no value"
         name = next(name for name, term in leaf.arguments if variable in term_variables(term))
-        mend = f"write `{name}=_` if any value will do, or name it at the event at hand too"
+        mend = f"write `{name}=_` for any value, or use it in a predicate of the current event too"
         return reason, mend
     if any(isinstance(node, Binary) and node.operator in ("or", "iff") for node in path):
-        reason = f"not every way to violate `{invariant.id}` names it"
-        return reason, "name it on both sides, make two invariants, or write `_`"
-    reason = "the invariant is violated where this predicate does not hold, so it gives no value"
-    return reason, "write `_`, or name it in a predicate that must hold"
+        reason = f"some violations of `{invariant.id}` do not give it a value"
+        return reason, "use it on both sides, write two invariants, or write `_`"
+    reason = "a violation needs this predicate to be false, so it gives no value"
+    return reason, "write `_`, or use it in a predicate that must be true"
 
 
 def _check_argument(node: Formula, invariant: InvariantSpec, file: str) -> Iterator[Fault]:
@@ -234,7 +236,7 @@ def _check_argument(node: Formula, invariant: InvariantSpec, file: str) -> Itera
         case Exists(_, body, place):
             for variable in sorted(free_variables(body) - bound_variables(body)):
                 reason = f"the body of this `exists` does not bind `{variable}`"
-                mend = f"name it there in a predicate that must hold: `p(name={variable})`"
+                mend = f"use it there in a predicate that must be true: `p(name={variable})`"
                 yield Fault(file, place, "E407", reason, mend)
         case _:
             pass
@@ -253,18 +255,17 @@ def _explain_argument(word: str, variable: str, body: Formula) -> tuple[str, str
         # `not eventually` would not stand at the top.
         dual = "not once" if word == "historically" else "always not"
         reason = (
-            f"`{word}` with `{variable}` asks of every event whether it names that value, "
-            f"and few do"
+            f"`{word}` requires every event to have the value of `{variable}`, and few events do"
         )
-        mend = f"write `_`, or say what must not be: `{dual} p(name={variable})`"
+        mend = f"write `_`, or state the negation: `{dual} p(name={variable})`"
         return reason, mend
-    reason = f"what stands under `{word}` does not bind `{variable}`"
+    reason = f"the operand of `{word}` does not bind `{variable}`"
     if _has_temporal(body):
-        return reason, f"write one `{word}` with the window that you mean, around a predicate"
+        return reason, f"write one `{word}` with one window, around a predicate"
     if isinstance(body, Not):
-        mend = f"an event that is not so names no value; write `_`, or `not {word} ...`"
+        mend = f"a negated predicate gives no value; write `_`, or `not {word} ...`"
         return reason, mend
-    return reason, f"name it there in a predicate that must hold: `p(name={variable})`"
+    return reason, f"use it there in a predicate that must be true: `p(name={variable})`"
 
 
 def _has_temporal(formula: Formula) -> bool:
@@ -276,17 +277,17 @@ def _check_left(
 ) -> Iterator[Fault]:
     """Rule 3: variables on the left are the right's, and only in predicates at the event."""
     for variable in sorted(free_variables(left) - free_variables(right)):
-        reason = f"the left side of `{operator}` names `{variable}`, which the right side does not"
-        mend = "name it on the right side too, or write `_`"
+        reason = f"the left side of `{operator}` uses `{variable}`, and the right side does not"
+        mend = "use it on the right side too, or write `_`"
         yield Fault(file, place, "E408", reason, mend)
     for node, names_free in _beyond_atoms(left, frozenset()):
-        mend = "take it out of the temporal operator, or write `_`"
+        mend = "move it out of the temporal operator, or write `_`"
         if isinstance(node, Comparison):
             mend = f"compare it beside `{operator}`, or in the predicate's `when`"
         elif isinstance(node, AggregateComparison):
-            mend = "take it out of the aggregate, or write `_`"
+            mend = "move it out of the aggregate, or write `_`"
         names = ", ".join(f"`{name}`" for name in sorted(names_free))
-        reason = f"on the left side of `{operator}`, {names} may stand only in predicates"
+        reason = f"on the left side of `{operator}`, {names} may be used only in predicates"
         yield Fault(file, node.place, "E408", reason, mend)
 
 

@@ -35,7 +35,7 @@ def check_scope(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
     for node in subformulas(invariant.formula):
         match node:
             case SessionEnd(place):
-                message = f"`session_end` is the end of one session, and {scope} has no end"
+                message = f"`session_end` is the end of one session, and {scope} never ends"
                 where = invariant.formula_source.place if place == Place() else place
                 yield Fault(file, where, "E414", message, "write `per: session`, or a window")
             case Temporal(operator, window, _, place) | Until(operator, window, _, _, place):
@@ -56,7 +56,7 @@ def _needs_window(node: Formula, operator: str) -> bool:
 
 def _no_window(operator: str, place: Place, scope: str, file: str) -> Fault:
     what = "waits" if operator in FUTURE_OPERATORS else "remembers each value"
-    message = f"`{operator}` {what} without end, since {scope} has none"
+    message = f"`{operator}` {what} without limit, since {scope} never ends"
     return Fault(file, place, "E415", message, f"give it a window: `{operator}[24h]`")
 
 

@@ -145,6 +145,8 @@ def _check_lists(
     for name, term in aggregate.atom.arguments:
         is_other_list = name != value and types.get((predicate, name)) == "list"
         if is_other_list and not isinstance(term, Anything):
-            message = f"`{value}` and `{name}` of `{predicate}` are lists, which are not paired"
+            message = (
+                f"`{value}` and `{name}` of `{predicate}` are lists; their elements are not paired"
+            )
             mend = f"write `{name}=_`, or give one of them a single value in `with`"
             yield Fault(file, place, "E416", message, mend)

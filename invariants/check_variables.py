@@ -14,7 +14,7 @@ from .binding import atom_variables, term_variables
 from .cel.functions import FIELD_TYPES
 from .check_binding import atoms_of, subformulas
 from .errors import Fault
-from .formula.ast import AggregateComparison, Comparison, Constant
+from .formula.ast import AggregateComparison, Comparison, Constant, Variable
 from .formula.format import format_formula
 from .load_formula import mend_of_expression
 from .spec import InvariantSpec
@@ -38,10 +38,10 @@ def check_variables(
                 continue
             shown = format_formula(node)
             if variable in predicates:
-                message = f"`{variable}` is a predicate, and in `{shown}` it would be a variable"
-                mend = _mend_of_predicate(node, variable)
+                message = f"`{variable}` is a predicate; in `{shown}` it would be a variable"
+                mend = _mend_of_predicate(node, variable, predicates)
             elif variable in FIELD_TYPES:
-                message = f"`{variable}` is a field of events, and formulas read no fields"
+                message = f"`{variable}` is a field of events; formulas cannot read fields"
                 mend = _mend_of_field(node, variable, shown)
             else:
                 continue
@@ -53,13 +53,21 @@ def _mend_of_field(node: Comparison | AggregateComparison, field: str, shown: st
         isinstance(side, Constant) for side in (node.left, node.right)
     ):
         return mend_of_expression(shown)
-    return f"name it under a predicate's `with`, as in `value: {field}`, and write `p(value=x)`"
+    return (
+        f"declare a value in a predicate's `with`, as in `value: {field}`, and write `p(value=x)`"
+    )
 
 
-def _mend_of_predicate(node: Comparison | AggregateComparison, name: str) -> str:
+def _mend_of_predicate(
+    node: Comparison | AggregateComparison, name: str, predicates: Collection[str]
+) -> str:
     if isinstance(node, Comparison):
         for side in (node.left, node.right):
             if isinstance(side, Constant) and side.value in (("bool", "true"), ("bool", "false")):
                 is_true = (side.value == ("bool", "true")) == (node.operator == "==")
                 return f"write `{name}`" if is_true else f"write `not {name}`"
-    return f"name a value under the predicate's `with`, and write `{name}(value=x)`"
+        names = [side.name for side in (node.left, node.right) if isinstance(side, Variable)]
+        if len(names) == 2 and set(names) <= set(predicates):
+            both = " iff ".join(names)
+            return f"write `{both}`" if node.operator == "==" else f"write `not ({both})`"
+    return f"declare a value in the predicate's `with`, and write `{name}(value=x)`"

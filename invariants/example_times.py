@@ -44,7 +44,7 @@ class Times:
         if self._beginning_ns is None:
             self._beginning_ns = 0 if stated is None else time_ns
         if time_ns > TIME_NS_MAX:
-            message = "this event lies later than times can say: they are int64 nanoseconds"
+            message = "the time of this event is too large for int64 nanoseconds"
             self._shape.add(place, E_EXAMPLE, message, "write a shorter duration")
             time_ns = 0
         self._last_ns = time_ns
@@ -56,7 +56,7 @@ class Times:
         if len(when) > 1:
             keys = " and ".join(f"`{key}`" for key in TIME_KEYS if key in when)
             place = [node.place for node in when.values()][1]
-            message = f"{keys} both say when this event happens"
+            message = f"{keys} both give the time of this event"
             self._shape.add(place, E_EXAMPLE, message, "keep one of them")
             return None, default_ns
         for key, node in when.items():
@@ -74,8 +74,8 @@ class Times:
         if isinstance(value, str) and (time_ns := _parse_time(value)) is not None:
             return value, time_ns
         expected = "an RFC 3339 time, whole nanoseconds or a duration"
-        message = f"`ts` of an event is {expected}, and this is {sort_of(node)}"
-        mend = "write `2026-01-31T12:00:00Z`, or how long after the beginning: `301s`"
+        message = f"`ts` of an event must be {expected}, not {sort_of(node)}"
+        mend = "write `2026-01-31T12:00:00Z`, or the time since the beginning: `301s`"
         self._shape.add(node.place, E_EXAMPLE, message, mend)
         return None, default_ns
 
@@ -87,7 +87,7 @@ class Times:
         try:
             return parse_span(text, file=self._shape.file, locate=lambda offset: node.place)
         except SpecError:
-            message = f"{what} is a duration, and this is {sort_of(node)}"
+            message = f"{what} must be a duration, not {sort_of(node)}"
             self._shape.add(node.place, E_EXAMPLE, message, _mend_of_span(text))
             return None
 
@@ -114,7 +114,7 @@ def _mend_of_span(text: str) -> str:
     meant = meant_duration(text)
     if meant and meant != text:
         return f"write `{meant}`"
-    return f"{DURATION_MEND}, and at most `{DURATION_DAYS_MAX}d`"
+    return f"{DURATION_MEND}, at most `{DURATION_DAYS_MAX}d`"
 
 
 def _parse_time(text: str) -> int | None:

@@ -35,11 +35,11 @@ def mend_of_future(
     parts = [*_parts(invariant)]
     if parts and all(is_accepted(replace(invariant, formula=part)) for part in parts):
         written = " and ".join(f"`always: {format_formula(part)}`" for part in parts)
-        return f"make two invariants, {written}"
+        return f"write two invariants, {written}"
     part = _ALONE.get(misplaced.operator, f"{misplaced.operator}[10m] q")
     return (
-        f"what must come is `always: p implies {part}`, "
-        "what must not come `always: p implies always[10m] not q`"
+        f"for a required event write `always: p implies {part}`, "
+        "for a forbidden one `always: p implies always[10m] not q`"
     )
 
 

@@ -20,17 +20,20 @@ def lint_formula(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
     """Warnings about one invariant's formula."""
     formula = invariant.formula
     if not invariant.is_enabled:
-        message = f"`{invariant.id}` is checked and not run: `enabled: false`"
-        yield Fault(file, invariant.place, "W507", message, "take that away to run it", "warning")
+        message = f"`{invariant.id}` has `enabled: false`: it is checked but does not run"
+        yield Fault(file, invariant.place, "W507", message, "remove that to run it", "warning")
     if invariant.form == "never" and isinstance(formula, Binary) and formula.operator == "implies":
-        message = "`never: a implies b` is violated wherever `a` is false, which is seldom meant"
+        message = (
+            "`never: a implies b` is violated at every event where `a` is false, "
+            "which is rarely intended"
+        )
         mend = "write `always: a implies b`, or `never: a and b`"
         yield Fault(file, formula.place, "W501", message, mend, "warning")
     for node in subformulas(formula):
         if isinstance(node, Temporal) and node.operator in ("previous", "next"):
             other = "once" if node.operator == "previous" else "eventually"
-            message = f"`{node.operator}` counts every event of the session, of whatever kind"
-            mend = f"write `{other}` with a window, unless that is meant"
+            message = f"`{node.operator}` refers to the neighbouring event of any kind"
+            mend = f"write `{other}` with a window, unless that is intended"
             yield Fault(file, node.place, "W503", message, mend, "warning")
     yield from _lonely_variables(invariant, file)
 
@@ -44,7 +47,9 @@ def _lonely_variables(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
     for leaf in leaves:
         for variable in sorted(set(_variables(leaf))):
             if counts[variable] == 1:
-                message = f"the variable `{variable}` occurs once, in `{format_formula(leaf)}`"
+                message = (
+                    f"the variable `{variable}` is used only once, in `{format_formula(leaf)}`"
+                )
                 mend = f"write `_` in place of `{variable}`, or use it"
                 if isinstance(leaf, Comparison):
                     mend = f"give it a value of the event: `p(name={variable})`"

@@ -87,9 +87,9 @@ def _empty(file: str) -> Fault:
 def _check_version(node: YamlNode | None, top: YamlMap, shape: Shape) -> None:
     mend = f"write `version: {VERSION}`"
     if node is None:
-        shape.add(top.place, E_VERSION, "this file does not say its `version`", mend)
+        shape.add(top.place, E_VERSION, "this file has no `version`", mend)
     elif not isinstance(node, YamlScalar) or node.value is True or node.value != VERSION:
-        message = f"`version` is {sort_of(node)}, and only {VERSION} is understood here"
+        message = f"`version` is {sort_of(node)}; only version {VERSION} is supported"
         shape.add(node.place, E_VERSION, message, mend)
 
 
@@ -114,7 +114,7 @@ def _read_predicate(key: YamlScalar, node: YamlNode, shape: Shape) -> PredicateS
     # `{when: ...}` is meant as a map: in CEL it would be one too, and no truth value.
     names = {name.text for name, _ in node.entries} if isinstance(node, YamlMap) else set()
     if isinstance(node, YamlMap) and node.is_flow and names & _PARTS and names - _PARTS:
-        message = f"{what} is written with `{{`, where YAML cuts CEL at `,` and brackets"
+        message = f"{what} is written in `{{`, where YAML ends a value at `,` and brackets"
         mend = "write `when:` and `with:` on lines of their own, or put the expression in quotes"
         shape.add(node.place, E_FLOW_MAP, message, mend)
         return None
@@ -134,7 +134,7 @@ def _read_predicate(key: YamlScalar, node: YamlNode, shape: Shape) -> PredicateS
 
 def _read_values(node: YamlNode, what: str, shape: Shape) -> tuple[tuple[str, Source], ...]:
     if isinstance(node, YamlMap) and node.is_flow and _is_cut(node):
-        message = f"`with` of {what} is written with `{{`, where YAML cuts CEL at `,` and brackets"
+        message = f"`with` of {what} is written in `{{`, where YAML ends a value at `,`"
         mend = "write a line `name: expression` for each value, or put it in quotes"
         shape.add(node.place, E_FLOW_MAP, message, mend)
         return ()

@@ -64,8 +64,8 @@ def _texts(
     if node is None or items is None:
         return ()
     if len(items) > count_max:
-        message = f"`{key}` has {len(items)} items, and {count_max} are the most"
-        shape.add(node.place, E_ABOUT, message, "keep those that people search for")
+        message = f"`{key}` has {len(items)} items; the maximum is {count_max}"
+        shape.add(node.place, E_ABOUT, message, "keep the most useful ones")
         return ()
     found: dict[str, None] = {}
     for item in items:
@@ -74,10 +74,10 @@ def _texts(
         if scalar is None or not text:
             continue
         if text in found:
-            message = f"`{key}` has {show_text(text)} twice"
-            shape.add(scalar.place, E_ABOUT, message, "take one away")
+            message = f"`{key}` contains {show_text(text)} twice"
+            shape.add(scalar.place, E_ABOUT, message, "remove one")
         elif key == "references" and not _is_reference(text):
-            message = f"{show_text(text)} is not an address of the web"
+            message = f"{show_text(text)} is not a web address"
             mend = "write `https://...`, or a text without a scheme, such as `OWASP LLM01`"
             shape.add(scalar.place, E_ABOUT, message, mend)
         found[text] = None
@@ -97,7 +97,7 @@ def _line(scalar: YamlScalar, what: str, characters_max: int, shape: Shape) -> s
     text = scalar.text.strip()
     if text and text.isprintable():
         return text
-    message = f"{what} is one line of visible text, and this is {show_text(scalar.text)}"
+    message = f"{what} must be one line of visible text, not {show_text(scalar.text)}"
     shape.add(scalar.place, E_ABOUT, message, "write it on one line; `description` takes several")
     return ""
 
@@ -105,6 +105,6 @@ def _line(scalar: YamlScalar, what: str, characters_max: int, shape: Shape) -> s
 def _is_long(scalar: YamlScalar, what: str, characters_max: int, shape: Shape) -> bool:
     if len(scalar.text) <= characters_max:
         return False
-    message = f"{what} has {len(scalar.text)} characters, and {characters_max} are the most"
+    message = f"{what} has {len(scalar.text)} characters; the maximum is {characters_max}"
     shape.add(scalar.place, E_ABOUT, message, "shorten it")
     return True

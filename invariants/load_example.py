@@ -22,6 +22,7 @@ SESSION_DEFAULT: Final = "example"
 
 _KEYS: Final = ("name", "events", "violated_at", "inconclusive_at")
 # Source: docs/events.md, the table of fields. `result` may be any JSON value.
+SHOWN_CHARACTERS_MAX: Final = 40  # Chosen: a longer value is not repeated in a correction.
 _TEXT_FIELDS: Final = frozenset(
     {"id", "session", "kind", "agent", "user", "tenant", "tool", "call", "error", "text", "parent"}
 )
@@ -57,7 +58,7 @@ def read_example(node: YamlNode, default_name: str, shape: Shape) -> Example | N
 def _read_events(node: YamlNode, shape: Shape) -> tuple[Mapping[str, Any], ...]:
     items = shape.items_of(node, "`events`") or ()
     if len(items) > EVENTS_MAX:
-        message = f"an example has at most {EVENTS_MAX} events, and this one has {len(items)}"
+        message = f"this example has {len(items)} events; the maximum is {EVENTS_MAX}"
         shape.add(node.place, E_EXAMPLE, message, "keep long traces as recordings")
         return ()
     events: list[Mapping[str, Any]] = []
@@ -86,13 +87,15 @@ def _read_event(node: YamlNode, shape: Shape) -> tuple[dict[str, Any], dict[str,
         if key.text not in EVENT_FIELDS:
             message = f"an event has no field `{key.text[:40]}`"
             mend = _mend_of_field(key.text)
-            shape.add(key.place, E_KEY_UNKNOWN, message, f"{mend} (or put it in `attributes`)")
+            shape.add(
+                key.place, E_KEY_UNKNOWN, message, f"{mend} (other values belong in `attributes`)"
+            )
             continue
         json_value = _json_value(value, shape)
         problem = _field_problem(key.text, json_value)
         if problem:
-            message = f"`{key.text}` of an event is {problem}, and this is {sort_of(value)}"
-            shape.add(value.place, E_EXAMPLE, message, "write it as docs/events.md says")
+            message = f"`{key.text}` of an event must be {problem}, not {sort_of(value)}"
+            shape.add(value.place, E_EXAMPLE, message, _mend_of_value(key.text, value))
         else:
             event[key.text] = json_value
     if top is not None and not any(key.text == "kind" for key, _ in top.entries):
@@ -108,11 +111,21 @@ def _mend_of_field(name: str) -> str:
     return f"did you mean `{meant}`?" if meant in EVENT_FIELDS else did_you_mean(name, EVENT_FIELDS)
 
 
+def _mend_of_value(field: str, value: YamlNode) -> str:
+    if field in _MAP_FIELDS:
+        return f"write `{field}: {{name: value}}`"
+    if field in _TEXT_FIELDS:
+        shown = value.text if isinstance(value, YamlScalar) else ""
+        is_short = shown.isprintable() and 0 < len(shown) <= SHOWN_CHARACTERS_MAX
+        return f'write `"{shown}"`' if is_short else "write text that is not empty"
+    return "write `v: 1`" if field == "v" else f"write a number, such as `{field}: 0`"
+
+
 def _field_problem(field: str, value: Any) -> str:
     """The expected value of a field if its value is not valid; see docs/events.md."""
     is_integer = isinstance(value, int) and not isinstance(value, bool)
     if field in _TEXT_FIELDS and not isinstance(value, str):
-        return "text (in quotes, if it looks like a number)"
+        return "text"
     if field in ("id", "session", "kind") and not value:
         return "text that is not empty"
     if field in _MAP_FIELDS and not isinstance(value, dict):
@@ -132,7 +145,7 @@ def _json_value(node: YamlNode, shape: Shape) -> Any:
             return [_json_value(item, shape) for item in items]
         case YamlScalar(value=value):
             if isinstance(value, float) and not math.isfinite(value):
-                message = f"`{node.text}` is no JSON value"
+                message = f"`{node.text}` is not a valid JSON value"
                 shape.add(node.place, E_EXAMPLE, message, "write a finite number")
             return value
 
@@ -147,9 +160,9 @@ def _read_positions(
         value = item.value if isinstance(item, YamlScalar) else None
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < events_count:
             message = f"`{key}` lists positions of events, from 0 to {max(events_count - 1, 0)}"
-            shape.add(item.place, E_EXAMPLE, message, "write such a position")
+            shape.add(item.place, E_EXAMPLE, message, "write a number of this range")
         elif value in positions:
-            shape.add(item.place, E_EXAMPLE, f"`{key}` lists {value} twice", "take one away")
+            shape.add(item.place, E_EXAMPLE, f"`{key}` lists {value} twice", "remove one")
         else:
             positions.add(value)
     return frozenset(positions)

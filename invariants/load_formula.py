@@ -32,7 +32,7 @@ def read_formula(source: Source, shape: Shape) -> Formula | None:
         faults = error.faults
     # A lone name is a predicate: whether there is one of that name is not known here.
     if not isinstance(formula, Atom) and _is_expression(source):
-        message = "this is an expression about one event, and formulas are written over predicates"
+        message = "this is an expression about one event; a formula combines predicates"
         shape.add(source.place_at(0), "E418", message, mend_of_expression(source.text))
         return None
     shape.faults.extend(faults)
@@ -43,7 +43,7 @@ def mend_of_expression(text: str) -> str:
     """How an expression becomes a predicate."""
     shown = " ".join(text.split())
     if len(shown) > SHOWN_CHARACTERS_MAX or not shown.isprintable():
-        return "declare it under `predicates:` with a name, and write that name here"
+        return "declare it under `predicates:` with a name, and use that name here"
     return f"declare it under `predicates:`, as in `p: {shown}`, and write its name here: `p`"
 
 

@@ -60,7 +60,7 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
     if top is None:
         return None
     if top.is_flow and any(_is_piece(key, value) for key, value in top.entries):
-        message = "this invariant is written with `{`, where YAML cuts a formula at `,`"
+        message = "this invariant is written in `{`, where YAML ends a formula at `,`"
         mend = "put the formula in quotes, or write a line `key: value` for each key"
         shape.add(top.place, E_FLOW_MAP, message, mend)
         return None
@@ -127,8 +127,8 @@ def _read_enabled(node: YamlNode | None, shape: Shape) -> bool:
         return True
     if isinstance(node, YamlScalar) and isinstance(node.value, bool):
         return node.value
-    message = f"`enabled` is `true` or `false`, and this is {sort_of(node)}"
-    shape.add(node.place, E_SHAPE, message, "write `enabled: false`, or take the key away")
+    message = f"`enabled` must be `true` or `false`, not {sort_of(node)}"
+    shape.add(node.place, E_SHAPE, message, "write `enabled: false`, or remove the key")
     return True
 
 
@@ -153,11 +153,11 @@ def _form(keys: Mapping[str, YamlNode], top: YamlMap, shape: Shape) -> str | Non
     """Which of `never`, `always` and `pattern` the invariant has, when it has exactly one."""
     present = [key for key in _FORMS if key in keys]
     if not present:
-        message = "this invariant has neither `never` nor `always` nor `pattern`"
+        message = "this invariant has no `never`, `always` or `pattern`"
         shape.add(top.place, E_KEY_MISSING, message, "add `never: ...` or `always: ...`")
     elif len(present) > 1:
-        message = f"this invariant has `{present[0]}` and `{present[1]}`, and exactly one is taken"
-        mend = "make two invariants of it"
+        message = f"this invariant has `{present[0]}` and `{present[1]}`; only one is allowed"
+        mend = "write two invariants"
         shape.add(keys[present[1]].place, E_KEY_REPEATED, message, mend)
     return present[0] if present else None
 
@@ -167,8 +167,8 @@ def _read_respond(node: YamlNode, shape: Shape) -> tuple[Action, ...]:
     for item in shape.items_of(node, "`respond`") or ():
         action = shape.choice_of(item, "an action", _ACTIONS)
         if action in actions:
-            message = f"the action `{action}` stands here twice"
-            shape.add(item.place, E_CHOICE, message, "take one away")
+            message = f"the action `{action}` is listed twice"
+            shape.add(item.place, E_CHOICE, message, "remove one")
         elif action is not None:
             actions.append(action)
     return tuple(actions)

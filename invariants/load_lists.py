@@ -37,7 +37,9 @@ class ListFileError(Exception):
 
 def no_list_files(invariant_file: str, written: str) -> str:
     """For texts that stand in no folder."""
-    raise ListFileError("no file can be read beside this text", "write the list's items here")
+    raise ListFileError(
+        "a list file needs an invariant file that is on disk", "write the list's items here"
+    )
 
 
 def read_lists(
@@ -72,9 +74,9 @@ def _read_file(node: YamlMap, what: str, shape: Shape, open_list: OpenList) -> t
     lines = (line.strip() for line in text.splitlines())
     found = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
     if not found:
-        shape.add(name.place, E_EMPTY, f"{what}: its file is empty", "write one item a line")
+        shape.add(name.place, E_EMPTY, f"{what}: its file is empty", "write one item per line")
     if len(found) > ELEMENTS_MAX:
-        message = f"{what}: its file has {len(found)} items; at most {ELEMENTS_MAX} are read"
+        message = f"{what}: its file has {len(found)} items; the maximum is {ELEMENTS_MAX}"
         shape.add(name.place, E_LIST_FILE, message, "write patterns, or several lists")
     return found
 
@@ -83,7 +85,7 @@ def _read_element(node: YamlNode, what: str, shape: Shape) -> Scalar | None:
     if not shape.has_value(node, f"an item of {what}"):
         return None
     if not isinstance(node, YamlScalar):
-        message = f"an item of {what} is a text, a number or a truth value"
+        message = f"an item of {what} must be a text, a number or a truth value"
         shape.add(node.place, E_SHAPE, message, "write one such value")
         return None
     if isinstance(node.value, float) and not math.isfinite(node.value):

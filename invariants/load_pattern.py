@@ -23,8 +23,8 @@ def read_pattern(node: YamlNode, shape: Shape) -> tuple[Form, Formula] | None:
     if top is None:
         return None
     if len(top.entries) != 1:
-        message = f"`pattern` names one pattern, and this names {len(top.entries)}"
-        shape.add(top.place, E_SHAPE, message, "make an invariant of each")
+        message = f"`pattern` takes one pattern, not {len(top.entries)}"
+        shape.add(top.place, E_SHAPE, message, "write one invariant for each")
         return None
     key, value = top.entries[0]
     pattern = PATTERNS.get(key.text)
@@ -45,7 +45,7 @@ def _read_items(node: YamlNode, what: str, pattern: Pattern, shape: Shape) -> Pa
     if items is None:
         return None
     if len(items) < 2:
-        shape.add(node.place, E_SHAPE, f"{what} needs two events or more", "name them in order")
+        shape.add(node.place, E_SHAPE, f"{what} needs at least two events", "name them in order")
         return None
     formulas = [_read_formula(item, f"an item of {what}", shape) for item in items]
     return Parts({}, [formula for formula in formulas if formula is not None])
@@ -65,8 +65,8 @@ def _read_parts(node: YamlNode, what: str, pattern: Pattern, shape: Shape) -> Pa
             continue
         formulas[name] = formula
         if name in pattern.atoms and not isinstance(formula, Atom):
-            message = f"`{name}` of {what} is counted, and must be one predicate"
-            mend = "name what you mean as a predicate, as in `failed(tool=t)`"
+            message = f"`{name}` of {what} must be one predicate, since it is counted"
+            mend = "declare a predicate for it, as in `failed(tool=t)`"
             shape.add(value.place, E_SHAPE, message, mend)
     return Parts(formulas, (), _read_within(keys, what, shape), _read_times(keys, what, shape))
 
@@ -96,6 +96,6 @@ def _read_times(keys: Mapping[str, YamlNode], what: str, shape: Shape) -> int:
     value = node.value if isinstance(node, YamlScalar) else None
     if type(value) is int and 0 <= value <= TIMES_MAX:
         return value
-    message = f"`times` of {what} is a whole number from 0, and this is {sort_of(node)}"
-    shape.add(node.place, E_SHAPE, message, "write how often the event may happen, as in `3`")
+    message = f"`times` of {what} must be a whole number from 0, not {sort_of(node)}"
+    shape.add(node.place, E_SHAPE, message, "write the allowed number of events, as in `3`")
     return 0

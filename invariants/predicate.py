@@ -203,6 +203,6 @@ def _type_faults(
         faults.append(Fault(file, spec.when.place, "E104", message, "compare it with something"))
     for (name, source), value in zip(spec.values, values, strict=True):
         if value.type in ("map", "null"):
-            message = f"`{name}` of `{spec.name}` is {value.type}, which is never a usable value"
+            message = f"`{name}` of `{spec.name}` is {value.type}, which cannot be a value"
             faults.append(Fault(file, source.place, "E104", message, "name one of its fields"))
     return faults

@@ -97,7 +97,7 @@ class Shape:
             return None
         if isinstance(node, YamlMap):
             return node
-        message = f"{what} is a map, and this is {sort_of(node)}"
+        message = f"{what} must be a map, not {sort_of(node)}"
         self.add(node.place, E_SHAPE, message, "write a line `key: value` for each entry")
         return None
 
@@ -107,7 +107,7 @@ class Shape:
             return None
         if isinstance(node, YamlList):
             return node.items
-        message = f"{what} is a list, and this is {sort_of(node)}"
+        message = f"{what} must be a list, not {sort_of(node)}"
         self.add(node.place, E_SHAPE, message, "write `[a, b]`, or a line `- a` for each item")
         return None
 
@@ -123,7 +123,7 @@ class Shape:
                 continue
             mend = did_you_mean(key.text, set(known))
             if re.search(r"[\s\"'()]", key.text):
-                mend = f"if this is an expression, its `: ` turned it into a key; {BLOCK_MEND}"
+                mend = f"if this is an expression, YAML read a key up to its `: `; {BLOCK_MEND}"
             self.add(key.place, E_KEY_UNKNOWN, f"{what} has no key {show_text(key.text)}", mend)
         for missing in required:
             if missing not in found:
@@ -137,7 +137,7 @@ class Shape:
             return None
         if isinstance(node, YamlScalar) and isinstance(node.value, str):
             return node
-        message = f"{what} is text, and this is {sort_of(node)}"
+        message = f"{what} must be text, not {sort_of(node)}"
         mend = "put it in quotes" if isinstance(node, YamlScalar) else "write one text"
         self.add(node.place, E_SHAPE, message, mend)
         return None
@@ -152,7 +152,7 @@ class Shape:
         if scalar.text in options:
             return options[scalar.text]
         choices = " or ".join(f"`{option}`" for option in options)
-        message = f"{what} is {choices}, and not {show_text(scalar.text)}"
+        message = f"{what} must be {choices}, not {show_text(scalar.text)}"
         meant = _MEANT_CHOICES.get(scalar.text.lower(), "")
         near = meant if meant in options else nearest(scalar.text, options)
         mend = f"write `{near}`" if near else "write one of them"
@@ -168,14 +168,14 @@ class Shape:
         if not self.has_value(node, what):
             return None
         if not isinstance(node, YamlScalar):
-            message = f"{what} is one expression, and YAML reads {sort_of(node)} here"
+            message = f"{what} must be one expression, and YAML reads {sort_of(node)} here"
             mend = BLOCK_MEND
             if isinstance(node, YamlList):
                 mend = f"join its items with an operator, or {mend}"
             self.add(node.place, E_SHAPE, message, mend)
             return None
         if node.is_cut and _has_open_quote(node.text):
-            message = f"{what} is cut off: in a value without quotes, ` #` begins a comment"
+            message = f"{what} is incomplete: in a value without quotes, ` #` begins a comment"
             self.add(node.place, E_CUT, message, BLOCK_MEND)
             return None
         return node.source()
@@ -186,16 +186,14 @@ class Shape:
         """May this key be the name of something? Tells E213 otherwise."""
         if not _NAME.fullmatch(key.text) or key.text == "_":
             message = f"{show_text(key.text)} cannot be {what}"
-            mend = (
-                "a name is made of ASCII letters, digits and `_`, and does not begin with a digit"
-            )
+            mend = "a name has ASCII letters, digits and `_`, and begins with a letter or `_`"
             underlined = key.text.replace("-", "_")
             if underlined != key.text and _NAME.fullmatch(underlined):
                 mend = f"write `{underlined}`"
             self.add(key.place, E_NAME, message, mend)
             return False
         if key.text in RESERVED_WORDS or key.text in also_reserved:
-            message = f"`{key.text}` is a word of the language and cannot be {what}"
+            message = f"`{key.text}` is a reserved word and cannot be {what}"
             self.add(key.place, E_NAME, message, "choose another name")
             return False
         return True

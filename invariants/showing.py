@@ -81,7 +81,7 @@ def compile_source(
         compiled.append(expression)
         faults += expression.warnings
         if expression.sources:
-            message = f"the source `{source.name}` tests the values that sources have shown"
+            message = f"the source `{source.name}` uses `seen` or `only_from`"
             mend = "use `seen` and `only_from` only in predicates"
             faults.append(Fault(file, written.place, "E110", message, mend))
     if len(compiled) == 2 and compiled[0].type not in ("bool", "any"):

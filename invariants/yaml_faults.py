@@ -82,9 +82,9 @@ def _is_about_start(problem: str) -> bool:
 def _explain(problem: str, context: str, line: str, column: int) -> tuple[str, str]:
     if problem == "mapping values are not allowed here":
         if re.search(r" \? .* : ", line):
-            return "` : ` in a value without quotes ends it, and this one is a ternary", BLOCK_MEND
+            return "in a value without quotes, the ` : ` of a choice begins a map", BLOCK_MEND
         if re.match(r"\s*(?:- )?[^\s:]+: ", line):
-            return "`: ` in a value without quotes begins a map", BLOCK_MEND
+            return "in a value without quotes, `: ` begins a map", BLOCK_MEND
         return "a key is not expected here", "indent it like its neighbours"
     if "'\\t' that cannot start" in problem:
         return "there is a tab where YAML allows only spaces", "indent with spaces"
@@ -96,7 +96,7 @@ def _explain(problem: str, context: str, line: str, column: int) -> tuple[str, s
     if context == "while scanning an anchor":
         return "`&` here begins an anchor in YAML", BLOCK_MEND
     if "unexpected end of stream" in problem and "quoted" in context:
-        return "the quotes opened here are never closed", "close them"
+        return "these quotes are not closed", "close them"
     if "unknown escape character" in problem:
         return (
             "in double quotes YAML reads `\\` as an escape, and this one is unknown",
@@ -112,9 +112,9 @@ def _explain_structure(problem: str, context: str, line: str, column: int) -> tu
             return "a value that starts with a quote ends at the closing quote", BLOCK_MEND
         if before.endswith(("]", "}")):
             return "a value that starts with `[` or `{` ends where that closes", BLOCK_MEND
-        return "this is indented differently from its neighbours", "line it up with them"
+        return "this is indented differently from its neighbours", "indent it like them"
     if "could not find expected ':'" in problem:
-        return "this line is not `key: value`", "add the `:`, or indent what continues a value"
+        return "this line is not `key: value`", "add the `:`, or indent the continuation of a value"
     if context == "while scanning a block scalar":
         return "`>` and `|` begin a block, whose text begins on the next line", BLOCK_MEND
     if "flow mapping" in context:

@@ -104,7 +104,7 @@ def read_yaml(text: str, file: str) -> tuple[YamlNode | None, list[Fault]]:
         return None, [*builder.faults, fault_of_yaml(error, text, file)]
     except (ValueError, OverflowError):
         # PyYAML converts `\UFFFFFFFF` and the digits of `%YAML` without asking their size.
-        message = "an escape or a version in this file contains a number that is too large"
+        message = "this file contains an escape or a version with a number that is too large"
         return None, [
             Fault(file, builder.place, E_FORM, message, "check the text after this place")
         ]
@@ -134,7 +134,7 @@ def _fault_of_text(text: str, file: str) -> Fault | None:
         place = Place(before.count("\n") + 1, match.start() - (before.rfind("\n") + 1) + 1)
         code = ord(match.group())
         escape = f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-        message = f"the character U+{code:04X} hides or moves text"
+        message = f"the character U+{code:04X} is invisible or changes the direction of text"
         mend = f'remove it, or write it as an escape in double quotes: `"{escape}"`'
         return Fault(file, place, E_CHARACTER, message, mend)
     return None
@@ -184,7 +184,7 @@ class _Builder:
     def take_node(self, event: yaml.NodeEvent) -> None:
         self.nodes_count += 1
         if self.nodes_count > NODES_MAX:
-            self.stop(E_BOUND, f"more than {NODES_MAX} values in one file", "split the file")
+            self.stop(E_BOUND, f"this file has more than {NODES_MAX} values", "split the file")
             return
         fault = fault_of_property(event, self.text, self.file)
         if fault is not None:
@@ -221,7 +221,9 @@ class _Builder:
 
     def resolved(self, text: str) -> Resolved:
         if len(text) > NUMBER_CHARACTERS_MAX and any(form.fullmatch(text) for form in _NUMBERS):
-            message = f"a number of {len(text)} characters; the maximum is {NUMBER_CHARACTERS_MAX}"
+            message = (
+                f"this number has {len(text)} characters; the maximum is {NUMBER_CHARACTERS_MAX}"
+            )
             self.add(E_BOUND, message, "put it in quotes if it is text")
             return text
         return resolve_plain(text)
@@ -246,14 +248,14 @@ class _Builder:
         if node.is_refused:
             return
         if not isinstance(node, YamlScalar):
-            self.add(E_SHAPE, "a key is text, and this is not", "write `name: value`", node.place)
+            self.add(E_SHAPE, "a key must be text", "write `name: value`", node.place)
         elif not isinstance(node.value, str):
-            shown = "empty" if node.text == "" else f"`{node.text[:40]}`, not text"
-            message = f"a key is text, and this one is {shown}"
+            shown = "empty" if node.text == "" else f"`{node.text[:40]}`"
+            message = f"a key must be text, not {shown}"
             self.add(E_SHAPE, message, "put it in quotes", node.place)
         elif node.text in top.places:
-            message = f"the key `{node.text[:40]}` occurs again here"
-            mend = f"remove one; the first is in line {top.places[node.text].line}"
+            message = f"the key `{node.text[:40]}` is used twice"
+            mend = f"remove one; the first use is in line {top.places[node.text].line}"
             self.add(E_KEY_REPEATED, message, mend, node.place)
         else:
             top.places[node.text] = node.place

@@ -55,8 +55,8 @@ def _faults(file: str, predicate: PredicateSpec) -> Iterator[Fault]:
             continue
         told.add(name.name)
         asked = ", ".join(f"`{kind}`" for kind in sorted(kinds))
-        message = f"`{predicate.name}` reads `{name.name}`, which events of {asked} do not carry"
-        mend = f"ask for a kind that does: {', '.join(f'`{kind}`' for kind in carriers)}"
+        message = f"`{predicate.name}` reads `{name.name}`, which events of {asked} do not have"
+        mend = f"use a kind that has it: {', '.join(f'`{kind}`' for kind in carriers)}"
         yield Fault(file, name.place, "W508", message, mend, "warning")
 
 

@@ -46,10 +46,10 @@ def kind_faults(specs: Iterable[Spec]) -> Iterator[Fault]:
         for name, sources in _expressions(spec):
             for source in sources:
                 for asked in _asked_in(source, spec.lists):
-                    yield from _faults(spec.file, f"`{name}` asks for", asked)
+                    yield from _faults(spec.file, f"`{name}` expects", asked)
         for invariant in spec.invariants:
             for asked in _matched_in(spec, invariant):
-                yield from _faults(spec.file, f"`{invariant.id}` asks for", asked)
+                yield from _faults(spec.file, f"`{invariant.id}` expects", asked)
             for example in invariant.examples:
                 for asked in _shown_in(example):
                     yield from _faults(spec.file, f"`{example.name}` has an event of", asked)
@@ -134,7 +134,7 @@ def _faults(file: str, says: str, asked: _Asked) -> Iterator[Fault]:
     if asked.part:
         near = _near_part(asked)
         word = "begin" if asked.part == "beginning" else "end"
-        message = f"{says} kinds that {word} with {shown}, and none of Interlock's does"
+        message = f"{says} kinds that {word} with {shown}, and no kind of Interlock does"
         mend = f"write `{near}`, unless the kinds are your own"
     elif asked.text in KNOWN_KINDS:
         return

@@ -59,10 +59,14 @@ class Cursor:
         """Is the next token one of these words of the language?"""
         return self.token.sort == "word" and self.token.text in words
 
+    def before(self, count: int = 1) -> str:
+        """The text of a token before the next one, or an empty text."""
+        return self.tokens[self.index - count].text if self.index >= count else ""
+
     def expect(self, sign: str, mend: str) -> Token:
         """Take this sign, or raise E301."""
         if not self.is_sign(sign):
-            message = f"`{sign}` is expected here, and {self.met()} was met"
+            message = f"expected `{sign}`, but found {self.met()}"
             raise FormulaFault(self.token.offset, "E301", message, mend)
         return self.take()
 
@@ -70,10 +74,10 @@ class Cursor:
         """Consume a name that is not a word of the language, or raise E301 or E309."""
         token = self.token
         if token.sort == "word":
-            message = f"{show_text(token.text)} is a word of the language, not {expected}"
+            message = f"{show_text(token.text)} is a reserved word, not {expected}"
             raise FormulaFault(token.offset, "E309", message, f"choose another name; {mend}")
         if token.sort != "name":
-            message = f"{expected} is expected here, and {self.met()} was met"
+            message = f"expected {expected}, but found {self.met()}"
             raise FormulaFault(token.offset, "E301", message, mend)
         return self.take()
 

@@ -72,7 +72,7 @@ def format_literal(value: Value) -> str:
     match value:
         case str():
             shown = json.dumps(value, ensure_ascii=False)
-            # What hides or moves text is refused in files; an author can only have escaped it.
+            # Files may contain invisible characters only as escapes; they stay escaped.
             return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in shown)
         case tuple():
             return value[1]

@@ -26,6 +26,7 @@ from .ast import (
 )
 from .cursor import COMPARISON_SIGNS, Cursor
 from .durations import DURATION_MEND, UNITS_NS, format_duration, meant_duration
+from .meant import MEANT_JOINS, WINDOW, meant_by_call
 from .tokens import AGGREGATE_WORDS, FormulaFault, Token, show_text
 
 # Chosen: a hundred years, so that a time plus a window stays within int64 nanoseconds.
@@ -55,12 +56,14 @@ def parse_leaf(cursor: Cursor) -> Formula:
         constant = parse_constant(cursor.take())
         if not cursor.is_sign(*COMPARISON_SIGNS):
             message = f"the literal {show_text(token.text)} alone is not a formula"
-            mend = "compare it with a variable, or name what you mean as a predicate"
+            mend = "compare it with a variable, or declare a predicate"
+            if token.text in ("true", "false"):
+                mend = "remove it, or write the name of a predicate"
             raise FormulaFault(token.offset, "E310", message, mend)
         return _comparison(cursor, constant, token)
     name = cursor.name("a predicate", "write a predicate's name or `(`")
     if cursor.is_sign("="):
-        message = f"`=` behind {show_text(name.text)} is not a comparison"
+        message = "`=` is not an operator of formulas"
         raise FormulaFault(cursor.token.offset, "E302", message, "write `==`")
     if cursor.is_sign(*COMPARISON_SIGNS):
         return _comparison(cursor, _variable(name), name)
@@ -129,7 +132,11 @@ def parse_duration(cursor: Cursor) -> int:
             bare = token.text.removeprefix("-")
             units = f"write its unit: `{bare}s`, `{bare}m`, `{bare}h` or `{bare}d`"
             mend = f"write `{meant}`" if meant else units
-        message = f"a duration is expected, and {met} was met"
+        if token.sort == "sign" and cursor.token.sort == "duration":
+            mend = f"a window up to `{cursor.token.text}` is written `[{cursor.token.text}]`"
+        if token.text.lower() in ("inf", "infinity", "forever"):
+            mend = "remove the window"
+        message = f"expected a duration, but found {met}"
         raise FormulaFault(token.offset, "E304", message, mend)
     digits = token.text.rstrip("mshd")
     # The length is tested first: Python refuses to convert thousands of digits.
@@ -149,7 +156,7 @@ def _comparison(cursor: Cursor, left: Variable | Constant, start: Token) -> Form
         return AggregateComparison(aggregate, _MIRRORED[operator], left, place)
     right = _side(cursor)
     if isinstance(left, Constant) and isinstance(right, Constant):
-        message = "this compares two literals, and is the same at every event"
+        message = "this comparison of two literals never changes"
         raise FormulaFault(start.offset, "E310", message, "write a variable on one side")
     return Comparison(operator, left, right, place)
 
@@ -158,8 +165,15 @@ def _compared_aggregate(cursor: Cursor) -> Formula:
     start = cursor.token
     aggregate = _aggregate(cursor)
     if not cursor.is_sign(*COMPARISON_SIGNS):
-        message = f"`{start.text}(...)` is a number, and nothing compares it"
-        raise FormulaFault(start.offset, "E307", message, "write `... <= 3` after it")
+        message = f"`{start.text}(...)` is a number and must be compared"
+        if cursor.is_sign("="):
+            message = "`=` is not an operator of formulas"
+            raise FormulaFault(cursor.token.offset, "E302", message, "write `==`")
+        is_word = cursor.token.sort == "name" and cursor.token.text != "in"
+        mend = MEANT_JOINS.get(cursor.token.text.lower(), "") if is_word else ""
+        if cursor.following.sort == "duration":
+            mend = WINDOW
+        raise FormulaFault(start.offset, "E307", message, mend or "write `... <= 3` after it")
     operator = cast(Operator, cursor.take().text)
     if cursor.is_word(*AGGREGATE_WORDS):
         return AggregateComparison(aggregate, operator, _limit(cursor), cursor.place(start))
@@ -181,7 +195,7 @@ def _limit(cursor: Cursor) -> Aggregate:
 
 def _check_bound(bound: Variable | Constant, token: Token) -> None:
     if isinstance(bound, Constant) and isinstance(bound.value, str | tuple):
-        message = f"an aggregate is a number, and {show_text(token.text)} is none"
+        message = f"an aggregate is a number, and {show_text(token.text)} is not"
         raise FormulaFault(token.offset, "E307", message, "compare it with a number")
 
 
@@ -225,22 +239,22 @@ def _side(cursor: Cursor) -> Variable | Constant:
     if _is_literal(token):
         return parse_constant(cursor.take())
     if token.sort != "name":
-        message = f"a variable or a literal is expected here, and {cursor.met()} was met"
+        message = f"expected a variable or a literal, but found {cursor.met()}"
         raise FormulaFault(token.offset, "E310", message, "write `x == y` or `x == 3`")
     return _variable(cursor.take())
 
 
 def _variable(token: Token) -> Variable:
     if token.text == "_":
-        message = "`_` stands for any value and cannot be compared"
-        mend = "give the value a name where it is bound: `p(name=x)`"
+        message = "`_` means any value and cannot be compared"
+        mend = "use a variable instead: `p(name=x)`"
         raise FormulaFault(token.offset, "E310", message, mend)
     return Variable(token.text)
 
 
 def _atom(cursor: Cursor, name: Token) -> Atom:
     if name.text == "_":
-        message = "`_` stands for a value, and a predicate is expected here"
+        message = "`_` means a value, and a predicate is expected here"
         raise FormulaFault(name.offset, "E309", message, "write the predicate's name")
     arguments: dict[str, Term] = {}
     if cursor.is_sign("("):
@@ -260,16 +274,17 @@ def _argument(cursor: Cursor, predicate: Token, arguments: dict[str, Term]) -> N
     if is_bare or _is_literal(key):
         message = f"the argument {show_text(key.text)} of `{predicate.text}` has no name"
         mend = f"write `{predicate.text}(name={key.text})`, with a name from its `with`"
+        mend += meant_by_call(predicate.text)
         raise FormulaFault(key.offset, "E303", message, mend)
     mend = f"write `{predicate.text}(name=x)`, with a name from its `with`"
     cursor.name("a value's name", mend)
     if cursor.is_sign(*COMPARISON_SIGNS):
-        message = f"`{cursor.token.text}` compares, and an argument is matched"
-        mend = f"write `{predicate.text}({key.text}=x)`, and compare `x` beside it"
+        message = f"`{cursor.token.text}` is not allowed in an argument"
+        mend = f"write `{predicate.text}({key.text}=x)`, and compare `x` next to it"
         raise FormulaFault(cursor.token.offset, "E303", message, mend)
     cursor.expect("=", mend)
     if key.text in arguments:
-        message = f"`{predicate.text}` is given {show_text(key.text)} twice"
+        message = f"`{predicate.text}` has the argument {show_text(key.text)} twice"
         mend = f"join two atoms: `{predicate.text}(...) and {predicate.text}(...)`"
         raise FormulaFault(key.offset, "E311", message, mend)
     arguments[key.text] = _term(cursor, mend)

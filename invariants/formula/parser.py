@@ -31,10 +31,10 @@ from __future__ import annotations
 from typing import Final, Literal, NoReturn, cast
 
 from ..errors import Fault, Place, SpecError
-from ..nearest import nearest
 from .ast import UNBOUNDED, Binary, Exists, Formula, Not, SessionEnd, Temporal, Until, Window
-from .cursor import Cursor, Locate
+from .cursor import COMPARISON_SIGNS, Cursor, Locate
 from .leaves import parse_duration, parse_leaf, parse_window
+from .meant import TWO_COMPARISONS, WINDOW, meant_by_names
 from .tokens import OPERATOR_WORDS, FormulaFault, Token, split_tokens
 
 DEPTH_MAX: Final = 100  # Chosen: every later pass may recurse; Python's own limit is 1,000 frames.
@@ -82,43 +82,7 @@ def advance(place: Place, text: str, offset: int) -> Place:
 
 
 _PRECEDENCE: Final = {"iff": 1, "implies": 2, "or": 3, "and": 4, "since": 5, "until": 5}
-_MEANT_JOINS: Final = {
-    "in": 'formulas have no `in`: ask for it in a predicate, `p: tool in ["a", "b"]`',
-    "within": "a window stands right behind its operator: `once[10m] p`, `count(p)[10m] <= 3`",
-    "xor": "write `not (p iff q)`",
-    "nor": "write `not (p or q)`",
-    "nand": "write `not (p and q)`",
-    "but": "write `and`",
-    "then": "write `always: p implies q`, or for what must not follow `never: q and once p`",
-    "if": "write `always: q implies p`, or for what must not be `never: p and q`",
-    "unless": "write `always: p or q`, or for what must not be `never: p and not q`",
-    "without": "write `and not`",
-    "before": "`p before q` is `q and once p`",
-    "after": "`p after q` is `p and once q`",
-}
-"""Text between two formulas that is not an operator. A correction may apply under `never` or
-`always`."""
-_MEANT_OPERATORS: Final = {
-    "if": "write `always: p implies q`, or for what must not follow `never: q and once p`",
-    "when": "write `always: p implies q`, or for what must not follow `never: q and once p`",
-    "never": "within a formula `never q` is `not once q`",
-    "ever": "write `once q`",
-    "last": "write `previous q`",
-    "before": "write `once q`",
-    "no": "write `not q`",
-}
-"""For a name that other words follow, and that is not an operator."""
 _NOT_CHAINED: Final = frozenset({1, 5})
-_UNARY: Final = (
-    "not",
-    "previous",
-    "once",
-    "historically",
-    "next",
-    "eventually",
-    "always",
-    "exists",
-)
 _UNARY_TEMPORAL: Final = ("previous", "once", "historically", "next", "eventually", "always")
 
 _UnaryTemporal = Literal["previous", "once", "historically", "next", "eventually", "always"]
@@ -224,8 +188,8 @@ class _Parser:
         self.enter(opening)
         sized = self.formula()
         if self.cursor.is_end():
-            message = "this bracket is never closed"
-            raise FormulaFault(opening.offset, "E301", message, "write `)` where it ends")
+            message = "this bracket is not closed"
+            raise FormulaFault(opening.offset, "E301", message, "add the missing `)`")
         if not self.cursor.is_sign(")"):
             _fail_behind(self.cursor)
         self.cursor.take()
@@ -251,7 +215,7 @@ def _can_begin(token: Token) -> bool:
 
 
 def _fail_chained(first: Token, second: Token) -> NoReturn:
-    message = f"`{first.text}` and `{second.text}` stand in one chain, which could be read two ways"
+    message = f"`{first.text}` and `{second.text}` in one chain are ambiguous"
     mend = f"write `(a {first.text} b) {second.text} c` or `a {first.text} (b {second.text} c)`"
     raise FormulaFault(second.offset, "E305", message, mend)
 
@@ -259,56 +223,43 @@ def _fail_chained(first: Token, second: Token) -> NoReturn:
 def _fail_operand(cursor: Cursor) -> NoReturn:
     """Describe the unexpected text where a formula should begin."""
     token = cursor.token
-    message = f"a predicate, an operator or `(` is expected here, and {cursor.met()} was met"
+    message = f"expected a predicate, an operator or `(`, but found {cursor.met()}"
     mend = "write a formula here, such as `once p`"
     if token.sort == "duration":
-        mend = f"a window stands in brackets: `[{token.text}]`"
+        mend = f"write a window in square brackets: `[{token.text}]`"
+    elif cursor.is_sign("[") and cursor.following.text == "]":
+        mend = "write `always` for `[]`"
     elif cursor.is_sign("["):
-        mend = "a window stands right behind its operator: `once[10m] p`"
+        mend = "a window follows its operator: `once[10m] p`"
     elif token.text in _PRECEDENCE:
-        mend = f"write what stands on the left of `{token.text}`"
-        if cursor.index and cursor.tokens[cursor.index - 1].text in OPERATOR_WORDS:
-            mend = f"write something between it and `{cursor.tokens[cursor.index - 1].text}`"
+        mend = f"write a formula before `{token.text}`"
+        if cursor.before() in OPERATOR_WORDS:
+            mend = f"write a formula between it and `{cursor.before()}`"
     raise FormulaFault(token.offset, "E301", message, mend)
 
 
 def _fail_behind(cursor: Cursor) -> NoReturn:
     """Describe the unexpected text where a connective or the end should be."""
     token = cursor.token
-    before = cursor.tokens[cursor.index - 1].text if cursor.index else ""
-    message = f"`and`, `or`, `implies`, ... or the end is expected here, and {cursor.met()} was met"
+    message = f"expected `and`, `or`, `implies`, ... or the end, but found {cursor.met()}"
     mend = "join two formulas with `and`, `or`, `implies`, `iff` or `since`"
     if cursor.is_sign(")"):
-        message, mend = "this `)` closes nothing", "take it away, or open it further left"
+        message, mend = "this `)` has no opening `(`", "remove it, or add the missing `(`"
     elif cursor.is_sign("["):
-        mend = "a window stands right behind its operator: `once[10m] p`, `count(p)[10m] <= 3`"
+        mend = WINDOW
+    elif token.sort == "duration":
+        mend = f"a window follows its operator in brackets: `once[{token.text}] p`"
     elif cursor.is_sign("."):
         mend = (
-            "formulas read no fields: ask for it in a predicate's `when`, or name it under `with` "
+            "formulas cannot read fields: test it in a predicate's `when`, or declare it in `with` "
             "and write `p(name=x)`; an aggregate is `sum(p.amount)`"
         )
     elif cursor.is_sign("<", "<=", ">", ">=", "==", "!="):
-        mend = "only variables, literals and aggregates are compared, not formulas"
+        mend = "only variables, literals and aggregates can be compared"
+        if cursor.before(2) in COMPARISON_SIGNS or cursor.before() == "]":
+            mend = TWO_COMPARISONS
     elif cursor.is_word("not", *_UNARY_TEMPORAL, "exists"):
         mend = f"write `and {token.text}`, `or {token.text}` or `implies {token.text}`"
     elif token.sort == "name":
-        mend = _mend_of_names(before, token.text, cursor.following) or mend
+        mend = meant_by_names(cursor.before(), token.text, cursor.following) or mend
     raise FormulaFault(token.offset, "E301", message, mend)
-
-
-def _mend_of_names(before: str, word: str, behind: Token) -> str:
-    """The probable meaning of a name after a formula: an operator, or one before it."""
-    if word == "in" and behind.sort == "duration":
-        return _MEANT_JOINS["within"]
-    if word.lower() in _MEANT_JOINS:
-        return _MEANT_JOINS[word.lower()]
-    if len(word) > 1 and (near := nearest(word, _PRECEDENCE, 0.6)):
-        return f"write `{near}`"
-    if before in _MEANT_OPERATORS:
-        return _MEANT_OPERATORS[before]
-    near = nearest(before, _UNARY)
-    return (
-        f"write `{near}` for `{before}` if that is meant, or join the two with `and`"
-        if near
-        else ""
-    )

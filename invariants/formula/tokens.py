@@ -59,7 +59,7 @@ def split_tokens(text: str) -> list[Token]:
         raise FormulaFault(
             0,
             "E306",
-            f"this formula has {len(text)} characters, and {TEXT_CHARACTERS_MAX} are the most",
+            f"this formula has {len(text)} characters; the maximum is {TEXT_CHARACTERS_MAX}",
             "name parts of it as predicates, or split the invariant",
         )
     tokens = []
@@ -89,10 +89,26 @@ _NUMBER_LIKE = re.compile(r"-?[0-9](?:[A-Za-z0-9_.]|(?<=[eE])[+-])*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _DURATION = re.compile(r"(?:0|[1-9][0-9]*)(?:ms|s|m|h|d)")
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
+_STARTS_FORMULA = re.compile(r"(?:\A|[(>]|\[\]|\b(?:not|and|or|implies|iff))\s*\Z")
+_MENDS_BY_PLACE = (
+    (re.compile(r"=\s*\0[*?]"), "write `_`, which means any value"),
+    (re.compile(r"count\(\s*\0\*"), "name the counted predicate: `count(p)[10m] <= 3`"),
+    (re.compile(r"\bexists\s+\w+\s*\0:"), "write `exists x (...)`"),
+    (re.compile(r"\0(?://|/\*|--)"), "write comments outside the formula"),
+    (re.compile(r"\0\^"), "write `and`, or `not (p iff q)` for exclusive or"),
+    (re.compile(r"\0[$@`]"), "remove it"),
+)
+"""Corrections for a character (after the NUL) that depend on the text around it."""
 _SIGNS = ("==", "!=", "<=", ">=", "(", ")", "[", "]", ",", ".", "=", "<", ">")
 _FOREIGN_SIGNS = (
     ("&&", "and"),
     ("||", "or"),
+    ("/\\", "and"),
+    ("\\/", "or"),
+    ("==>", "implies"),
+    ("-->", "implies"),
+    ("<==>", "iff"),
+    ("<-->", "iff"),
     ("<->", "iff"),
     ("<=>", "iff"),
     ("->", "implies"),
@@ -109,6 +125,9 @@ _FOREIGN_SIGNS = (
     ("≤", "<="),
     ("≥", ">="),
     ("≠", "!="),
+    ("□", "always"),
+    ("◇", "eventually"),
+    ("◯", "next"),
     ("∃", "exists x (...)"),
     ("&", "and"),
     ("|", "or"),
@@ -143,31 +162,44 @@ def _foreign_sign(text: str, offset: int) -> FormulaFault | None:
     for sign, ours in _FOREIGN_SIGNS:
         if text.startswith(sign, offset):
             message = f"{show_text(sign)} is not an operator of formulas"
-            return FormulaFault(offset, "E302", message, f"write `{ours}`")
+            meant = _meant_by_place(sign, text, offset) or ours
+            return FormulaFault(offset, "E302", message, f"write `{meant}`")
     if text[offset] == "!" and not text.startswith("!=", offset):
         return FormulaFault(offset, "E302", "`!` is not an operator of formulas", "write `not`")
     return None
 
 
+def _meant_by_place(sign: str, text: str, offset: int) -> str:
+    """Signs that mean two things: `=>` before a number compares, `<>` before a formula is LTL's."""
+    if sign == "=>" and re.match(r"=>\s*-?[0-9]", text[offset:]):
+        return ">="
+    if sign == "<>" and _STARTS_FORMULA.search(text, 0, offset):
+        return "eventually"
+    return ""
+
+
 def _foreign_character(text: str, offset: int) -> FormulaFault:
     character = text[offset]
-    message = f"{show_text(character)} has no meaning in a formula"
+    message = f"{show_text(character)} is not valid in a formula"
     mends = {
         "'": 'write text in double quotes: `"..."`',
         "‘": 'write text in straight double quotes: `"..."`',
         "“": 'write text in straight double quotes: `"..."`',
-        "-": "a `-` stands only before the digits of a number; in names write `_`",
-        "+": "formulas do no arithmetic; compute the value in the predicate's `with`",
-        "*": "formulas do no arithmetic; compute the value in the predicate's `with`",
-        "/": "formulas do no arithmetic; compute the value in the predicate's `with`",
+        "-": "`-` is allowed only before a number; in names write `_`",
+        "+": "formulas have no arithmetic; compute the value in the predicate's `with`",
+        "*": "formulas have no arithmetic; compute the value in the predicate's `with`",
+        "/": "formulas have no arithmetic; compute the value in the predicate's `with`",
         ":": "a window is written `[5s, 10m]`, an argument `p(name=x)`",
         "?": "formulas have no ternary; write `(a and b) or ((not a) and c)`",
         ";": "a formula is one expression; join the parts with `and`",
         "{": "a formula has only `( )` and `[ ]`",
         "}": "a formula has only `( )` and `[ ]`",
-        "#": "a comment stands outside the formula",
+        "#": "write comments outside the formula",
     }
-    default = 'names are made of ASCII letters, digits and `_`; other text stands in `"..."`'
+    default = 'names have ASCII letters, digits and `_`; write other text in `"..."`'
+    for pattern, mend in _MENDS_BY_PLACE:
+        if pattern.search(text[:offset] + "\0" + text[offset:]):
+            return FormulaFault(offset, "E302", message, mend)
     return FormulaFault(offset, "E302", message, mends.get(character, default))
 
 
@@ -181,14 +213,14 @@ def _number_token(text: str, offset: int) -> Token:
     is_long = len(text) > NUMBER_CHARACTERS_MAX
     if is_long or abs(float(text) if "." in text else int(text)) >= NUMBER_MAX:
         message = f"the number {show_text(text)} is too large or too long"
-        mend = f"numbers lie below 2^63 and have at most {NUMBER_CHARACTERS_MAX} characters"
+        mend = f"numbers are below 2^63 and have at most {NUMBER_CHARACTERS_MAX} characters"
         raise FormulaFault(offset, "E308", message, mend)
     return Token("number", text, offset)
 
 
 def _mend_number(text: str) -> str:
     if re.fullmatch(r"-[0-9]+(?:ms|s|m|h|d)", text):
-        return "a duration is never negative: windows look one way, as their operator says"
+        return "a duration is never negative: the operator gives the direction of its window"
     if re.fullmatch(r"-?[0-9.]+[eE][+-]?[0-9]+", text):
         return "write the number out, without an exponent"
     if re.fullmatch(r"-?0[0-9]+(?:\.[0-9]+)?", text):
@@ -203,6 +235,6 @@ def _mend_number(text: str) -> str:
 def _string_token(text: str, offset: int) -> Token:
     match = _STRING.match(text, offset)
     if match is None:
-        message = "this text in quotes does not end, or holds a line break or control character"
+        message = "this text is not closed, or contains a line break or a control character"
         raise FormulaFault(offset, "E308", message, 'close it with `"`, write `\\n` for a break')
     return Token("string", match.group(), offset)

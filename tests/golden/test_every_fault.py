@@ -26,7 +26,7 @@ TELLING: Final = {"Fault", "FormulaFault", "SyntaxFault"}
 ELSEWHERE: Final = (
     # Held by test_large.py, word for word; to watch how those files are read would take too long.
     "split it into several files",
-    "values in one file",
+    "this file has more than {NODES_MAX} values",
     "keep long traces as recordings",
     "'RE2 refuses this pattern', 'shorten it'",
     # Told of expressions that are no part of a file: YAML has refused it before.

@@ -31,7 +31,7 @@ LARGE: Final[dict[str, tuple[Callable[[], str], str]]] = {
     ),
     "many values": (
         lambda: BEGIN.replace("predicates", "lists:\n  x: [" + "1," * 100_000 + "]\npredicates"),
-        "x.yaml:3:199993: E202: more than 100000 values in one file",
+        "x.yaml:3:199993: E202: this file has more than 100000 values",
     ),
     "many brackets": (
         lambda: BEGIN.replace("predicates", "lists:\n  x: " + "[" * 900_000 + "\npredicates"),
@@ -43,19 +43,19 @@ LARGE: Final[dict[str, tuple[Callable[[], str], str]]] = {
     ),
     "a long number": (
         lambda: _event("{n: " + "9" * 900_000 + "}"),
-        "x.yaml:9:48: E202: a number of 900000 characters",
+        "x.yaml:9:48: E202: this number has 900000 characters",
     ),
     "a long fraction": (
         lambda: _event("{n: 0." + "0" * 900_000 + "1}"),
-        "x.yaml:9:48: E202: a number of 900003 characters",
+        "x.yaml:9:48: E202: this number has 900003 characters",
     ),
     "a long exponent": (
         lambda: _event("{n: 1e" + "0" * 900_000 + "1}"),
-        "x.yaml:9:48: E202: a number of 900003 characters",
+        "x.yaml:9:48: E202: this number has 900003 characters",
     ),
     "a long number to the base of 16": (
         lambda: _event("{n: 0x" + "f" * 900_000 + "}"),
-        "x.yaml:9:48: E202: a number of 900002 characters",
+        "x.yaml:9:48: E202: this number has 900002 characters",
     ),
     "many aliases": (
         lambda: (
@@ -65,14 +65,14 @@ LARGE: Final[dict[str, tuple[Callable[[], str], str]]] = {
     ),
     "the same key many times": (
         lambda: BEGIN + "  p: true\n" * 10_000 + END,
-        "x.yaml:4:3: E203: the key `p` occurs again here",
+        "x.yaml:4:3: E203: the key `p` is used twice",
     ),
     "events of an example": (
         lambda: (
             f"{BEGIN}invariants:\n  - id: a\n    severity: info\n    never: p\n    examples:\n"
             f"      - events: [{'{kind: a}, ' * 10_000}{{kind: a}}]\n"
         ),
-        "x.yaml:9:17: E215: an example has at most 10000 events, and this one has 10001",
+        "x.yaml:9:17: E215: this example has 10001 events; the maximum is 10000",
     ),
     "spaces before a key": (
         lambda: BEGIN + " " * 900_000 + "q: true\n" + END,
@@ -127,10 +127,10 @@ def test_half_of_a_pair() -> None:
 
 
 LIST_FILES: Final = {
-    "": "E206: the list `x`: its file is empty; write one item a line",
-    "# nothing but this\n\n": "E206: the list `x`: its file is empty; write one item a line",
+    "": "E206: the list `x`: its file is empty; write one item per line",
+    "# nothing but this\n\n": "E206: the list `x`: its file is empty; write one item per line",
     "".join(f"{number}\n" for number in range(100_001)): (
-        "E217: the list `x`: its file has 100001 items; at most 100000 are read; "
+        "E217: the list `x`: its file has 100001 items; the maximum is 100000; "
         "write patterns, or several lists"
     ),
 }

@@ -119,6 +119,15 @@ STATED: Final = "never: p and once q"
         ("never: (p || r) & once q", "never: (p or r) and once q"),
         ("always: p => once q", "always: p implies once q"),
         ("always: '!p or once q'", "always: 'not p or once q'"),
+        ("never: p /\\ once q", "never: p and once q"),
+        ("always: p ==> once q", "always: p implies once q"),
+        ("always: p → once q", "always: p implies once q"),
+        ("never: p andnot q", "never: p and not q"),
+        ("never: p AND once q", "never: p and once q"),
+        ("always: count(q)[5m] => 3", "always: count(q)[5m] >= 3"),
+        ("always: count(q)[5m] = 3", "always: count(q)[5m] == 3"),
+        ("always: count(q)[5m] <> 3", "always: count(q)[5m] != 3"),
+        ("never: q(v=*) and p", "never: q(v=_) and p"),
         ("never: p adn once q", "never: p and once q"),
         ("never: p and onec q", None),
         ("never: p but once q", "never: p and once q"),
@@ -349,6 +358,20 @@ BY_HAND: Final = (
     ("never: q(v < 3)", "E303", "never: q(v=x) and x < 3"),
     ("never: q(v=1, v=2)", "E311", "never: q(v=1) and q(v=2)"),
     ('never: q(v="")', "E308", "never: q"),
+    ("never: p and O q", "E301", "never: p and once q"),
+    ("never: p and O(q)", "E303", "never: p and once (q)"),
+    ("always: p W q", "E301", "always: p or once q"),
+    ("never: p preceded by q", "E301", "never: p and once q"),
+    ("never: p followed by q", "E301", "never: q and once p"),
+    ("never: p and previously q", "E301", "never: p and once q"),
+    ("never: p != r", "E418", "never: not (p iff r)"),
+    ("never: p == r", "E418", "never: p iff r"),
+    ("never: COUNT(q)[5m] > 3", "E303", "never: count(q)[5m] > 3"),
+    ("never: mean(q)[5m] > 3", "E303", "never: avg(q.v)[5m] > 3"),
+    ("never: 1 < count(q)[5m] < 3", "E301", "never: count(q)[5m] > 1 and count(q)[5m] < 3"),
+    ("never: p more than 3 times", "E301", "never: count(p)[10m] > 3"),
+    ("never: p and once[<5m] q", "E304", "never: p and once[5m] q"),
+    ("never: p and once[inf] q", "E304", "never: p and once q"),
     ("never: p once q", "E301", "never: p and once q"),
     ("never: p [5m] q", "E301", "never: p and once[5m] q"),
     ("never: once 5m p", "E301", "never: once[5m] p"),
@@ -397,7 +420,7 @@ def test_no_mend_is_the_opposite() -> None:
     (fault, *_) = _told(text.replace("STATED", "never: approved"))
     assert fault.code == "E401"
     assert "did you mean" not in fault.mend
-    for join in ("xor", "nor", "nand", "unless", "without"):
+    for join in ("xor", "nor", "nand", "unless", "without", "andnot", "ornot", "more", "for"):
         (fault, *_) = _told(text.replace("STATED", f"never: p {join} q"))
         assert not re.match("write `(or|and)`$", fault.mend), join
     (fault, *_) = _told(text.replace("STATED", "never: count(q(v=x))[5m] < 2"))

@@ -42,7 +42,7 @@ def test_items_are_lines(tmp_path: Path) -> None:
         ("/etc/hostname", None, "is outside the folder"),
         ("empty.txt", "# nothing\n\n", "its file is empty"),
         ("text.txt", b"\xff\xfe", "is not UTF-8"),
-        ("long.txt", "\n".join(map(str, range(100_001))), "at most 100000 are read"),
+        ("long.txt", "\n".join(map(str, range(100_001))), "the maximum is 100000"),
         (".", None, "there is no file `.`"),
     ],
 )
