@@ -1,14 +1,14 @@
-"""Everything that is wrong or doubtful in invariant files, told at once and in order of place.
+"""Reports all faults of invariant files at once, in order of place.
 
-Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for use here.
+Input: specs as `load.py` reads them. Output: faults. It compiles nothing for use.
 
-    E1xx  CEL expressions (the table stands at the head of `invariants/cel/check.py`)
+    E1xx  CEL expressions (see the docstring of `invariants/cel/check.py`)
     E201  not YAML, or several documents     E202  too large, too many values, too deep
-    E203  a key or form stands twice         E204  unknown key
+    E203  key or form used twice             E204  unknown key
     E205  missing key                        E206  empty value
     E207  value of the wrong shape           E208  word that is not one of the choices
-    E209  `{...}` that holds CEL             E210  tag
-    E211  anchor or alias                    E212  character that hides text, or is none
+    E209  `{...}` with CEL in it             E210  tag
+    E211  anchor or alias                    E212  invisible or invalid character
     E213  name or id that cannot be one      E214  expression cut off by ` #`
     E215  faulty example                     E216  version
     E217  file of a list                     E218  text, tag or address about an invariant
@@ -18,19 +18,19 @@ Input: specs as `load.py` reads them. Output: faults. Nothing is compiled for us
     E307  shape of an aggregate              E308  number or text
     E309  word of the language as a name     E310  comparison
     E311  argument given twice               E312  empty formula
-    E401  unknown predicate                  E402  value that the predicate does not name
+    E401  unknown predicate                  E402  value that the predicate lacks
     E403  two invariants with one id         E404  critical without `on_unknown`
-    E405  future operator not at the top     E406  variable not bound by the event at hand
+    E405  future operator not at the top     E406  variable not bound by the current event
     E407  operand that does not bind         E408  left side of `since` or `until`
     E409  order inside a temporal operator   E410  order of truth values
-    E411  too large once written out         E412  types that can never match
+    E411  too large when expanded            E412  types that can never match
     E413  `report: edge` of the future       E414  `session_end` in a wider scope
     E415  no window in a scope without end   E416  one list grouped by another
     E417  kind in another spelling           E418  expression, field or predicate as a variable
     W501  `never: a implies b`               W502  predicate that nothing uses
     W503  `previous` or `next`               W504  variable that occurs once
-    W505  source that nothing asks           W506  kind that is close to a known one
-    W507  invariant that is not run          W508  field that no event asked for carries
+    W505  source that nothing uses           W506  kind that is close to a known one
+    W507  invariant that does not run        W508  field that the matching events lack
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _check_file(spec: Spec, refused: Refused = NOTHING_REFUSED) -> Iterator[Faul
         mistaken = list(check_variables(invariant, known, spec.file))
         errors = [
             *mistaken,
-            # Of a name that was meant as something else, binding would say another mend.
+            # If a name is mistaken, its binding would get a second, contradicting correction.
             *(check_formula(invariant, spec.file) if not mistaken else ()),
             *check_scope(invariant, spec.file),
             *check_types(invariant, spec),
@@ -218,7 +218,7 @@ def _unused_predicates(spec: Spec) -> Iterator[Fault]:
 
 
 def _unused_sources(spec: Spec) -> Iterator[Fault]:
-    """`only_from` asks all sources of a file: what else there is, is part of its answer."""
+    """A use of `only_from` counts as a use of all sources, since its value depends on them."""
     asked: set[str] = set()
     for predicate in spec.predicates:
         made, _ = compile_predicate(

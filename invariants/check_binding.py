@@ -36,7 +36,7 @@ from .formula.format import format_formula
 from .future_mends import mend_of_future
 from .spec import InvariantSpec
 
-# Chosen: `iff` doubles what stands below it, so that a short text could ask for 2^100 nodes.
+# Chosen: `iff` doubles its operands, so a short text could expand to 2^100 nodes.
 NORMAL_NODES_MAX: Final = 10_000
 
 
@@ -63,7 +63,7 @@ def atoms_of(formula: Formula) -> Iterator[Atom]:
 
 
 def check_formula(invariant: InvariantSpec, file: str) -> list[Fault]:
-    """All that is wrong with an invariant's formula, whatever its names mean."""
+    """All faults of an invariant's formula that do not depend on the meaning of its names."""
     nodes_count = _normal_nodes_count(invariant.formula)
     if nodes_count > NORMAL_NODES_MAX:
         message = (
@@ -77,7 +77,7 @@ def check_formula(invariant: InvariantSpec, file: str) -> list[Fault]:
         mend = "write `report: first` or `report: every`"
         faults.append(Fault(file, invariant.place, "E413", message, mend))
     if any(fault.code == "E405" for fault in faults):
-        return faults  # Where the future stands wrongly, binding would be told of another formula.
+        return faults  # With a misplaced future operator, binding faults would be misleading.
     violating = violating_formula(invariant)
     faults += _check_bound(invariant, violating, file)
     for node in subformulas(violating):
@@ -98,10 +98,10 @@ def _normal_nodes_count(formula: Formula) -> int:
 
 
 def _check_future(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
-    """Future operators stand only as `always: P implies F` or `never: P and not F`."""
+    """Future operators are allowed only in `always: P implies F` and `never: P and not F`."""
     node = _misplaced_future(invariant)
     if node is not None:
-        # One misplaced operator is told; those inside it would say the same again.
+        # Only the outermost misplaced operator is reported.
         message = f"`{node.operator}` is a future operator, which is allowed only once, at the top"
         mend = mend_of_future(invariant, node, _is_accepted)
         yield Fault(file, node.place, "E405", message, mend)
@@ -174,7 +174,7 @@ Leaf = Atom | Comparison | AggregateComparison
 def _first_leaf(
     formula: Formula, variable: str, path: tuple[Formula, ...] = ()
 ) -> tuple[Leaf, tuple[Formula, ...]]:
-    """The first leaf that names a free variable, and what stands around it, outermost first."""
+    """The first leaf with a free variable, and the nodes around it, outermost first."""
     inside = (*path, formula)
     match formula:
         case Not(body) | Temporal(body=body) | Exists(body=body):
@@ -252,7 +252,7 @@ def _word_at(place: Place, formula: Formula) -> str:
 
 def _explain_argument(word: str, variable: str, body: Formula) -> tuple[str, str]:
     if word in ("historically", "always"):
-        # `not eventually` would not stand at the top.
+        # `not eventually` would not be at the top.
         dual = "not once" if word == "historically" else "always not"
         reason = (
             f"`{word}` requires every event to have the value of `{variable}`, and few events do"
@@ -294,9 +294,9 @@ def _check_left(
 def _beyond_atoms(
     formula: Formula, bound: frozenset[str]
 ) -> Iterator[tuple[Formula, frozenset[str]]]:
-    """The outermost comparisons, aggregates and temporal operators with free variables, and these.
+    """The outermost comparisons, aggregates and temporal operators with their free variables.
 
-    What an `exists` around them binds is not free: it stands for values of the event alone.
+    A variable that an `exists` around them binds is not free: it means values of the event alone.
     """
     match formula:
         case Comparison() | AggregateComparison() | Temporal() | Until():

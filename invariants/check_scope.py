@@ -1,8 +1,8 @@
-"""Restrictions on a scope wider than a session: no end, and no memory that grows without one.
+"""Restrictions on scopes wider than a session: no session end, and no unbounded memory.
 
 Input: one invariant. Output: faults E414 and E415. A session ends and is evicted; an agent, a user
-or a tenant is not. So each value that an operator remembers there needs a time after which it may
-be evicted, and each pending verdict a time at which it is decided.
+or a tenant is not. So each stored value needs a time after which it may be evicted, and each
+pending verdict a time at which it is decided.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from .formula.ast import (
 from .spec import InvariantSpec
 
 RUNNING: Final = ("count", "sum")
-"""Aggregates that go on from one number; the others keep every value that they have met."""
+"""Aggregates that keep one number; the others keep every value."""
 
 
 def check_scope(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
-    """All that an invariant asks of its scope, and that the scope has not."""
+    """Faults of an invariant that needs more than its scope has."""
     if invariant.per == "session":
         return
     scope = f"`per: {invariant.per}`"
@@ -61,10 +61,10 @@ def _no_window(operator: str, place: Place, scope: str, file: str) -> Fault:
 
 
 def reach_ns(formula: Formula) -> int | None:
-    """After how long without an event nothing before it matters; None where there is no such time.
+    """The longest window, or None if one is unbounded.
 
-    The longest window: what stands before a longer silence is in no window after it, and what it
-    held inside another window was not held at any event since.
+    After a longer time without an event, earlier events no longer affect a verdict: they are in no
+    window of a later event, and no event in between referred to them.
     """
     highs: list[int | None] = []
     for node in subformulas(formula):

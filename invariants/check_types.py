@@ -1,7 +1,7 @@
-"""Values that can never be equal, or never be summed, because of what they are (E412, E416).
+"""Values that can never be equal or summed because of their types (E412, E416).
 
-A type is used only where it is certain before any event: of a literal, and of a CEL expression
-whose type the checker knows. Whatever may be anything is left alone.
+Only types that are certain before any event are compared: those of literals, and of CEL expressions
+whose type the checker knows. A value of type `any` causes no fault.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SORTS: Final = {
 
 
 def check_types(invariant: InvariantSpec, spec: Spec) -> Iterator[Fault]:
-    """Faults of one invariant; `known` is what is certain of its variables so far."""
+    """Faults of one invariant; `known` holds the certain types of its variables so far."""
     types = _value_types(invariant, spec)
     sorts = {value: _SORTS[met] for value, met in types.items() if met in _SORTS}
     known: dict[str, str] = {}
@@ -94,7 +94,7 @@ def _sort_of_value(value: Value) -> str:
 def _match(
     term: Term, sort: str | None, known: dict[str, str], *, what: str, place: Place, file: str
 ) -> Iterator[Fault]:
-    """One argument; what it says of a variable is remembered."""
+    """Faults of one argument; its type is stored in `known` for its variable."""
     if sort is None:
         return
     if isinstance(term, Constant) and _sort_of_value(term.value) != sort:
@@ -138,7 +138,7 @@ def _check_aggregate(
 def _check_lists(
     aggregate: Aggregate, types: Mapping[tuple[str, str], str], place: Place, file: str
 ) -> Iterator[Fault]:
-    """Which element of one list belongs to which of another, nobody has said."""
+    """Two lists may not be arguments of one atom: their elements are not paired."""
     predicate, value = aggregate.atom.predicate, aggregate.value
     if value is None or types.get((predicate, value)) != "list":
         return

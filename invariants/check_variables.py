@@ -1,4 +1,4 @@
-"""Variables that were meant as something else: a field of the event, or a predicate (E418).
+"""Variables that were probably intended as a field of the event or a predicate (E418).
 
 In a formula a name next to `==` is a variable. One that no predicate names takes any value, so that
 `never: p and tool == "pay"` puts no condition on the tool, and the invariant would not have the

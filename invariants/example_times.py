@@ -1,11 +1,11 @@
-"""When the events of an example happen.
+"""The times of the events of an example.
 
     ts: 2026-01-31T12:00:00Z     a time, or whole nanoseconds since 1970
-    at: 301s                     so long after the beginning; `ts: 301s` says the same
-    after: 5m                    so long after the event before
+    at: 301s                     the time since the beginning; `ts: 301s` is the same
+    after: 5m                    the time since the previous event
 
-Without any of them it is one second after the event before, and 0 at first. The beginning is the
-time of the first event if that one states it, and 0 otherwise.
+Without any of them the time is one second after the previous event, and 0 for the first event. The
+beginning is the time of the first event if it is given, else 0.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Times:
         self._last_ns: int | None = None
 
     def next(self, when: Mapping[str, YamlNode], place: Place) -> int | str:
-        """The time of the next event: as it states it, or in nanoseconds. Faults are told."""
+        """The time of the next event as it is written, or in nanoseconds; faults are reported."""
         stated, time_ns = self._stated(when)
         if self._beginning_ns is None:
             self._beginning_ns = 0 if stated is None else time_ns
@@ -93,7 +93,7 @@ class Times:
 
 
 def _is_span(node: YamlNode) -> bool:
-    """Was a duration meant? What looks like one is told as one."""
+    """True if the value looks like a duration."""
     return (
         isinstance(node, YamlScalar)
         and isinstance(node.value, str)

@@ -1,8 +1,9 @@
-"""How to write a formula in which an operator of the future stands where it may not (E405).
+"""Corrections for a formula with a misplaced future operator (E405).
 
-Input: an invariant and its misplaced operator. Output: a mend in words. Where the invariant can be
-written so that it says the same, that is the mend, in full: `never: p and eventually[5m] q` forbids
-that q follows, and the usual form `never: p and not eventually[5m] q` would demand it.
+Input: an invariant and its misplaced operator. Output: a correction as text. If an accepted formula
+has the same meaning, that formula is the correction. The usual form is not always one:
+`never: p and eventually[5m] q` forbids q after p, and `never: p and not eventually[5m] q` requires
+it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def mend_of_future(
     misplaced: Temporal | Until,
     is_accepted: Callable[[InvariantSpec], bool],
 ) -> str:
-    """The first equal form that is accepted; else the two forms that there are."""
+    """The first accepted formula of equal meaning; else the two allowed forms."""
     for form, formula in _equals(invariant.form, invariant.formula):
         if is_accepted(replace(invariant, form=form, formula=formula)):
             return f"write `{form}: {format_formula(formula)}`"
@@ -44,7 +45,7 @@ def mend_of_future(
 
 
 def _equals(form: Form, formula: Formula) -> Iterator[_Stated]:
-    """Other ways to say the same, by the laws of Kleene and by looking back instead of ahead."""
+    """Formulas of equal meaning, by the laws of Kleene and by past operators for future ones."""
     match form, formula:
         case ("never", Temporal("eventually", window, body)) | (
             "always",
@@ -91,7 +92,7 @@ def _both(left: Formula, right: Formula) -> Formula:
 
 
 def _split(formula: Formula) -> tuple[Formula | None, list[Formula]]:
-    """The one conjunct that speaks of the future, if it is one, and the others."""
+    """The only conjunct with a future operator, if there is just one, and the others."""
     members = [*conjuncts(formula)]
     ahead = [member for member in members if _speaks_ahead(member)]
     if len(ahead) != 1:

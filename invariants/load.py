@@ -111,7 +111,7 @@ def _read_predicates(
 
 def _read_predicate(key: YamlScalar, node: YamlNode, shape: Shape) -> PredicateSpec | None:
     what = f"the predicate `{key.text}`"
-    # `{when: ...}` is meant as a map: in CEL it would be one too, and no truth value.
+    # `{when: ...}` is a map of YAML; as a map of CEL it would not be a truth value.
     names = {name.text for name, _ in node.entries} if isinstance(node, YamlMap) else set()
     if isinstance(node, YamlMap) and node.is_flow and names & _PARTS and names - _PARTS:
         message = f"{what} is written in `{{`, where YAML ends a value at `,` and brackets"

@@ -1,7 +1,7 @@
-"""`description`, `tags`, `owner` and `references` of an invariant: what people should know of it.
+"""Reads `description`, `tags`, `owner` and `references` of an invariant.
 
-All of it is carried into every finding, so that all of it is bounded. An address that is not one of
-the web is refused: pages and terminals make links of what looks like one.
+Every finding carries them, so they are bounded. An address that is not a web address is refused,
+since pages and terminals make links of anything that looks like one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""An item of `examples:` into an `Example`, its events filled in as docs/language.md says.
+"""Reads an item of `examples:` as an `Example`, with the defaults of docs/language.md.
 
 `session` defaults to one session, and an event with neither `id` nor `seq` gets the next `seq` of
-its session. `example_times.py` says when an event happens. Numbers follow JSON.
+its session. `example_times.py` computes the times of events. Numbers follow JSON.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ EVENTS_MAX: Final = 10_000  # Chosen: an example is read by people; recordings l
 SESSION_DEFAULT: Final = "example"
 
 _KEYS: Final = ("name", "events", "violated_at", "inconclusive_at")
-# Source: docs/events.md, the table of fields. `result` may be any JSON value.
 SHOWN_CHARACTERS_MAX: Final = 40  # Chosen: a longer value is not repeated in a correction.
+# Source: docs/events.md, the table of fields. `result` may be any JSON value.
 _TEXT_FIELDS: Final = frozenset(
     {"id", "session", "kind", "agent", "user", "tenant", "tool", "call", "error", "text", "parent"}
 )
 _MAP_FIELDS: Final = frozenset({"args", "attributes"})
 EVENT_FIELDS: Final = _TEXT_FIELDS | _MAP_FIELDS | {"v", "seq", "ts", "result"}
-"""Those of an event; an example's may say when it happens in other ways too (`TIME_KEYS`)."""
+"""Fields of an event; an event of an example may have other times too (`TIME_KEYS`)."""
 
 
 def read_example(node: YamlNode, default_name: str, shape: Shape) -> Example | None:
-    """The example, or None where a fault was told."""
+    """The example, or None if a fault was reported."""
     top = shape.map_of(node, "an example")
     if top is None:
         return None
@@ -76,7 +76,7 @@ def _read_events(node: YamlNode, shape: Shape) -> tuple[Mapping[str, Any], ...]:
 
 
 def _read_event(node: YamlNode, shape: Shape) -> tuple[dict[str, Any], dict[str, YamlNode]]:
-    """The fields that are written and right, and what says when; whatever is wrong is told."""
+    """The valid fields, and the keys that give the time; faults are reported."""
     top = shape.map_of(node, "an event")
     event: dict[str, Any] = {}
     when: dict[str, YamlNode] = {}
@@ -154,7 +154,7 @@ def _read_positions(
     node: YamlNode | None, key: str, events_count: int, shape: Shape
 ) -> frozenset[int]:
     if node is None or (isinstance(node, YamlList) and not node.items):
-        return frozenset()  # An empty list says "nowhere", and that is worth writing.
+        return frozenset()  # An empty list means "nowhere", which is a valid expectation.
     positions: set[int] = set()
     for item in shape.items_of(node, f"`{key}`") or ():
         value = item.value if isinstance(item, YamlScalar) else None

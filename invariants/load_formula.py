@@ -1,8 +1,8 @@
-"""Text of a file into a formula, and what to say where it is an expression of CEL instead.
+"""Reads a formula, and recognises an expression of CEL in its place.
 
-Newcomers write `never: tool == "pay"`. A formula has no fields: it is written over predicates, and
-a name beside `==` is a variable. So text that CEL can read, and that names nothing but fields of
-events, is refused as a whole (E418), whatever formulas make of its parts.
+Newcomers write `never: tool == "pay"`. A formula has no fields: it combines predicates, and a name
+next to `==` is a variable. So a text that is valid CEL and names only fields of events is refused
+as a whole (E418), even if it is a valid formula.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ SHOWN_CHARACTERS_MAX: Final = 60  # Chosen: a longer expression is not repeated,
 
 
 def read_formula(source: Source, shape: Shape) -> Formula | None:
-    """The formula; None where a fault was told."""
+    """The formula; None if a fault was reported."""
     formula: Formula | None = None
     faults: tuple[Fault, ...] = ()
     try:
         formula = parse_formula_at(source.text, file=shape.file, locate=source.place_at)
     except SpecError as error:
         faults = error.faults
-    # A lone name is a predicate: whether there is one of that name is not known here.
+    # A single name is a predicate; `check.py` checks if it is declared.
     if not isinstance(formula, Atom) and _is_expression(source):
         message = "this is an expression about one event; a formula combines predicates"
         shape.add(source.place_at(0), "E418", message, mend_of_expression(source.text))
@@ -40,7 +40,7 @@ def read_formula(source: Source, shape: Shape) -> Formula | None:
 
 
 def mend_of_expression(text: str) -> str:
-    """How an expression becomes a predicate."""
+    """The correction that makes a predicate of an expression."""
     shown = " ".join(text.split())
     if len(shown) > SHOWN_CHARACTERS_MAX or not shown.isprintable():
         return "declare it under `predicates:` with a name, and use that name here"
@@ -48,7 +48,7 @@ def mend_of_expression(text: str) -> str:
 
 
 def _is_expression(source: Source) -> bool:
-    """Does CEL read it, naming fields of events and nothing else?"""
+    """True if it is valid CEL and names only fields of events."""
     try:
         names = {name.name for name in free_names(parse(source))}
     except SyntaxFault:

@@ -84,7 +84,7 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
     form, formula, source = stated
     return InvariantSpec(
         id=identity,
-        # A faulty choice was told; its default lets the checks of names and binding go on.
+        # A faulty choice was reported; with a default the other checks can continue.
         severity=severity or "warning",
         form=form,
         formula=formula,
@@ -122,7 +122,7 @@ def _read_id(keys: Mapping[str, YamlNode], shape: Shape) -> str | None:
 
 
 def _read_enabled(node: YamlNode | None, shape: Shape) -> bool:
-    """`enabled: false` alone switches off; what is faulty was told."""
+    """False only for `enabled: false`; faults are reported."""
     if node is None or not shape.has_value(node, "`enabled`"):
         return True
     if isinstance(node, YamlScalar) and isinstance(node.value, bool):

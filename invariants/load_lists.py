@@ -1,11 +1,11 @@
-"""`lists:` of an invariant file: values written there, or one a line in a file beside it.
+"""Reads `lists:` of an invariant file: inline values, or a file with one value per line.
 
     lists:
       internal_hosts: ["api.corp.example", "*.svc.cluster.local"]
       blocked: {file: blocked-hosts.txt}
 
-A file holds texts, one a line; blank lines and those that begin with `#` are left out. Nothing is
-opened here: the caller's `open_list` does, and says why where it will not.
+A list file contains one text per line; blank lines and lines that begin with `#` are ignored. The
+caller's `open_list` opens the file, and raises the reason if it cannot.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ ELEMENTS_MAX: Final = 100_000  # Chosen: a list is a set in memory, looked up an
 Scalar = str | int | float | bool
 
 OpenList = Callable[[str, str], str]
-"""The text of a list's file, from the invariant file's name and what it says; ListFileError."""
+"""From the invariant file's name and the written name to the list's text; ListFileError."""
 
 
 class ListFileError(Exception):
-    """A list's file cannot be had; the reason and the mend."""
+    """A list's file cannot be read; carries the reason and the correction."""
 
     def __init__(self, reason: str, mend: str) -> None:
         super().__init__(reason)
@@ -36,7 +36,7 @@ class ListFileError(Exception):
 
 
 def no_list_files(invariant_file: str, written: str) -> str:
-    """For texts that stand in no folder."""
+    """For invariant texts that are not on disk."""
     raise ListFileError(
         "a list file needs an invariant file that is on disk", "write the list's items here"
     )

@@ -1,4 +1,4 @@
-"""`pattern:` of an invariant, read and written out as the formula that it stands for."""
+"""Reads `pattern:` of an invariant and expands it to its formula."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIMES_MAX: Final = 2**31 - 1  # Chosen: far beyond any count that a session can 
 
 
 def read_pattern(node: YamlNode, shape: Shape) -> tuple[Form, Formula] | None:
-    """The form and formula of a pattern; None where a fault was told."""
+    """The form and formula of a pattern; None if a fault was reported."""
     top = shape.map_of(node, "`pattern`")
     if top is None:
         return None

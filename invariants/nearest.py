@@ -1,4 +1,4 @@
-"""The known word that a misspelt one was probably meant to be, if there is one.
+"""The known word that is closest to a misspelt one, if one is close.
 
 Users follow a hint literally, so that a wrong one is worse than none: distant words are not
 suggested, nor is a word that only adds or drops a negation, such as `unapproved` for `approved`.

@@ -1,7 +1,7 @@
-"""Typed pieces out of YAML nodes; whatever is not as it should be becomes a fault.
+"""Reads typed values from YAML nodes and reports faults.
 
-Every reader returns None where it has told a fault, so that loading goes on and all faults of a
-file are told at once.
+Every reader returns None after it reported a fault, so that loading continues and all faults of a
+file are reported at once.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _MEANT_CHOICES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("notify", "log"), "alert"),
     **dict.fromkeys(("audit", "monitor", "dry-run"), "observe"),
 }
-"""Chosen: the words of other programs for what is meant."""
+"""Chosen: words of other programs for these choices."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-# Source: the CEL specification, "Syntax": words that are no identifiers.
+# Source: the CEL specification, "Syntax": words that are not identifiers.
 CEL_WORDS: Final = frozenset(
     {"as", "break", "const", "continue", "else", "for", "function", "if", "import", "in", "let"}
     | {"loop", "package", "namespace", "null", "return", "true", "false", "var", "void", "while"}
@@ -73,11 +73,11 @@ class Shape:
         mend: str,
         severity: Literal["error", "warning"] = "error",
     ) -> None:
-        """Tell a fault."""
+        """Report a fault."""
         self.faults.append(Fault(self.file, place, code, message, mend, severity))
 
     def has_value(self, node: YamlNode, what: str) -> bool:
-        """Is there anything? Tells E206 otherwise; is silent where a fault was told before."""
+        """True if there is a value; else reports E206, unless a fault was reported before."""
         if node.is_refused:
             return False
         match node:
@@ -114,7 +114,7 @@ class Shape:
     def keys_of(
         self, node: YamlMap, what: str, allowed: Iterable[str], required: Iterable[str] = ()
     ) -> Mapping[str, YamlNode]:
-        """The known keys of a map; unknown (E204) and missing ones (E205) are told."""
+        """The known keys of a map; unknown (E204) and missing ones (E205) are reported."""
         known = tuple(allowed)
         found: dict[str, YamlNode] = {}
         for key, value in node.entries:
@@ -145,7 +145,7 @@ class Shape:
     def choice_of(
         self, node: YamlNode | None, what: str, options: Mapping[str, Choice]
     ) -> Choice | None:
-        """One of a few words (E208 for any other); None also where there is no node."""
+        """One of a few words (E208 for any other); None also if there is no node."""
         scalar = self.text_of(node, what) if node is not None else None
         if scalar is None:
             return None

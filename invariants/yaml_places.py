@@ -2,8 +2,8 @@
 
 Input: the scalar's value and the piece of file that it was read from. Output: segments, each an
 offset in the value and the place of the character there; within a segment columns go on by one.
-Method: the characters of the value other than space stand in the same order in the file, so one
-walk over both finds them; where that ever fails, what is known so far is kept.
+Method: the characters of the value, except spaces, have the same order in the file, so one pass
+over both aligns them. If that fails, the segments so far are kept.
 """
 
 from __future__ import annotations

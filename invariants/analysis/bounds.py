@@ -1,6 +1,6 @@
 """An upper bound on the memory of each part of an invariant in one scope.
 
-At a bound existing entries stay, and entries that are not added are unknown (docs/language.md,
+At the bound, existing entries are kept, and further entries are unknown (docs/language.md,
 Bounds). An entry is an event's time, position and id, with values if they are aggregated: about 300
 bytes in memory.
 """
@@ -24,7 +24,7 @@ from ..spec import InvariantSpec, Per, Spec
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One sub-formula: what it keeps, of how many bindings, and how many entries at most."""
+    """One sub-formula: the kind of its entries, and the bounds on bindings and entries."""
 
     invariant: str
     formula: str
@@ -37,7 +37,7 @@ class Bound:
 
 
 def bounds_of(specs: Sequence[Spec], limits: Limits) -> list[Bound]:
-    """All parts of all invariants of some files, and their sources."""
+    """The bounds of all invariants and sources of some files."""
     found = [
         replace(bound, per=i.per)
         for spec in specs

@@ -11,8 +11,8 @@ machine reports a violation (`traces.py`), or by all states of the explicit auto
     undecided    neither a proof nor a trace was found
 
     same         at every event with every binding both are violated, or none
-    contained    whatever violates `one` violates `other`; `trace` violates `other` alone
-    contradict   where `one` asks something of an event, one of both is violated, whatever happened
+    contained    a violation of `one` always violates `other`; `trace` violates only `other`
+    contradict   at each event to which `one` applies, one of the two is violated
 
 All refer to certain violations. Each predicate is treated as independently true or false, except
 for consequences of the kinds and tools that it requires.
@@ -63,17 +63,17 @@ class Together:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """All that was found."""
+    """The results for invariants and pairs."""
 
     alone: tuple[Alone, ...]
     together: tuple[Together, ...]
 
 
 def analyse(specs: Sequence[Spec]) -> Analysis:
-    """Every invariant, and every two of one scope that name a predicate both.
+    """Analyse every invariant, and every pair of one scope with a common predicate.
 
-    Of a session and of a tenant they are about other traces: nothing holds of both. Files must be
-    without errors.
+    Invariants of different scopes have different traces, so they are not compared. The files must
+    have no errors.
     """
     given = named(specs)
     entailment = Entailment(given.asked)
@@ -127,7 +127,7 @@ def _together(one: Alone, other: Alone, given: Named, entailment: Entailment) ->
 
 
 def _formulas(one: InvariantSpec, other: InvariantSpec) -> Iterator[tuple[Formula, Formula]]:
-    """Both violating formulas, with their variables as they are written, and as they are met."""
+    """Both violating formulas, with their variables as written, and in order of occurrence."""
     first, second = violating_formula(one), violating_formula(other)
     yield first, second
     if free_variables(first) or free_variables(second):

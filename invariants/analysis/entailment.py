@@ -41,7 +41,7 @@ Bad = Callable[[int, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Entailment:
-    """Questions over one set of predicates; `asked` says of which events each can be true."""
+    """Proofs over one set of predicates; `asked` gives the events at which each can be true."""
 
     asked: Mapping[str, Asked]
     known: dict[tuple[int, int], tuple[bool, Formula, Formula]] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Entailment:
         return self.known[key][0]
 
     def is_never(self, one: Formula, other: Formula, is_bad: Bad) -> bool:
-        """Proven: at no event do the two have values of which `is_bad` holds."""
+        """Proven: at no event is `is_bad` true of the two values."""
         letters: list[Formula] = []
         proof = Proof(self.asked)
         for formula in (one, other):
@@ -79,7 +79,7 @@ class Entailment:
     def _rules(
         self, proof: Proof, letters: Sequence[Formula]
     ) -> Iterator[tuple[Skeleton, Skeleton]]:
-        """Pairs of which the first is at most as true as the second, whatever happened."""
+        """Pairs of which the first is at most as true as the second on every trace."""
         for i, letter in enumerate(letters):
             for body in _bodies_of_now(letter):
                 yield _skeleton(proof, body, letters), i
@@ -91,7 +91,7 @@ class Entailment:
                     yield i, j
 
     def _is_at_most(self, one: Formula, other: Formula) -> bool:
-        """By their shapes alone."""
+        """True if it follows from the shapes of the two letters."""
         match one, other:
             case Atom(), Atom():
                 (name, tighter), (same, looser) = asked_of(one), asked_of(other)
@@ -144,7 +144,7 @@ def _bodies_of_now(letter: Formula) -> Iterator[Formula]:
 
 
 def _gather(proof: Proof, formula: Formula, letters: list[Formula]) -> None:
-    """The letters of a formula, and of what its temporal operators say of the event itself."""
+    """The letters of a formula, and of the conditions of its temporal operators at the event."""
     before = len(letters)
     proof.gather(_counted(formula), letters)
     for letter in letters[before:]:

@@ -1,9 +1,8 @@
-"""Which fields of events predicates read, and which of them no recorded event carries.
+"""Finds fields of events that predicates read and that no recorded event has.
 
-Input: files, and events. Output: for each predicate how many events it is about, and the fields
-that none of those carries, with one that they do carry and that is spelt alike. It looks at fields
-that are missing where they are left out (`agent`, `call`, ...), and the first key below `args`,
-`attributes` and `result` where it is written as a literal.
+Input: files, and events. Output: for each predicate the number of events to which it applies, and
+the fields that none of them has, with a similar field that they have. It checks optional fields
+(`agent`, `call`, ...), and the first key of `args`, `attributes` and `result` if it is a literal.
 """
 
 from __future__ import annotations
@@ -35,12 +34,12 @@ _PLAIN: Final = {name: present(name) for name in (*CARRIED_BY, "principal") if n
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A predicate that reads what is not there."""
+    """A predicate that reads fields which no event has."""
 
     file: str
     predicate: PredicateSpec
     events_count: int
-    """How many events are of the kinds and tools that it asks for."""
+    """The number of events with the kinds and tools that it requires."""
     field: str = ""
     """`args.recipent`; empty where no event is of its kinds and tools."""
     near: str = ""
@@ -48,7 +47,7 @@ class Unread:
 
 @dataclass(slots=True)
 class _Reader:
-    """One predicate, and what its events carried so far."""
+    """One predicate, and the fields of its events so far."""
 
     file: str
     predicate: PredicateSpec
@@ -59,7 +58,7 @@ class _Reader:
 
 
 class Coverage:
-    """Takes in events one by one; then says what was never there."""
+    """Collects the fields of events, and reports the missing ones."""
 
     def __init__(self, specs: Sequence[Spec]) -> None:
         self._readers = [
@@ -86,7 +85,7 @@ class Coverage:
                     reader.carried.update(carried)
 
     def unread(self) -> list[Unread]:
-        """Predicates without an event, and fields without a carrier."""
+        """Predicates without an event, and fields that no event has."""
         found = []
         for reader in self._readers:
             if not reader.events_count:

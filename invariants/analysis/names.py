@@ -1,7 +1,7 @@
-"""Predicates of several files under one name where they are the same, under two where they are not.
+"""Gives equal predicates of several files one name, and different ones different names.
 
 A name belongs to its file. To compare invariants of two files, predicates of equal text (with equal
-lists) get one name, and others of that name get their file's beside it.
+lists) get one name; different predicates of one name get their file's name added.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from ..spec import InvariantSpec, PredicateSpec, Spec
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Invariants with the files that they stand in, over one set of predicates."""
+    """Invariants with their files, over one set of predicates."""
 
     invariants: tuple[tuple[Spec, InvariantSpec], ...]
     asked: Mapping[str, Asked]

@@ -46,7 +46,7 @@ FAR_NS: Final = 400 * 86_400 * SECOND_NS
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """An abstract event: which predicates are true of it, with which values."""
+    """An abstract event: the predicates that are true of it, with their values."""
 
     facts: Mapping[str, Fact]
     is_end: bool = False
@@ -56,21 +56,21 @@ class Happening:
         return self.facts.get(predicate, NO_FACT)
 
     def text(self) -> str:
-        """As a person may read it."""
+        """The happening as text."""
         names = [_fact_text(name, fact) for name, fact in self.facts.items()]
         names += ["session_end"] if self.is_end else []
         return " and ".join(names) or "any other event"
 
 
 class Seen(NamedTuple):
-    """A happening, and how long after the one before."""
+    """A happening, and the time since the previous one."""
 
     happening: Happening
     gap_ns: int
 
 
 class _Point(NamedTuple):
-    """Where a trace has come to: each invariant's state, and whether it was violated yet."""
+    """The end of a trace: each invariant's state, and if it was violated."""
 
     states: tuple[State, ...]
     are_violated: tuple[bool, ...]
@@ -88,7 +88,7 @@ def find_trace(
     asked: Mapping[str, Asked],
     values: Mapping[str, Sequence[str]],
 ) -> tuple[Seen, ...] | None:
-    """A trace after which, once time has gone on, all of some are violated and none of others.
+    """A trace that violates all of some invariants and none of others after all deadlines.
 
     `values` are the names under `with` of each predicate.
     """
@@ -100,7 +100,7 @@ def find_trace(
 
 
 class _Search:
-    """One search; counts what it spends."""
+    """One search, with a count of its steps."""
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class _Search:
         return None
 
     def repeated(self, start: _Point) -> tuple[Seen, ...] | None:
-        """One happening again and again."""
+        """One happening, repeated."""
         for letter, gap_ns in product(self.letters, (SECOND_NS, MILLISECOND_NS)):
             point = start
             for _ in range(self.repeats_count):
@@ -226,7 +226,7 @@ def _mixed(names: Sequence[str], domain: Sequence[Value]) -> Iterator[tuple[Valu
 
 
 def _domain(formulas: Sequence[Formula]) -> list[Value]:
-    """Values that may matter: those that are named, their neighbours, and two that are not."""
+    """Values to try: those in the formulas, their neighbours, and two others."""
     named: list[Value] = []
     for node in chain.from_iterable(map(subformulas, formulas)):
         match node:
@@ -249,7 +249,7 @@ def _domain(formulas: Sequence[Formula]) -> list[Value]:
 
 
 def _counts(formulas: Sequence[Formula]) -> Iterator[int]:
-    """The bounds that something is counted against."""
+    """The bounds of all counts."""
     for node in chain.from_iterable(map(subformulas, formulas)):
         match node:
             case AggregateComparison(aggregate, _, Constant(int() as bound)):
@@ -260,7 +260,7 @@ def _counts(formulas: Sequence[Formula]) -> Iterator[int]:
 
 
 def _gaps(formulas: Sequence[Formula]) -> list[int]:
-    """A second, and the ends of each window, with what lies behind them."""
+    """A second, and times at and just after the ends of each window."""
     found = [SECOND_NS]
     for node in chain.from_iterable(map(subformulas, formulas)):
         match node:

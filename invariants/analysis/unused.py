@@ -1,4 +1,4 @@
-"""Lists that no expression of their file names; of predicates and sources `check.py` warns."""
+"""Lists that no expression of their file uses (`check.py`: predicates and sources)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..spec import Spec
 
 
 def unused_lists(spec: Spec) -> list[str]:
-    """Their names; none where some expression finds its list at the event only."""
+    """The names of unused lists; empty if an expression chooses a list at run time."""
     written = [text for source in spec.sources for text in (source.when, source.values)]
     for predicate in spec.predicates:
         written += [predicate.when, *(value for _, value in predicate.values)]

@@ -33,7 +33,7 @@ class Cursor:
 
     @property
     def following(self) -> Token:
-        """The token behind the next one."""
+        """The token after the next one."""
         return self.tokens[min(self.index + 1, len(self.tokens) - 1)]
 
     def place(self, token: Token) -> Place:
@@ -48,15 +48,15 @@ class Cursor:
         return token
 
     def is_end(self) -> bool:
-        """Has everything been taken?"""
+        """True if no token is left."""
         return self.token.sort == "end"
 
     def is_sign(self, *signs: str) -> bool:
-        """Is the next token one of these signs?"""
+        """True if the next token is one of these signs."""
         return self.token.sort == "sign" and self.token.text in signs
 
     def is_word(self, *words: str) -> bool:
-        """Is the next token one of these words of the language?"""
+        """True if the next token is one of these reserved words."""
         return self.token.sort == "word" and self.token.text in words
 
     def before(self, count: int = 1) -> str:
@@ -71,7 +71,7 @@ class Cursor:
         return self.take()
 
     def name(self, expected: str, mend: str) -> Token:
-        """Consume a name that is not a word of the language, or raise E301 or E309."""
+        """Take a name that is not a reserved word, or raise E301 or E309."""
         token = self.token
         if token.sort == "word":
             message = f"{show_text(token.text)} is a reserved word, not {expected}"
@@ -82,5 +82,5 @@ class Cursor:
         return self.take()
 
     def met(self) -> str:
-        """The next token as a message names it."""
+        """The next token as a message shows it."""
         return "the end" if self.is_end() else show_text(self.token.text)

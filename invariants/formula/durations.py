@@ -1,7 +1,7 @@
-"""Durations as text, and what was meant by one that is none: `10 minutes`, `1.5h`, `1h30m`, `2w`.
+"""Durations as text, and the durations that other notations mean: `10 minutes`, `1.5h`, `2w`.
 
-Input: the text, or a number with a word behind it. Output: a duration of the language that lasts
-exactly as long, or nothing. A mend is taken literally, so that no other duration may stand in it.
+Input: the text, or a number followed by a word. Output: a duration of the language with exactly the
+same length, or nothing: users follow a correction literally.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PARTS: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)[ \t]*([A-Za-zµ]+)[
 
 
 def meant_duration(text: str) -> str:
-    """The duration that lasts as long as `text` says; empty where it says none, or no whole ms."""
+    """The duration that `text` means; empty if it is not one, or not of whole milliseconds."""
     total_ns, unit_ns, offset = Fraction(0), UNITS_NS["ms"], 0
     while offset < len(text):
         part = _PARTS.match(text, offset)

@@ -1,7 +1,7 @@
 """A `Formula` back into text, with no bracket more than the grammar needs.
 
 `parse_formula(format_formula(f)) == f` for every formula that the parser can make, and the same
-for `format_lines`; the laws are held by tests/unit/test_formula_format.py.
+for `format_lines` (tests/unit/test_formula_format.py).
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def format_formula(formula: Formula) -> str:
 
 
 def format_lines(formula: Formula, width: int) -> list[str]:
-    """The formula for a reader, over as many lines as it needs to stay within `width` columns.
+    """The formula for a reader, on as many lines as it needs to fit into `width` columns.
 
-    It is broken before operators, the loosest first; what lies deeper is indented. The first line
-    is never indented, so that the lines may stand in a YAML block. Brackets stand also where the
-    grammar needs none and people read it differently: around `since` and `until` beside other
+    Lines are broken before operators, the loosest first, and nested parts are indented. The first
+    line is never indented, so that the lines fit into a YAML block. Brackets that the grammar does
+    not need are added if people may misread the formula: around `since` and `until` beside other
     operators, around `not f` as their side, around `and` within `or`.
     """
     return _lines(formula, 0, width)

@@ -48,7 +48,7 @@ _MIRRORED: Final[dict[Operator, Operator]] = {
 
 
 def parse_leaf(cursor: Cursor) -> Formula:
-    """A comparison or an atom; raises `FormulaFault` for all else."""
+    """A comparison or an atom; raises `FormulaFault` for anything else."""
     token = cursor.token
     if cursor.is_word(*AGGREGATE_WORDS):
         return _compared_aggregate(cursor)

@@ -22,8 +22,8 @@
     literal    = JSON string | number | "true" | "false"
 
 Method: operator precedence with explicit stacks, so that only brackets and unary operators
-recurse, and both are counted. A literal beside an aggregate is moved to its right. It checks
-no names and no binding rules: `check.py` does.
+recurse, and both are counted. A literal beside an aggregate is moved to its right. Names and
+binding are checked by `check.py`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def parse_span(text: str, *, file: str, locate: Locate) -> int:
 
 
 def advance(place: Place, text: str, offset: int) -> Place:
-    """The place of `text[offset]`, when `text[0]` stands at `place` and lines start at 1."""
+    """The place of `text[offset]` if `text[0]` is at `place` and lines start at 1."""
     newlines = text.count("\n", 0, offset)
     if not newlines:
         return Place(place.line, place.column + offset)

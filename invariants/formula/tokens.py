@@ -1,7 +1,7 @@
 """Splits formula text into tokens, with a hint for every sign of another language.
 
-Input: the text of one formula. Output: tokens with their offsets; the last one is the end. It has
-no grammar: `parser.py` does. A fault contains the offset, and `parser.py` converts it to a place.
+Input: the text of one formula. Output: tokens with their offsets; the last one is the end. The
+grammar is in `parser.py`. A fault contains the offset, and `parser.py` converts it to a place.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def show_text(text: str) -> str:
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# A number swallows letters, points and dashes behind it, so that `10min`, `1e3` and `1.2.3` are
-# one wrong token with one clear message instead of two right ones with a strange one.
+# A number includes the letters, points and dashes after it, so that `10min`, `1e3` and `1.2.3` are
+# one invalid token with a clear message, not two valid ones with an unclear message.
 _NUMBER_LIKE = re.compile(r"-?[0-9](?:[A-Za-z0-9_.]|(?<=[eE])[+-])*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _DURATION = re.compile(r"(?:0|[1-9][0-9]*)(?:ms|s|m|h|d)")

@@ -124,7 +124,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("- a\n", "expected a map"),
-        ("skew: 1s\nskew: 2s\n", "occurs again here"),
+        ("skew: 1s\nskew: 2s\n", "is used twice"),
         ("trust_ts: yes\n", "expected `true` or `false`"),
         ("trust_ts: 1\n", "expected `true` or `false`"),
         ("ids_max: true\n", "expected a whole number"),
