@@ -15,6 +15,7 @@ from .errors import Fault, Place
 from .load_invariant import read_invariant
 from .load_lists import OpenList, no_list_files, read_lists
 from .load_sources import read_sources
+from .meant_keys import mend_of_unknown_key
 from .shape import Shape, sort_of
 from .spec import InvariantSpec, PredicateSpec, Source, Spec
 from .yaml_faults import E_FLOW_MAP, E_VERSION
@@ -113,12 +114,13 @@ def _read_predicate(key: YamlScalar, node: YamlNode, shape: Shape) -> PredicateS
     what = f"the predicate `{key.text}`"
     # `{when: ...}` is a map of YAML; as a map of CEL it would not be a truth value.
     names = {name.text for name, _ in node.entries} if isinstance(node, YamlMap) else set()
-    if isinstance(node, YamlMap) and node.is_flow and names & _PARTS and names - _PARTS:
+    parts = {name for name in names if name in _PARTS or mend_of_unknown_key(name, _PARTS, ())}
+    if isinstance(node, YamlMap) and node.is_flow and parts and names - parts:
         message = f"{what} is written in `{{`, where YAML ends a value at `,` and brackets"
         mend = "write `when:` and `with:` on lines of their own, or put the expression in quotes"
         shape.add(node.place, E_FLOW_MAP, message, mend)
         return None
-    if not isinstance(node, YamlMap) or (node.is_flow and not names & _PARTS):
+    if not isinstance(node, YamlMap) or (node.is_flow and not parts):
         when = shape.expression_of(node, what)
         return PredicateSpec(key.text, when, (), key.place) if when else None
     if not shape.has_value(node, what):

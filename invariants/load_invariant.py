@@ -121,6 +121,15 @@ def _read_id(keys: Mapping[str, YamlNode], shape: Shape) -> str | None:
     return scalar.text
 
 
+def _mend_of_enabled(node: YamlNode) -> str:
+    word = node.text.lower() if isinstance(node, YamlScalar) else ""
+    if word in ("no", "off", "0", "n"):
+        return "write `enabled: false`"
+    if word in ("yes", "on", "1", "y"):
+        return "write `enabled: true`"
+    return "write `enabled: false`, or remove the key"
+
+
 def _read_enabled(node: YamlNode | None, shape: Shape) -> bool:
     """False only for `enabled: false`; faults are reported."""
     if node is None or not shape.has_value(node, "`enabled`"):
@@ -128,7 +137,7 @@ def _read_enabled(node: YamlNode | None, shape: Shape) -> bool:
     if isinstance(node, YamlScalar) and isinstance(node.value, bool):
         return node.value
     message = f"`enabled` must be `true` or `false`, not {sort_of(node)}"
-    shape.add(node.place, E_SHAPE, message, "write `enabled: false`, or remove the key")
+    shape.add(node.place, E_SHAPE, message, _mend_of_enabled(node))
     return True
 
 

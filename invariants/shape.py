@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeVar
 
 from .errors import Fault, Place
 from .formula.tokens import RESERVED_WORDS, show_text
+from .meant_keys import mend_of_unknown_key
 from .nearest import nearest
 from .spec import Source
 from .yaml_faults import (
@@ -37,6 +38,11 @@ _MEANT_CHOICES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("low", "notice", "debug"), "info"),
     **dict.fromkeys(("notify", "log"), "alert"),
     **dict.fromkeys(("audit", "monitor", "dry-run"), "observe"),
+    **dict.fromkeys(("block", "prevent", "active", "enforcing"), "enforce"),
+    **dict.fromkeys(("terminate", "abort"), "kill"),
+    **dict.fromkeys(("isolate", "suspend", "pause"), "quarantine"),
+    **dict.fromkeys(("conversation", "thread"), "session"),
+    **dict.fromkeys(("fail", "violation"), "violate"),
 }
 """Chosen: words of other programs for these choices."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
@@ -121,7 +127,9 @@ class Shape:
             if key.text in known:
                 found[key.text] = value
                 continue
-            mend = did_you_mean(key.text, set(known))
+            present = {other.text for other, _ in node.entries}
+            mend = mend_of_unknown_key(key.text, known, present)
+            mend = mend or did_you_mean(key.text, set(known))
             if re.search(r"[\s\"'()]", key.text):
                 mend = f"if this is an expression, YAML read a key up to its `: `; {BLOCK_MEND}"
             self.add(key.place, E_KEY_UNKNOWN, f"{what} has no key {show_text(key.text)}", mend)
