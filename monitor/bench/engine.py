@@ -3,36 +3,73 @@
 Both are timed in one process over the same bytes, in short alternating turns, so that a machine
 that slows down slows both. The time is that of this thread, so that other processes on the core do
 not count. Quote the ratio.
+
+The parts: `decode` is timed apart. `predicates` (their facts, with the JSON that they read),
+`operators` (the rest of a program's step) and `findings` (made from verdicts) are those of a second
+engine in the same turn, which is instrumented (`part_clock.py`); `order` is the rest of the
+engine's time: owners, repeats, order, losses, wake-ups, and all of wider scopes but their steps.
 """
 
 from __future__ import annotations
 
-import gc
 import statistics
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
-import msgspec
-
-from invariants.event import Event, EventRecord, Origin
+from invariants.errors import ConfigError
+from invariants.event import Event, Origin
 from invariants.program import Program, compile_program
-from monitor.bench.workload import EVENT_BYTES, make_events
+from invariants.spec import Spec
+from monitor.bench.bare import bare_decode
+from monitor.bench.beside import Turn, take_turns
+from monitor.bench.part_clock import Hook, PartClock, measured_cost
+from monitor.bench.recorded import (
+    RECORDINGS_DIGEST,
+    WORKLOAD,
+    pack_files,
+    packs_digest,
+    recorded_events,
+)
+from monitor.bench.workload import make_events
 from monitor.decode.native import decode_event
+from monitor.detector_opening import open_detector
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
-from monitor.invariant_files import read_specs
+from monitor.invariant_files import default_pack_specs, read_specs
+from monitor.scoring import Scoring
 
 TURN_EVENTS = 2_000
 ORIGIN = Origin("bench", "0", 0)
+PARTS: Final = ("decode", "order", "predicates", "operators", "findings")
+HOOKS: Final = (
+    Hook("predicates", "invariants.plan", "facts", "Plan"),
+    Hook("operators", "monitor.engine", "step_at"),
+    Hook("operators", "monitor.wider", "step_at"),
+    Hook("findings", "monitor.engine", "session_findings"),
+    Hook("findings", "monitor.wider", "verdict_finding"),
+    Hook("findings", "monitor.wider", "engine_finding"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineFigures:
-    """The results of one run; times are medians over turns, in ns per event."""
+    """The results of one run; times are medians over turns, in ns per event.
+
+    `beside` contains the ratios of another checkout, measured in the same turns. The last fields
+    are those of `recorded-v1` alone: the same events with the default packs as they are now, and
+    with a detector.
+    """
 
     ratio_to_decode: float
+    ratio_decode: float
+    ratio_order: float
+    ratio_predicates: float
+    ratio_operators: float
+    ratio_findings: float
     ns_per_event: float
     ns_per_event_decode_bare: float
     ns_per_event_decode: float
@@ -41,63 +78,188 @@ class EngineFigures:
     events: int
     event_bytes: int
     invariants: int
+    live_predicates_per_event: float
+    concerned_per_event: float
     findings: int
     concerned_share_least: float
+    beside: dict[str, float] | None = None
+    workload: str = "bench"
+    packs_digest: str | None = None
+    recordings_digest: str | None = None
+    ratio_default_packs: float | None = None
+    ratio_with_detector: float | None = None
 
 
-def measure_engine(events_count: int) -> EngineFigures:
-    """Time bare decoding, our decoding and the engine, turn by turn."""
-    program = compile_program(read_specs(Path(__file__).with_name("engine.yaml")))
-    records = make_events(events_count)
-    engine = Engine(program, EngineSettings(trust_ts=True))
-    bare_decode = msgspec.json.Decoder(EventRecord).decode
-    bare: list[float] = []
-    decoding: list[float] = []
-    stepping: list[float] = []
-    findings_count = 0
-    gc.collect()
-    gc.disable()
-    try:
-        for start in range(0, len(records), TURN_EVENTS):
-            turn = records[start : start + TURN_EVENTS]
-            begin_ns = time.thread_time_ns()
-            for value in turn:
-                bare_decode(value)
-            bare_ns = time.thread_time_ns()
-            events = [decode_event(value, ORIGIN) for value in turn]
-            decoded_ns = time.thread_time_ns()
+class EngineSide:
+    """The turns of one checkout: bare decoding, our decoding, the engine, and its parts."""
+
+    def __init__(
+        self,
+        events: int,
+        recordings: str | None = None,
+        *,
+        with_default_packs: bool = False,
+        model: str | None = None,
+    ) -> None:
+        if recordings is None:
+            self.records = make_events(events)
+            specs = read_specs(Path(__file__).with_name("engine.yaml"))
+        else:
+            self.records = recorded_events(Path(recordings), events)
+            specs = read_specs(*pack_files())
+        self.program = compile_program(specs)
+        self.findings_count = 0
+        self._engine = _engine(specs)
+        self._instrumented = _engine(specs)
+        self._rows: dict[str, Engine] = {}
+        if with_default_packs:
+            self._rows["default_packs"] = _engine(default_pack_specs())
+        if model is not None:
+            scoring = Scoring(open_detector(model, None), "warning")
+            self._rows["with_detector"] = _engine(specs, scoring)
+        self._parts = PartClock()
+        self._cost = measured_cost()
+
+    def turn(self, number: int) -> Turn | None:
+        """The times of the next events, in ns per event."""
+        records = self.records[number * TURN_EVENTS : (number + 1) * TURN_EVENTS]
+        if not records:
+            return None
+        begin_ns = time.thread_time_ns()
+        for value in records:
+            bare_decode(value)
+        bare_ns = time.thread_time_ns()
+        events = [decode_event(value, ORIGIN) for value in records]
+        decoded_ns = time.thread_time_ns()
+        engine = self._engine
+        for event in events:
+            assert isinstance(event, Event), "the workload is well-formed"
+            self.findings_count += len(engine.step(event))
+        end_ns = time.thread_time_ns()
+        engine.take_changes()
+        turn = {
+            "bare": bare_ns - begin_ns,
+            "decode": decoded_ns - bare_ns,
+            "engine": end_ns - decoded_ns,
+            **{name: _row_ns(row, events) for name, row in self._rows.items()},
+            **dict.fromkeys(("predicates", "operators", "findings"), 0.0),
+            **self._part_times(events),
+        }
+        return {name: float(ns) / len(records) for name, ns in turn.items()}
+
+    def _part_times(self, events: Sequence[Any]) -> dict[str, float]:
+        with self._parts.attached(HOOKS):
             for event in events:
-                assert isinstance(event, Event), "the workload is well-formed"
-                findings_count += len(engine.step(event))
-            end_ns = time.thread_time_ns()
-            bare.append((bare_ns - begin_ns) / len(turn))
-            decoding.append((decoded_ns - bare_ns) / len(turn))
-            stepping.append((end_ns - decoded_ns) / len(turn))
-    finally:
-        gc.enable()
-    whole = [d + s for d, s in zip(decoding, stepping, strict=True)]
-    ratios = [w / b for w, b in zip(whole, bare, strict=True)]
+                self._instrumented.step(event)
+        self._instrumented.take_changes()
+        return self._parts.take(self._cost)
+
+
+def measure_engine(
+    events_count: int,
+    *,
+    recordings: Path | None = None,
+    beside: Path | None = None,
+    model: Path | None = None,
+) -> EngineFigures:
+    """Time bare decoding, our decoding and the engine, turn by turn.
+
+    With `recordings` the workload is `recorded-v1`, with `model` also with that detector.
+    """
+    if model is not None and recordings is None:
+        raise ConfigError(f"`--model` is for the workload `{WORKLOAD}`")
+    arguments: dict[str, Any] = {"events": events_count}
+    if recordings is not None:
+        arguments["recordings"] = str(recordings.resolve())
+    own_arguments = dict(arguments)
+    if recordings is not None:
+        own_arguments["with_default_packs"] = True
+        own_arguments["model"] = None if model is None else str(model)
+    own, turns, others = take_turns(EngineSide, own_arguments, beside, arguments)
+    ratios = _ratios(turns)
+    whole = statistics.median(turn["decode"] + turn["engine"] for turn in turns)
+    live, concerned, least = _concern(own.program, own.records)
     return EngineFigures(
-        ratio_to_decode=round(statistics.median(ratios), 2),
-        ns_per_event=round(statistics.median(whole)),
-        ns_per_event_decode_bare=round(statistics.median(bare)),
-        ns_per_event_decode=round(statistics.median(decoding)),
-        ns_per_event_engine=round(statistics.median(stepping)),
-        events_per_second=round(1e9 / statistics.median(whole)),
-        events=len(records),
-        event_bytes=EVENT_BYTES,
-        invariants=len(program.invariants),
-        findings=findings_count,
-        concerned_share_least=round(_least_share(program, records), 4),
+        **ratios,
+        ns_per_event=round(whole),
+        ns_per_event_decode_bare=round(_median(turns, "bare")),
+        ns_per_event_decode=round(_median(turns, "decode")),
+        ns_per_event_engine=round(_median(turns, "engine")),
+        events_per_second=round(1e9 / whole),
+        events=len(own.records),
+        event_bytes=round(sum(map(len, own.records)) / len(own.records)),
+        invariants=len(own.program.invariants),
+        live_predicates_per_event=live,
+        concerned_per_event=concerned,
+        findings=own.findings_count,
+        concerned_share_least=least,
+        beside=_ratios(others) if others else None,
+        workload="bench" if recordings is None else WORKLOAD,
+        packs_digest=None if recordings is None else packs_digest(),
+        recordings_digest=None if recordings is None else RECORDINGS_DIGEST,
+        ratio_default_packs=_row_ratio(turns, "default_packs"),
+        ratio_with_detector=_row_ratio(turns, "with_detector"),
     )
 
 
-def _least_share(program: Program, records: list[bytes]) -> float:
-    """The share of events that concern the invariant which the fewest concern."""
+def _engine(specs: Sequence[Spec], scoring: Scoring | None = None) -> Engine:
+    settings = EngineSettings(trust_ts=True)
+    return Engine(compile_program(specs), settings, scoring=scoring)
+
+
+def _row_ns(engine: Engine, events: Sequence[Any]) -> int:
+    begin_ns = time.thread_time_ns()
+    for event in events:
+        engine.step(event)
+        engine.score()
+    took_ns = time.thread_time_ns() - begin_ns
+    engine.take_changes()
+    return took_ns
+
+
+def _median(turns: Sequence[Turn], name: str) -> float:
+    return statistics.median(turn[name] for turn in turns)
+
+
+def _ratios(turns: Sequence[Turn]) -> dict[str, float]:
+    """The whole and its parts, as medians of the turns' ratios to bare decoding."""
+    parts: dict[str, list[float]] = {f"ratio_{name}": [] for name in ("to_decode", *PARTS)}
+    for turn in turns:
+        inner = {name: turn[name] for name in ("predicates", "operators", "findings")}
+        told = {
+            "to_decode": turn["decode"] + turn["engine"],
+            "decode": turn["decode"],
+            "order": turn["engine"] - sum(inner.values()),
+            **inner,
+        }
+        for name, ns in told.items():
+            parts[f"ratio_{name}"].append(ns / turn["bare"])
+    return {name: round(statistics.median(ratios), 2) for name, ratios in parts.items()}
+
+
+def _row_ratio(turns: Sequence[Turn], name: str) -> float | None:
+    if name not in turns[0]:
+        return None
+    ratios = [(turn["decode"] + turn[name]) / turn["bare"] for turn in turns]
+    return round(statistics.median(ratios), 2)
+
+
+def _concern(program: Program, records: Sequence[bytes]) -> tuple[float, float, float]:
+    """The live predicates and the concerned invariants of an event on average, and the share of
+    events that concern the invariant which the fewest concern.
+    """
+    programs = (program, *program.wider)
     counts: Counter[int] = Counter()
+    live_count = 0
     for value in records:
-        event = decode_event(value, ORIGIN)
-        assert isinstance(event, Event), "the workload is well-formed"
-        plan = program.plan(event.kind, event.record.tool)
-        counts.update(index for index, _ in plan.concerned)
-    return min(counts[index] for index in range(len(program.invariants))) / len(records)
+        record = bare_decode(value)
+        for plan in (one.plan(record.kind, record.tool) for one in programs):
+            counts.update(index for index, _ in plan.concerned)
+            live_count += sum(len(file.live) for file in plan.files)
+    least = min(counts[index] for index in range(len(program.invariants)))
+    events_count = len(records)
+    return (
+        round(live_count / events_count, 2),
+        round(counts.total() / events_count, 2),
+        round(least / events_count, 4),
+    )

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from invariants.errors import ConfigError
-from monitor.bench.engine import EngineFigures, measure_engine
-from monitor.bench.session_length import measure_session_length
+from monitor.cli import bench_pipeline
+from monitor.cli.bench_pipeline import EVENTS_COUNT, positive
 from monitor.cli.screen import EXIT_FINE, say, say_json
 from monitor.cli.verbs import Verbs, with_output
 
-EVENTS_COUNT: Final = 100_000
 SESSIONS_COUNT: Final = 300
 SEEDS_COUNT: Final = 10
 
@@ -31,26 +30,21 @@ def add(verbs: Verbs) -> None:
         "other; docs/benchmarks.md describes how the published figures were measured.",
     )
     kinds = parser.add_subparsers(title="measurements", required=True, metavar="MEASUREMENT")
-    engine = kinds.add_parser(
-        "engine", help="the cost of an event, compared with JSON decoding alone"
-    )
-    engine.add_argument("--events", type=_positive, default=EVENTS_COUNT, metavar="N")
-    with_output(engine)
-    engine.set_defaults(run=_run_engine)
+    bench_pipeline.add(kinds)
     length = kinds.add_parser(
         "session-length", help="the cost of an event in a long session, compared with short ones"
     )
-    length.add_argument("--length", type=_positive, default=EVENTS_COUNT, metavar="N")
+    length.add_argument("--length", type=positive, default=EVENTS_COUNT, metavar="N")
     with_output(length)
     length.set_defaults(run=_run_session_length)
     kill_switch = kinds.add_parser(
         "kill-switch", help="the time from a violating event to the first refusal, on Kafka"
     )
     kill_switch.add_argument("--kafka", metavar="HOST:PORT", help="the broker to use")
-    kill_switch.add_argument("--sessions", type=_positive, default=SESSIONS_COUNT, metavar="N")
+    kill_switch.add_argument("--sessions", type=positive, default=SESSIONS_COUNT, metavar="N")
     kill_switch.add_argument(
         "--backlog",
-        type=_positive,
+        type=positive,
         default=None,
         metavar="N",
         help="events for measuring the maximum rate",
@@ -62,7 +56,7 @@ def add(verbs: Verbs) -> None:
         "detector", help="the detections of a model on labelled recordings, as Markdown tables"
     )
     detector.add_argument("folder", metavar="FOLDER", help="recordings, with labels.jsonl.gz")
-    detector.add_argument("--seeds", type=_positive, default=SEEDS_COUNT, metavar="N")
+    detector.add_argument("--seeds", type=positive, default=SEEDS_COUNT, metavar="N")
     detector.set_defaults(run=_run_detector)
 
 
@@ -75,28 +69,9 @@ def _run_detector(arguments: argparse.Namespace) -> int:
     return EXIT_FINE
 
 
-def _run_engine(arguments: argparse.Namespace) -> int:
-    figures = measure_engine(arguments.events)
-    if arguments.output == "json":
-        say_json(asdict(figures))
-    else:
-        say(_engine_text(figures))
-    return EXIT_FINE
-
-
-def _engine_text(figures: EngineFigures) -> str:
-    return (
-        f"{figures.ratio_to_decode:g} times bare decoding "
-        f"({figures.ns_per_event} ns an event: {figures.ns_per_event_decode} to decode, "
-        f"{figures.ns_per_event_engine} in the engine; bare decoding "
-        f"{figures.ns_per_event_decode_bare})\n"
-        f"{figures.events_per_second} events/s: {figures.events} events of "
-        f"{figures.event_bytes} bytes, {figures.invariants} invariants, "
-        f"{figures.findings} findings"
-    )
-
-
 def _run_session_length(arguments: argparse.Namespace) -> int:
+    from monitor.bench.session_length import measure_session_length
+
     figures = measure_session_length(arguments.length)
     if arguments.output == "json":
         say_json(asdict(figures))
@@ -169,10 +144,3 @@ def _load(path: Path) -> Any:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"`{text}`: expected 1 or more")
-    return number

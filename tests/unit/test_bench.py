@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from monitor.bench.engine import EngineFigures
+import monitor.decode.native as decode_module
+from monitor.bench.count_violated import CountFigures
+from monitor.bench.engine import EngineFigures, measure_engine
 from monitor.bench.kill_switch import latencies
+from monitor.bench.part_clock import Cost, Hook, PartClock
+from monitor.bench.plan import PlanFigures
+from monitor.bench.recorded import PACKS_DIGEST, packs_digest
+from monitor.bench.run import RunFigures
 from monitor.bench.session_length import LengthFigures
+from monitor.bench.start import StartFigures
 from monitor.cli.__main__ import main
+from tests.support.kafka_broker import CHECKOUT
+from tests.support.recorded import session_files
 
 
 def test_the_engines_bench_tells_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,6 +34,101 @@ def test_the_engines_bench_tells_people(capsys: pytest.CaptureFixture[str]) -> N
     """As text, with the ratio first."""
     assert main(["bench", "engine", "--events", "2000"]) == 0
     assert "times bare decoding" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_the_engines_bench_counts_what_concerns_an_event(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The parts are of one whole, and other checkouts and workloads are not there unasked."""
+    figures = measure_engine(2_000)
+    assert (figures.live_predicates_per_event, figures.concerned_per_event) == (0.36, 3.36)
+    assert figures.ratio_predicates > 0 and figures.ratio_findings > 0
+    assert figures.beside is figures.packs_digest is figures.ratio_default_packs is None
+
+
+def test_a_bench_runs_beside_another_checkout(capsys: pytest.CaptureFixture[str]) -> None:
+    """Here beside itself, as any other checkout; a folder of something else is refused."""
+    given = ["bench", "engine", "--rule", "count-violated", "--events", "2", "--beside"]
+    assert main([*given, str(CHECKOUT), "--output", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told) == set(CountFigures.__slots__)
+    assert told["cost_ratio_beside"] > 0 and told["findings"] == 4
+    assert main([*given, str(CHECKOUT / "docs")]) == 2
+    assert "not a checkout" in capsys.readouterr().err
+
+
+def test_the_bench_of_a_run_tells_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON and as text; its parts are named."""
+    given = ["bench", "run", "--workload", "bench", "--events", "500"]
+    assert main([*given, "--output", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told) == set(RunFigures.__slots__)
+    assert {"decode", "engine", "store", "loop"} <= set(told["parts"])
+    assert (told["events"], told["invariants"]) == (500, 20)
+    assert main(given) == 0
+    assert "outside decoding" in capsys.readouterr().out
+
+
+def test_the_bench_of_starting_tells_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command ends as it should."""
+    assert main(["bench", "start", "--rounds", "1", "--output", "json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == set(StartFigures.__slots__)
+
+
+def test_the_bench_of_plans_tells_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON and as text, with a bound that is soon reached."""
+    given = ["bench", "plan", "--shapes", "4", "--bound", "8"]
+    assert main([*given, "--output", "json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == set(PlanFigures.__slots__)
+    assert main(given) == 0
+    assert "past the bound of 8" in capsys.readouterr().out
+
+
+def test_recorded_sessions_are_those_of_the_workload(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without them, or with others, nothing is measured; the frozen packs are as they were."""
+    given = ["bench", "engine", "--workload", "recorded-v1"]
+    assert main(given) == 2
+    assert "--recordings" in capsys.readouterr().err
+    assert main([*given, "--recordings", str(tmp_path)]) == 2
+    assert "does not contain the recordings" in capsys.readouterr().err
+    assert packs_digest() == PACKS_DIGEST
+
+
+@pytest.mark.data
+def test_the_recorded_workload_tells_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its digests, and the default packs of today beside it."""
+    folder = session_files()[0].parent
+    given = ["bench", "engine", "--workload", "recorded-v1", "--recordings", str(folder)]
+    assert main([*given, "--events", "300", "--output", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told) == set(EngineFigures.__slots__)
+    assert (told["packs_digest"], told["events"], told["invariants"]) == (PACKS_DIGEST, 300, 35)
+    assert told["ratio_default_packs"] > 0 and told["ratio_with_detector"] is None
+
+
+def test_the_cost_of_measuring_is_taken_off() -> None:
+    """Time in an inner part is not the outer one's, and each call costs what was measured."""
+    now = iter([0, 10, 25, 60])
+    parts = PartClock(lambda: next(now))
+    inner = parts.wrapped("inner", lambda: None)
+    parts.wrapped("outer", inner)()
+    assert parts.take(Cost(inside_ns=2, around_ns=3)) == {"inner": 13, "outer": 40}
+    assert parts.take(Cost(0, 0)) == {}
+
+
+def test_functions_are_put_back_after_measuring() -> None:
+    """Also those that an older revision lacks are no trouble."""
+    before = decode_module.decode_event
+    hooks = [
+        Hook("decode", "monitor.decode.native", "decode_event"),
+        Hook("none", "monitor.decode.native", "no_such_function"),
+        Hook("none", "monitor.decode.native", "take", "NoSuchClass"),
+    ]
+    with PartClock().attached(hooks):
+        assert decode_module.decode_event is not before
+    assert decode_module.decode_event is before
 
 
 def test_the_bench_of_session_length_tells_every_figure(

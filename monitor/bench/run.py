@@ -1,0 +1,198 @@
+"""`interlock bench run`: a whole `interlock run` over a file, relative to decoding its bytes.
+
+Two monitors with their stores read the same file turn by turn of their loops, and between them the
+same lines are decoded bare. The first monitor gives the whole. The second is instrumented
+(`part_clock.py`): it gives the parts, and `loop` is the rest of the whole. The time is that of the
+process, with all its threads. Ratios are of sums over the whole file, its end included; starting is
+not (`interlock bench start`).
+
+The store is as `interlock run` opens it for a finished file; findings are written as text and not
+printed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from monitor.batch import Batch
+from monitor.bench.bare import bare_decode
+from monitor.bench.beside import Turn, take_turns
+from monitor.bench.part_clock import Hook, PartClock, measured_cost
+from monitor.bench.recorded import (
+    RECORDINGS_DIGEST,
+    WORKLOAD,
+    pack_files,
+    packs_digest,
+    recorded_events,
+)
+from monitor.bench.workload import make_events
+from monitor.clock import SystemClock
+from monitor.finding_text import line
+from monitor.log import configure_log
+from monitor.service import Service, open_service
+from monitor.settings import Settings
+from monitor.store_records import Committed
+
+HOOKS: Final = (
+    Hook("decode", "monitor.loop", "read_record"),
+    Hook("engine", "monitor.loop", "judge"),
+    Hook("engine", "monitor.engine", "tick", "Engine"),
+    Hook("state", "monitor.engine", "take_changes", "Engine"),
+    *(Hook("store", "monitor.store", name, "Store") for name in ("commit", "finding")),
+    *(Hook("store", "monitor.store", name, "Store") for name in ("load_scope", "load_seen")),
+    Hook("source", "monitor.sources.files", "poll", "FileSource"),
+    *(Hook("merge", "monitor.merge", name, "Merger") for name in ("put", "know", "next")),
+    Hook("merge", "monitor.merge", "positions", "Merger"),
+    *(Hook("respond", "monitor.responder", name, "Responder") for name in ("begin", "plan")),
+    Hook("groups", "monitor.grouping", "take", "Groups"),
+    *(Hook("effects", "monitor.effects", name, "Effects") for name in ("carry_out", "idle")),
+    Hook("metrics", "monitor.telling", "observe", "Teller"),
+)
+PARTS: Final = tuple(dict.fromkeys(hook.part for hook in HOOKS))
+
+
+@dataclass(frozen=True, slots=True)
+class RunFigures:
+    """The results of one run. `outside_ratio` is all but decoding and the engine; `parts` contains
+    the ratio of each part to bare decoding, and `beside` those of another checkout.
+    """
+
+    whole_ratio_to_decode: float
+    outside_ratio: float
+    parts: dict[str, float]
+    ns_per_event: float
+    ns_per_event_decode_bare: float
+    events_per_second: float
+    events: int
+    invariants: int
+    findings: int
+    workload: str
+    packs_digest: str | None
+    recordings_digest: str | None
+    beside: dict[str, Any] | None
+
+
+class RunSide:
+    """Two monitors over one file, in a folder that is removed after the last turn."""
+
+    def __init__(self, events: int, recordings: str | None) -> None:
+        if recordings is None:
+            self.records = make_events(events)
+            invariants = [Path(__file__).with_name("engine.yaml")]
+        else:
+            self.records = recorded_events(Path(recordings), events)
+            invariants = pack_files()
+        configure_log("error", "auto")
+        self._stack = ExitStack()
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="interlock-bench-"))
+        file = Path(folder) / "events.jsonl"
+        file.write_bytes(b"".join(record + b"\n" for record in self.records))
+        self.findings_count = 0
+        self._seen_count = 0
+        self._services = [
+            _opened(file, invariants, Path(folder) / name, self._stack, take)
+            for name, take in (("plain", self._take), ("instrumented", _write))
+        ]
+        self.invariants_count = len(self._services[0].program.invariants)
+        self._decoded_count = 0
+        self._parts = PartClock(time.process_time_ns)
+        self._cost = measured_cost(time.process_time_ns)
+        self._is_over = [False, False]
+
+    def turn(self, number: int) -> Turn | None:
+        """One turn of both loops, in ns, and the bare decoding of what the first has read."""
+        if all(self._is_over):
+            self._stack.close()
+            return None
+        begin_ns = time.process_time_ns()
+        self._step(0)
+        plain_ns = time.process_time_ns()
+        records = self.records[self._decoded_count : self._seen_count]
+        self._decoded_count = self._seen_count
+        for record in records:
+            bare_decode(record)
+        bare_ns = time.process_time_ns()
+        with self._parts.attached(HOOKS):
+            self._step(1)
+        return {
+            "whole": plain_ns - begin_ns,
+            "bare": bare_ns - plain_ns,
+            **self._parts.take(self._cost),
+        }
+
+    def _step(self, index: int) -> None:
+        if not self._is_over[index]:
+            self._is_over[index] = self._services[index].loop.turn()
+
+    def _take(self, batch: Batch, committed: Committed) -> None:
+        self._seen_count += batch.records_count
+        self.findings_count += len(committed.findings)
+        _write(batch, committed)
+
+
+def measure_run(
+    events: int, *, recordings: Path | None = None, beside: Path | None = None
+) -> RunFigures:
+    """A whole run over the workload `recorded-v1`, or over that of `bench engine`."""
+    arguments = {
+        "events": events,
+        "recordings": None if recordings is None else str(recordings.resolve()),
+    }
+    own, turns, others = take_turns(RunSide, arguments, beside)
+    events_count = len(own.records)
+    whole_ns, bare_ns = _sum(turns, "whole"), _sum(turns, "bare")
+    return RunFigures(
+        **_ratios(turns),
+        ns_per_event=round(whole_ns / events_count),
+        ns_per_event_decode_bare=round(bare_ns / events_count),
+        events_per_second=round(1e9 * events_count / whole_ns),
+        events=events_count,
+        invariants=own.invariants_count,
+        findings=own.findings_count,
+        workload="bench" if recordings is None else WORKLOAD,
+        packs_digest=None if recordings is None else packs_digest(),
+        recordings_digest=None if recordings is None else RECORDINGS_DIGEST,
+        beside=_ratios(others) if others else None,
+    )
+
+
+def _opened(
+    file: Path, invariants: Sequence[Path], state: Path, stack: ExitStack, take: Any
+) -> Service:
+    settings = Settings(
+        source=str(file),
+        invariants=tuple(map(str, invariants)),
+        state_dir=str(state),
+        store_synchronous="normal",
+        http_enabled=False,
+    )
+    service = open_service(settings, SystemClock(), stack, take)
+    service.loop.start()
+    return service
+
+
+def _write(batch: Batch, committed: Committed) -> None:
+    for finding in committed.findings:
+        line(finding)
+
+
+def _ratios(turns: Sequence[Turn]) -> dict[str, Any]:
+    bare_ns, whole_ns = _sum(turns, "bare"), _sum(turns, "whole")
+    parts = {part: _sum(turns, part) for part in PARTS}
+    parts["loop"] = whole_ns - sum(parts.values())
+    outside_ns = whole_ns - parts["decode"] - parts["engine"]
+    return {
+        "whole_ratio_to_decode": round(whole_ns / bare_ns, 1),
+        "outside_ratio": round(outside_ns / bare_ns, 1),
+        "parts": {part: round(ns / bare_ns, 2) for part, ns in parts.items()},
+    }
+
+
+def _sum(turns: Sequence[Turn], name: str) -> float:
+    return sum(turn.get(name, 0.0) for turn in turns)
