@@ -27,7 +27,9 @@ INTERPRETERS: Final = re.compile(
 )
 _CODE_OPTIONS: Final = re.compile(r"-[a-zA-Z]*[ceErR]$|--(?:eval|exec|execute|run|print)$|-p$")
 _STARTS: Final = re.compile(
-    r"system|exec|popen|spawn|subprocess|\bqx\b|`|os\.|\|\s*getline|child_process|IO\.popen"
+    r"system|exec|popen|spawn|subprocess|\bqx\b|`|os\.(?!(?:path|environ|getcwd|getenv|listdir|walk"
+    r"|scandir|stat|sep|linesep|name|uname|makedirs|mkdir|access|cpu_count|getpid)\b)"
+    r"|\|\s*getline|child_process|IO\.popen"
     r"|\|&?\s*\"|\bopen\b[^;]*[\"'][-+]?\||:sh\b"
 )
 _STARTS_OF_SED: Final = re.compile(
