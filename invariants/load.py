@@ -114,7 +114,7 @@ def _read_predicate(key: YamlScalar, node: YamlNode, shape: Shape) -> PredicateS
     what = f"the predicate `{key.text}`"
     # `{when: ...}` is a map of YAML; as a map of CEL it would not be a truth value.
     names = {name.text for name, _ in node.entries} if isinstance(node, YamlMap) else set()
-    parts = {name for name in names if name in _PARTS or mend_of_unknown_key(name, _PARTS, ())}
+    parts = {name for name in names if name in _PARTS or mend_of_unknown_key(name, _PARTS, names)}
     if isinstance(node, YamlMap) and node.is_flow and parts and names - parts:
         message = f"{what} is written in `{{`, where YAML ends a value at `,` and brackets"
         mend = "write `when:` and `with:` on lines of their own, or put the expression in quotes"

@@ -6,6 +6,7 @@ written by a machine (`choose another name`) is left to a reader.
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -254,6 +255,39 @@ def test_a_correction_of_an_expression_is_valid(written: str, meant: str) -> Non
 
 def _block(expression: str) -> str:
     return f"|-\n    {expression}"
+
+
+DIALECTS: Final = {
+    "JavaScript": {"==": "===", "!=": "!=="},
+    "Python": {"==": "is", "!=": "is not", "&&": "and", "||": "or"},
+    "SQL": {"==": "=", "!=": "<>", "&&": "AND", "||": "OR"},
+    "logic": {"!=": "≠", "<=": "≤", ">=": "≥", "&&": "∧", "||": "∨", "!(": "¬("},
+    "English": {"==": "equals", "!=": "is not equal to", "<=": "is at most", ">=": "at least"},
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("seed", range(8))
+def test_a_dialect_is_corrected_to_the_same_expression(dialect: str, seed: int) -> None:
+    """An expression in the operators of another language becomes the one that was meant."""
+    chance = random.Random(seed)
+    parts = ['tool == "a"', "tool != 'b'", "number(args.n) <= 3", "number(args.n) >= 1"]
+    parts += ['!(host(args.url) == "a.example")', '(tool == "c" || has(args.x))']
+    meant = chance.choice(parts[:2])
+    for part in chance.sample(parts, 3):
+        meant += f" {chance.choice(['&&', '||'])} {part}"
+    written = meant
+    for ours, theirs in DIALECTS[dialect].items():
+        written = written.replace(ours, theirs)
+    text = FILE.replace("STATED", STATED).replace("PREDICATE", _block(written))
+    for _ in range(20):
+        fault = next((one for one in _told(text) if one.severity == "error"), None)
+        if fault is None:
+            break
+        mended = _mended(text, fault)
+        assert mended is not None, fault
+        text = mended
+    assert text == FILE.replace("STATED", STATED).replace("PREDICATE", _block(meant))
 
 
 _SNIPPET: Final = re.compile(r"`([^`]+)`")
