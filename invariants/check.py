@@ -1,6 +1,6 @@
 """Reports all faults of invariant files at once, in order of place.
 
-Input: specs as `load.py` reads them. Output: faults. It compiles nothing for use.
+Input: specs as `load.py` reads them. Output: checked specs, and faults. It compiles nothing.
 
     E1xx  CEL expressions (see the docstring of `invariants/cel/check.py`)
     E201  not YAML, or several documents     E202  too large, too many values, too deep
@@ -36,34 +36,42 @@ Input: specs as `load.py` reads them. Output: faults. It compiles nothing for us
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from .cel.functions import FIELD_TYPES
 from .check_binding import atoms_of, check_formula, subformulas
+from .check_expressions import check_predicate, check_source
 from .check_scope import check_scope
 from .check_types import check_types
 from .check_variables import check_variables
+from .checked import CheckedPredicate, CheckedSource, CheckedSpec
 from .errors import Fault, SpecError
 from .formula.ast import Aggregate, AggregateComparison, Atom
 from .lint import lint_formula
 from .load import read_spec
 from .load_lists import OpenList, no_list_files
-from .predicate import compile_predicate
 from .shape import did_you_mean
-from .showing import compile_source
 from .spec import InvariantSpec, PredicateSpec, Spec
 
 
 def check_specs(specs: Sequence[Spec]) -> list[Fault]:
     """All faults and warnings of whole files, sorted by file and place."""
-    faults = [fault for spec in specs for fault in _check_file(spec)]
-    return _in_order([*faults, *_repeated_ids(specs), *_unused(specs, faults)])
+    return _checked([(spec, NOTHING_REFUSED) for spec in specs]).faults
+
+
+def checked_specs(specs: Sequence[Spec]) -> tuple[CheckedSpec, ...]:
+    """Whole files, checked. Raises SpecError with every fault of every file, and the warnings."""
+    checked = _checked([(spec, NOTHING_REFUSED) for spec in specs])
+    if any(fault.severity == "error" for fault in checked.faults):
+        raise SpecError(checked.faults)
+    return checked.specs
 
 
 def read_specs(
     texts: Sequence[tuple[str, str]], open_list: OpenList = no_list_files
-) -> tuple[tuple[Spec, ...], list[Fault]]:
-    """Specs and warnings of some files, each given as its name and its text.
+) -> tuple[tuple[CheckedSpec, ...], list[Fault]]:
+    """Checked files and warnings of some texts, each given as its name and its text.
 
     Raises
     ------
@@ -71,20 +79,24 @@ def read_specs(
         With every fault of every file, of its shape and of its meaning, and the warnings too.
     """
     faults: list[Fault] = []
-    specs: list[Spec] = []
+    read: list[tuple[Spec, Refused]] = []
     for file, text in texts:
         reading = read_spec(text, file, open_list)
         faults += reading.faults
-        if reading.spec is None:
-            continue
-        specs.append(reading.spec)
-        refused = Refused(reading.predicates_refused, reading.sources_refused)
-        faults += _check_file(reading.spec, refused)
-    faults += _repeated_ids(specs)
-    faults += _unused(specs, faults)
-    if any(fault.severity == "error" for fault in faults):
-        raise SpecError(_in_order(faults))
-    return tuple(specs), _in_order(faults)
+        if reading.spec is not None:
+            refused = Refused(reading.predicates_refused, reading.sources_refused)
+            read.append((reading.spec, refused))
+    checked = _checked(read, faults)
+    if any(fault.severity == "error" for fault in checked.faults):
+        raise SpecError(checked.faults)
+    return checked.specs, checked.faults
+
+
+class Checked(NamedTuple):
+    """Files as far as they could be checked, whole if there is no error, and all faults."""
+
+    specs: tuple[CheckedSpec, ...]
+    faults: list[Fault]
 
 
 class Refused(NamedTuple):
@@ -97,33 +109,63 @@ class Refused(NamedTuple):
 NOTHING_REFUSED: Final = Refused()
 
 
+def _checked(read: Sequence[tuple[Spec, Refused]], before: Sequence[Fault] = ()) -> Checked:
+    """Each file by itself, then all of them together; `before` are the faults of their shapes."""
+    faults = [*before]
+    specs: list[CheckedSpec] = []
+    for spec, refused in read:
+        checked, found = _check_expressions(spec, refused)
+        found += _check_invariants(spec, checked, refused.predicates)
+        specs.append(checked)
+        faults += found
+    faults += _repeated_ids(specs)
+    faults += _unused(specs, faults)
+    faults = _in_order(faults)
+    return Checked(tuple(_with_warnings(spec, faults) for spec in specs), faults)
+
+
+def _with_warnings(spec: CheckedSpec, faults: Sequence[Fault]) -> CheckedSpec:
+    own = (fault for fault in faults if fault.file == spec.file and fault.severity == "warning")
+    return replace(spec, warnings=tuple(own))
+
+
 def _in_order(faults: Sequence[Fault]) -> list[Fault]:
     """Sorted, and each once: `iff` doubles formulas, and would double their faults."""
     return sorted(dict.fromkeys(faults), key=lambda f: (f.file, f.place, f.code, f.message))
 
 
-def _check_file(spec: Spec, refused: Refused = NOTHING_REFUSED) -> Iterator[Fault]:
-    """Faults of one file; nothing is said of what was refused before."""
-    sources = dict.fromkeys(sorted(refused.sources), -1) | spec.source_places
-    file, lists = spec.file, spec.lists
-    for source in spec.sources:
-        yield from compile_source(source, file=file, lists=lists, digest_key=b"", sources=sources)[
-            1
-        ]
-    for predicate in spec.predicates:
-        yield from compile_predicate(
-            predicate, file=file, lists=lists, digest_key=b"", sources=sources
-        )[1]
+def _check_expressions(spec: Spec, refused: Refused) -> tuple[CheckedSpec, list[Fault]]:
+    """The predicates and sources of a file that have no error; nothing is said of refused ones."""
+    places = dict.fromkeys(sorted(refused.sources), -1) | spec.source_places
+    file, lists, faults = spec.file, spec.lists, list[Fault]()
+    sources: list[CheckedSource] = []
+    for written in spec.sources:
+        source, found = check_source(written, file=file, lists=lists, sources=places)
+        faults += found
+        sources += () if source is None else (source,)
+    predicates: list[CheckedPredicate] = []
+    for declared in spec.predicates:
+        predicate, found = check_predicate(declared, file=file, lists=lists, sources=places)
+        faults += found
+        predicates += () if predicate is None else (predicate,)
+    checked = CheckedSpec(file, lists, tuple(sources), tuple(predicates), spec.invariants)
+    return checked, faults
+
+
+def _check_invariants(
+    spec: Spec, checked: CheckedSpec, refused: Collection[str]
+) -> Iterator[Fault]:
+    """Faults of the formulas of one file."""
     known = {predicate.name: predicate for predicate in spec.predicates}
     for invariant in spec.invariants:
-        yield from _check_names(invariant, known, refused.predicates, spec.file)
+        yield from _check_names(invariant, known, refused, spec.file)
         mistaken = list(check_variables(invariant, known, spec.file))
         errors = [
             *mistaken,
             # If a name is mistaken, its binding would get a second, contradicting correction.
             *(check_formula(invariant, spec.file) if not mistaken else ()),
             *check_scope(invariant, spec.file),
-            *check_types(invariant, spec),
+            *check_types(invariant, checked),
         ]
         yield from errors
         if not errors:
@@ -187,7 +229,7 @@ def _aggregates_of(invariant: InvariantSpec) -> Iterator[Aggregate]:
             yield from node.aggregates
 
 
-def _repeated_ids(specs: Sequence[Spec]) -> Iterator[Fault]:
+def _repeated_ids(specs: Sequence[CheckedSpec]) -> Iterator[Fault]:
     first: dict[str, str] = {}
     for spec in specs:
         for invariant in spec.invariants:
@@ -199,7 +241,7 @@ def _repeated_ids(specs: Sequence[Spec]) -> Iterator[Fault]:
             first.setdefault(invariant.id, where)
 
 
-def _unused(specs: Sequence[Spec], faults: Sequence[Fault]) -> Iterator[Fault]:
+def _unused(specs: Sequence[CheckedSpec], faults: Sequence[Fault]) -> Iterator[Fault]:
     """Warnings for files without an error; a misspelt name would make what it means unused."""
     faulty = {fault.file for fault in faults if fault.severity == "error"}
     for spec in specs:
@@ -208,7 +250,7 @@ def _unused(specs: Sequence[Spec], faults: Sequence[Fault]) -> Iterator[Fault]:
             yield from _unused_sources(spec)
 
 
-def _unused_predicates(spec: Spec) -> Iterator[Fault]:
+def _unused_predicates(spec: CheckedSpec) -> Iterator[Fault]:
     used = {atom.predicate for i in spec.invariants for atom in atoms_of(i.formula)}
     for predicate in spec.predicates:
         if predicate.name not in used:
@@ -217,18 +259,9 @@ def _unused_predicates(spec: Spec) -> Iterator[Fault]:
             yield Fault(spec.file, predicate.place, "W502", message, mend, "warning")
 
 
-def _unused_sources(spec: Spec) -> Iterator[Fault]:
+def _unused_sources(spec: CheckedSpec) -> Iterator[Fault]:
     """A use of `only_from` counts as a use of all sources, since its value depends on them."""
-    asked: set[str] = set()
-    for predicate in spec.predicates:
-        made, _ = compile_predicate(
-            predicate,
-            file=spec.file,
-            lists=spec.lists,
-            digest_key=b"",
-            sources=spec.source_places,
-        )
-        asked |= made.sources if made is not None else frozenset()
+    asked = frozenset[str]().union(*(predicate.sources for predicate in spec.predicates))
     for source in spec.sources:
         if source.name not in asked:
             message = f"no predicate uses the source `{source.name}`"

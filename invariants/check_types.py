@@ -6,13 +6,14 @@ whose type the checker knows. A value of type `any` causes no fault.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from .cel.compile import compile_expression
+from .cel.ast import Call
+from .cel.checked import CheckedExpression
 from .check_binding import atoms_of, subformulas
-from .errors import Fault, Place, SpecError
+from .checked import CheckedSpec
+from .errors import Fault, Place
 from .fact import Value
 from .formula.ast import (
     Aggregate,
@@ -24,9 +25,7 @@ from .formula.ast import (
     Variable,
 )
 from .formula.format import format_literal
-from .spec import InvariantSpec, Source, Spec
-
-_NUMBER_CALL = re.compile(r"\s*number\([^()]*\)\s*")
+from .spec import InvariantSpec
 
 # Types of CEL as docs/language.md compares values; all others may turn out as anything.
 _SORTS: Final = {
@@ -37,7 +36,7 @@ _SORTS: Final = {
 }
 
 
-def check_types(invariant: InvariantSpec, spec: Spec) -> Iterator[Fault]:
+def check_types(invariant: InvariantSpec, spec: CheckedSpec) -> Iterator[Fault]:
     """Faults of one invariant; `known` holds the certain types of its variables so far."""
     types = _value_types(invariant, spec)
     sorts = {value: _SORTS[met] for value, met in types.items() if met in _SORTS}
@@ -57,32 +56,22 @@ def check_types(invariant: InvariantSpec, spec: Spec) -> Iterator[Fault]:
                 yield from _check_lists(aggregate, types, node.place, spec.file)
 
 
-def _value_types(invariant: InvariantSpec, spec: Spec) -> Mapping[tuple[str, str], str]:
+def _value_types(invariant: InvariantSpec, spec: CheckedSpec) -> Mapping[tuple[str, str], str]:
     """The CEL types of the values of the predicates that the invariant names, `any` left out."""
     used = {atom.predicate for atom in atoms_of(invariant.formula)}
-    types: dict[tuple[str, str], str] = {}
-    for predicate in spec.predicates:
-        for name, source in predicate.values if predicate.name in used else ():
-            met = _type_of_source(source, spec)
-            if met is not None:
-                types[predicate.name, name] = met
-    return types
+    return {
+        (predicate.name, name): type_
+        for predicate in spec.predicates
+        if predicate.name in used
+        for name, value in predicate.values
+        if (type_ := _certain_type(value)) != "any"
+    }
 
 
-def _type_of_source(source: Source, spec: Spec) -> str | None:
-    if _NUMBER_CALL.fullmatch(source.text):
-        return "double"  # For CEL an int or a double, and so of no certain type.
-    try:
-        compiled = compile_expression(
-            source,
-            file=spec.file,
-            lists=spec.lists,
-            digest_key=b"",
-            sources=spec.source_places,
-        )
-    except SpecError:
-        return None  # Told already, where the predicate was compiled.
-    return None if compiled.type == "any" else compiled.type
+def _certain_type(value: CheckedExpression) -> str:
+    """For CEL, `number(...)` is an int or a double, and so of no certain type; here it is one."""
+    is_number = isinstance(value.node, Call) and value.node.function == "number"
+    return "double" if is_number else value.type
 
 
 def _sort_of_value(value: Value) -> str:

@@ -7,26 +7,24 @@ meaning.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
 
 from .cel.references import describe
 from .check_binding import atoms_of, subformulas
+from .checked import CheckedPredicate, CheckedSpec
 from .formula.ast import AggregateComparison, Formula
 from .formula.format import format_formula
-from .predicate import Predicate
 from .showing import describe_sources
-from .spec import InvariantSpec, PredicateSpec, Spec
+from .spec import InvariantSpec
 
 PROGRAM_VERSION: Final = 3
 """Raised whenever the same file could give another verdict than before."""
 
 
-def invariant_digest(
-    spec: Spec, invariant: InvariantSpec, compiled: Mapping[str, Predicate]
-) -> str:
+def invariant_digest(spec: CheckedSpec, invariant: InvariantSpec) -> str:
     """Of an invariant, over the predicates of its file.
 
     It covers everything that the invariant refers to, directly or indirectly: predicates with the
@@ -34,7 +32,8 @@ def invariant_digest(
     the file or the layout of expressions.
     """
     used = _values_used(invariant.formula)
-    asked = [compiled[name].sources for name in used]
+    predicates = [predicate for predicate in spec.predicates if predicate.name in used]
+    asked = frozenset[str]().union(*(predicate.sources for predicate in predicates))
     parts = [
         PROGRAM_VERSION,
         invariant.id,
@@ -42,12 +41,8 @@ def invariant_digest(
         format_formula(invariant.formula),
         invariant.on_unknown,
         invariant.per,
-        sorted(
-            _describe(predicate, used[predicate.name], spec)
-            for predicate in spec.predicates
-            if predicate.name in used
-        ),
-        describe_sources(spec, frozenset[str]().union(*asked)),
+        sorted(_describe(predicate, used[predicate.name], spec) for predicate in predicates),
+        describe_sources(spec, asked),
     ]
     text = msgspec.json.encode(parts, order="deterministic")
     return hashlib.blake2b(text, digest_size=8).hexdigest()
@@ -66,6 +61,8 @@ def _values_used(formula: Formula) -> dict[str, set[str]]:
     return used
 
 
-def _describe(predicate: PredicateSpec, used: Collection[str], spec: Spec) -> tuple[str, object]:
-    values = {n: describe(value, spec.lists) for n, value in predicate.values if n in used}
-    return predicate.name, [describe(predicate.when, spec.lists), values]
+def _describe(
+    predicate: CheckedPredicate, used: Collection[str], spec: CheckedSpec
+) -> tuple[str, object]:
+    values = {n: describe(value.node, spec.lists) for n, value in predicate.values if n in used}
+    return predicate.name, [describe(predicate.when.node, spec.lists), values]

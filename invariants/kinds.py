@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from .cel.ast import Comparison, Constant, ListOf, Logical, Name, Node
-from .cel.lexer import SyntaxFault
-from .cel.parser import parse
-from .spec import PredicateSpec, Spec
+from .checked import CheckedPredicate, CheckedSource, CheckedSpec
 
 Words = frozenset[str] | None
 
@@ -40,17 +38,14 @@ ANYTHING: Final = Asked()
 SESSION_END: Final = Asked(frozenset({"session.ended"}))
 
 
-def asked_by_predicates(spec: Spec) -> dict[str, Asked]:
+def asked_by_predicates(spec: CheckedSpec) -> dict[str, Asked]:
     """For each predicate of a file the events of which it can be true."""
     return {predicate.name: asked_by(predicate) for predicate in spec.predicates}
 
 
-def asked_by(predicate: PredicateSpec) -> Asked:
-    """The events of which a predicate can be true."""
-    try:
-        node = parse(predicate.when)
-    except SyntaxFault:
-        return ANYTHING
+def asked_by(declared: CheckedPredicate | CheckedSource) -> Asked:
+    """The events of which a predicate can be true, or that a source can be shown something by."""
+    node = declared.when.node
     return Asked(_words(node, "kind"), _words(node, "tool"))
 
 

@@ -16,6 +16,7 @@ from .binding import violating_formula
 from .check_binding import check_formula, subformulas
 from .check_scope import check_scope
 from .check_types import check_types
+from .checked import CheckedSpec
 from .errors import Place
 from .formula.ast import (
     UNBOUNDED,
@@ -38,7 +39,7 @@ from .formula.ast import (
     Window,
 )
 from .formula.format import format_clearly, format_window
-from .spec import InvariantSpec, Spec
+from .spec import InvariantSpec
 
 MUTANTS_MAX: Final = 400  # Chosen: a formula of forty parts has fewer.
 PARTS_MAX: Final = 20_000  # Chosen: of all mutants together, so that huge formulas have fewer.
@@ -81,7 +82,7 @@ class Mutants:
     is_cut: bool
 
 
-def mutants_of(spec: Spec, invariant: InvariantSpec) -> Mutants:
+def mutants_of(spec: CheckedSpec, invariant: InvariantSpec) -> Mutants:
     """Each mutant once, in the order in which the formula is read."""
     found: list[Mutant] = []
     parts_count = sum(1 for _ in subformulas(violating_formula(invariant)))
@@ -106,7 +107,7 @@ def mutants_of(spec: Spec, invariant: InvariantSpec) -> Mutants:
     return Mutants(tuple(found), is_cut=False)
 
 
-def _is_allowed(spec: Spec, mutant: InvariantSpec) -> bool:
+def _is_allowed(spec: CheckedSpec, mutant: InvariantSpec) -> bool:
     faults = [
         *check_formula(mutant, spec.file),
         *check_scope(mutant, spec.file),

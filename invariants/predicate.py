@@ -17,10 +17,9 @@ from .cel.asked import NO_SOURCES, SourcePlaces
 from .cel.compile import Expression, compile_expression
 from .cel.fold import KindAndTool
 from .cel.values import INT_MAX, INT_MIN, CelError, Duration, Timestamp
-from .errors import Fault, SpecError
+from .checked import CheckedPredicate
 from .event import SECOND_NS, EventView
 from .fact import ELEMENTS_MAX, NO_FACT, Fact, Truth, Value, canonical, canonical_text
-from .spec import PredicateSpec
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_VALUES: Final[Mapping[str, tuple[Value, ...]]] = {}
@@ -32,25 +31,15 @@ _PLAIN_UNKNOWN: Final = Fact(Truth.UNKNOWN, _NO_VALUES)
 class Predicate:
     """`when`, and the values of the event that it names."""
 
-    name: str
+    checked: CheckedPredicate
     value_names: tuple[str, ...]
     _when: Expression
     _values: tuple[tuple[str, Expression], ...]
 
     @property
-    def fields(self) -> frozenset[str]:
-        """The names of the event that it reads, and `lists`."""
-        return self._when.fields.union(*(expression.fields for _, expression in self._values))
-
-    @property
-    def sources(self) -> frozenset[str]:
-        """The sources whose memories it reads."""
-        return self._when.sources.union(*(expression.sources for _, expression in self._values))
-
-    @property
-    def functions(self) -> frozenset[str]:
-        """The functions that it calls."""
-        return self._when.functions.union(*(value.functions for _, value in self._values))
+    def name(self) -> str:
+        """As invariants name it."""
+        return self.checked.name
 
     def is_false_for(self, kind: str, tool: str) -> bool:
         """True if the fact of every event of that kind and tool is `NO_FACT`."""
@@ -162,47 +151,16 @@ def _shown_decimal(ns: int) -> str:
 
 
 def compile_predicate(
-    spec: PredicateSpec,
+    checked: CheckedPredicate,
     *,
-    file: str,
     lists: Mapping[str, Sequence[Any]],
     digest_key: bytes,
     sources: SourcePlaces = NO_SOURCES,
-) -> tuple[Predicate | None, list[Fault]]:
-    """The predicate, and its faults and warnings; None if a fault is an error."""
-    faults: list[Fault] = []
-    compiled: list[Expression] = []
-    for source in (spec.when, *(written for _, written in spec.values)):
-        try:
-            compiled.append(
-                compile_expression(
-                    source, file=file, lists=lists, digest_key=digest_key, sources=sources
-                )
-            )
-        except SpecError as error:
-            faults.extend(error.faults)
-        else:
-            faults.extend(compiled[-1].warnings)
-    if len(compiled) <= len(spec.values):
-        return None, faults
-    when, *values = compiled
-    names = tuple(name for name, _ in spec.values)
-    faults.extend(_type_faults(spec, file, when, values))
-    if any(fault.severity == "error" for fault in faults):
-        return None, faults
-    return Predicate(spec.name, names, when, tuple(zip(names, values, strict=True))), faults
-
-
-def _type_faults(
-    spec: PredicateSpec, file: str, when: Expression, values: Sequence[Expression]
-) -> list[Fault]:
-    """`when` that is certainly no truth value, and values that are certainly missing."""
-    faults: list[Fault] = []
-    if when.type not in ("bool", "any"):
-        message = f"`when` of `{spec.name}` is {when.type}, not a truth value"
-        faults.append(Fault(file, spec.when.place, "E104", message, "compare it with something"))
-    for (name, source), value in zip(spec.values, values, strict=True):
-        if value.type in ("map", "null"):
-            message = f"`{name}` of `{spec.name}` is {value.type}, which cannot be a value"
-            faults.append(Fault(file, source.place, "E104", message, "name one of its fields"))
-    return faults
+) -> Predicate:
+    """The predicate; `sources` gives the place of each source in the program."""
+    when, *values = (
+        compile_expression(part, lists=lists, digest_key=digest_key, sources=sources)
+        for part in checked.expressions
+    )
+    names = checked.value_names
+    return Predicate(checked, names, when, tuple(zip(names, values, strict=True)))

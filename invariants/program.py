@@ -13,10 +13,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .binding import violating_formula
-from .check import check_specs
 from .check_scope import reach_ns
+from .checked import CheckedSpec
 from .digest import PROGRAM_VERSION, invariant_digest
-from .errors import Fault, SpecError
+from .errors import Fault
 from .event import Event, EventView
 from .limits import DEFAULT_LIMITS, Limits
 from .machine import Automaton, compile_invariant
@@ -26,7 +26,7 @@ from .plan import PLANS_MAX, Facts, Plan, budget, doubted, is_told, plan_of_file
 from .predicate import Predicate, compile_predicate
 from .showing import Showing, compile_source
 from .sources import NOTHING_SHOWN, Fingerprints, Shown, fingerprints_of, memory_of
-from .spec import WIDER, InvariantSpec, Per, Spec
+from .spec import WIDER, InvariantSpec, Per
 from .verdict import Verdict
 
 
@@ -303,7 +303,7 @@ class Program:
 
 
 def compile_program(
-    specs: Sequence[Spec],
+    specs: Sequence[CheckedSpec],
     *,
     limits: Limits = DEFAULT_LIMITS,
     digest_key: bytes = b"",
@@ -312,13 +312,8 @@ def compile_program(
     """Compile checked files into a program.
 
     `fingerprint_keys` are those of data memories, the newest first; without one, `digest_key`.
-
-    Raises SpecError with every error of every file; warnings are kept in the program.
+    Warnings are kept in the program.
     """
-    faults = check_specs(specs)
-    errors = [fault for fault in faults if fault.severity == "error"]
-    if errors:
-        raise SpecError(errors)
     invariants: list[Compiled] = []
     tables: list[Mapping[str, Predicate]] = []
     sources: dict[str, Showing] = {}
@@ -328,7 +323,7 @@ def compile_program(
         for invariant in spec.invariants:
             if not invariant.is_enabled:
                 continue
-            digest = invariant_digest(spec, invariant, tables[-1])
+            digest = invariant_digest(spec, invariant)
             automaton = compile_invariant(invariant, limits, digest)
             invariants.append(Compiled(automaton, file_index, spec.file))
     whole = hashlib.blake2b(str(PROGRAM_VERSION).encode(), digest_size=8)
@@ -340,7 +335,7 @@ def compile_program(
     program = Program(
         tuple(invariants),
         tuple(tables),
-        tuple(faults),
+        tuple(fault for spec in specs for fault in spec.warnings),
         whole.hexdigest(),
         Progress(0, states, None, shown),
         tuple(sources.values()),
@@ -358,36 +353,33 @@ def _wider(program: Program) -> Iterator[Program]:
             yield replace(program, per=per, sources=(), initial=initial)
 
 
-def _take_sources(spec: Spec, digest_key: bytes, sources: dict[str, Showing]) -> dict[str, int]:
+def _take_sources(
+    spec: CheckedSpec, digest_key: bytes, sources: dict[str, Showing]
+) -> dict[str, int]:
     """Adds a file's sources, by their digests; returns the index of each in the program.
 
     Files with the same declaration share its memory.
     """
     places: dict[str, int] = {}
     for source in spec.sources:
-        made, faults = compile_source(
+        made = compile_source(
             source,
             file=spec.file,
             lists=spec.lists,
             digest_key=digest_key,
             sources=spec.source_places,
         )
-        if made is None:
-            raise SpecError(faults)
         sources.setdefault(made.digest, made)
         places[source.name] = list(sources).index(made.digest)
     return places
 
 
 def _predicates(
-    spec: Spec, digest_key: bytes, places: Mapping[str, int]
+    spec: CheckedSpec, digest_key: bytes, places: Mapping[str, int]
 ) -> Mapping[str, Predicate]:
-    compiled: dict[str, Predicate] = {}
-    for predicate in spec.predicates:
-        made, faults = compile_predicate(
-            predicate, file=spec.file, lists=spec.lists, digest_key=digest_key, sources=places
+    return {
+        predicate.name: compile_predicate(
+            predicate, lists=spec.lists, digest_key=digest_key, sources=places
         )
-        if made is None:
-            raise SpecError(faults)
-        compiled[predicate.name] = made
-    return compiled
+        for predicate in spec.predicates
+    }

@@ -20,11 +20,10 @@ from .cel.asked import SourcePlaces
 from .cel.compile import Expression, compile_expression
 from .cel.references import describe
 from .cel.values import CelError
-from .errors import Fault, SpecError
+from .checked import CheckedSource, CheckedSpec
 from .event import EventView
 from .limits import STEPS_MAX
 from .sources import SourceMemory
-from .spec import SourceSpec, Spec
 
 TOKENS_VERSION: Final = 4
 """Raised whenever the same text could leave other fingerprints behind than before."""
@@ -60,47 +59,29 @@ class Showing:
 
 
 def compile_source(
-    source: SourceSpec,
+    source: CheckedSource,
     *,
     file: str,
     lists: Mapping[str, Sequence[Any]],
     digest_key: bytes,
     sources: SourcePlaces,
-) -> tuple[Showing | None, list[Fault]]:
-    """The source, and its faults and warnings; None where a fault is an error."""
-    faults: list[Fault] = []
-    compiled: list[Expression] = []
-    for written in (source.when, source.values):
-        try:
-            expression = compile_expression(
-                written, file=file, lists=lists, digest_key=digest_key, sources=sources
-            )
-        except SpecError as error:
-            faults += error.faults
-            continue
-        compiled.append(expression)
-        faults += expression.warnings
-        if expression.sources:
-            message = f"the source `{source.name}` uses `seen` or `only_from`"
-            mend = "use `seen` and `only_from` only in predicates"
-            faults.append(Fault(file, written.place, "E110", message, mend))
-    if len(compiled) == 2 and compiled[0].type not in ("bool", "any"):
-        message = f"`when` of `{source.name}` is {compiled[0].type}, not a truth value"
-        mend = "compare it with something"
-        faults.append(Fault(file, source.when.place, "E104", message, mend))
-    if any(fault.severity == "error" for fault in faults):
-        return None, faults
+) -> Showing:
+    """The source; `sources` are those of its file."""
+    when, values = (
+        compile_expression(part, lists=lists, digest_key=digest_key, sources=sources)
+        for part in source.expressions
+    )
     described = msgspec.json.encode(describe_source(source, lists), order="deterministic")
     digest = hashlib.blake2b(described, digest_size=8).hexdigest()
-    return Showing(source.name, file, digest, *compiled), faults
+    return Showing(source.name, file, digest, when, values)
 
 
-def describe_source(source: SourceSpec, lists: Mapping[str, Sequence[Any]]) -> list[object]:
+def describe_source(source: CheckedSource, lists: Mapping[str, Sequence[Any]]) -> list[object]:
     """All that a source's memory depends on, as plain JSON."""
-    return [TOKENS_VERSION, describe(source.when, lists), describe(source.values, lists)]
+    return [TOKENS_VERSION, *(describe(part.node, lists) for part in source.expressions)]
 
 
-def describe_sources(spec: Spec, asked: frozenset[str]) -> list[tuple[str, list[object]]]:
+def describe_sources(spec: CheckedSpec, asked: frozenset[str]) -> list[tuple[str, list[object]]]:
     """The sources of a file that a predicate asks, by name, as plain JSON."""
     return sorted(
         (source.name, describe_source(source, spec.lists))

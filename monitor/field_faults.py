@@ -13,11 +13,9 @@ from typing import Final
 
 from interlock.kinds import KNOWN_KINDS
 from invariants.cel.ast import Call, Has, Name, free_names, walk
-from invariants.cel.lexer import SyntaxFault
-from invariants.cel.parser import parse
+from invariants.checked import CheckedPredicate, CheckedSource, CheckedSpec
 from invariants.errors import Fault
 from invariants.kinds import asked_by
-from invariants.spec import PredicateSpec, Spec
 
 _OF_CALLS: Final = ("tool.*", "approval.*")
 CARRIERS: Final[dict[str, tuple[str, ...]]] = {
@@ -32,40 +30,31 @@ CARRIERS: Final[dict[str, tuple[str, ...]]] = {
 _SETTLED: Final = ("tool.", "approval.", "message.", "session.", "heartbeat")
 
 
-def field_faults(specs: Iterable[Spec]) -> Iterator[Fault]:
+def field_faults(specs: Iterable[CheckedSpec]) -> Iterator[Fault]:
     """One warning for each field of a predicate or a source, where it is read first."""
     for spec in specs:
-        for predicate in spec.predicates:
-            yield from _faults(spec.file, predicate)
-        for source in spec.sources:
-            values = (("values", source.values),)
-            yield from _faults(
-                spec.file, PredicateSpec(source.name, source.when, values, source.place)
-            )
+        for declared in spec.declared:
+            yield from _faults(spec.file, declared)
 
 
-def _faults(file: str, predicate: PredicateSpec) -> Iterator[Fault]:
-    kinds = asked_by(predicate).kinds or frozenset()
+def _faults(file: str, declared: CheckedPredicate | CheckedSource) -> Iterator[Fault]:
+    kinds = asked_by(declared).kinds or frozenset()
     if not kinds or not all(kind in KNOWN_KINDS and kind.startswith(_SETTLED) for kind in kinds):
         return
     told: set[str] = set()
-    for name in _fields_read(predicate):
+    for name in _fields_read(declared):
         carriers = CARRIERS.get(name.name)
         if carriers is None or name.name in told or any(_is_of(k, carriers) for k in kinds):
             continue
         told.add(name.name)
         asked = ", ".join(f"`{kind}`" for kind in sorted(kinds))
-        message = f"`{predicate.name}` reads `{name.name}`, which events of {asked} do not have"
+        message = f"`{declared.name}` reads `{name.name}`, which events of {asked} do not have"
         mend = f"use a kind that has it: {', '.join(f'`{kind}`' for kind in carriers)}"
         yield Fault(file, name.place, "W508", message, mend, "warning")
 
 
-def _fields_read(predicate: PredicateSpec) -> Iterator[Name]:
-    for source in (predicate.when, *(value for _, value in predicate.values)):
-        try:
-            node = parse(source)
-        except SyntaxFault:
-            continue
+def _fields_read(declared: CheckedPredicate | CheckedSource) -> Iterator[Name]:
+    for node in (expression.node for expression in declared.expressions):
         tested = {
             name.name
             for part in walk(node)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from invariants import check
+from invariants.checked import CheckedSpec
 from invariants.errors import ConfigError, Fault, Place, SpecError
 from invariants.load_lists import ListFileError
-from invariants.spec import Spec
 from monitor.field_faults import field_faults
 from monitor.kind_faults import kind_faults
 from monitor.packs import DEFAULT, PREFIX, pack_paths
@@ -90,7 +90,7 @@ def _paths_of_all(locations: Sequence[Path]) -> list[Path]:
     return list(found.values())
 
 
-def examine(*locations: Path) -> tuple[list[Spec], list[Fault]]:
+def examine(*locations: Path) -> tuple[list[CheckedSpec], list[Fault]]:
     """All files at some paths, and every fault of every file at once, including warnings.
 
     If any fault is an error, there are no specifications.
@@ -103,7 +103,7 @@ def examine(*locations: Path) -> tuple[list[Spec], list[Fault]]:
             texts.append((str(path), text))
         else:
             faults.append(fault)
-    specs: Sequence[Spec] = ()
+    specs: Sequence[CheckedSpec] = ()
     try:
         specs, warnings = check.read_specs(texts, _open_list)
         faults += warnings
@@ -113,7 +113,7 @@ def examine(*locations: Path) -> tuple[list[Spec], list[Fault]]:
     return list(specs), sorted(faults, key=lambda fault: (fault.file, fault.place, fault.code))
 
 
-def read_specs(*locations: Path) -> list[Spec]:
+def read_specs(*locations: Path) -> list[CheckedSpec]:
     """All files at some paths. Raises SpecError with every error of every file."""
     specs, faults = examine(*locations)
     errors = [fault for fault in faults if fault.severity == "error"]
@@ -122,7 +122,7 @@ def read_specs(*locations: Path) -> list[Spec]:
     return specs
 
 
-def default_pack_specs() -> list[Spec]:
+def default_pack_specs() -> list[CheckedSpec]:
     """The specifications of all packs that are on by default."""
     return read_specs(Path(PREFIX + DEFAULT))
 

@@ -15,12 +15,11 @@ from typing import Any, Final, NamedTuple
 from interlock.kinds import KNOWN_KINDS, meant_kind
 from invariants.cel.ast import Call, Comparison, Constant, ListOf, Name, Node, walk
 from invariants.cel.known_lists import list_name
-from invariants.cel.lexer import SyntaxFault
-from invariants.cel.parser import parse
 from invariants.check_binding import atoms_of
+from invariants.checked import CheckedSpec
 from invariants.errors import Fault, Place
 from invariants.formula.ast import Constant as Literal
-from invariants.spec import Example, InvariantSpec, Source, Spec
+from invariants.spec import Example, InvariantSpec
 
 CLOSENESS_MIN: Final = 0.85
 """Chosen: `tool.request` is close to `tool.requested`; `session.stopped` is close to nothing."""
@@ -40,13 +39,13 @@ class _Asked(NamedTuple):
     """`beginning` or `end`, or empty for the whole kind."""
 
 
-def kind_faults(specs: Iterable[Spec]) -> Iterator[Fault]:
+def kind_faults(specs: Iterable[CheckedSpec]) -> Iterator[Fault]:
     """Errors for misspelled kinds, warnings for kinds that are close to a known one."""
     for spec in specs:
-        for name, sources in _expressions(spec):
-            for source in sources:
-                for asked in _asked_in(source, spec.lists):
-                    yield from _faults(spec.file, f"`{name}` expects", asked)
+        for declared in spec.declared:
+            for expression in declared.expressions:
+                for asked in _asked_in(expression.node, spec.lists):
+                    yield from _faults(spec.file, f"`{declared.name}` expects", asked)
         for invariant in spec.invariants:
             for asked in _matched_in(spec, invariant):
                 yield from _faults(spec.file, f"`{invariant.id}` expects", asked)
@@ -55,20 +54,13 @@ def kind_faults(specs: Iterable[Spec]) -> Iterator[Fault]:
                     yield from _faults(spec.file, f"`{example.name}` has an event of", asked)
 
 
-def _expressions(spec: Spec) -> Iterator[tuple[str, tuple[Source, ...]]]:
-    for predicate in spec.predicates:
-        yield predicate.name, (predicate.when, *(value for _, value in predicate.values))
-    for source in spec.sources:
-        yield source.name, (source.when, source.values)
-
-
-def _matched_in(spec: Spec, invariant: InvariantSpec) -> Iterator[_Asked]:
+def _matched_in(spec: CheckedSpec, invariant: InvariantSpec) -> Iterator[_Asked]:
     """Literals of a formula that match a value which is the kind: `p(k="tool.request")`."""
     kinds = {
         (predicate.name, name)
         for predicate in spec.predicates
         for name, value in predicate.values
-        if value.text.strip() == "kind"
+        if isinstance(value.node, Name) and value.node.name == "kind"
     }
     for atom in atoms_of(invariant.formula):
         for name, term in atom.arguments:
@@ -83,11 +75,7 @@ def _shown_in(example: Example) -> Iterator[_Asked]:
         yield _Asked(kind, example.place)
 
 
-def _asked_in(source: Source, lists: Mapping[str, tuple[Any, ...]]) -> Iterator[_Asked]:
-    try:
-        node = parse(source)
-    except SyntaxFault:
-        return
+def _asked_in(node: Node, lists: Mapping[str, tuple[Any, ...]]) -> Iterator[_Asked]:
     for part in walk(node):
         match part:
             case Comparison("==" | "!=", Name("kind"), Constant(str() as text, place)):

@@ -13,13 +13,14 @@ from itertools import chain, islice
 from typing import Any, Final
 
 from invariants.check_binding import subformulas
+from invariants.checked import CheckedSpec
 from invariants.event import SECOND_NS
 from invariants.example_times import read_time_ns
 from invariants.formula.ast import AggregateComparison, Temporal, Until, Window
 from invariants.kinds import asked_by_predicates
 from invariants.mutants import Mutant, mutants_of
 from invariants.same_meaning import mean_the_same
-from invariants.spec import Example, InvariantSpec, Per, Spec
+from invariants.spec import Example, InvariantSpec, Per
 from monitor.mutation_search import Content, Trace, distinguish
 from monitor.spec_tests import Marks, prepare_trial
 
@@ -67,7 +68,7 @@ class Mutation:
         return not self.survivors and not self.problem
 
 
-def mutate(spec: Spec, invariant: InvariantSpec) -> Mutation:
+def mutate(spec: CheckedSpec, invariant: InvariantSpec) -> Mutation:
     """Try every mutant of one invariant."""
     result = Mutation(spec.file, invariant)
     if not invariant.examples:
@@ -89,7 +90,9 @@ def mutate(spec: Spec, invariant: InvariantSpec) -> Mutation:
     )
 
 
-def _with_hints(spec: Spec, invariant: InvariantSpec, alive: list[Mutant]) -> Iterator[Survivor]:
+def _with_hints(
+    spec: CheckedSpec, invariant: InvariantSpec, alive: list[Mutant]
+) -> Iterator[Survivor]:
     if not alive:
         return
     trial = prepare_trial(spec, [invariant, *(mutant.invariant for mutant in alive)])

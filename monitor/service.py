@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from interlock.control_record import ControlView
+from invariants.checked import CheckedSpec
 from invariants.limits import Limits
 from invariants.program import Program, compile_program
-from invariants.spec import Spec
 from monitor.actions.alert import ToldAlready
 from monitor.actions.control import ControlIssuer, StandingStops
 from monitor.actions.dispatch import Dispatcher
@@ -67,7 +67,7 @@ class Service:
     http_port: int | None
 
 
-def load_specs(settings: Settings) -> list[Spec]:
+def load_specs(settings: Settings) -> list[CheckedSpec]:
     """All invariant files that the settings name. Raises SpecError with every error."""
     return read_specs(*map(Path, settings.invariants))
 

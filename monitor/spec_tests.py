@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 
 from interlock.limits import stated_time
+from invariants.checked import CheckedSpec
 from invariants.event import Event, Origin
 from invariants.limits import DEFAULT_LIMITS
 from invariants.program import Program, compile_program
-from invariants.spec import Example, InvariantSpec, Spec
+from invariants.spec import Example, InvariantSpec
 from monitor.decode.native import decode_event
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
@@ -39,7 +40,7 @@ class ExampleResult:
         return not self.problem
 
 
-def run_examples(specs: Sequence[Spec]) -> list[ExampleResult]:
+def run_examples(specs: Sequence[CheckedSpec]) -> list[ExampleResult]:
     """Every example of every invariant, in the order of the files."""
     return [
         _run(spec, invariant, example)
@@ -49,7 +50,7 @@ def run_examples(specs: Sequence[Spec]) -> list[ExampleResult]:
     ]
 
 
-def _run(spec: Spec, invariant: InvariantSpec, example: Example) -> ExampleResult:
+def _run(spec: CheckedSpec, invariant: InvariantSpec, example: Example) -> ExampleResult:
     problem = prepare_trial(spec, [invariant]).problems(example)[0]
     return ExampleResult(spec.file, invariant.id, example.name, example.place.line, problem)
 
@@ -106,7 +107,7 @@ class Trial:
         return decoded
 
 
-def prepare_trial(spec: Spec, invariants: Sequence[InvariantSpec]) -> Trial:
+def prepare_trial(spec: CheckedSpec, invariants: Sequence[InvariantSpec]) -> Trial:
     """A trial of invariants that may all have the same id."""
     # Examples list verdicts, and `report` only selects the verdicts that become findings.
     every = tuple(

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from invariants.check import read_specs as check_texts
+from invariants.checked import CheckedSpec
 from invariants.digest import PROGRAM_VERSION
 from invariants.errors import ConfigError
 from invariants.load_lists import ListFileError
 from invariants.program import Compiled, Program, compile_program
-from invariants.spec import Spec
 from monitor.invariant_files import default_pack_specs, read_specs, read_texts
 from replay.player import limits_of
 from replay.recording import EMBEDDED_BYTES_MAX, Header, RecordedFile, RecordedInvariant
@@ -116,7 +116,7 @@ def describe(program: Program) -> list[RecordedInvariant]:
     ]
 
 
-def _specs(header: Header, given: Sequence[Path]) -> tuple[list[Spec], str]:
+def _specs(header: Header, given: Sequence[Path]) -> tuple[list[CheckedSpec], str]:
     if given:
         return read_specs(*given), "given"
     if header.files:
@@ -129,7 +129,7 @@ def _specs(header: Header, given: Sequence[Path]) -> tuple[list[Spec], str]:
     return default_pack_specs(), "packs"
 
 
-def _embedded(header: Header) -> list[Spec]:
+def _embedded(header: Header) -> list[CheckedSpec]:
     lists = {file.name: file.lists for file in header.files}
 
     def open_list(invariant_file: str, written: str) -> str:
@@ -168,5 +168,6 @@ def _uses_digest(program: Program, compiled: Compiled) -> bool:
     """True if a value in the ids of findings may depend on the key."""
     predicates = program.predicates[compiled.file_index]
     return any(
-        "digest" in predicates[name].functions for name in compiled.automaton.tables.predicates
+        "digest" in predicates[name].checked.functions
+        for name in compiled.automaton.tables.predicates
     )

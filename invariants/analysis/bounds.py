@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from ..checked import CheckedSpec
 from ..formula.ast import Window
 from ..formula.format import format_formula
 from ..limits import Limits
@@ -19,7 +20,7 @@ from ..memories import PastMemory
 from ..memory_aggregate import AggregateMemory
 from ..memory_previous import PreviousMemory
 from ..memory_since import ClosedSinceMemory, SinceMemory
-from ..spec import InvariantSpec, Per, Spec
+from ..spec import InvariantSpec, Per
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Bound:
     per: Per = "session"
 
 
-def bounds_of(specs: Sequence[Spec], limits: Limits) -> list[Bound]:
+def bounds_of(specs: Sequence[CheckedSpec], limits: Limits) -> list[Bound]:
     """The bounds of all invariants and sources of some files."""
     found = [
         replace(bound, per=i.per)

@@ -28,9 +28,10 @@ from typing import Final, Literal
 from ..automaton import explicit_automaton
 from ..binding import free_variables, trigger, violating_formula
 from ..check_binding import atoms_of
+from ..checked import CheckedSpec
 from ..formula.ast import Binary, Formula
 from ..same_meaning import renamed
-from ..spec import InvariantSpec, Spec
+from ..spec import InvariantSpec
 from .entailment import Entailment
 from .names import Named, named
 from .traces import Seen, find_trace
@@ -45,7 +46,7 @@ Relation = Literal["same", "contained", "contradict"]
 class Alone:
     """The result for one invariant."""
 
-    spec: Spec
+    spec: CheckedSpec
     invariant: InvariantSpec
     kind: Kind
     trace: tuple[Seen, ...] = ()
@@ -69,7 +70,7 @@ class Analysis:
     together: tuple[Together, ...]
 
 
-def analyse(specs: Sequence[Spec]) -> Analysis:
+def analyse(specs: Sequence[CheckedSpec]) -> Analysis:
     """Analyse every invariant, and every pair of one scope with a common predicate.
 
     Invariants of different scopes have different traces, so they are not compared. The files must
@@ -88,7 +89,9 @@ def analyse(specs: Sequence[Spec]) -> Analysis:
     return Analysis(tuple(alone), tuple(pairs))
 
 
-def _alone(spec: Spec, invariant: InvariantSpec, given: Named, entailment: Entailment) -> Alone:
+def _alone(
+    spec: CheckedSpec, invariant: InvariantSpec, given: Named, entailment: Entailment
+) -> Alone:
     violating = violating_formula(invariant)
     if entailment.is_never(violating, violating, lambda value, _: value == 2):
         return Alone(spec, invariant, "never")

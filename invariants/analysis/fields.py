@@ -15,13 +15,11 @@ from typing import Any, Final
 
 import msgspec
 
-from ..cel.ast import Call, Constant, Has, Index, Name, Select, free_names, walk
+from ..cel.ast import Call, Constant, Has, Index, Name, Node, Select, free_names, walk
 from ..cel.fields import present
-from ..cel.lexer import SyntaxFault
-from ..cel.parser import parse
+from ..checked import CheckedPredicate, CheckedSpec
 from ..event import CARRIED_BY, UNSTATED, Event, EventView, Identity
 from ..kinds import Asked, asked_by
-from ..spec import PredicateSpec, Source, Spec
 
 ROOTS: Final = ("args", "attributes", "result")
 KEYS_MAX: Final = 10_000  # Chosen: agents choose the keys of events; more are not remembered.
@@ -37,7 +35,7 @@ class Unread:
     """A predicate that reads fields which no event has."""
 
     file: str
-    predicate: PredicateSpec
+    predicate: CheckedPredicate
     events_count: int
     """The number of events with the kinds and tools that it requires."""
     field: str = ""
@@ -50,7 +48,7 @@ class _Reader:
     """One predicate, and the fields of its events so far."""
 
     file: str
-    predicate: PredicateSpec
+    predicate: CheckedPredicate
     asked: Asked
     fields: tuple[Field, ...]
     events_count: int = 0
@@ -60,7 +58,7 @@ class _Reader:
 class Coverage:
     """Collects the fields of events, and reports the missing ones."""
 
-    def __init__(self, specs: Sequence[Spec]) -> None:
+    def __init__(self, specs: Sequence[CheckedSpec]) -> None:
         self._readers = [
             _Reader(spec.file, predicate, asked_by(predicate), tuple(fields_of(predicate)))
             for spec in specs
@@ -102,19 +100,15 @@ class Coverage:
         return found
 
 
-def fields_of(predicate: PredicateSpec) -> Iterator[Field]:
+def fields_of(predicate: CheckedPredicate) -> Iterator[Field]:
     """Each field that is read, once."""
     written: dict[Field, None] = {}
-    for source in (predicate.when, *(value for _, value in predicate.values)):
-        written.update(dict.fromkeys(_fields(source)))
+    for expression in predicate.expressions:
+        written.update(dict.fromkeys(_fields(expression.node)))
     yield from written
 
 
-def _fields(source: Source) -> Iterator[Field]:
-    try:
-        node = parse(source)
-    except SyntaxFault:
-        return
+def _fields(node: Node) -> Iterator[Field]:
     parts = [*walk(node)]
     # What is tested for before it is read need not be there.
     tested = {

@@ -13,8 +13,8 @@ from typing import assert_never
 
 import msgspec
 
-from ..cel.parser import parse
-from ..cel.references import describe, references_of
+from ..cel.references import describe
+from ..checked import CheckedPredicate, CheckedSpec
 from ..formula.ast import (
     Aggregate,
     AggregateComparison,
@@ -30,26 +30,26 @@ from ..formula.ast import (
 )
 from ..kinds import Asked, asked_by
 from ..showing import describe_sources
-from ..spec import InvariantSpec, PredicateSpec, Spec
+from ..spec import InvariantSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
     """Invariants with their files, over one set of predicates."""
 
-    invariants: tuple[tuple[Spec, InvariantSpec], ...]
+    invariants: tuple[tuple[CheckedSpec, InvariantSpec], ...]
     asked: Mapping[str, Asked]
     """Of which events each predicate can be true."""
     values: Mapping[str, tuple[str, ...]]
     """The names under `with`."""
 
 
-def named(specs: Sequence[Spec]) -> Named:
+def named(specs: Sequence[CheckedSpec]) -> Named:
     """All invariants of all files."""
     known: dict[bytes, str] = {}
     asked: dict[str, Asked] = {}
     values: dict[str, tuple[str, ...]] = {}
-    invariants: list[tuple[Spec, InvariantSpec]] = []
+    invariants: list[tuple[CheckedSpec, InvariantSpec]] = []
     for spec in specs:
         names: dict[str, str] = {}
         for predicate in spec.predicates:
@@ -58,7 +58,7 @@ def named(specs: Sequence[Spec]) -> Named:
                 known[meaning] = _free_name(predicate.name, spec.file, asked)
             name = names[predicate.name] = known[meaning]
             asked[name] = asked_by(predicate)
-            values[name] = tuple(value for value, _ in predicate.values)
+            values[name] = predicate.value_names
         invariants += [
             (spec, replace(invariant, formula=_renamed(invariant.formula, names.__getitem__)))
             for invariant in spec.invariants
@@ -73,15 +73,11 @@ def _free_name(name: str, file: str, taken: Mapping[str, object]) -> str:
     return next(one for one in tried if one not in taken)
 
 
-def _meaning(spec: Spec, predicate: PredicateSpec) -> bytes:
-    asked: set[str] = set()
-    for written in (predicate.when, *(source for _, source in predicate.values)):
-        sources = references_of(parse(written)).sources
-        asked.update(spec.source_places if sources is None else sources)
+def _meaning(spec: CheckedSpec, predicate: CheckedPredicate) -> bytes:
     parts = [
-        describe(predicate.when, spec.lists),
-        [[name, describe(source, spec.lists)] for name, source in predicate.values],
-        describe_sources(spec, frozenset(asked)),
+        describe(predicate.when.node, spec.lists),
+        [[name, describe(value.node, spec.lists)] for name, value in predicate.values],
+        describe_sources(spec, predicate.sources),
     ]
     return msgspec.json.encode(parts, order="deterministic")
 

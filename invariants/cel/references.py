@@ -10,11 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from ..spec import Source
 from .asked import FUNCTIONS_ASKING, source_name
 from .ast import Call, Has, Name, Node, walk
 from .known_lists import is_lists, list_name
-from .parser import parse
 
 _LAYOUT: Final = frozenset({"place", "is_method"})
 """Fields of nodes that do not change a value: `size(x)` is `x.size()`."""
@@ -60,12 +58,11 @@ def references_of(node: Node) -> References:
     )
 
 
-def describe(source: Source, lists: Mapping[str, Sequence[Any]]) -> list[object]:
+def describe(node: Node, lists: Mapping[str, Sequence[Any]]) -> list[object]:
     """An expression without its layout, with the lists to which it refers, as plain JSON.
 
-    Two expressions of equal description have equal values at every event. Cost: one parse.
+    Two expressions of equal description have equal values at every event.
     """
-    node = parse(source)
     return [_plain(node), references_of(node).lists_of(lists)]
 
 

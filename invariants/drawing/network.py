@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..binding import free_variables, violating_formula
+from ..checked import CheckedSpec
 from ..formula.ast import (
     FUTURE_OPERATORS,
     Aggregate,
@@ -24,11 +25,11 @@ from ..formula.ast import (
 )
 from ..formula.durations import format_duration
 from ..formula.format import format_clearly, format_window
-from ..spec import InvariantSpec, Spec
+from ..spec import InvariantSpec
 from .picture import Arrow, Node, NodeSort, Picture, legend, stated
 
 
-def picture_of_network(spec: Spec, invariant: InvariantSpec) -> Picture:
+def picture_of_network(spec: CheckedSpec, invariant: InvariantSpec) -> Picture:
     """The network, in the order of a walk from the verdict down."""
     formula = violating_formula(invariant)
     maker = _Maker()

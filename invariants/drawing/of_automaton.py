@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..automaton import ExplicitAutomaton
+from ..checked import CheckedSpec
 from ..conditions import Cube, condition, cover
 from ..formula.ast import Atom, Formula, Temporal
 from ..formula.format import format_clearly
-from ..spec import InvariantSpec, Spec
+from ..spec import InvariantSpec
 from .picture import Arrow, Node, Picture, legend, stated
 
 OTHERWISE_LITERALS_MIN = 3
@@ -16,7 +17,7 @@ OTHERWISE_LITERALS_MIN = 3
 
 
 def picture_of_automaton(
-    spec: Spec, invariant: InvariantSpec, automaton: ExplicitAutomaton
+    spec: CheckedSpec, invariant: InvariantSpec, automaton: ExplicitAutomaton
 ) -> Picture:
     """The automaton; the arrows of one state cover every letter exactly once."""
     remembered = _remembered(automaton)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..checked import CheckedSpec
 from ..formula.format import format_clearly
-from ..spec import InvariantSpec, Spec
+from ..spec import InvariantSpec
 
 NodeSort = Literal["start", "state", "safe", "predicate", "operator", "memory", "verdict"]
 
@@ -53,7 +54,7 @@ def stated(invariant: InvariantSpec) -> str:
     return f"{invariant.form}: {format_clearly(invariant.formula)}"
 
 
-def legend(spec: Spec, names: set[str]) -> tuple[tuple[str, str], ...]:
+def legend(spec: CheckedSpec, names: set[str]) -> tuple[tuple[str, str], ...]:
     """The expressions of some predicates, each on one line."""
     return tuple(
         (p.name, " ".join(p.when.text.split())) for p in spec.predicates if p.name in names

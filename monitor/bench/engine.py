@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from invariants.checked import CheckedSpec
 from invariants.errors import ConfigError
 from invariants.event import Event, Origin
 from invariants.program import Program, compile_program
-from invariants.spec import Spec
 from monitor.bench.bare import bare_decode
 from monitor.bench.beside import Turn, take_turns
 from monitor.bench.part_clock import Hook, PartClock, measured_cost
@@ -202,7 +202,7 @@ def measure_engine(
     )
 
 
-def _engine(specs: Sequence[Spec], scoring: Scoring | None = None) -> Engine:
+def _engine(specs: Sequence[CheckedSpec], scoring: Scoring | None = None) -> Engine:
     settings = EngineSettings(trust_ts=True)
     return Engine(compile_program(specs), settings, scoring=scoring)
 

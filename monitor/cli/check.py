@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
-from invariants.spec import Spec
+from invariants.checked import CheckedSpec
 from monitor.cli.screen import EXIT_FINE, EXIT_USAGE, EXIT_VIOLATIONS, safe, say, say_json
 from monitor.cli.verbs import Verbs, with_invariants, with_output
 from monitor.invariant_files import examine
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _more(
-    arguments: argparse.Namespace, specs: list[Spec]
+    arguments: argparse.Namespace, specs: list[CheckedSpec]
 ) -> tuple[list[str], dict[str, Any], bool]:
     """The output of the options: lines, records by option, and True if there is a mistake."""
     # Analysis is rarely used: other calls do not wait for its import.

@@ -12,15 +12,15 @@ from invariants.analysis.deep import Alone, Analysis, Together, analyse
 from invariants.analysis.fields import Coverage, Unread
 from invariants.analysis.traces import Seen
 from invariants.analysis.unused import unused_lists
+from invariants.checked import CheckedSpec
 from invariants.event import Event
 from invariants.limits import Limits
-from invariants.spec import Spec
 from monitor.finding_text import visible
 
 PROBLEMS = ("never", "always", "contradict")
 
 
-def deep_report(specs: Sequence[Spec]) -> tuple[list[str], list[dict[str, Any]], bool]:
+def deep_report(specs: Sequence[CheckedSpec]) -> tuple[list[str], list[dict[str, Any]], bool]:
     """Lines for people, records for programs, and True if there is a certain mistake."""
     analysis = analyse(specs)
     lines = [*_lines(analysis)]
@@ -113,7 +113,7 @@ def _trace_record(trace: Sequence[Seen]) -> list[dict[str, Any]]:
     ]
 
 
-def bounds_report(specs: Sequence[Spec]) -> tuple[list[str], list[Bound]]:
+def bounds_report(specs: Sequence[CheckedSpec]) -> tuple[list[str], list[Bound]]:
     """Each sub-formula with the amount it may hold of one scope, by the default settings."""
     bounds = bounds_of(specs, Limits())
     return [
@@ -124,7 +124,9 @@ def bounds_report(specs: Sequence[Spec]) -> tuple[list[str], list[Bound]]:
     ], bounds
 
 
-def recording_report(specs: Sequence[Spec], path: str) -> tuple[list[str], list[dict[str, Any]]]:
+def recording_report(
+    specs: Sequence[CheckedSpec], path: str
+) -> tuple[list[str], list[dict[str, Any]]]:
     """Fields that predicates read and no event of a recording has. Raises ConfigError."""
     # The package `replay` imports the monitor; only the command line imports it (decision 0020).
     from replay.player import read_line

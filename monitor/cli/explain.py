@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 
 from invariants.binding import free_variables, trigger, violating_formula
+from invariants.checked import CheckedSpec
 from invariants.compile import build_tables
 from invariants.formula.durations import format_duration
 from invariants.formula.format import format_formula
 from invariants.limits import DEFAULT_LIMITS
-from invariants.spec import InvariantSpec, Spec
+from invariants.spec import InvariantSpec
 from monitor.cli.findings import NotFoundError, as_json, find, open_store
 from monitor.cli.screen import EXIT_FINE, safe, say, say_json
 from monitor.cli.verbs import Verbs, paths, with_output, with_state_dir
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_FINE
 
 
-def _explain_invariant(spec: Spec, invariant: InvariantSpec, output: str) -> int:
+def _explain_invariant(spec: CheckedSpec, invariant: InvariantSpec, output: str) -> int:
     if output == "json":
         say_json(_facts(spec, invariant))
     else:
@@ -86,7 +87,7 @@ def _explain_invariant(spec: Spec, invariant: InvariantSpec, output: str) -> int
     return EXIT_FINE
 
 
-def _facts(spec: Spec, invariant: InvariantSpec) -> dict[str, Any]:
+def _facts(spec: CheckedSpec, invariant: InvariantSpec) -> dict[str, Any]:
     """The static facts about an invariant."""
     violating = violating_formula(invariant)
     tables = build_tables(invariant, DEFAULT_LIMITS)
@@ -119,7 +120,7 @@ def _facts(spec: Spec, invariant: InvariantSpec) -> dict[str, Any]:
     }
 
 
-def _lines(spec: Spec, invariant: InvariantSpec) -> list[str]:
+def _lines(spec: CheckedSpec, invariant: InvariantSpec) -> list[str]:
     facts = _facts(spec, invariant)
     lines = [f"{facts['id']} ({facts['severity']}, mode {facts['mode']}): {facts['summary']}"]
     lines += _about_lines(facts)

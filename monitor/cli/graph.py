@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from invariants.automaton import STATES_MAX, explicit_automaton
+from invariants.checked import CheckedSpec
 from invariants.drawing.dot import dot
 from invariants.drawing.mermaid import mermaid
 from invariants.drawing.network import picture_of_network
@@ -17,7 +18,7 @@ from invariants.drawing.picture import Picture
 from invariants.drawing.svg import svg
 from invariants.errors import ConfigError
 from invariants.kinds import asked_by_predicates
-from invariants.spec import InvariantSpec, Spec
+from invariants.spec import InvariantSpec
 from monitor.cli.findings import NotFoundError
 from monitor.cli.screen import EXIT_FINE, say
 from monitor.cli.verbs import Verbs, whole_number
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_FINE
 
 
-def _find(identity: str, files: list[Path]) -> tuple[Spec, InvariantSpec]:
+def _find(identity: str, files: list[Path]) -> tuple[CheckedSpec, InvariantSpec]:
     known = [(spec, i) for spec in read_specs(*files) for i in spec.invariants]
     for spec, invariant in known:
         if invariant.id == identity:
@@ -87,7 +88,9 @@ def _find(identity: str, files: list[Path]) -> tuple[Spec, InvariantSpec]:
     raise NotFoundError(f"these files have no invariant `{identity[:60]}`; known: {shown}")
 
 
-def _picture(spec: Spec, invariant: InvariantSpec, shape: str | None, states_max: int) -> Picture:
+def _picture(
+    spec: CheckedSpec, invariant: InvariantSpec, shape: str | None, states_max: int
+) -> Picture:
     if shape != "network":
         automaton = explicit_automaton(invariant, states_max, asked_by_predicates(spec))
         if automaton is not None:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from invariants.checked import CheckedSpec
 from invariants.example_text import example_lines
 from invariants.formula.format import format_clearly
-from invariants.spec import InvariantSpec, Spec
+from invariants.spec import InvariantSpec
 from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, coloured, safe, say, say_json
 from monitor.cli.verbs import Verbs, with_invariants, with_output
 from monitor.finding_text import visible
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 # Mutants.
 
 
-def _mutate(specs: Sequence[Spec], identity: str | None, output: str) -> int:
+def _mutate(specs: Sequence[CheckedSpec], identity: str | None, output: str) -> int:
     mutations = []
     for spec in specs:
         for invariant in spec.invariants:

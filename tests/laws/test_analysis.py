@@ -13,13 +13,14 @@ from invariants.analysis import traces
 from invariants.analysis.deep import Alone, Together, analyse
 from invariants.analysis.traces import FAR_NS, Seen
 from invariants.binding import trigger, violating_formula
+from invariants.checked import CheckedSpec
 from invariants.formula.format import format_formula
 from invariants.moment import Moment
 from invariants.mutants import mutants_of
 from invariants.reference import judge
-from invariants.spec import InvariantSpec, Spec
+from invariants.spec import InvariantSpec
 from tests.laws.conftest import CASES, FIRST_SEED
-from tests.laws.test_same_meaning import SPEC
+from tests.laws.test_same_meaning import spec_of
 from tests.support.engines import make_invariant
 from tests.support.formulas import choose_invariant, choose_run
 
@@ -27,13 +28,7 @@ EVENTS_MAX = 5  # Chosen: the reference tries every choice of unknown events and
 OTHERS_MAX = 3
 INVARIANTS_COUNT = max(30, CASES // 40)
 # Predicates that are free: the law's letters know nothing of kinds.
-FREE = replace(
-    SPEC,
-    predicates=tuple(
-        replace(p, when=replace(p.when, text=f'args.{p.name} == "{p.name}"'))
-        for p in SPEC.predicates
-    ),
-)
+FREE = spec_of(is_free=True)
 
 
 def marks(invariant: InvariantSpec, trace: Sequence[Moment], *kinds: str) -> set[int]:
@@ -98,7 +93,7 @@ def test_what_is_said_is_so(monkeypatch: pytest.MonkeyPatch) -> None:
         mutants = mutants_of(FREE, first).found
         others = random.sample(mutants, min(OTHERS_MAX, len(mutants)))
         changed = [replace(m.invariant, id=f"other{n}") for n, m in enumerate(others)]
-        spec: Spec = replace(FREE, invariants=(first, *changed))
+        spec: CheckedSpec = replace(FREE, invariants=(first, *changed))
         analysis = analyse([spec])
         runs = [
             [step for step in run if isinstance(step, Moment)][:EVENTS_MAX]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+from invariants.check import checked_specs
+from invariants.checked import CheckedSpec
 from invariants.errors import Place
 from invariants.formula.format import format_formula
 from invariants.mutants import mutants_of
@@ -16,18 +18,23 @@ from tests.support.formulas import PREDICATES, choose_invariant, choose_run
 
 ANYWHERE = Place()
 EVENTS_MAX = 5  # Chosen: the reference tries every choice of unknown events and values.
-SPEC = Spec(
-    "law.yaml",
-    predicates=tuple(
+
+
+def spec_of(*, is_free: bool) -> CheckedSpec:
+    """The predicates of the laws; free ones can be true of any event, the others of one kind."""
+    predicates = tuple(
         PredicateSpec(
             name,
-            Source('kind == "x"', ANYWHERE),
+            Source(f'args.{name} == "{name}"' if is_free else 'kind == "x"', ANYWHERE),
             tuple((value, Source(f"args.{value}", ANYWHERE)) for value in values),
             ANYWHERE,
         )
         for name, values in PREDICATES.items()
-    ),
-)
+    )
+    return checked_specs([Spec("law.yaml", predicates=predicates)])[0]
+
+
+SPEC = spec_of(is_free=False)
 
 
 def _marks(invariant: InvariantSpec, run: tuple[Step, ...]) -> set[tuple[int, str]]:

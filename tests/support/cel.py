@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
+from invariants.cel.checked import check_expression
 from invariants.cel.compile import Expression, compile_expression
 from invariants.cel.values import CelError
-from invariants.errors import Place, SpecError
+from invariants.errors import Fault, Place, SpecError
 from invariants.event import Event, EventRecord, EventView, Origin
 from invariants.spec import Source
 
@@ -32,7 +33,10 @@ def raw_view(content: bytes, *, principal: str = "", time_ns: int = TIME_NS) -> 
 
 def compiled(text: str, **lists: tuple[Any, ...]) -> Expression:
     """An expression that begins at the start of a file."""
-    return compile_expression(Source(text, Place()), file="a.yaml", lists=lists, digest_key=KEY)
+    expression, faults = check_expression(Source(text, Place()), file="a.yaml", lists=lists)
+    if expression is None:
+        raise SpecError(faults)
+    return compile_expression(expression, lists=lists, digest_key=KEY)
 
 
 def evaluate(text: str, **fields: Any) -> Any:
@@ -45,9 +49,12 @@ def fails(text: str, **fields: Any) -> bool:
     return isinstance(evaluate(text, **fields), CelError)
 
 
+def faults(text: str, **lists: tuple[Any, ...]) -> list[Fault]:
+    """All faults and warnings of an expression, in order of place."""
+    met = check_expression(Source(text, Place()), file="a.yaml", lists=lists)[1]
+    return sorted(met, key=lambda fault: fault.place)
+
+
 def codes(text: str, **lists: tuple[Any, ...]) -> list[str]:
-    """The codes of all faults and warnings of an expression, in order of place."""
-    try:
-        return [fault.code for fault in compiled(text, **lists).warnings]
-    except SpecError as error:
-        return [fault.code for fault in error.faults]
+    """The codes of all its faults and warnings."""
+    return [fault.code for fault in faults(text, **lists)]

@@ -8,7 +8,7 @@ import pytest
 
 from invariants.cel.functions import FIELD_TYPES, FUNCTIONS
 from invariants.errors import Fault, Place, SpecError
-from tests.support.cel import codes, compiled, make_view
+from tests.support.cel import codes, compiled, faults, make_view
 
 LISTS: dict[str, tuple[Any, ...]] = {
     "hosts": ("a.example", "*.b.example"),
@@ -165,7 +165,7 @@ def test_all_faults_at_once() -> None:
 def test_warnings(text: str, warned: list[str]) -> None:
     """`double(` and arithmetic on fields of events load, with a warning."""
     assert codes(text) == warned
-    assert all(fault.severity == "warning" for fault in compiled(text).warnings)
+    assert all(fault.severity == "warning" for fault in faults(text))
 
 
 def test_a_fault_says_what_to_do() -> None:
@@ -208,7 +208,7 @@ def test_lists_are_values() -> None:
 def test_expressions_know_what_they_read() -> None:
     """`fields` are the event's names in an expression, without the variables of macros."""
     text = "kind == 'a' && args.l.all(x, x in lists.hosts || has(attributes.y))"
-    assert compiled(text, **LISTS).fields == {"kind", "args", "lists", "attributes"}
+    assert compiled(text, **LISTS).checked.fields == {"kind", "args", "lists", "attributes"}
 
 
 NAMES = ("tool", "call", "agent", "user", "tenant", "text")
@@ -217,7 +217,7 @@ NAMES = ("tool", "call", "agent", "user", "tenant", "text")
 def test_every_name_can_be_read() -> None:
     """Each documented name is known, and gives what it says or an error, never an exception."""
     for name, known in FIELD_TYPES.items():
-        assert compiled(f"dyn({name})").fields == {name}
+        assert compiled(f"dyn({name})").checked.fields == {name}
         view = make_view(**dict.fromkeys(NAMES, "x"), principal="p", seq=1, args={}, attributes={})
         value = compiled(name).evaluate(view)
         assert known == "any" or type(value).__name__.lower() in {

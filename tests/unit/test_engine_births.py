@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from invariants.check import read_specs
 from invariants.event import Event, EventRecord, Origin
-from invariants.load import load_spec
 from invariants.program import Program, compile_program
 from monitor.births import Births, next_births
 from monitor.decode.native import decode_event
@@ -48,9 +48,7 @@ START_NS = 1_767_600_000 * SECOND_NS
 
 def program(window: str = "[1h]", per: str = "session") -> Program:
     scope = f"per: {per}"
-    spec, faults = load_spec(TEXT.format(window=window, scope=scope), "f.yaml")
-    assert spec is not None, faults
-    return compile_program([spec])
+    return compile_program(read_specs([("f.yaml", TEXT.format(window=window, scope=scope))])[0])
 
 
 def edited(limit: int) -> Program:
@@ -71,9 +69,7 @@ invariants:
     on_unknown: violate
     never: large and not once[1h] approved
 """
-    spec, faults = load_spec(text, "f.yaml")
-    assert spec is not None, faults
-    return compile_program([spec])
+    return compile_program(read_specs([("f.yaml", text)])[0])
 
 
 class Session:
@@ -222,12 +218,11 @@ invariants:
     severity: warning
     {formula}
 """
-    spec, faults = load_spec(text, "f.yaml")
-    assert spec is not None, faults
+    specs, _ = read_specs([("f.yaml", text)])
     session = Session(edited(2))
     for second in range(seen):
         session.takes("tool.completed", second)
-    session.start(compile_program([spec]))
+    session.start(compile_program(specs))
     found = types(session.takes("approval.granted", 5))
     assert sorted(found) == [("birth", ""), ("inconclusive", "put-in")]
     assert ("inconclusive", "put-in") not in types(session.takes("tool.failed", 6))

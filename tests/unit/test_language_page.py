@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from invariants.check import check_specs
+from invariants.check import check_specs, read_specs
+from invariants.checked import CheckedSpec
 from invariants.formula.parser import parse_formula
 from invariants.load import load_spec
 from invariants.spec import Example, Spec
@@ -20,6 +21,10 @@ FILE = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TABLE = re.compile(r"^\| event \| `.*\n\|[-|]+\n((?:\|.*\n)+)", re.MULTILINE)
 WORDS_MAX = 2_600
 """Chosen: what fifteen minutes are enough for, files included."""
+
+
+def _checked(text: str) -> CheckedSpec:
+    return read_specs([("page.yaml", text)])[0][0]
 
 
 def _spec(text: str) -> Spec:
@@ -41,7 +46,7 @@ def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip().strip("|").split(" | ")]
 
 
-def _is_true_at(spec: Spec, formula: str, example: Example) -> frozenset[int]:
+def _is_true_at(spec: CheckedSpec, formula: str, example: Example) -> frozenset[int]:
     """Where a formula is true: it is there that the engine says that it must never be."""
     said = replace(spec.invariants[0], form="never", formula=parse_formula(formula), examples=())
     (marks,) = prepare_trial(replace(spec, invariants=(said,)), [said]).marks(example.events)
@@ -54,7 +59,7 @@ def test_tables_are_computed(file: str, table: str) -> None:
     """Each cell of a table is what the engine says of its formula at its event."""
     head, _, *rows = table.strip().split("\n")
     formulas = [cell.strip("`") for cell in _cells(head)[1:]]
-    spec = _spec(file)
+    spec = _checked(file)
     examples = [example for invariant in spec.invariants for example in invariant.examples]
     (example,) = [example for example in examples if len(example.events) == len(rows)]
     truths = [_is_true_at(spec, formula, example) for formula in formulas]

@@ -6,10 +6,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from invariants.check import read_specs
+from invariants.checked import CheckedSpec
 from invariants.event import Event, EventRecord, Origin
-from invariants.load import load_spec
 from invariants.program import compile_program
-from invariants.spec import Spec
 from monitor.births import Loss, next_births
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
@@ -33,10 +33,9 @@ HOUR_NS = 3_600 * SECOND_NS
 SAID = "agent.events/0: truncated: offset 5 was deleted by retention; reading continues at 900"
 
 
-def spec_of(old: str = "", new: str = "", per: str = "session") -> Spec:
-    spec, faults = load_spec(TEXT.format(scope=f"per: {per}").replace(old, new), "f.yaml")
-    assert spec is not None, faults
-    return spec
+def spec_of(old: str = "", new: str = "", per: str = "session") -> CheckedSpec:
+    text = TEXT.format(scope=f"per: {per}").replace(old, new)
+    return read_specs([("f.yaml", text)])[0][0]
 
 
 class Monitor:

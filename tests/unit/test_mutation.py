@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from invariants import check
+from invariants.checked import CheckedSpec
 from invariants.event import EventView
 from invariants.example_text import example_lines
 from invariants.fact import Truth
@@ -16,7 +17,7 @@ from invariants.kinds import asked_by_predicates
 from invariants.load import load_spec
 from invariants.mutants import MUTANTS_MAX, mutants_of
 from invariants.same_meaning import mean_the_same
-from invariants.spec import Example, InvariantSpec, Spec
+from invariants.spec import Example, InvariantSpec
 from monitor.cli.__main__ import main
 from monitor.invariant_files import read_specs
 from monitor.mutation import Mutation, mutate
@@ -43,7 +44,7 @@ invariants:
 """
 
 
-def _loaded(stated: str) -> tuple[Spec, InvariantSpec]:
+def _loaded(stated: str) -> tuple[CheckedSpec, InvariantSpec]:
     (spec,), _ = check.read_specs([("a.yaml", FILE.replace("STATED", stated))])
     return spec, spec.invariants[0]
 
@@ -203,8 +204,7 @@ def test_what_survives_and_what_would_notice_it() -> None:
         assert hint is not None, survivor.mutant.change
         lines = example_lines("x", hint.events, hint.marks.violated_at, ())
         text = FILE.replace("STATED", EXAMPLES.rstrip() + "\n" + _indented(lines))
-        loaded, faults = load_spec(text, "a.yaml")
-        assert loaded is not None, faults
+        (loaded,), _ = check.read_specs([("a.yaml", text)])
         assert all(result.is_passed for result in run_examples([loaded]))
         example: Example = loaded.invariants[0].examples[-1]
         assert prepare_trial(spec, [survivor.mutant.invariant]).problems(example) != [""]

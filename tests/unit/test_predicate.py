@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from invariants.check_expressions import check_predicate
 from invariants.errors import Place
 from invariants.fact import ELEMENTS_MAX, NO_FACT, TEXT_CHARACTERS_MAX, Fact, Truth
 from invariants.predicate import Predicate, compile_predicate
@@ -19,10 +20,10 @@ def spec_of(when: str, values: dict[str, str]) -> PredicateSpec:
 
 
 def predicate(when: str, **values: str) -> Predicate:
-    made, faults = compile_predicate(spec_of(when, values), file="a.yaml", lists={}, digest_key=KEY)
+    made, faults = check_predicate(spec_of(when, values), file="a.yaml", lists={})
     assert made is not None
     assert [fault for fault in faults if fault.severity == "error"] == []
-    return made
+    return compile_predicate(made, lists={}, digest_key=KEY)
 
 
 def fact(when: str, values: dict[str, str], **fields: Any) -> Fact:
@@ -169,7 +170,7 @@ def test_false_for_a_kind() -> None:
     assert made.is_false_for("b", "b")
     assert made.is_false_for("a", "a")
     assert not made.is_false_for("a", "b")
-    assert made.fields == {"kind", "tool", "args"}
+    assert made.checked.fields == {"kind", "tool", "args"}
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,7 @@ def test_false_for_a_kind() -> None:
 def test_faults(when: str, values: dict[str, str], codes: list[str]) -> None:
     """`when` must be able to be true, and values to be used; all faults are told at once."""
     spec = spec_of(when, values)
-    made, faults = compile_predicate(spec, file="a.yaml", lists={}, digest_key=KEY)
+    made, faults = check_predicate(spec, file="a.yaml", lists={})
     assert made is None
     assert [fault.code for fault in faults] == codes
 
@@ -193,6 +194,6 @@ def test_faults(when: str, values: dict[str, str], codes: list[str]) -> None:
 def test_warnings_come_with_the_predicate() -> None:
     """A warning does not keep a predicate from being made."""
     spec = spec_of("double(args.x) > 1.0", {})
-    made, faults = compile_predicate(spec, file="a.yaml", lists={}, digest_key=KEY)
+    made, faults = check_predicate(spec, file="a.yaml", lists={})
     assert made is not None
     assert [(fault.code, fault.severity) for fault in faults] == [("E150", "warning")]

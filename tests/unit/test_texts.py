@@ -56,7 +56,7 @@ def test_texts_are_bounded_as_everywhere() -> None:
 
 def test_its_type_is_known() -> None:
     """A list before any event; what can never be one of the three is refused."""
-    assert compiled("texts(args.x)").type == "list"
+    assert compiled("texts(args.x)").checked.type == "list"
     for text in ("texts(args)", "texts(3)", "texts(true)", "texts(seq)", "texts(time)"):
         assert "E104" in codes(text), text
     assert codes("texts()") == codes("args.x.texts()") == ["E103"]
