@@ -99,6 +99,10 @@ class Checked(NamedTuple):
     faults: list[Fault]
 
 
+ENDS: Final = frozenset({"end", "ended", "finish", "finished", "done", "terminated"})
+"""Chosen: names that other languages give to `session_end`."""
+
+
 class Refused(NamedTuple):
     """Names of what a file declares and what could not be read."""
 
@@ -206,7 +210,10 @@ def _mend_of_predicate(atom: Atom, known: Collection[str]) -> str:
         return (
             f"`{name}` is a field of events: test it in a predicate, and use the predicate's name"
         )
-    return did_you_mean(atom.predicate, known) if known else "declare it in `predicates:`"
+    mend = did_you_mean(atom.predicate, known) if known else "declare it in `predicates:`"
+    if atom.predicate.lower() in ENDS and not mend.startswith("did"):
+        return "the end of a session is `session_end`"
+    return mend
 
 
 def _check_values(

@@ -19,7 +19,7 @@ from .meant_keys import mend_of_unknown_key
 from .shape import Shape, sort_of
 from .spec import InvariantSpec, PredicateSpec, Source, Spec
 from .yaml_faults import E_FLOW_MAP, E_VERSION
-from .yaml_text import YamlMap, YamlNode, YamlScalar, read_yaml
+from .yaml_text import YamlList, YamlMap, YamlNode, YamlScalar, read_yaml
 
 VERSION: Final = 1
 _PARTS: Final = frozenset({"when", "with"})
@@ -107,7 +107,16 @@ def _read_predicates(
             refused.add(key.text)
         else:
             predicates.append(predicate)
+    if isinstance(node, YamlList):
+        refused |= _names_in_list(node)
     return tuple(predicates), frozenset(refused)
+
+
+def _names_in_list(node: YamlList) -> set[str]:
+    """The names of predicates that are written as a list: `- p: ...` or `- name: p`."""
+    entries = [entry for item in node.items if isinstance(item, YamlMap) for entry in item.entries]
+    named = {value.text for _, value in entries if isinstance(value, YamlScalar)}
+    return {key.text for key, _ in entries} | named
 
 
 def _read_predicate(key: YamlScalar, node: YamlNode, shape: Shape) -> PredicateSpec | None:

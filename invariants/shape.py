@@ -104,7 +104,9 @@ class Shape:
         if isinstance(node, YamlMap):
             return node
         message = f"{what} must be a map, not {sort_of(node)}"
-        self.add(node.place, E_SHAPE, message, "write a line `key: value` for each entry")
+        without = ", without `- `" if isinstance(node, YamlList) else ""
+        mend = f"write a line `key: value` for each entry{without}"
+        self.add(node.place, E_SHAPE, message, mend)
         return None
 
     def items_of(self, node: YamlNode, what: str) -> tuple[YamlNode, ...] | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from monitor.count_text import count_of
 from monitor.decode.foreign import explained
 from monitor.file_end import OpenVerdicts, disorder_text, later_text, open_text
 from monitor.finding import Finding
@@ -80,9 +81,8 @@ def summary_lines(summary: Summary, notices: list[NoticeLine]) -> list[str]:
     if summary.damage:
         lines.append(f"note: {visible(summary.damage)}; the part before it is valid")
     if summary.rejected:
-        lines.append(
-            f"note: {summary.rejected} record(s) are not valid events; no invariant saw them"
-        )
+        found = count_of(summary.rejected, "rejected record was", "rejected records were")
+        lines.append(f"note: {found} not judged")
     lines += [f"note: {note}" for note in summary.notes]
     if summary.open.count:
         lines.append(open_text(summary.open))
