@@ -123,6 +123,8 @@ def _effects(statement: Statement) -> Iterator[Effect]:
     if verb in ("GRANT", "REVOKE", "COMMENT") or (verb == "CREATE" and _LATER & set(words[1:4])):
         yield "changes"
         return
+    if verb == "CREATE" and words[1:3] == ["OR", "REPLACE"] and "TABLE" in words[3:6]:
+        yield "loses"
     if verb == "SET" and words[1:2] in (["GLOBAL"], ["PERSIST"]):
         yield "changes"
     if verb == "PRAGMA" and any(token.text == "=" for token in statement):
