@@ -102,7 +102,7 @@ class _Checker:
             is_part = what == "the right side of `in`" and met == "string"
             mend = 'to test for a part of a text, write `text.contains("a")`' if is_part else ""
             is_negated = what == "the operand of `!`"
-            mend = "write `!(...)` around the comparison" if is_negated else mend
+            mend = "write `!(...)` around a comparison" if is_negated else mend
             mend = mend or mend_of_need(node, met, tuple(allowed))
             self._fault(node.place, "E104", f"{what} is {met} where {wanted} is needed", mend)
 
@@ -299,9 +299,9 @@ class _Checker:
 
     def _has_form(self, node: Call, function: Function) -> bool:
         if function.style not in ("both", "method" if node.is_method else "function"):
-            form = f"x.{function.name}()" if function.style == "method" else f"{function.name}(x)"
             message = f"`{function.name}` is a {function.style}"
-            self._fault(node.place, "E103", message, f"write {form}")
+            mend = mend_of_count(function, is_method=function.style == "method")
+            self._fault(node.place, "E103", message, mend)
             return False
         if len(node.arguments) != len(function.takes):
             wanted = len(function.takes) - node.is_method

@@ -76,6 +76,7 @@ _MENDS: Final = {
     "×": "write `*`",
 }
 _LAMBDA: Final = re.compile(r"\([ \t]*[A-Za-z_]\w*[ \t]*\Z")
+_MAP: Final = re.compile(r"\b(?:args|attributes|result|lists)\Z")
 _CURLED: Final = re.compile(r"[“”„«‘’‚]([^“”„»‘’\"\\\n]*)[“”»‘’]")
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][\w.]*)\}|[$@]([A-Za-z_][\w.]*)")
 
@@ -93,7 +94,9 @@ def foreign_operator(source: str, position: int) -> Foreign | None:
     if met is None:
         return None
     sign = "".join(met[0].split())
-    if sign in ("=>", "->") and _LAMBDA.search(source, 0, position):
+    if sign == "->" and _MAP.search(source, 0, position):
+        return Foreign(met[0], "write `.`")
+    if sign in ("=>", "->", "|") and _LAMBDA.search(source, 0, position):
         return Foreign(met[0], "write `,`, as in `args.list.exists(x, x == 1)`")
     return Foreign(met[0], _MENDS.get(sign, _ASSIGNS))
 

@@ -43,7 +43,8 @@ _PHRASES: Final = tuple(
         (r"(?:is\s+)?at\s+most|lte|le", "write `<=`"),
         (r"(?:is\s+)?(?:greater|more|larger)\s+than|gt", "write `>`"),
         (r"(?:is\s+)?(?:less|fewer|smaller)\s+than|lt", "write `<`"),
-        (rf"is\s+not(?:\s+equal(?:\s+to)?)?|{_NOT}equals?|neq?", "write `!=`"),
+        (rf"is\s+not(?:\s+equal(?:\s+to)?)?|{_NOT}equals?|neq?|isnt", "write `!=`"),
+        (r"(?:is\s+)?(?:either|one\s+of|any\s+of)", "write `in`, with the values as a list"),
         (r"is\s+in", "write `in`"),
         (r"is\s+equal(?:\s+to)?|equals?(?:\s+to)?|eq|is", "write `==`"),
         (rf"{_NOT}(?:like|ilike|similar\s+to)", 'write `!glob("pay*", tool)`: `*` is any text'),
@@ -57,7 +58,7 @@ _PHRASES: Final = tuple(
         (rf"{_NOT}ends?[\s_]*with", 'write `!tool.endsWith("a")`'),
         (r"ends?[\s_]*with", 'write `tool.endsWith("a")`'),
         (r"between", "write `args.n >= 1 && args.n <= 3`"),
-        (r"not", "write `!`, and brackets around the negated condition"),
+        (r"not", "write `!=`, or `!` before a condition in brackets"),
         (r"and", "write `&&`"),
         (r"or", "write `||`"),
         (r"xor", "`a xor b` is `(a) != (b)`"),
@@ -74,7 +75,8 @@ _PHRASES: Final = tuple(
 """Words after a whole expression; the longest phrase of those that begin alike comes first."""
 _LEADING: Final = {
     "not": "write `!`, and brackets around the negated condition: `!(a)`",
-    **dict.fromkeys(("lambda", "def", "select", "where", "when", "assert"), _BARE),
+    "lambda": "a macro is written `args.list.exists(x, x == 1)`",
+    **dict.fromkeys(("def", "select", "where", "when", "assert"), _BARE),
     "case": CHOICE,
     **dict.fromkeys(
         ("always", "never", "once", "historically", "previous", "eventually", "next", "count"),
@@ -128,6 +130,8 @@ def met_behind(source: str, tokens: Sequence[Token], index: int, closing: str) -
         return Met(",", _comma(tokens, index))
     if closing == "]" and token.kind in ("string", "int", "double", "quoted"):
         return Met(shown(source, token), "separate elements with `,`")
+    if token.kind == "sign" and token.value == ":" and closing == ")":
+        return Met(":", "separate arguments with `,`")
     is_known = token.kind != "name" or token.value in FIELD_TYPES or token.value in FUNCTIONS
     if not is_known or token.kind == "sign":
         return Met(shown(source, token), _OPERATORS)
@@ -186,6 +190,9 @@ def mend_of_missing_value(tokens: Sequence[Token], index: int) -> str:
             return _BARE
         is_joined = before.value in ("&&", "||", ",", "+", "-", "*", "/", "%")
         return f"write a value after `{before.value}`" + (", or drop it" if is_joined else "")
+    is_index = index > 1 and tokens[index - 1].value == "[" and tokens[index - 2].kind == "name"
+    if is_index and token.value in ("*", "]"):
+        return _EACH
     if token.value == "/":
         return 'a pattern is written as text: `tool.matches("^pay")`'
     if before is not None and _OPENING.get(str(before.value)) == token.value:

@@ -40,7 +40,14 @@ def mend_of_need(node: Node, met: Type, allowed: Collection[str]) -> str:
     """For a value of type `met` where one of the types `allowed` is needed."""
     is_literal = isinstance(node, Constant)
     if set(allowed) == {"bool"}:
-        return 'compare it on this side too, as in `tool == "a"`'
+        name = node.name if isinstance(node, Name) else ""
+        is_field = name in FIELD_TYPES and name != "lists"
+        present = f", or write `present({name})`" if is_field else ""
+        return f'compare it on this side too, as in `tool == "a"`{present}'
+    if met == "null":
+        return "write a value, and test a missing key with `has(args.x)`"
+    if met == "timestamp" and set(allowed) == {"map"}:
+        return "its parts are methods, as in `time.getHours()`"
     if met == "string" and set(allowed) <= {"list", "map"}:
         return _TEXTS
     if met == "string" and _TIMES.intersection(allowed) and not _NUMBERS.intersection(allowed):
@@ -82,9 +89,10 @@ def mend_of_comparison(node: Comparison, left: Type, right: Type) -> str:
         return "write `in`" if node.operator == "==" else 'write `!(tool in ["a", "b"])`'
     if "null" in types:
         return _mend_of_null(node)
-    if types & _TIMES:
-        name = "timestamp" if "timestamp" in types else "duration"
-        return f"write `{name}(...)` around the other value"
+    if "duration" in types:
+        return 'a span of time is written `duration("10m")`'
+    if "timestamp" in types:
+        return "write `timestamp(...)` around the other value"
     if "string" in types and types & _NUMBERS:
         return _mend_of_quotes(node)
     return "compare values of one type"

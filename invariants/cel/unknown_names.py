@@ -24,7 +24,11 @@ MEANT_FIELDS: Final[Mapping[str, str]] = {
 
 MEANT_FUNCTIONS: Final[Mapping[str, str]] = {
     "not": "write `!(...)`",
-    **dict.fromkeys(("len", "length", "count"), "write `size(...)`"),
+    **dict.fromkeys(("len", "length"), "write `size(...)`"),
+    "count": "a list has `size(...)`; events are counted in formulas, as in `count(p)[10m] <= 3`",
+    **dict.fromkeys(("isempty", "is_empty", "empty"), "write `size(args.x) == 0`"),
+    **dict.fromkeys(("hour", "hours", "gethour"), "write `time.getHours()`"),
+    **dict.fromkeys(("weekday", "dayofweek"), "write `time.getDayOfWeek()`"),
     **dict.fromkeys(("lower", "tolower", "tolowercase", "lcase"), "write `tool.lowerAscii()`"),
     **dict.fromkeys(("upper", "toupper", "touppercase", "ucase"), "write `tool.upperAscii()`"),
     "strip": "write `text.trim()`",

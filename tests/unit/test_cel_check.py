@@ -173,7 +173,7 @@ def test_a_fault_says_what_to_do() -> None:
     assert str(the_fault("kind == 3")) == (
         "a.yaml:1:6: E104: `==` between string and int is always false; write the number in quotes"
     )
-    assert "host(x)" in the_fault("args.url.host()").mend
+    assert "host(a)" in the_fault("args.url.host()").mend
     assert "hosts" in the_fault("kind in lists.x", hosts=()).mend
 
 
