@@ -30,7 +30,6 @@ from monitor.effects import Effects
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.http import MonitorPages, Pulse, Standing
-from monitor.http_server import MonitorServer
 from monitor.invariant_files import read_specs
 from monitor.lock import StateLock
 from monitor.log import say
@@ -226,6 +225,8 @@ def _serve(settings: Settings, pages: MonitorPages, clock: Clock, stack: ExitSta
     """Metrics and health over HTTP, if the settings enable them; returns the port."""
     if not settings.http_enabled:
         return None
+    from monitor.http_server import MonitorServer  # A finished file has no pages.
+
     server = MonitorServer(
         pages, settings.http_host, settings.http_port, clock, names=settings.http_names or ""
     )

@@ -14,7 +14,6 @@ from .alert import LogAlertDriver
 from .contract import ActionDriver
 from .control import ControlDriver, ControlIssuer
 from .dispatch import CONTROL_DRIVER
-from .webhook import WebhookDriver, WebhookSettings, parse_webhook_url
 
 
 def response_policy(settings: Settings) -> ResponsePolicy:
@@ -73,6 +72,9 @@ def open_drivers(
         ),
     }
     if settings.webhook_url is not None:
+        # HTTP and TLS take long to import, and most monitors have no webhook.
+        from .webhook import WebhookDriver, WebhookSettings, parse_webhook_url
+
         webhook = WebhookSettings(
             address=parse_webhook_url(settings.webhook_url),
             secret=webhook_secret(settings),

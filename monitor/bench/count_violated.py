@@ -17,7 +17,6 @@ import msgspec
 
 from invariants.event import SECOND_NS, Event, Origin
 from invariants.program import compile_program
-from monitor.bench.bare import bare_decode
 from monitor.bench.beside import Turn, take_turns
 from monitor.decode.native import decode_event
 from monitor.engine import Engine
@@ -38,8 +37,6 @@ class CountFigures:
     cost_ratio: float
     ns_per_event_small: float
     ns_per_event_large: float
-    ratio_to_decode_small: float
-    ratio_to_decode_large: float
     window_events_small: int
     window_events_large: int
     events: int
@@ -71,18 +68,13 @@ class CountSide:
             return None
         turn: Turn = {}
         for size, engine in self._engines.items():
-            records = [_record(size, size + n) for n in numbers]
-            events = [_decoded(record) for record in records]
+            events = [_decoded(_record(size, size + n)) for n in numbers]
             begin_ns = time.thread_time_ns()
-            for record in records:
-                bare_decode(record)
-            bare_ns = time.thread_time_ns()
             for event in events:
                 self.findings_count += len(engine.step(event))
             end_ns = time.thread_time_ns()
             engine.take_changes()
-            turn[f"bare_{size}"] = (bare_ns - begin_ns) / len(records)
-            turn[f"engine_{size}"] = (end_ns - bare_ns) / len(records)
+            turn[f"engine_{size}"] = (end_ns - begin_ns) / len(events)
         return turn
 
 
@@ -93,18 +85,12 @@ def measure_count_violated(events: int, beside: Path | None = None) -> CountFigu
     def median(name: str) -> float:
         return statistics.median(turn[name] for turn in turns)
 
-    def to_decode(size: int) -> float:
-        ratios = [turn[f"engine_{size}"] / turn[f"bare_{size}"] for turn in turns]
-        return round(statistics.median(ratios), 1)
-
     cost_ratio = _cost_ratio(turns)
     assert cost_ratio is not None, "there is a turn"
     return CountFigures(
         cost_ratio=cost_ratio,
         ns_per_event_small=round(median(f"engine_{SMALL}")),
         ns_per_event_large=round(median(f"engine_{LARGE}")),
-        ratio_to_decode_small=to_decode(SMALL),
-        ratio_to_decode_large=to_decode(LARGE),
         window_events_small=SMALL,
         window_events_large=LARGE,
         events=events,

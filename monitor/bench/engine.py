@@ -5,9 +5,10 @@ that slows down slows both. The time is that of this thread, so that other proce
 not count. Quote the ratio.
 
 The parts: `decode` is timed apart. `predicates` (their facts, with the JSON that they read),
-`operators` (the rest of a program's step) and `findings` (made from verdicts) are those of a second
-engine in the same turn, which is instrumented (`part_clock.py`); `order` is the rest of the
-engine's time: owners, repeats, order, losses, wake-ups, and all of wider scopes but their steps.
+`operators` (the rest of a program's step), `findings` (made from verdicts) and `order` (the rest of
+the engine: owners, repeats, order, losses, wake-ups, and all of wider scopes but their steps) are
+those of a second engine in the same turn, which is instrumented (`part_clock.py`). So their sum is
+another measurement of the same work, and differs a little from the whole.
 """
 
 from __future__ import annotations
@@ -142,15 +143,18 @@ class EngineSide:
             "decode": decoded_ns - bare_ns,
             "engine": end_ns - decoded_ns,
             **{name: _row_ns(row, events) for name, row in self._rows.items()},
-            **dict.fromkeys(("predicates", "operators", "findings"), 0.0),
+            **dict.fromkeys(PARTS[1:], 0.0),
             **self._part_times(events),
         }
         return {name: float(ns) / len(records) for name, ns in turn.items()}
 
     def _part_times(self, events: Sequence[Any]) -> dict[str, float]:
-        with self._parts.attached(HOOKS):
+        def steps() -> None:
             for event in events:
                 self._instrumented.step(event)
+
+        with self._parts.attached(HOOKS):
+            self._parts.wrapped("order", steps)()
         self._instrumented.take_changes()
         return self._parts.take(self._cost)
 
@@ -225,12 +229,9 @@ def _ratios(turns: Sequence[Turn]) -> dict[str, float]:
     """The whole and its parts, as medians of the turns' ratios to bare decoding."""
     parts: dict[str, list[float]] = {f"ratio_{name}": [] for name in ("to_decode", *PARTS)}
     for turn in turns:
-        inner = {name: turn[name] for name in ("predicates", "operators", "findings")}
         told = {
             "to_decode": turn["decode"] + turn["engine"],
-            "decode": turn["decode"],
-            "order": turn["engine"] - sum(inner.values()),
-            **inner,
+            **{name: turn[name] for name in PARTS},
         }
         for name, ns in told.items():
             parts[f"ratio_{name}"].append(ns / turn["bare"])

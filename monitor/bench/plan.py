@@ -61,8 +61,8 @@ class PlanSide:
     def __init__(self, shapes: int, bound: int) -> None:
         self.program = compile_program(read_specs(*pack_files()))
         self._engine = Engine(self.program, EngineSettings(trust_ts=True))
-        self._shapes = min(shapes, bound - 1)
-        self._filling = bound - 1 - self._shapes
+        self._shapes = shapes
+        self._filling = max(0, bound - shapes)
         self._met = 0
         self._number = 0
         self._engine.step(_decoded(self._record("known")))

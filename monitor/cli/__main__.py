@@ -11,58 +11,71 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from types import ModuleType
+from typing import Any
 
-from invariants.errors import InterlockError
 from monitor.cli.screen import EXIT_RUNTIME, EXIT_USAGE, complain
-from monitor.cli.verbs import Parser
-from monitor.log import configure_log
+from monitor.cli.verbs import HELP, Parser
 
-VERBS = (
-    "run",
-    "check",
-    "test",
-    "fmt",
-    "explain",
-    "graph",
-    "findings",
-    "control",
-    "schema",
-    "packs",
-    "kafka",
-    "bench",
-    "train",
-    "record",
-    "replay",
-    "report",
-)
+VERBS = tuple(HELP)
 SHIPPED = ("invariants", "detectors", "monitor", "replay", "interlock")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line, for `main`, for completion and for the docs."""
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The whole command line, for completion and for the docs.
+
+    With `only`, that verb alone is declared, and with `""` the name of each: the modules of verbs
+    take long to import.
+    """
     parser = Parser(
         prog="interlock",
         description="Checks the actions of AI agents against invariants, and stops sessions that "
         "violate them.",
     )
-    parser.add_argument("--version", action="version", version=f"interlock {_version()}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
     for verb in VERBS:
-        import_module(f"monitor.cli.{verb}").add(verbs)
+        if only == "":
+            verbs.add_parser(verb, help=HELP[verb], add_help=False)
+        elif only in (None, verb):
+            import_module(f"monitor.cli.{verb}").add(verbs)
     completion = verbs.add_parser("completion", help="print a shell completion script")
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     completion.set_defaults(run=_completion)
     return parser
 
 
+class _Version(argparse.Action):
+    """Reads the version only if it is asked for: the metadata take long to import."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(f"interlock {_version()}")
+        parser.exit()
+
+
+def _only(arguments: Sequence[str]) -> str | None:
+    """The verb whose arguments must be declared to read these: `""` for none, None for any."""
+    first = arguments[0] if arguments else "--help"
+    if first in VERBS:
+        return first
+    return "" if first in ("-h", "--help", "--version") or not first.startswith("-") else None
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. An error that a user can fix is printed in one line, without a traceback."""
+    given = sys.argv[1:] if arguments is None else arguments
+    only = _only(given)
+    if only == "":
+        build_parser(only).parse_args(given)  # It exits, before anything else is imported.
+    return _run(given, only)
+
+
+def _run(given: Sequence[str], only: str | None) -> int:
+    from invariants.errors import InterlockError
+    from monitor.log import configure_log
+
     try:
         _refuse_foreign_modules()
-        parsed = build_parser().parse_args(arguments)
+        parsed = build_parser(only).parse_args(given)
         # For verbs without their own log: a warning of a library is one line there too.
         configure_log("warning", "auto")
         code: int = parsed.run(parsed)
@@ -105,6 +118,8 @@ def entry_point() -> None:
 
 
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("interlock")
     except PackageNotFoundError:
@@ -123,19 +138,21 @@ def _completion(arguments: argparse.Namespace) -> int:
 
 def _refuse_foreign_modules() -> None:
     """Our packages have common names: a foreign module must not be taken for one of them."""
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    from invariants.errors import ConfigError
+
     home = Path(__file__).resolve().parents[2]
     for name in SHIPPED:
-        module: ModuleType = import_module(name)
-        found = Path(next(iter(module.__path__))).resolve()
+        spec = find_spec(name)
+        places = () if spec is None else spec.submodule_search_locations or (spec.origin or "",)
+        found = Path(next(iter(places), "")).resolve()
         if found.parent != home:
-            raise ForeignModuleError(
+            raise ConfigError(
                 f"a foreign module `{name}` at {found} hides ours at {home}; "
                 "install the monitor in a separate environment"
             )
-
-
-class ForeignModuleError(InterlockError):
-    """A module of another project was imported instead of one of ours."""
 
 
 if __name__ == "__main__":

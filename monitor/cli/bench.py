@@ -15,7 +15,7 @@ from invariants.errors import ConfigError
 from monitor.cli import bench_pipeline
 from monitor.cli.bench_pipeline import EVENTS_COUNT, positive
 from monitor.cli.screen import EXIT_FINE, say, say_json
-from monitor.cli.verbs import Verbs, with_output
+from monitor.cli.verbs import HELP, Verbs, with_output
 
 SESSIONS_COUNT: Final = 300
 SEEDS_COUNT: Final = 10
@@ -25,7 +25,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb and its measurements."""
     parser = verbs.add_parser(
         "bench",
-        help="measure the engine, or the time from a violation to a refused call",
+        help=HELP["bench"],
         description="Runs a measurement on this machine. Compare only figures of one run with each "
         "other; docs/benchmarks.md describes how the published figures were measured.",
     )

@@ -54,7 +54,7 @@ def add(kinds: Verbs) -> None:
     )
     plan.add_argument(
         "--bound",
-        type=_bound,
+        type=positive,
         default=SHAPES_COUNT,
         metavar="N",
         help="the number of shapes that the engine remembers",
@@ -67,13 +67,6 @@ def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"`{text}`: expected 1 or more")
-    return number
-
-
-def _bound(text: str) -> int:
-    number = int(text)
-    if number < 2:
-        raise argparse.ArgumentTypeError(f"`{text}`: expected 2 or more")
     return number
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from invariants.checked import CheckedSpec
 from monitor.cli.screen import EXIT_FINE, EXIT_USAGE, EXIT_VIOLATIONS, safe, say, say_json
-from monitor.cli.verbs import Verbs, with_invariants, with_output
+from monitor.cli.verbs import HELP, Verbs, with_invariants, with_output
 from monitor.invariant_files import examine
 
 
@@ -16,7 +16,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "check",
-        help="find every fault in invariant files",
+        help=HELP["check"],
         description="Reads invariant files and prints every fault of every file, with its place, "
         "the cause and a correction. Exit code 2 if there is an error. With --deep, exit code 1 "
         "if an invariant can never be violated, is never satisfied, or contradicts another.",

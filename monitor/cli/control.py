@@ -24,7 +24,7 @@ from interlock.control_record import (
 )
 from invariants.errors import ConfigError
 from monitor.cli.screen import EXIT_FINE, complain, say, say_json, table
-from monitor.cli.verbs import Verbs, duration_ns, with_output
+from monitor.cli.verbs import HELP, Verbs, duration_ns, with_output
 from monitor.config import load_settings
 from monitor.finding_text import time_text, visible
 from monitor.opening import open_control
@@ -48,7 +48,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb and its parts."""
     parser = verbs.add_parser(
         "control",
-        help="list, wait, quarantine, release, kill or retire",
+        help=HELP["control"],
         description="Reads and writes the control topic, which guards and gates obey. "
         "Example: interlock control release session:coding-1-76f7c4 --source log:DIR",
     )

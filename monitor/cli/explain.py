@@ -18,7 +18,7 @@ from invariants.limits import DEFAULT_LIMITS
 from invariants.spec import InvariantSpec
 from monitor.cli.findings import NotFoundError, as_json, find, open_store
 from monitor.cli.screen import EXIT_FINE, safe, say, say_json
-from monitor.cli.verbs import Verbs, paths, with_output, with_state_dir
+from monitor.cli.verbs import HELP, Verbs, paths, with_output, with_state_dir
 from monitor.finding_text import page
 from monitor.invariant_files import read_specs
 
@@ -27,7 +27,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "explain",
-        help="explain a finding or an invariant",
+        help=HELP["explain"],
         description="With the id of a finding (or its beginning): the finding, the events that "
         "prove it, and the responses. With the id of an invariant and its files: its meaning. "
         "Example: interlock explain f-3b467d --state-dir interlock-state",

@@ -11,7 +11,7 @@ import msgspec
 
 from invariants.errors import InterlockError
 from monitor.cli.screen import EXIT_FINE, coloured, complain, say, say_json
-from monitor.cli.verbs import Verbs, duration_ns, whole_number, with_output, with_state_dir
+from monitor.cli.verbs import HELP, Verbs, duration_ns, whole_number, with_output, with_state_dir
 from monitor.clock import SystemClock
 from monitor.finding import SEVERITIES
 from monitor.finding_text import line, page
@@ -23,7 +23,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb and its two parts."""
     parser = verbs.add_parser(
         "findings",
-        help="list and show findings",
+        help=HELP["findings"],
         description="Reads the store of a monitor, which may be running. "
         "Example: interlock findings list --severity critical",
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from invariants.errors import ConfigError, InterlockError, SpecError
 from invariants.rewrite import rewrite
 from monitor.cli.screen import EXIT_FINE, EXIT_RUNTIME, EXIT_USAGE, EXIT_VIOLATIONS, complain, say
-from monitor.cli.verbs import Verbs
+from monitor.cli.verbs import HELP, Verbs
 from monitor.invariant_files import FILE_BYTES_MAX, decoded, read_text, spec_paths
 from monitor.packs import PREFIX
 from monitor.rewriting import replace_text
@@ -33,7 +33,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "fmt",
-        help="format invariant files",
+        help=HELP["fmt"],
         description="Writes the formulas of invariant files in one canonical form, and normalises "
         "white space. Comments, the order of keys and the quotes of everything else stay. The new "
         "text is loaded first, and written only if its meaning is the same. With --check or "

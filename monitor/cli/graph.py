@@ -21,7 +21,7 @@ from invariants.kinds import asked_by_predicates
 from invariants.spec import InvariantSpec
 from monitor.cli.findings import NotFoundError
 from monitor.cli.screen import EXIT_FINE, say
-from monitor.cli.verbs import Verbs, whole_number
+from monitor.cli.verbs import HELP, Verbs, whole_number
 from monitor.invariant_files import read_specs
 
 FORMATS: Final[dict[str, Callable[[Picture], str]]] = {"mermaid": mermaid, "dot": dot, "svg": svg}
@@ -33,7 +33,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "graph",
-        help="draw an invariant",
+        help=HELP["graph"],
         description="Draws an invariant without variables, windows and aggregates as its smallest "
         "automaton, and any other as the network of its sub-formulas, each with its memory. "
         "Example: interlock graph no-secret-egress rules/ -o egress.svg",

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, say, say_json
-from monitor.cli.verbs import Verbs, whole_number, with_output
+from monitor.cli.verbs import HELP, Verbs, whole_number, with_output
 from monitor.config import load_settings
 
 PARTITIONS = 12  # The same number as in monitor/sources/kafka_topics.py; a test compares them.
@@ -16,7 +16,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "kafka",
-        help="create the topics",
+        help=HELP["kafka"],
         description="Creates missing topics and reports the differences of existing ones. You can "
         "run it again safely; it never changes partition counts. "
         "Example: interlock kafka init --bootstrap localhost:9092",

@@ -6,7 +6,7 @@ import argparse
 
 from invariants.spec import InvariantSpec
 from monitor.cli.screen import EXIT_FINE, say, say_json
-from monitor.cli.verbs import Verbs, with_output
+from monitor.cli.verbs import HELP, Verbs, with_output
 from monitor.invariant_files import read_specs
 from monitor.packs import Pack, all_packs, find_pack
 
@@ -15,7 +15,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "packs",
-        help="list the invariants that ship with Interlock, or print a pack",
+        help=HELP["packs"],
         description="Packs are invariant files that ship with Interlock. Use them like any "
         "invariant file: `--invariants pack:shell`, or `pack:default` for those that are on by "
         "default. To adapt one: `interlock packs show shell > shell.yaml`.",

@@ -16,7 +16,7 @@ import msgspec
 from invariants.errors import ConfigError
 from monitor.cli.screen import EXIT_FINE, complain, say, say_json
 from monitor.cli.stopper import Stopper
-from monitor.cli.verbs import Verbs, with_output
+from monitor.cli.verbs import HELP, Verbs, with_output
 from monitor.clock import SystemClock
 from monitor.config import add_flags, load_settings, require
 from monitor.finding_text import visible
@@ -31,7 +31,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "record",
-        help="record a topic or a log directory for a replay",
+        help=HELP["record"],
         description="Writes the engine's input to a file: events with their bytes, positions and "
         "times, in the order of the live monitor, together with the live findings and control "
         "records. It does not join a group, commit offsets or stop sessions. Use the settings of "

@@ -17,7 +17,7 @@ from monitor.cli.screen import (
     say,
     say_json,
 )
-from monitor.cli.verbs import Verbs, with_output
+from monitor.cli.verbs import HELP, Verbs, with_output
 from monitor.finding_text import unjudged_text, visible
 from monitor.sources.base import UNREAD_NOTICES
 
@@ -31,7 +31,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "replay",
-        help="replay a recording, or show the state at any event",
+        help=HELP["replay"],
         description="Runs a recording through the engine and compares its findings with the live "
         "ones. Exits with 0 if they are equal and 1 if they differ; for a plain file, like "
         "`interlock run`. It never takes an action. With --at, shows the state of every invariant "

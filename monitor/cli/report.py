@@ -16,7 +16,7 @@ from monitor.cli.screen import (
     complain,
     say,
 )
-from monitor.cli.verbs import Verbs
+from monitor.cli.verbs import HELP, Verbs
 from monitor.evidence_file import write_evidence
 from monitor.finding import Finding
 from monitor.finding_text import visible
@@ -28,7 +28,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "report",
-        help="write an incident as one self-contained HTML page",
+        help=HELP["report"],
         description="Replays a recording and writes one page with the findings, the events that "
         "prove them, every part of each formula, and the responses. The page loads nothing and has "
         "at most 5 MB. Example: interlock report incident.jsonl.gz -o incident.html",

@@ -27,7 +27,7 @@ from monitor.cli.screen import (
     table,
 )
 from monitor.cli.stopper import Stopper
-from monitor.cli.verbs import Verbs, whole_number, with_output
+from monitor.cli.verbs import HELP, Verbs, whole_number, with_output
 from monitor.clock import SystemClock
 from monitor.config import add_flags, load_settings, require
 from monitor.count_text import count_of
@@ -54,7 +54,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "run",
-        help="check a source against invariants",
+        help=HELP["run"],
         description="Reads events, evaluates invariants, stores and publishes findings, and stops "
         "sessions if an invariant in mode `enforce` requires it. For a finished file it prints the "
         "findings and exits with 1 if an invariant was violated, else with 4 if not everything "

@@ -6,12 +6,12 @@ import argparse
 
 from invariants.schema import event_schema, invariant_file_schema
 from monitor.cli.screen import EXIT_FINE, say_json
-from monitor.cli.verbs import Verbs
+from monitor.cli.verbs import HELP, Verbs
 
 
 def add(verbs: Verbs) -> None:
     """Declare the verb."""
-    parser = verbs.add_parser("schema", help="print a JSON Schema")
+    parser = verbs.add_parser("schema", help=HELP["schema"])
     parser.add_argument("of", choices=("event", "invariants"), help="the schema to print")
     parser.set_defaults(run=run)
 

@@ -12,8 +12,6 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
-import msgspec
-
 EXIT_FINE: Final = 0
 EXIT_VIOLATIONS: Final = 1
 EXIT_USAGE: Final = 2
@@ -51,6 +49,8 @@ def json_text(encoded: bytes) -> str:
 
 def say_json(content: Any) -> None:
     """Print one JSON document on standard output, with its keys in a fixed order."""
+    import msgspec  # Not for `--help`.
+
     sys.stdout.write(json_text(msgspec.json.encode(content, order="sorted")) + "\n")
     sys.stdout.flush()
 

@@ -12,7 +12,7 @@ from invariants.example_text import example_lines
 from invariants.formula.format import format_clearly
 from invariants.spec import InvariantSpec
 from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, coloured, safe, say, say_json
-from monitor.cli.verbs import Verbs, with_invariants, with_output
+from monitor.cli.verbs import HELP, Verbs, with_invariants, with_output
 from monitor.finding_text import visible
 from monitor.invariant_files import read_specs
 from monitor.mutation import Hint, Mutation, Survivor, mutate
@@ -23,7 +23,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "test",
-        help="run the examples in invariant files",
+        help=HELP["test"],
         description="Runs every example of every invariant through the engine. The events at which "
         "it is violated or inconclusive must be exactly those listed in the example. With "
         "--mutate, every invariant is changed in one place, in many ways, and some example must "

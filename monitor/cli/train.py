@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from invariants.errors import ConfigError
 from invariants.event import Event
 from monitor.cli.screen import EXIT_FINE, complain, say, say_json
-from monitor.cli.verbs import Verbs, with_output
+from monitor.cli.verbs import HELP, Verbs, with_output
 from monitor.evidence_file import write_evidence
 from monitor.sources.base import UNREAD_NOTICES
 
@@ -24,7 +24,7 @@ def add(verbs: Verbs) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "train",
-        help="learn usual behaviour from recorded sessions",
+        help=HELP["train"],
         description="Learns from recordings what ordinary sessions look like, and writes a model "
         "for the setting `detector.model`. Everything in the recordings counts as ordinary: "
         "exclude other sessions (`--only`). Some groups are held out to calibrate the threshold "

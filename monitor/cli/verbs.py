@@ -1,15 +1,38 @@
-"""Shared by all verbs of the command line: their declaration, and refusals of a command."""
+"""Shared by all verbs of the command line: their declaration, and refusals of a command.
+
+`interlock --help` imports this and little else: functions import what they alone need.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Final, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from invariants.errors import ConfigError
 from monitor.cli.screen import EXIT_USAGE, complain
-from monitor.setting import UNITS_NS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HELP: Final[Mapping[str, str]] = {
+    "run": "check a source against invariants",
+    "check": "find every fault in invariant files",
+    "test": "run the examples in invariant files",
+    "fmt": "format invariant files",
+    "explain": "explain a finding or an invariant",
+    "graph": "draw an invariant",
+    "findings": "list and show findings",
+    "control": "list, wait, quarantine, release, kill or retire",
+    "schema": "print a JSON Schema",
+    "packs": "list the invariants that ship with Interlock, or print a pack",
+    "kafka": "create the topics",
+    "bench": "measure the engine, or the time from a violation to a refused call",
+    "train": "learn usual behaviour from recorded sessions",
+    "record": "record a topic or a log directory for a replay",
+    "replay": "replay a recording, or show the state at any event",
+    "report": "write an incident as one self-contained HTML page",
+}
+"""Every verb, in the order of the help, with the line about it: the help reads no verb's module."""
 
 DIGITS_MAX: Final = 19
 """SQLite can store any number with fewer digits."""
@@ -49,6 +72,8 @@ class Parser(argparse.ArgumentParser):
         if flag is None:
             return
         if action.dest in self._given:
+            from invariants.errors import ConfigError
+
             names = "` or `".join(name for name in action.option_strings if name.startswith("--"))
             mend = ", with commas between several values" if action.metavar == "PATHS" else ""
             raise ConfigError(
@@ -113,6 +138,8 @@ def with_output(parser: argparse.ArgumentParser) -> None:
 
 def with_invariants(parser: argparse.ArgumentParser) -> None:
     """Add the argument of verbs that read invariant files."""
+    from pathlib import Path
+
     parser.add_argument(
         "invariants",
         nargs="+",
@@ -124,6 +151,8 @@ def with_invariants(parser: argparse.ArgumentParser) -> None:
 
 def paths(text: str) -> tuple[Path, ...]:
     """An argument type: paths separated by commas, like those of `interlock run`."""
+    from pathlib import Path
+
     return tuple(Path(part) for part in text.split(",") if part)
 
 
@@ -138,6 +167,9 @@ def with_state_dir(parser: argparse.ArgumentParser) -> None:
 
 def duration_ns(flag: str, text: str) -> int:
     """The duration given as a flag, in nanoseconds. Raises ConfigError for any other text."""
+    from invariants.errors import ConfigError
+    from monitor.setting import UNITS_NS
+
     for unit in sorted(UNITS_NS, key=len, reverse=True):
         number = text.removesuffix(unit)
         if number != text and number.isascii() and number.isdigit() and int(number) > 0:

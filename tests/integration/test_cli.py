@@ -307,7 +307,7 @@ entry_point()
 """
 
 
-@pytest.mark.parametrize("module", ["monitor.cli.bench", "monitor.service", "monitor.loop"])
+@pytest.mark.parametrize("module", ["monitor.cli.run", "monitor.service", "monitor.loop"])
 def test_a_stop_that_comes_while_it_loads_is_a_clean_one(tmp_path: Path, module: str) -> None:
     """A supervisor that stops what it has just started sees no crash, and nothing is lost."""
     command = [sys.executable, "-c", STOPPED_WHILE_LOADING, module, "run"]
