@@ -178,7 +178,8 @@ class EventView:
     event has none. `shown` contains the values that the session's sources had shown before the
     event. `steps_left` is the rest of the steps for all evaluations on it together (negative: they
     exceeded them). `derived` contains values derived from its texts, which are computed, and
-    charged, once.
+    charged, once. `shared` and `of_call` contain the values of parts that several expressions have
+    in common: at this event, and at every event of its kind and tool (`cel/common.py`).
     """
 
     __slots__ = (
@@ -188,7 +189,9 @@ class EventView:
         "_result",
         "derived",
         "event",
+        "of_call",
         "record",
+        "shared",
         "shown",
         "steps_left",
         "time_ns",
@@ -205,6 +208,13 @@ class EventView:
         self._left_out: LeftOut = NOTHING_LEFT_OUT
         self.steps_left = STEPS_MAX
         self.derived: dict[Any, Any] | None = None
+        self.shared: dict[int, Any] = {}
+        self.of_call: dict[int, Any] = {}
+
+    @property
+    def view(self) -> EventView:
+        """Itself: closures read it, or the view of a `Frame`."""
+        return self
 
     def allot(self, steps: int) -> None:
         """Set the number of steps that evaluations from now on may take together."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .event import EventView
 from .fact import Fact, Truth
@@ -49,6 +49,8 @@ class Plan(NamedTuple):
     """True if a verdict of one of them can be pending."""
     showing: tuple[int, ...]
     """The sources that may be shown something, by their places in the program."""
+    of_call: dict[int, Any]
+    """Values of parts of expressions that depend on the kind and tool alone, as they are found."""
 
     def facts(self, view: EventView) -> tuple[Facts, ...]:
         """The facts of the predicates of each file for an event.
@@ -56,6 +58,7 @@ class Plan(NamedTuple):
         The view's `steps_left` is negative afterwards if the budget was exhausted.
         """
         view.allot(self.steps_max)
+        view.of_call = self.of_call
         told: list[Facts] = []
         for live, settled, _ in self.files:
             if not live:

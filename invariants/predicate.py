@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 from .cel.asked import NO_SOURCES, SourcePlaces
+from .cel.common import CommonParts
 from .cel.compile import Expression, compile_expression
 from .cel.fold import KindAndTool
 from .cel.values import INT_MAX, INT_MIN, CelError, Duration, Timestamp
@@ -156,10 +157,11 @@ def compile_predicate(
     lists: Mapping[str, Sequence[Any]],
     digest_key: bytes,
     sources: SourcePlaces = NO_SOURCES,
+    common: CommonParts | None = None,
 ) -> Predicate:
-    """The predicate; `sources` gives the place of each source in the program."""
+    """The predicate; `sources` and `common` are as `compile_expression` takes them."""
     when, *values = (
-        compile_expression(part, lists=lists, digest_key=digest_key, sources=sources)
+        compile_expression(part, lists=lists, digest_key=digest_key, sources=sources, common=common)
         for part in checked.expressions
     )
     names = checked.value_names

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .binding import violating_formula
+from .cel.common import CommonParts
 from .check_scope import reach_ns
 from .checked import CheckedSpec
 from .digest import PROGRAM_VERSION, invariant_digest
@@ -142,6 +143,7 @@ class Program:
                 for place, source in enumerate(self.sources)
                 if source.is_concerned(kind, tool)
             ),
+            of_call={},
         )
 
     def _is_end(self, kind: str) -> bool:
@@ -317,9 +319,10 @@ def compile_program(
     invariants: list[Compiled] = []
     tables: list[Mapping[str, Predicate]] = []
     sources: dict[str, Showing] = {}
+    common = _common_parts(specs)
     for file_index, spec in enumerate(specs):
         places = _take_sources(spec, digest_key, sources)
-        tables.append(_predicates(spec, digest_key, places))
+        tables.append(_predicates(spec, digest_key, places, common))
         for invariant in spec.invariants:
             if not invariant.is_enabled:
                 continue
@@ -374,12 +377,22 @@ def _take_sources(
     return places
 
 
+def _common_parts(specs: Sequence[CheckedSpec]) -> CommonParts:
+    """The parts that expressions of predicates have in common, over all files."""
+    common = CommonParts()
+    for spec in specs:
+        for predicate in spec.predicates:
+            for expression in predicate.expressions:
+                common.take(expression.node, spec.lists)
+    return common
+
+
 def _predicates(
-    spec: CheckedSpec, digest_key: bytes, places: Mapping[str, int]
+    spec: CheckedSpec, digest_key: bytes, places: Mapping[str, int], common: CommonParts
 ) -> Mapping[str, Predicate]:
     return {
         predicate.name: compile_predicate(
-            predicate, lists=spec.lists, digest_key=digest_key, sources=places
+            predicate, lists=spec.lists, digest_key=digest_key, sources=places, common=common
         )
         for predicate in spec.predicates
     }

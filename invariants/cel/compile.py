@@ -12,9 +12,10 @@ from typing import Any
 from ..event import EventView, SpentError
 from .asked import NO_SOURCES, SourcePlaces
 from .checked import CheckedExpression
+from .common import KNOWN_NAMES, CommonParts
 from .evaluate import prepare
 from .fields import Evaluator
-from .fold import KNOWN_NAMES, Folding, KindAndTool, fold
+from .fold import Folding, KindAndTool, fold
 from .values import CelError, Failure
 
 
@@ -53,10 +54,13 @@ def compile_expression(
     lists: Mapping[str, Sequence[Any]],
     digest_key: bytes,
     sources: SourcePlaces = NO_SOURCES,
+    common: CommonParts | None = None,
 ) -> Expression:
-    """Prepare one expression; `sources` gives the place of each source in the program."""
+    """Prepare one expression; `sources` gives the place of each source in the program, `common` the
+    parts that occur in other expressions too.
+    """
     values = {name: list(elements) for name, elements in lists.items()}
-    prepared = prepare(checked.node, values, digest_key, sources)
+    prepared = prepare(checked.node, values, digest_key, sources, common)
     return Expression(
         checked=checked,
         is_settled_by_call=checked.fields <= KNOWN_NAMES and not prepared.counts_steps,

@@ -42,8 +42,10 @@ from .ast import (
     Node,
     Select,
     Unary,
+    free_names,
     sure_nodes_count,
 )
+from .common import CommonParts, evaluated_once, is_of_call
 from .fields import Evaluator
 from .functions import FUNCTIONS
 from .known_lists import constant_list, list_name
@@ -67,9 +69,13 @@ def prepare(
     lists: Mapping[str, list[Any]],
     digest_key: bytes,
     sources: asked.SourcePlaces = asked.NO_SOURCES,
+    common: CommonParts | None = None,
 ) -> Prepared:
-    """The closures of an expression that `check` found no fault in."""
-    builder = _Builder(lists, digest_key, sources)
+    """The closures of an expression that `check` found no fault in.
+
+    `common` knows the parts that it shares with other expressions of its program.
+    """
+    builder = _Builder(lists, digest_key, sources, None if is_of_call(node) else common)
     inner = builder.build(node)
     if builder.counts_steps:
         return Prepared(macros.framed(inner, builder.slots_count), True)
@@ -80,14 +86,26 @@ class _Builder:
     """Walks one expression; records the requirements of its evaluation."""
 
     def __init__(
-        self, lists: Mapping[str, list[Any]], digest_key: bytes, sources: asked.SourcePlaces
+        self,
+        lists: Mapping[str, list[Any]],
+        digest_key: bytes,
+        sources: asked.SourcePlaces,
+        common: CommonParts | None,
     ) -> None:
         self._lists, self._digest_key, self._sources = lists, digest_key, sources
+        self._common = common
         self._variables: list[str] = []
         self.slots_count = 0
         self.counts_steps = False
 
     def build(self, node: Node) -> Evaluator:
+        evaluator = self._build(node)
+        number = None if self._common is None else self._common.shared(node, self._lists)
+        if number is None or any(name.name in self._variables for name in free_names(node)):
+            return evaluator
+        return evaluated_once(evaluator, number, of_call=is_of_call(node))
+
+    def _build(self, node: Node) -> Evaluator:
         match node:
             case Constant():
                 return _always(node.value)

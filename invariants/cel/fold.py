@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from .ast import Conditional, Logical, Node, Unary, free_names
+from .common import KNOWN_NAMES
 from .evaluate import prepare
 from .fields import Evaluator
 from .values import Failure
 
 Folding = Callable[[Any], bool | None]
 """Takes a `Call`; gives the truth value that is certain, or None."""
-
-KNOWN_NAMES: Final = frozenset({"kind", "tool", "lists"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,114 @@
+"""Subexpressions that several expressions of a program have in common, evaluated once an event.
+
+Input: the nodes of all expressions. Output: a number for each subexpression that occurs at least
+twice and is worth sharing. Two nodes have one number if they are equal apart from their places,
+with equal lists: then they have one value at an event, or fail for one reason, and cost the same.
+
+A shared value is charged at each use, as if it were evaluated there: sharing changes no budget.
+Values are shared by an event's expressions, or, if they depend on its kind and tool alone, by all
+events of that kind and tool. Source: common subexpression elimination, by hash-consing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+from .asked import FUNCTIONS_ASKING
+from .ast import Call, Comprehension, Node, free_names, walk
+from .fields import Evaluator
+from .known_lists import is_lists, list_name
+from .shell.derived import READERS_OF_SHELL
+from .values import Failure
+
+_LAYOUT: Final = frozenset({"place", "is_method"})
+_UNSHARED: Final = FUNCTIONS_ASKING | READERS_OF_SHELL.keys() | {"present"}
+"""`seen` depends on the file's sources; commands are shared, and charged once, by themselves."""
+
+KNOWN_NAMES: Final = frozenset({"kind", "tool", "lists"})
+"""The names whose values are the same at all events of one kind and tool."""
+
+Lists = Mapping[str, Iterable[Any]]
+
+
+class CommonParts:
+    """The numbers of equal subexpressions of a program."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[object, int] = {}
+        self._counts: Counter[int] = Counter()
+
+    def take(self, node: Node, lists: Lists) -> None:
+        """Count the parts of one expression."""
+        for part in walk(node):
+            if _is_worth(part):
+                self._counts[self._number(part, lists)] += 1
+
+    def shared(self, node: Node, lists: Lists) -> int | None:
+        """The number of a part that occurs elsewhere too; None if it is evaluated in its place."""
+        if not _is_worth(node):
+            return None
+        number = self._number(node, lists)
+        return number if self._counts[number] > 1 else None
+
+    def _number(self, part: object, lists: Lists) -> int:
+        return self._numbers.setdefault(self._signature(part, lists), len(self._numbers))
+
+    def _signature(self, part: object, lists: Lists) -> object:
+        if isinstance(part, tuple):
+            return "tuple", *(self._number(item, lists) for item in part)
+        if isinstance(part, Node):
+            name = list_name(part)
+            if name is not None and name in lists:
+                return "list", *map(_literal, lists[name])
+            if is_lists(part):  # Which one is decided at the event.
+                return "lists", *((key, *map(_literal, lists[key])) for key in sorted(lists))
+            named = (getattr(part, one.name) for one in fields(part) if one.name not in _LAYOUT)
+            return type(part).__name__, *(self._number(value, lists) for value in named)
+        return _literal(part)
+
+
+def _literal(value: object) -> tuple[str, str]:
+    """By its type too: 1 and 1.0 and true are three values."""
+    return type(value).__name__, repr(value)
+
+
+def _is_worth(part: Node) -> bool:
+    """True for a call or a macro whose value is a matter of the event alone."""
+    if not isinstance(part, Call | Comprehension):
+        return False
+    calls = (one for one in walk(part) if isinstance(one, Call))
+    return not any(one.function in _UNSHARED for one in calls) and any(free_names(part))
+
+
+def is_of_call(node: Node) -> bool:
+    """True if the value depends on the kind and tool of the event alone."""
+    return all(name.name in KNOWN_NAMES for name in free_names(node))
+
+
+def evaluated_once(evaluator: Evaluator, number: int, *, of_call: bool) -> Evaluator:
+    """`evaluator`, with its value remembered under `number`."""
+
+    def read(source: Any) -> Any:
+        view = source.view
+        memory = view.of_call if of_call else view.shared
+        known = memory.get(number)
+        if known is not None:
+            value, reason, steps = known
+            if steps:
+                view.charge(steps)
+            if reason is not None:
+                raise Failure(reason)
+            return value
+        before = view.steps_left
+        try:
+            value = evaluator(source)
+        except Failure as failure:
+            memory[number] = None, failure.reason, before - view.steps_left
+            raise
+        memory[number] = value, None, before - view.steps_left
+        return value
+
+    return read
