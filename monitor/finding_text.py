@@ -21,9 +21,9 @@ _WORDS: Final = {
     "gap": "events are missing",
     "lost": "events may be missing",
     "id_conflict": "one id, two contents",
-    "provenance": "not theirs to say",
+    "provenance": "its topic may not assert this kind",
     "contested": "another principal used its ID before",
-    "unowned": "a record acts for nobody",
+    "unowned": "not applied: no principal is named",
     "split": "comes from two partitions",
     "after_end": "came after the end",
     "unscoped": "names no scope",
@@ -32,7 +32,7 @@ _WORDS: Final = {
     "capacity": "a bound was reached",
     "unevaluable": "could not be judged",
     "anomaly": "unlike ordinary sessions",
-    "birth": "invariants begin to watch",
+    "birth": "invariants were added to the session",
 }
 
 

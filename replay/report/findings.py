@@ -9,7 +9,7 @@ from interlock.control_record import ControlRecord
 from invariants.event import Event
 from monitor.count_text import count_of
 from monitor.finding import Finding, WitnessEvent
-from monitor.finding_text import absence_span, binding_text, time_text, visible
+from monitor.finding_text import absence_span, binding_text, run_text, time_text, visible
 from monitor.trace_key import TraceKey
 from replay.look import look_at
 from replay.report.control import Coverage, response_text
@@ -97,6 +97,8 @@ def _facts(finding: Finding, around: Around) -> list[Detail]:
     if finding.decided_ns != finding.anchor.time_ns:
         known = around.moment_of(finding.decided_ns)
         facts.append(Detail("decided at", f"{known.time} {known.offset}".strip()))
+    if finding.is_of_known_run:
+        facts.append(Detail("run", run_text(finding)))
     if finding.scope_kind != "session":
         of = f"all sessions of the {finding.scope_kind} {visible(finding.scope)}"
         facts.append(Detail("scope", of if finding.scope else f"no {finding.scope_kind} is named"))

@@ -94,6 +94,16 @@ def test_findings_are_grouped_by_invariant_and_session(tmp_path: Path) -> None:
     assert "1 violated; in 2 sessions" not in page and "2 violated; in 2 sessions" in page
 
 
+def test_a_run_of_violations_is_one_finding_with_its_size(tmp_path: Path) -> None:
+    """Its first violation is shown, with their number, and the end of the session."""
+    edge = WATCHED.replace("id: few-failures\n", "id: few-failures\n    report: edge\n")
+    failing = [record(event("a", n, "tool.failed", n, tool="x", call=f"c{n}"), n) for n in range(9)]
+    end = record(event("a", 9, "session.ended", 9), 9)
+    text = Page(_page(tmp_path, [*failing, end], edge)).text
+    assert re.search(r"run \d violations in a row until \S+, over at \S+", text)
+    assert text.count("violations in a row") == 1
+
+
 def test_the_outcome_of_a_call_stands_beside_its_request(tmp_path: Path) -> None:
     """With how long it took, and each leads to the other; a request without one says so."""
     lost = record(event("a", 5, "tool.requested", 4, tool="y", call="c-2"), 6)
