@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
+from .cel.fold import KindAndTool
 from .event import EventView
 from .fact import Fact, Truth
 from .limits import STEPS_MAX, STEPS_OF_PREDICATE
@@ -22,6 +23,9 @@ from .verdict import Verdict
 PLANS_MAX: Final = 4_096
 """Chosen: (kind, tool) pairs whose plan is remembered; agents choose names of tools, so the one
 that was not used for longest is forgotten. Names have at most 512 characters each."""
+
+ROUTES_MAX: Final = 16_384
+"""Chosen: routes that are remembered; one is a few hundred bytes."""
 
 Read = Callable[[EventView], Fact]
 Facts = Mapping[str, Fact]
@@ -74,7 +78,7 @@ class Plan(NamedTuple):
 
 
 def plan_of_file(
-    predicates: Mapping[str, Predicate], used: frozenset[str], kind: str, tool: str
+    predicates: Mapping[str, Predicate], used: frozenset[str], call: KindAndTool
 ) -> FilePlan:
     """The evaluation of the predicates that invariants use, for an event of that kind and tool."""
     settled: dict[str, Fact] = {}
@@ -84,11 +88,11 @@ def plan_of_file(
         if name not in used:
             continue
         predicate = predicates[name]
-        fact = predicate.settled_fact(kind, tool)
-        if fact is not None:
-            settled[name] = doubtful[name] = fact
+        planned = predicate.planned(call)
+        if isinstance(planned, Fact):
+            settled[name] = doubtful[name] = planned
         else:
-            live.append((name, predicate.reader(kind, tool)))
+            live.append((name, planned))
             doubtful[name] = _doubt(predicate)
     return FilePlan(tuple(live), settled, doubtful)
 

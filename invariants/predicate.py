@@ -42,23 +42,17 @@ class Predicate:
         """As invariants name it."""
         return self.checked.name
 
-    def is_false_for(self, kind: str, tool: str) -> bool:
-        """True if the fact of every event of that kind and tool is `NO_FACT`."""
-        return self._when.fold(kind, tool) is False
-
-    def settled_fact(self, kind: str, tool: str) -> Fact | None:
-        """The fact of every event of that kind and tool, if it is always the same; else None."""
-        holds = self._when.fold(kind, tool)
+    def planned(self, call: KindAndTool) -> Fact | Callable[[EventView], Fact]:
+        """The fact of every event of that kind and tool, if it is always the same; else a function
+        that gives it for one, without the parts that kind and tool decide.
+        """
+        holds = self._when.fold(call)
         if holds is False:
             return NO_FACT
-        if holds is None or not all(value.is_settled_by_call for _, value in self._values):
-            return None
-        return self._valued(Truth.TRUE, KindAndTool(kind, tool))
-
-    def reader(self, kind: str, tool: str) -> Callable[[EventView], Fact]:
-        """`fact` for events of that kind and tool, without the parts that these decide."""
-        if self._when.fold(kind, tool) is not True:
+        if holds is None:
             return self.fact
+        if all(value.is_settled_by_call for _, value in self._values):
+            return self._valued(Truth.TRUE, call)
         return partial(self._valued, Truth.TRUE)
 
     def fact(self, view: EventView) -> Fact:

@@ -13,22 +13,25 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .binding import violating_formula
-from .cel.common import CommonParts
+from .cel.fold import KindAndTool
 from .check_scope import reach_ns
 from .checked import CheckedSpec
 from .digest import PROGRAM_VERSION, invariant_digest
 from .errors import Fault
 from .event import Event, EventView
 from .limits import DEFAULT_LIMITS, Limits
+from .linking import common_parts, predicates_of, take_sources
 from .machine import Automaton, compile_invariant
-from .machine_state import State
+from .machine_state import Route, State
 from .moment import Moment
-from .plan import PLANS_MAX, Facts, Plan, budget, doubted, is_told, plan_of_file
-from .predicate import Predicate, compile_predicate
-from .showing import Showing, compile_source
+from .plan import PLANS_MAX, ROUTES_MAX, Facts, Plan, budget, doubted, is_told, plan_of_file
+from .predicate import Predicate
+from .showing import Showing
 from .sources import NOTHING_SHOWN, Fingerprints, Shown, fingerprints_of, memory_of
 from .spec import WIDER, InvariantSpec, Per
 from .verdict import Verdict
+
+KnownTruths = tuple[bool | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,10 @@ class Compiled:
     def digest(self) -> str:
         """Of the invariant with all that its verdicts depend on."""
         return self.automaton.digest
+
+    def known(self, truths: Mapping[str, bool]) -> KnownTruths:
+        """Those of its predicates; None for one that the event decides."""
+        return tuple(map(truths.get, self.automaton.tables.predicates))
 
 
 class Progress(NamedTuple):
@@ -102,22 +109,39 @@ class Program:
     wider: tuple[Program, ...] = ()
     """For each sort of scope wider than a session that some invariant is about."""
     _recent_plans: Callable[[str, str], Plan] = field(init=False, repr=False, compare=False)
+    _recent_routes: Callable[[int, KnownTruths, bool], Route | None] = field(
+        init=False, repr=False, compare=False
+    )
+    """Names of tools that agents invent have few routes: most are like another's."""
+    _used: tuple[frozenset[str], ...] = field(init=False, repr=False, compare=False)
+    """The predicates of each file that invariants name."""
 
     def __post_init__(self) -> None:
+        used: list[set[str]] = [set() for _ in self.predicates]
+        for compiled in self.invariants:
+            used[compiled.file_index].update(compiled.automaton.tables.predicates)
         # Frozen to its users: a memo changes nothing that they can see.
+        object.__setattr__(self, "_used", tuple(map(frozenset, used)))
         object.__setattr__(self, "_recent_plans", lru_cache(PLANS_MAX)(self._plan))
+        object.__setattr__(self, "_recent_routes", lru_cache(ROUTES_MAX)(self._route))
+
+    def _route(self, index: int, truths: KnownTruths, is_end: bool) -> Route | None:
+        automaton = self.invariants[index].automaton
+        names = automaton.tables.predicates
+        known = {
+            name: truth for name, truth in zip(names, truths, strict=True) if truth is not None
+        }
+        return automaton.route(known, is_end=is_end)
 
     def plan(self, kind: str, tool: str) -> Plan:
         """Which predicates and invariants an event of this kind and tool can concern."""
         return self._recent_plans(kind, tool)
 
     def _plan(self, kind: str, tool: str) -> Plan:
-        used: list[set[str]] = [set() for _ in self.predicates]
-        for compiled in self.invariants:
-            used[compiled.file_index].update(compiled.automaton.tables.predicates)
+        call = KindAndTool(kind, tool)
         files = tuple(
-            plan_of_file(predicates, frozenset(names), kind, tool)
-            for predicates, names in zip(self.predicates, used, strict=True)
+            plan_of_file(predicates, names, call)
+            for predicates, names in zip(self.predicates, self._used, strict=True)
         )
         known = [
             {name: bool(fact.truth) for name, fact in file.settled.items() if not fact.values}
@@ -125,7 +149,7 @@ class Program:
         ]
         is_end = self._is_end(kind)
         routes = [
-            (index, compiled.automaton.route(known[compiled.file_index], is_end=is_end))
+            (index, self._recent_routes(index, compiled.known(known[compiled.file_index]), is_end))
             for index, compiled in enumerate(self.invariants)
             if compiled.spec.per == self.per
         ]
@@ -143,7 +167,7 @@ class Program:
                 for place, source in enumerate(self.sources)
                 if source.is_concerned(kind, tool)
             ),
-            of_call={},
+            of_call=call.of_call,
         )
 
     def _is_end(self, kind: str) -> bool:
@@ -319,10 +343,10 @@ def compile_program(
     invariants: list[Compiled] = []
     tables: list[Mapping[str, Predicate]] = []
     sources: dict[str, Showing] = {}
-    common = _common_parts(specs)
+    common = common_parts(specs)
     for file_index, spec in enumerate(specs):
-        places = _take_sources(spec, digest_key, sources)
-        tables.append(_predicates(spec, digest_key, places, common))
+        places = take_sources(spec, digest_key, sources)
+        tables.append(predicates_of(spec, digest_key, places, common))
         for invariant in spec.invariants:
             if not invariant.is_enabled:
                 continue
@@ -354,45 +378,3 @@ def _wider(program: Program) -> Iterator[Program]:
     for per in WIDER:
         if any(compiled.spec.per == per for compiled in program.invariants):
             yield replace(program, per=per, sources=(), initial=initial)
-
-
-def _take_sources(
-    spec: CheckedSpec, digest_key: bytes, sources: dict[str, Showing]
-) -> dict[str, int]:
-    """Adds a file's sources, by their digests; returns the index of each in the program.
-
-    Files with the same declaration share its memory.
-    """
-    places: dict[str, int] = {}
-    for source in spec.sources:
-        made = compile_source(
-            source,
-            file=spec.file,
-            lists=spec.lists,
-            digest_key=digest_key,
-            sources=spec.source_places,
-        )
-        sources.setdefault(made.digest, made)
-        places[source.name] = list(sources).index(made.digest)
-    return places
-
-
-def _common_parts(specs: Sequence[CheckedSpec]) -> CommonParts:
-    """The parts that expressions of predicates have in common, over all files."""
-    common = CommonParts()
-    for spec in specs:
-        for predicate in spec.predicates:
-            for expression in predicate.expressions:
-                common.take(expression.node, spec.lists)
-    return common
-
-
-def _predicates(
-    spec: CheckedSpec, digest_key: bytes, places: Mapping[str, int], common: CommonParts
-) -> Mapping[str, Predicate]:
-    return {
-        predicate.name: compile_predicate(
-            predicate, lists=spec.lists, digest_key=digest_key, sources=places, common=common
-        )
-        for predicate in spec.predicates
-    }

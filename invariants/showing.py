@@ -18,6 +18,7 @@ import msgspec
 
 from .cel.asked import SourcePlaces
 from .cel.compile import Expression, compile_expression
+from .cel.fold import KindAndTool
 from .cel.references import describe
 from .cel.values import CelError
 from .checked import CheckedSource, CheckedSpec
@@ -41,7 +42,7 @@ class Showing:
 
     def is_concerned(self, kind: str, tool: str) -> bool:
         """True if an event of that kind and tool may show something."""
-        return self._when.fold(kind, tool) is not False
+        return self._when.fold(KindAndTool(kind, tool)) is not False
 
     def taking(self, memory: SourceMemory, view: EventView, pairs_max: int) -> SourceMemory:
         """The memory behind an event; never raises. It has a budget of `STEPS_MAX` of its own."""

@@ -43,9 +43,9 @@ class Expression:
         except SpentError:
             return CelError("the event has no steps left for its evaluation")
 
-    def fold(self, kind: str, tool: str) -> bool | None:
+    def fold(self, call: KindAndTool) -> bool | None:
         """The truth value at *every* event of that kind and tool, or None if it may vary."""
-        return self._folding(KindAndTool(kind, tool))
+        return self._folding(call)
 
 
 def compile_expression(
@@ -65,5 +65,5 @@ def compile_expression(
         checked=checked,
         is_settled_by_call=checked.fields <= KNOWN_NAMES and not prepared.counts_steps,
         _evaluator=prepared.evaluator,
-        _folding=fold(checked.node, values),
+        _folding=fold(checked.node, values, common),
     )

@@ -75,7 +75,7 @@ def prepare(
 
     `common` knows the parts that it shares with other expressions of its program.
     """
-    builder = _Builder(lists, digest_key, sources, None if is_of_call(node) else common)
+    builder = _Builder(lists, digest_key, sources, common)
     inner = builder.build(node)
     if builder.counts_steps:
         return Prepared(macros.framed(inner, builder.slots_count), True)

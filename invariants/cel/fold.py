@@ -8,46 +8,60 @@ like in CEL, including failures. Any other result is None: it depends on the eve
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from .ast import Conditional, Logical, Node, Unary, free_names
-from .common import KNOWN_NAMES
+from .ast import Conditional, Logical, Node, Unary
+from .common import CommonParts, is_of_call
 from .evaluate import prepare
 from .fields import Evaluator
 from .values import Failure
 
 Folding = Callable[[Any], bool | None]
-"""Takes a `Call`; gives the truth value that is certain, or None."""
+"""Takes a `KindAndTool`; gives the truth value that is certain, or None."""
 
 
-@dataclass(frozen=True, slots=True)
 class KindAndTool:
-    """The known part of an event's record, used in place of the record."""
+    """The known part of an event, used in place of its view.
 
-    kind: str
-    tool: str
+    `of_call` collects the values of common parts (`common.py`), with their steps. Nothing bounds
+    the steps here: names are short, and a plan is made once.
+    """
+
+    __slots__ = ("kind", "of_call", "steps_left", "tool")
+
+    def __init__(self, kind: str, tool: str) -> None:
+        self.kind = kind
+        self.tool = tool
+        self.steps_left = 0
+        self.of_call: dict[int, Any] = {}
 
     @property
     def record(self) -> KindAndTool:
         return self
 
+    @property
+    def view(self) -> KindAndTool:
+        return self
+
     def charge(self, steps: int) -> None:
-        """Names are short, and a plan is made once: nothing is counted."""
+        """Count steps, for those who remember a value with its cost."""
+        self.steps_left -= steps
 
 
-def fold(node: Node, lists: Mapping[str, list[Any]]) -> Folding:
+def fold(node: Node, lists: Mapping[str, list[Any]], common: CommonParts | None = None) -> Folding:
     """Prepares the answers for `node`, which has no faults."""
     if isinstance(node, Logical):
-        parts = tuple(fold(operand, lists) for operand in node.operands)
+        parts = tuple(fold(operand, lists, common) for operand in node.operands)
         return _logical(parts, decisive=node.operator == "||")
     if isinstance(node, Unary) and node.operator == "!":
-        return _negation(fold(node.operand, lists))
+        return _negation(fold(node.operand, lists, common))
     if isinstance(node, Conditional):
-        condition = fold(node.condition, lists)
-        return _conditional(condition, fold(node.chosen, lists), fold(node.otherwise, lists))
-    if all(name.name in KNOWN_NAMES for name in free_names(node)):
-        prepared = prepare(node, lists, b"")
+        condition, chosen, otherwise = (
+            fold(part, lists, common) for part in (node.condition, node.chosen, node.otherwise)
+        )
+        return _conditional(condition, chosen, otherwise)
+    if is_of_call(node):
+        prepared = prepare(node, lists, b"", common=common)
         if not prepared.counts_steps:
             return _evaluation(prepared.evaluator)
     return lambda known: None

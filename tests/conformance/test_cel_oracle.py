@@ -25,6 +25,7 @@ from invariants.cel.check import check
 from invariants.cel.checked import check_expression
 from invariants.cel.compile import Expression, compile_expression
 from invariants.cel.evaluate import prepare
+from invariants.cel.fold import KindAndTool
 from invariants.cel.parser import parse
 from invariants.cel.values import CelError, Duration, Failure, Timestamp
 from invariants.errors import Place
@@ -173,7 +174,10 @@ def assert_agreement(source: str, number: int = 0) -> str | None:
     if expression is not None:
         value = expression.evaluate(view)
         assert shown(FAILED if isinstance(value, CelError) else value) == shown(reference), met
-        assert expression.fold(fields["kind"], fields.get("tool", "")) in (None, reference), met
+        assert expression.fold(KindAndTool(fields["kind"], fields.get("tool", ""))) in (
+            None,
+            reference,
+        ), met
     return reason
 
 

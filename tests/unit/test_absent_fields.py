@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from invariants.cel.fold import KindAndTool
 from invariants.cel.functions import FIELD_TYPES
 from invariants.cel.values import CelError
 from invariants.check import read_specs
@@ -145,7 +146,7 @@ def test_every_way_to_ask_for_a_tool_agrees(guard: str) -> None:
             if is_call and tool is ABSENT and holds is not False:
                 expected = "unknown"
             assert value_at(text, event) == expected, (text, kind, tool)
-            folded = compiled(text).fold(kind, event.record.tool)
+            folded = compiled(text).fold(KindAndTool(kind, event.record.tool))
             assert folded is None or folded is expected
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from invariants.cel.fold import KindAndTool
 from invariants.cel.values import CelError
 from tests.support.cel import compiled, make_view
 
@@ -49,8 +50,8 @@ A, B = ("tool.requested", "http.post"), ("message.user", "")
 def test_fold(text: str, of_a: bool | None, of_b: bool | None) -> None:
     """Only kind and tool decide; errors are counted as `&&` and `||` count them."""
     expression = compiled(text, tools=("http.*",))
-    assert expression.fold(*A) is of_a
-    assert expression.fold(*B) is of_b
+    assert expression.fold(KindAndTool(*A)) is of_a
+    assert expression.fold(KindAndTool(*B)) is of_b
 
 
 PARTS = st.sampled_from(
@@ -92,7 +93,7 @@ def test_fold_is_sound(text: str) -> None:
     """Where `fold` is certain, no event of that kind and tool says anything else."""
     expression = compiled(text)
     for event in EVENTS:
-        certain = expression.fold(event["kind"], event["tool"])
+        certain = expression.fold(KindAndTool(event["kind"], event["tool"]))
         value = expression.evaluate(make_view(**event))
         if certain is not None:
             assert value is certain, event

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from invariants.cel.fold import KindAndTool
 from invariants.check_expressions import check_predicate
 from invariants.errors import Place
 from invariants.fact import ELEMENTS_MAX, NO_FACT, TEXT_CHARACTERS_MAX, Fact, Truth
@@ -164,13 +165,18 @@ def test_times_are_values() -> None:
     assert early.values["d"] == (("duration", "-1s"),)
 
 
-def test_false_for_a_kind() -> None:
-    """What `when` says of kind and tool is enough to skip the predicate."""
+def test_what_kind_and_tool_decide() -> None:
+    """What `when` says of kind and tool is enough to skip the predicate, or to settle its fact."""
     made = predicate("kind == 'a' && tool == 'b' && args.x == 1", v="args.none")
-    assert made.is_false_for("b", "b")
-    assert made.is_false_for("a", "a")
-    assert not made.is_false_for("a", "b")
+    assert made.planned(KindAndTool("b", "b")) is NO_FACT
+    assert made.planned(KindAndTool("a", "a")) is NO_FACT
+    assert callable(made.planned(KindAndTool("a", "b")))
     assert made.checked.fields == {"kind", "tool", "args"}
+    settled = predicate("kind == 'a'", v="tool").planned(KindAndTool("a", "b"))
+    assert settled == Fact(Truth.TRUE, {"v": ("b",)})
+    read = predicate("kind == 'a'", v="args.x").planned(KindAndTool("a", "b"))
+    assert callable(read)
+    assert read(make_view(kind="a", tool="b", args={"x": 1})) == Fact(Truth.TRUE, {"v": (1,)})
 
 
 @pytest.mark.parametrize(
