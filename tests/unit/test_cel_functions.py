@@ -9,7 +9,8 @@ import shlex
 from typing import Any
 
 import pytest
-from hypothesis import given
+import re2
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from invariants.cel import digests, globs, numbers, paths, strings, times, words
@@ -96,6 +97,45 @@ def test_glob_is_its_definition(pattern: str, string: str) -> None:
     assert globs.glob_matcher(pattern)(string) is expected
     assert globs.any_matcher([pattern])(string) is expected
     assert globs.glob(pattern, string) is expected
+
+
+TEXTS = st.text("ab/.*?\n\0é\u2028\U0001f600", max_size=12)
+PATTERNS = st.lists(
+    st.sampled_from(["**", "**", "**", "*", "?", "a", "b", "ab", "/", ".", "é", "\n", "aa", "***"]),
+    max_size=7,
+).map("".join)
+
+
+@given(PATTERNS, TEXTS)
+@example("**", "")
+@example("a**a", "a")
+@example("**aa**aa", "aaa")
+@example("**a**b**", "ba")
+@example("a/**/b", "a/b")
+def test_a_prepared_glob_is_its_expression(pattern: str, string: str) -> None:
+    """Tests of substrings mean what the regular expression means, for one pattern and for many."""
+    expression = re2.compile(rf"\A(?:{globs.pattern_of(pattern)})\z".encode(), globs.options())
+    expected = expression.search(string.encode()) is not None
+    assert globs.glob_matcher(pattern)(string) is expected
+    assert globs.any_matcher([pattern])(string) is expected
+    assert globs.any_matcher([pattern, "zz**", "**zz", "**zz**"])(string) is expected
+
+
+def test_long_patterns_are_still_refused() -> None:
+    """A pattern that RE2 refuses is not accepted because its parts could be searched."""
+    with pytest.raises(re2.error):
+        globs.glob_matcher("**" + "x" * 1_000_000 + "**")
+
+
+@pytest.mark.parametrize("pattern", ["**a", "**a**", "a**b", "**a**b", "**", "*a*", "?"])
+def test_half_of_a_surrogate_pair_fails_in_every_prepared_glob(pattern: str) -> None:
+    """Also in those that could tell; patterns that compare a beginning alone never did."""
+    for string in ("\ud800", "a\ud800", "\ud800a"):
+        with pytest.raises(Failure):
+            globs.glob_matcher(pattern)(string)
+        with pytest.raises(Failure):
+            globs.any_matcher(["b", pattern, "a**"])(string)
+    assert globs.any_matcher(["a**", pattern])("a\ud800") is True
 
 
 def test_globs_out_of_events_are_bounded() -> None:
