@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -21,9 +20,6 @@ from invariants.missing import real_number
 DIGEST_BYTES: Final = 16
 INT64_MIN: Final = -(2**63)
 
-_MAY_BE_WHOLE: Final = re.compile(rb"[0-9][.eE]")
-"""Characters that every number with a fraction or an exponent contains; texts may too."""
-
 
 class Stated(NamedTuple):
     """A record with its parsed id and time, and its sender."""
@@ -34,10 +30,8 @@ class Stated(NamedTuple):
     principal: str
 
 
-def content_digest(content: dict[str, Any], value: bytes, stated: Stated) -> bytes:
-    """The digest of the content of a record; `content` is it as a plain map, `value` its bytes."""
-    if _MAY_BE_WHOLE.search(value):
-        content = read_canonical(value)
+def content_digest(content: dict[str, Any], stated: Stated) -> bytes:
+    """The digest of the content of a record, which `read_canonical` has read."""
     record = stated.record
     spelt = [
         stated.principal,
@@ -64,7 +58,10 @@ def content_digest(content: dict[str, Any], value: bytes, stated: Stated) -> byt
 def read_canonical(value: bytes) -> dict[str, Any]:
     """A record as a plain map: whole numbers as int, others as float, those out of range as text.
 
-    The record was decoded before, so that it is valid JSON.
+    Raises
+    ------
+    ValueError, msgspec.DecodeError
+        The value is not JSON. It need not be a map.
     """
     try:
         content: dict[str, Any] = _decode(value)

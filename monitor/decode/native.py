@@ -120,7 +120,7 @@ def _read(value: bytes, principal: str) -> tuple[EventRecord, str, int, bytes]:
     ts_ns = _time_ns(record.ts)
     id_ = record.id or f"{record.session}/{record.seq}"
     stated = Stated(record, id_, ts_ns, principal)
-    return record, id_, ts_ns, content_digest(content, value, stated)
+    return record, id_, ts_ns, content_digest(content, stated)
 
 
 def _parse(value: bytes) -> tuple[EventRecord, dict[str, Any]]:
@@ -131,23 +131,35 @@ def _parse(value: bytes) -> tuple[EventRecord, dict[str, Any]]:
         text = f"the record's numbers cost more than {COSTLY_NUMBERS_MAX} (docs/events.md)"
         raise _NoEventError("numbers", text)
     try:
-        content = _content(value)
+        content = read_canonical(value)
         stated = value
         if b"null" in value and type(content) is dict:
             content, stated = _without_nulls(content, value)
         record = _record_decoder.decode(stated)
     except msgspec.ValidationError as error:
         _refuse_field(str(error))
-    except (UnicodeDecodeError, msgspec.DecodeError) as error:
-        # For a text that is not UTF-8 the decoder raises one or the other, by its version.
+    except (ValueError, msgspec.DecodeError) as error:
+        # For a text that is not UTF-8 the decoder raises one or the other, by its version; Python's
+        # reader, which reads whole numbers of too many digits, raises others.
         if isinstance(error, UnicodeDecodeError) or "UTF-8" in str(error):
             _check_utf8(value)
         raise _NoEventError("not_json", _told_of_json(str(error), value)) from None
     except RecursionError:
         raise _NoEventError("too_deep", "the record is nested too deeply to be read") from None
-    if stated is not value or _plain_encoder.encode(content) != value:
+    if stated is not value or not _is_as_written(content, value):
         _check_repeated_keys(value)
     return record, content
+
+
+def _is_as_written(content: dict[str, Any], value: bytes) -> bool:
+    """True if a record is written as our client writes it: then no key is in it twice."""
+    if _plain_encoder.encode(content) == value:
+        return True
+    try:
+        # `1.0` was read as 1.
+        return _plain_encoder.encode(_value_decoder.decode(value)) == value
+    except msgspec.ValidationError:
+        return False  # Some number in it is out of range.
 
 
 def _check_utf8(value: bytes) -> None:
@@ -155,15 +167,6 @@ def _check_utf8(value: bytes) -> None:
         value.decode()
     except UnicodeDecodeError as error:
         raise _NoEventError("not_utf8", f"not UTF-8 from byte {error.start} on") from None
-
-
-def _content(value: bytes) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = _value_decoder.decode(value)
-    except msgspec.ValidationError:
-        # The record has the right fields: a number in some part of it is out of range.
-        content = read_canonical(value)
-    return content
 
 
 def _without_nulls(content: dict[str, Any], value: bytes) -> tuple[dict[str, Any], bytes]:

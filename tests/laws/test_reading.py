@@ -20,6 +20,7 @@ from interlock.limits import NAME_CHARACTERS_MAX, RECORD_BYTES_MAX, costly_numbe
 from invariants import missing
 from invariants.event import ABSENT_ARGS, Event, EventView, Origin
 from monitor.decode.native import decode_event
+from monitor.decode.rejected import Rejected
 
 ORIGIN = Origin("t", "0", 0)
 
@@ -471,3 +472,19 @@ def test_the_sender_belongs_to_what_is_repeated() -> None:
     value = b'{"session":"s","seq":1,"ts":1,"kind":"x"}'
     assert decoded(value, "alice").digest != decoded(value, "bob").digest
     assert decoded(value, "alice").digest == decoded(value, "alice").digest
+
+
+HOSTILE_NUMBERS = ("1" * 4_301, "-" + "9" * 4_301, "1e999", "1" * 4_300, "1.0", "1e5", "NaN", "01")
+
+
+@given(
+    st.lists(st.sampled_from(HOSTILE_NUMBERS), min_size=1, max_size=3),
+    st.sampled_from(["", " x", "}", ",", ', "b": NaN}', ', "b": "\\ud800"}', ', "c": "\xff"}']),
+    st.integers(0, 30),
+)
+def test_no_record_ends_the_decoder(numbers: list[str], tail: str, cut: int) -> None:
+    """Whatever follows a number that only the slow reader reads, an event or a rejection comes."""
+    head = '{"session":"s","kind":"a","seq":1,"ts":1767605400000000000,"x":['
+    record = (head + ",".join(numbers) + "]").encode() + tail.encode("latin-1")
+    for value in (record, record[: len(record) - cut]):
+        assert isinstance(decode_event(value, ORIGIN), Event | Rejected)
