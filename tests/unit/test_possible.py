@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 import re2
 
-from invariants.cel.possible import Gap, Part, search
+from invariants.cel.possible import SHORT_PATTERN, Gap, Part, alternatives, search
 from invariants.cel.unknown_text import ANY, BELOW, GLOB, GLOB_FIRST, NAME, PROGRAM, exactly
 
 GAPS = (ANY, NAME, PROGRAM, BELOW, GLOB, GLOB_FIRST)
@@ -90,3 +90,39 @@ def test_of_a_known_text_it_says_what_re2_says() -> None:
         text = "".join(chance.choices(SIGNS, k=chance.randrange(8)))
         assert search(pattern, (text,)) is (re2.search(pattern, text) is not None)
     assert search(exactly("a.b*\n"), ("a.b*\n",)) is True
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        ("a", ("a",)),
+        ("(a|b)c", ("(a|b)c",)),
+        (r"(?i)a|b(c|d)|[|x]|\||\Qe|f\E|[]|]g", None),
+        ("a|", ("a", "")),
+    ],
+)
+def test_a_pattern_is_cut_at_its_alternatives(pattern: str, parts: tuple[str, ...] | None) -> None:
+    """Not within brackets, classes and quotations; flags stand before each part."""
+    marked = (r"(?i)a", r"(?i)b(c|d)", r"(?i)[|x]", r"(?i)\|", r"(?i)\Qe|f\E", r"(?i)[]|]g")
+    assert alternatives(pattern) == (marked if parts is None else parts)
+
+
+def test_a_long_list_of_alternatives() -> None:
+    """Each is asked alone: one that always matches decides, as do all that never match."""
+    names = [f"^name-{index}$" for index in range(20)]
+    pattern = "|".join(names)
+    assert search(pattern, ("name-7",)) is True
+    assert search(pattern, ("name-", NAME)) is None
+    assert search(pattern, ("other-", NAME)) is False
+    assert search("|".join([*names, "^other"]), ("other-", NAME)) is True
+
+
+def test_a_text_of_which_nothing_is_known() -> None:
+    """A long pattern is not proven either way; a short one is."""
+    assert search("^" + "x" * SHORT_PATTERN, (ANY,)) is None
+    assert search("x*", (ANY,)) is True
+
+
+def test_large_patterns_are_given_up() -> None:
+    """Counted repetitions behind a gap take more visits than are made."""
+    assert search("([a-z]{40}|[b-z]{39}1)[a-z]{90}[0-9]{20}$", ("x", NAME, "y")) is None
