@@ -77,8 +77,8 @@ def _search(pattern: str, text: Sequence[Part]) -> bool | None:
     if len(parts) > ALTERNATIVES_MAX:
         # One automaton for all of a long list has too many configurations. One by one, "always" is
         # found only if one alternative always matches.
-        answers = {search(part, text) for part in parts}
-        return True if True in answers else None if None in answers else False
+        each = {search(part, text) for part in parts}
+        return True if True in each else None if None in each else False
     made = _automaton(pattern)
     if made is None:
         return None
