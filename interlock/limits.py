@@ -145,6 +145,15 @@ def costly_numbers(value: bytes) -> int:
 
 
 def has_too_costly_numbers(value: bytes) -> bool:
-    """True if the numbers of a JSON text cost more than `COSTLY_NUMBERS_MAX`."""
-    is_short = len(value) * EXTREME_COST < COSTLY_NUMBERS_MAX
-    return not is_short and costly_numbers(value) > COSTLY_NUMBERS_MAX
+    """True if the numbers of a JSON text cost more than `COSTLY_NUMBERS_MAX`.
+
+    Cost: three searches for a byte, unless a text has very many of these.
+    """
+    size = len(value)
+    if size * EXTREME_COST < COSTLY_NUMBERS_MAX:
+        return False
+    # A costly number has a point, an exponent or too many digits, and an extreme one an exponent.
+    exponents = value.count(b"e") + value.count(b"E")
+    most = (1 + EXTREME_COST) * exponents + value.count(b".")
+    most += size // CHEAP_DIGITS + size // _LONG_CHARACTERS
+    return most > COSTLY_NUMBERS_MAX and costly_numbers(value) > COSTLY_NUMBERS_MAX

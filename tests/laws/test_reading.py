@@ -16,11 +16,14 @@ from hypothesis import strategies as st
 
 from interlock.event_json import arguments, draft
 from interlock.json_values import PLACEHOLDER_KEY
-from interlock.limits import NAME_CHARACTERS_MAX, RECORD_BYTES_MAX, costly_numbers, stated_time
+from interlock.limits import (
+    NAME_CHARACTERS_MAX,
+    RECORD_BYTES_MAX,
+    stated_time,
+)
 from invariants import missing
 from invariants.event import ABSENT_ARGS, Event, EventView, Origin
 from monitor.decode.native import decode_event
-from monitor.decode.rejected import Rejected
 
 ORIGIN = Origin("t", "0", 0)
 
@@ -252,37 +255,6 @@ def test_whatever_the_client_writes_the_monitor_reads(
         assert not view.left_out.is_nothing
 
 
-def naive_cost(text: str) -> int:
-    """As docs/events.md says it, of a number's text."""
-    is_whole = not set(text) & set(".eE")
-    if is_whole and len(text.lstrip("-")) <= 19:
-        return 0
-    exponent = text.lower().partition("e")[2].lstrip("+-")
-    return (1 if len(text) <= 24 else len(text) // 8) + (64 if len(exponent) > 2 else 0)
-
-
-number_texts = st.from_regex(
-    r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,5})?", fullmatch=True
-)
-number_trees = st.recursive(
-    st.one_of(number_texts, st.sampled_from(["true", "null", '"1.5e999"', '"\\"1e400"', '"1"'])),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=5).map(lambda items: "[" + ", ".join(items) + "]"),
-        st.lists(inner, max_size=5).map(
-            lambda items: "{" + ",".join(f'"{n}.5e{n}": {x}' for n, x in enumerate(items)) + "}"
-        ),
-    ),
-)
-
-
-@given(number_trees)
-def test_numbers_cost_what_the_page_says(written: str) -> None:
-    """Those that a JSON reader meets, and none that stands in a text."""
-    met: list[str] = []
-    json.loads(written, parse_int=met.append, parse_float=met.append)
-    assert costly_numbers(written.encode()) == sum(map(naive_cost, met))
-
-
 @given(values)
 def test_a_result_is_told_or_missing(make: Maker) -> None:
     """What is not published is `MISSING` at its place, and no placeholder reaches a predicate."""
@@ -472,19 +444,3 @@ def test_the_sender_belongs_to_what_is_repeated() -> None:
     value = b'{"session":"s","seq":1,"ts":1,"kind":"x"}'
     assert decoded(value, "alice").digest != decoded(value, "bob").digest
     assert decoded(value, "alice").digest == decoded(value, "alice").digest
-
-
-HOSTILE_NUMBERS = ("1" * 4_301, "-" + "9" * 4_301, "1e999", "1" * 4_300, "1.0", "1e5", "NaN", "01")
-
-
-@given(
-    st.lists(st.sampled_from(HOSTILE_NUMBERS), min_size=1, max_size=3),
-    st.sampled_from(["", " x", "}", ",", ', "b": NaN}', ', "b": "\\ud800"}', ', "c": "\xff"}']),
-    st.integers(0, 30),
-)
-def test_no_record_ends_the_decoder(numbers: list[str], tail: str, cut: int) -> None:
-    """Whatever follows a number that only the slow reader reads, an event or a rejection comes."""
-    head = '{"session":"s","kind":"a","seq":1,"ts":1767605400000000000,"x":['
-    record = (head + ",".join(numbers) + "]").encode() + tail.encode("latin-1")
-    for value in (record, record[: len(record) - cut]):
-        assert isinstance(decode_event(value, ORIGIN), Event | Rejected)
