@@ -99,7 +99,9 @@ def _options(walk: Walk, terms: Sequence[Term], pattern: re.Pattern[str]) -> Non
 
 
 def _git(walk: Walk, terms: Sequence[Term]) -> None:
-    is_setting = any(term.text == "config" for term in terms[1:3])
+    is_setting = any(term.text == "config" for term in terms[1:3]) and not any(
+        term.text in ("--get", "--get-all", "--list", "-l") for term in terms[2:]
+    )
     for before, term, after in zip(terms, terms[1:], [*terms[2:], known("")], strict=False):
         text = term.text or ""
         found = _OF_GIT.fullmatch(text)

@@ -15,11 +15,12 @@ from ..unknown_text import ANY
 from ..values import Failure
 from . import builtins_of_shell as builtins
 from .files import read_by
+from .grammar import parse
 from .hooks import hooks
 from .interpreters import INTERPRETERS, interpreter
 from .paths import resolved
 from .started import Walk
-from .streams import OUTSIDE, Stream, found_below, roots_of_find
+from .streams import FED, OUTSIDE, Stream, found_below, roots_of_find
 from .term import SOME_PROGRAM, Term, known, merged
 from .within import process_of
 from .word import Word
@@ -118,6 +119,17 @@ def _directory_option(options: Sequence[Term]) -> Term | None:
     return None
 
 
+def _is_statement(walk: Walk, before: Sequence[Term], term: Term) -> bool:
+    """True if a client of a database gets the word, and no shell could read it: `psql -c`."""
+    if term.text is None or not any(word.base in FED for word in before):
+        return False
+    try:
+        parse(term.text, walk.charge, 1)
+    except Failure:
+        return True
+    return False
+
+
 def _runner(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
     """Every rest of the words, since only the program determines where its command begins."""
     name = str(terms[0].base)
@@ -137,7 +149,8 @@ def _runner(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
         if head.text is None and before.endswith("c"):
             walk.code_of([head], stream)
             continue
-        if before.startswith("-") and before.endswith("c") and position > 1:
+        is_code = before.startswith("-") and before.endswith("c") and position > 1
+        if is_code and not _is_statement(walk, terms[1:position], head):
             walk.code_of([head], stream)
         text = head.text or ""
         attached = _ATTACHED_CODE.fullmatch(text)
@@ -151,7 +164,8 @@ def _runner(walk: Walk, terms: Sequence[Term], stream: Stream) -> None:
         if name in JOINERS:
             walk.code_of(rest, stream if name == "ssh" else OUTSIDE)
         elif not _BLANK_OR_SIGN.isdisjoint(head.text or ""):
-            walk.code_of([head], stream)
+            if not _is_statement(walk, terms[1:position], head):
+                walk.code_of([head], stream)
         elif head.text != "":
             walk.inner(rest, stream)
             if len(rest) > 2 and rest[1].text == "--":

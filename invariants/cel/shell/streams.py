@@ -37,7 +37,7 @@ UNKNOWN: Final = Stream("unknown")
 NOTHING: Final = Stream("known")
 
 # Programs whose input is a program of their own: it is listed behind a `<<<` among their words.
-_FED: Final = table(
+FED: Final = table(
     "psql mysql mariadb sqlite3 sqlcmd sqlplus clickhouse-client cockroach mongosh mongo redis-cli "
     "cqlsh duckdb"
 )
@@ -48,7 +48,7 @@ def fed(terms: Sequence[Term], stream: Stream) -> list[Term]:
     """The words of such a program, and of any other unchanged, with its input."""
     if terms[0].base in _FED_WITH_WORDS and stream.kind == "known":
         return [*terms, known("<<<"), *map(known, stream.text.split())]
-    if terms[0].base not in _FED or stream.kind == "outside":
+    if terms[0].base not in FED or stream.kind == "outside":
         return list(terms)
     text = known(stream.text) if stream.kind == "known" else Term(((ANY,),))
     return [*terms, known("<<<"), text]
@@ -100,7 +100,12 @@ def _names(name: str, terms: Sequence[Term], stream: Stream) -> Stream | None:
     if name == "find":
         return Stream("names", names=found_below(terms))
     if name == "ls":
-        return Stream("names", names=((NAME,),))
+        # Paths among its operands come back as they are written, or as their pattern is.
+        is_of_paths = any(
+            term.start.startswith(("/", "~", "..")) and ("-d" in words or term.text is None)
+            for term in terms[1:]
+        )
+        return Stream("names", names=UNKNOWN_VALUES if is_of_paths else ((NAME,),))
     if name == "git" and ("ls-files" in words or "--name-only" in words):
         return Stream("names", names=((BELOW,),))
     if name in _SEARCHING and (name in ("fd", "fdfind") or words & _NAMES_OF_FILES):
