@@ -108,7 +108,8 @@ class Automaton:
             verdicts += self._missing(now, route.missing_uses)
         if self.tables.future is None:
             if route.is_judged:
-                is_whole = is_verbose or self.spec.report == "edge"
+                # Where nothing was reported, a verdict that holds ends no run.
+                is_whole = is_verbose or (self.spec.report == "edge" and bool(state.told))
                 verdicts += self._judge(now, cells, is_whole, route, state)
         elif route.is_judged or route.is_observed:
             state, more = self._judge_future(state, now, cells, route)
