@@ -24,7 +24,7 @@ from .fact import ELEMENTS_MAX, NO_FACT, Fact, Truth, Value, canonical, canonica
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_VALUES: Final[Mapping[str, tuple[Value, ...]]] = {}
-_PLAIN_TRUE: Final = Fact(Truth.TRUE, _NO_VALUES)
+PLAIN_TRUE: Final = Fact(Truth.TRUE, _NO_VALUES)
 _PLAIN_UNKNOWN: Final = Fact(Truth.UNKNOWN, _NO_VALUES)
 
 
@@ -65,7 +65,7 @@ class Predicate:
     def _valued(self, truth: Truth, view: EventView | KindAndTool) -> Fact:
         """The fact of an event for which `when` is not false."""
         if not self._values:
-            return _PLAIN_TRUE if truth is Truth.TRUE else _PLAIN_UNKNOWN
+            return PLAIN_TRUE if truth is Truth.TRUE else _PLAIN_UNKNOWN
         values: dict[str, tuple[Value, ...]] = {}
         missing: list[str] = []
         overflowing: list[str] = []

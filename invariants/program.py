@@ -19,19 +19,27 @@ from .checked import CheckedSpec
 from .digest import PROGRAM_VERSION, invariant_digest
 from .errors import Fault
 from .event import Event, EventView
+from .fact import NO_FACT
 from .limits import DEFAULT_LIMITS, Limits
 from .linking import common_parts, predicates_of, take_sources
 from .machine import Automaton, compile_invariant
 from .machine_state import Route, State
-from .moment import Moment
+from .moment import Letter, Moment
 from .plan import PLANS_MAX, ROUTES_MAX, Facts, Plan, budget, doubted, is_told, plan_of_file
-from .predicate import Predicate
+from .predicate import PLAIN_TRUE, Predicate
 from .showing import Showing
 from .sources import NOTHING_SHOWN, Fingerprints, Shown, fingerprints_of, memory_of
 from .spec import WIDER, InvariantSpec, Per
 from .verdict import Verdict
 
 KnownTruths = tuple[bool | None, ...]
+"""Of the predicates of an invariant: None where a value, or a doubt, matters too."""
+
+
+def known_truths(letter: Letter, names: Sequence[str]) -> KnownTruths:
+    """Those at an event: false, true without any value, or None."""
+    facts = [letter[name] for name in names]
+    return tuple([False if f is NO_FACT else True if f is PLAIN_TRUE else None for f in facts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +204,15 @@ class Program:
         moments = self._moments(plan, progress.position, view)
         states = list(progress.states)
         lost: list[tuple[int, int]] = []
-        for index, route in plan.concerned:
+        is_end = self._is_end(record.kind)
+        for index, _ in plan.concerned:
             compiled = self.invariants[index]
             now = moments[compiled.file_index]
+            # Of what kind and tool leave open, most is false at the event: that is skipped too.
+            truths = known_truths(now.letter, compiled.automaton.tables.predicates)
+            route = self._recent_routes(index, truths, is_end)
+            if route is None:
+                continue
             old = states[index]
             state, found = compiled.automaton.step(old, now, False, route)
             if state is not old:
