@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from invariants.cel.fold import KindAndTool
 from invariants.cel.shell import derived
 from invariants.check import read_specs
 from invariants.event import Event, EventView, Origin
@@ -16,6 +17,7 @@ from invariants.fact import Fact, Truth
 from invariants.limits import STEPS_MAX, STEPS_OF_PREDICATE
 from invariants.machine import Automaton
 from invariants.plan import PLANS_MAX
+from invariants.predicate import Predicate
 from invariants.program import Program, compile_program
 from invariants.verdict import MISSING_BINDING
 from monitor.decode.native import decode_event
@@ -260,13 +262,13 @@ invariants:
 def test_plans_are_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """After any number of invented names a tool is planned once, and not at each event."""
     planned: list[None] = []
-    real = Automaton.route
+    real = Predicate.planned
 
-    def counted(self: Automaton, *rest: Any, **named: Any) -> Any:
+    def counted(self: Predicate, call: KindAndTool) -> Any:
         planned.append(None)
-        return real(self, *rest, **named)
+        return real(self, call)
 
-    monkeypatch.setattr(Automaton, "route", counted)
+    monkeypatch.setattr(Predicate, "planned", counted)
     program = program_of('args.text == "z"')
     for i in range(PLANS_MAX + 10):
         program.plan("call", f"junk{i}")
@@ -280,3 +282,21 @@ def test_plans_are_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(planned) == PLANS_MAX + 12
     program.plan("call", "junk0")
     assert len(planned) == PLANS_MAX + 13
+
+
+def test_names_of_tools_that_agents_invent_share_their_routes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A route depends on what is known of the predicates, and few names differ in that."""
+    routed: list[None] = []
+    real = Automaton.route
+
+    def counted(self: Automaton, *rest: Any, **named: Any) -> Any:
+        routed.append(None)
+        return real(self, *rest, **named)
+
+    monkeypatch.setattr(Automaton, "route", counted)
+    program = program_of('args.text == "z"')
+    for i in range(100):
+        program.plan("call", f"junk{i}")
+    assert len(routed) == 1
