@@ -26,7 +26,7 @@ from invariants.event import Event, Origin
 from invariants.program import Program, compile_program
 from monitor.bench.bare import bare_decode
 from monitor.bench.beside import Turn, take_turns
-from monitor.bench.part_clock import Hook, PartClock, measured_cost
+from monitor.bench.part_clock import Hook, PartClock, measured_cost, without_cost
 from monitor.bench.recorded import (
     RECORDINGS_DIGEST,
     WORKLOAD,
@@ -146,7 +146,6 @@ class EngineSide:
             "decode": decoded_ns - bare_ns,
             "engine": end_ns - decoded_ns,
             **{name: _row_ns(row, events) for name, row in self._rows.items()},
-            **dict.fromkeys(PARTS[1:], 0.0),
             **self._part_times(events),
         }
         return {name: float(ns) / len(records) for name, ns in turn.items()}
@@ -231,10 +230,11 @@ def _median(turns: Sequence[Turn], name: str) -> float:
 def _ratios(turns: Sequence[Turn]) -> dict[str, float]:
     """The whole and its parts, as medians of the turns' ratios to bare decoding."""
     parts: dict[str, list[float]] = {f"ratio_{name}": [] for name in ("to_decode", *PARTS)}
-    for turn in turns:
+    for turn, inner in zip(turns, without_cost(turns, PARTS[1:], "engine"), strict=True):
         told = {
             "to_decode": turn["decode"] + turn["engine"],
-            **{name: turn[name] for name in PARTS},
+            "decode": turn["decode"],
+            **inner,
         }
         for name, ns in told.items():
             parts[f"ratio_{name}"].append(ns / turn["bare"])

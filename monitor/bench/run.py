@@ -24,7 +24,7 @@ from typing import Any, Final
 from monitor.batch import Batch
 from monitor.bench.bare import bare_decode
 from monitor.bench.beside import Turn, take_turns
-from monitor.bench.part_clock import Hook, PartClock, measured_cost
+from monitor.bench.part_clock import Hook, PartClock, measured_cost, without_cost
 from monitor.bench.recorded import (
     RECORDINGS_DIGEST,
     WORKLOAD,
@@ -185,7 +185,8 @@ def _write(batch: Batch, committed: Committed) -> None:
 
 def _ratios(turns: Sequence[Turn]) -> dict[str, Any]:
     bare_ns, whole_ns = _sum(turns, "bare"), _sum(turns, "whole")
-    parts = {part: _sum(turns, part) for part in PARTS}
+    inner = without_cost(turns, PARTS, "whole")
+    parts = {part: _sum(inner, part) for part in PARTS}
     outside_ns = sum(ns for part, ns in parts.items() if part not in ("decode", "engine"))
     return {
         "whole_ratio_to_decode": round(whole_ns / bare_ns, 1),

@@ -11,7 +11,7 @@ import monitor.decode.native as decode_module
 from monitor.bench.count_violated import CountFigures
 from monitor.bench.engine import EngineFigures, measure_engine
 from monitor.bench.kill_switch import latencies
-from monitor.bench.part_clock import Cost, Hook, PartClock
+from monitor.bench.part_clock import Cost, Hook, PartClock, without_cost
 from monitor.bench.plan import PlanFigures
 from monitor.bench.recorded import PACKS_DIGEST, packs_digest
 from monitor.bench.run import RunFigures
@@ -114,8 +114,13 @@ def test_the_cost_of_measuring_is_taken_off() -> None:
     parts = PartClock(lambda: next(now))
     inner = parts.wrapped("inner", lambda: None)
     parts.wrapped("outer", inner)()
-    assert parts.take(Cost(inside_ns=2, around_ns=3)) == {"inner": 13, "outer": 40}
+    turn = parts.take(Cost(inside_ns=2, around_ns=3))
+    assert turn == {"inner": 15, "cost of inner": 2, "outer": 45, "cost of outer": 5}
     assert parts.take(Cost(0, 0)) == {}
+    names = ("inner", "outer", "never")
+    for whole, inner, outer in ((53.0, 13, 40), (46.0, 11, 35), (1.0, 9, 30)):
+        told = without_cost([{**turn, "whole": whole}], names, "whole")
+        assert told == [{"inner": inner, "outer": outer, "never": 0}]
 
 
 def test_functions_are_put_back_after_measuring() -> None:
