@@ -92,3 +92,9 @@ def test_faulty_arguments() -> None:
     assert fails("command_lines(args.x, args)", args={"x": ["a"] * 101})
     assert fails("command_lines(['a'], args.x)", args={"x": ["a"]})
     assert fails("command_lines(['a?'], args)", args={"a": "x"})
+
+
+def test_long_texts_are_not_read() -> None:
+    """JSON beyond the length of a string of the language fails, as everywhere."""
+    assert fails(f"command_lines({NAMES}, args)", args={"x": "[" + "1," * 200_000 + "1]"})
+    assert found({"x": "[" * 2_000, "y": "[1"}) == []
