@@ -94,7 +94,7 @@ class RunSide:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="interlock-bench-"))
         file = Path(folder) / "events.jsonl"
         file.write_bytes(b"".join(record + b"\n" for record in self.records))
-        self.findings_count = 0
+        self.finding_ids: set[str] = set()
         self._seen_count = 0
         self._services = [
             _opened(file, invariants, Path(folder) / name, self._stack, take)
@@ -133,7 +133,7 @@ class RunSide:
 
     def _take(self, batch: Batch, committed: Committed) -> None:
         self._seen_count += batch.records_count
-        self.findings_count += len(committed.findings)
+        self.finding_ids.update(finding.id for finding in committed.findings)
         _write(batch, committed)
 
 
@@ -155,7 +155,7 @@ def measure_run(
         events_per_second=round(1e9 * events_count / whole_ns),
         events=events_count,
         invariants=own.invariants_count,
-        findings=own.findings_count,
+        findings=len(own.finding_ids),
         workload="bench" if recordings is None else WORKLOAD,
         packs_digest=None if recordings is None else packs_digest(),
         recordings_digest=None if recordings is None else RECORDINGS_DIGEST,
