@@ -121,6 +121,7 @@ WRITTEN = (
     "tests/unit/test_engine.py",
     "tests/unit/test_client_event_json.py",
     "tests/laws/test_reading.py",
+    "tests/laws/test_reading_numbers.py",
 )
 """What is written, read, and told of what cannot be read."""
 

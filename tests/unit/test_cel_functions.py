@@ -110,6 +110,7 @@ PATTERNS = st.lists(
 @example("**", "")
 @example("a**a", "a")
 @example("**aa**aa", "aaa")
+@example("**aa**aa**", "aaa")
 @example("**a**b**", "ba")
 @example("a/**/b", "a/b")
 def test_a_prepared_glob_is_its_expression(pattern: str, string: str) -> None:
