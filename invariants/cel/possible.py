@@ -11,6 +11,7 @@ so for a long list of alternatives or a text of which nothing is known.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,15 +24,19 @@ CONFIGURATIONS_MAX: Final = 500  # Chosen: measured, patterns of the packs need 
 
 ALTERNATIVES_MAX: Final = 8  # Measured: 75 names of files at once take 5 s, one by one 20 ms.
 SHORT_PATTERN: Final = 40  # Chosen: a longer one is assumed to match some texts and not others.
-VISITS_MAX: Final = (
-    40_000  # Measured: of states, 20 ms; patterns of the packs on paths need a tenth.
-)
+VISITS_MAX: Final = 40_000
+"""Measured: of states, 20 ms, if nothing is remembered; patterns on paths need a tenth."""
+LIST_VISITS_MAX: Final = 1_000_000
+"""Chosen: for all alternatives of a list. Measured: 75 names of files need 200,000."""
 _FLAGS: Final = re.compile(r"\(\?[a-zA-Z]+\)")
 # An escape, a quotation, a class of characters, or any other sign.
 _PIECES: Final = re.compile(
     r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\[:[^\]]*:\]|\\.|[^\]\\])*\]|.", re.DOTALL
 )
 REMEMBERED_CHARACTERS_MAX: Final = 256  # Chosen: many predicates ask the same of a short word.
+REMEMBERED_MAX: Final = 5_000
+"""Chosen: transitions and configurations of a pattern that are remembered, at most a megabyte."""
+RUNNERS_MAX: Final = 2_048  # Chosen: patterns, each alternative of a long list for itself.
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +79,27 @@ def _search(pattern: str, text: Sequence[Part]) -> bool | None:
     if len(text) == 1 and type(text[0]) is Gap and text[0].is_free and len(pattern) > SHORT_PATTERN:
         return None
     parts = alternatives(pattern)
-    if len(parts) > ALTERNATIVES_MAX:
-        # One automaton for all of a long list has too many configurations. One by one, "always" is
-        # found only if one alternative always matches.
-        each = {search(part, text) for part in parts}
-        return True if True in each else None if None in each else False
-    made = _automaton(pattern)
-    if made is None:
+    if len(parts) <= ALTERNATIVES_MAX:
+        return _of_one(pattern, text, Visits())
+    # One automaton for all of a long list has too many configurations. One by one, "always" is
+    # found only if one alternative always matches.
+    each: set[bool | None] = set()
+    visits_count = 0
+    for part in parts:
+        visits = Visits()
+        each.add(_of_one(part, text, visits))
+        visits_count += visits.count
+        if visits_count > LIST_VISITS_MAX:
+            return True if True in each else None
+    return True if True in each else None if None in each else False
+
+
+def _of_one(pattern: str, text: Sequence[Part], visits: Visits) -> bool | None:
+    runner = _runner(pattern)
+    if runner is None:
         return None
     try:
-        answers = _Run(made).over(text)
+        answers = runner.over(text, visits)
     except _TooManyError:
         return None
     return answers.pop() if len(answers) == 1 else None
@@ -103,51 +119,84 @@ def alternatives(pattern: str) -> tuple[str, ...]:
     return (*parts, prefix + pattern[start:])
 
 
-@lru_cache(maxsize=2048)
-def _automaton(pattern: str) -> Automaton | None:
+@lru_cache(maxsize=RUNNERS_MAX)
+def _runner(pattern: str) -> _Runner | None:
     """None for a pattern that is not understood here: then nothing is proven."""
-    return automaton(pattern)
+    made = automaton(pattern)
+    return None if made is None else _Runner(made)
 
 
 class _TooManyError(Exception):
     """More configurations than are looked at, or larger ones."""
 
 
-class _Run:
-    """All configurations that a text may lead to."""
+class _Runner:
+    """A pattern's automaton, run over sets of configurations; what was found once is remembered.
+
+    Its transitions are those of a deterministic automaton that is made as far as texts need it.
+    Each is remembered with the number of states that it visited, so that the bound on visits does
+    not depend on earlier texts.
+    """
 
     def __init__(self, made: Automaton) -> None:
         self._made = made
-        self._visits_count = 0
+        self._borders: Final = sorted(made.borders)
+        self._after: dict[tuple[_Configuration, int], tuple[_Configuration, int]] = {}
+        self._behind: dict[
+            tuple[frozenset[_Configuration], Gap], tuple[frozenset[_Configuration], int]
+        ] = {}
+        self._reached_count = 0
+        """Configurations in `_behind`."""
+        self._ends: dict[_Configuration, bool] = {}
 
-    def over(self, text: Sequence[Part]) -> set[bool]:
+    def over(self, text: Sequence[Part], visits: Visits) -> set[bool]:
         """The answers that are possible for a whole text."""
-        found: set[_Configuration] = {(frozenset(), "")}
+        if len(self._after) + self._reached_count > REMEMBERED_MAX:
+            self._after, self._behind, self._ends, self._reached_count = {}, {}, {}, 0
+        found: frozenset[_Configuration] = frozenset({(frozenset(), "")})
         for part in text:
             if isinstance(part, Gap):
-                found = self._crossed(found, part)
+                found = self._crossed(found, part, visits)
                 continue
             for sign in part:
-                found = {self._after(configuration, sign) for configuration in found}
+                number = bisect_right(self._borders, ord(sign))
+                found = frozenset([self._step(one, number, sign, visits) for one in found])
         return {self._is_match(configuration) for configuration in found}
 
     def _is_match(self, configuration: _Configuration) -> bool:
-        states, before = configuration
-        return self._made.accept in self._closed(states, Context(before, ""))
+        known = self._ends.get(configuration)
+        if known is None:
+            states, before = configuration
+            known = self._made.accept in self._closed(states, Context(before, ""))
+            self._ends[configuration] = known
+        return known
 
-    def _after(self, configuration: _Configuration, sign: str) -> _Configuration:
-        """The configuration behind one more character; a match that was found stays found."""
+    def _step(
+        self, configuration: _Configuration, number: int, sign: str, visits: Visits
+    ) -> _Configuration:
+        """The configuration behind one more character; a match that was found stays found.
+
+        `number` is that of the characters that no state distinguishes from `sign`.
+        """
+        known = self._after.get((configuration, number))
+        if known is None:
+            known = self._after[configuration, number] = self._read(configuration, sign)
+        after, count = known
+        visits.add(count)
+        return after
+
+    def _read(self, configuration: _Configuration, sign: str) -> tuple[_Configuration, int]:
         states, before = configuration
         closed = self._closed(states, Context(before, sign))
         if self._made.accept in closed:
-            return frozenset({self._made.accept}), ""
+            return (frozenset({self._made.accept}), ""), len(closed)
         code = ord(sign)
         follows: set[int] = set()
         for number in closed:
             state = self._made.states[number]
             if state.reads is not None and state.reads.holds(code):
                 follows.update(state.follows)
-        return frozenset(follows), _class_of(sign)
+        return (frozenset(follows), _class_of(sign)), len(closed)
 
     def _closed(self, states: Iterable[int], context: Context) -> set[int]:
         """The states that are reached without reading, a match that begins here among them."""
@@ -161,26 +210,58 @@ class _Run:
             state = self._made.states[number]
             if state.reads is None and state.passes(context):
                 waiting += state.follows
-        self._visits_count += len(reached)
-        if self._visits_count > VISITS_MAX:
-            raise _TooManyError
         return reached
 
-    def _crossed(self, found: set[_Configuration], gap: Gap) -> set[_Configuration]:
+    def _crossed(
+        self, found: frozenset[_Configuration], gap: Gap, visits: Visits
+    ) -> frozenset[_Configuration]:
         """The configurations that fillings of a gap reach."""
+        known = self._behind.get((found, gap))
+        if known is None:
+            own = Visits()
+            try:
+                known = self._filled(found, gap, own), own.count
+            except _TooManyError:
+                known = frozenset(), VISITS_MAX + 1
+            self._behind[found, gap] = known
+            self._reached_count += len(found) + len(known[0])
+        reached, count = known
+        visits.add(count)
+        return reached
+
+    def _filled(
+        self, found: frozenset[_Configuration], gap: Gap, visits: Visits
+    ) -> frozenset[_Configuration]:
         signs = self._made.alphabet(gap.unlike + gap.unlike_first)
-        rest = [sign for sign in signs if sign not in gap.unlike]
-        first = [sign for sign in rest if sign not in gap.unlike_first]
+        rest = self._numbered(sign for sign in signs if sign not in gap.unlike)
+        first = self._numbered(sign for _, sign in rest if sign not in gap.unlike_first)
         reached: set[_Configuration] = set()
-        waiting = {self._after(configuration, sign) for configuration in found for sign in first}
+        waiting = {self._step(one, *sign, visits) for one in found for sign in first}
         while waiting:
             if len(reached) > CONFIGURATIONS_MAX:
                 raise _TooManyError
             reached |= waiting
-            waiting = {
-                self._after(configuration, sign) for configuration in waiting for sign in rest
-            } - reached
-        return reached | found if gap.is_empty else reached
+            waiting = {self._step(one, *sign, visits) for one in waiting for sign in rest} - reached
+        return frozenset(reached | found if gap.is_empty else reached)
+
+    def _numbered(self, signs: Iterable[str]) -> list[tuple[int, str]]:
+        """One of all characters that no state distinguishes, with their number."""
+        return list({bisect_right(self._borders, ord(sign)): sign for sign in signs}.items())
+
+
+class Visits:
+    """The states that a search has visited. `add` ends one that visits too many."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, count: int) -> None:
+        """Visit so many more."""
+        self.count += count
+        if self.count > VISITS_MAX:
+            raise _TooManyError
 
 
 def _class_of(sign: str) -> str:

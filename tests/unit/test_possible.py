@@ -8,7 +8,17 @@ from collections.abc import Sequence
 import pytest
 import re2
 
-from invariants.cel.possible import SHORT_PATTERN, Gap, Part, alternatives, search
+from invariants.cel.possible import (
+    SHORT_PATTERN,
+    Gap,
+    Part,
+    Visits,
+    _of_one,
+    _runner,
+    _search,
+    alternatives,
+    search,
+)
 from invariants.cel.unknown_text import ANY, BELOW, GLOB, GLOB_FIRST, NAME, PROGRAM, exactly
 
 GAPS = (ANY, NAME, PROGRAM, BELOW, GLOB, GLOB_FIRST)
@@ -126,3 +136,32 @@ def test_a_text_of_which_nothing_is_known() -> None:
 def test_large_patterns_are_given_up() -> None:
     """Counted repetitions behind a gap take more visits than are made."""
     assert search("([a-z]{40}|[b-z]{39}1)[a-z]{90}[0-9]{20}$", ("x", NAME, "y")) is None
+
+
+def test_answers_do_not_depend_on_earlier_texts() -> None:
+    """Each text is asked of fresh patterns, and of patterns that remember all other texts."""
+    chance = random.Random(11)
+    texts = [
+        [chance.choice((chance.choice(GAPS), chance.choice(WORDS))) for _ in range(5)]
+        for _ in range(30)
+    ]
+    long = "|".join(f"(^|/)name{n}[.]key" for n in range(20))
+    remembering = [[_search(pattern, text) for pattern in (*PATTERNS, long)] for text in texts]
+    for text, known in zip(texts, remembering, strict=True):
+        _runner.cache_clear()
+        assert [_search(pattern, text) for pattern in (*PATTERNS, long)] == known, text
+
+
+def test_a_text_that_visits_too_much_is_undecided_each_time() -> None:
+    """The first time its visits are counted, later they are remembered with what they found."""
+    pattern = "(x{0,9}y){20}"
+    text = [part for _ in range(60) for part in ("x", ANY)]
+    assert [_search(pattern, text) for _ in range(3)] == [None] * 3
+    short = ["xy" * 40]
+    _runner.cache_clear()
+    counts = []
+    for _ in range(2):
+        visits = Visits()
+        _of_one("(x{0,9}y){20}z", short, visits)
+        counts.append(visits.count)
+    assert counts[0] == counts[1] > 0
