@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from .binding import violating_formula
+from .check_binding import subformulas
 from .compile import MissingUse, Tables, build_tables
 from .core import (
     FALSE_NODE,
@@ -41,6 +43,9 @@ from .spec import InvariantSpec
 from .verdict import MISSING_BINDING, Binding, EventRef, Verdict, VerdictKind, Witness
 from .witness import grounds
 
+FOLDED_NODES_MAX: Final = 100
+"""Chosen: 12 times the nodes of the largest formula in the packs. A folded formula takes about 100
+bytes a node."""
 _KINDS: Final[tuple[VerdictKind, ...]] = ("holds", "inconclusive", "violated")
 
 
@@ -54,6 +59,8 @@ class Automaton:
     digest: str
     """Of the formula and all that its verdicts depend on in the invariant itself."""
     _whole_route: Route
+    is_large: bool = False
+    """True if its routes are not folded: thousands of them are remembered."""
 
     def initial(self) -> State:
         """The state before the first event."""
@@ -81,7 +88,9 @@ class Automaton:
             violating=violating,
         )
         ends_runs = is_end and self.spec.report == "edge"
-        return route if any(route[:4]) or ends_runs else None
+        if not any(route[:4]) and not ends_runs:
+            return None
+        return self._whole_route._replace(is_judged=route.is_judged) if self.is_large else route
 
     def step(
         self,
@@ -372,7 +381,8 @@ def compile_invariant(
         trigger=tables.trigger,
         violating=tables.violating,
     )
-    return Automaton(spec, tables, limits, digest, whole)
+    nodes_count = sum(1 for _ in subformulas(violating_formula(spec)))
+    return Automaton(spec, tables, limits, digest, whole, nodes_count > FOLDED_NODES_MAX)
 
 
 def _ref(now: Moment) -> EventRef:

@@ -24,6 +24,9 @@ from .fact import ELEMENTS_MAX, NO_FACT, Fact, Truth, Value, canonical, canonica
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_VALUES: Final[Mapping[str, tuple[Value, ...]]] = {}
+SETTLED_CHARACTERS_MAX: Final = 1_000
+"""Chosen: a fact with longer values is made for each event. Thousands of facts are remembered, and
+agents choose the names of tools."""
 PLAIN_TRUE: Final = Fact(Truth.TRUE, _NO_VALUES)
 _PLAIN_UNKNOWN: Final = Fact(Truth.UNKNOWN, _NO_VALUES)
 
@@ -52,7 +55,9 @@ class Predicate:
         if holds is None:
             return self.fact
         if all(value.is_settled_by_call for _, value in self._values):
-            return self._valued(Truth.TRUE, call)
+            fact = self._valued(Truth.TRUE, call)
+            if _is_small(fact):
+                return fact
         return partial(self._valued, Truth.TRUE)
 
     def fact(self, view: EventView) -> Fact:
@@ -87,6 +92,11 @@ class Predicate:
         if not missing and not overflowing and not repeated:
             return Fact(truth, values)
         return Fact(truth, values, frozenset(missing), frozenset(overflowing), tuple(repeated))
+
+
+def _is_small(fact: Fact) -> bool:
+    values = [value for found in fact.values.values() for value in found]
+    return sum(len(v) for v in values if isinstance(v, str)) <= SETTLED_CHARACTERS_MAX
 
 
 _Elements = tuple[tuple[Value, ...], tuple[Value, ...] | None, bool, bool]

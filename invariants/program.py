@@ -205,14 +205,16 @@ class Program:
         states = list(progress.states)
         lost: list[tuple[int, int]] = []
         is_end = self._is_end(record.kind)
-        for index, _ in plan.concerned:
+        for index, planned in plan.concerned:
             compiled = self.invariants[index]
-            now = moments[compiled.file_index]
-            # Of what kind and tool leave open, most is false at the event: that is skipped too.
-            truths = known_truths(now.letter, compiled.automaton.tables.predicates)
-            route = self._recent_routes(index, truths, is_end)
-            if route is None:
-                continue
+            now, route = moments[compiled.file_index], planned
+            if not compiled.automaton.is_large:
+                # Of what kind and tool leave open, most is false at the event: it is skipped too.
+                truths = known_truths(now.letter, compiled.automaton.tables.predicates)
+                known = self._recent_routes(index, truths, is_end)
+                if known is None:
+                    continue
+                route = known
             old = states[index]
             state, found = compiled.automaton.step(old, now, False, route)
             if state is not old:

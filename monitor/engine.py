@@ -19,7 +19,7 @@ from invariants.verdict import EventRef
 from monitor.births import Loss
 from monitor.decode.rejected import Rejected
 from monitor.engine_settings import EngineSettings
-from monitor.file_end import Disorder, OpenVerdict, open_verdicts
+from monitor.file_end import Disorder, OpenVerdict, counts_runs, open_verdicts
 from monitor.finding import Finding
 from monitor.finding_make import hole_findings, refusals, session_findings
 from monitor.losses import at_event, at_rest
@@ -70,8 +70,6 @@ class Engine:
         self._clocks = Clocks(settings.lateness_ns, settings.skew_ns, settings.trust_ts)
         self._timed = timed_ids(program)
         self._duplicates_count = 0
-        self._with_runs: dict[TraceKey, None] = {}
-        """Only of a finished file: sessions with a run of violations (`report: edge`)."""
         self.disorder = Disorder()
         self._unread = UnreadRecords(program, settings.severities)
         self._pairs_count = 0
@@ -240,9 +238,10 @@ class Engine:
     def _tell_runs(self) -> list[Finding]:
         """Runs of violations that the file does not end, with their size at its end."""
         findings: list[Finding] = []
-        for name, scope in [(name, self._scope(name)) for name in self._with_runs]:
-            judged = self.program.runs(scope.progress)
-            findings += self._apply(name, scope, judged, None, scope.header)
+        if counts_runs(self.program):
+            for name, scope in self._waited_for():
+                if (judged := self.program.runs(scope.progress)).verdicts:
+                    findings += self._apply(name, scope, judged, None, scope.header)
         return findings + self._wider.runs()
 
     def _header(self, trace: TraceKey) -> Header:
@@ -342,8 +341,6 @@ class Engine:
         self._wakes.queue(name, scope, wake_ns_of(scope, self.settings))
         if not judged.verdicts and not noticed and not judged.lost and not judged.sources_lost:
             return []
-        if self.settings.is_finished_file and any(verdict.run for _, verdict in judged.verdicts):
-            self._with_runs[name] = None
         return session_findings(
             self.program,
             judged,

@@ -99,6 +99,11 @@ def gathered(found: Iterator[OpenVerdict]) -> OpenVerdicts:
     return OpenVerdicts(count=count, verdicts=first)
 
 
+def counts_runs(program: Program) -> bool:
+    """True if violations in a row are counted (`report: edge`) in the program's sort of scope."""
+    return any(c.spec.report == "edge" and c.spec.per == program.per for c in program.invariants)
+
+
 def open_verdicts(program: Program, progress: Progress, scope: str) -> Iterator[OpenVerdict]:
     """Those of one scope of a program; `scope` is whose it is."""
     for compiled, state in zip(program.invariants, progress.states, strict=True):

@@ -27,7 +27,7 @@ from invariants.unsure_time import TimeDoubt, step_at, timed_ids
 from invariants.verdict import EventRef
 from monitor.births import bear
 from monitor.engine_settings import EngineSettings
-from monitor.file_end import OpenVerdict, open_verdicts
+from monitor.file_end import OpenVerdict, counts_runs, open_verdicts
 from monitor.finding import Finding
 from monitor.finding_make import Wider, engine_finding, verdict_finding, wider_place
 from monitor.grouping import doubts_of
@@ -37,6 +37,9 @@ from monitor.scope_names import Named, packed_id, stored_name, unpacked_id
 from monitor.trace_key import TraceKey
 from monitor.wakes import Wakes
 from monitor.wider_scope import HeldScope, WiderHeader, WiderJudged, is_blank, scope_of
+
+AT_END_NS: Final = 2**63 - 1
+"""Later than every time of an event: due only when the file ends."""
 
 
 class WiderScopes:
@@ -66,9 +69,10 @@ class WiderScopes:
         self._changed: dict[tuple[Per, str], None] = {}
         self._dropped: dict[tuple[Per, str], None] = {}
         self._wakes = Wakes[tuple[Per, str]]()
-        self._is_finished_file = settings.is_finished_file
-        self._with_runs: dict[tuple[Per, str], None] = {}
-        """Only of a finished file: scopes with a run of violations (`report: edge`)."""
+        self._with_runs = frozenset(
+            wider.per for wider in program.wider if settings.is_finished_file and counts_runs(wider)
+        )
+        """Sorts of scopes whose runs of violations are reported at the end of the file."""
 
     def judge(
         self, event: Event, header: Header, asked: Shown, doubt: TimeDoubt | None = None
@@ -179,8 +183,6 @@ class WiderScopes:
         """Each finding is reported under the session of its anchor."""
         if not one.judged.verdicts:
             return []
-        if self._is_finished_file and any(verdict.run for _, verdict in one.judged.verdicts):
-            self._with_runs[one.per, one.value] = None
         findings = []
         decided = [(self._invariants[i].spec.severity, v) for i, v in one.judged.verdicts]
         doubts = doubts_of(decided, wider_place)
@@ -247,10 +249,15 @@ class WiderScopes:
     def runs(self) -> list[Finding]:
         """Runs of violations that are not over, with their size so far, of all scopes."""
         findings: list[Finding] = []
-        for key in self._with_runs:
+        for key in self._wakes.scopes() if self._with_runs else ():
+            if key[0] not in self._with_runs:
+                continue
+            is_here = key in self._scopes
             held = self._scope(*key)
             judged = self._programs[key[0]].runs(held.progress)
             findings += self._verdicts(WiderJudged(*key, held.header, judged))
+            if not is_here and key not in self._changed:
+                del self._scopes[key]
         return findings
 
     def open_verdicts(self) -> Iterator[OpenVerdict]:
@@ -349,4 +356,6 @@ class WiderScopes:
     def _wake_ns(self, per: Per, held: HeldScope) -> int | None:
         """When time alone next changes something about the scope."""
         rest_ns, deadline_ns = self._rest_ns(per, held), held.progress.next_deadline_ns
-        return rest_ns if deadline_ns is None else deadline_ns
+        due_ns = rest_ns if deadline_ns is None else deadline_ns
+        # At the end of a file its runs are reported, also after a restart: it must be found then.
+        return AT_END_NS if due_ns is None and per in self._with_runs else due_ns

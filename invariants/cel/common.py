@@ -5,8 +5,10 @@ twice and is worth sharing. Two nodes have one number if they are equal apart fr
 with equal lists: then they have one value at an event, or fail for one reason, and cost the same.
 
 A shared value is charged at each use, as if it were evaluated there: sharing changes no budget.
-Values are shared by an event's expressions, or, if they depend on its kind and tool alone, by all
-events of that kind and tool. Source: common subexpression elimination, by hash-consing.
+Values are shared by an event's expressions. Small ones that depend on its kind and tool alone are
+shared by all events of that kind and tool.
+
+Source: common subexpression elimination, by hash-consing.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ _UNSHARED: Final = FUNCTIONS_ASKING | READERS_OF_SHELL.keys() | {"present"}
 
 KNOWN_NAMES: Final = frozenset({"kind", "tool", "lists"})
 """The names whose values are the same at all events of one kind and tool."""
+
+KEPT_CHARACTERS_MAX: Final = 200
+"""Chosen: longer texts, and lists and maps, are remembered for one event only."""
 
 Lists = Mapping[str, Iterable[Any]]
 
@@ -93,8 +98,9 @@ def evaluated_once(evaluator: Evaluator, number: int, *, of_call: bool) -> Evalu
 
     def read(source: Any) -> Any:
         view = source.view
-        memory = view.of_call if of_call else view.shared
-        known = memory.get(number)
+        known = view.shared.get(number)
+        if known is None and of_call:
+            known = view.of_call.get(number)
         if known is not None:
             value, reason, steps = known
             if steps:
@@ -106,9 +112,20 @@ def evaluated_once(evaluator: Evaluator, number: int, *, of_call: bool) -> Evalu
         try:
             value = evaluator(source)
         except Failure as failure:
+            memory = view.of_call if of_call and _is_small(failure.reason) else view.shared
             memory[number] = None, failure.reason, before - view.steps_left
             raise
+        memory = view.of_call if of_call and _is_small(value) else view.shared
         memory[number] = value, None, before - view.steps_left
         return value
 
     return read
+
+
+def _is_small(value: Any) -> bool:
+    """True if thousands of such values may be remembered. Agents choose the names of tools, and a
+    list that is made of one can have as many elements as a list of the file.
+    """
+    if type(value) is str:
+        return len(value) <= KEPT_CHARACTERS_MAX
+    return value is None or type(value) in (bool, int, float)

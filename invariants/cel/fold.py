@@ -23,16 +23,17 @@ Folding = Callable[[Any], bool | None]
 class KindAndTool:
     """The known part of an event, used in place of its view.
 
-    `of_call` collects the values of common parts (`common.py`), with their steps. Nothing bounds
-    the steps here: names are short, and a plan is made once.
+    `shared` and `of_call` collect the values of common parts (`common.py`), with their steps.
+    Nothing bounds the steps here: names are short, and a plan is made once.
     """
 
-    __slots__ = ("kind", "of_call", "steps_left", "tool")
+    __slots__ = ("kind", "of_call", "shared", "steps_left", "tool")
 
     def __init__(self, kind: str, tool: str) -> None:
         self.kind = kind
         self.tool = tool
         self.steps_left = 0
+        self.shared: dict[int, Any] = {}
         self.of_call: dict[int, Any] = {}
 
     @property

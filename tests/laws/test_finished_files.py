@@ -54,6 +54,15 @@ invariants:
   - id: counted
     severity: info
     always: count(a)[6s] <= 1
+  - id: run
+    severity: info
+    report: edge
+    always: a implies once[3s] b
+  - id: run-of-agent
+    severity: info
+    per: agent
+    report: edge
+    always: a implies once[3s] b
   - id: of-agent
     severity: info
     per: agent
@@ -198,3 +207,36 @@ def test_sorting_undoes_any_order(tmp_path: Path) -> None:
         again = replace(settings, state_dir=str(tmp_path / f"again-{seed}"))
         assert wanted[2] == [], f"seed {seed}"
         assert ran(again, is_sorted=True) == wanted, f"seed {seed}"
+
+
+def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
+    """What is stored at the end is what one run over the whole file stores."""
+    runs_count = 0
+    for seed in range(FIRST_SEED, FIRST_SEED + FILE_CASES):
+        random = Random(seed)
+        path = tmp_path / f"{seed}.jsonl"
+        path.write_bytes(b"\n".join(map(msgspec.json.encode, draw_events(random))))
+        settings = replace(draw_settings(random, path, tmp_path), batch_records_max=1)
+        again = replace(settings, state_dir=str(tmp_path / f"again-{seed}"))
+        wanted = stored(settings, batches_max=[10**6])
+        told = stored(again, batches_max=[random.randint(0, 12), random.randint(0, 12), 10**6])
+        assert told == wanted, f"seed {seed}"
+        runs_count += sum(one.run is not None and one.run.count > 1 for one in told.values())
+    assert runs_count, "no file with a run of two or more"
+
+
+def stored(settings: Settings, *, batches_max: list[int]) -> dict[str, Finding]:
+    """The last record of each finding; each run is left after so many batches."""
+    told: dict[str, Finding] = {}
+
+    def take(batch: Batch, committed: Committed) -> None:
+        told.update({finding.id: finding for finding in committed.findings})
+        batches.append(batch)
+
+    for most in batches_max:
+        batches: list[Batch] = []
+        with ExitStack() as stack:
+            service = open_service(settings, HandClock(START_NS + NOW_S * SECOND_NS), stack, take)
+            service.loop.start()
+            service.loop.run(lambda: len(batches) >= most)  # noqa: B023 - called here
+    return told

@@ -300,3 +300,20 @@ def test_names_of_tools_that_agents_invent_share_their_routes(
     for i in range(100):
         program.plan("call", f"junk{i}")
     assert len(routed) == 1
+
+
+def test_few_routes_of_large_formulas_are_remembered() -> None:
+    """A folded copy for each event that differs would take gigabytes."""
+    groups = [
+        "(" + " and ".join(f"(p{j} or q)" for j in range(i, i + 10)) + ")" for i in (0, 10, 20, 30)
+    ]
+    predicates = {f"p{i}": f"{GUARD}has(args.x{i})" for i in range(40)}
+    invariant = {"id": "i", "severity": "info", "never": " and ".join(groups)}
+    content = {"version": 1, "predicates": predicates | {"q": f"{GUARD}has(args.q)"}}
+    text = msgspec.json.encode(content | {"invariants": [invariant]}).decode()
+    program = compile_program(read_specs([("large.yaml", text)])[0])
+    for i in range(40):
+        judged = program.step(program.initial, event_of(**{f"x{i}": 1}))
+        assert not judged.verdicts
+    assert program.step(program.initial, event_of(q=1)).verdicts
+    assert program._recent_routes.cache_info().currsize == 1  # type: ignore[attr-defined]

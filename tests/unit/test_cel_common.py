@@ -100,6 +100,26 @@ def test_a_failure_is_shared_too(text: str) -> None:
             assert one.steps_left == other.steps_left
 
 
+@pytest.mark.parametrize(
+    ("text", "is_small"),
+    [
+        ("size(tool.replace('x', 'xxxxxxxxxx')) == 1", True),
+        ("tool.replace('x', 'xxxxxxxxxx') == 'a'", False),
+        ("[tool].map(t, t + kind) == ['a']", False),
+        ("tool.split('x') == ['a']", False),
+    ],
+)
+def test_only_small_values_are_remembered_for_later_events(text: str, is_small: bool) -> None:
+    """Agents choose the names of tools, so that thousands of plans remember values."""
+    both = f"{text} || {text}"
+    common = common_of(both)
+    together = compile_expression(checked(both), lists={}, digest_key=KEY, common=common)
+    view = make_view(tool="x" * 100)
+    assert together.evaluate(view) is False
+    assert view.shared or is_small
+    assert bool(view.of_call) == is_small
+
+
 def test_random_expressions_keep_their_values_and_steps() -> None:
     """Each beside itself, so that all its calls and macros are shared, at several events."""
     views = events(12)

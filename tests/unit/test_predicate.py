@@ -203,3 +203,12 @@ def test_warnings_come_with_the_predicate() -> None:
     made, faults = check_predicate(spec, file="a.yaml", lists={})
     assert made is not None
     assert [(fault.code, fault.severity) for fault in faults] == [("E150", "warning")]
+
+
+def test_a_fact_with_long_values_is_made_for_each_event() -> None:
+    """Thousands of facts are remembered by kind and tool, and agents choose the names of tools."""
+    made = predicate("kind == 'a'", v="tool.replace('x', '0123456789')")
+    assert made.planned(KindAndTool("a", "x" * 50)) == Fact(Truth.TRUE, {"v": ("0123456789" * 50,)})
+    read = made.planned(KindAndTool("a", "x" * 500))
+    assert callable(read)
+    assert read(make_view(kind="a", tool="x" * 500)).values == {"v": ("0123456789" * 500,)}
