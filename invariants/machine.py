@@ -38,7 +38,7 @@ from .memories import PastMemory
 from .missing_values import is_missing, without_missing
 from .moment import Moment
 from .pending import Anchor, Decision
-from .report import runs_of, take_told
+from .report import end_runs, runs_of, take_told
 from .spec import InvariantSpec
 from .verdict import MISSING_BINDING, Binding, EventRef, Verdict, VerdictKind, Witness
 from .witness import grounds
@@ -128,13 +128,15 @@ class Automaton:
         if is_verbose:
             return state, verdicts
         state, found = self.reported(state, verdicts)
-        if now.is_session_end:
-            found = [*found, *self.runs(state, _ref(now))]
+        if now.is_session_end and self.spec.report == "edge":
+            told, ended = end_runs(state.told, self.spec.id, _ref(now))
+            if ended:
+                state, found = state._replace(told=told), [*found, *ended]
         return state, found
 
-    def runs(self, state: State, end: EventRef | None = None) -> list[Verdict]:
-        """The violations in a row that are not over (`report: edge`); `end` ends them."""
-        return runs_of(state.told, self.spec.id, end) if self.spec.report == "edge" else []
+    def runs(self, state: State) -> list[Verdict]:
+        """The violations in a row that are not over (`report: edge`)."""
+        return runs_of(state.told, self.spec.id) if self.spec.report == "edge" else []
 
     def _is_cut(self, now: Moment, route: Route, verdicts: Sequence[Verdict]) -> bool:
         """True if the event has a longer list, or more bindings, than are considered."""

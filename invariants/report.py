@@ -36,6 +36,13 @@ class Stretch(NamedTuple):
     length: int = 0
     first: EventRef | None = None
     last: EventRef | None = None
+    over_length: int = 0
+    """The length with which it was reported as over: a session may go on after its end."""
+
+    @property
+    def is_open_run(self) -> bool:
+        """True for two or more violations whose end was not reported."""
+        return self.length > max(1, self.over_length)
 
 
 Told = PMap[tuple[Binding, str], Stretch]
@@ -54,14 +61,36 @@ def take_told(
     return (told, findings) if report == "every" else _take_first(told, findings, told_max)
 
 
-def runs_of(told: Told, invariant: str, end: EventRef | None) -> list[Verdict]:
-    """The runs that are not over, in the order of their first events; `end` ends them."""
+def runs_of(told: Told, invariant: str) -> list[Verdict]:
+    """The runs that are not over, in the order of their first events."""
+    return _open_runs(told, invariant, None)
+
+
+def end_runs(told: Told, invariant: str, end: EventRef) -> tuple[Told, list[Verdict]]:
+    """The record after the end of a session, and the runs that it ends.
+
+    A session that ends a thousand times does not report its runs a thousand times.
+    """
+    found = _open_runs(told, invariant, end)
+    for verdict in found:
+        key = verdict.binding, ""
+        told = told.set(key, told[key]._replace(over_length=told[key].length))
+    return told, found
+
+
+def _open_runs(told: Told, invariant: str, end: EventRef | None) -> list[Verdict]:
     found = [
         (stretch.first, repr(binding), _again(invariant, binding, stretch, end))
         for (binding, _), stretch in told.items()
-        if stretch.first is not None and stretch.length > 1
+        if stretch.is_open_run
     ]
-    return [verdict for _, _, verdict in sorted(found, key=lambda item: item[:2])]
+    return [verdict for _, _, verdict in sorted(found, key=_in_order)]
+
+
+def _in_order(run: tuple[EventRef | None, str, Verdict]) -> tuple[EventRef, str]:
+    first, binding, _ = run
+    assert first is not None, "only runs are counted"
+    return first, binding
 
 
 def _take_first(told: Told, findings: list[Verdict], told_max: int) -> tuple[Told, list[Verdict]]:
@@ -91,7 +120,7 @@ def _take_edges(
                 told = told.set(key, grown)
                 edges += _at_power_of_ten(verdict, grown)
             continue
-        if old is not None and old.length > 1:
+        if old is not None and old.is_open_run:
             edges.append(_again(verdict.invariant, verdict.binding, old, verdict.anchor))
         if verdict.kind == "holds":
             told = told.discard(key)

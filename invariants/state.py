@@ -93,15 +93,16 @@ def _take_told(data: Any) -> Told:
 def _put_stretch(stretch: Stretch) -> Any:
     if stretch.first is None or stretch.last is None:
         return [stretch.kind]
-    return [stretch.kind, stretch.length, _put_ref(stretch.first), _put_ref(stretch.last)]
+    run = [stretch.kind, stretch.length, _put_ref(stretch.first), _put_ref(stretch.last)]
+    return [*run, stretch.over_length] if stretch.over_length else run
 
 
 def _take_stretch(data: Any) -> Stretch:
     kind, *run = data
     if not run:
         return Stretch(kind)
-    length, first, last = run
-    return Stretch(kind, length, _take_ref(first), _take_ref(last))
+    length, first, last, *over = run
+    return Stretch(kind, length, _take_ref(first), _take_ref(last), *over)
 
 
 def _put_cell(memory: PastMemory, cell: Any) -> Any:

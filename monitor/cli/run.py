@@ -154,7 +154,8 @@ class _Printer:
         self._service: Service | None = None
         self._file: FinishedFile | None = None
         self._counts: Counter[str] = Counter()
-        self._held: dict[str, Finding] = {}
+        self._held: dict[str, None] = {}
+        """Ids of runs of violations that may continue; a file can have millions of them."""
         self._by_invariant: dict[tuple[Severity, str, str], Counter[str]] = {}
         self._shows_progress = sys.stderr.isatty()
         self._next_progress_s = time.monotonic() + PROGRESS_EVERY_S
@@ -175,7 +176,7 @@ class _Printer:
                 self._count(before, -1)
             self._count(finding, 1)
             if self._is_held(finding):
-                self._held[finding.id] = finding
+                self._held[finding.id] = None
             else:
                 self._held.pop(finding.id, None)
                 self._print(finding)
@@ -202,8 +203,9 @@ class _Printer:
         Each finding of `UNJUDGED_TYPES` and each open verdict means that something was not judged.
         """
         assert self._service is not None and self._file is not None, "attached before all batches"
-        for finding in self._held.values():
-            self._print(finding)
+        for finding in map(self._service.store.finding, self._held):
+            if finding is not None:
+                self._print(finding)
         events_count, end = self._service.teller.events_count, self._file.end()
         unjudged = unjudged_text(self._counts.elements())
         for text in (*self._rejected.texts(), *end.notices, *filter(None, [unjudged])):

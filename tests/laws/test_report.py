@@ -15,7 +15,7 @@ from invariants.moment import Moment
 from invariants.report import Report
 from invariants.spec import InvariantSpec
 from invariants.state import decode_state, encode_state
-from invariants.verdict import MISSING_BINDING, EventRef, Run, Verdict, Witness
+from invariants.verdict import MISSING_BINDING, Binding, EventRef, Run, Verdict, Witness
 from tests.laws.census import FORMULAS_TRIED, Census
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import Letter
@@ -51,13 +51,22 @@ def meant(report: Report, decided: Sequence[Decided]) -> list[Verdict]:
     """The definition, by looking back over everything each time."""
     before: list[Verdict] = []
     told: list[Verdict] = []
+    over: set[tuple[EventRef, Binding, int]] = set()
     for verdicts, end in decided:
         for verdict in verdicts:
-            told += _reports_at(report, verdict, before)
+            told += [one for one in _reports_at(report, verdict, before) if _name(one) not in over]
             before.append(verdict)
         if end is not None and report == "edge":
-            told += _runs_until(before, end)
+            ended = [one for one in _runs_until(before, end) if _name(one) not in over]
+            told += ended
+            over |= {_name(one) for one in ended}
     return told
+
+
+def _name(verdict: Verdict) -> tuple[EventRef, Binding, int]:
+    """A run by its first event and its size; no run ends twice with one size."""
+    is_over = verdict.run is not None and verdict.run.over is not None
+    return verdict.anchor, verdict.binding, verdict.run.count if verdict.run and is_over else 0
 
 
 def _reports_at(report: Report, verdict: Verdict, before: Sequence[Verdict]) -> list[Verdict]:
