@@ -39,11 +39,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from .cel.checked import CheckedExpression
 from .cel.functions import FIELD_TYPES
 from .check_binding import atoms_of, check_formula, subformulas
-from .check_expressions import check_predicate, check_source
+from .check_expressions import check_predicate, check_source, values_of_faulty
 from .check_scope import check_scope
-from .check_types import check_types
+from .check_types import Values, check_types
 from .check_variables import check_variables
 from .checked import CheckedPredicate, CheckedSource, CheckedSpec
 from .errors import Fault, SpecError
@@ -118,8 +119,8 @@ def _checked(read: Sequence[tuple[Spec, Refused]], before: Sequence[Fault] = ())
     faults = [*before]
     specs: list[CheckedSpec] = []
     for spec, refused in read:
-        checked, found = _check_expressions(spec, refused)
-        found += _check_invariants(spec, checked, refused.predicates)
+        checked, values, found = _check_expressions(spec, refused)
+        found += _check_invariants(spec, values, refused.predicates)
         specs.append(checked)
         faults += found
     faults += _repeated_ids(specs)
@@ -138,8 +139,11 @@ def _in_order(faults: Sequence[Fault]) -> list[Fault]:
     return sorted(dict.fromkeys(faults), key=lambda f: (f.file, f.place, f.code, f.message))
 
 
-def _check_expressions(spec: Spec, refused: Refused) -> tuple[CheckedSpec, list[Fault]]:
-    """The predicates and sources of a file that have no error; nothing is said of refused ones."""
+def _check_expressions(spec: Spec, refused: Refused) -> tuple[CheckedSpec, Values, list[Fault]]:
+    """The predicates and sources of a file that have no error; nothing is said of refused ones.
+
+    The values are those of all predicates: a fault beside one hides no fault of its type.
+    """
     places = dict.fromkeys(sorted(refused.sources), -1) | spec.source_places
     file, lists, faults = spec.file, spec.lists, list[Fault]()
     sources: list[CheckedSource] = []
@@ -148,17 +152,19 @@ def _check_expressions(spec: Spec, refused: Refused) -> tuple[CheckedSpec, list[
         faults += found
         sources += () if source is None else (source,)
     predicates: list[CheckedPredicate] = []
+    values: dict[tuple[str, str], CheckedExpression] = {}
     for declared in spec.predicates:
         predicate, found = check_predicate(declared, file=file, lists=lists, sources=places)
         faults += found
         predicates += () if predicate is None else (predicate,)
+        if predicate is None:
+            own = values_of_faulty(declared, file=file, lists=lists, sources=places)
+            values.update({(declared.name, name): value for name, value in own})
     checked = CheckedSpec(file, lists, tuple(sources), tuple(predicates), spec.invariants)
-    return checked, faults
+    return checked, values | checked.values, faults
 
 
-def _check_invariants(
-    spec: Spec, checked: CheckedSpec, refused: Collection[str]
-) -> Iterator[Fault]:
+def _check_invariants(spec: Spec, values: Values, refused: Collection[str]) -> Iterator[Fault]:
     """Faults of the formulas of one file."""
     known = {predicate.name: predicate for predicate in spec.predicates}
     for invariant in spec.invariants:
@@ -169,7 +175,7 @@ def _check_invariants(
             # If a name is mistaken, its binding would get a second, contradicting correction.
             *(check_formula(invariant, spec.file) if not mistaken else ()),
             *check_scope(invariant, spec.file),
-            *check_types(invariant, checked),
+            *check_types(invariant, values, spec.file),
         ]
         yield from errors
         if not errors:

@@ -5,7 +5,7 @@ Output: the checked form, or None after an error, and all faults and warnings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .cel.asked import NO_SOURCES, SourcePlaces
@@ -38,6 +38,16 @@ def check_predicate(
         return None, faults
     named = tuple((name, value) for (name, _), value in zip(spec.values, values, strict=True))
     return CheckedPredicate(spec.name, when, named, spec.place), faults
+
+
+def values_of_faulty(
+    spec: PredicateSpec, *, file: str, lists: Mapping[str, Sequence[Any]], sources: SourcePlaces
+) -> Iterator[tuple[str, CheckedExpression]]:
+    """The values without an error of a predicate with one: what is compared with them is told."""
+    for name, written in spec.values:
+        expression, _ = check_expression(written, file=file, lists=lists, sources=sources)
+        if expression is not None:
+            yield name, expression
 
 
 def _type_faults(

@@ -12,7 +12,6 @@ from typing import Final
 from .cel.ast import Call
 from .cel.checked import CheckedExpression
 from .check_binding import atoms_of, subformulas
-from .checked import CheckedSpec
 from .errors import Fault, Place
 from .fact import Value
 from .formula.ast import (
@@ -36,34 +35,37 @@ _SORTS: Final = {
 }
 
 
-def check_types(invariant: InvariantSpec, spec: CheckedSpec) -> Iterator[Fault]:
+Values = Mapping[tuple[str, str], CheckedExpression]
+"""By the names of the predicate and the value."""
+
+
+def check_types(invariant: InvariantSpec, values: Values, file: str) -> Iterator[Fault]:
     """Faults of one invariant; `known` holds the certain types of its variables so far."""
-    types = _value_types(invariant, spec)
+    types = _value_types(invariant, values)
     sorts = {value: _SORTS[met] for value, met in types.items() if met in _SORTS}
     known: dict[str, str] = {}
     for atom in atoms_of(invariant.formula):
         for name, term in atom.arguments:
             sort = sorts.get((atom.predicate, name))
             what = f"`{name}` of `{atom.predicate}`"
-            yield from _match(term, sort, known, what=what, place=atom.place, file=spec.file)
+            yield from _match(term, sort, known, what=what, place=atom.place, file=file)
     for node in subformulas(invariant.formula):
         if isinstance(node, Comparison):
-            yield from _check_comparison(node, known, spec.file)
+            yield from _check_comparison(node, known, file)
         elif isinstance(node, AggregateComparison):
-            yield from _check_bound(node, known, spec.file)
+            yield from _check_bound(node, known, file)
             for aggregate in node.aggregates:
-                yield from _check_aggregate(aggregate, sorts, node.place, spec.file)
-                yield from _check_lists(aggregate, types, node.place, spec.file)
+                yield from _check_aggregate(aggregate, sorts, node.place, file)
+                yield from _check_lists(aggregate, types, node.place, file)
 
 
-def _value_types(invariant: InvariantSpec, spec: CheckedSpec) -> Mapping[tuple[str, str], str]:
+def _value_types(invariant: InvariantSpec, values: Values) -> Mapping[tuple[str, str], str]:
     """The CEL types of the values of the predicates that the invariant names, `any` left out."""
     used = {atom.predicate for atom in atoms_of(invariant.formula)}
     return {
-        (predicate.name, name): type_
-        for predicate in spec.predicates
-        if predicate.name in used
-        for name, value in predicate.values
+        (predicate, name): type_
+        for (predicate, name), value in values.items()
+        if predicate in used
         if (type_ := _certain_type(value)) != "any"
     }
 

@@ -77,6 +77,15 @@ class CheckedSpec:
     warnings: tuple[Fault, ...] = ()
 
     @property
+    def values(self) -> dict[tuple[str, str], CheckedExpression]:
+        """All values, by the names of the predicate and the value."""
+        return {
+            (predicate.name, name): value
+            for predicate in self.predicates
+            for name, value in predicate.values
+        }
+
+    @property
     def declared(self) -> tuple[CheckedPredicate | CheckedSource, ...]:
         """All that has expressions."""
         return *self.predicates, *self.sources

@@ -111,7 +111,7 @@ def _is_allowed(spec: CheckedSpec, mutant: InvariantSpec) -> bool:
     faults = [
         *check_formula(mutant, spec.file),
         *check_scope(mutant, spec.file),
-        *check_types(mutant, spec),
+        *check_types(mutant, spec.values, spec.file),
     ]
     return not any(fault.severity == "error" for fault in faults)
 
