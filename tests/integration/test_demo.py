@@ -160,7 +160,7 @@ def test_in_enforce_mode_the_hijacked_are_stopped(tmp_path: Path) -> None:
     assert "False alarms: 0 of " in told
     assert told.splitlines()[-2] == str(tmp_path / "incident.html")
     page = (tmp_path / "incident.html").read_text()
-    assert "The replay found what was found live" in page
+    assert "The replay and the live monitor have the same findings" in page
     stopped = {f.session: f.id for f in found if f.severity == "critical"}  # The first of each.
     assert all(first in page for session, first in stopped.items() if session in hijacked)
     replayed = replay(tmp_path / "recording.jsonl.gz")
