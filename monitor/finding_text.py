@@ -20,7 +20,7 @@ _WORDS: Final = {
     "inconclusive": "cannot be decided",
     "gap": "events are missing",
     "lost": "events may be missing",
-    "id_conflict": "one id, two contents",
+    "id_conflict": "two events of different content have this ID",
     "provenance": "its topic may not assert this kind",
     "contested": "another principal used its ID before",
     "unowned": "not applied: no principal is named",
@@ -31,7 +31,7 @@ _WORDS: Final = {
     "disorder": "inconclusive: times run back",
     "capacity": "a bound was reached",
     "unevaluable": "could not be judged",
-    "anomaly": "unlike ordinary sessions",
+    "anomaly": "differs from ordinary sessions",
     "birth": "invariants were added to the session",
 }
 
