@@ -53,7 +53,8 @@ class Named(NamedTuple):
     """An event in a trace of many sessions: its position and id in its own session.
 
     `agent` and `principal` are those that its session had stated by then, and `life` is that of its
-    header (`Header.life_at`): a verdict on the event may come after the session was evicted.
+    header (`Header.life_at`), `digest` its record of conflicting ids (`Header.conflict_at`): a
+    verdict on the event may come after the session was evicted.
     """
 
     session: str
@@ -62,11 +63,13 @@ class Named(NamedTuple):
     agent: str
     principal: str
     life: str = ""
+    digest: str = ""
 
 
 def packed_id(named: Named) -> str:
     """The name of an event in a trace that is of many sessions."""
-    return msgspec.json.encode(named).decode()
+    # Few ids are in conflict, and each stored entry carries a name.
+    return msgspec.json.encode(named if named.digest else named[:-1]).decode()
 
 
 def unpacked_id(packed: str) -> Named:

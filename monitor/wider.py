@@ -97,7 +97,8 @@ class WiderScopes:
         time_ns = event.time_ns if held is None else max(event.time_ns, held.header.time_ns)
         position = header.position - 1
         life = header.life_at(position, self._ids_max)
-        named = Named(event.session, position, event.id, header.agent, header.principal, life)
+        sender, digest = (header.agent, header.principal), header.conflict_at(position)
+        named = Named(event.session, position, event.id, *sender, life, digest)
         renamed = msgspec.structs.replace(event, id=packed_id(named), time_ns=time_ns)
         if held is None:
             verdicts = program.unscoped(renamed, asked)
@@ -195,7 +196,7 @@ class WiderScopes:
                     verdict,
                     trace=trace,
                     agent=anchor.agent,
-                    anchor_digest=self._header_of(trace).conflict_at(anchor.position),
+                    anchor_digest=anchor.digest,
                     mode_cap=self._mode_cap,
                     wider=Wider(one.per, one.value),
                     life=anchor.life,

@@ -442,3 +442,22 @@ def test_a_name_of_which_nothing_is_remembered_is_not_kept() -> None:
     engine.step(make("one", 5, 1, "confirm", tenant="acme"))
     changes, _ = engine.take_changes()
     assert {c.scope for c in changes} == {"one", stored_name("tenant", "acme")}
+
+
+def test_a_run_that_began_with_an_id_in_conflict_stays_one_finding() -> None:
+    """Also when the session of its first event, and its record of conflicts, were evicted."""
+    text = TEXT[: TEXT.index("invariants:")] + (
+        "invariants:\n  - {id: again, severity: warning, per: tenant, report: edge, "
+        'always: "pay(to=x) implies once[1h] confirmed(to=x)"}\n'
+    )
+    engine = Engine(program(text), replace(SETTINGS, linger_ns=S))
+    engine.step(make("one", 0, 1, "block", id="same", tenant="acme"))
+    found = engine.step(make("one", 1, 2, "pay", id="same", tenant="acme"))
+    engine.step(make("one", 2, 3, "block", kind="session.ended", tenant="acme"))
+    engine.tick(10 * S)
+    assert engine.look(TraceKey("", "one")) is None
+    for seq in range(9):
+        found += engine.step(make("two", seq, 20 + seq, "pay", tenant="acme"))
+    runs = [(finding.id, finding.run.count) for finding in found if finding.run is not None]
+    assert [count for _, count in runs] == [1, 10]
+    assert len({id_ for id_, _ in runs}) == 1
