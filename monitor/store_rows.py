@@ -116,11 +116,13 @@ def _stored_finding(connection: sqlite3.Connection, id_: str) -> Finding | None:
 def _insert_finding(connection: sqlite3.Connection, finding: Finding, now_ns: int) -> bool:
     """False if its id is known: then nothing is written.
 
-    A group or a run that has grown replaces its stored record, and is published again.
+    A group or a run that has grown replaces its stored record, is published again, and is as old as
+    its last record: else retention would delete it, and its next record would lack its witness.
     """
     known = (
         "DO UPDATE SET invariant = excluded.invariant, severity = excluded.severity, "
-        "json = excluded.json, is_published = 0 WHERE json <> excluded.json"
+        "json = excluded.json, stored_ns = excluded.stored_ns, is_published = 0 "
+        "WHERE json <> excluded.json"
         if finding.is_growing
         else "DO NOTHING"
     )

@@ -8,9 +8,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from monitor.breaker import Stopped
+from monitor.finding import FindingRun, WitnessEvent
 from monitor.respond import ResponsePolicy, plan
 from monitor.sources.base import Stream
 from monitor.store import Store, StoreError
@@ -235,6 +237,22 @@ def test_pruning_keeps_what_still_has_work(tmp_path: Path) -> None:
     assert store.prune(clock.now_ns()) == 1
     assert [f.finding.id for f in store.findings(FindingFilter())] == ["f-2"]
     assert store.actions_of("f-1") == []
+    store.close()
+
+
+def test_a_run_that_grows_is_as_old_as_its_last_record(tmp_path: Path) -> None:
+    """Retention deletes what has not grown for so long, and not what was begun before."""
+    clock = HandClock()
+    store = Store(tmp_path / "s", clock=clock)
+    last = WitnessEvent(0, 0, "e")
+    first = msgspec.structs.replace(make_finding("f-1"), run=FindingRun(1, last))
+    store.commit(Change(findings=[first]))
+    clock.move(10)
+    store.commit(Change(findings=[msgspec.structs.replace(first, run=FindingRun(10, last))]))
+    store.mark_published(["f-1"])
+    assert store.prune(clock.now_ns()) == 0
+    clock.move(1)
+    assert store.prune(clock.now_ns()) == 1
     store.close()
 
 
