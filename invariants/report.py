@@ -28,8 +28,8 @@ Report = Literal["every", "first", "edge"]
 class Stretch(NamedTuple):
     """Verdicts of one kind in a row, of one binding.
 
-    Only decided violations are counted, from `first` to `last`: undecided verdicts, and those that
-    `on_unknown` escalates, are reported in groups.
+    Violations are counted from `first` to `last` if a decided one begins the stretch. One that
+    `on_unknown` escalates is reported in a group, under another id, and so begins no run.
     """
 
     kind: VerdictKind
