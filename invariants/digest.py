@@ -20,7 +20,7 @@ from .formula.format import format_formula
 from .showing import describe_sources
 from .spec import InvariantSpec
 
-PROGRAM_VERSION: Final = 3
+PROGRAM_VERSION: Final = 4
 """Raised whenever the same file could give another verdict than before."""
 
 
