@@ -145,7 +145,7 @@ def test_finding_ids_differ_between_principals_alone() -> None:
         (found,) = bench.say(principal, "tool.requested", tool="post")
         ids[principal] = found.id
     assert len(set(ids.values())) == 3
-    assert ids[""] == "f-4f4df47c7525c937d88899e1"
+    assert ids[""] == "f-bfb6b435e16fbc0bd871851a"
 
 
 @pytest.mark.parametrize("topic", [APPROVALS, ENFORCEMENT])
