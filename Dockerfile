@@ -3,7 +3,7 @@
 # every name in it against the code. Images are pinned by tag; pin them by digest where you deploy.
 FROM python:3.11.13-slim-bookworm AS build
 WORKDIR /source
-COPY pyproject.toml setup.py README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY invariants/ invariants/
 COPY detectors/ detectors/
 COPY monitor/ monitor/

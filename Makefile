@@ -13,7 +13,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile --edi
 # Tests start many Python processes; without this each of them could have to compile all it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check format kafka kafka-stop laws simulation shells mutants chaos report-bound bench packs-page compiled clean
+.PHONY: demo test check format kafka kafka-stop laws simulation shells mutants chaos report-bound bench packs-page clean
 
 demo: $(DEMO_STAMP)
 	@$(BIN)/python -m fixtures.demo
@@ -78,14 +78,6 @@ bench: $(STAMP)
 # docs/packs.md, out of the packs and of what they find in ../shared/data/agent-sessions.
 packs-page: $(STAMP)
 	$(BIN)/python -m fixtures.packs_page
-
-# The engine compiled, in a copy of the checkout: the laws and unit tests on it, and its bench.
-compiled: $(STAMP)
-	rm -rf build/compiled && mkdir -p build/compiled
-	git ls-files | tar -cf - -T - | tar -xf - -C build/compiled
-	cd build/compiled && INTERLOCK_COMPILE=1 $(abspath $(BIN))/python setup.py --quiet build_ext --inplace
-	cd build/compiled && $(abspath $(BIN))/python -m pytest -q tests/laws tests/conformance tests/unit
-	cd build/compiled && $(abspath $(BIN))/python -m monitor.cli bench engine --output json
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -42,7 +42,7 @@ def test_what_is_built_is_what_the_wheel_needs() -> None:
     """Every package that is shipped, and what the build reads; all let through by .dockerignore."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packages = {p.rstrip("*") for p in project["tool"]["setuptools"]["packages"]["find"]["include"]}
-    needed = packages | {"pyproject.toml", "setup.py", project["project"]["readme"]}
+    needed = packages | {"pyproject.toml", project["project"]["readme"]}
     assert needed <= set(copied())
     for name in copied():
         assert (ROOT / name).exists()
