@@ -57,7 +57,7 @@ def load_mutants(directory: Path) -> list[Mutant]:
 def copy_packages(target: Path) -> None:
     """Everything that the killers need: our code is copied, so nothing of the checkout is run."""
     for name in COPIED:
-        shutil.copytree(ROOT / name, target / name)  # With what was compiled: it saves seconds.
+        shutil.copytree(ROOT / name, target / name)
     for name in COPIED_FILES:
         shutil.copy2(ROOT / name, target / name)
     for name in ("fixtures", "docs"):
