@@ -12,7 +12,7 @@ from .cel.asked import NO_SOURCES, SourcePlaces
 from .cel.checked import CheckedExpression, check_expression
 from .checked import CheckedPredicate, CheckedSource
 from .errors import Fault
-from .spec import PredicateSpec, SourceSpec
+from .spec import PredicateSpec, Source, SourceSpec
 
 
 def check_predicate(
@@ -23,17 +23,12 @@ def check_predicate(
     sources: SourcePlaces = NO_SOURCES,
 ) -> tuple[CheckedPredicate | None, list[Fault]]:
     """`when` must be able to be a truth value, and each value to be usable."""
-    faults: list[Fault] = []
-    checked: list[CheckedExpression] = []
-    for written in (spec.when, *(value for _, value in spec.values)):
-        expression, found = check_expression(written, file=file, lists=lists, sources=sources)
-        faults += found
-        if expression is not None:
-            checked.append(expression)
-    if len(checked) <= len(spec.values):
+    written = (spec.when, *(value for _, value in spec.values))
+    checked, faults = _checked(written, file=file, lists=lists, sources=sources)
+    if len(checked) < len(written):
         return None, faults
     when, *values = checked
-    faults += _type_faults(spec, file, when, values)
+    faults += [*_when_faults(spec, file, when), *_value_faults(spec, file, values)]
     if any(fault.severity == "error" for fault in faults):
         return None, faults
     named = tuple((name, value) for (name, _), value in zip(spec.values, values, strict=True))
@@ -50,41 +45,55 @@ def values_of_faulty(
             yield name, expression
 
 
-def _type_faults(
-    spec: PredicateSpec, file: str, when: CheckedExpression, values: Sequence[CheckedExpression]
-) -> list[Fault]:
-    """`when` that is certainly no truth value, and values that are certainly missing."""
+def _checked(
+    written: Sequence[Source],
+    *,
+    file: str,
+    lists: Mapping[str, Sequence[Any]],
+    sources: SourcePlaces,
+) -> tuple[list[CheckedExpression], list[Fault]]:
+    """The expressions without an error, and the faults of all."""
+    checked: list[CheckedExpression] = []
     faults: list[Fault] = []
+    for source in written:
+        expression, found = check_expression(source, file=file, lists=lists, sources=sources)
+        checked += () if expression is None else (expression,)
+        faults += found
+    return checked, faults
+
+
+def _when_faults(
+    spec: PredicateSpec | SourceSpec, file: str, when: CheckedExpression
+) -> Iterator[Fault]:
+    """`when` that is certainly not a truth value."""
     if when.type not in ("bool", "any"):
         message = f"`when` of `{spec.name}` is {when.type}, not a truth value"
-        faults.append(Fault(file, spec.when.place, "E104", message, "compare it with something"))
+        yield Fault(file, spec.when.place, "E104", message, "compare it with something")
+
+
+def _value_faults(
+    spec: PredicateSpec, file: str, values: Sequence[CheckedExpression]
+) -> Iterator[Fault]:
+    """Values that are certainly missing."""
     for (name, source), value in zip(spec.values, values, strict=True):
         if value.type in ("map", "null"):
             message = f"`{name}` of `{spec.name}` is {value.type}, which cannot be a value"
-            faults.append(Fault(file, source.place, "E104", message, "name one of its fields"))
-    return faults
+            yield Fault(file, source.place, "E104", message, "name one of its fields")
 
 
 def check_source(
     spec: SourceSpec, *, file: str, lists: Mapping[str, Sequence[Any]], sources: SourcePlaces
 ) -> tuple[CheckedSource | None, list[Fault]]:
     """`when` must be able to be a truth value; neither part may ask what was shown before."""
-    faults: list[Fault] = []
-    checked: list[CheckedExpression] = []
-    for written in (spec.when, spec.values):
-        expression, found = check_expression(written, file=file, lists=lists, sources=sources)
-        faults += found
-        if expression is None:
-            continue
-        checked.append(expression)
+    written = (spec.when, spec.values)
+    checked, faults = _checked(written, file=file, lists=lists, sources=sources)
+    for expression in checked:
         if expression.sources:
             message = f"the source `{spec.name}` uses `seen` or `only_from`"
             mend = "use `seen` and `only_from` only in predicates"
-            faults.append(Fault(file, written.place, "E110", message, mend))
-    if len(checked) == 2 and checked[0].type not in ("bool", "any"):
-        message = f"`when` of `{spec.name}` is {checked[0].type}, not a truth value"
-        mend = "compare it with something"
-        faults.append(Fault(file, spec.when.place, "E104", message, mend))
+            faults.append(Fault(file, expression.place, "E110", message, mend))
+    if len(checked) == len(written):
+        faults += _when_faults(spec, file, checked[0])
     if any(fault.severity == "error" for fault in faults):
         return None, faults
     when, values = checked

@@ -49,6 +49,8 @@ class Plan(NamedTuple):
     steps_max: int
     """The budget of such an event."""
     concerned: tuple[tuple[int, Route], ...]
+    is_end: bool
+    """True if such an event is the end of the trace."""
     has_future: bool
     """True if a verdict of one of them can be pending."""
     showing: tuple[int, ...]

@@ -36,7 +36,6 @@ class Predicate:
     """`when`, and the values of the event that it names."""
 
     checked: CheckedPredicate
-    value_names: tuple[str, ...]
     _when: Expression
     _values: tuple[tuple[str, Expression], ...]
 
@@ -44,6 +43,11 @@ class Predicate:
     def name(self) -> str:
         """As invariants name it."""
         return self.checked.name
+
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        """The names of the values."""
+        return self.checked.value_names
 
     def planned(self, call: KindAndTool) -> Fact | Callable[[EventView], Fact]:
         """The fact of every event of that kind and tool, if it is always the same; else a function
@@ -168,5 +172,4 @@ def compile_predicate(
         compile_expression(part, lists=lists, digest_key=digest_key, sources=sources, common=common)
         for part in checked.expressions
     )
-    names = checked.value_names
-    return Predicate(checked, names, when, tuple(zip(names, values, strict=True)))
+    return Predicate(checked, when, tuple(zip(checked.value_names, values, strict=True)))

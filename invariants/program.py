@@ -167,6 +167,7 @@ class Program:
             tuple({self.invariants[index].file_index: None for index, _ in concerned}),
             budget(sum(len(file.live) for file in files)),
             concerned,
+            is_end=is_end,
             has_future=any(
                 self.invariants[index].automaton.tables.future is not None for index, _ in concerned
             ),
@@ -204,14 +205,13 @@ class Program:
         moments = self._moments(plan, progress.position, view)
         states = list(progress.states)
         lost: list[tuple[int, int]] = []
-        is_end = self._is_end(record.kind)
         for index, planned in plan.concerned:
             compiled = self.invariants[index]
             now, route = moments[compiled.file_index], planned
             if not compiled.automaton.is_large:
                 # Of what kind and tool leave open, most is false at the event: it is skipped too.
                 truths = known_truths(now.letter, compiled.automaton.tables.predicates)
-                known = self._recent_routes(index, truths, is_end)
+                known = self._recent_routes(index, truths, plan.is_end)
                 if known is None:
                     continue
                 route = known
@@ -246,10 +246,9 @@ class Program:
     def _moments(self, plan: Plan, position: int, view: EventView) -> Mapping[int, Moment]:
         """The event as the invariants of each file see it that it can concern."""
         event, time_ns = view.event, view.time_ns
-        id_, is_end = event.id, self._is_end(event.record.kind)
         facts = plan.facts(view)
         return {
-            number: Moment(position, time_ns, id_, facts[number], is_end)
+            number: Moment(position, time_ns, event.id, facts[number], plan.is_end)
             for number in plan.files_concerned
         }
 

@@ -13,7 +13,7 @@ Events are named by `packed_id`, since an id is unique only in its session.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -250,25 +250,23 @@ class WiderScopes:
     def runs(self) -> list[Finding]:
         """Runs of violations that are not over, with their size so far, of all scopes."""
         findings: list[Finding] = []
-        for key in self._wakes.scopes() if self._with_runs else ():
-            if key[0] not in self._with_runs:
-                continue
-            is_here = key in self._scopes
-            held = self._scope(*key)
+        for key, held in self._waited_for(self._with_runs):
             judged = self._programs[key[0]].runs(held.progress)
             findings += self._verdicts(WiderJudged(*key, held.header, judged))
-            if not is_here and key not in self._changed:
-                del self._scopes[key]
         return findings
 
     def open_verdicts(self) -> Iterator[OpenVerdict]:
         """Verdicts that are pending in any of these scopes, in memory or stored."""
-        for key in self._wakes.scopes():
-            if key[0] not in self._programs:
+        for key, held in self._waited_for(self._programs.keys()):
+            yield from open_verdicts(self._programs[key[0]], held.progress, key[1])
+
+    def _waited_for(self, sorts: Collection[Per]) -> Iterator[tuple[tuple[Per, str], HeldScope]]:
+        """The scopes of some sorts for which something is due; they leave memory as they were."""
+        for key in self._wakes.scopes() if sorts else ():
+            if key[0] not in sorts:
                 continue
             is_here = key in self._scopes
-            held = self._scope(*key)
-            yield from open_verdicts(self._programs[key[0]], held.progress, key[1])
+            yield key, self._scope(*key)
             if not is_here and key not in self._changed:
                 del self._scopes[key]
 

@@ -15,17 +15,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from typing import Any, Final
 
 from .asked import FUNCTIONS_ASKING
 from .ast import Call, Comprehension, Node, free_names, walk
 from .fields import Evaluator
 from .known_lists import is_lists, list_name
+from .references import content_of, literal
 from .shell.derived import READERS_OF_SHELL
 from .values import Failure
 
-_LAYOUT: Final = frozenset({"place", "is_method"})
 _UNSHARED: Final = FUNCTIONS_ASKING | READERS_OF_SHELL.keys() | {"present"}
 """`seen` depends on the file's sources; commands are shared, and charged once, by themselves."""
 
@@ -67,17 +66,12 @@ class CommonParts:
         if isinstance(part, Node):
             name = list_name(part)
             if name is not None and name in lists:
-                return "list", *map(_literal, lists[name])
+                return "list", *map(literal, lists[name])
             if is_lists(part):  # Which one is decided at the event.
-                return "lists", *((key, *map(_literal, lists[key])) for key in sorted(lists))
-            named = (getattr(part, one.name) for one in fields(part) if one.name not in _LAYOUT)
-            return type(part).__name__, *(self._number(value, lists) for value in named)
-        return _literal(part)
-
-
-def _literal(value: object) -> tuple[str, str]:
-    """By its type too: 1 and 1.0 and true are three values."""
-    return type(value).__name__, repr(value)
+                return "lists", *((key, *map(literal, lists[key])) for key in sorted(lists))
+            content = content_of(part)
+            return type(part).__name__, *(self._number(value, lists) for value in content)
+        return literal(part)
 
 
 def _is_worth(part: Node) -> bool:

@@ -23,7 +23,7 @@ PATTERN_MEMORY_BYTES_MAX: Final = 2 * 1024 * 1024  # Chosen: for patterns in the
 _FOREIGN_MEMORY_BYTES_MAX: Final = 256 * 1024  # Chosen: for patterns out of events, kept briefly.
 _FOREIGN_LENGTH_MAX: Final = 1_000  # Chosen: characters of a pattern out of an event.
 _FOREIGN_COUNT_MAX: Final = 100  # Chosen: patterns of a list out of an event, about 5 ms.
-_TEXTS_LENGTH_MAX: Final = 1_000  # Chosen: characters of a pattern that is no work for RE2.
+_TEXTS_LENGTH_MAX: Final = 1_000  # Chosen: characters of a pattern that RE2 is not needed for.
 
 _PIECES: Final = re.compile(r"\*\*|[*?]|[^*?]+")
 _WILD: Final = {"**": b"(?s:.*)", "*": b"[^/]*", "?": b"(?s:.)"}

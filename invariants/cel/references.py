@@ -6,7 +6,7 @@ to a list `host`, and neither a comment nor a string literal refers to anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -70,7 +70,15 @@ def _plain(part: object) -> object:
     if isinstance(part, tuple):
         return [_plain(item) for item in part]
     if isinstance(part, Node):
-        names = (field.name for field in fields(part) if field.name not in _LAYOUT)
-        return [type(part).__name__, *(_plain(getattr(part, name)) for name in names)]
-    # A literal, by its type too: 1 and 1.0 and true are three values.
-    return [type(part).__name__, repr(part)]
+        return [type(part).__name__, *map(_plain, content_of(part))]
+    return list(literal(part))
+
+
+def content_of(node: Node) -> Iterator[object]:
+    """The fields of a node that can change its value: nodes, tuples of them, and literals."""
+    return (getattr(node, field.name) for field in fields(node) if field.name not in _LAYOUT)
+
+
+def literal(value: object) -> tuple[str, str]:
+    """By its type too: 1 and 1.0 and true are three values."""
+    return type(value).__name__, repr(value)

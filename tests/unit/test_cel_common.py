@@ -17,6 +17,7 @@ from invariants.cel.values import CelError
 from invariants.errors import Place
 from invariants.event import EventView, Origin
 from invariants.limits import STEPS_MAX
+from invariants.linking import common_parts
 from invariants.predicate import Predicate, compile_predicate
 from invariants.spec import Source
 from monitor.decode.native import decode_event
@@ -156,15 +157,9 @@ def recorded() -> Iterator[bytes]:
 
 def predicates(*, is_shared: bool) -> Sequence[Predicate]:
     specs = default_pack_specs()
-    common = CommonParts()
-    for spec in specs:
-        for predicate in spec.predicates:
-            for part in predicate.expressions:
-                common.take(part.node, spec.lists)
+    common = common_parts(specs) if is_shared else None
     return [
-        compile_predicate(
-            predicate, lists=spec.lists, digest_key=KEY, common=common if is_shared else None
-        )
+        compile_predicate(predicate, lists=spec.lists, digest_key=KEY, common=common)
         for spec in specs
         for predicate in spec.predicates
     ]
