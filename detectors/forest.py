@@ -64,12 +64,6 @@ def path_length(forest: Forest, row: Floats) -> float:
     return float(forest.length.take(leaves).sum()) / forest.trees_count
 
 
-def score_row(forest: Forest, row: Floats) -> float:
-    """One row as scikit-learn's `score_samples` gives it: in [-1, 0), small is strange."""
-    exponent = -path_length(forest, row) / mean_path(forest.samples_max)
-    return -math.pow(2.0, exponent)
-
-
 def path_lengths(forest: Forest, rows: Floats) -> Floats:
     """Mean paths of many rows, `float64[n, F]`. Memory: 8 bytes for each row and tree."""
     cast = _cast(rows)
@@ -80,12 +74,6 @@ def path_lengths(forest: Forest, rows: Floats) -> Floats:
         nodes = forest.children[nodes * 2 + goes_right]
     lengths: Floats = forest.length[nodes].sum(axis=1) / forest.trees_count
     return lengths
-
-
-def score_rows(forest: Forest, rows: Floats) -> Floats:
-    """`score_row` for many rows."""
-    scores: Floats = -np.exp2(-path_lengths(forest, rows) / mean_path(forest.samples_max))
-    return scores
 
 
 def shortening(forest: Forest, row: Floats) -> tuple[float, Floats]:

@@ -26,8 +26,6 @@ _ENDS: Final = "\x01ends\x01"
 _LENGTH: Final = 8
 """Chosen: the shortest account numbers; two numbers hardly share it by chance."""
 _CHARACTERS_MAX: Final = 64  # Chosen: an IBAN has 34, keys of payment systems up to 44.
-_DIGITS_MIN: Final = 2
-"""Digits among the eight: an IBAN may begin with country, check digits and a bank's letters."""
 _BETWEEN: Final = r"\s./_:()\u2010-\u2015\u2212\u00b7-"
 _GROUP: Final = re.compile("[A-Za-z0-9]+")
 _BREAK: Final = re.compile(rf"[^A-Za-z0-9{_BETWEEN}]+|[{_BETWEEN}]{{4,}}")

@@ -217,11 +217,6 @@ def guarded_variables(formula: Formula) -> frozenset[str]:
             return bound_variables(formula)
 
 
-def is_guarded(formula: Formula) -> bool:
-    """True if every free variable of a normalised formula is guarded: enough for `previous`."""
-    return free_variables(formula) <= guarded_variables(formula)
-
-
 def trigger(formula: Formula) -> Formula | None:
     """The condition of a normalised violating formula on the event itself; None means true."""
     match formula:

@@ -56,19 +56,6 @@ from .shape import did_you_mean
 from .spec import InvariantSpec, PredicateSpec, Spec
 
 
-def check_specs(specs: Sequence[Spec]) -> list[Fault]:
-    """All faults and warnings of whole files, sorted by file and place."""
-    return _checked([(spec, NOTHING_REFUSED) for spec in specs]).faults
-
-
-def checked_specs(specs: Sequence[Spec]) -> tuple[CheckedSpec, ...]:
-    """Whole files, checked. Raises SpecError with every fault of every file, and the warnings."""
-    checked = _checked([(spec, NOTHING_REFUSED) for spec in specs])
-    if any(fault.severity == "error" for fault in checked.faults):
-        raise SpecError(checked.faults)
-    return checked.specs
-
-
 def read_specs(
     texts: Sequence[tuple[str, str]], open_list: OpenList = no_list_files
 ) -> tuple[tuple[CheckedSpec, ...], list[Fault]]:
@@ -87,7 +74,7 @@ def read_specs(
         if reading.spec is not None:
             refused = Refused(reading.predicates_refused, reading.sources_refused)
             read.append((reading.spec, refused))
-    checked = _checked(read, faults)
+    checked = check_specs(read, faults)
     if any(fault.severity == "error" for fault in checked.faults):
         raise SpecError(checked.faults)
     return checked.specs, checked.faults
@@ -111,10 +98,7 @@ class Refused(NamedTuple):
     sources: frozenset[str] = frozenset()
 
 
-NOTHING_REFUSED: Final = Refused()
-
-
-def _checked(read: Sequence[tuple[Spec, Refused]], before: Sequence[Fault] = ()) -> Checked:
+def check_specs(read: Sequence[tuple[Spec, Refused]], before: Sequence[Fault] = ()) -> Checked:
     """Each file by itself, then all of them together; `before` are the faults of their shapes."""
     faults = [*before]
     specs: list[CheckedSpec] = []

@@ -250,9 +250,6 @@ class Bindings(NamedTuple):
     is_cut: bool = False
 
 
-NO_BINDINGS: Final = Bindings(())
-
-
 def bindings(node: Node, now: Moment, width: int, bindings_max: int) -> Bindings:
     """Each binding for which `node` may be other than false, as far as the event itself determines.
 

@@ -1,7 +1,7 @@
 """The memories of past operators, as one type: each kind of cell has its own module.
 
 A memory is a frozen description with an `initial` cell, a `read` and a `step`; cells are immutable
-values that `state.py` can encode. `is_touched` determines at compile time which events can change a
+values that `state.py` can encode. `touched_by` determines at compile time which events can change a
 cell, so that the others cost nothing.
 """
 

@@ -350,21 +350,6 @@ def make_settings(values: Mapping[str, Any]) -> Settings:
     )
 
 
-def values_of(settings: Settings) -> list[tuple[Setting, Any]]:
-    """Every setting with its value, in the order of the table."""
-    return [
-        (f.metadata["setting"], getattr(holder, f.name))
-        for holder in _holders(settings)
-        for f in fields(holder)
-        if "setting" in f.metadata
-    ]
-
-
-def _holders(settings: Settings) -> tuple[Any, ...]:
-    """The settings and their groups, as `TABLE` names their classes."""
-    return settings, settings.sources, settings.severity, settings.detector, settings.kafka
-
-
 def _name(field_: Field[Any]) -> str:
     row = field_.metadata.get("setting")
     return "" if row is None else str(row.name)

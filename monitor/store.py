@@ -166,11 +166,6 @@ class Store:
         )
         return [(int(row[0]), str(row[1])) for row in self._rows(query)]
 
-    def scopes_due(self, before_ns: int, limit: int) -> list[str]:
-        """Scopes that must be looked at before a time (excluded), the earliest first."""
-        query = "SELECT scope FROM scopes WHERE wake_ns < ? ORDER BY wake_ns, scope LIMIT ?"
-        return [str(row[0]) for row in self._rows(query, (before_ns, limit))]
-
     def commit(self, change: Change) -> Committed:
         """Write one batch as a whole or not at all; returns the findings and actions that were new.
 
@@ -232,9 +227,6 @@ class Store:
             "ORDER BY urgency, seq LIMIT ?"
         )
         return self._actions(query, (now_ns, now_ns + STOP_LONGEST_NS, now_ns + LONGEST_NS, limit))
-
-    def mark_action(self, mark: ActionMark) -> None:
-        self.mark_actions((mark,))
 
     def mark_actions(self, marks: Sequence[ActionMark]) -> None:
         """Record the outcomes of attempts in one transaction. `planned` means: retry later."""

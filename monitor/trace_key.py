@@ -56,11 +56,3 @@ def principal_of(topic: str) -> str:
 def is_authority(topic: str) -> bool:
     """True if operators or gates write to this topic, and may name the principal of a session."""
     return topic in AUTHORITY_TOPICS
-
-
-def sender_key(topic: str, session: str) -> TraceKey:
-    """The trace that a record of this topic concerns, as far as its sender alone decides it.
-
-    For a record of an agent's topic it is the agent's trace, whoever else uses the session's id.
-    """
-    return TraceKey(principal_of(topic), session)

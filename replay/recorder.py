@@ -76,7 +76,6 @@ class _Progress:
     has_passed: bool = False
     """True if all selected records have arrived: one with a later time has."""
     values: dict[tuple[Stream, int], Record] = field(default_factory=dict)
-    passed_over_count: int = 0
 
 
 class Recorder:
@@ -148,8 +147,6 @@ class Recorder:
             if self._is_wanted(item):
                 self._tick_before(item)
                 self._writer.put(_record_line(record, item))
-            else:
-                self._known.passed_over_count += 1
         return is_any
 
     def _is_wanted(self, item: Item) -> bool:

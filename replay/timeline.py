@@ -150,11 +150,6 @@ class Timeline:
         """The engine's input: records, ticks, closes."""
         return len(self._offsets)
 
-    @property
-    def kept_bytes(self) -> int:
-        """The content in temporary files."""
-        return self._shelf.size_bytes + self._lines.size_bytes
-
     def findings(self, trace: TraceKey | None = None) -> Iterator[Told]:
         """All findings, in the order in which they were reported; or those of one session."""
         return self._told.of(trace)

@@ -48,6 +48,17 @@ DOORS = {
     "sqlite3": {"monitor/store.py", "monitor/store_rows.py", "monitor/store_schema.py"},
     "sklearn": {"detectors/forest_training.py"},
 }
+# Names that something outside the house calls: kafka-python, users of the client, Python itself.
+CALLED_FROM_OUTSIDE = {
+    "interlock.client": {"Client.healthy"},
+    "interlock.session": {"Session.assistant_message", "Session.tool_call", "Session.user_message"},
+    "invariants.reference": {"judge"},  # The definition: the laws compare the machine with it.
+    "monitor.sources.kafka_together": {
+        "Listener.on_partitions_assigned",
+        "Listener.on_partitions_lost",
+        "Listener.on_partitions_revoked",
+    },
+}
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 TEST_LINES_MAX = 500
@@ -84,15 +95,19 @@ def _nodes(path: Path) -> tuple[ast.AST, ...]:
 
 def _imports(path: Path) -> Iterator[tuple[str, int]]:
     """Absolute names of the modules that a file imports, wherever in it."""
-    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
     for node in _nodes(path):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            module = ".".join((*base, *(node.module or "").split("."))).strip(".")
-            yield module, node.lineno
+            yield _imported_from(path, node), node.lineno
+
+
+def _imported_from(path: Path, node: ast.ImportFrom) -> str:
+    """The absolute name of the module that `from ... import` names."""
+    package = path.relative_to(ROOT).parts[:-1]
+    base = package[: len(package) - node.level + 1] if node.level else ()
+    return ".".join((*base, *(node.module or "").split("."))).strip(".")
 
 
 def test_arrows_run_one_way() -> None:
@@ -260,6 +275,64 @@ def test_modules_say_what_they_are() -> None:
     trees = {_names(path): _tree(path) for path in FILES}
     wrong = [name for name, tree in trees.items() if tree.body and not ast.get_docstring(tree)]
     assert not wrong, "no module docstring: " + ", ".join(wrong)
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _defined(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Names that a module defines and methods of its classes, each as whole name and last part."""
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name) | ast.ClassDef(name):
+                yield name, name
+            case ast.Assign(targets=[ast.Name(name)]) | ast.AnnAssign(target=ast.Name(name)):
+                yield name, name
+        if isinstance(node, ast.ClassDef):
+            for part in node.body:
+                if isinstance(part, ast.FunctionDef):
+                    yield f"{node.name}.{part.name}", part.name
+
+
+@cache
+def _used() -> tuple[set[tuple[str, str]], set[str]]:
+    """(module, name) of all imports and of names in their own modules; all attributes read."""
+    names: set[tuple[str, str]] = set()
+    attributes: set[str] = set()
+    for path in FILES:
+        for node in _nodes(path):
+            if isinstance(node, ast.ImportFrom):
+                module = _imported_from(path, node)
+                names |= {(module, alias.name) for alias in node.names}
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                names.add((_module(path), node.id))
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                attributes.add(node.attr)
+    return names, attributes
+
+
+def test_nothing_stands_in_the_house_that_only_tests_call() -> None:
+    """Each function, class, constant and method is used by the house itself, or by its users.
+
+    A method counts as used where any attribute of its name is read.
+    """
+    names, attributes = _used()
+    wrong = []
+    for path in FILES:
+        module = _module(path)
+        is_verb = module.startswith("monitor.cli.")  # The command line finds these by name.
+        known = CALLED_FROM_OUTSIDE.get(module, set()) | ({"add", "run"} if is_verb else set())
+        wrong += [
+            f"{_names(path)}: {whole}"
+            for whole, name in _defined(_tree(path))
+            if not name.startswith("__")
+            and whole not in known
+            and (module, name) not in names
+            and name not in attributes
+        ]
+    assert not wrong, "only tests use these, or nothing does:\n" + "\n".join(wrong)
 
 
 def test_no_broad_except_outside_the_loop() -> None:

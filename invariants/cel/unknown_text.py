@@ -50,10 +50,6 @@ class UnknownText:
         answers = {search(pattern, reading) for reading in self.readings}
         return answers.pop() if len(answers) == 1 else None
 
-    def may_be(self, text: str) -> bool:
-        """Could this be exactly `text`?"""
-        return self.answer(exactly(text)) is not False
-
     def changed(self, change: Callable[[str], str]) -> UnknownText:
         """The same with `change` applied to its known stretches."""
         readings = tuple(

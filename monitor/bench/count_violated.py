@@ -23,7 +23,6 @@ from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.invariant_files import read_specs
 
-RULE: Final = "count-violated"
 SMALL, LARGE = 1_000, 2_000
 WINDOW_NS: Final = 3_600 * SECOND_NS
 TURN_EVENTS: Final = 100

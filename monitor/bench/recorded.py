@@ -21,7 +21,6 @@ import msgspec
 from invariants.errors import ConfigError
 
 WORKLOAD: Final = "recorded-v1"
-EVENTS_ALL: Final = 129_566
 PACKS: Final = Path(__file__).with_name("recorded_v1")
 PACKS_DIGEST: Final = "a7cebe20796f6b16"
 RECORDINGS_DIGEST: Final = "8d5e81c2d1c42b60"

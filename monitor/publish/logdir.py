@@ -8,20 +8,16 @@ counts as published when `flush` has returned: then it is on the disk.
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ..sources.log_layout import WRITER_PATTERN, file_name, parse_file_name, to_line
-from ..topics import POLICIES, TopicPolicy
 
 FILE_BYTES_MAX: Final = 64 * 1024 * 1024
 NAME_ATTEMPTS_MAX: Final = 1000
 FILE_MODE: Final = 0o640
 FOLDER_MODE: Final = 0o750
-MILLISECOND_NS: Final = 1_000_000
 
 
 @dataclass(slots=True)
@@ -138,43 +134,6 @@ class LogDirPublisher:
             for current in self._open.values():
                 os.close(current.file)
             self._open = {}
-
-
-def remove_expired(
-    directory: Path | str, now_ns: int, policies: Mapping[str, TopicPolicy] = POLICIES
-) -> tuple[Path, ...]:
-    """Remove files last written to longer ago than their topic is kept; returns them.
-
-    The newest file of each writer stays, and all of topics that keep the last of each key.
-    Links are never followed.
-    """
-    removed = []
-    for topic, policy in policies.items():
-        folder = Path(directory) / topic
-        if policy.retention_ms is None or not folder.is_dir() or folder.is_symlink():
-            continue
-        oldest_ns = now_ns - policy.retention_ms * MILLISECOND_NS
-        for path in _older_files(folder):
-            status = path.lstat()
-            if stat.S_ISREG(status.st_mode) and status.st_mtime_ns < oldest_ns:
-                path.unlink(missing_ok=True)
-                removed.append(path)
-    return tuple(removed)
-
-
-def _older_files(folder: Path) -> list[Path]:
-    """All files of ours but the newest of each writer."""
-    by_writer: dict[str, list[int]] = {}
-    for path in folder.iterdir():
-        parsed = parse_file_name(path.name)
-        if parsed is not None:
-            by_writer.setdefault(parsed[0], []).append(parsed[1])
-    return [
-        folder / file_name(writer, number)
-        for writer, numbers in sorted(by_writer.items())
-        for number in sorted(numbers)[:-1]
-        if (folder / file_name(writer, number)).exists()
-    ]
 
 
 def _numbers(folder: Path, writer: str) -> list[int]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from invariants.cel.shell.started import shell_commands
 from invariants.cel.values import Failure
+from tests.support.shell_text import may_be
 
 Told = Literal["known", "partly", "unknown", "absent"]
 ORDER: tuple[Told, ...] = ("known", "partly", "unknown", "absent")
@@ -97,7 +98,7 @@ def _may_be(words: Sequence[Any], ran: Sequence[str]) -> bool:
 def _is_word(word: Any, text: str, is_program: bool) -> bool:
     if isinstance(word, str):
         return text in (word, word.rpartition("/")[2]) if is_program else _unfolded(word) == text
-    return bool(word.may_be(text)) or (text[:1] == "~" and bool(word.may_be(f"./{text}")))
+    return may_be(word, text) or (text[:1] == "~" and may_be(word, f"./{text}"))
 
 
 def _unfolded(word: str) -> str:

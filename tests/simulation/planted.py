@@ -98,7 +98,7 @@ def stops_marked_before_done() -> Iterator[None]:
 
     def attempt(self: Dispatcher, stored: Any) -> Any:
         if stored.action.is_enforcing:
-            self._store.mark_action(ActionMark(stored.action.id, "done"))
+            self._store.mark_actions([ActionMark(stored.action.id, "done")])
         return real(self, stored)
 
     with patch.object(Dispatcher, "_attempt", attempt):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from invariants.cel.unknown_text import UnknownText
+from invariants.cel.unknown_text import UnknownText, exactly
 
 Words = Sequence[str | UnknownText]
 
@@ -20,11 +20,16 @@ def shown(word: str | UnknownText) -> str:
     return "|".join(readings) + ("*" if word.is_many else "")
 
 
+def may_be(word: UnknownText, text: str) -> bool:
+    """Whether an unknown word could be exactly `text`."""
+    return word.answer(exactly(text)) is not False
+
+
 def could_be(listed: Words, ran: Sequence[str]) -> bool:
     """Whether a listed command says that `ran` may run."""
     if any(isinstance(word, UnknownText) and word.is_many for word in listed):
         return all(isinstance(word, UnknownText) or word in ran for word in listed)
     return len(listed) == len(ran) and all(
-        word.may_be(other) if isinstance(word, UnknownText) else word == other
+        may_be(word, other) if isinstance(word, UnknownText) else word == other
         for word, other in zip(listed, ran, strict=True)
     )

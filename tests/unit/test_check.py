@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from invariants.check import check_specs, read_specs
+from invariants.check import Refused, check_specs, read_specs
 from invariants.errors import Fault, SpecError
 from invariants.formula.format import format_formula
 from invariants.load import load_spec
@@ -140,4 +140,4 @@ def test_load_and_check_agree_on_what_is_whole() -> None:
     spec, faults = load_spec(text, "f.yaml")
     assert (spec is not None, faults) == (True, [])
     assert spec is not None
-    assert [fault.code for fault in check_specs([spec])] == ["E401"]
+    assert [fault.code for fault in check_specs([(spec, Refused())]).faults] == ["E401"]

@@ -13,7 +13,7 @@ import pytest
 from interlock.control_record import ControlRecord, ControlView
 from interlock.kinds import KNOWN_KINDS
 from invariants import check
-from invariants.check import check_specs, read_specs
+from invariants.check import Refused, check_specs, read_specs
 from invariants.errors import Fault
 from invariants.event import CARRIED_BY, Event, EventRecord, Origin
 from invariants.load import load_spec
@@ -83,7 +83,7 @@ def _codes(cell: str) -> list[str]:
 
 def _faults(text: str) -> list[Fault]:
     spec, faults = load_spec(text, "page.yaml")
-    return [*faults, *(check_specs([spec]) if spec else [])]
+    return [*faults, *(check_specs([(spec, Refused())]).faults if spec else [])]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from invariants.check import check_specs, read_specs
+from invariants.check import Refused, check_specs, read_specs
 from invariants.checked import CheckedSpec
 from invariants.formula.parser import parse_formula
 from invariants.load import load_spec
@@ -85,9 +85,13 @@ def test_a_variable_that_no_event_names_is_refused() -> None:
     right = "always: payment(to=x) implies once[10m] approved(to=x)"
     assert right in file
     text = file.replace(right, wrong)
-    assert "E406" in {fault.code for fault in check_specs([_spec(text)])}
+    assert "E406" in {fault.code for fault in check_specs([(_spec(text), Refused())]).faults}
     some = text.replace("approved(to=y)", "approved(to=_)")
-    assert not [fault for fault in check_specs([_spec(some)]) if fault.severity == "error"]
+    assert not [
+        fault
+        for fault in check_specs([(_spec(some), Refused())]).faults
+        if fault.severity == "error"
+    ]
 
 
 def test_the_lesson_can_be_read_in_fifteen_minutes() -> None:

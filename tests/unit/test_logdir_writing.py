@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from monitor.publish.logdir import LogDirPublisher, remove_expired
+from monitor.publish.logdir import LogDirPublisher
 from monitor.sources.log_control import LogDirControlReader
 from monitor.sources.log_layout import from_line, parse_file_name, to_line
-from monitor.topics import APPROVALS, CONTROL, DEAD_LETTERS, EVENTS, TopicPolicy
-from tests.support.log_source import START_NS, append, drained, opened, values
+from monitor.topics import APPROVALS, CONTROL, DEAD_LETTERS, EVENTS
+from tests.support.log_source import append, drained, opened, values
 
 
 class TestPublisher:
@@ -97,23 +97,6 @@ class TestPublisher:
         """Names of writers are plain."""
         with pytest.raises(ValueError, match="not a valid name of a writer"):
             LogDirPublisher(tmp_path, writer)
-
-    def test_retention_takes_old_files_but_never_the_newest_or_the_control_topic(
-        self, tmp_path: Path
-    ) -> None:
-        """What is older than the topic is kept goes; each writer's newest file stays."""
-        for topic in (EVENTS, CONTROL):
-            (tmp_path / topic).mkdir()
-            for number in (1, 2, 10):
-                path = tmp_path / topic / f"w-{number}.jsonl"
-                path.write_bytes(b"{}\n")
-                os.utime(path, ns=(0, 0))
-        fresh = tmp_path / EVENTS / "w-2.jsonl"
-        os.utime(fresh, ns=(START_NS, START_NS))
-        assert remove_expired(tmp_path, START_NS + 10) == (tmp_path / EVENTS / "w-1.jsonl",)
-        assert remove_expired(
-            tmp_path, START_NS + 2_000_000, {EVENTS: TopicPolicy("delete", 1)}
-        ) == (fresh,)
 
 
 class TestControl:

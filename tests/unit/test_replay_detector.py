@@ -16,7 +16,7 @@ from monitor.scoring import Scoring
 from monitor.trace_key import TraceKey
 from replay.compare import compare
 from replay.reading import RecordedFile
-from replay.session_story import tell_session
+from replay.report.scores import scores_of
 from replay.timeline import LiveDetector, Timeline
 from tests.support.recordings import event, header_of, program_of, record, told, write
 
@@ -69,10 +69,8 @@ def test_a_replay_gives_the_alarms_of_the_model(
     timeline = play(write(tmp_path / "r.jsonl", LINES), live, timelines)
     found = [one for one in timeline.findings() if one.finding.type == "anomaly"]
     assert [(one.input_number, one.finding.severity) for one in found] == [(2, "critical")]
-    story = tell_session(timeline, TraceKey("", "s"))
-    assert [(s.position, s.value, s.is_alarm) for s in story.scores] == [
-        (n, float(n + 1), n == 2) for n in range(6)
-    ]
+    scores = scores_of(timeline, TraceKey("", "s"))
+    assert [(one.position, one.score) for one in scores] == [(n, float(n + 1)) for n in range(6)]
 
 
 def test_alarms_are_compared_where_the_model_is_there(

@@ -10,9 +10,7 @@ import pytest
 
 from invariants.errors import ConfigError
 from monitor.finding import WitnessEvent
-from monitor.trace_key import TraceKey
 from replay.look import input_at, look_at
-from replay.session_story import tell_session
 from replay.standing import InvariantStanding, Standing
 from replay.standing_text import standing_lines
 from replay.timeline import Timeline
@@ -178,33 +176,6 @@ def test_no_text_of_an_event_reaches_the_terminal_as_it_is(tmp_path: Path) -> No
         text = "\n".join(standing_lines(look_at(timeline, input_at(timeline, number))))
         assert text.replace("\n", "").isprintable()
         assert "red" in text
-
-
-def test_a_story_tells_events_findings_and_facts(incident: Timeline) -> None:
-    """The story of a session holds what the report needs, with values at each anchor."""
-    story = tell_session(incident, TraceKey("", "s"))
-    assert [one.seen.id for one in story.events] == [f"s/{n}" for n in range(7)]
-    egress = story.events[5]
-    assert [fact.predicate for fact in egress.facts] == ["egress"]
-    found = story.findings[0]
-    assert egress.anchors == [found.finding.id] == story.events[1].witnesses
-    assert found.standing is not None
-    assert values(found.standing)["once secret"] == ("true", 1)
-    asked = story.events[2]
-    assert asked.facts[0].values == [{"call": "c1"}]
-    assert tell_session(incident, TraceKey("", "s")) == story
-
-
-def test_a_long_story_keeps_what_findings_rest_on(tmp_path: Path) -> None:
-    """Of more events than are told, witnesses and anchors are, and the latest others."""
-    lines = [record(event("s", 0, "file.read", args={"path": "/secret"}))]
-    lines += [record(event("s", n, "heartbeat", n)) for n in range(1, 50)]
-    lines.append(record(event("s", 50, "tool.requested", 50, tool="post", args={})))
-    lines += [record(event("s", n, "heartbeat", n)) for n in range(51, 100)]
-    timeline = timeline_of(write(tmp_path / "r.jsonl", lines))
-    story = tell_session(timeline, TraceKey("", "s"), events_max=5)
-    assert [one.seen.position for one in story.events] == [0, 50, 97, 98, 99]
-    assert story.events_count == 100
 
 
 def test_a_look_is_the_same_from_any_direction(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from replay.live_program import find_program
 from replay.look import look_at
 from replay.reading import RecordedFile
 from replay.recording import EndLine, Line, RecordedSource, StreamSpan
-from replay.session_story import tell_session
+from replay.report.events import event_rows, shown_events
 from replay.summary import summarise, summary_lines
 from tests.support.recordings import (
     WHOLE,
@@ -137,10 +137,12 @@ def test_a_page_of_one_session_marks_its_own_events(tmp_path: Path) -> None:
     """The block is another session's event 0, which is not this one's."""
     path = write(tmp_path / "r.jsonl", EVENTS, header_of(TEXT))
     timeline = timeline_of(path, program_of(TEXT))
-    story = tell_session(timeline, TraceKey("", "two"))
-    blocked = next(f.finding for f in story.findings if f.finding.invariant == "blocked")
+    trace = TraceKey("", "two")
+    told = list(timeline.findings(trace))
+    blocked = next(one.finding for one in told if one.finding.invariant == "blocked")
     assert [(e.session, e.position) for e in blocked.witness] == [("one", 0), ("two", 1)]
-    assert [blocked.id in e.witnesses for e in story.events] == [False, True]
-    assert [blocked.id in e.anchors for e in story.events] == [False, True]
+    rows, _ = event_rows(shown_events(timeline, trace, told, 10), told, "s", 10_000, ())
+    link = f"s-finding-{1 + [one.finding for one in told].index(blocked)}"
+    assert [link in {mark.anchor for mark in row.marks} for row in rows] == [False, True]
     # What a session remembers is shown, and what its agent does is not.
     assert [standing.id for standing in look_at(timeline, 2).invariants] == ["paid"]

@@ -91,14 +91,12 @@ def test_the_oldest_ids_are_forgotten_first(tmp_path: Path) -> None:
 
 
 def test_deadlines_are_found_without_loading_scopes(store: Store) -> None:
-    """`scopes_due` is strict, ordered, limited; a deadline that is over is taken away."""
+    """They come by time, then by name; a deadline that is over is taken away."""
     store.commit(Change(scopes=[WrittenScope(n, wake_ns=t) for n, t in (("b", 2), ("a", 9))]))
     store.commit(Change(scopes=[WrittenScope("c", wake_ns=2), WrittenScope("d")]))
     assert store.load_deadlines() == [(2, "b"), (2, "c"), (9, "a")]
-    assert store.scopes_due(2, 10) == []
-    assert store.scopes_due(3, 1) == ["b"]
     store.commit(Change(scopes=[WrittenScope("b")]))
-    assert store.scopes_due(10, 10) == ["c", "a"]
+    assert store.load_deadlines() == [(2, "c"), (9, "a")]
 
 
 def test_a_time_beyond_64_bits_stops_nothing(store: Store) -> None:
@@ -161,7 +159,7 @@ def test_pending_actions_come_by_urgency_and_time(store: Store) -> None:
     actions = [a for f in (alert, kill, observed) for a in plan(f, ResponsePolicy())]
     store.commit(Change(findings=[alert, kill, observed], actions=actions))
     assert [a.action.kind for a in store.pending_actions(START_NS, 9)] == ["kill", "alert"]
-    store.mark_action(ActionMark(actions[1].id, "planned", "no broker", START_NS + 5))
+    store.mark_actions([ActionMark(actions[1].id, "planned", "no broker", START_NS + 5)])
     assert [a.action.kind for a in store.pending_actions(START_NS + 4, 9)] == ["alert"]
     retried = store.pending_actions(START_NS + 5, 1)[0]
     assert (retried.attempts, retried.outcome) == (1, "no broker")
@@ -172,8 +170,12 @@ def test_a_clock_that_goes_back_puts_no_stop_off(store: Store) -> None:
     findings = make_finding("f-k", respond=["kill", "alert"], principal="")
     kill, alert = plan(findings, ResponsePolicy())
     store.commit(Change(findings=[findings], actions=[kill, alert]))
-    store.mark_action(ActionMark(kill.id, "planned", "no broker", START_NS + 15 * SECOND_NS))
-    store.mark_action(ActionMark(alert.id, "planned", "no answer", START_NS + 300 * SECOND_NS))
+    store.mark_actions(
+        [
+            ActionMark(kill.id, "planned", "no broker", START_NS + 15 * SECOND_NS),
+            ActionMark(alert.id, "planned", "no answer", START_NS + 300 * SECOND_NS),
+        ]
+    )
     hour_ns = 3_600 * SECOND_NS
     assert store.pending_actions(START_NS, 9) == []
     assert [a.action.kind for a in store.pending_actions(START_NS - SECOND_NS, 1)] == ["kill"]

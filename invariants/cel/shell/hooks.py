@@ -53,7 +53,6 @@ _OF_EDITORS: Final = re.compile(
 )
 _OF_SQLITE: Final = re.compile(r"\.(?:sh|sy|once|excel|output|read|import)|\bedit\s*\(")
 _OF_GDB: Final = re.compile(r"-(?:ex|eval-command|x|command|iex|ix).*")
-_QUIET: Final = table("run r bt backtrace quit q where continue c --args")
 _MORE: Final = ' "$@"'
 _MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
 
