@@ -7,7 +7,7 @@ States are immutable: a step makes a new small tuple, and whoever keeps the old 
 The cost of an event is the predicates it meets, the slices it names, the deadlines it passes and
 the window entries it expires (each once); never the length of the session.
 
-Source of the meaning: docs/language.md; `reference.py` is the same thing written naively.
+Source of the meaning: docs/language.md; `reference/` is the same thing written naively.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Temporal formulas as they are written: frozen nodes with their places.
 
-Equality of nodes ignores places. `core.py` reduces these to a few operators; `reference.py`
+Equality of nodes ignores places. `core.py` reduces these to a few operators; `reference/`
 interprets them directly, and `format.py` writes them back.
 """
 

@@ -19,8 +19,8 @@ from invariants.formula.format import format_formula
 from invariants.formula.parser import parse_formula
 from invariants.machine import compile_invariant
 from invariants.moment import Moment
-from invariants.reference import _Meaning
-from invariants.reference_leaves import free_variables
+from invariants.reference.syntax import free_variables
+from invariants.reference.value import Meaning
 from invariants.spec import InvariantSpec
 from invariants.verdict import Absence, Verdict
 from tests.laws.census import Census
@@ -70,7 +70,7 @@ def value_at(
     formula = parse_formula(absence.formula)
     if not free_variables(formula) <= {name for name, _ in verdict.binding}:
         return None
-    return _Meaning(trace, formula, None).value(formula, place, verdict.binding)
+    return Meaning(trace, formula).value(formula, place, verdict.binding)
 
 
 def test_absences_are_true(census: Census) -> None:

@@ -1,44 +1,28 @@
-"""The parts of the naive interpreter that look at one event or at plain values: no time.
+"""The value of an aggregate over chosen events, and comparisons of all the values it may have.
 
-Matches, comparisons, aggregates over chosen events, and walks over the nodes of a formula.
-Source: docs/language.md, Predicates and Formulas.
+Source: docs/language.md, Formulas and Three values.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import lru_cache
 from itertools import product
-from typing import Final, assert_never
+from typing import assert_never
 
-from .fact import Fact, Truth, Value
-from .formula.ast import (
-    Aggregate,
-    Anything,
-    Atom,
-    Constant,
-    Exists,
-    Formula,
-    Operator,
-    Term,
-    Variable,
-)
-from .moment import Moment
-from .verdict import Binding
+from ..fact import Fact, Truth, Value
+from ..formula.ast import Aggregate, Operator
+from .leaves import TRUE, UNKNOWN, compare, compare_numbers, number_of
 
-CACHED_MAX: Final = 4096  # Chosen: formulas of one test run; walking a formula is the slow part.
 Outcomes = list[Fraction | float]
 """Values that an aggregate may have; infinite where nothing bounds it."""
-FALSE, UNKNOWN, TRUE = Truth.FALSE, Truth.UNKNOWN, Truth.TRUE
 
 
 def aggregate_of(aggregate: Aggregate, events: list[tuple[Value, ...]]) -> Fraction | None:
     """The aggregate of events of which each has these values; None where there is none."""
     values = [value for event in events for value in event]
-    numbers = [number for value in values if (number := _number(value)) is not None]
+    numbers = [number for value in values if (number := number_of(value)) is not None]
     match aggregate.function:
         case "count":
             return Fraction(len(events))
@@ -88,7 +72,7 @@ Reads = Callable[[Aggregate, list[tuple[Value, ...]]], Fraction | None]
 """The value of an aggregate over chosen events, each given by its values; None is unknown."""
 
 
-def outcomes_of(
+def outcomes(
     aggregate: Aggregate, met: Sequence[tuple[Truth, Fact]], reads: Reads
 ) -> Outcomes | None:
     """The value for every choice of the unknown among the events met; None is unknown."""
@@ -133,12 +117,8 @@ def read_by(aggregate: Aggregate, fact: Fact) -> tuple[Value, ...] | None:
     everything = fact.elements(name)
     if everything is None:
         return () if aggregate.function == "first" else None
-    is_missing = name in fact.missing or None in map(_number, everything)
+    is_missing = name in fact.missing or None in map(number_of, everything)
     return () if is_missing else everything
-
-
-def _number(value: Value) -> Fraction | None:
-    return Fraction(value) if isinstance(value, int | float) else None
 
 
 def compare_all(operator: Operator, outcomes: Outcomes | None, limit: Value) -> Truth:
@@ -146,10 +126,10 @@ def compare_all(operator: Operator, outcomes: Outcomes | None, limit: Value) -> 
     if outcomes is None:
         return UNKNOWN
     least, greatest = min(outcomes), max(outcomes)
-    bound = _number(limit)
+    bound = number_of(limit)
     if bound is None:
         return compare(operator, 0, limit)
-    seen = {_compare_numbers(operator, number, bound) for number in (least, greatest)}
+    seen = {compare_numbers(operator, number, bound) for number in (least, greatest)}
     if least <= bound <= greatest and least < greatest and operator in ("==", "!="):
         return UNKNOWN
     return seen.pop() if len(seen) == 1 else UNKNOWN
@@ -160,7 +140,7 @@ def compare_each(operator: Operator, left: Outcomes | None, right: Outcomes | No
     if left is None or right is None:
         return UNKNOWN
     seen = {
-        _compare_numbers(operator, least, limit) for least in _ends(left) for limit in _ends(right)
+        compare_numbers(operator, least, limit) for least in _ends(left) for limit in _ends(right)
     }
     meet = min(left) <= max(right) and min(right) <= max(left)
     are_one = len(_ends(left)) == len(_ends(right)) == 1
@@ -171,91 +151,3 @@ def compare_each(operator: Operator, left: Outcomes | None, right: Outcomes | No
 
 def _ends(outcomes: Outcomes) -> set[Fraction | float]:
     return {min(outcomes), max(outcomes)}
-
-
-def compare(operator: Operator, left: Value, right: Value) -> Truth:
-    """Equality of canonical values; order between two numbers or two texts, else unknown."""
-    if operator in ("==", "!="):
-        return TRUE if (left == right) == (operator == "==") else FALSE
-    first, second = _number(left), _number(right)
-    if first is not None and second is not None:
-        return _compare_numbers(operator, first, second)
-    if isinstance(left, str) and isinstance(right, str):
-        order = (left > right) - (left < right)
-        return _compare_numbers(operator, Fraction(order), Fraction(0))
-    return UNKNOWN
-
-
-def _compare_numbers(operator: Operator, left: Fraction | float, right: Fraction | float) -> Truth:
-    table = {
-        "==": left == right, "!=": left != right, "<": left < right,
-        "<=": left <= right, ">": left > right, ">=": left >= right,
-    }  # fmt: skip
-    return TRUE if table[operator] else FALSE
-
-
-def match_term(fact: Fact, name: str, term: Term, env: Binding) -> Truth:
-    if isinstance(term, Anything) or look_up(term, env) in fact.values.get(name, ()):
-        return TRUE
-    return UNKNOWN if name in fact.overflowing else FALSE
-
-
-def look_up(term: Variable | Constant, env: Binding) -> Value:
-    return term.value if isinstance(term, Constant) else dict(env)[term.name]
-
-
-def missing_uses(formula: Formula, moment: Moment) -> Iterator[tuple[str, str]]:
-    """(predicate, name) of values that the formula uses and the event does not have."""
-    for predicate, name, is_number_needed in _uses(formula):
-        fact = moment.letter[predicate]
-        no_numbers = [v for v in fact.values.get(name, ()) if _number(v) is None]
-        is_too_long = is_number_needed and fact.elements(name) is None
-        is_missing = name in fact.missing or name in fact.overflowing or is_too_long
-        if fact.truth != FALSE and (is_missing or (is_number_needed and no_numbers)):
-            yield predicate, name
-
-
-@lru_cache(CACHED_MAX)
-def _uses(formula: Formula) -> tuple[tuple[str, str, bool], ...]:
-    """Every value that is matched with a variable or literal, or aggregated; if as a number."""
-    uses = []
-    for node in parts_of(formula):
-        match node:
-            case Atom(predicate, arguments):
-                named = (name for name, term in arguments if not isinstance(term, Anything))
-                uses += [(predicate, name, False) for name in named]
-            case Aggregate(function, atom, str(name)):
-                uses.append((atom.predicate, name, function != "distinct"))
-            case _:
-                pass
-    return tuple(uses)
-
-
-@lru_cache(CACHED_MAX)
-def named_in(formula: Formula) -> tuple[frozenset[str], frozenset[Value]]:
-    """The predicates and the literals of a formula."""
-    parts = [*parts_of(formula)]
-    predicates = frozenset(part.predicate for part in parts if isinstance(part, Atom))
-    return predicates, frozenset(part.value for part in parts if isinstance(part, Constant))
-
-
-def parts_of(node: object) -> Iterator[object]:
-    """The node and everything that it is made of."""
-    yield node
-    for part in _children(node):
-        yield from parts_of(part)
-
-
-def _children(node: object) -> Sequence[object]:
-    if isinstance(node, tuple):
-        return node
-    return [getattr(node, f.name) for f in fields(node)] if is_dataclass(node) else []
-
-
-@lru_cache(CACHED_MAX)
-def free_variables(node: object) -> frozenset[str]:
-    """Variables that occur outside an `exists` of their own."""
-    if isinstance(node, Variable):
-        return frozenset({node.name})
-    names = frozenset[str]().union(*(free_variables(part) for part in _children(node)))
-    return names - {node.variable} if isinstance(node, Exists) else names
