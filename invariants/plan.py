@@ -4,20 +4,22 @@ An event has one budget of steps over all predicates (docs/cel.md, Bounds): each
 and tool do not decide is evaluated, whether or not formulas need it, and the costs are added up. A
 sum does not depend on the order, so neither does the exhaustion of the budget. Once it is
 exhausted, each of these predicates is unknown, and its named values can be any value.
+
+The facts of an event are a vector: the predicates that invariants use are numbered over all files
+(`planning.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from .cel.fold import KindAndTool
 from .event import EventView
-from .fact import Fact, Truth
+from .fact import NO_FACT, Fact, Truth
 from .limits import STEPS_MAX, STEPS_OF_PREDICATE
 from .machine_state import Route
-from .predicate import Predicate
+from .predicate import PLAIN_TRUE, Predicate
 from .verdict import Verdict
 
 PLANS_MAX: Final = 4_096
@@ -29,78 +31,98 @@ ROUTES_MAX: Final = 16_384
 
 Read = Callable[[EventView], Fact]
 Facts = Mapping[str, Fact]
+Vector = Sequence[Fact]
+"""The facts of an event, by the numbers of their predicates."""
+
+KnownTruths = tuple[bool | None, ...]
+"""Of predicates at an event: false, true without any value, or None where a value, or a doubt,
+matters too."""
+
+Concerned = tuple[tuple[int, Route], ...]
+"""The invariants that an event can concern, each with the part that the event has to pass."""
 
 
-class FilePlan(NamedTuple):
-    """The predicates of one file: those that must be evaluated, and the facts of the others."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """The part that all kinds and tools share which decide the same predicates in the same way.
 
-    live: tuple[tuple[str, Read], ...]
-    settled: dict[str, Fact]
-    doubtful: dict[str, Fact]
-    """All facts of an event whose budget is spent."""
+    Invented names of tools have few shapes.
+    """
+
+    live: tuple[tuple[int, Read], ...]
+    """The predicates that must be evaluated."""
+    doubts: tuple[tuple[int, Fact], ...]
+    """Their facts at an event whose budget is spent."""
+    known: KnownTruths
+    """The truth of the others, among None for these."""
+    concerned: Concerned
+    steps_max: int
+    """The budget of such an event."""
+    is_end: bool
+    """True if such an event is the end of the trace."""
 
 
 class Plan(NamedTuple):
     """The relevance of an event of one kind and tool."""
 
-    files: tuple[FilePlan, ...]
-    files_concerned: tuple[int, ...]
-    """The files whose invariants such an event can concern."""
-    steps_max: int
-    """The budget of such an event."""
-    concerned: tuple[tuple[int, Route], ...]
-    is_end: bool
-    """True if such an event is the end of the trace."""
-    has_future: bool
-    """True if a verdict of one of them can be pending."""
+    shape: Shape
+    settled: Vector
+    """The facts of all predicates, among `NO_FACT` for those that must be evaluated."""
     showing: tuple[int, ...]
     """The sources that may be shown something, by their places in the program."""
     of_call: dict[int, Any]
     """Values of parts of expressions that depend on the kind and tool alone, as they are found."""
 
-    def facts(self, view: EventView) -> tuple[Facts, ...]:
-        """The facts of the predicates of each file for an event.
+    @property
+    def concerned(self) -> Concerned:
+        """The invariants that such an event can concern."""
+        return self.shape.concerned
+
+    @property
+    def steps_max(self) -> int:
+        """The budget of such an event."""
+        return self.shape.steps_max
+
+    @property
+    def live_count(self) -> int:
+        """The number of predicates that must be evaluated."""
+        return len(self.shape.live)
+
+    def facts(self, view: EventView) -> list[Fact]:
+        """The facts of the predicates for an event.
 
         The view's `steps_left` is negative afterwards if the budget was exhausted.
         """
-        view.allot(self.steps_max)
+        shape = self.shape
+        view.allot(shape.steps_max)
         view.of_call = self.of_call
-        told: list[Facts] = []
-        for live, settled, _ in self.files:
-            if not live:
-                told.append(settled)
-                continue
-            facts = dict(settled)
-            for name, read in live:
-                facts[name] = read(view)
-                if view.steps_left < 0:
-                    return tuple(file.doubtful for file in self.files)
-            told.append(facts)
-        return tuple(told)
+        facts = list(self.settled)
+        for number, read in shape.live:
+            facts[number] = read(view)
+            if view.steps_left < 0:
+                for doubtful, fact in shape.doubts:
+                    facts[doubtful] = fact
+                break
+        return facts
 
 
-def plan_of_file(
-    predicates: Mapping[str, Predicate], used: frozenset[str], call: KindAndTool
-) -> FilePlan:
-    """The evaluation of the predicates that invariants use, for an event of that kind and tool."""
-    settled: dict[str, Fact] = {}
-    live: list[tuple[str, Read]] = []
-    doubtful: dict[str, Fact] = {}
-    for name in predicates:
-        if name not in used:
-            continue
-        predicate = predicates[name]
-        planned = predicate.planned(call)
-        if isinstance(planned, Fact):
-            settled[name] = doubtful[name] = planned
-        else:
-            live.append((name, planned))
-            doubtful[name] = _doubt(predicate)
-    return FilePlan(tuple(live), settled, doubtful)
+LIVE_TRUTHS: Final[KnownTruths] = (False, True, None)
 
 
-def _doubt(predicate: Predicate) -> Fact:
-    """True or not, of any values: as a list of which nothing was kept."""
+def live_truths(shape: Shape, facts: Vector) -> bytes:
+    """The known truths of the predicates that were evaluated, as places in `LIVE_TRUTHS`."""
+    return bytes(
+        [
+            0 if fact is NO_FACT else 1 if fact is PLAIN_TRUE else 2
+            for fact in [facts[number] for number, _ in shape.live]
+        ]
+    )
+
+
+def doubt_of(predicate: Predicate) -> Fact:
+    """The fact of an event whose budget is spent: true or not, of any values, as a list of which
+    nothing was kept.
+    """
     names = predicate.value_names
     return Fact(Truth.UNKNOWN, dict.fromkeys(names, ()), overflowing=frozenset(names))
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any, Final
 
 from .cel.asked import NO_SOURCES, SourcePlaces
@@ -62,7 +61,7 @@ class Predicate:
             fact = self._valued(Truth.TRUE, call)
             if _is_small(fact):
                 return fact
-        return partial(self._valued, Truth.TRUE)
+        return self.valued
 
     def fact(self, view: EventView) -> Fact:
         """The fact of the predicate for an event; never raises."""
@@ -70,6 +69,10 @@ class Predicate:
         if holds is False:
             return NO_FACT
         return self._valued(Truth.TRUE if holds is True else Truth.UNKNOWN, view)
+
+    def valued(self, view: EventView) -> Fact:
+        """The same, of an event for which `when` is known to be true."""
+        return self._valued(Truth.TRUE, view)
 
     def _valued(self, truth: Truth, view: EventView | KindAndTool) -> Fact:
         """The fact of an event for which `when` is not false."""

@@ -7,39 +7,28 @@ invariants, in the live monitor, in the gate, in replay and in tests of invarian
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import NamedTuple
 
 from .binding import violating_formula
-from .cel.fold import KindAndTool
 from .check_scope import reach_ns
 from .checked import CheckedSpec
 from .digest import PROGRAM_VERSION, invariant_digest
 from .errors import Fault
 from .event import Event, EventView
-from .fact import NO_FACT
 from .limits import DEFAULT_LIMITS, Limits
 from .linking import common_parts, predicates_of, take_sources
 from .machine import Automaton, compile_invariant
-from .machine_state import Route, State
-from .moment import Letter, Moment
-from .plan import PLANS_MAX, ROUTES_MAX, Facts, Plan, budget, doubted, is_told, plan_of_file
-from .predicate import PLAIN_TRUE, Predicate
+from .machine_state import State
+from .moment import Moment
+from .plan import Facts, Plan, Vector, doubted, is_told
+from .planning import Planner
+from .predicate import Predicate
 from .showing import Showing
 from .sources import NOTHING_SHOWN, Fingerprints, Shown, fingerprints_of, memory_of
 from .spec import WIDER, InvariantSpec, Per
 from .verdict import Verdict
-
-KnownTruths = tuple[bool | None, ...]
-"""Of the predicates of an invariant: None where a value, or a doubt, matters too."""
-
-
-def known_truths(letter: Letter, names: Sequence[str]) -> KnownTruths:
-    """Those at an event: false, true without any value, or None."""
-    facts = [letter[name] for name in names]
-    return tuple([False if f is NO_FACT else True if f is PLAIN_TRUE else None for f in facts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +48,6 @@ class Compiled:
     def digest(self) -> str:
         """Of the invariant with all that its verdicts depend on."""
         return self.automaton.digest
-
-    def known(self, truths: Mapping[str, bool]) -> KnownTruths:
-        """Those of its predicates; None for one that the event decides."""
-        return tuple(map(truths.get, self.automaton.tables.predicates))
 
 
 class Progress(NamedTuple):
@@ -116,72 +101,17 @@ class Program:
     per: Per = "session"
     wider: tuple[Program, ...] = ()
     """For each sort of scope wider than a session that some invariant is about."""
-    _recent_plans: Callable[[str, str], Plan] = field(init=False, repr=False, compare=False)
-    _recent_routes: Callable[[int, KnownTruths, bool], Route | None] = field(
-        init=False, repr=False, compare=False
-    )
-    """Names of tools that agents invent have few routes: most are like another's."""
-    _used: tuple[frozenset[str], ...] = field(init=False, repr=False, compare=False)
-    """The predicates of each file that invariants name."""
+    _planner: Planner = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        used: list[set[str]] = [set() for _ in self.predicates]
-        for compiled in self.invariants:
-            used[compiled.file_index].update(compiled.automaton.tables.predicates)
+        automata = [(compiled.automaton, compiled.file_index) for compiled in self.invariants]
+        planner = Planner(automata, self.predicates, self.sources, self.per)
         # Frozen to its users: a memo changes nothing that they can see.
-        object.__setattr__(self, "_used", tuple(map(frozenset, used)))
-        object.__setattr__(self, "_recent_plans", lru_cache(PLANS_MAX)(self._plan))
-        object.__setattr__(self, "_recent_routes", lru_cache(ROUTES_MAX)(self._route))
-
-    def _route(self, index: int, truths: KnownTruths, is_end: bool) -> Route | None:
-        automaton = self.invariants[index].automaton
-        names = automaton.tables.predicates
-        known = {
-            name: truth for name, truth in zip(names, truths, strict=True) if truth is not None
-        }
-        return automaton.route(known, is_end=is_end)
+        object.__setattr__(self, "_planner", planner)
 
     def plan(self, kind: str, tool: str) -> Plan:
         """Which predicates and invariants an event of this kind and tool can concern."""
-        return self._recent_plans(kind, tool)
-
-    def _plan(self, kind: str, tool: str) -> Plan:
-        call = KindAndTool(kind, tool)
-        files = tuple(
-            plan_of_file(predicates, names, call)
-            for predicates, names in zip(self.predicates, self._used, strict=True)
-        )
-        known = [
-            {name: bool(fact.truth) for name, fact in file.settled.items() if not fact.values}
-            for file in files
-        ]
-        is_end = self._is_end(kind)
-        routes = [
-            (index, self._recent_routes(index, compiled.known(known[compiled.file_index]), is_end))
-            for index, compiled in enumerate(self.invariants)
-            if compiled.spec.per == self.per
-        ]
-        concerned = tuple((index, route) for index, route in routes if route is not None)
-        return Plan(
-            files,
-            tuple({self.invariants[index].file_index: None for index, _ in concerned}),
-            budget(sum(len(file.live) for file in files)),
-            concerned,
-            is_end=is_end,
-            has_future=any(
-                self.invariants[index].automaton.tables.future is not None for index, _ in concerned
-            ),
-            showing=tuple(
-                place
-                for place, source in enumerate(self.sources)
-                if source.is_concerned(kind, tool)
-            ),
-            of_call=call.of_call,
-        )
-
-    def _is_end(self, kind: str) -> bool:
-        """True if an event of this kind is the end of the trace; wider scopes have none."""
-        return kind == "session.ended" and self.per == "session"
+        return self._planner.plan(kind, tool)
 
     def step(self, progress: Progress, event: Event, asked: Shown | None = None) -> Judged:
         """Process one event, whose effective time is set and not before its predecessor's.
@@ -202,23 +132,23 @@ class Program:
             progress, late = self._pass_time(progress, event.time_ns)
             verdicts += late
         view = EventView(event, shown if asked is None else asked)
-        moments = self._moments(plan, progress.position, view)
+        facts = plan.facts(view)
+        moments: dict[int, Moment] = {}
         states = list(progress.states)
         lost: list[tuple[int, int]] = []
-        for index, planned in plan.concerned:
+        is_awaited = False
+        # Of what kind and tool leave open, most is false at the event: it is skipped too.
+        for index, route in self._planner.concerned(plan, facts):
             compiled = self.invariants[index]
-            now, route = moments[compiled.file_index], planned
-            if not compiled.automaton.is_large:
-                # Of what kind and tool leave open, most is false at the event: it is skipped too.
-                truths = known_truths(now.letter, compiled.automaton.tables.predicates)
-                known = self._recent_routes(index, truths, plan.is_end)
-                if known is None:
-                    continue
-                route = known
+            now = moments.get(compiled.file_index)
+            if now is None:
+                now = self._moment(compiled.file_index, plan, progress.position, view, facts)
+                moments[compiled.file_index] = now
             old = states[index]
             state, found = compiled.automaton.step(old, now, False, route)
             if state is not old:
                 states[index] = state
+                is_awaited = is_awaited or state.pending is not old.pending
                 if is_told(old.lost_count, state.lost_count):
                     lost.append((index, state.lost_count))
             if found:
@@ -231,7 +161,7 @@ class Program:
         sources_lost: tuple[int, ...] = ()
         if plan.showing:
             shown, sources_lost = self._show(shown, plan.showing, view)
-        if plan.has_future or overdue:
+        if is_awaited:
             after = self._progress(position, tuple(states), shown)
         else:
             after = Progress(position, tuple(states), progress.next_deadline_ns, shown)
@@ -243,18 +173,17 @@ class Program:
             return Shown(shown.memories, is_child=True)
         return shown
 
-    def _moments(self, plan: Plan, position: int, view: EventView) -> Mapping[int, Moment]:
-        """The event as the invariants of each file see it that it can concern."""
-        event, time_ns = view.event, view.time_ns
-        facts = plan.facts(view)
-        return {
-            number: Moment(position, time_ns, event.id, facts[number], plan.is_end)
-            for number in plan.files_concerned
-        }
+    def _moment(
+        self, file_index: int, plan: Plan, position: int, view: EventView, facts: Vector
+    ) -> Moment:
+        """The event as the invariants of a file see it."""
+        letter = self._planner.letter(file_index, facts)
+        return Moment(position, view.time_ns, view.event.id, letter, plan.shape.is_end)
 
     def facts(self, event: Event) -> tuple[Facts, ...]:
         """The facts of each file's predicates for an event, for readers: as in `step`."""
-        return self.plan(event.kind, event.record.tool).facts(EventView(event))
+        facts = self.plan(event.kind, event.record.tool).facts(EventView(event))
+        return tuple(self._planner.letter(n, facts) for n in range(len(self.predicates)))
 
     def unscoped(self, event: Event, asked: Shown) -> list[tuple[int, Verdict]] | None:
         """The verdicts at an event that names no scope, and so belongs to no trace.
@@ -262,12 +191,13 @@ class Program:
         None if every predicate is false for it.
         """
         plan = self.plan(event.kind, event.record.tool)
-        moments = self._moments(plan, 0, EventView(event, asked))
+        view = EventView(event, asked)
+        facts = plan.facts(view)
         verdicts: list[tuple[int, Verdict]] = []
         is_noticed = False
         for index, route in plan.concerned:
             compiled = self.invariants[index]
-            now = moments[compiled.file_index]
+            now = self._moment(compiled.file_index, plan, 0, view, facts)
             names = compiled.automaton.tables.predicates
             is_noticed = is_noticed or any(now.letter[name].truth for name in names)
             found = compiled.automaton.unscoped(now, route)

@@ -259,7 +259,7 @@ def _concern(program: Program, records: Sequence[bytes]) -> tuple[float, float, 
         record = bare_decode(value)
         for plan in (one.plan(record.kind, record.tool) for one in programs):
             counts.update(index for index, _ in plan.concerned)
-            live_count += sum(len(file.live) for file in plan.files)
+            live_count += plan.live_count
     least = min(counts[index] for index in range(len(program.invariants)))
     events_count = len(records)
     return (

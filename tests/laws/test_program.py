@@ -102,9 +102,11 @@ def stepped_whole(
     """The definition: all facts of the event, and each automaton, with nothing left out."""
     made = program.plan(event.kind, event.record.tool)
     view = EventView(event)
-    moments = program._moments(
-        made._replace(files_concerned=tuple(range(len(made.files)))), progress.position, view
-    )
+    facts = made.facts(view)
+    moments = [
+        program._moment(number, made, progress.position, view, facts)
+        for number in range(len(program.predicates))
+    ]
     states, verdicts, lost = list(progress.states), list[tuple[int, Verdict]](), []
     for index, compiled in enumerate(program.invariants):
         if compiled.spec.per != program.per:

@@ -316,4 +316,4 @@ def test_few_routes_of_large_formulas_are_remembered() -> None:
         judged = program.step(program.initial, event_of(**{f"x{i}": 1}))
         assert not judged.verdicts
     assert program.step(program.initial, event_of(q=1)).verdicts
-    assert program._recent_routes.cache_info().currsize == 1  # type: ignore[attr-defined]
+    assert program._planner._recent_routes.cache_info().currsize == 1
