@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -70,7 +70,7 @@ class Origin:
         return f"{self.topic}/{self.partition}@{self.offset}"
 
 
-class Identity(NamedTuple):
+class Identity(msgspec.Struct, frozen=True):
     """The first scope values that a session stated; `""` if it has not stated one yet."""
 
     agent: str = ""

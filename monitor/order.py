@@ -8,7 +8,7 @@ changes the order of a stream's events.
 from __future__ import annotations
 
 import hashlib
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -125,7 +125,7 @@ class Noticed(NamedTuple):
     could_concern: tuple[str, ...] = ()
 
 
-class Admission(NamedTuple):
+class Admission(msgspec.Struct, frozen=True):
     """The header after an event, its effective time, and notices.
 
     `is_back`: its time, or a number that had not arrived yet, is before that of its predecessor.
@@ -164,7 +164,7 @@ class Clocks(NamedTuple):
         return self.lateness_ns + self.skew_ns
 
 
-class Timing(NamedTuple):
+class Timing(msgspec.Struct, frozen=True):
     """The effective time of an event, and a flag for an unknown distance from others.
 
     `is_unsure`: its own time is not known. `back_ns` is how far it runs back, if that is the
@@ -200,55 +200,63 @@ def admit(
     not reported before the end of the file. `timed` are the invariants that measure time.
     """
     timing = timing_of(event, header, clocks)
-    time_ns = timing.time_ns
+    time_ns, record, ts_ns, seq = timing.time_ns, event.record, event.ts_ns, event.seq
     noticed: list[Noticed] = []
     waits_at = (header.position, time_ns, event.id) if is_finished_file else None
-    seq_max, missing, holes = _follow_seq(header, event.seq, noticed, waits_at)
-    is_back = event.ts_ns < header.time_ns or (
-        seq_max == header.seq_max and not noticed and event.seq is not None
+    seq_max, missing, holes = _follow_seq(header, seq, noticed, waits_at)
+    is_back = ts_ns < header.time_ns or (
+        seq_max == header.seq_max and seq is not None and not noticed
     )
     is_disordered = timing.back_ns > 0 and bool(timed)
     if is_disordered and not header.is_disordered:
         noticed.append(Noticed("disorder", _back_text(timing.back_ns), could_concern=timed))
     if header.ended_ns is not None:
-        text = f"an event of kind `{event.kind}` arrived after the session had ended"
+        text = f"an event of kind `{record.kind}` arrived after the session had ended"
         noticed.append(Noticed("after_end", text))
-    partition = event.origin.partition if event.origin.partition.isdecimal() else ""
-    is_split = bool(header.partition) and partition not in ("", header.partition)
-    if is_split and not header.is_split:
-        noticed.append(Noticed("split", _split_text(header.partition, event)))
-    conflicts = header.conflicts
+    rare = _rarely_changed(header, event, noticed)
     if conflict_digest:
         noticed.append(Noticed("id_conflict", "two events of different content have this id"))
-        conflicts = (*conflicts, (header.position, conflict_digest))[-CONFLICTS_MAX:]
-    is_end = event.kind == "session.ended"
-    first = header.first.after(event.record)
-    after = Header(
-        header.position + 1,
-        time_ns,
-        seq_max,
-        missing,
-        time_ns if is_end else header.ended_ns,
-        first.agent,
-        header.principal or event.principal,
-        group,
+        conflicts = (*header.conflicts, (header.position, conflict_digest))
+        rare["conflicts"] = conflicts[-CONFLICTS_MAX:]
+    first = header.first.after(record)
+    after = msgspec.structs.replace(
+        header,
+        position=header.position + 1,
+        time_ns=time_ns,
+        seq_max=seq_max,
+        missing=missing,
+        ended_ns=time_ns if record.kind == "session.ended" else header.ended_ns,
+        agent=first.agent,
+        group=group,
         # A session that seems to go on in the future is not idle.
-        event.arrival_ns if event.arrival_ns is not None else max(time_ns, event.ts_ns),
-        first.user,
-        first.tenant,
-        holes,
-        header.has_spoken or not is_authority(event.origin.topic),
-        _calls_after(header, event),
-        header.partition or partition,
-        header.is_split or is_split,
-        conflicts,
-        header.epoch,
-        header.began if header.position else _began(event),
-        timing.is_unsure,
-        header.is_disordered or is_disordered,
-        header.loss_epoch,
+        touched_ns=max(time_ns, ts_ns) if event.arrival_ns is None else event.arrival_ns,
+        user=first.user,
+        tenant=first.tenant,
+        holes=holes,
+        is_time_unsure=timing.is_unsure,
+        is_disordered=is_disordered or header.is_disordered,
+        **rare,
     )
     return Admission(after, time_ns, tuple(noticed), is_back, first, timing.doubt)
+
+
+def _rarely_changed(header: Header, event: Event, noticed: list[Noticed]) -> dict[str, Any]:
+    """The fields of a header that few events change: those of its origin, sender and calls."""
+    origin, record = event.origin, event.record
+    changed: dict[str, Any] = {} if header.position else {"began": _began(event)}
+    if not header.has_spoken:
+        changed["has_spoken"] = not is_authority(origin.topic)
+    if origin.partition != header.partition and origin.partition.isdecimal():
+        if not header.partition:
+            changed["partition"] = origin.partition
+        elif not header.is_split:
+            changed["is_split"] = True
+            noticed.append(Noticed("split", _split_text(header.partition, event)))
+    if event.principal:
+        changed["principal"] = header.principal or event.principal
+        if record.call and record.kind in ASKING_KINDS:
+            changed["calls"] = _calls_after(header, record.call)
+    return changed
 
 
 def passed(header: Header, seq: int | None) -> Header:
@@ -287,11 +295,9 @@ def call_digest(call: str) -> bytes:
     return hashlib.blake2b(call.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-def _calls_after(header: Header, event: Event) -> tuple[bytes, ...]:
+def _calls_after(header: Header, call: str) -> tuple[bytes, ...]:
     """The calls that a principal requested; without principals they are not needed."""
-    if not event.principal or event.kind not in ASKING_KINDS or not event.record.call:
-        return header.calls
-    digest = call_digest(event.record.call)
+    digest = call_digest(call)
     if digest in header.calls:
         return header.calls
     return (*header.calls, digest)[-CALLS_MAX:]
@@ -318,6 +324,8 @@ def timing_of(event: Event, header: Header, clocks: Clocks) -> Timing:
         believed_ns = clamped_ns(event, clocks.lateness_ns, clocks.skew_ns)
     elif event.read_ns is not None and event.ts_ns > event.read_ns + clocks.skew_ns:
         return Timing(before_ns, TimeDoubt(is_own=True), True)
+    if believed_ns >= before_ns and not header.is_time_unsure:
+        return Timing(believed_ns)
     time_ns = max(believed_ns, before_ns)
     # Those of the time before it may have been raised as well.
     sure_ns = min(believed_ns, before_ns - 1) if header.is_time_unsure else believed_ns
@@ -376,11 +384,8 @@ def _follow_seq(
                 Hole(first, last, hole.position, hole.time_ns, hole.id)
                 for first, last in _without(hole.first, hole.last, seq)
             ]
-            return (
-                seq_max,
-                missing,
-                _bounded((*holes[:index], *parts, *holes[index + 1 :]), noticed),
-            )
+            holes = _bounded((*holes[:index], *parts, *holes[index + 1 :]), noticed)
+            return seq_max, missing, holes
     noticed.append(Noticed("gap", f"seq {seq} occurs in more than one event", f"repeat-{seq}"))
     return seq_max, missing, holes
 

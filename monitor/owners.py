@@ -63,11 +63,12 @@ class Owners:
 
     def trace_of(self, event: Event) -> TraceKey | Unowned:
         """The trace that an event enters; changes nothing."""
-        session = event.session
+        record = event.record
+        session = record.session
         if not is_authority(event.origin.topic):
             return TraceKey(event.principal, session)
-        if event.record.principal:
-            return TraceKey(event.record.principal, session)
+        if record.principal:
+            return TraceKey(record.principal, session)
         users = self._users(session)
         if not users.names:
             return TraceKey("", session)

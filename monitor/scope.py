@@ -6,10 +6,10 @@ A store holds states by name: an invariant's under its digest, others under thei
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -90,10 +90,11 @@ class LiveScope:
 
         Past `ids_max` the oldest is forgotten: its repeat then counts as a new event.
         """
-        key = _other_key(id_, digest) if id_ in self.seen else id_
-        if len(self.seen) >= ids_max:
-            self.seen.popitem(last=False)
-        self.seen[key] = digest
+        seen = self.seen
+        key = _other_key(id_, digest) if id_ in seen else id_
+        if len(seen) >= ids_max:
+            seen.popitem(last=False)
+        seen[key] = digest
         self.seen_added.append((key, digest))
 
 
@@ -185,9 +186,9 @@ def is_repeat(seen: Seen, id_digest: bytes, digest: bytes) -> bool | None:
 
 def _other_key(id_digest: bytes, digest: bytes) -> bytes:
     """The name for a content of an id that is not its first."""
-    return hashlib.blake2b(id_digest + digest, digest_size=16).digest()
+    return blake2b(id_digest + digest, digest_size=16).digest()
 
 
 def id_digest_of(id_: str) -> bytes:
     """Ids are the producer's text of any length; 16 bytes of a digest represent them."""
-    return hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -7,9 +7,9 @@ out of range are equal if their texts are. Unknown top-level keys are ignored.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from typing import Any, Final, NamedTuple
+from hashlib import blake2b
+from typing import Any, Final
 
 import msgspec
 
@@ -21,24 +21,18 @@ DIGEST_BYTES: Final = 16
 INT64_MIN: Final = -(2**63)
 
 
-class Stated(NamedTuple):
-    """A record with its parsed id and time, and its sender."""
-
-    record: EventRecord
-    id: str
-    ts_ns: int
-    principal: str
-
-
-def content_digest(content: dict[str, Any], stated: Stated) -> bytes:
-    """The digest of the content of a record, which `read_canonical` has read."""
-    record = stated.record
+def content_digest(
+    content: dict[str, Any], record: EventRecord, id_: str, ts_ns: int, principal: str
+) -> bytes:
+    """The digest of the content of a record, which `read_canonical` has read; `ts_ns` is its time,
+    and `principal` its sender.
+    """
     spelt = [
-        stated.principal,
-        stated.id,
+        principal,
+        id_,
         record.session,
         None if record.seq is msgspec.UNSET else record.seq,
-        stated.ts_ns,
+        ts_ns,
         record.kind,
         record.agent,
         record.user,
@@ -52,7 +46,7 @@ def content_digest(content: dict[str, Any], stated: Stated) -> bytes:
         content.get("result"),
         content.get("attributes") or {},
     ]
-    return hashlib.blake2b(_encode(spelt), digest_size=DIGEST_BYTES).digest()
+    return blake2b(_encode(spelt), digest_size=DIGEST_BYTES).digest()
 
 
 def read_canonical(value: bytes) -> dict[str, Any]:

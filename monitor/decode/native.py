@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import date, datetime, time
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -27,17 +29,17 @@ from interlock.limits import (
     nests_too_deep,
     unit_of_time,
 )
-from invariants.event import RAW_ABSENT, SECOND_NS, Event, EventRecord, Origin
-from monitor.decode.content import Stated, content_digest, read_canonical
+from invariants.event import SECOND_NS, Event, EventRecord, Origin
+from monitor.decode.content import content_digest, read_canonical
 from monitor.decode.rejected import Reason, Rejected, reject
 from monitor.decode.salvage import Salvage, salvage
 
 _record_decoder: Final = msgspec.json.Decoder(EventRecord)
 _value_decoder: Final = msgspec.json.Decoder()
-_plain_encoder: Final = msgspec.json.Encoder()
+_encode: Final = msgspec.json.Encoder().encode
 
 _RFC3339: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d{1,18}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,18}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 _NULLABLE: Final = tuple(
     field.name
@@ -47,6 +49,7 @@ _NULLABLE: Final = tuple(
 """Fields for which null is as good as nothing."""
 _parts_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAMES: Final = ("session", "kind", "id", "agent", "user", "tenant", "tool", "call", "parent")
+_names: Final = attrgetter(*_NAMES)
 _TIME: Final = "nanoseconds or RFC 3339"
 _EXPECTED: Final = {
     "ts": f"integer {_TIME} text, such as 2026-01-31T12:00:00Z",
@@ -116,11 +119,10 @@ def _read(value: bytes, principal: str) -> tuple[EventRecord, str, int, bytes]:
         text = f"the record has {len(value)} bytes, expected at most {RECORD_BYTES_MAX}"
         raise _NoEventError("too_large", text)
     record, content = _parse(value)
-    _check_record(record, len(value))
+    _check_record(record, content, len(value))
     ts_ns = _time_ns(record.ts)
     id_ = record.id or f"{record.session}/{record.seq}"
-    stated = Stated(record, id_, ts_ns, principal)
-    return record, id_, ts_ns, content_digest(content, stated)
+    return record, id_, ts_ns, content_digest(content, record, id_, ts_ns, principal)
 
 
 def _parse(value: bytes) -> tuple[EventRecord, dict[str, Any]]:
@@ -146,18 +148,16 @@ def _parse(value: bytes) -> tuple[EventRecord, dict[str, Any]]:
         raise _NoEventError("not_json", _told_of_json(str(error), value)) from None
     except RecursionError:
         raise _NoEventError("too_deep", "the record is nested too deeply to be read") from None
-    if stated is not value or not _is_as_written(content, value):
+    # Written as our client writes it, no key is in it twice.
+    if stated is not value or (_encode(content) != value and not _is_as_written(value)):
         _check_repeated_keys(value)
     return record, content
 
 
-def _is_as_written(content: dict[str, Any], value: bytes) -> bool:
-    """True if a record is written as our client writes it: then no key is in it twice."""
-    if _plain_encoder.encode(content) == value:
-        return True
+def _is_as_written(value: bytes) -> bool:
+    """True if a record with such numbers as `1.0`, which is read as 1, is written like this."""
     try:
-        # `1.0` was read as 1.
-        return _plain_encoder.encode(_value_decoder.decode(value)) == value
+        return _encode(_value_decoder.decode(value)) == value
     except msgspec.ValidationError:
         return False  # Some number in it is out of range.
 
@@ -177,9 +177,7 @@ def _without_nulls(content: dict[str, Any], value: bytes) -> tuple[dict[str, Any
     parts = _parts_decoder.decode(value)
     for name in nulls:
         del parts[name]
-    return {name: held for name, held in content.items() if name in parts}, _plain_encoder.encode(
-        parts
-    )
+    return {name: held for name, held in content.items() if name in parts}, _encode(parts)
 
 
 def _refuse_field(message: str) -> NoReturn:
@@ -229,15 +227,15 @@ def _check_repeated_keys(value: bytes) -> None:
         raise _NoEventError("not_json", f"two parsers disagree on it: {error}") from None
 
 
-def _check_record(record: EventRecord, size_bytes: int) -> None:
+def _check_record(record: EventRecord, content: dict[str, Any], size_bytes: int) -> None:
     if record.v != 1:
         text = "v: {v} is not a supported version, expected 1"
         raise _NoEventError("version", text)
     if size_bytes > NAME_CHARACTERS_MAX:
         _check_lengths(record)
-    for name in ("session", "kind"):
-        if not getattr(record, name):
-            raise _NoEventError("field", f"{name}: empty, expected a text")
+    if not record.session or not record.kind:
+        name = "kind" if record.session else "session"
+        raise _NoEventError("field", f"{name}: empty, expected a text")
     if (kind := meant_kind(record.kind)) and kind != record.kind:
         raise _NoEventError("field", f"kind: a misspelling of a known kind, expected `{kind}`")
     if record.seq is msgspec.UNSET:
@@ -245,21 +243,19 @@ def _check_record(record: EventRecord, size_bytes: int) -> None:
             raise _NoEventError("field", "seq: missing, like `id`; expected one of them")
     elif not 0 <= record.seq <= NUMBER_MAX:
         raise _NoEventError("field", f"seq: {{seq}} is out of range, expected {_EXPECTED['seq']}")
-    _check_object("args", record.args)
-    _check_object("attributes", record.attributes)
+    for name in ("args", "attributes"):
+        if name in content and type(content[name]) is not dict:
+            raise _NoEventError("field", f"{name}: not an object, expected one")
 
 
 def _check_lengths(record: EventRecord) -> None:
+    if max(map(len, _names(record))) <= NAME_CHARACTERS_MAX:
+        return
     for name in _NAMES:
         length = len(getattr(record, name))
         if length > NAME_CHARACTERS_MAX:
             text = f"{name}: {length} characters, expected at most {NAME_CHARACTERS_MAX}"
             raise _NoEventError("field", text)
-
-
-def _check_object(name: str, raw: msgspec.Raw) -> None:
-    if raw is not RAW_ABSENT and bytes(raw)[:1] != b"{":
-        raise _NoEventError("field", f"{name}: not an object, expected one")
 
 
 def _time_ns(ts: str | int) -> int:
@@ -281,17 +277,35 @@ def _parse_rfc3339(text: str) -> int:
         is_zone_missing = _RFC3339.fullmatch(f"{text}Z") is not None
         met = "{ts} has no time zone" if is_zone_missing else "{ts} is not a valid time"
         raise _NoEventError("field", f"ts: {met}, expected {_EXPECTED['ts']}")
-    date, minutes, seconds, fraction, zone = match.groups()
+    day, hours, minutes, seconds, fraction, zone = match.groups()
     # A leap second is the second after :59, as everywhere in POSIX time.
     is_leap = seconds == "60"
-    zone = "+00:00" if zone in "Zz" else zone
     try:
-        moment = datetime.fromisoformat(f"{date}T{minutes}:{'59' if is_leap else seconds}{zone}")
+        whole_s = _minute_s(day, hours, minutes) + int(seconds)
+        if seconds > "59" and not is_leap:
+            time(second=int(seconds))
+        if zone not in "Zz":
+            whole_s -= _ahead_s(zone)
     except ValueError as error:
         raise _NoEventError("field", f"ts: {{ts}} is not a valid time: {error}") from None
-    elapsed = moment - _EPOCH
-    whole = elapsed.days * 86_400 + elapsed.seconds + is_leap
-    return whole * SECOND_NS + int((fraction or "0")[:9].ljust(9, "0"))
+    whole_ns = whole_s * SECOND_NS
+    return whole_ns if fraction is None else whole_ns + int(fraction[:9].ljust(9, "0"))
 
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+@lru_cache(maxsize=4_096)
+def _minute_s(day: str, hours: str, minutes: str) -> int:
+    """The beginning of a minute in UTC, in seconds since 1970; raises ValueError."""
+    days = date.fromisoformat(day).toordinal() - _DAY_1970
+    at = time(int(hours), int(minutes))
+    return days * 86_400 + at.hour * 3_600 + at.minute * 60
+
+
+@lru_cache(maxsize=1_024)
+def _ahead_s(zone: str) -> int:
+    """How many seconds a zone is ahead of UTC; raises ValueError."""
+    offset = datetime.fromisoformat(f"1970-01-01T00:00:00{zone}").utcoffset()
+    assert offset is not None, "the zone is given"
+    return offset.days * 86_400 + offset.seconds
+
+
+_DAY_1970: Final = date(1970, 1, 1).toordinal()
