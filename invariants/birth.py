@@ -50,7 +50,8 @@ from .moment import Moment
 from .slices import UNKNOWN_PAST, Slice
 
 if TYPE_CHECKING:
-    from .program import Compiled, Program, Progress
+    from .scope_program import ScopeProgram
+from .scope_program import Compiled, Progress
 
 FAVOURABLE: Final = {1: 0, -1: 2}
 """By the polarity of a memory in the violating formula: the reading against a violation."""
@@ -91,13 +92,13 @@ def born(automaton: Automaton, birth: Birth) -> State:
 
 
 def born_progress(
-    program: Program, progress: Progress, birth: Birth, unseen: AbstractSet[str]
+    program: ScopeProgram, progress: Progress, birth: Birth, unseen: AbstractSet[str]
 ) -> tuple[Progress, list[Compiled]]:
     """The progress with the invariants `unseen` (by digest) born, and the list of them.
 
     Only those of the program's own sort of scope; their previous states are discarded.
     """
-    own = [c for c in program.invariants if c.digest in unseen and c.spec.per == program.per]
+    own = [c for c in program.invariants if c.digest in unseen]
     states = {
         compiled.digest: state
         for compiled, state in zip(program.invariants, progress.states, strict=True)

@@ -57,19 +57,20 @@ Codes = tuple[int, ...]
 
 
 class Planner:
-    """The plans of the invariants of one sort of trace, and the numbers of their predicates."""
+    """The plans of the invariants of one kind of scope, and the numbers of their predicates."""
 
     def __init__(
         self,
         automata: Sequence[tuple[Automaton, int]],
         predicates: Sequence[Mapping[str, Predicate]],
+        used: Sequence[frozenset[str]],
+        used: Sequence[frozenset[str]],
         sources: Sequence[Showing],
         per: Per,
     ) -> None:
-        """`automata` are all of the program, each with the index of its file."""
-        used: list[set[str]] = [set() for _ in predicates]
-        for automaton, file_index in automata:
-            used[file_index].update(automaton.tables.predicates)
+        """`automata` are those about the kind of scope, each with the index of its file; `used` are
+        the predicates of each file that invariants name, about whatever kind of scope.
+        """
         self._predicates: list[Predicate] = []
         self._files: list[tuple[int, tuple[str, ...]]] = []
         numbers: list[dict[str, int]] = []
@@ -141,9 +142,7 @@ class Planner:
                 predicate = self._predicates[number]
                 live.append((number, predicate.fact if code == _OPEN else predicate.valued))
         known = tuple(_KNOWN[code] for code in codes)
-        concerned = self._routed(
-            [i for i, a in enumerate(self._automata) if a.spec.per == self._per], known, is_end
-        )
+        concerned = self._routed(range(len(self._automata)), known, is_end)
         return Shape(
             live=tuple(live),
             doubts=tuple((number, doubt_of(self._predicates[number])) for number, _ in live),

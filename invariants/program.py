@@ -1,276 +1,43 @@
-"""A program: every invariant that is watched, compiled, with the predicates it reads.
+"""A program: every invariant that is watched, compiled, one `ScopeProgram` for each kind of scope.
 
-Immutable, versioned and digested. `step` and `tick` are the one way in which events meet
-invariants, in the live monitor, in the gate, in replay and in tests of invariant files.
+Immutable, versioned and digested.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from .binding import violating_formula
-from .check_scope import reach_ns
 from .checked import CheckedSpec
 from .digest import PROGRAM_VERSION, invariant_digest
 from .errors import Fault
-from .event import Event, EventView
 from .limits import DEFAULT_LIMITS, Limits
 from .linking import common_parts, predicates_of, take_sources
-from .machine import Automaton, compile_invariant
-from .machine_state import State
-from .moment import Moment
-from .plan import Facts, Plan, Vector, doubted, is_told
-from .planning import Planner
+from .machine import compile_invariant
 from .predicate import Predicate
+from .scope_program import Compiled, Progress, ScopeProgram
 from .showing import Showing
-from .sources import NOTHING_SHOWN, Fingerprints, Shown, fingerprints_of, memory_of
-from .spec import WIDER, InvariantSpec, Per
-from .verdict import Verdict
+from .sources import NOTHING_SHOWN, Shown, fingerprints_of, memory_of
+from .spec import WIDER, Per
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
-    """One invariant of a program, and which file's predicates it reads."""
-
-    automaton: Automaton
-    file_index: int
-    file: str
-
-    @property
-    def spec(self) -> InvariantSpec:
-        """The specification that its author wrote."""
-        return self.automaton.spec
-
-    @property
-    def digest(self) -> str:
-        """Of the invariant with all that its verdicts depend on."""
-        return self.automaton.digest
-
-
-class Progress(NamedTuple):
-    """All invariants' states on one scope, and how far its trace has come.
-
-    `states` is aligned with the program's invariants.
-    """
-
-    position: int
-    states: tuple[State, ...]
-    next_deadline_ns: int | None = None
-    shown: Shown = NOTHING_SHOWN
-
-    def is_waiting(self) -> bool:
-        """True if some verdict is pending, with a deadline or without."""
-        return any(state.pending.waiting_count for state in self.states)
-
-
-class Judged(NamedTuple):
-    """The result of one input: verdicts, each with the index of its invariant, and losses at
-    bounds.
-
-    `lost` contains the indices of invariants whose losses are to be reported, with their count so
-    far, `sources_lost` those of sources that are incomplete from now on.
-    """
-
-    progress: Progress
-    verdicts: tuple[tuple[int, Verdict], ...]
-    lost: tuple[tuple[int, int], ...] = ()
-    sources_lost: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
 class Program:
-    """The compiled invariants. `digest` names them all, and the version of their meaning.
-
-    It judges those of them whose traces are of its own sort (`per`); `wider` judges the others.
-    All of these programs have the same invariants in the same places.
-    """
+    """The compiled invariants. `digest` names them all, and the version of their meaning."""
 
     invariants: tuple[Compiled, ...]
-    predicates: tuple[Mapping[str, Predicate], ...]
+    """All of them, in the order of the files."""
+    session: ScopeProgram
+    wider: tuple[ScopeProgram, ...]
+    """For each kind of scope wider than a session that some invariant is about."""
     warnings: tuple[Fault, ...]
     digest: str
-    initial: Progress
-    """A scope before its first event; its states are compared with others by identity."""
-    sources: tuple[Showing, ...] = ()
-    fingerprints: tuple[Fingerprints, ...] = ()
-    """The keys of data memories: the newest makes new ones, the others go on with theirs."""
-    pairs_max: int = DEFAULT_LIMITS.pairs_max
-    per: Per = "session"
-    wider: tuple[Program, ...] = ()
-    """For each sort of scope wider than a session that some invariant is about."""
-    _planner: Planner = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        automata = [(compiled.automaton, compiled.file_index) for compiled in self.invariants]
-        planner = Planner(automata, self.predicates, self.sources, self.per)
-        # Frozen to its users: a memo changes nothing that they can see.
-        object.__setattr__(self, "_planner", planner)
-
-    def plan(self, kind: str, tool: str) -> Plan:
-        """Which predicates and invariants an event of this kind and tool can concern."""
-        return self._planner.plan(kind, tool)
-
-    def step(self, progress: Progress, event: Event, asked: Shown | None = None) -> Judged:
-        """Process one event, whose effective time is set and not before its predecessor's.
-
-        `asked` contains the values shown to the event's own session; by default those shown to this
-        scope.
-        """
-        record = event.record
-        plan = self.plan(record.kind, record.tool)
-        due = progress.next_deadline_ns
-        overdue = due is not None and due < event.time_ns
-        shown = self.asked_of(progress.shown, event)
-        if not plan.concerned and not overdue and not plan.showing:
-            position = progress.position + 1
-            return Judged(Progress(position, progress.states, due, shown), ())
-        verdicts: list[tuple[int, Verdict]] = []
-        if overdue:
-            progress, late = self._pass_time(progress, event.time_ns)
-            verdicts += late
-        view = EventView(event, shown if asked is None else asked)
-        facts = plan.facts(view)
-        moments: dict[int, Moment] = {}
-        states = list(progress.states)
-        lost: list[tuple[int, int]] = []
-        is_awaited = False
-        # Of what kind and tool leave open, most is false at the event: it is skipped too.
-        for index, route in self._planner.concerned(plan, facts):
-            compiled = self.invariants[index]
-            now = moments.get(compiled.file_index)
-            if now is None:
-                now = self._moment(compiled.file_index, plan, progress.position, view, facts)
-                moments[compiled.file_index] = now
-            old = states[index]
-            state, found = compiled.automaton.step(old, now, False, route)
-            if state is not old:
-                states[index] = state
-                is_awaited = is_awaited or state.pending is not old.pending
-                if is_told(old.lost_count, state.lost_count):
-                    lost.append((index, state.lost_count))
-            if found:
-                verdicts += [(index, verdict) for verdict in found]
-        if view.steps_left < 0:
-            verdicts = doubted(verdicts, progress.position, plan.steps_max)
-            # An invariant that is already in doubt needs no second report about its losses.
-            lost = [item for item in lost if all(item[0] != told for told, _ in verdicts)]
-        position = progress.position + 1
-        sources_lost: tuple[int, ...] = ()
-        if plan.showing:
-            shown, sources_lost = self._show(shown, plan.showing, view)
-        if is_awaited:
-            after = self._progress(position, tuple(states), shown)
-        else:
-            after = Progress(position, tuple(states), progress.next_deadline_ns, shown)
-        return Judged(after, tuple(verdicts), tuple(lost), sources_lost)
-
-    def asked_of(self, shown: Shown, event: Event) -> Shown:
-        """The values shown to an event's session, and its parent as the event states it."""
-        if event.record.parent and self.sources and not shown.is_child:
-            return Shown(shown.memories, is_child=True)
-        return shown
-
-    def _moment(
-        self, file_index: int, plan: Plan, position: int, view: EventView, facts: Vector
-    ) -> Moment:
-        """The event as the invariants of a file see it."""
-        letter = self._planner.letter(file_index, facts)
-        return Moment(position, view.time_ns, view.event.id, letter, plan.shape.is_end)
-
-    def facts(self, event: Event) -> tuple[Facts, ...]:
-        """The facts of each file's predicates for an event, for readers: as in `step`."""
-        facts = self.plan(event.kind, event.record.tool).facts(EventView(event))
-        return tuple(self._planner.letter(n, facts) for n in range(len(self.predicates)))
-
-    def unscoped(self, event: Event, asked: Shown) -> list[tuple[int, Verdict]] | None:
-        """The verdicts at an event that names no scope, and so belongs to no trace.
-
-        None if every predicate is false for it.
-        """
-        plan = self.plan(event.kind, event.record.tool)
-        view = EventView(event, asked)
-        facts = plan.facts(view)
-        verdicts: list[tuple[int, Verdict]] = []
-        is_noticed = False
-        for index, route in plan.concerned:
-            compiled = self.invariants[index]
-            now = self._moment(compiled.file_index, plan, 0, view, facts)
-            names = compiled.automaton.tables.predicates
-            is_noticed = is_noticed or any(now.letter[name].truth for name in names)
-            found = compiled.automaton.unscoped(now, route)
-            verdicts += [(index, verdict) for verdict in found]
-        return verdicts if is_noticed or verdicts else None
-
-    def memory_ns(self) -> int | None:
-        """How long after its last event a trace can still matter; None if there is no limit."""
-        own = [c.spec for c in self.invariants if c.spec.per == self.per]
-        if any(spec.report != "every" for spec in own):
-            return None  # The record of reported findings is kept for ever.
-        reaches = [reach_ns(violating_formula(spec)) for spec in own]
-        return None if None in reaches else max(filter(None, reaches), default=0)
-
-    def _show(
-        self, shown: Shown, places: tuple[int, ...], view: EventView
-    ) -> tuple[Shown, tuple[int, ...]]:
-        """Add the values that an event shows to its session, after its verdicts; returns incomplete
-        sources.
-        """
-        memories = list(shown.memories)
-        for place in places:
-            source = self.sources[place]
-            memories[place] = source.taking(memories[place], view, self.pairs_max)
-        lost = tuple(
-            place
-            for place in places
-            if shown.memories[place].is_whole and not memories[place].is_whole
-        )
-        return Shown(tuple(memories), shown.is_child), lost
-
-    def tick(self, progress: Progress, time_ns: int) -> Judged:
-        """Time has reached `time_ns`: every deadline before it is decided."""
-        due = progress.next_deadline_ns
-        if due is None or due >= time_ns:
-            return Judged(progress, ())
-        progress, verdicts = self._pass_time(progress, time_ns)
-        return Judged(progress, tuple(verdicts))
-
-    def runs(self, progress: Progress) -> Judged:
-        """The runs of violations that are not over, as far as they have come."""
-        found = [
-            (index, verdict)
-            for index, compiled in enumerate(self.invariants)
-            for verdict in compiled.automaton.runs(progress.states[index])
-        ]
-        return Judged(progress, tuple(found))
-
-    def with_states(self, position: int, states: Mapping[str, State], shown: Shown) -> Progress:
-        """Progress from stored states by invariant digest; an invariant without one begins."""
-        taken = tuple(
-            states.get(compiled.digest, initial)
-            for compiled, initial in zip(self.invariants, self.initial.states, strict=True)
-        )
-        return self._progress(position, taken, shown)
-
-    def _pass_time(
-        self, progress: Progress, time_ns: int
-    ) -> tuple[Progress, list[tuple[int, Verdict]]]:
-        states = list(progress.states)
-        verdicts: list[tuple[int, Verdict]] = []
-        for index, compiled in enumerate(self.invariants):
-            if states[index].pending.queue.length:
-                states[index], found = compiled.automaton.tick(states[index], time_ns)
-                verdicts += [(index, verdict) for verdict in found]
-        verdicts.sort(key=lambda item: item[1].decided_ns)
-        return self._progress(progress.position, tuple(states), progress.shown), verdicts
-
-    def _progress(self, position: int, states: tuple[State, ...], shown: Shown) -> Progress:
-        waiting = [
-            state.pending.queue.oldest()[0] for state in states if state.pending.queue.length
-        ]
-        return Progress(position, states, min(waiting) if waiting else None, shown)
+    @property
+    def scopes(self) -> tuple[ScopeProgram, ...]:
+        """Those of all kinds of scope."""
+        return (self.session, *self.wider)
 
 
 def compile_program(
@@ -303,23 +70,36 @@ def compile_program(
         whole.update(compiled.digest.encode())
     keys = tuple(map(fingerprints_of, fingerprint_keys or (digest_key,)))
     shown = Shown(tuple(memory_of(keys[0]) for _ in sources))
-    states = tuple(compiled.automaton.initial() for compiled in invariants)
-    program = Program(
+    used = _used(invariants, len(tables))
+
+    def scope(per: Per) -> ScopeProgram:
+        own = tuple(compiled for compiled in invariants if compiled.spec.per == per)
+        states = tuple(compiled.automaton.initial() for compiled in own)
+        is_session = per == "session"
+        return ScopeProgram(
+            per,
+            own,
+            tuple(tables),
+            used,
+            Progress(0, states, None, shown if is_session else NOTHING_SHOWN),
+            tuple(sources.values()) if is_session else (),
+            keys,
+            limits.pairs_max,
+        )
+
+    kinds = {compiled.spec.per for compiled in invariants}
+    return Program(
         tuple(invariants),
-        tuple(tables),
+        scope("session"),
+        tuple(scope(per) for per in WIDER if per in kinds),
         tuple(fault for spec in specs for fault in spec.warnings),
         whole.hexdigest(),
-        Progress(0, states, None, shown),
-        tuple(sources.values()),
-        keys,
-        limits.pairs_max,
     )
-    return replace(program, wider=tuple(_wider(program)))
 
 
-def _wider(program: Program) -> Iterator[Program]:
-    """Values shown to a session belong to the session: wider programs do not remember them."""
-    initial = program.initial._replace(shown=NOTHING_SHOWN)
-    for per in WIDER:
-        if any(compiled.spec.per == per for compiled in program.invariants):
-            yield replace(program, per=per, sources=(), initial=initial)
+def _used(invariants: Sequence[Compiled], files_count: int) -> tuple[frozenset[str], ...]:
+    """The predicates of each file that invariants name."""
+    used: list[set[str]] = [set() for _ in range(files_count)]
+    for compiled in invariants:
+        used[compiled.file_index].update(compiled.automaton.tables.predicates)
+    return tuple(map(frozenset, used))

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .program import Program, Progress
+from .scope_program import Progress, ScopeProgram
 from .state import decode_state, encode_state
 from .state_sources import decode_shown, encode_shown
 
 
-def encode_progress(program: Program, progress: Progress, stored: Progress) -> dict[str, bytes]:
+def encode_progress(
+    program: ScopeProgram, progress: Progress, stored: Progress
+) -> dict[str, bytes]:
     """The content to write so that a store which contains `stored` contains `progress`."""
     pairs = zip(progress.states, stored.states, strict=True)
     written = {
@@ -28,7 +30,7 @@ def encode_progress(program: Program, progress: Progress, stored: Progress) -> d
     return written
 
 
-def decode_progress(program: Program, position: int, stored: Mapping[str, bytes]) -> Progress:
+def decode_progress(program: ScopeProgram, position: int, stored: Mapping[str, bytes]) -> Progress:
     """The progress at `position`; an invariant without stored content begins there.
 
     Raises

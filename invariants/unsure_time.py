@@ -28,7 +28,7 @@ from .machine import Automaton
 from .machine_state import State
 from .memory_previous import PreviousMemory
 from .memory_since import ClosedSinceMemory
-from .program import Judged, Program, Progress
+from .scope_program import Judged, Progress, ScopeProgram
 from .sources import Shown
 from .verdict import Verdict
 
@@ -50,13 +50,13 @@ class TimeDoubt:
 
 
 def step_at(
-    program: Program,
+    program: ScopeProgram,
     progress: Progress,
     event: Event,
     doubt: TimeDoubt | None,
     asked: Shown | None = None,
 ) -> Judged:
-    """`Program.step`, of an event whose time is in doubt or is not."""
+    """`ScopeProgram.step`, of an event whose time is in doubt or is not."""
     if doubt is None:
         return program.step(progress, event, asked)
     progress, before = _unsure(program, progress, event.time_ns, doubt.sure_ns)
@@ -68,10 +68,10 @@ def step_at(
     return judged._replace(verdicts=(*before, *judged.verdicts, *after))
 
 
-def timed_ids(program: Program) -> tuple[str, ...]:
-    """The invariants of the program's own sort of scope that measure time."""
-    own = (c for c in program.invariants if c.spec.per == program.per)
-    return tuple(sorted(c.spec.id for c in own if _measures_time(c.automaton)))
+def timed_ids(program: ScopeProgram) -> tuple[str, ...]:
+    """The invariants of the program that measure time."""
+    own = (c.spec.id for c in program.invariants if _measures_time(c.automaton))
+    return tuple(sorted(own))
 
 
 def _measures_time(automaton: Automaton) -> bool:
@@ -86,7 +86,7 @@ def _is_bounded(window: Window) -> bool:
 
 
 def _unsure(
-    program: Program, progress: Progress, time_ns: int, sure_ns: int
+    program: ScopeProgram, progress: Progress, time_ns: int, sure_ns: int
 ) -> tuple[Progress, list[tuple[int, Verdict]]]:
     """The progress if the distance of earlier events from `time_ns` is unknown."""
     if not progress.position:
@@ -94,10 +94,8 @@ def _unsure(
     birth = Birth(progress.position - 1, time_ns, is_time_known=False)
     states, verdicts = {}, list[tuple[int, Verdict]]()
     for index, compiled in enumerate(program.invariants):
-        state = progress.states[index]
-        if compiled.spec.per == program.per:
-            state, found = unsure_state(compiled.automaton, state, birth, sure_ns)
-            verdicts += [(index, verdict) for verdict in found]
+        state, found = unsure_state(compiled.automaton, progress.states[index], birth, sure_ns)
+        verdicts += [(index, verdict) for verdict in found]
         states[compiled.digest] = state
     return program.with_states(progress.position, states, progress.shown), verdicts
 

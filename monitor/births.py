@@ -23,7 +23,7 @@ import msgspec
 
 from invariants.birth import Birth, born_progress
 from invariants.event import Origin
-from invariants.program import Compiled, Program, Progress
+from invariants.scope_program import Compiled, Progress, ScopeProgram
 from monitor.finding import Born
 from monitor.order import Noticed
 
@@ -159,7 +159,7 @@ def next_births(stored: str | None, digests: Iterable[str], now_ns: int) -> Birt
 
 
 def bear(
-    program: Program, progress: Progress, past_ns: int, scope: str, due: Mapping[str, int]
+    program: ScopeProgram, progress: Progress, past_ns: int, scope: str, due: Mapping[str, int]
 ) -> tuple[Progress, tuple[Noticed, ...]]:
     """The progress of a scope with the due invariants born in it, and the findings to report.
 

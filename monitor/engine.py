@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from invariants.event import Close, Event, Input, Tick
-from invariants.program import Judged, Program, Progress
+from invariants.program import Program
+from invariants.scope_program import Judged, Progress
 from invariants.unsure_time import step_at, timed_ids
 from invariants.verdict import EventRef
 from monitor.births import Loss
@@ -57,7 +58,7 @@ class Engine:
         load: Callable[[str], LoadedScope] = lambda scope: EMPTY_LOAD,
         scoring: Scoring | None = None,
     ) -> None:
-        self.program = program
+        self.program, self._session = program, program.session
         self.settings = settings
         self._load = load
         self._scoring = scoring
@@ -68,7 +69,7 @@ class Engine:
         self._wakes = Wakes[TraceKey]()
         self._owners = Owners(load, self._header)
         self._clocks = Clocks(settings.lateness_ns, settings.skew_ns, settings.trust_ts)
-        self._timed = timed_ids(program)
+        self._timed = timed_ids(program.session)
         self._duplicates_count = 0
         self.disorder = Disorder()
         self._unread = UnreadRecords(program, settings.severities)
@@ -140,8 +141,8 @@ class Engine:
         if deadline_ns is not None and (rest_ns is None or deadline_ns < rest_ns):
             # Those behind the rest are for the session's end to decide.
             reached_ns = time_ns if rest_ns is None else min(time_ns, rest_ns)
-            judged = self.program.tick(scope.progress, reached_ns)
-            header, lost = at_rest(self._births, self.program, scope.header)
+            judged = self._session.tick(scope.progress, reached_ns)
+            header, lost = at_rest(self._births, self._session, scope.header)
             return self._apply(name, scope, judged, None, header, noticed=lost)
         assert rest_ns is not None, "a session without it is woken for a deadline"
         if scope.header.ended_ns is None:
@@ -210,7 +211,7 @@ class Engine:
     def open_verdicts(self) -> Iterator[OpenVerdict]:
         """Verdicts that are pending in any scope that is waited for, in memory or stored."""
         for name, scope in self._waited_for():
-            yield from open_verdicts(self.program, scope.progress, name.session)
+            yield from open_verdicts(self._session, scope.progress, name.session)
         yield from self._wider.open_verdicts()
 
     def _waited_for(self) -> Iterator[tuple[TraceKey, LiveScope]]:
@@ -238,9 +239,9 @@ class Engine:
     def _tell_runs(self) -> list[Finding]:
         """Runs of violations that the file does not end, with their size at its end."""
         findings: list[Finding] = []
-        if counts_runs(self.program):
+        if counts_runs(self._session):
             for name, scope in self._waited_for():
-                if (judged := self.program.runs(scope.progress)).verdicts:
+                if (judged := self._session.runs(scope.progress)).verdicts:
                     findings += self._apply(name, scope, judged, None, scope.header)
         return findings + self._wider.runs()
 
@@ -275,7 +276,7 @@ class Engine:
             self._duplicates_count += 1
             return []
         settings, digest = self.settings, "" if known is None else event.digest.hex()
-        before, lost = at_event(self._births, settings, self.program, scope.header, event)
+        before, lost = at_event(self._births, settings, self._session, scope.header, event)
         admission = admit(
             before,
             event,
@@ -289,11 +290,11 @@ class Engine:
         if admission.header.has_spoken and not scope.header.has_spoken:
             noticed = (*noticed, *self._owners.speaks(owner))
         event = admission.placed(event)
-        asked = self.program.asked_of(scope.progress.shown, event)
+        asked = self._session.asked_of(scope.progress.shown, event)
         wider = self._wider.judge(event, admission.header, asked, admission.doubt)
         is_back = admission.is_back or any(one.header.time_ns > event.time_ns for one in wider)
         self.disorder.note(event.origin, admission.doubt, is_back=is_back)
-        judged = step_at(self.program, scope.progress, event, admission.doubt)
+        judged = step_at(self._session, scope.progress, event, admission.doubt)
         scope.remember(id_digest, event.digest, settings.ids_max)
         if self._scoring is not None:
             self._taken = scope, event, digest
@@ -311,12 +312,12 @@ class Engine:
 
     def _end(self, name: TraceKey, scope: LiveScope, time_ns: int) -> list[Finding]:
         ended_ns = max(time_ns, scope.header.time_ns)
-        before, lost = at_rest(self._births, self.program, scope.header)
+        before, lost = at_rest(self._births, self._session, scope.header)
         event, header = end_of(name, before, ended_ns)
         # A session that had ended before has had its end in every wider scope.
         is_first = scope.header.ended_ns is None
         wider = self._wider.judge(event, header, scope.progress.shown) if is_first else []
-        judged = step_at(self.program, scope.progress, event, doubt_at_end(scope.header))
+        judged = step_at(self._session, scope.progress, event, doubt_at_end(scope.header))
         found = self._apply(name, scope, judged, event, header, noticed=lost)
         return found + self._wider.hold(wider, event, "")
 
@@ -332,7 +333,7 @@ class Engine:
         conflict_digest: str = "",
     ) -> list[Finding]:
         """Keep the new header and progress, and turn verdicts into findings."""
-        if self.program.sources:
+        if self._session.sources:
             grown = judged.progress.shown.length - scope.progress.shown.length
             self._pairs_count += grown
         noticed = (*scope.take_owed(), *noticed)
@@ -342,7 +343,7 @@ class Engine:
         if not judged.verdicts and not noticed and not judged.lost and not judged.sources_lost:
             return []
         return session_findings(
-            self.program,
+            self._session,
             judged,
             noticed,
             trace=name,
@@ -379,12 +380,12 @@ class Engine:
             self._scopes.move_to_end(name)
         births = self._births
         if scope.header.epoch != births.epoch or births.recorded:
-            scope.renew(self.program, births, str(name))
+            scope.renew(self._session, births, str(name))
         return scope
 
     def _loaded(self, name: TraceKey) -> LiveScope:
         loaded = self._stored(name)
-        scope = restored(self.program, loaded)
+        scope = restored(self._session, loaded)
         if self._scoring is not None:
             scope.scored = self._scoring.restore(loaded.states, scope.header.position)
         self._scopes[name] = scope
@@ -394,4 +395,4 @@ class Engine:
     def _change(self, name: TraceKey, scope: LiveScope) -> ScopeChange:
         scored = scope.scored
         more = self._scoring.take_change(scored) if self._scoring and scored is not None else {}
-        return take_change(self.program, name, scope, wake_ns_of(scope, self.settings), more)
+        return take_change(self._session, name, scope, wake_ns_of(scope, self.settings), more)

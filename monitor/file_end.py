@@ -18,7 +18,7 @@ import msgspec
 from invariants.core import UNBOUND
 from invariants.event import Origin
 from invariants.pending import Anchor
-from invariants.program import Compiled, Program, Progress
+from invariants.scope_program import Compiled, Progress, ScopeProgram
 from invariants.spec import Per
 from invariants.unsure_time import TimeDoubt
 from monitor.finding import Severity
@@ -99,12 +99,12 @@ def gathered(found: Iterator[OpenVerdict]) -> OpenVerdicts:
     return OpenVerdicts(count=count, verdicts=first)
 
 
-def counts_runs(program: Program) -> bool:
+def counts_runs(program: ScopeProgram) -> bool:
     """True if violations in a row are counted (`report: edge`) in the program's sort of scope."""
-    return any(c.spec.report == "edge" and c.spec.per == program.per for c in program.invariants)
+    return any(c.spec.report == "edge" for c in program.invariants)
 
 
-def open_verdicts(program: Program, progress: Progress, scope: str) -> Iterator[OpenVerdict]:
+def open_verdicts(program: ScopeProgram, progress: Progress, scope: str) -> Iterator[OpenVerdict]:
     """Those of one scope of a program; `scope` is whose it is."""
     for compiled, state in zip(program.invariants, progress.states, strict=True):
         future = compiled.automaton.tables.future

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from detectors.contract import Reason, Score
 from invariants.event import Event
 from invariants.fact import Value
-from invariants.program import Compiled, Judged, Program
+from invariants.scope_program import Compiled, Judged, ScopeProgram
 from invariants.spec import Per
 from invariants.verdict import Absence, Binding, EventRef, Run, Verdict
 from monitor.finding import (
@@ -120,7 +120,7 @@ def verdict_finding(
 
 
 def session_findings(
-    program: Program,
+    program: ScopeProgram,
     judged: Judged,
     noticed: Sequence[Noticed],
     *,
@@ -184,7 +184,7 @@ def wider_place(at: EventRef) -> DoubtPlace:
     return DoubtPlace(at.id, "", "", "")
 
 
-def _lost(program: Program, judged: Judged) -> Iterator[Noticed]:
+def _lost(program: ScopeProgram, judged: Judged) -> Iterator[Noticed]:
     for index, count in judged.lost:
         id_ = program.invariants[index].spec.id
         text = f"`{id_}` found no room for what it must hold, {count} times so far"

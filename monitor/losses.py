@@ -20,7 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from invariants.event import Event
-from invariants.program import Program
+from invariants.scope_program import ScopeProgram
 from monitor.births import Births, Loss
 from monitor.engine_settings import EngineSettings
 from monitor.order import Header, Noticed
@@ -34,7 +34,7 @@ class AfterLoss(NamedTuple):
 
 
 def at_event(
-    births: Births, settings: EngineSettings, program: Program, header: Header, event: Event
+    births: Births, settings: EngineSettings, program: ScopeProgram, header: Header, event: Event
 ) -> AfterLoss:
     """Before an event is taken in."""
     partition = event.origin.partition
@@ -52,7 +52,7 @@ def at_event(
     return _told(header, loss, program, is_spared=True)
 
 
-def at_rest(births: Births, program: Program, header: Header) -> AfterLoss:
+def at_rest(births: Births, program: ScopeProgram, header: Header) -> AfterLoss:
     """Before time alone decides something about a session: the deciding event may have been
     lost.
     """
@@ -60,9 +60,11 @@ def at_rest(births: Births, program: Program, header: Header) -> AfterLoss:
     return AfterLoss(header) if loss is None else _told(header, loss, program)
 
 
-def _told(header: Header, loss: Loss, program: Program, *, is_spared: bool = False) -> AfterLoss:
+def _told(
+    header: Header, loss: Loss, program: ScopeProgram, *, is_spared: bool = False
+) -> AfterLoss:
     after = msgspec.structs.replace(header, loss_epoch=loss.epoch)
-    ids = (c.spec.id for c in program.invariants if c.spec.per == program.per)
+    ids = (compiled.spec.id for compiled in program.invariants)
     return AfterLoss(after, () if is_spared else (loss.noticed(ids),))
 
 

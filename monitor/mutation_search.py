@@ -18,7 +18,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from invariants.event import SECOND_NS, UNSTATED, Event, EventView, Identity
-from invariants.program import Program, Progress
+from invariants.program import Program
+from invariants.scope_program import Progress, ScopeProgram
 from monitor.spec_tests import NoEventError, Trial
 
 STEPS_MAX: Final = 15_000  # Chosen: about a second for an invariant with ten mutants.
@@ -72,7 +73,7 @@ def distinguish(
     `gaps_ns` are useful delays.
     """
     # All of them are about the same sort of scope, and all events here are of one such.
-    search = _Search(trial.program.wider[0] if trial.program.wider else trial.program)
+    search = _Search(trial.program.wider[0] if trial.program.wider else trial.program.session)
     own = [content for example in examples for content, _ in example]
     kinds = _kinds(trial, [*own, *chain.from_iterable(map(_varied, own)), *others])
     lacking = _kinds(trial, [*own, *chain.from_iterable(map(_lacking, own))])
@@ -100,7 +101,7 @@ def distinguish(
 class _Search:
     """The results so far, and the remaining cost."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: ScopeProgram) -> None:
         self.program = program
         self.steps_count = 0
         memories_count = sum(1 + len(c.automaton.tables.memories) for c in program.invariants)
@@ -205,7 +206,7 @@ def _facts(program: Program, event: Event) -> str:
     """The facts of an event for the predicates that the invariants use."""
     names = {name for c in program.invariants for name in c.automaton.tables.predicates}
     view = EventView(event)
-    facts = {name: repr(program.predicates[0][name].fact(view)) for name in sorted(names)}
+    facts = {name: repr(program.session.predicates[0][name].fact(view)) for name in sorted(names)}
     return f"{facts} {event.kind == 'session.ended'}"
 
 

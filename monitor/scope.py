@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from invariants.event import Event, EventRecord, Origin
-from invariants.program import Program, Progress
+from invariants.scope_program import Progress, ScopeProgram
 from invariants.state_progress import decode_progress, encode_progress
 from monitor.births import Births, bear
 from monitor.engine_settings import EngineSettings
@@ -73,7 +73,7 @@ class LiveScope:
         owed, self.owed = self.owed, ()
         return owed
 
-    def renew(self, program: Program, births: Births, name: str) -> None:
+    def renew(self, program: ScopeProgram, births: Births, name: str) -> None:
         """Let invariants be born that have not seen its past."""
         header = self.header
         due = births.due("session", name, header.position - 1, header.epoch)
@@ -101,7 +101,7 @@ class LiveScope:
 EMPTY_LOAD: Final = LoadedScope(None, {}, {})
 
 
-def restored(program: Program, loaded: LoadedScope) -> LiveScope:
+def restored(program: ScopeProgram, loaded: LoadedScope) -> LiveScope:
     """A session's scope as a store gave it, or a new one. Raises StateError if it is damaged."""
     header = header_in(loaded)
     if loaded.header is None:
@@ -135,7 +135,7 @@ def rest_ns_of(header: Header, settings: EngineSettings) -> int | None:
 
 
 def take_change(
-    program: Program,
+    program: ScopeProgram,
     key: TraceKey,
     scope: LiveScope,
     wake_ns: int | None,

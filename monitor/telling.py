@@ -39,7 +39,7 @@ class Teller:
         self._metrics = metrics
         self._store = store
         self._clock = clock
-        self._dormant = set(range(len(program.invariants)))
+        self._dormant = {compiled.spec.id for compiled in program.invariants}
         self._next_backlog_ns = 0
         self._streams: set[Stream] = set()
         self.events_count = 0
@@ -84,18 +84,19 @@ class Teller:
 
     def dormant(self) -> list[str]:
         """Invariants that no event so far could violate, by its kind and its tool."""
-        return sorted(self._program.invariants[index].spec.id for index in self._dormant)
+        return sorted(self._dormant)
 
     def _counts(self, batch: Batch, committed: Committed, now_ns: int) -> BatchCounts:
         kinds: Counter[str] = Counter()
         judged: Counter[str] = Counter()
         for (kind, tool), count in batch.shapes.items():
             kinds[kind] += count
-            for program in (self._program, *self._program.wider):
+            for program in self._program.scopes:
                 for index, route in program.plan(kind, tool).concerned:
                     if route.is_judged:
-                        self._dormant.discard(index)
-                        judged[program.invariants[index].spec.id] += count
+                        id_ = program.invariants[index].spec.id
+                        self._dormant.discard(id_)
+                        judged[id_] += count
         told = list(_fresh_verdicts(committed))
         new = [f for f in committed.findings if f.id not in committed.before]
         unknown = Counter(f.invariant for f in told if f.type == "inconclusive")

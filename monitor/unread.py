@@ -46,10 +46,9 @@ class UnreadRecords:
     """The previous reports of one engine."""
 
     def __init__(self, program: Program, severities: Mapping[str, Severity]) -> None:
-        self._programs = (program, *program.wider)
+        self._programs = program.scopes
         self._severities = severities
-        ids = {c.spec.id for p in self._programs for c in p.invariants}
-        self._all = frozenset(ids)
+        self._all = frozenset(compiled.spec.id for compiled in program.invariants)
         self._told: OrderedDict[tuple[TraceKey, str], frozenset[str]] = OrderedDict()
         self._named: dict[tuple[str, int], set[str]] = {}
 

@@ -19,7 +19,8 @@ from typing import Final
 import msgspec
 
 from invariants.event import Event
-from invariants.program import Judged, Program
+from invariants.program import Program
+from invariants.scope_program import Judged
 from invariants.sources import Shown
 from invariants.spec import Per
 from invariants.state_progress import decode_progress, encode_progress
@@ -58,7 +59,6 @@ class WiderScopes:
         self._programs: Final = {wider.per: wider for wider in program.wider}
         self._timed: Final = {wider.per: timed_ids(wider) for wider in program.wider}
         self._memory_ns: Final = {wider.per: wider.memory_ns() for wider in program.wider}
-        self._invariants = program.invariants
         self._load = load
         self._header_of = header_of
         self._in_memory_max = settings.scopes_in_memory_max
@@ -174,7 +174,7 @@ class WiderScopes:
             )
             noticed.append(Noticed("unscoped", text, one.per))
         for index, count in one.judged.lost:
-            id_ = self._invariants[index].spec.id
+            id_ = self._programs[one.per].invariants[index].spec.id
             text = f"`{id_}` could not add an entry for its {one.per} at a bound, {count} times"
             text += " so far"
             noticed.append(Noticed("capacity", text, id_))
@@ -185,14 +185,15 @@ class WiderScopes:
         if not one.judged.verdicts:
             return []
         findings = []
-        decided = [(self._invariants[i].spec.severity, v) for i, v in one.judged.verdicts]
+        invariants = self._programs[one.per].invariants
+        decided = [(invariants[i].spec.severity, v) for i, v in one.judged.verdicts]
         doubts = doubts_of(decided, wider_place)
         for (index, verdict), doubt in zip(one.judged.verdicts, doubts, strict=True):
             anchor = unpacked_id(verdict.anchor.id)
             trace = TraceKey(anchor.principal, anchor.session)
             findings.append(
                 verdict_finding(
-                    self._invariants[index],
+                    invariants[index],
                     verdict,
                     trace=trace,
                     agent=anchor.agent,
@@ -318,7 +319,7 @@ class WiderScopes:
             epoch = max(due.values())
         loss = births.loss_since(header.epoch) if header.position else None
         if loss is not None:
-            ids = [c.spec.id for c in self._invariants if c.spec.per == key[0]]
+            ids = [compiled.spec.id for compiled in self._programs[key[0]].invariants]
             noticed = loss.noticed(ids)
             held.owed = (*held.owed, noticed._replace(key=f"{noticed.key}/{key[0]}/{key[1]}"))
         held.header = msgspec.structs.replace(header, epoch=epoch)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from invariants.event import Event
-from invariants.program import Judged, Progress
+from invariants.scope_program import Judged, Progress
 from invariants.spec import Per
 from monitor.order import Noticed
 

@@ -18,7 +18,8 @@ from invariants.checked import CheckedSpec
 from invariants.digest import PROGRAM_VERSION
 from invariants.errors import ConfigError
 from invariants.load_lists import ListFileError
-from invariants.program import Compiled, Program, compile_program
+from invariants.program import Program, compile_program
+from invariants.scope_program import Compiled
 from monitor.invariant_files import default_pack_specs, read_specs, read_texts
 from replay.player import limits_of
 from replay.recording import EMBEDDED_BYTES_MAX, Header, RecordedFile, RecordedInvariant
@@ -166,7 +167,7 @@ def _unevaluable(header: Header, program: Program, is_other_key: bool) -> list[U
 
 def _uses_digest(program: Program, compiled: Compiled) -> bool:
     """True if a value in the ids of findings may depend on the key."""
-    predicates = program.predicates[compiled.file_index]
+    predicates = program.session.predicates[compiled.file_index]
     return any(
         "digest" in predicates[name].checked.functions
         for name in compiled.automaton.tables.predicates

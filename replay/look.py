@@ -23,7 +23,7 @@ from invariants.memory_aggregate import AggregateMemory
 from invariants.memory_previous import PreviousMemory
 from invariants.memory_since import ClosedSinceMemory, SinceMemory
 from invariants.pending import Anchor
-from invariants.program import Compiled
+from invariants.scope_program import Compiled
 from invariants.slices import Entry, Slice
 from invariants.verdict import EventRef
 from monitor.decode.rejected import Rejected

@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple
 from pyrsistent import PVector, pvector
 
 from invariants.event import Event
-from invariants.program import Progress
+from invariants.scope_program import Progress
 from monitor.finding import Finding
 from monitor.order import Header
 from monitor.scope import EMPTY_LOAD, LoadedScope

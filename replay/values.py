@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 from invariants.core import UNBOUND, Bindings, Env, MemoryNode, Node, bindings
 from invariants.machine import Automaton
 from invariants.moment import Moment
-from invariants.program import Compiled, Program
+from invariants.program import Program
+from invariants.scope_program import Compiled
 from monitor.finding_make import show_binding
 from replay.node_text import children, names_variables, node_text
 from replay.standing import SHOWN_MAX, BoundValues, FormulaValue, Since, TruthName
@@ -35,7 +36,7 @@ def reading_of(program: Program, index: int, step: TrackStep) -> Reading:
     """The values that invariant number `index` could read at a step."""
     compiled = program.invariants[index]
     event = step.event
-    letter = program.facts(event)[compiled.file_index]
+    letter = program.session.facts(event)[compiled.file_index]
     is_end = event.kind == "session.ended"
     now = Moment(step.header.position - 1, event.time_ns, event.id, letter, is_end)
     return Reading(now, step.progress.states[index].cells)

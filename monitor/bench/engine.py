@@ -252,15 +252,15 @@ def _concern(program: Program, records: Sequence[bytes]) -> tuple[float, float, 
     """The live predicates and the concerned invariants of an event on average, and the share of
     events that concern the invariant which the fewest concern.
     """
-    programs = (program, *program.wider)
-    counts: Counter[int] = Counter()
+    counts: Counter[str] = Counter()
     live_count = 0
     for value in records:
         record = bare_decode(value)
-        for plan in (one.plan(record.kind, record.tool) for one in programs):
-            counts.update(index for index, _ in plan.concerned)
+        for scopes in program.scopes:
+            plan = scopes.plan(record.kind, record.tool)
+            counts.update(scopes.invariants[index].digest for index, _ in plan.concerned)
             live_count += plan.live_count
-    least = min(counts[index] for index in range(len(program.invariants)))
+    least = min(counts[compiled.digest] for compiled in program.invariants)
     events_count = len(records)
     return (
         round(live_count / events_count, 2),

@@ -1,4 +1,4 @@
-"""`Program.step` is each of its automata stepped with its whole route, whatever it skips.
+"""`ScopeProgram.step` is each of its automata stepped with its whole route, whatever it skips.
 
 Programs of several invariants of random formulas, reports and scopes judge real events, with
 values, lists, doubts, exhausted budgets, unsure times, births and ends. A failure names its seed.
@@ -22,7 +22,8 @@ from invariants.event import Event, EventView, Origin
 from invariants.formula.format import format_formula
 from invariants.limits import DEFAULT_LIMITS, Limits
 from invariants.machine import FOLDED_NODES_MAX
-from invariants.program import Judged, Program, Progress, compile_program
+from invariants.program import Program, compile_program
+from invariants.scope_program import Judged, Progress, ScopeProgram
 from invariants.sources import Shown
 from invariants.unsure_time import TimeDoubt, step_at
 from invariants.verdict import Binding, EventRef, Verdict
@@ -97,7 +98,7 @@ def draw_event(random: Random, number: int, time_ns: int, lists: Sequence[list[A
 
 
 def stepped_whole(
-    program: Program, progress: Progress, event: Event, asked: Shown | None = None
+    program: ScopeProgram, progress: Progress, event: Event, asked: Shown | None = None
 ) -> Judged:
     """The definition: all facts of the event, and each automaton, with nothing left out."""
     made = program.plan(event.kind, event.record.tool)
@@ -109,8 +110,6 @@ def stepped_whole(
     ]
     states, verdicts, lost = list(progress.states), list[tuple[int, Verdict]](), []
     for index, compiled in enumerate(program.invariants):
-        if compiled.spec.per != program.per:
-            continue
         old = states[index]
         states[index], found = compiled.automaton.step(old, moments[compiled.file_index])
         verdicts += [(index, verdict) for verdict in found]
@@ -141,7 +140,7 @@ def steps_of(seed: int, counts: Counter[str], *, is_doubtful: bool) -> Iterator[
     """Each event of a case: its name, the result of the program, and that of the definition."""
     random = Random(seed)
     program = draw_program(random, is_plain=is_doubtful)
-    for one in (program, *program.wider):
+    for one in program.scopes:
         progress, whole, time_ns = one.initial, one.initial, START_NS
         for number in range(EVENTS_COUNT):
             time_ns += random.choice((0, 1, 1, 2)) * SECOND_NS
@@ -158,7 +157,7 @@ def steps_of(seed: int, counts: Counter[str], *, is_doubtful: bool) -> Iterator[
                 counts["unsure"] += 1
             judged = step_at(one, progress, event, doubt)
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(Program, "step", stepped_whole)
+                patch.setattr(ScopeProgram, "step", stepped_whole)
                 expected = step_at(one, whole, event, doubt)
             yield f"seed {seed}, event {number}, per {one.per}", judged, expected
             progress, whole = judged.progress, expected.progress

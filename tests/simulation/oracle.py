@@ -393,7 +393,8 @@ def judge_states(
             raise WrongError(f"`{scope}` is over, and the store still holds it")
     initial = {
         compiled.digest: encode_state(compiled.automaton, state)
-        for compiled, state in zip(program.invariants, program.initial.states, strict=True)
+        for kind in program.scopes
+        for compiled, state in zip(kind.invariants, kind.initial.states, strict=True)
     }
     for scope in scopes:
         stored = store.load_scope(scope)

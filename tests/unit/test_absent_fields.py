@@ -170,7 +170,9 @@ invariants:
     met = set()
     for kind, tool, args in product(KINDS, ("a", "b", "c", ABSENT), (ABSENT, {}, {"x": 1})):
         view = EventView(event_of(kind=kind, tool=tool, args=args))
-        valuation = tuple(int(program.predicates[0][name].fact(view).truth) for name in asked)
+        valuation = tuple(
+            int(program.session.predicates[0][name].fact(view).truth) for name in asked
+        )
         assert is_possible(valuation), (kind, tool, args, valuation)
         met.add(valuation)
     assert (1, 1, 0, 0) in met, "no event was unknown to both"

@@ -67,7 +67,7 @@ def event_of(kind: str = "call", **args: Any) -> Event:
 
 def doubtful(program: Program, event: Event) -> set[str]:
     """Invariants that are in doubt about the event."""
-    judged = program.step(program.initial, event)
+    judged = program.session.step(program.session.initial, event)
     return {
         program.invariants[index].spec.id
         for index, verdict in judged.verdicts
@@ -78,7 +78,7 @@ def doubtful(program: Program, event: Event) -> set[str]:
 def alone(program: Program, event: Event) -> tuple[list[Fact], list[int]]:
     """What each predicate says by itself, and takes, with more steps than it can need."""
     facts, taken = [], []
-    for predicate in program.predicates[0].values():
+    for predicate in program.session.predicates[0].values():
         view = EventView(event)
         view.allot(10**9)
         facts.append(predicate.fact(view))
@@ -148,7 +148,7 @@ invariants:
 """
     specs, _ = read_specs([("program.yaml", text)])
     program = compile_program(specs)
-    judged = program.step(program.initial, event_of(items=list(range(1_000))))
+    judged = program.session.step(program.session.initial, event_of(items=list(range(1_000))))
     told = {program.invariants[i].spec.id: v for i, v in judged.verdicts}
     assert {name: verdict.kind for name, verdict in told.items()} == dict.fromkeys(
         ("certain", "both", "doubtful"), "violated"
@@ -176,10 +176,10 @@ invariants:
 """
     specs, _ = read_specs([("program.yaml", text)])
     program = compile_program(specs)
-    spent = program.step(program.initial, event_of(items=list(range(1_000)), to="Ann"))
+    spent = program.session.step(program.session.initial, event_of(items=list(range(1_000)), to="Ann"))
     (verdict,) = [v for _, v in spent.verdicts]
     assert (verdict.kind, verdict.binding) == ("inconclusive", MISSING_BINDING)
-    later = program.step(spent.progress, event_of("pay", to="Bob"))
+    later = program.session.step(spent.progress, event_of("pay", to="Bob"))
     assert [v.kind for _, v in later.verdicts] == ["inconclusive"]
 
 
@@ -216,8 +216,8 @@ def test_braces_cost_what_they_make() -> None:
     event = event_of(command="{1..500} " * 20_000)
     assert doubtful(program, event) == {f"f0-{i}" for i in range(9)}
     view = EventView(event)
-    view.allot(program.plan("call", "").steps_max)
-    program.predicates[0]["p0"].fact(view)
+    view.allot(program.session.plan("call", "").steps_max)
+    program.session.predicates[0]["p0"].fact(view)
     # Cut within the word that was too much: a word makes 512 at most.
     assert -512 * 20 < view.steps_left < 0
 
@@ -253,9 +253,9 @@ invariants:
   - {{id: f0-0, severity: info, never: p0}}
 """
     program = compile_program(read_specs([("texts.yaml", text)])[0])
-    view = EventView(event_of(items=[f"a{n}" for n in range(900)]), program.initial.shown)
+    view = EventView(event_of(items=[f"a{n}" for n in range(900)]), program.session.initial.shown)
     view.allot(10**9)
-    program.predicates[0]["p0"].fact(view)
+    program.session.predicates[0]["p0"].fact(view)
     assert 10**9 - view.steps_left >= 900 * steps_of_text
 
 
@@ -271,16 +271,16 @@ def test_plans_are_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(Predicate, "planned", counted)
     program = program_of('args.text == "z"')
     for i in range(PLANS_MAX + 10):
-        program.plan("call", f"junk{i}")
-        program.plan("call", "used_all_the_time")
+        program.session.plan("call", f"junk{i}")
+        program.session.plan("call", "used_all_the_time")
     assert len(planned) == PLANS_MAX + 11
     for _ in range(5):
-        program.plan("call", "met_later")
+        program.session.plan("call", "met_later")
     assert len(planned) == PLANS_MAX + 12
-    program.plan("call", "used_all_the_time")
-    program.plan("call", f"junk{PLANS_MAX + 9}")
+    program.session.plan("call", "used_all_the_time")
+    program.session.plan("call", f"junk{PLANS_MAX + 9}")
     assert len(planned) == PLANS_MAX + 12
-    program.plan("call", "junk0")
+    program.session.plan("call", "junk0")
     assert len(planned) == PLANS_MAX + 13
 
 
@@ -298,7 +298,7 @@ def test_names_of_tools_that_agents_invent_share_their_routes(
     monkeypatch.setattr(Automaton, "route", counted)
     program = program_of('args.text == "z"')
     for i in range(100):
-        program.plan("call", f"junk{i}")
+        program.session.plan("call", f"junk{i}")
     assert len(routed) == 1
 
 
@@ -313,7 +313,7 @@ def test_few_routes_of_large_formulas_are_remembered() -> None:
     text = msgspec.json.encode(content | {"invariants": [invariant]}).decode()
     program = compile_program(read_specs([("large.yaml", text)])[0])
     for i in range(40):
-        judged = program.step(program.initial, event_of(**{f"x{i}": 1}))
+        judged = program.session.step(program.session.initial, event_of(**{f"x{i}": 1}))
         assert not judged.verdicts
-    assert program.step(program.initial, event_of(q=1)).verdicts
-    assert program._planner._recent_routes.cache_info().currsize == 1
+    assert program.session.step(program.session.initial, event_of(q=1)).verdicts
+    assert program.session._planner._recent_routes.cache_info().currsize == 1

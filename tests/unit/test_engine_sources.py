@@ -186,7 +186,7 @@ def test_files_that_declare_the_same_source_share_its_memory() -> None:
     other = TEXT.replace("user:", "people:").replace("stranger", "again")
     specs, _ = read_specs([("a.yaml", TEXT), ("b.yaml", other)])
     both = compile_program(specs)
-    assert [source.name for source in both.sources] == ["user", "web"]
+    assert [source.name for source in both.session.sources] == ["user", "web"]
     engine = Engine(both, SETTINGS)
     engine.step(shows(0, "mallory"))
     assert told(engine, pays(1, "mallory")) == ["violated", "violated"]

@@ -154,7 +154,7 @@ def test_honest_work_is_far_from_the_budget() -> None:
     for number, line in enumerate(gzip.decompress(path.read_bytes()).splitlines()):
         event = decode_event(line, Origin(path.name, "0", number))
         assert isinstance(event, Event)
-        plan, view = program.plan(event.kind, event.record.tool), EventView(event)
+        plan, view = program.session.plan(event.kind, event.record.tool), EventView(event)
         plan.facts(view)
         left.append(view.steps_left / plan.steps_max)
     assert len(left) > 1_000

@@ -7,7 +7,8 @@ import msgspec
 from interlock.limits import stated_time
 from invariants.check import read_specs
 from invariants.event import Event, Origin
-from invariants.program import Program, Progress, compile_program
+from invariants.program import Program, compile_program
+from invariants.scope_program import Progress
 from monitor.decode.native import decode_event
 
 TEXT = """\
@@ -36,7 +37,7 @@ def event(kind: str, at_s: float) -> Event:
 
 
 def asked(watched: Program) -> Progress:
-    return watched.step(watched.initial, event("asked", 0)).progress
+    return watched.session.step(watched.session.initial, event("asked", 0)).progress
 
 
 def test_the_earliest_deadline_wakes() -> None:
@@ -44,11 +45,11 @@ def test_the_earliest_deadline_wakes() -> None:
     watched = program()
     waiting = asked(watched)
     assert waiting.next_deadline_ns == 5 * 10**9
-    assert watched.tick(waiting, 5 * 10**9).verdicts == ()
-    passed = watched.tick(waiting, 5 * 10**9 + 1)
+    assert watched.session.tick(waiting, 5 * 10**9).verdicts == ()
+    passed = watched.session.tick(waiting, 5 * 10**9 + 1)
     assert [watched.invariants[index].spec.id for index, _ in passed.verdicts] == ["soon"]
     assert passed.progress.next_deadline_ns == 100 * 10**9
-    both = watched.tick(waiting, 101 * 10**9)
+    both = watched.session.tick(waiting, 101 * 10**9)
     assert [watched.invariants[index].spec.id for index, _ in both.verdicts] == ["soon", "late"]
 
 
@@ -56,7 +57,7 @@ def test_an_event_that_concerns_nobody_passes_deadlines() -> None:
     """Time goes on with any event."""
     watched = program()
     waiting = asked(watched)
-    assert watched.step(waiting, event("else", 5)).verdicts == ()
-    passed = watched.step(waiting, event("else", 6))
+    assert watched.session.step(waiting, event("else", 5)).verdicts == ()
+    passed = watched.session.step(waiting, event("else", 6))
     assert [watched.invariants[index].spec.id for index, _ in passed.verdicts] == ["soon"]
     assert passed.progress.next_deadline_ns == 100 * 10**9
