@@ -64,7 +64,6 @@ class Planner:
         automata: Sequence[tuple[Automaton, int]],
         predicates: Sequence[Mapping[str, Predicate]],
         used: Sequence[frozenset[str]],
-        used: Sequence[frozenset[str]],
         sources: Sequence[Showing],
         per: Per,
     ) -> None:

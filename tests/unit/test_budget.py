@@ -176,7 +176,9 @@ invariants:
 """
     specs, _ = read_specs([("program.yaml", text)])
     program = compile_program(specs)
-    spent = program.session.step(program.session.initial, event_of(items=list(range(1_000)), to="Ann"))
+    spent = program.session.step(
+        program.session.initial, event_of(items=list(range(1_000)), to="Ann")
+    )
     (verdict,) = [v for _, v in spent.verdicts]
     assert (verdict.kind, verdict.binding) == ("inconclusive", MISSING_BINDING)
     later = program.session.step(spent.progress, event_of("pay", to="Bob"))
