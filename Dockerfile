@@ -3,14 +3,14 @@
 # every name in it against the code. Images are pinned by tag; pin them by digest where you deploy.
 FROM python:3.11.13-slim-bookworm AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE interlock_command.py ./
 COPY invariants/ invariants/
 COPY detectors/ detectors/
 COPY monitor/ monitor/
 COPY replay/ replay/
 COPY interlock/ interlock/
 RUN python -m venv /opt/interlock \
- && /opt/interlock/bin/pip install --no-cache-dir --disable-pip-version-check .
+ && /opt/interlock/bin/pip install --no-cache-dir --disable-pip-version-check ./interlock .
 
 FROM python:3.11.13-slim-bookworm
 RUN groupadd --gid 10001 interlock \

@@ -8,12 +8,13 @@ DEMO_STAMP := $(VENV)/.installed-demo
 STAMP      := $(VENV)/.installed
 # Modules are compiled when they are first imported, and most never are: half the time of a slow
 # machine, and a fifth of the space.
-INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile --editable
+# The client is a distribution of its own, on which the other depends: one command installs both.
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile --editable ./interlock --editable
 
 # Tests start many Python processes; without this each of them could have to compile all it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check format kafka kafka-stop laws simulation shells mutants chaos report-bound bench packs-page clean
+.PHONY: demo test check format dist kafka kafka-stop laws simulation shells mutants chaos report-bound bench packs-page clean
 
 demo: $(DEMO_STAMP)
 	@$(BIN)/python -m fixtures.demo
@@ -33,6 +34,11 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Two wheels: `interlock`, the monitor; `interlock-client`, for agents.
+dist: $(DEMO_STAMP)
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist ./interlock .
+	rm -rf build interlock/build
 
 # A real Apache Kafka, fetched as Maven artifacts and run without Docker.
 kafka: $(DEMO_STAMP)
@@ -85,15 +91,15 @@ $(BIN)/python:
 	@echo "making an environment in $(VENV), with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV) || { rm -f $@; exit 1; }
 
-$(DEMO_STAMP): pyproject.toml | $(BIN)/python
+$(DEMO_STAMP): pyproject.toml interlock/pyproject.toml | $(BIN)/python
 	@echo "installing Interlock, numpy and scikit-learn: 65 MB to fetch, 240 MB on the disk"
 	@$(BIN)/python $(INSTALL) '.[train]'
 	@touch $@
 
-$(STAMP): pyproject.toml | $(BIN)/python
+$(STAMP): pyproject.toml interlock/pyproject.toml | $(BIN)/python
 	@echo "installing Interlock and all that its tests need: 115 MB to fetch, 400 MB on the disk"
 	@$(BIN)/python $(INSTALL) '.[dev,train,completion]'
 	@touch $@ $(DEMO_STAMP)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info interlock/build interlock/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

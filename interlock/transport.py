@@ -13,6 +13,7 @@ import socket
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -86,7 +87,8 @@ def parse_target(text: str) -> Target:
     Raises
     ------
     SettingError
-        It is neither. An address with a password in it is not repeated.
+        It is neither, or the package for Kafka is missing. An address with a password in it is not
+        repeated.
 
     Examples
     --------
@@ -110,6 +112,11 @@ def parse_target(text: str) -> Target:
     topic = topic or EVENTS_TOPIC
     if not _TOPIC.match(topic):
         raise SettingError("`target`: the topic is `agent.events` or `agent.events.NAME`")
+    # Found now, and imported by the thread that needs it: there it could only be counted.
+    if find_spec("kafka") is None:
+        raise SettingError(
+            "`kafka://` needs one more package: pip install 'interlock-client[kafka]'"
+        )
     return KafkaTarget(hosts, topic)
 
 

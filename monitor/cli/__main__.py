@@ -17,7 +17,6 @@ from monitor.cli.screen import EXIT_RUNTIME, EXIT_USAGE, complain
 from monitor.cli.verbs import HELP, Parser
 
 VERBS = tuple(HELP)
-SHIPPED = ("invariants", "detectors", "monitor", "replay", "interlock")
 
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
@@ -74,7 +73,6 @@ def _run(given: Sequence[str], only: str | None) -> int:
     from monitor.log import configure_log
 
     try:
-        _refuse_foreign_modules()
         parsed = build_parser(only).parse_args(given)
         # For verbs without their own log: a warning of a library is one line there too.
         configure_log("warning", "auto")
@@ -102,7 +100,7 @@ def _os_text(error: OSError) -> str:
 
 
 def entry_point() -> None:
-    """The entry point of the installed command."""
+    """The command line as a process; `interlock_command` calls it."""
     if sys.argv[1:2] == ["run"]:
         # Until the verb installs its own handlers: a stop before anything runs is clean.
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
@@ -134,25 +132,6 @@ def _completion(arguments: argparse.Namespace) -> int:
         return EXIT_RUNTIME
     print(shtab.complete(build_parser(), shell=arguments.shell))
     return 0
-
-
-def _refuse_foreign_modules() -> None:
-    """Our packages have common names: a foreign module must not be taken for one of them."""
-    from importlib.util import find_spec
-    from pathlib import Path
-
-    from invariants.errors import ConfigError
-
-    home = Path(__file__).resolve().parents[2]
-    for name in SHIPPED:
-        spec = find_spec(name)
-        places = () if spec is None else spec.submodule_search_locations or (spec.origin or "",)
-        found = Path(next(iter(places), "")).resolve()
-        if found.parent != home:
-            raise ConfigError(
-                f"a foreign module `{name}` at {found} hides ours at {home}; "
-                "install the monitor in a separate environment"
-            )
 
 
 if __name__ == "__main__":

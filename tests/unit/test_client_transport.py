@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,14 @@ def test_other_targets_are_refused_without_repeating_them(text: str) -> None:
     with pytest.raises(SettingError) as refused:
         parse_target(text)
     assert "hunter2" not in str(refused.value)
+
+
+def test_kafka_is_an_extra_of_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its package an address is refused at once, and not counted by a thread later."""
+    monkeypatch.setitem(sys.modules, "kafka", None)
+    with pytest.raises(SettingError, match=r"pip install 'interlock-client\[kafka\]'"):
+        parse_target("kafka://b:9092")
+    assert parse_target("log:/x") == LogTarget(Path("/x"))
 
 
 def test_a_batch_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,13 +41,20 @@ def test_both_stages_begin_from_one_pinned_image() -> None:
 def test_what_is_built_is_what_the_wheel_needs() -> None:
     """Every package that is shipped, and what the build reads; all let through by .dockerignore."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    packages = {p.rstrip("*") for p in project["tool"]["setuptools"]["packages"]["find"]["include"]}
-    needed = packages | {"pyproject.toml", project["project"]["readme"]}
+    told = project["tool"]["setuptools"]
+    packages = {p.rstrip("*") for p in told["packages"]["find"]["include"]}
+    modules = {f"{name}.py" for name in told["py-modules"]}
+    needed = packages | modules | {"interlock", "pyproject.toml", project["project"]["readme"]}
     assert needed <= set(copied())
     for name in copied():
         assert (ROOT / name).exists()
     assert IGNORED[1] == "*"
     assert {line.strip("!/") for line in IGNORED if line.startswith("!")} == set(copied())
+
+
+def test_both_distributions_are_installed_by_one_command() -> None:
+    """The monitor depends on the client of its version, which no index has."""
+    assert any("pip install" in line and line.endswith(" ./interlock .") for line in said("RUN"))
 
 
 def test_it_runs_without_rights() -> None:

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A fresh one, as far as `make` looks at it."""
-    for name in ("Makefile", "pyproject.toml"):
+    (tmp_path / "interlock").mkdir()
+    for name in ("Makefile", "pyproject.toml", "interlock/pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
@@ -40,7 +41,7 @@ def install(checkout: Path, *stamps: str) -> None:
 def test_the_demo_brings_no_tool_of_ours(checkout: Path, target: str) -> None:
     """Type checkers, linters and test libraries are not what somebody needs who looks for once."""
     told = planned(checkout, target)
-    assert "'.[train]'" in told
+    assert "--editable ./interlock --editable '.[train]'" in told
     assert "dev" not in told
     assert "-m venv .venv" in told
 
@@ -61,6 +62,13 @@ def test_nothing_is_installed_twice(checkout: Path) -> None:
     (checkout / "pyproject.toml").write_text("[project]\n")
     assert "'.[train]'" in planned(checkout, "demo")
     assert "'.[dev,train,completion]'" in planned(checkout, "check")
+
+
+def test_a_change_of_the_client_is_installed(checkout: Path) -> None:
+    """Its dependencies are its own."""
+    install(checkout, ".installed-demo", ".installed")
+    (checkout / "interlock" / "pyproject.toml").write_text("[project]\n")
+    assert "'.[train]'" in planned(checkout, "demo")
 
 
 def test_each_phase_says_what_it_does(checkout: Path) -> None:
