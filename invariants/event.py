@@ -9,7 +9,6 @@ choose. The engine's input is `Event | Tick | Close`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -56,8 +55,7 @@ class EventRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     attributes: msgspec.Raw = RAW_ABSENT
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """The position of a record: topic, partition (a Kafka partition, or a file) and offset in
     it.
     """
@@ -142,15 +140,13 @@ class Event(msgspec.Struct, frozen=True):
         return None if seq is msgspec.UNSET else seq
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(msgspec.Struct, frozen=True):
     """Time has reached `time_ns`: every deadline before it is decided. No event, no point."""
 
     time_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(msgspec.Struct, frozen=True):
     """The scope is over (idle for too long): pending verdicts are decided as at `session.ended`."""
 
     scope: str

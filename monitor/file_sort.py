@@ -11,8 +11,9 @@ whole file is held in memory, up to `SORT_BYTES_MAX`; a larger one is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple
+
+import msgspec
 
 from invariants.errors import ConfigError
 from monitor.decode.rejected import Rejected
@@ -101,7 +102,7 @@ class SortedSource:
             for record in poll.records:
                 self._take(record)
             if not poll.is_finished:
-                return replace(poll, records=())
+                return msgspec.structs.replace(poll, records=())
             self._order = sorted_lines(self._places)
             self._places = []
         else:
@@ -109,7 +110,7 @@ class SortedSource:
         begin = self._given_count
         chosen = self._order[begin : begin + records_max]
         self._given_count += len(chosen)
-        return replace(
+        return msgspec.structs.replace(
             poll,
             records=tuple(self._records[number] for number in chosen),
             is_finished=self._given_count == len(self._order),

@@ -11,8 +11,10 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from invariants.event import Event
 from monitor.decode.rejected import Rejected
@@ -22,8 +24,7 @@ NEVER: Final = 2**63
 """Later than every time: a stream that was read to its end does not delay others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One record, decoded or rejected, with the times that order it among streams.
 
     `arrival_ns` is None in backfills and finished files.
@@ -93,7 +94,9 @@ class _Group:
             if not waiting.items:
                 del self.streams[stream]
             elif waiting.frontier is not None:
-                waiting.frontier = replace(waiting.frontier, is_at_end=True, read_to_ns=None)
+                waiting.frontier = msgspec.structs.replace(
+                    waiting.frontier, is_at_end=True, read_to_ns=None
+                )
 
     def raise_barrier(self) -> None:
         self.barrier_ns = min(
@@ -112,9 +115,9 @@ class Merger:
 
     def put(self, stream: Stream, offset: int, content: Event | Rejected) -> None:
         """Take in the next record of a stream. `know` must follow before `next`."""
-        group = self._groups.setdefault(self._group_of(stream), _Group())
-        waiting = group.streams.setdefault(stream, _Waiting())
-        waiting.latest_ns = max(waiting.latest_ns, self._claimed_ns(content))
+        group, waiting = self._waiting(stream)
+        if (claimed_ns := self._claimed_ns(content)) > waiting.latest_ns:
+            waiting.latest_ns = claimed_ns
         ts_ns = 0 if isinstance(content, Rejected) else content.ts_ns
         item = Item(waiting.latest_ns, ts_ns, content.arrival_ns, stream, offset, content)
         if not waiting.items:
@@ -139,8 +142,7 @@ class Merger:
         waiting for it would never end.
         """
         for stream, frontier in frontiers.items():
-            group = self._groups.setdefault(self._group_of(stream), _Group())
-            group.streams.setdefault(stream, _Waiting()).frontier = frontier
+            self._waiting(stream)[1].frontier = frontier
         for group in self._groups.values():
             # A group without streams stays: its sessions' time advances.
             group.let_go(frontiers)
@@ -215,6 +217,16 @@ class Merger:
     def groups(self) -> list[str]:
         """The groups that are held now."""
         return list(self._groups)
+
+    def _waiting(self, stream: Stream) -> tuple[_Group, _Waiting]:
+        name = self._group_of(stream)
+        group = self._groups.get(name)
+        if group is None:
+            group = self._groups[name] = _Group()
+        waiting = group.streams.get(stream)
+        if waiting is None:
+            waiting = group.streams[stream] = _Waiting()
+        return group, waiting
 
     @staticmethod
     def _claimed_ns(content: Event | Rejected) -> int:

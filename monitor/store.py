@@ -23,19 +23,21 @@ import msgspec
 
 from interlock.limits import NUMBER_MAX
 
-from .actions.backoff import LONGEST_NS, STOP_LONGEST_NS
 from .breaker import BREAKER_WINDOW_NS, Stopped
 from .clock import Clock
 from .finding import Finding
 from .incident import incident_of
 from .respond import Action, ActionKind
 from .sources.base import Stream
+from .store_names import StoredNames
 from .store_records import (
+    NOTHING_STORED,
     ActionMark,
     Backlog,
     Change,
     Committed,
     FindingFilter,
+    LongestWaits,
     OutboxFinding,
     OutboxLetter,
     Position,
@@ -52,7 +54,7 @@ from .store_rows import (
     set_meta,
     unsealed,
     write_positions,
-    write_scope,
+    write_scopes,
 )
 from .store_schema import StoreError, Synchronous, open_database
 
@@ -81,6 +83,8 @@ class Store:
         self._clock = clock
         self._ids_max = ids_max
         self._connection = open_database(self._path, synchronous, is_read_only=is_read_only)
+        self._names = None if is_read_only else StoredNames(self._read_names)
+        """A reader beside the monitor does not hear of later scopes."""
         if not is_read_only and self.meta("identity") is None:
             self.set_meta("created_ns", str(clock.now_ns()))
             self.set_meta("identity", new_identity())
@@ -137,9 +141,11 @@ class Store:
         StoreError
             A value differs from the one written: it must not be taken for an empty state.
         """
+        if self._names is not None and not self._names.may_have(scope):
+            return NOTHING_STORED
         row = self._row("SELECT scope_id, header FROM scopes WHERE scope = ?", (scope,))
         if row is None:
-            return StoredScope(None, {})
+            return NOTHING_STORED
         states = self._rows(
             "SELECT invariant_digest, state FROM states WHERE scope_id = ?", (row[0],)
         )
@@ -175,12 +181,13 @@ class Store:
             write_positions(connection, change)
             for scope in change.dropped:
                 drop_scope(connection, scope)
-            for written in change.scopes:
-                write_scope(connection, written, self._ids_max)
+            write_scopes(connection, change.scopes, self._ids_max)
             now_ns = self._clock.now_ns()
             findings, before = insert_findings(connection, change.findings, now_ns)
             actions = [a for a in change.actions if insert_action(connection, a, now_ns)]
             insert_letters(connection, change.letters)
+        if self._names is not None:
+            self._names.change(change.dropped, (written.scope for written in change.scopes))
         return Committed(findings, tuple(actions), len(change.letters), before)
 
     # The outbox.
@@ -215,18 +222,19 @@ class Store:
                 "DELETE FROM dead_letters WHERE seq = ?", [(number,) for number in numbers]
             )
 
-    def pending_actions(self, now_ns: int, limit: int) -> list[StoredAction]:
+    def pending_actions(self, now_ns: int, limit: int, longest: LongestWaits) -> list[StoredAction]:
         """Planned actions that are due: kills first, then quarantines, then alerts.
 
-        A due time further in the future than any delay was set before the wall clock went back. It
-        counts as due, or a stop would wait until the clock has caught up.
+        A due time further in the future than the longest wait was set before the wall clock went
+        back. It counts as due, or a stop would wait until the clock has caught up.
         """
         query = (
             "WHERE state = 'planned' AND (not_before_ns <= ? "
             "OR not_before_ns > CASE WHEN urgency < 2 THEN ? ELSE ? END) "
             "ORDER BY urgency, seq LIMIT ?"
         )
-        return self._actions(query, (now_ns, now_ns + STOP_LONGEST_NS, now_ns + LONGEST_NS, limit))
+        latest_ns = now_ns + longest.stop_ns, now_ns + longest.other_ns
+        return self._actions(query, (now_ns, *latest_ns, limit))
 
     def mark_actions(self, marks: Sequence[ActionMark]) -> None:
         """Record the outcomes of attempts in one transaction. `planned` means: retry later."""
@@ -323,6 +331,9 @@ class Store:
         return len(rows)
 
     # Inside.
+
+    def _read_names(self, limit: int) -> list[str]:
+        return [row[0] for row in self._rows("SELECT scope FROM scopes LIMIT ?", (limit,))]
 
     def _actions(self, rest: str, values: tuple[object, ...]) -> list[StoredAction]:
         columns = "json, state, attempts, not_before_ns, outcome, stored_ns"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from .finding import Finding, Severity
 from .respond import Action, ActionState
@@ -86,6 +86,9 @@ class StoredScope:
     states: Mapping[str, bytes]
 
 
+NOTHING_STORED: Final = StoredScope(None, {})
+
+
 @dataclass(frozen=True, slots=True)
 class OutboxFinding:
     """A finding that waits to be published: its JSON as it goes out, keyed by its session."""
@@ -106,6 +109,13 @@ class StoredFinding:
     is_published: bool
     attempts: int
     finding: Finding
+
+
+class LongestWaits(NamedTuple):
+    """How long an attempt is put off at most: of a stop, and of any other action."""
+
+    stop_ns: int
+    other_ns: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ and a state that is silently another one would make a wrong verdict.
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -72,8 +72,24 @@ def drop_scope(connection: sqlite3.Connection, scope: str) -> None:
         connection.execute("DELETE FROM seen WHERE scope_id = ?", (scope_id,))
 
 
-def write_scope(connection: sqlite3.Connection, written: ScopeWrite, ids_max: int) -> None:
-    """The header, the states that changed, the ids that came."""
+def write_scopes(
+    connection: sqlite3.Connection, scopes: Iterable[ScopeWrite], ids_max: int
+) -> None:
+    """Of each scope the header, the states that changed, the ids that came."""
+    # Ids of scopes only grow: a greater one is of a scope that has nothing stored.
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'scopes'").fetchone()
+    greatest_id = 0 if row is None else int(row[0])
+    for written in scopes:
+        scope_id = _write_scope(connection, written)
+        if written.seen:
+            is_new = scope_id > greatest_id
+            last = 0 if is_new else _last_number(connection, scope_id)
+            _write_seen(connection, scope_id, written.seen, last, ids_max)
+        greatest_id = max(greatest_id, scope_id)
+
+
+def _write_scope(connection: sqlite3.Connection, written: ScopeWrite) -> int:
+    """All but the ids; returns the number of the scope."""
     row = connection.execute(
         "INSERT INTO scopes (scope, header, wake_ns) VALUES (?, ?, ?) "
         "ON CONFLICT (scope) DO UPDATE SET header = excluded.header, "
@@ -88,8 +104,7 @@ def write_scope(connection: sqlite3.Connection, written: ScopeWrite, ids_max: in
             for digest, state in written.states.items()
         ],
     )
-    if written.seen:
-        _write_seen(connection, scope_id, written.seen, ids_max)
+    return scope_id
 
 
 def insert_findings(
@@ -175,15 +190,22 @@ def set_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
 
+def _last_number(connection: sqlite3.Connection, scope_id: int) -> int:
+    query = "SELECT coalesce(max(number), 0) FROM seen WHERE scope_id = ?"
+    return int(connection.execute(query, (scope_id,)).fetchone()[0])
+
+
 def _write_seen(
     connection: sqlite3.Connection,
     scope_id: int,
     seen: Sequence[tuple[bytes, bytes]],
+    last: int,
     ids_max: int,
 ) -> None:
-    """Numbers are dense in each scope, so that the oldest beyond the bound are one range."""
-    query = "SELECT coalesce(max(number), 0) FROM seen WHERE scope_id = ?"
-    last = int(connection.execute(query, (scope_id,)).fetchone()[0])
+    """Ids after the one with the number `last` (0: none).
+
+    Numbers are dense in each scope, so that the oldest beyond the bound are one range.
+    """
     connection.executemany(
         "INSERT INTO seen VALUES (?, ?, ?, ?)",
         [
@@ -191,10 +213,11 @@ def _write_seen(
             for number, (id_hash, content) in enumerate(seen, last + 1)
         ],
     )
-    connection.execute(
-        "DELETE FROM seen WHERE scope_id = ? AND number <= ?",
-        (scope_id, last + len(seen) - ids_max),
-    )
+    beyond = last + len(seen) - ids_max
+    if beyond > 0:
+        connection.execute(
+            "DELETE FROM seen WHERE scope_id = ? AND number <= ?", (scope_id, beyond)
+        )
 
 
 def _stored_ns(time_ns: int | None) -> int | None:
@@ -204,5 +227,5 @@ def _stored_ns(time_ns: int | None) -> int | None:
 
 def _seal(value: bytes, scope: str, name: str) -> bytes:
     place = f"{len(scope)}:{scope}:{name}".encode()
-    key = hashlib.blake2b(place, digest_size=16).digest()
-    return hashlib.blake2b(value, digest_size=SEAL_BYTES, key=key).digest()
+    key = blake2b(place, digest_size=16).digest()
+    return blake2b(value, digest_size=SEAL_BYTES, key=key).digest()

@@ -26,6 +26,11 @@ SQLITE_VERSION_MIN: Final = (3, 37, 0)  # Source: sqlite.org, STRICT tables; RET
 FILE_MODE: Final = 0o600
 BUSY_MS: Final = 5_000  # Chosen: a reader's snapshot or a checkpoint never takes that long.
 JOURNAL_BYTES_MAX: Final = 64 * 1024 * 1024
+CHECKPOINT_PAGES: Final = 4_000
+"""Pages of 4 KiB that the write-ahead log holds before they are moved into the database.
+
+Measured: `interlock bench run`; with SQLite's 1,000 pages this took a quarter of the store's time.
+"""
 
 TABLES: Final = """
 CREATE TABLE meta (
@@ -209,6 +214,7 @@ def _set_durability(connection: sqlite3.Connection, path: Path, synchronous: Syn
         )
     connection.execute(f"PRAGMA synchronous = {'FULL' if synchronous == 'full' else 'NORMAL'}")
     connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES_MAX}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
 
 
 def _make_tables(connection: sqlite3.Connection, tables: str) -> None:

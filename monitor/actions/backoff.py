@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
+from ..store_records import LongestWaits
+
 FIRST_NS: Final = 1_000_000_000
 LONGEST_NS: Final = 300_000_000_000
 STOP_LONGEST_NS: Final = 15_000_000_000
 """Chosen: a stop is retried at least four times a minute, without limit."""
+LONGEST: Final = LongestWaits(STOP_LONGEST_NS, LONGEST_NS)
 DOUBLINGS_MAX: Final = 20  # Beyond, any sensible longest wait is reached; 2**20 s are 12 days.
 
 

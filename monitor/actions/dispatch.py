@@ -14,6 +14,7 @@ from ..log import say
 from ..respond import LOG_TARGET, WEBHOOK_TARGET, Action
 from ..store import Store
 from ..store_records import ActionMark, StoredAction
+from .backoff import LONGEST
 from .contract import ActionDriver, Done, Order, Outcome
 
 BATCH_MAX: Final = 500
@@ -37,7 +38,8 @@ class Dispatcher:
     def run_due(self, limit: int = BATCH_MAX) -> tuple[Done, ...]:
         """Record finished attempts, then attempt due actions; one attempt each."""
         attempts = self._collect()
-        stored = self._store.pending_actions(self._clock.now_ns(), limit + len(self._started))
+        limit_all = limit + len(self._started)
+        stored = self._store.pending_actions(self._clock.now_ns(), limit_all, LONGEST)
         due = [s for s in stored if s.action.id not in self._started][:limit]
         together: list[tuple[StoredAction, Outcome]] = []
         for one in due:

@@ -8,14 +8,14 @@ passed to `resume` after a start or a rebalance.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, runtime_checkable
+
+import msgspec
 
 from invariants.event import Origin
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Stream:
+class Stream(msgspec.Struct, frozen=True, order=True):
     """One ordered sequence of records: a topic's partition, or one file of a topic."""
 
     topic: str
@@ -25,8 +25,7 @@ class Stream:
         return f"{self.topic}/{self.partition}"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """Bytes as they were read. `arrival_ns` is None if no time of arrival is known.
 
     `not_before_ns`: if arrival is only the time at which the record was *found* (a log directory),
@@ -45,8 +44,7 @@ class Record:
         return Stream(self.origin.topic, self.origin.partition)
 
 
-@dataclass(frozen=True, slots=True)
-class Frontier:
+class Frontier(msgspec.Struct, frozen=True):
     """The known part of a stream: the next offset to read, and whether it was the end.
 
     `next_offset` uses the unit of `origin.offset` (records in Kafka, bytes in files). It is None
@@ -90,8 +88,7 @@ UNREAD_NOTICES: Final[tuple[NoticeKind, ...]] = ("truncated", "unreadable")
 """Those that mean that part of a finished file was not read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """A reason why evidence may be missing: it must be logged, never ignored.
 
     `truncated`: the stored position is no longer in the stream; reading continues at `to_offset`,
@@ -129,8 +126,7 @@ class Notice:
         return f"{self.stream}: {self.kind}: {self.detail}"
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
+class Poll(msgspec.Struct, frozen=True):
     """The result of one poll: records (in order within each stream), frontiers, rebalances.
 
     `frontiers` covers every stream that the source holds now. `gained` are streams that it did not
@@ -140,11 +136,11 @@ class Poll:
     """
 
     records: tuple[Record, ...] = ()
-    frontiers: Mapping[Stream, Frontier] = field(default_factory=dict)
+    frontiers: Mapping[Stream, Frontier] = {}
     gained: tuple[Stream, ...] = ()
     lost: tuple[Stream, ...] = ()
     is_finished: bool = False
-    unread: Mapping[str, int] = field(default_factory=dict)
+    unread: Mapping[str, int] = {}
     """Shards (`TOPIC/PART`) with a stream that is not read, and up to when it was not there."""
     is_whole: bool = False
     """True if no other reader shares this source: a stream that it does not hold does not exist."""

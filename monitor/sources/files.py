@@ -156,19 +156,22 @@ class FileSource:
             start, number = self._offset, self._newlines_count + 1
             self._advance(line)
             bytes_left -= len(line)
-            if not line.endswith(b"\n") and len(line) > LINE_BYTES_MAX:
-                self._pass_rest()
-            value = line.removesuffix(b"\n")[: LINE_BYTES_MAX + 1]
+            value = line.removesuffix(b"\n")
+            if len(value) > LINE_BYTES_MAX:
+                if len(value) == len(line):
+                    self._pass_rest()
+                value = value[: LINE_BYTES_MAX + 1]
             if start == 0:
                 value = value.removeprefix(codecs.BOM_UTF8)  # Some editors and exports begin so.
-            if value.strip():
+            if not value.isspace() and value:
                 origin = Origin(self._stream.topic, self._stream.partition, start)
                 records.append(Record(origin, None, value))
                 self._lines.append((start, number))
-                self._keep_first(value)
+                if self._first_bytes_left > 0:
+                    self._keep_first(value)
 
     def _keep_first(self, value: bytes) -> None:
-        if self._first_bytes_left > 0 and len(self.first_lines) < LINES_MAX:
+        if len(self.first_lines) < LINES_MAX:
             self.first_lines.append(value[: self._first_bytes_left])
             self._first_bytes_left -= len(value)
 

@@ -19,7 +19,7 @@ from monitor.scope import ScopeChange
 from monitor.scope_names import scope_named
 from monitor.sources.base import Stream
 from monitor.store import Store
-from monitor.store_records import ActionMark, Change, Committed, OutboxFinding
+from monitor.store_records import ActionMark, Change, Committed, LongestWaits, OutboxFinding
 from monitor.trace_key import TraceKey
 from monitor.wider import WiderScopes
 from tests.simulation.planted_hostile import HOSTILE
@@ -164,7 +164,7 @@ def unplaced_streams_at_0() -> Iterator[None]:
 @contextmanager
 def only_a_clock_decides_retries() -> Iterator[None]:
     """A wall clock that goes back puts stops off by as much (a bug that was there)."""
-    with patch("monitor.store.STOP_LONGEST_NS", 2**60), patch("monitor.store.LONGEST_NS", 2**60):
+    with patch("monitor.actions.dispatch.LONGEST", LongestWaits(2**60, 2**60)):
         yield
 
 

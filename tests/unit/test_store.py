@@ -21,11 +21,13 @@ from monitor.store_records import (
     Backlog,
     Change,
     FindingFilter,
+    LongestWaits,
     Position,
     StoredScope,
 )
 from tests.support.rim import SECOND_NS, START_NS, HandClock, WrittenScope, make_finding
 
+WAITS = LongestWaits(15 * SECOND_NS, 300 * SECOND_NS)
 EVENTS_0 = Stream("agent.events", "0")
 
 
@@ -60,6 +62,23 @@ def test_an_unknown_scope_is_empty(store: Store) -> None:
     assert store.load_seen("nobody") == {}
 
 
+def test_a_store_of_more_scopes_than_names_in_memory_has_them_all(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scope is found, and an unknown or dropped one is not, whether names are in memory or not.
+
+    In memory they are read once, and follow what is written; beyond their bound they are let go.
+    """
+    monkeypatch.setattr("monitor.store_names.NAMES_MAX", 3)
+    assert store.load_scope("s0").header is None
+    for number in range(6):
+        held = f"s{number}"
+        assert store.load_scope(held).header is None
+        store.commit(Change(scopes=[WrittenScope(held, b"h")], dropped=[f"s{number - 4}"]))
+        headers = [store.load_scope(f"s{n}").header for n in range(6)]
+        assert headers == [b"h" if number - 4 < n <= number else None for n in range(6)]
+
+
 def test_only_what_changed_is_overwritten(store: Store) -> None:
     """A later change replaces the states that it names and leaves the others."""
     store.commit(Change(scopes=[WrittenScope("s", states={"a": b"1", "b": b"1"})]))
@@ -87,6 +106,8 @@ def test_the_oldest_ids_are_forgotten_first(tmp_path: Path) -> None:
         seen = ((b"%d" % number, b"c"), (b"x%d" % number, b"c"))
         store.commit(Change(scopes=[WrittenScope("s", seen=seen), WrittenScope("t")]))
     assert list(store.load_seen("s")) == [b"x3", b"4", b"x4"]
+    store.commit(Change(scopes=[WrittenScope("many", seen=[(b"%d" % n, b"c") for n in range(9)])]))
+    assert list(store.load_seen("many")) == [b"6", b"7", b"8"]
     store.close()
 
 
@@ -158,10 +179,10 @@ def test_pending_actions_come_by_urgency_and_time(store: Store) -> None:
     observed = make_finding("f-o", respond=["kill"], mode="observe")
     actions = [a for f in (alert, kill, observed) for a in plan(f, ResponsePolicy())]
     store.commit(Change(findings=[alert, kill, observed], actions=actions))
-    assert [a.action.kind for a in store.pending_actions(START_NS, 9)] == ["kill", "alert"]
+    assert [a.action.kind for a in store.pending_actions(START_NS, 9, WAITS)] == ["kill", "alert"]
     store.mark_actions([ActionMark(actions[1].id, "planned", "no broker", START_NS + 5)])
-    assert [a.action.kind for a in store.pending_actions(START_NS + 4, 9)] == ["alert"]
-    retried = store.pending_actions(START_NS + 5, 1)[0]
+    assert [a.action.kind for a in store.pending_actions(START_NS + 4, 9, WAITS)] == ["alert"]
+    retried = store.pending_actions(START_NS + 5, 1, WAITS)[0]
     assert (retried.attempts, retried.outcome) == (1, "no broker")
 
 
@@ -177,9 +198,11 @@ def test_a_clock_that_goes_back_puts_no_stop_off(store: Store) -> None:
         ]
     )
     hour_ns = 3_600 * SECOND_NS
-    assert store.pending_actions(START_NS, 9) == []
-    assert [a.action.kind for a in store.pending_actions(START_NS - SECOND_NS, 1)] == ["kill"]
-    early = store.pending_actions(START_NS - hour_ns, 9)
+    assert store.pending_actions(START_NS, 9, WAITS) == []
+    assert [a.action.kind for a in store.pending_actions(START_NS - SECOND_NS, 1, WAITS)] == [
+        "kill"
+    ]
+    early = store.pending_actions(START_NS - hour_ns, 9, WAITS)
     assert [a.action.kind for a in early] == ["kill", "alert"]
 
 
