@@ -14,7 +14,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile --edi
 # Tests start many Python processes; without this each of them could have to compile all it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check format dist kafka kafka-stop laws simulation shells mutants chaos report-bound bench packs-page clean
+.PHONY: demo test check format site dist kafka kafka-stop laws simulation shells mutants chaos report-bound bench packs-page clean
 
 demo: $(DEMO_STAMP)
 	@$(BIN)/python -m fixtures.demo
@@ -34,6 +34,11 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The pages as a site. A link that leads nowhere is an error.
+site: $(STAMP)
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs auto -c docs/site -d build/doctrees . build/site
+	@echo build/site/index.html
 
 # Two wheels: `interlock`, the monitor; `interlock-client`, for agents.
 dist: $(DEMO_STAMP)
@@ -97,7 +102,7 @@ $(DEMO_STAMP): pyproject.toml interlock/pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(STAMP): pyproject.toml interlock/pyproject.toml | $(BIN)/python
-	@echo "installing Interlock and all that its tests need: 115 MB to fetch, 400 MB on the disk"
+	@echo "installing Interlock and all that its tests need: 135 MB to fetch, 490 MB on the disk"
 	@$(BIN)/python $(INSTALL) '.[dev,train,completion]'
 	@touch $@ $(DEMO_STAMP)
 

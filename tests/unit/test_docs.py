@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -307,15 +307,27 @@ def test_verbs_that_pages_name_exist(page: Path) -> None:
     assert verbs <= {*VERBS, "completion"}
 
 
-def _shell_lines(page: Path) -> list[str]:
-    lines = [line for _, block in _blocks(page, "sh") for line in block.splitlines()]
-    return [line for line in lines if line.startswith("interlock ")]
+def _shell_lines() -> Iterator[Any]:
+    for page in PAGES:
+        lines = [line for _, block in _blocks(page, "sh") for line in block.splitlines()]
+        for line in lines:
+            if line.startswith("interlock "):
+                yield pytest.param(line, id=f"{page.stem}: {line}")
 
 
-@pytest.mark.parametrize("line", _shell_lines(RUNNING))
-def test_commands_of_the_operators_page_parse(line: str) -> None:
-    """Every command line is one that the real parser takes."""
+@pytest.mark.parametrize("line", list(_shell_lines()))
+def test_commands_of_pages_parse(line: str) -> None:
+    """Every command line in a block of shell is one that the real parser takes."""
     assert build_parser().parse_args(shlex.split(line)[1:]).run
+
+
+@pytest.mark.parametrize(
+    ("line", "text"), _blocks(ROOT / "README.md", "yaml"), ids=lambda v: str(v)[:6]
+)
+def test_invariants_of_the_first_page_load(line: int, text: str) -> None:
+    """What a newcomer sees first is a whole file."""
+    _, faults = read_specs([(f"README.md:{line}", text)])
+    assert not faults
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_page_name)

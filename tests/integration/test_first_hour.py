@@ -1,4 +1,4 @@
-"""README.md is executed: its console blocks run in order, and print what they say."""
+"""The page of the first hour is executed: its blocks run in order, and print what they say."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def copy(tmp_path: Path) -> Path:
 @pytest.mark.timeout(SECONDS_MAX + 30)
 def test_the_page_does_what_it_says(copy: Path) -> None:
     """Each command prints what the page says that it prints."""
-    commands = commands_of((ROOT / "README.md").read_text())
+    commands = commands_of((ROOT / "docs" / "first-hour.md").read_text())
     assert len(commands) > 5
     assert_prints(commands, copy)
 
