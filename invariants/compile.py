@@ -11,10 +11,10 @@ The passes assume a specification in which `check.py` found no error.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from .binding import conjuncts, free_variables, normalise, trigger, violating_formula
+from .check_binding import subformulas
 from .core import (
     AndNode,
     AtomNode,
@@ -55,35 +55,13 @@ from .memory_previous import PreviousMemory
 from .memory_since import ClosedSinceMemory, SinceMemory
 from .pending import Future
 from .spec import InvariantSpec
+from .tables import MissingUse, Tables
 
 SHOWN_MAX: Final = 120  # Chosen: a line; it is stored with each entry that rests on others.
+FOLDED_NODES_MAX: Final = 100
+"""Chosen: 12 times the nodes of the largest formula in the packs. A folded formula takes about 100
+bytes a node."""
 NUMERIC_AGGREGATES = frozenset({"sum", "min", "max", "avg", "first"})
-
-
-@dataclass(frozen=True, slots=True)
-class MissingUse:
-    """A value that the invariant matches or aggregates; `is_number` if only numbers count."""
-
-    predicate: str
-    name: str
-    is_number: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """The static data of an invariant."""
-
-    violating: Node
-    binder: Node
-    """Makes the bindings for which the invariant may be judged."""
-    trigger: Node | None
-    future: Future | None
-    memories: tuple[PastMemory, ...]
-    variables: tuple[str, ...]
-    width: int
-    """How many slots a binding has: the variables', and one for each `exists`."""
-    predicates: tuple[str, ...]
-    missing_uses: tuple[MissingUse, ...]
 
 
 def build_tables(spec: InvariantSpec, limits: Limits) -> Tables:
@@ -106,6 +84,7 @@ def build_tables(spec: InvariantSpec, limits: Limits) -> Tables:
         variables=variables,
         predicates=tuple(sorted({atom.predicate for atom in _atoms_of(formula)})),
         missing_uses=tuple(sorted(_missing_uses(formula), key=str)),
+        is_large=sum(1 for _ in subformulas(formula)) > FOLDED_NODES_MAX,
     )
 
 

@@ -12,14 +12,10 @@ Source of the meaning: docs/language.md; `reference/` is the same thing written 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from .binding import violating_formula
-from .check_binding import subformulas
-from .compile import MissingUse, Tables, build_tables
 from .core import (
     FALSE_NODE,
     TRUE_NODE,
@@ -30,22 +26,19 @@ from .core import (
     Node,
     bindings,
 )
+from .declared import Declared
 from .folding import Known, folded
-from .formula.format import format_formula
-from .limits import DEFAULT_LIMITS, Limits
+from .limits import Limits
 from .machine_state import Route, State, stepped
 from .memories import PastMemory
 from .missing_values import is_missing, without_missing
 from .moment import Moment
 from .pending import Anchor, Decision
 from .report import end_runs, runs_of, take_told
-from .spec import InvariantSpec
+from .tables import MissingUse, Tables
 from .verdict import MISSING_BINDING, Binding, EventRef, Verdict, VerdictKind, Witness
 from .witness import grounds
 
-FOLDED_NODES_MAX: Final = 100
-"""Chosen: 12 times the nodes of the largest formula in the packs. A folded formula takes about 100
-bytes a node."""
 _KINDS: Final[tuple[VerdictKind, ...]] = ("holds", "inconclusive", "violated")
 
 
@@ -53,14 +46,10 @@ _KINDS: Final[tuple[VerdictKind, ...]] = ("holds", "inconclusive", "violated")
 class Automaton:
     """A compiled invariant."""
 
-    spec: InvariantSpec
+    declared: Declared
     tables: Tables
     limits: Limits
-    digest: str
-    """Of the formula and all that its verdicts depend on in the invariant itself."""
     _whole_route: Route
-    is_large: bool = False
-    """True if its routes are not folded: thousands of them are remembered."""
 
     def initial(self) -> State:
         """The state before the first event."""
@@ -79,7 +68,7 @@ class Automaton:
         route = Route(
             memories=tuple(memory for memory in touched if memory is not None),
             is_judged=asked is not FALSE_NODE
-            and (violating is not FALSE_NODE or self.spec.report == "edge"),
+            and (violating is not FALSE_NODE or self.declared.report == "edge"),
             is_observed=future is not None and future.is_touched(known, is_end),
             missing_uses=tuple(
                 use for use in tables.missing_uses if known.get(use.predicate) is None
@@ -87,10 +76,10 @@ class Automaton:
             trigger=None if asked is TRUE_NODE else asked,
             violating=violating,
         )
-        ends_runs = is_end and self.spec.report == "edge"
+        ends_runs = is_end and self.declared.report == "edge"
         if not any(route[:4]) and not ends_runs:
             return None
-        return self._whole_route._replace(is_judged=route.is_judged) if self.is_large else route
+        return self._whole_route._replace(is_judged=route.is_judged) if tables.is_large else route
 
     def step(
         self,
@@ -118,7 +107,7 @@ class Automaton:
         if self.tables.future is None:
             if route.is_judged:
                 # Where nothing was reported, a verdict that holds ends no run.
-                is_whole = is_verbose or (self.spec.report == "edge" and bool(state.told))
+                is_whole = is_verbose or (self.declared.report == "edge" and bool(state.told))
                 verdicts += self._judge(now, cells, is_whole, route, state)
         elif route.is_judged or route.is_observed:
             state, more = self._judge_future(state, now, cells, route)
@@ -128,15 +117,15 @@ class Automaton:
         if is_verbose:
             return state, verdicts
         state, found = self.reported(state, verdicts)
-        if now.is_session_end and self.spec.report == "edge":
-            told, ended = end_runs(state.told, self.spec.id, _ref(now))
+        if now.is_session_end and self.declared.report == "edge":
+            told, ended = end_runs(state.told, self.declared.id, _ref(now))
             if ended:
                 state, found = state._replace(told=told), [*found, *ended]
         return state, found
 
     def runs(self, state: State) -> list[Verdict]:
         """The violations in a row that are not over (`report: edge`)."""
-        return runs_of(state.told, self.spec.id) if self.spec.report == "edge" else []
+        return runs_of(state.told, self.declared.id) if self.declared.report == "edge" else []
 
     def _is_cut(self, now: Moment, route: Route, verdicts: Sequence[Verdict]) -> bool:
         """True if the event has a longer list, or more bindings, than are considered."""
@@ -155,7 +144,9 @@ class Automaton:
         """The verdicts that become findings, and the state that records them."""
         if not verdicts:
             return state, verdicts
-        told, findings = take_told(self.spec.report, state.told, verdicts, self.limits.slices_max)
+        told, findings = take_told(
+            self.declared.report, state.told, verdicts, self.limits.slices_max
+        )
         if told is not state.told:
             state = state._replace(told=told)
         return state, findings
@@ -245,7 +236,7 @@ class Automaton:
             if route.trigger is None or route.trigger.value(now, cells, env):
                 witness = Witness(unknowns=(_ref(now),))
                 verdict = self._verdict(1, _ref(now), env, witness, now.time_ns)
-                reason = f"neither the event nor its session so far names the {self.spec.per}"
+                reason = f"neither the event nor its session so far names the {self.declared.per}"
                 verdicts.append(replace(verdict, reason=f"{reason} that this invariant is about"))
         return [*verdicts, self._too_many(now)] if found.is_cut else verdicts
 
@@ -293,11 +284,11 @@ class Automaton:
         if not used:
             return []
         names = ", ".join(sorted({f"{use.predicate}.{use.name}" for use in used}))
-        is_violated = self.spec.on_unknown == "violate" and self._may_be_triggered(now, used)
+        is_violated = self.declared.on_unknown == "violate" and self._may_be_triggered(now, used)
         here = _ref(now)
         return [
             Verdict(
-                self.spec.id,
+                self.declared.id,
                 "violated" if is_violated else "inconclusive",
                 here,
                 MISSING_BINDING,
@@ -320,10 +311,10 @@ class Automaton:
     def _verdict(
         self, truth: int, anchor: EventRef, env: Env, witness: Witness, decided_ns: int
     ) -> Verdict:
-        is_escalated = truth == 1 and self.spec.on_unknown == "violate"
+        is_escalated = truth == 1 and self.declared.on_unknown == "violate"
         kind: VerdictKind = "violated" if is_escalated else _KINDS[truth]
         return Verdict(
-            self.spec.id, kind, anchor, self._binding(env), witness, decided_ns, is_escalated
+            self.declared.id, kind, anchor, self._binding(env), witness, decided_ns, is_escalated
         )
 
     def decided(self, decision: Decision, state: State) -> Verdict:
@@ -335,7 +326,9 @@ class Automaton:
         return _not_escalated(verdict) if state.is_born else verdict
 
     def _pending(self, anchor: EventRef, env: Env, witness: Witness) -> Verdict:
-        return Verdict(self.spec.id, "pending", anchor, self._binding(env), witness, anchor.time_ns)
+        return Verdict(
+            self.declared.id, "pending", anchor, self._binding(env), witness, anchor.time_ns
+        )
 
     def _no_room(self, anchor: EventRef, env: Env) -> Verdict:
         verdict = self._verdict(1, anchor, env, Witness(unknowns=(anchor,)), anchor.time_ns)
@@ -361,20 +354,8 @@ def _not_escalated(verdict: Verdict) -> Verdict:
     return replace(verdict, kind="inconclusive", is_escalated=False)
 
 
-def compile_invariant(
-    spec: InvariantSpec,
-    limits: Limits = DEFAULT_LIMITS,
-    digest: str | None = None,
-) -> Automaton:
-    """The machine of one checked invariant.
-
-    `digest` identifies the invariant with everything on which its verdicts depend (predicates,
-    lists); by default it covers only its own formula.
-    """
-    if digest is None:
-        text = f"{spec.form}: {format_formula(spec.formula)} on_unknown={spec.on_unknown}"
-        digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-    tables = build_tables(spec, limits)
+def automaton_of(declared: Declared, tables: Tables, limits: Limits) -> Automaton:
+    """The automaton of an invariant."""
     whole = Route(
         memories=tables.memories,
         is_judged=True,
@@ -383,8 +364,7 @@ def compile_invariant(
         trigger=tables.trigger,
         violating=tables.violating,
     )
-    nodes_count = sum(1 for _ in subformulas(violating_formula(spec)))
-    return Automaton(spec, tables, limits, digest, whole, nodes_count > FOLDED_NODES_MAX)
+    return Automaton(declared, tables, limits, whole)
 
 
 def _ref(now: Moment) -> EventRef:

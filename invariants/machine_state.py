@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .compile import MissingUse
 from .core import Node
 from .memories import PastMemory
 from .moment import Moment
 from .pending import EMPTY_PENDING, PendingCell
 from .report import NOTHING_TOLD, Told
+from .tables import MissingUse
 from .witness import because
 
 

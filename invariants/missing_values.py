@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .aggregates import are_numbers
-from .compile import MissingUse
 from .core import AndNode, AtomNode, Node, OrNode
 from .fact import Fact
+from .tables import MissingUse
 
 
 def is_missing(use: MissingUse, fact: Fact) -> bool:

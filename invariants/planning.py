@@ -63,18 +63,18 @@ class Planner:
         self,
         automata: Sequence[tuple[Automaton, int]],
         predicates: Sequence[Mapping[str, Predicate]],
-        used: Sequence[frozenset[str]],
         sources: Sequence[Showing],
         per: Per,
     ) -> None:
-        """`automata` are those about the kind of scope, each with the index of its file; `used` are
-        the predicates of each file that invariants name, about whatever kind of scope.
+        """`automata` are those about the kind of scope, each with the index of its file.
+
+        `predicates` are those of each file that invariants about any kind of scope name.
         """
         self._predicates: list[Predicate] = []
         self._files: list[tuple[int, tuple[str, ...]]] = []
         numbers: list[dict[str, int]] = []
-        for names, file in zip(used, predicates, strict=True):
-            kept = tuple(name for name in file if name in names)
+        for file in predicates:
+            kept = tuple(file)
             first = len(self._predicates)
             self._files.append((first, kept))
             self._predicates += (file[name] for name in kept)
@@ -158,7 +158,7 @@ class Planner:
             known[number] = LIVE_TRUTHS[truth]
         found: list[tuple[int, Route]] = []
         for index, planned in shape.concerned:
-            if self._automata[index].is_large:
+            if self._automata[index].tables.is_large:
                 found.append((index, planned))
             else:
                 found += self._routed([index], known, shape.is_end)

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .binding import violating_formula
-from .check_scope import reach_ns
+from .declared import Declared
 from .event import Event, EventView
 from .limits import DEFAULT_LIMITS
 from .machine import Automaton
@@ -22,7 +21,7 @@ from .planning import Planner
 from .predicate import Predicate
 from .showing import Showing
 from .sources import NOTHING_SHOWN, Fingerprints, Shown
-from .spec import InvariantSpec, Per
+from .spec import Per
 from .verdict import Verdict
 
 
@@ -35,14 +34,14 @@ class Compiled:
     file: str
 
     @property
-    def spec(self) -> InvariantSpec:
-        """The specification that its author wrote."""
-        return self.automaton.spec
+    def declared(self) -> Declared:
+        """What its author declared."""
+        return self.automaton.declared
 
     @property
     def digest(self) -> str:
         """Of the invariant with all that its verdicts depend on."""
-        return self.automaton.digest
+        return self.automaton.declared.digest
 
 
 class Progress(NamedTuple):
@@ -82,9 +81,8 @@ class ScopeProgram:
     per: Per
     invariants: tuple[Compiled, ...]
     predicates: tuple[Mapping[str, Predicate], ...]
-    """Those of each file. Kinds of scope share them, and with them the budget of an event."""
-    used: tuple[frozenset[str], ...]
-    """The predicates of each file that invariants name, of whatever kind of scope."""
+    """Those of each file that invariants name. Kinds of scope share them, and with them the budget
+    of an event."""
     initial: Progress
     """A scope before its first event; its states are compared with others by identity."""
     sources: tuple[Showing, ...] = ()
@@ -96,7 +94,7 @@ class ScopeProgram:
 
     def __post_init__(self) -> None:
         automata = [(compiled.automaton, compiled.file_index) for compiled in self.invariants]
-        planner = Planner(automata, self.predicates, self.used, self.sources, self.per)
+        planner = Planner(automata, self.predicates, self.sources, self.per)
         # Frozen to its users: a memo changes nothing that they can see.
         object.__setattr__(self, "_planner", planner)
 
@@ -197,9 +195,9 @@ class ScopeProgram:
 
     def memory_ns(self) -> int | None:
         """How long after its last event a trace can still matter; None if there is no limit."""
-        if any(compiled.spec.report != "every" for compiled in self.invariants):
+        if any(compiled.declared.report != "every" for compiled in self.invariants):
             return None  # The record of reported findings is kept for ever.
-        reaches = [reach_ns(violating_formula(compiled.spec)) for compiled in self.invariants]
+        reaches = [compiled.declared.reach_ns for compiled in self.invariants]
         return None if None in reaches else max(filter(None, reaches), default=0)
 
     def _show(

@@ -61,6 +61,7 @@ class Showing:
 
 def compile_source(
     source: CheckedSource,
+    digest: str,
     *,
     file: str,
     lists: Mapping[str, Sequence[Any]],
@@ -72,9 +73,13 @@ def compile_source(
         compile_expression(part, lists=lists, digest_key=digest_key, sources=sources)
         for part in source.expressions
     )
-    described = msgspec.json.encode(describe_source(source, lists), order="deterministic")
-    digest = hashlib.blake2b(described, digest_size=8).hexdigest()
     return Showing(source.name, file, digest, when, values)
+
+
+def source_digest(source: CheckedSource, lists: Mapping[str, Sequence[Any]]) -> str:
+    """The digest of all that the source's memory depends on, but its key."""
+    described = msgspec.json.encode(describe_source(source, lists), order="deterministic")
+    return hashlib.blake2b(described, digest_size=8).hexdigest()
 
 
 def describe_source(source: CheckedSource, lists: Mapping[str, Sequence[Any]]) -> list[object]:

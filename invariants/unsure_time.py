@@ -70,7 +70,7 @@ def step_at(
 
 def timed_ids(program: ScopeProgram) -> tuple[str, ...]:
     """The invariants of the program that measure time."""
-    own = (c.spec.id for c in program.invariants if _measures_time(c.automaton))
+    own = (c.declared.id for c in program.invariants if _measures_time(c.automaton))
     return tuple(sorted(own))
 
 
@@ -107,7 +107,7 @@ def unsure_state(
     if not _measures_time(automaton):
         return state, []
     state, found = _given_up(automaton, state, birth.time_ns, sure_ns)
-    return _forgotten(automaton, state, birth, is_shared=automaton.spec.per != "session"), found
+    return _forgotten(automaton, state, birth, is_shared=automaton.declared.per != "session"), found
 
 
 def _given_up(

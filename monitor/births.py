@@ -174,7 +174,7 @@ def bear(
 
 
 def _noticed(birth: Birth, epoch: int, per: str, scope: str, born: list[Compiled]) -> Noticed:
-    invariants = {compiled.digest: compiled.spec.id for compiled in born}
+    invariants = {compiled.digest: compiled.declared.id for compiled in born}
     names = ", ".join(f"`{id_}`" for id_ in sorted(invariants.values())[:NAMES_TOLD])
     more = f" and {len(invariants) - NAMES_TOLD} more" if len(invariants) > NAMES_TOLD else ""
     text = (

@@ -101,7 +101,7 @@ def gathered(found: Iterator[OpenVerdict]) -> OpenVerdicts:
 
 def counts_runs(program: ScopeProgram) -> bool:
     """True if violations in a row are counted (`report: edge`) in the program's sort of scope."""
-    return any(c.spec.report == "edge" for c in program.invariants)
+    return any(c.declared.report == "edge" for c in program.invariants)
 
 
 def open_verdicts(program: ScopeProgram, progress: Progress, scope: str) -> Iterator[OpenVerdict]:
@@ -125,8 +125,8 @@ def _open(
         session, position, id_ = named.session, named.position, named.id
     bound = zip(variables, anchor.env, strict=False)
     return OpenVerdict(
-        invariant=compiled.spec.id,
-        severity=compiled.spec.severity,
+        invariant=compiled.declared.id,
+        severity=compiled.declared.severity,
         scope_kind=per,
         scope=scope,
         session=session,

@@ -72,7 +72,7 @@ def verdict_finding(
 
     `doubt` is the event at which the doubt of an undecided verdict arose.
     """
-    spec = compiled.spec
+    declared = compiled.declared
     assert verdict.kind in ("violated", "inconclusive"), "only these two are findings"
     binding = show_binding(verdict.binding)
     told = partial(_event, is_packed=wider is not None)
@@ -82,7 +82,7 @@ def verdict_finding(
     return Finding(
         group="" if doubt is None else group_id(verdict, scope, doubt, session),
         id=finding_id(
-            subject=spec.id,
+            subject=declared.id,
             digest=compiled.digest,
             scope=scope,
             anchor_id=anchor.id if wider is None else (*_parts(trace), anchor.id),
@@ -92,14 +92,14 @@ def verdict_finding(
             life=life,
         ),
         type="violated" if verdict.kind == "violated" else "inconclusive",
-        severity=spec.severity,
-        invariant=spec.id,
+        severity=declared.severity,
+        invariant=declared.id,
         invariant_digest=compiled.digest,
-        summary=spec.summary,
-        description=spec.about.description,
-        tags=list(spec.about.tags),
-        owner=spec.about.owner,
-        references=list(spec.about.references),
+        summary=declared.summary,
+        description=declared.description,
+        tags=list(declared.tags),
+        owner=declared.owner,
+        references=list(declared.references),
         scope_kind="session" if wider is None else wider.kind,
         scope=trace.session if wider is None else wider.value,
         session=trace.session,
@@ -112,8 +112,8 @@ def verdict_finding(
         unknowns=[told(ref) for ref in verdict.witness.unknowns],
         decided_ns=verdict.decided_ns,
         is_escalated=verdict.is_escalated,
-        mode="observe" if mode_cap == "observe" else spec.mode,
-        respond=list(spec.respond),
+        mode="observe" if mode_cap == "observe" else declared.mode,
+        respond=list(declared.respond),
         detail=verdict.reason,
         run=None if verdict.run is None else _run(verdict.run, told),
     )
@@ -139,7 +139,7 @@ def session_findings(
     makes no difference.
     """
     before, after = senders
-    decided = [(program.invariants[i].spec.severity, verdict) for i, verdict in judged.verdicts]
+    decided = [(program.invariants[i].declared.severity, verdict) for i, verdict in judged.verdicts]
     doubts = doubts_of(decided, partial(_place, after, ids_max))
     findings = [
         verdict_finding(
@@ -186,7 +186,7 @@ def wider_place(at: EventRef) -> DoubtPlace:
 
 def _lost(program: ScopeProgram, judged: Judged) -> Iterator[Noticed]:
     for index, count in judged.lost:
-        id_ = program.invariants[index].spec.id
+        id_ = program.invariants[index].declared.id
         text = f"`{id_}` found no room for what it must hold, {count} times so far"
         yield Noticed("capacity", text, id_)
     for place in judged.sources_lost:

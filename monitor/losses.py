@@ -64,7 +64,7 @@ def _told(
     header: Header, loss: Loss, program: ScopeProgram, *, is_spared: bool = False
 ) -> AfterLoss:
     after = msgspec.structs.replace(header, loss_epoch=loss.epoch)
-    ids = (compiled.spec.id for compiled in program.invariants)
+    ids = (compiled.declared.id for compiled in program.invariants)
     return AfterLoss(after, () if is_spared else (loss.noticed(ids),))
 
 

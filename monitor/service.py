@@ -15,8 +15,9 @@ from typing import Final, Literal
 
 from interlock.control_record import ControlView
 from invariants.checked import CheckedSpec
+from invariants.image.compile import compile_program
 from invariants.limits import Limits
-from invariants.program import Program, compile_program
+from invariants.program import Program
 from monitor.actions.alert import ToldAlready
 from monitor.actions.control import ControlIssuer, StandingStops
 from monitor.actions.dispatch import Dispatcher
@@ -256,7 +257,7 @@ def _policy(settings: Settings, surroundings: Surroundings) -> ResponsePolicy:
 def _metrics(settings: Settings, program: Program) -> Metrics:
     return Metrics(
         [
-            WatchedInvariant(compiled.spec.id, compiled.spec.severity, mode)
+            WatchedInvariant(compiled.declared.id, compiled.declared.severity, mode)
             for compiled, mode in zip(program.invariants, _modes(settings, program), strict=True)
         ],
         severities=settings.severity.by_type(),
@@ -270,7 +271,7 @@ def _metrics(settings: Settings, program: Program) -> Metrics:
 def _modes(settings: Settings, program: Program) -> list[Literal["observe", "enforce"]]:
     """In which mode each invariant is watched."""
     caps = settings.mode == "observe"
-    return ["observe" if caps else compiled.spec.mode for compiled in program.invariants]
+    return ["observe" if caps else compiled.declared.mode for compiled in program.invariants]
 
 
 def own_version() -> str:

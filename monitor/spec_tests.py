@@ -15,8 +15,9 @@ import msgspec
 from interlock.limits import stated_time
 from invariants.checked import CheckedSpec
 from invariants.event import Event, Origin
+from invariants.image.compile import compile_program
 from invariants.limits import DEFAULT_LIMITS
-from invariants.program import Program, compile_program
+from invariants.program import Program
 from invariants.spec import Example, InvariantSpec
 from monitor.decode.native import decode_event
 from monitor.engine import Engine
@@ -90,8 +91,8 @@ class Trial:
         numbers = {(event.session, event.id): number for number, event in enumerate(events)}
         return [
             Marks(
-                _positions(compiled.spec.id, "violated", findings, numbers),
-                _positions(compiled.spec.id, "inconclusive", findings, numbers),
+                _positions(compiled.declared.id, "violated", findings, numbers),
+                _positions(compiled.declared.id, "inconclusive", findings, numbers),
             )
             for compiled in self.program.invariants
         ]

@@ -39,7 +39,7 @@ class Teller:
         self._metrics = metrics
         self._store = store
         self._clock = clock
-        self._dormant = {compiled.spec.id for compiled in program.invariants}
+        self._dormant = {compiled.declared.id for compiled in program.invariants}
         self._next_backlog_ns = 0
         self._streams: set[Stream] = set()
         self.events_count = 0
@@ -94,7 +94,7 @@ class Teller:
             for program in self._program.scopes:
                 for index, route in program.plan(kind, tool).concerned:
                     if route.is_judged:
-                        id_ = program.invariants[index].spec.id
+                        id_ = program.invariants[index].declared.id
                         self._dormant.discard(id_)
                         judged[id_] += count
         told = list(_fresh_verdicts(committed))

@@ -48,7 +48,7 @@ class UnreadRecords:
     def __init__(self, program: Program, severities: Mapping[str, Severity]) -> None:
         self._programs = program.scopes
         self._severities = severities
-        self._all = frozenset(compiled.spec.id for compiled in program.invariants)
+        self._all = frozenset(compiled.declared.id for compiled in program.invariants)
         self._told: OrderedDict[tuple[TraceKey, str], frozenset[str]] = OrderedDict()
         self._named: dict[tuple[str, int], set[str]] = {}
 
@@ -116,7 +116,7 @@ class UnreadRecords:
         if not kind or tool is None or rejected.reason not in _NARROWED:
             return self._all
         return frozenset(
-            program.invariants[index].spec.id
+            program.invariants[index].declared.id
             for program in self._programs
             for index, _ in program.plan(kind, tool).concerned
         )

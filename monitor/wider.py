@@ -174,7 +174,7 @@ class WiderScopes:
             )
             noticed.append(Noticed("unscoped", text, one.per))
         for index, count in one.judged.lost:
-            id_ = self._programs[one.per].invariants[index].spec.id
+            id_ = self._programs[one.per].invariants[index].declared.id
             text = f"`{id_}` could not add an entry for its {one.per} at a bound, {count} times"
             text += " so far"
             noticed.append(Noticed("capacity", text, id_))
@@ -186,7 +186,7 @@ class WiderScopes:
             return []
         findings = []
         invariants = self._programs[one.per].invariants
-        decided = [(invariants[i].spec.severity, v) for i, v in one.judged.verdicts]
+        decided = [(invariants[i].declared.severity, v) for i, v in one.judged.verdicts]
         doubts = doubts_of(decided, wider_place)
         for (index, verdict), doubt in zip(one.judged.verdicts, doubts, strict=True):
             anchor = unpacked_id(verdict.anchor.id)
@@ -319,7 +319,7 @@ class WiderScopes:
             epoch = max(due.values())
         loss = births.loss_since(header.epoch) if header.position else None
         if loss is not None:
-            ids = [compiled.spec.id for compiled in self._programs[key[0]].invariants]
+            ids = [compiled.declared.id for compiled in self._programs[key[0]].invariants]
             noticed = loss.noticed(ids)
             held.owed = (*held.owed, noticed._replace(key=f"{noticed.key}/{key[0]}/{key[1]}"))
         held.header = msgspec.structs.replace(header, epoch=epoch)

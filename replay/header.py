@@ -14,8 +14,8 @@ from typing import Final
 import msgspec
 
 from invariants.digest import PROGRAM_VERSION
+from invariants.image.compile import compile_program
 from invariants.limits import Limits
-from invariants.program import compile_program
 from monitor.invariant_files import read_specs
 from monitor.secret import read_secret
 from monitor.settings import Settings

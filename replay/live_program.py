@@ -17,8 +17,9 @@ from invariants.check import read_specs as check_texts
 from invariants.checked import CheckedSpec
 from invariants.digest import PROGRAM_VERSION
 from invariants.errors import ConfigError
+from invariants.image.compile import compile_program
 from invariants.load_lists import ListFileError
-from invariants.program import Program, compile_program
+from invariants.program import Program
 from invariants.scope_program import Compiled
 from monitor.invariant_files import default_pack_specs, read_specs, read_texts
 from replay.player import limits_of
@@ -77,12 +78,12 @@ def find_program(
 def _wider(program: Program) -> list[Unevaluable]:
     return [
         Unevaluable(
-            c.spec.id,
+            c.declared.id,
             c.digest,
-            f"it is about a whole {c.spec.per}, but only one session is replayed",
+            f"it is about a whole {c.declared.per}, but only one session is replayed",
         )
         for c in program.invariants
-        if c.spec.per != "session"
+        if c.declared.per != "session"
     ]
 
 
@@ -112,7 +113,7 @@ def embed(location: Path) -> list[RecordedFile]:
 def describe(program: Program) -> list[RecordedInvariant]:
     """The invariants of a program as a header names them."""
     return [
-        RecordedInvariant(compiled.spec.id, compiled.digest, Path(compiled.file).name)
+        RecordedInvariant(compiled.declared.id, compiled.digest, Path(compiled.file).name)
         for compiled in program.invariants
     ]
 
@@ -144,7 +145,7 @@ def _embedded(header: Header) -> list[CheckedSpec]:
 
 
 def _unevaluable(header: Header, program: Program, is_other_key: bool) -> list[Unevaluable]:
-    here = {compiled.spec.id: compiled for compiled in program.invariants}
+    here = {compiled.declared.id: compiled for compiled in program.invariants}
     found = []
     for live in header.invariants:
         compiled = here.get(live.id)

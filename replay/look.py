@@ -12,12 +12,10 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from invariants.aggregates import Tally, expire
-from invariants.binding import violating_formula
 from invariants.core import UNBOUND, Env
 from invariants.errors import ConfigError
 from invariants.event import Event
 from invariants.fact import Value
-from invariants.formula.format import format_formula
 from invariants.memories import PastMemory
 from invariants.memory_aggregate import AggregateMemory
 from invariants.memory_previous import PreviousMemory
@@ -129,7 +127,7 @@ def _invariants(
         _invariant(timeline, index, compiled, life, told, is_whole=is_whole)
         for index, compiled in enumerate(timeline.program.invariants)
         # What is wider than the session cannot be told from the session alone.
-        if only in ("", compiled.digest) and compiled.spec.per == "session"
+        if only in ("", compiled.digest) and compiled.declared.per == "session"
     ]
 
 
@@ -143,20 +141,20 @@ def _invariant(
     is_whole: bool,
 ) -> InvariantStanding:
     program, step = timeline.program, life[-1]
-    spec, automaton = compiled.spec, compiled.automaton
+    declared, automaton = compiled.declared, compiled.automaton
     state = step.progress.states[index]
     reading = reading_of(program, index, step)
     values, bindings_count = values_at(program, index, life, is_whole=is_whole)
     pending = _pending(compiled, step, index)
     future = automaton.tables.future
     return InvariantStanding(
-        id=spec.id,
+        id=declared.id,
         digest=compiled.digest,
-        severity=spec.severity,
-        mode=spec.mode,
+        severity=declared.severity,
+        mode=declared.mode,
         status=_status(compiled, step, told, pending),
-        formula=f"{spec.form}: {format_formula(spec.formula)}",
-        violating=format_formula(violating_formula(spec)),
+        formula=declared.formula,
+        violating=declared.violating,
         waits_for="" if future is None else future.text,
         bindings=values,
         bindings_count=bindings_count,
@@ -175,7 +173,7 @@ def _status(
     types = {verdict.type for verdict in verdicts if verdict.invariant_digest == compiled.digest}
     if "violated" in types:
         return "violated"
-    if any(compiled.spec.id in finding.could_concern for finding in told):
+    if any(compiled.declared.id in finding.could_concern for finding in told):
         return "inconclusive"  # A record could not be read, or times run back.
     if step.header.ended_ns is not None and not pending:
         return "inconclusive" if "inconclusive" in types else "satisfied"
@@ -191,7 +189,7 @@ def _pending(compiled: Compiled, step: TrackStep, index: int) -> list[PendingSta
         return []
     _, decisions = future.end(cell, step.event.time_ns)
     high_ns = future.window.high_ns
-    escalates = compiled.spec.on_unknown == "violate"
+    escalates = compiled.declared.on_unknown == "violate"
     names = ("holds", "violated" if escalates else "inconclusive", "violated")
 
     def told(anchor: Anchor, truth: int) -> PendingStanding:

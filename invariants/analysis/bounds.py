@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from ..checked import CheckedSpec
+from ..compiling import compile_invariant
 from ..formula.ast import Window
 from ..formula.format import format_formula
 from ..limits import Limits
-from ..machine import compile_invariant
 from ..memories import PastMemory
 from ..memory_aggregate import AggregateMemory
 from ..memory_previous import PreviousMemory

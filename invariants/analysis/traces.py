@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from ..binding import violating_formula
 from ..check_binding import subformulas
+from ..compiling import compile_invariant
 from ..event import SECOND_NS
 from ..fact import NO_FACT, Fact, Truth, Value, show
 from ..formula.ast import (
@@ -28,7 +29,6 @@ from ..formula.ast import (
     Until,
 )
 from ..kinds import ANYTHING, SESSION_END, Asked
-from ..machine import compile_invariant
 from ..machine_state import State
 from ..moment import Moment
 from ..spec import InvariantSpec

@@ -82,6 +82,19 @@ def check_expression(
     return expression, faults
 
 
+def known_expression(node: Node, sources: SourcePlaces) -> CheckedExpression:
+    """The expression of a node that was checked before; it has no text."""
+    named = references_of(node)
+    return CheckedExpression(
+        source=Source("", Place()),
+        node=node,
+        type="any",
+        references=named,
+        fields=frozenset(name.name for name in free_names(node)),
+        sources=frozenset(sources) if named.sources is None else named.sources,
+    )
+
+
 def _faulty_lists(node: Node, file: str, lists: Mapping[str, list[Any]]) -> list[Fault]:
     """A fault if `node` names a list with elements other than CEL's plain values."""
     named = ((part, list_name(part)) for part in walk(node))

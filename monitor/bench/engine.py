@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from invariants.errors import ConfigError
 from invariants.event import Event, Origin
-from invariants.program import Program, compile_program
+from invariants.image.compile import compile_program
+from invariants.program import Program
 from monitor.bench.bare import bare_decode
 from monitor.bench.beside import Turn, take_turns
 from monitor.bench.part_clock import Hook, PartClock, measured_cost, without_cost

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from invariants.event import Event, Origin
-from invariants.program import compile_program
+from invariants.image.compile import compile_program
 from monitor.bench.bare import bare_decode
 from monitor.bench.beside import Turn, take_turns
 from monitor.bench.recorded import pack_files

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from invariants.event import SECOND_NS, Event, Origin
-from invariants.program import compile_program
+from invariants.image.compile import compile_program
 from monitor.bench.engine import TURN_EVENTS
 from monitor.decode.native import decode_event
 from monitor.engine import Engine

@@ -131,9 +131,9 @@ def _unjudged(timeline: Timeline, tally: Tally) -> Iterator[Mark]:
         if line.name in UNJUDGED_TYPES:
             count = sum(n for (name, _), n in tally.whole.counts.items() if name == line.name)
             yield Mark("warning", f"{count_of(count, 'finding')}: {line.words}")
-    wider = [one for one in timeline.program.invariants if one.spec.per != "session"]
+    wider = [one for one in timeline.program.invariants if one.declared.per != "session"]
     if timeline.session and wider:
-        named = ", ".join(f"`{visible(one.spec.id, 60)}`" for one in wider[:3])
+        named = ", ".join(f"`{visible(one.declared.id, 60)}`" for one in wider[:3])
         more = f" and {len(wider) - 3} more" if len(wider) > 3 else ""
         yield Mark("warning", f"Not judged, since they concern several sessions: {named}{more}")
     if timeline.open.count:

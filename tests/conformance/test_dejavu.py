@@ -19,7 +19,8 @@ from invariants.check import read_specs
 from invariants.errors import SpecError
 from invariants.event import Event, Origin
 from invariants.formula.ast import Formula
-from invariants.program import Program, compile_program
+from invariants.image.compile import compile_program
+from invariants.program import Program
 from monitor.decode.native import decode_event
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings

@@ -19,8 +19,9 @@ from fixtures.agents.recordings import SESSIONS, recordings, stream
 from fixtures.agents.run import AGENTS, Outcome, run_all
 from fixtures.agents.world import SECRET_PARTS, requests
 from invariants.event import Event, EventRecord, Origin
+from invariants.image.compile import compile_program
 from invariants.limits import DEFAULT_LIMITS
-from invariants.program import Program, compile_program
+from invariants.program import Program
 from monitor.decode.native import decode_event
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings

@@ -13,11 +13,11 @@ from typing import Literal
 
 import pytest
 
+from invariants.compiling import compile_invariant
 from invariants.event import SECOND_NS
 from invariants.fact import NO_FACT, Fact, Truth
 from invariants.formula.format import format_formula
 from invariants.formula.parser import parse_formula
-from invariants.machine import compile_invariant
 from invariants.moment import Moment
 from invariants.reference.syntax import free_variables
 from invariants.reference.value import Meaning

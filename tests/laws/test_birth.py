@@ -16,9 +16,9 @@ import pytest
 
 from invariants.binding import violating_formula
 from invariants.birth import Birth, born
+from invariants.compiling import compile_invariant
 from invariants.formula.ast import Window
 from invariants.formula.format import format_formula
-from invariants.machine import compile_invariant
 from invariants.moment import Moment
 from invariants.spec import InvariantSpec
 from invariants.state import decode_state, encode_state

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from invariants.check import read_specs
-from invariants.program import compile_program
+from invariants.image.compile import compile_program
 from tests.laws.conftest import CASES, FIRST_SEED
 
 NAMES = ("a", "o", "oo", "host", "hostname", "args", "host_b", "tool_b", "seen_x", "lists_x")
@@ -113,7 +113,7 @@ def written(file: File, random: Random) -> str:
 
 def digests(file: File, random: Random) -> dict[str, str]:
     specs, _ = read_specs([("drawn.yaml", written(file, random))])
-    return {f"invariant:{c.spec.id}": c.digest for c in compile_program(specs).invariants}
+    return {f"invariant:{c.declared.id}": c.digest for c in compile_program(specs).invariants}
 
 
 def test_a_digest_changes_with_what_the_invariant_refers_to_and_with_nothing_else() -> None:

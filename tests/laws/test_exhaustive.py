@@ -23,6 +23,7 @@ from zlib import crc32
 
 import pytest
 
+from invariants.compiling import compile_invariant
 from invariants.fact import Fact, Truth
 from invariants.formula.ast import (
     UNBOUNDED,
@@ -35,7 +36,7 @@ from invariants.formula.ast import (
     Window,
 )
 from invariants.formula.format import format_formula
-from invariants.machine import Automaton, compile_invariant
+from invariants.machine import Automaton
 from invariants.machine_state import State
 from invariants.moment import Moment
 from invariants.reference import judge

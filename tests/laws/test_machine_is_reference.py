@@ -14,10 +14,10 @@ from random import Random
 
 import pytest
 
+from invariants.compiling import compile_invariant
 from invariants.fact import Fact, Truth
 from invariants.formula.ast import Comparison
 from invariants.formula.format import format_formula
-from invariants.machine import compile_invariant
 from invariants.moment import Moment
 from invariants.spec import InvariantSpec
 from invariants.state import decode_state, encode_state

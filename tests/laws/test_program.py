@@ -20,9 +20,10 @@ from invariants.check import read_specs
 from invariants.errors import SpecError
 from invariants.event import Event, EventView, Origin
 from invariants.formula.format import format_formula
+from invariants.image.compile import compile_program
 from invariants.limits import DEFAULT_LIMITS, Limits
 from invariants.machine import FOLDED_NODES_MAX
-from invariants.program import Program, compile_program
+from invariants.program import Program
 from invariants.scope_program import Judged, Progress, ScopeProgram
 from invariants.sources import Shown
 from invariants.unsure_time import TimeDoubt, step_at

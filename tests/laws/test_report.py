@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
+from invariants.compiling import compile_invariant
 from invariants.formula.format import format_formula
-from invariants.machine import compile_invariant
 from invariants.moment import Moment
 from invariants.report import Report
 from invariants.spec import InvariantSpec

@@ -18,8 +18,9 @@ from invariants.errors import Place
 from invariants.event import Event, Origin
 from invariants.fact import Fact, Truth, Value
 from invariants.formula.format import format_formula
+from invariants.image.compile import compile_program
 from invariants.moment import Moment
-from invariants.program import Program, compile_program
+from invariants.program import Program
 from invariants.spec import InvariantSpec, PredicateSpec, Source, Spec
 from monitor.decode.native import decode_event
 from monitor.engine import Engine

@@ -22,8 +22,9 @@ from invariants import state_sources
 from invariants.check import read_specs
 from invariants.event import Event, Origin
 from invariants.fact import Truth
+from invariants.image.compile import compile_program
 from invariants.limits import Limits
-from invariants.program import Program, compile_program
+from invariants.program import Program
 from invariants.tokens_of_text import hidden_texts
 from monitor.decode.native import decode_event
 from monitor.engine import Engine

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from invariants.compiling import compile_invariant
 from invariants.fifo import Fifo
 from invariants.formula.format import format_formula
 from invariants.limits import DEFAULT_LIMITS, Limits
-from invariants.machine import compile_invariant
 from invariants.moment import Moment
 from invariants.report import Report
 from invariants.state import StateError, decode_state, encode_state

@@ -19,9 +19,9 @@ from dataclasses import replace
 from itertools import product
 
 from invariants.binding import violating_formula
+from invariants.compiling import compile_invariant
 from invariants.formula.ast import AggregateComparison, Formula, Not, Temporal, Until
 from invariants.formula.format import format_formula
-from invariants.machine import compile_invariant
 from invariants.moment import Moment
 from invariants.reference import judge
 from invariants.spec import InvariantSpec

@@ -106,7 +106,7 @@ def judge_unread(
 
     Cost: a look at each such record.
     """
-    every = frozenset(c.spec.id for c in program.invariants)
+    every = frozenset(c.declared.id for c in program.invariants)
     covered: dict[tuple[str, str, str], set[str]] = {}
     invented: set[TraceKey] = set()
     for finding in told:

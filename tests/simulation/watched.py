@@ -14,7 +14,8 @@ from typing import Final
 from invariants.check import read_specs
 from invariants.check_scope import check_scope
 from invariants.formula.format import format_formula
-from invariants.program import Program, compile_program
+from invariants.image.compile import compile_program
+from invariants.program import Program
 from invariants.spec import Per
 from tests.support.formulas import choose_invariant
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
+from invariants.compiling import compile_invariant
 from invariants.errors import Place
 from invariants.fact import NO_FACT, Fact
 from invariants.formula.ast import Formula
 from invariants.formula.format import format_formula
-from invariants.machine import compile_invariant
 from invariants.moment import Moment
 from invariants.reference import judge
 from invariants.spec import InvariantSpec, Source

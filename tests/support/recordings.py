@@ -10,7 +10,8 @@ import msgspec
 
 from invariants.check import read_specs
 from invariants.digest import PROGRAM_VERSION
-from invariants.program import Program, compile_program
+from invariants.image.compile import compile_program
+from invariants.program import Program
 from monitor.finding import Finding
 from replay.live_program import REPLAY_KEY, describe
 from replay.reading import RecordedFile

@@ -9,7 +9,8 @@ from invariants.check import read_specs
 from invariants.checked import CheckedSpec
 from invariants.digest import invariant_digest
 from invariants.event import Event, Origin
-from invariants.program import Program, compile_program
+from invariants.image.compile import compile_program
+from invariants.program import Program
 from monitor.decode.native import decode_event
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
@@ -104,7 +105,7 @@ def test_what_is_switched_off_is_not_run() -> None:
     """It has no finding and no place in the program; its examples are run all the same."""
     spec = _spec("enabled: false")
     program = compile_program([spec])
-    assert [compiled.spec.id for compiled in program.invariants] == ["other", "third"]
+    assert [compiled.declared.id for compiled in program.invariants] == ["other", "third"]
     assert "one" not in {finding.invariant for finding in _findings(program)}
     assert [result.is_passed for result in run_examples([spec])] == [True]
     assert [fault.code for fault in program.warnings] == ["W507"]

@@ -15,8 +15,8 @@ from invariants.cel.values import CelError
 from invariants.check import read_specs
 from invariants.event import Event, EventView, Origin
 from invariants.formula.ast import Atom
+from invariants.image.compile import compile_program
 from invariants.kinds import asked_by_predicates
-from invariants.program import compile_program
 from invariants.same_meaning import Proof
 from monitor.decode.native import decode_event
 from monitor.engine import Engine, EngineSettings

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from invariants.compiling import compile_invariant
 from invariants.fact import Fact, Truth
 from invariants.formula.parser import parse_formula
 from invariants.limits import DEFAULT_LIMITS, Limits
-from invariants.machine import compile_invariant
 from invariants.moment import Moment
 from invariants.report import Report
 from tests.support.cases import parse_case, show_key

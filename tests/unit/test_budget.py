@@ -14,11 +14,12 @@ from invariants.cel.shell import derived
 from invariants.check import read_specs
 from invariants.event import Event, EventView, Origin
 from invariants.fact import Fact, Truth
+from invariants.image.compile import compile_program
 from invariants.limits import STEPS_MAX, STEPS_OF_PREDICATE
 from invariants.machine import Automaton
 from invariants.plan import PLANS_MAX
 from invariants.predicate import Predicate
-from invariants.program import Program, compile_program
+from invariants.program import Program
 from invariants.verdict import MISSING_BINDING
 from monitor.decode.native import decode_event
 
@@ -69,7 +70,7 @@ def doubtful(program: Program, event: Event) -> set[str]:
     """Invariants that are in doubt about the event."""
     judged = program.session.step(program.session.initial, event)
     return {
-        program.invariants[index].spec.id
+        program.invariants[index].declared.id
         for index, verdict in judged.verdicts
         if verdict.kind == "inconclusive"
     }
@@ -149,7 +150,7 @@ invariants:
     specs, _ = read_specs([("program.yaml", text)])
     program = compile_program(specs)
     judged = program.session.step(program.session.initial, event_of(items=list(range(1_000))))
-    told = {program.invariants[i].spec.id: v for i, v in judged.verdicts}
+    told = {program.invariants[i].declared.id: v for i, v in judged.verdicts}
     assert {name: verdict.kind for name, verdict in told.items()} == dict.fromkeys(
         ("certain", "both", "doubtful"), "violated"
     )

@@ -7,8 +7,8 @@ import pytest
 
 from invariants.check import read_specs
 from invariants.event import Event, Origin
+from invariants.image.compile import compile_program
 from invariants.limits import Limits
-from invariants.program import compile_program
 from monitor.decode.native import decode_event
 from monitor.engine import Engine, EngineSettings
 

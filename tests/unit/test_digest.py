@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from invariants.check import read_specs
-from invariants.program import compile_program
+from invariants.image.compile import compile_program
 
 TEXT = """\
 version: 1

@@ -11,7 +11,8 @@ import pytest
 from interlock.limits import stated_time
 from invariants.check import read_specs
 from invariants.event import Event, Origin
-from invariants.program import Program, compile_program
+from invariants.image.compile import compile_program
+from invariants.program import Program
 from monitor.decode.native import decode_event
 from monitor.decode.rejected import Rejected
 from monitor.engine import Engine

@@ -7,7 +7,8 @@ import pytest
 
 from invariants.check import read_specs
 from invariants.event import Event, EventRecord, Origin
-from invariants.program import Program, compile_program
+from invariants.image.compile import compile_program
+from invariants.program import Program
 from monitor.births import Births, next_births
 from monitor.decode.native import decode_event
 from monitor.decode.rejected import Rejected

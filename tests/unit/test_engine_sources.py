@@ -9,8 +9,9 @@ import pytest
 
 from invariants.check import read_specs
 from invariants.event import Event, Origin
+from invariants.image.compile import compile_program
 from invariants.limits import Limits
-from invariants.program import Program, compile_program
+from invariants.program import Program
 from invariants.state import StateError
 from invariants.state_sources import CHUNK_ENTRIES
 from monitor.decode.native import decode_event

@@ -8,7 +8,7 @@ import msgspec
 
 from invariants.check import read_specs
 from invariants.event import Event, Origin
-from invariants.program import compile_program
+from invariants.image.compile import compile_program
 from monitor.decode.native import decode_event
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings

@@ -9,7 +9,8 @@ import msgspec
 
 from invariants.check import read_specs
 from invariants.event import Event, Origin
-from invariants.program import Program, compile_program
+from invariants.image.compile import compile_program
+from invariants.program import Program
 from monitor.decode.native import decode_event
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
@@ -86,7 +87,7 @@ def test_one_doubt_is_told_once_with_every_invariant() -> None:
         "critical",
         "far",
     )
-    expected = {c.spec.id: c.digest for c in program(LARGE, FAR).invariants}
+    expected = {c.declared.id: c.digest for c in program(LARGE, FAR).invariants}
     assert {m.invariant: m.digest for m in finding.undecided} == expected
     assert [(m.severity, m.unknown) for m in finding.undecided] == [
         ("critical", ["far"]),

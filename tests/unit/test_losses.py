@@ -9,7 +9,7 @@ import pytest
 from invariants.check import read_specs
 from invariants.checked import CheckedSpec
 from invariants.event import Event, EventRecord, Origin
-from invariants.program import compile_program
+from invariants.image.compile import compile_program
 from monitor.births import Loss, next_births
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from invariants.compiling import compile_invariant
 from invariants.fact import Fact, Truth
 from invariants.formula.parser import parse_formula
-from invariants.machine import compile_invariant
 from tests.support.engines import make_invariant, make_moment
 
 HOLDS = Fact(Truth.TRUE, {})

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from invariants.event import Event, Origin
+from invariants.image.compile import compile_program
 from invariants.limits import DEFAULT_LIMITS
-from invariants.program import Program, compile_program
+from invariants.program import Program
 from monitor.decode.native import decode_event
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings

@@ -11,7 +11,8 @@ from interlock.control_record import ControlView
 from invariants.check import read_specs
 from invariants.errors import ConfigError
 from invariants.event import Close, Event, Origin
-from invariants.program import Program, compile_program
+from invariants.image.compile import compile_program
+from invariants.program import Program
 from monitor.cli.control import _still_stopped, _target
 from monitor.decode.native import decode_event
 from monitor.engine import Engine

@@ -12,8 +12,8 @@ import pytest
 from fixtures.packs_measure import DATA, group_of, measure, read_labels
 from invariants.errors import ConfigError
 from invariants.event import Event, EventView, Origin
+from invariants.image.compile import compile_program
 from invariants.limits import DEFAULT_LIMITS
-from invariants.program import compile_program
 from invariants.spec import Example, InvariantSpec
 from monitor.cli.__main__ import main
 from monitor.decode.native import decode_event

@@ -7,7 +7,8 @@ import msgspec
 from interlock.limits import stated_time
 from invariants.check import read_specs
 from invariants.event import Event, Origin
-from invariants.program import Program, compile_program
+from invariants.image.compile import compile_program
+from invariants.program import Program
 from invariants.scope_program import Progress
 from monitor.decode.native import decode_event
 
@@ -47,10 +48,10 @@ def test_the_earliest_deadline_wakes() -> None:
     assert waiting.next_deadline_ns == 5 * 10**9
     assert watched.session.tick(waiting, 5 * 10**9).verdicts == ()
     passed = watched.session.tick(waiting, 5 * 10**9 + 1)
-    assert [watched.invariants[index].spec.id for index, _ in passed.verdicts] == ["soon"]
+    assert [watched.invariants[index].declared.id for index, _ in passed.verdicts] == ["soon"]
     assert passed.progress.next_deadline_ns == 100 * 10**9
     both = watched.session.tick(waiting, 101 * 10**9)
-    assert [watched.invariants[index].spec.id for index, _ in both.verdicts] == ["soon", "late"]
+    assert [watched.invariants[index].declared.id for index, _ in both.verdicts] == ["soon", "late"]
 
 
 def test_an_event_that_concerns_nobody_passes_deadlines() -> None:
@@ -59,5 +60,5 @@ def test_an_event_that_concerns_nobody_passes_deadlines() -> None:
     waiting = asked(watched)
     assert watched.session.step(waiting, event("else", 5)).verdicts == ()
     passed = watched.session.step(waiting, event("else", 6))
-    assert [watched.invariants[index].spec.id for index, _ in passed.verdicts] == ["soon"]
+    assert [watched.invariants[index].declared.id for index, _ in passed.verdicts] == ["soon"]
     assert passed.progress.next_deadline_ns == 100 * 10**9

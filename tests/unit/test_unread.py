@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from interlock.limits import RECORD_BYTES_MAX, TEXT_TOKEN
 from invariants.check import read_specs
 from invariants.event import Event, Origin
-from invariants.program import Program, compile_program
+from invariants.image.compile import compile_program
+from invariants.program import Program
 from monitor.decode.native import decode_event
 from monitor.decode.rejected import Rejected
 from monitor.decode.salvage import SCAN_BYTES_MAX, salvage

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from interlock.control_record import ControlRecord, ControlState, ControlView
-from invariants.program import compile_program
+from invariants.image.compile import compile_program
 from monitor.finding_make import DEFAULT_SEVERITIES
 from monitor.metrics import Metrics
 from monitor.settings import Settings

@@ -1,0 +1,1 @@
+"""A program as flat, immutable, versioned data: what a kernel loads."""
