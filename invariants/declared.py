@@ -1,4 +1,4 @@
-"""What its author declares of an invariant besides its formula, for the engine and for findings."""
+"""The declaration of an invariant besides its formula, as the engine and findings need it."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Compiled:
 
     @property
     def declared(self) -> Declared:
-        """What its author declared."""
+        """The author's declaration of it."""
         return self.automaton.declared
 
     @property

@@ -125,9 +125,9 @@ def _invariants(
     is_whole = life[0].header.position == 1
     return [
         _invariant(timeline, index, compiled, life, told, is_whole=is_whole)
-        for index, compiled in enumerate(timeline.program.invariants)
+        for index, compiled in enumerate(timeline.program.session.invariants)
         # What is wider than the session cannot be told from the session alone.
-        if only in ("", compiled.digest) and compiled.declared.per == "session"
+        if only in ("", compiled.digest)
     ]
 
 

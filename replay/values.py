@@ -34,7 +34,7 @@ class Reading(NamedTuple):
 
 def reading_of(program: Program, index: int, step: TrackStep) -> Reading:
     """The values that invariant number `index` could read at a step."""
-    compiled = program.invariants[index]
+    compiled = program.session.invariants[index]
     event = step.event
     letter = program.session.facts(event)[compiled.file_index]
     is_end = event.kind == "session.ended"
@@ -63,7 +63,7 @@ def values_at(
 
     `is_whole`: `life` begins with the first event of the session's trace.
     """
-    compiled = program.invariants[index]
+    compiled = program.session.invariants[index]
     automaton = compiled.automaton
     here = reading_of(program, index, life[-1])
     found = bindings_at(automaton, here.now)

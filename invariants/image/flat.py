@@ -121,7 +121,7 @@ class Reader:
         return self._made[number]
 
     def value(self, content: Any) -> Any:
-        """What `Writer.content` wrote."""
+        """The value that `Writer.content` wrote."""
         if not isinstance(content, list):
             return content
         kind, *rest = content

@@ -1,7 +1,7 @@
 """The image of a program: its expressions, formulas, lists and declarations, as data.
 
 `flat.py` defines the form of `expressions` and of an invariant's `parts`; `alphabets.py` lists
-their kinds. Secrets are no part of it: a loader is given the keys of digests.
+their kinds. Secrets are not part of it: a loader is given the keys of digests.
 """
 
 from __future__ import annotations

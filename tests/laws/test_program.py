@@ -14,15 +14,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from invariants import machine, plan
+from invariants import compile as lowering
+from invariants import plan
 from invariants.birth import Birth, born_progress
 from invariants.check import read_specs
+from invariants.compile import FOLDED_NODES_MAX
 from invariants.errors import SpecError
 from invariants.event import Event, EventView, Origin
 from invariants.formula.format import format_formula
 from invariants.image.compile import compile_program
 from invariants.limits import DEFAULT_LIMITS, Limits
-from invariants.machine import FOLDED_NODES_MAX
 from invariants.program import Program
 from invariants.scope_program import Judged, Progress, ScopeProgram
 from invariants.sources import Shown
@@ -172,7 +173,7 @@ def steps_of(seed: int, counts: Counter[str], *, is_doubtful: bool) -> Iterator[
 @pytest.mark.parametrize("folded_nodes_max", [FOLDED_NODES_MAX, 5], ids=["folded", "large"])
 def test_skipping_changes_nothing(folded_nodes_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Verdicts, reports, deadlines and lost counts at every event."""
-    monkeypatch.setattr(machine, "FOLDED_NODES_MAX", folded_nodes_max)
+    monkeypatch.setattr(lowering, "FOLDED_NODES_MAX", folded_nodes_max)
     counts: Counter[str] = Counter()
     for seed in range(FIRST_SEED, FIRST_SEED + PROGRAMS):
         for what, judged, whole in steps_of(seed, counts, is_doubtful=False):

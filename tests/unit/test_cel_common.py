@@ -14,10 +14,10 @@ from invariants.cel.checked import CheckedExpression, check_expression
 from invariants.cel.common import CommonParts
 from invariants.cel.compile import compile_expression
 from invariants.cel.values import CelError
+from invariants.checked import CheckedSpec
 from invariants.errors import Place
 from invariants.event import EventView, Origin
 from invariants.limits import STEPS_MAX
-from invariants.linking import common_parts
 from invariants.predicate import Predicate, compile_predicate
 from invariants.spec import Source
 from monitor.decode.native import decode_event
@@ -34,6 +34,15 @@ def checked(text: str, **lists: tuple[Any, ...]) -> CheckedExpression:
     found, faults = check_expression(Source(text, Place()), file="a.yaml", lists=lists)
     assert found is not None, faults
     return found
+
+
+def common_parts(specs: Sequence[CheckedSpec]) -> CommonParts:
+    common = CommonParts()
+    for spec in specs:
+        for predicate in spec.predicates:
+            for part in predicate.expressions:
+                common.take(part.node, spec.lists)
+    return common
 
 
 def common_of(*texts: str, **lists: tuple[Any, ...]) -> CommonParts:

@@ -318,7 +318,7 @@ def test_outside_of_what_they_ask_for_predicates_are_false() -> None:
             for name, asked in asked_by_predicates(spec).items():
                 if asked.kinds is not None:
                     asking += 1
-                    assert trial.program.predicates[0][name].fact(view).truth == Truth.FALSE
+                    assert trial.program.session.predicates[0][name].fact(view).truth == Truth.FALSE
     assert asking > 20
 
 
