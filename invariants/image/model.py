@@ -6,7 +6,7 @@ their kinds. Secrets are not part of it: a loader is given the keys of digests.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -14,9 +14,6 @@ from ..declared import Declared
 from ..errors import Fault
 from ..limits import Limits
 from ..spec import Per
-
-IMAGE_VERSION: Final = 1
-"""Raised whenever the same bytes would be read in another way, or the same files written so."""
 
 Parts = list[list[Any]]
 
