@@ -18,7 +18,6 @@ from typing import Any, Final
 from invariants.errors import ConfigError
 from invariants.yaml_text import YamlList, YamlMap, YamlNode, YamlScalar, read_yaml
 
-from .actions.webhook import parse_webhook_url
 from .setting import Given, Setting, ValueRefusedError, read_value, shown
 from .settings import TABLE, Settings, make_settings
 
@@ -190,6 +189,9 @@ def _check_together(settings: Settings) -> list[str]:
     """Faults that involve more than one value."""
     faults = []
     if settings.webhook_url is not None:
+        # HTTP and TLS take long to import, and most monitors have no webhook.
+        from .actions.webhook import parse_webhook_url
+
         try:
             parse_webhook_url(settings.webhook_url)
         except ConfigError as error:

@@ -6,7 +6,7 @@ effect under the same id. If a broker is unreachable, the effect stays in the ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from monitor.actions.contract import Done
@@ -16,11 +16,13 @@ from monitor.clock import Clock
 from monitor.decode.rejected import Rejected
 from monitor.log import say
 from monitor.outgoing import dead_letter, fitting
-from monitor.sources.base import Publisher
+from monitor.sources.base import Frontier, Publisher, Stream
 from monitor.store import Store
 from monitor.store_records import Committed, OutboxLetter
 from monitor.topics import DEAD_LETTERS, FINDINGS
 from monitor.watch import Judged
+
+Frontiers = Mapping[Stream, Frontier]
 
 FLUSH_S: Final = 10.0
 OUTBOX_BATCH_MAX: Final = 1_000
@@ -46,7 +48,7 @@ class Effects:
         issuer: ControlIssuer,
         heartbeat_ns: int,
         follow_control: Callable[[], None],
-        upkeep: Callable[[], object],
+        upkeep: Callable[[Frontiers], object],
         count_action: Callable[[Done], None],
         count_failure: Callable[[], None],
     ) -> None:
@@ -86,8 +88,10 @@ class Effects:
             OutboxLetter(str(item.origin), dead_letter(item, raw)) for item, raw in rejected
         )
 
-    def carry_out(self, committed: Committed, judged: Callable[[], Judged | None]) -> None:
-        """Carry out the actions of a batch: stops first, then alerts."""
+    def carry_out(
+        self, committed: Committed, judged: Callable[[], Judged | None], frontiers: Frontiers
+    ) -> None:
+        """Carry out the actions of a batch: stops first, then alerts. Then as `idle`."""
         # Alerts of many findings must not pile up behind the dispatcher's bound on one round.
         for _ in range(0, len(committed.actions), BATCH_MAX):
             self._act()
@@ -95,12 +99,13 @@ class Effects:
             self._has_backlog = True
         if committed.letters_count:
             self._has_letters = True
-        self.idle(judged)
+        self.idle(judged, frontiers)
 
-    def idle(self, judged: Callable[[], Judged | None]) -> None:
+    def idle(self, judged: Callable[[], Judged | None], frontiers: Frontiers) -> None:
         """Between batches: retry due actions, publish waiting findings, and publish a heartbeat.
 
         There is no heartbeat until the time up to which everything was judged is known.
+        `frontiers` are the known ends of the streams.
         """
         if self._has_backlog:
             self._publish_findings()
@@ -110,7 +115,7 @@ class Effects:
         if now_ns >= self._next_heartbeat_ns:
             self._next_heartbeat_ns = now_ns + self._heartbeat_ns
             self._act()
-            self._upkeep()
+            self._upkeep(frontiers)
             self._has_backlog = self._has_letters = self._owes_heartbeat = True
         elif self._next_news_ns is not None and now_ns >= self._next_news_ns:
             self._next_news_ns = None

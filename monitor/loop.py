@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from invariants.event import Origin, Tick
+from invariants.event import Origin
 from monitor.batch import Batch
 from monitor.births import META_NAME, Loss
 from monitor.clock import Clock
@@ -268,8 +268,8 @@ class Loop:
         for group in self._merger.groups():
             reached_ns = self._merger.reached_ns(group, now_ns)
             if reached_ns is not None:
-                tick = Tick(reached_ns - self._settings.lateness_ns)
-                findings += self._engine.tick(tick.time_ns, frozenset({group}))
+                time_ns = reached_ns - self._settings.lateness_ns
+                findings += self._engine.tick(time_ns, frozenset({group}))
         return findings
 
     def _finish(self, batch: Batch) -> None:
@@ -280,7 +280,7 @@ class Loop:
         moved = {s: p for s, p in reached.items() if p.differs(self._committed.get(s))}
         gone = tuple(stream for stream in self._gone if stream not in positions)
         if not (changes or dropped or moved or gone or not batch.is_empty):
-            self._effects.idle(self._judged)
+            self._effects.idle(self._judged, self._frontiers)
             return
         change = Change(
             positions=moved,
@@ -297,7 +297,7 @@ class Loop:
         self._groups.stored()
         self._committed.update(moved)
         self._gone.difference_update(gone)
-        self._effects.carry_out(committed, self._judged)
+        self._effects.carry_out(committed, self._judged, self._frontiers)
         self._source.commit(positions)
         batch.duplicates_count = self._engine.take_duplicates_count()
         self._observe(batch, committed, self._frontiers)

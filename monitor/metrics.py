@@ -1,31 +1,29 @@
-"""The monitor's metrics for Prometheus: the only place that imports its client library.
+"""The monitor's metrics for Prometheus.
 
 Input: one `BatchCounts` per batch (the hot path adds plain ints), and a few values between batches.
-Output: the text of `/metrics`. Every labelled child exists from the start: a counter that first
-appears with 1 never shows an increase, so the first violation would not raise an alert. Session,
-call and other ids are never labels, because agents choose them.
+Output: the series of a registry (`metrics_registry.py`), and the text of `/metrics`. Every labelled
+child exists from the start: a counter that first appears with 1 never shows an increase, so the
+first violation would not raise an alert. Session, call and other ids are never labels, because
+agents choose them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.platform_collector import PlatformCollector
-from prometheus_client.process_collector import ProcessCollector
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from interlock.control_record import TARGET_KINDS, ControlState
 
 from .actions.contract import OUTCOMES
 from .finding import EngineFindingType, Severity
-from .metrics_table import METRICS, Metric
 from .respond import URGENCY
 from .sources.base import NoticeKind, Stream
 
-CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+if TYPE_CHECKING:
+    # Its library takes long to import, and a monitor without pages does not need it.
+    from .metrics_registry import Registry
+
 OTHER: Final = "other"
 KIND_CLASSES: Final = (
     "session",
@@ -81,7 +79,7 @@ class BatchCounts:
 
 
 class Metrics:
-    """The monitor's metrics, in a registry of their own.
+    """The monitor's metrics, kept in its registry; without one nobody reads them.
 
     `reasons` are those for which a record may be rejected; one that is not among them counts as
     `other`. Methods are called by one thread; `render` may be called by another.
@@ -89,6 +87,7 @@ class Metrics:
 
     def __init__(
         self,
+        registry: Registry | None,
         invariants: Iterable[WatchedInvariant],
         *,
         severities: Mapping[str, Severity],
@@ -97,21 +96,14 @@ class Metrics:
         version: str,
         program_digest: str,
     ) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        self._counters: dict[str, Counter] = {}
-        self._gauges: dict[str, Gauge] = {}
-        self._histograms: dict[str, Histogram] = {}
-        for metric in METRICS:
-            self._make(metric)
+        self._registry = registry
         self._streams: set[Stream] = set()
         self._reasons = frozenset(reasons)
         self._bounds = frozenset(bounds)
         watched = tuple(invariants)
         self._invariants = frozenset(invariant.id for invariant in watched)
         self._bear(watched, severities)
-        self._gauges["interlock_build_info"].labels(version, program_digest).set(1)
+        self._set("interlock_build_info", 1, version, program_digest)
 
     def flush(self, counts: BatchCounts) -> None:
         """Take in one batch. Cost: about 1 us for each series that it touched."""
@@ -132,11 +124,11 @@ class Metrics:
         for (invariant, severity, type_), count in counts.findings.items():
             labels = (self._watched(invariant) if invariant else "", severity, type_)
             self._add("interlock_findings_total", count, *labels)
-        self._histograms["interlock_batch_seconds"].observe(counts.batch_s)
-        self._histograms["interlock_commit_seconds"].observe(counts.commit_s)
+        self._observe("interlock_batch_seconds", counts.batch_s)
+        self._observe("interlock_commit_seconds", counts.commit_s)
         for delay_s in counts.finding_delays_s:
-            self._histograms["interlock_event_to_finding_seconds"].observe(max(delay_s, 0.0))
-        self._gauges["interlock_last_batch_timestamp_seconds"].set(counts.ended_s)
+            self._observe("interlock_event_to_finding_seconds", max(delay_s, 0.0))
+        self._set("interlock_last_batch_timestamp_seconds", counts.ended_s)
 
     def count_action(self, kind: str, outcome: str, mode: str) -> None:
         """One attempt, or one action that was recorded as `would` or `held`."""
@@ -154,73 +146,62 @@ class Metrics:
         """How far behind a stream is. Past `STREAMS_MAX`, further ones have no series."""
         if stream not in self._streams:
             if len(self._streams) >= STREAMS_MAX:
-                self._gauges["interlock_streams_unlisted"].set(1)
+                self._set("interlock_streams_unlisted", 1)
                 return
             self._streams.add(stream)
         labels = (stream.topic, stream.partition)
-        self._gauges["interlock_lag_records"].labels(*labels).set(lag_records)
-        age = self._gauges["interlock_oldest_event_age_seconds"]
-        age.labels(*labels).set(max(oldest_age_s or 0.0, 0.0))
+        age_s = max(oldest_age_s or 0.0, 0.0)
+        self._set("interlock_lag_records", lag_records, *labels)
+        self._set("interlock_oldest_event_age_seconds", age_s, *labels)
 
     def forget_stream(self, stream: Stream) -> None:
         """The stream is another monitor's now: a series left behind would look like a stall."""
         if stream in self._streams:
             self._streams.discard(stream)
-            self._gauges["interlock_lag_records"].remove(stream.topic, stream.partition)
-            age = self._gauges["interlock_oldest_event_age_seconds"]
-            age.remove(stream.topic, stream.partition)
+            if self._registry is not None:
+                for gauge in ("interlock_lag_records", "interlock_oldest_event_age_seconds"):
+                    self._registry.remove(gauge, stream.topic, stream.partition)
 
     def set_backlog(
         self, *, scopes_count: int, findings_pending_count: int, actions_pending_count: int
     ) -> None:
         """The number of scopes, and of waiting findings and actions (`Store.backlog`)."""
-        self._gauges["interlock_scopes"].set(scopes_count)
-        self._gauges["interlock_findings_pending"].set(findings_pending_count)
-        self._gauges["interlock_actions_pending"].set(actions_pending_count)
+        self._set("interlock_scopes", scopes_count)
+        self._set("interlock_findings_pending", findings_pending_count)
+        self._set("interlock_actions_pending", actions_pending_count)
 
     def set_detector(self, model: str, calibration: Literal["calibrated", "uncalibrated"]) -> None:
         """Which model scores sessions, by its digest."""
-        self._gauges["interlock_detector_info"].labels(model, calibration).set(1)
+        self._set("interlock_detector_info", 1, model, calibration)
 
     def set_ages(self, *, turn_s: float, heartbeat_s: float) -> None:
         """Asked for when metrics are read, so that they grow while the loop hangs."""
-        self._gauges["interlock_turn_age_seconds"].set(turn_s)
-        self._gauges["interlock_heartbeat_age_seconds"].set(heartbeat_s)
+        self._set("interlock_turn_age_seconds", turn_s)
+        self._set("interlock_heartbeat_age_seconds", heartbeat_s)
 
     def set_stopped(self, counts: Mapping[tuple[str, str], int]) -> None:
         """Stopped targets by kind and state; unnamed ones are 0."""
-        gauge = self._gauges["interlock_targets_stopped"]
         for labels in STOPPED:
-            gauge.labels(*labels).set(counts.get(labels, 0))
+            self._set("interlock_targets_stopped", counts.get(labels, 0), *labels)
 
     def set_store_space(self, *, used_bytes: int, free_bytes: int) -> None:
         """The size of the store, and the free space on its disk."""
-        self._gauges["interlock_store_bytes"].set(used_bytes)
-        self._gauges["interlock_store_free_bytes"].set(free_bytes)
+        self._set("interlock_store_bytes", used_bytes)
+        self._set("interlock_store_free_bytes", free_bytes)
 
     def set_ready(self, is_ready: bool) -> None:
-        self._gauges["interlock_ready"].set(int(is_ready))
+        self._set("interlock_ready", int(is_ready))
 
     def render(self) -> bytes:
-        """The text that Prometheus reads, of type `CONTENT_TYPE`."""
-        return generate_latest(self.registry)
-
-    def _make(self, metric: Metric) -> None:
-        name, text, labels = metric.name, metric.meaning, metric.labels
-        match metric.type:
-            case "counter":
-                self._counters[name] = Counter(name, text, labels, registry=self.registry)
-            case "gauge":
-                self._gauges[name] = Gauge(name, text, labels, registry=self.registry)
-            case "histogram":
-                self._histograms[name] = Histogram(
-                    name, text, labels, registry=self.registry, buckets=metric.buckets
-                )
+        """The text that Prometheus reads; empty without a registry."""
+        return b"" if self._registry is None else self._registry.render()
 
     def _bear(
         self, invariants: tuple[WatchedInvariant, ...], severities: Mapping[str, Severity]
     ) -> None:
         """Every child that can be known in advance, at 0."""
+        if self._registry is None:
+            return
         label_sets: dict[str, Iterable[tuple[str, ...]]] = {
             "interlock_events_read_total": ((name,) for name in KIND_CLASSES),
             "interlock_records_rejected_total": ((r,) for r in (*sorted(self._reasons), OTHER)),
@@ -241,10 +222,10 @@ class Metrics:
         }
         for name, sets in label_sets.items():
             for labels in sets:
-                self._counters[name].labels(*labels)
-        info = self._gauges["interlock_invariant_info"]
+                self._registry.begin(name, *labels)
         for invariant in invariants:
-            info.labels(invariant.id, invariant.severity, invariant.mode).set(1)
+            labels = (invariant.id, invariant.severity, invariant.mode)
+            self._registry.set("interlock_invariant_info", 1, *labels)
 
     def _watched(self, invariant: str) -> str:
         """Ids come from invariant files alone; another one would be a bug, not a label."""
@@ -252,8 +233,16 @@ class Metrics:
         return invariant
 
     def _add(self, name: str, count: int, *labels: str) -> None:
-        counter = self._counters[name]
-        (counter.labels(*labels) if labels else counter).inc(count)
+        if self._registry is not None:
+            self._registry.add(name, count, *labels)
+
+    def _set(self, name: str, value: float, *labels: str) -> None:
+        if self._registry is not None:
+            self._registry.set(name, value, *labels)
+
+    def _observe(self, name: str, value: float) -> None:
+        if self._registry is not None:
+            self._registry.observe(name, value)
 
 
 def _kind_class(kind: str) -> str:

@@ -7,7 +7,6 @@ debugger or the output of a test. Code that needs the bytes requests them explic
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -70,7 +69,7 @@ def read_keys(setting: str, path: str) -> list[Secret]:
     return [Secret(line.strip()) for line in lines if line.strip()]
 
 
-def keep_key(path: Path, new_key: Callable[[], str] = lambda: secrets.token_hex(32)) -> Secret:
+def keep_key(path: Path, new_key: Callable[[], str] = lambda: os.urandom(32).hex()) -> Secret:
     """The key in a file of the state directory, which is created if it is missing.
 
     The caller holds the directory's lock. The file appears as a whole or not at all: a different

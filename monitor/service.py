@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from interlock.control_record import ControlView
 from invariants.checked import CheckedSpec
@@ -30,13 +29,14 @@ from monitor.detector_opening import open_scoring
 from monitor.effects import Effects
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
-from monitor.http import MonitorPages, Pulse, Standing
+from monitor.http import Pulse
 from monitor.invariant_files import read_specs
 from monitor.lock import StateLock
 from monitor.log import say
 from monitor.loop import Loop, LoopSettings, Observer, scope_loader
-from monitor.metrics import CONTENT_TYPE, Metrics, WatchedInvariant
+from monitor.metrics import Metrics, WatchedInvariant
 from monitor.opening import Surroundings, open_surroundings
+from monitor.pages import serve
 from monitor.provenance import Provenance
 from monitor.publish.nowhere import NowherePublisher
 from monitor.respond import LOG_TARGET, ResponsePolicy
@@ -49,6 +49,9 @@ from monitor.store import STORE_FILE, Store, StoreError
 from monitor.store_records import Committed
 from monitor.telling import Teller
 from monitor.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from monitor.metrics_registry import Registry
 
 CONTROL_READ_S: Final = 30.0
 KEY_FILE: Final = "digest.key"
@@ -105,9 +108,7 @@ def open_service(
         drivers[LOG_TARGET] = ToldAlready()
     follow = _follower(surroundings.control, view)
     teller = Teller(program, metrics, store, clock, warns_of_dormant=surroundings.is_live)
-    upkeep = Upkeep(
-        settings, store, clock, teller, metrics, view=view, frontiers=lambda: loop.frontiers
-    )
+    upkeep = Upkeep(settings, store, clock, teller, metrics, view=view)
     effects = Effects(
         store=store,
         dispatcher=Dispatcher(store, drivers, clock),
@@ -137,7 +138,7 @@ def open_service(
         count_notice=metrics.count_notice,
         beat=pulse.beat,
     )
-    port = _serve(settings, _pages(metrics, pulse, loop, effects), clock, stack)
+    port = serve(settings, metrics, pulse, loop, effects, clock=clock, stack=stack)
     return Service(loop, program, store, teller, surroundings, port)
 
 
@@ -202,39 +203,6 @@ def _follower(reader: ControlReader | None, view: ControlView) -> Callable[[], N
     return follow
 
 
-def _pages(metrics: Metrics, pulse: Pulse, loop: Loop, effects: Effects) -> MonitorPages:
-    def ready() -> Standing:
-        text = loop.trouble or "the source has not assigned a stream yet"
-        return Standing(is_ready(), "watching" if is_ready() else text)
-
-    def is_ready() -> bool:
-        is_ready = loop.is_assigned and not loop.trouble
-        metrics.set_ready(is_ready)
-        return is_ready
-
-    def render() -> bytes:
-        is_ready()
-        metrics.set_ages(turn_s=pulse.age_s(), heartbeat_s=effects.heartbeat_age_s())
-        return metrics.render()
-
-    return MonitorPages(
-        metrics=render, metrics_type=CONTENT_TYPE, healthy=pulse.standing, ready=ready
-    )
-
-
-def _serve(settings: Settings, pages: MonitorPages, clock: Clock, stack: ExitStack) -> int | None:
-    """Metrics and health over HTTP, if the settings enable them; returns the port."""
-    if not settings.http_enabled:
-        return None
-    from monitor.http_server import MonitorServer  # A finished file has no pages.
-
-    server = MonitorServer(
-        pages, settings.http_host, settings.http_port, clock, names=settings.http_names or ""
-    )
-    stack.callback(server.close)
-    return server.port
-
-
 def _responder(
     settings: Settings,
     surroundings: Surroundings,
@@ -256,6 +224,7 @@ def _policy(settings: Settings, surroundings: Surroundings) -> ResponsePolicy:
 
 def _metrics(settings: Settings, program: Program) -> Metrics:
     return Metrics(
+        _registry() if settings.http_enabled else None,
         [
             WatchedInvariant(compiled.declared.id, compiled.declared.severity, mode)
             for compiled, mode in zip(program.invariants, _modes(settings, program), strict=True)
@@ -263,9 +232,15 @@ def _metrics(settings: Settings, program: Program) -> Metrics:
         severities=settings.severity.by_type(),
         reasons=REASONS,
         bounds=("scope",),
-        version=own_version(),
+        version=own_version() if settings.http_enabled else "",
         program_digest=program.digest,
     )
+
+
+def _registry() -> Registry:
+    from monitor.metrics_registry import Registry  # Its library takes long to import.
+
+    return Registry()
 
 
 def _modes(settings: Settings, program: Program) -> list[Literal["observe", "enforce"]]:
@@ -276,6 +251,8 @@ def _modes(settings: Settings, program: Program) -> list[Literal["observe", "enf
 
 def own_version() -> str:
     """The version of the installed distribution."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("interlock")
     except PackageNotFoundError:

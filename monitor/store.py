@@ -12,7 +12,7 @@ are read again, and an effect may be repeated under the same id.
 
 from __future__ import annotations
 
-import secrets
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -77,7 +77,7 @@ class Store:
         synchronous: Synchronous = "full",
         ids_max: int = 10_000,
         is_read_only: bool = False,
-        new_identity: Callable[[], str] = lambda: secrets.token_hex(4),
+        new_identity: Callable[[], str] = lambda: os.urandom(4).hex(),
     ) -> None:
         self._path = Path(path)
         self._clock = clock

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +38,6 @@ class Upkeep:
         metrics: Metrics,
         *,
         view: ControlView,
-        frontiers: Callable[[], Mapping[Stream, Frontier]],
     ) -> None:
         self._store = store
         self._teller = teller
@@ -47,14 +46,13 @@ class Upkeep:
         self._clock = clock
         self._state_dir = Path(settings.state_dir)
         self._findings_retention_ns = settings.store_findings_retention_ns
-        self._frontiers = frontiers
         self._next_stopped_ns = 0
 
-    def __call__(self) -> None:
+    def __call__(self, frontiers: Mapping[Stream, Frontier]) -> None:
         """Delete old content, then update the metrics for waiting work, lag and free space."""
         self._store.prune(self._clock.now_ns() - self._findings_retention_ns)
         self._teller.tell_backlog()
-        self._teller.tell_streams(self._frontiers())
+        self._teller.tell_streams(frontiers)
         self._tell_space()
         now_ns = self._clock.monotonic_ns()
         if now_ns >= self._next_stopped_ns:

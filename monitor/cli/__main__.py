@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+from monitor.cli.collector import lasting
 from monitor.cli.screen import EXIT_RUNTIME, EXIT_USAGE, complain
 from monitor.cli.verbs import HELP, Parser
 
@@ -73,7 +75,9 @@ def _run(given: Sequence[str], only: str | None) -> int:
     from monitor.log import configure_log
 
     try:
-        parsed = build_parser(only).parse_args(given)
+        with lasting():
+            parser = build_parser(only)
+        parsed = parser.parse_args(given)
         # For verbs without their own log: a warning of a library is one line there too.
         configure_log("warning", "auto")
         code: int = parsed.run(parsed)
@@ -87,6 +91,8 @@ def _run(given: Sequence[str], only: str | None) -> int:
         return EXIT_RUNTIME
     except KeyboardInterrupt:
         return 130
+    finally:
+        gc.unfreeze()
     return code
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from monitor.batch import Batch
+from monitor.cli.collector import lasting
 from monitor.cli.finished_file import FinishedFile
 from monitor.cli.screen import (
     EXIT_FINE,
@@ -120,17 +121,15 @@ def _for_file(settings: Settings, stack: ExitStack) -> Settings:
 def _watch(
     settings: Settings, arguments: argparse.Namespace, stack: ExitStack, stopper: Stopper
 ) -> int:
-    # The whole monitor, with its store, metrics and clients: other verbs do not import it.
-    from monitor.service import open_service
-
     printer = _Printer(arguments.output, arguments.allow_rejected)
-    service = open_service(settings, SystemClock(), stack, printer.take, is_sorted=arguments.sort)
-    printer.attach(service)
-    # The compiled program lives as long as the monitor: the collector need not visit it again and
-    # again. Measured: 13 % of the time of an event.
-    gc.collect()
-    gc.freeze()
     stack.callback(gc.unfreeze)
+    with lasting():
+        # The whole monitor, with its store, metrics and clients: other verbs do not import it.
+        from monitor.service import open_service
+
+        clock = SystemClock()
+        service = open_service(settings, clock, stack, printer.take, is_sorted=arguments.sort)
+    printer.attach(service)
     for warning in (*map(str, service.program.warnings), *service.surroundings.warnings):
         log("warning", "at_start", text=warning)
     log(

@@ -65,7 +65,7 @@ class Rig:
             issuer=ControlIssuer("m", 1),
             heartbeat_ns=5_000_000_000,
             follow_control=lambda: None,
-            upkeep=lambda: None,
+            upkeep=lambda frontiers: None,
             count_action=self.done.append,
             count_failure=self._count,
         )
@@ -74,10 +74,10 @@ class Rig:
         self.failures_count += 1
 
     def take(self, change: Change) -> None:
-        self.effects.carry_out(self.store.commit(change), self.judged)
+        self.effects.carry_out(self.store.commit(change), self.judged, {})
 
     def idle(self) -> None:
-        self.effects.idle(self.judged)
+        self.effects.idle(self.judged, {})
 
     def judged(self) -> Judged | None:
         return None if self.judged_ns is None else Judged(self.judged_ns, None, self.behind)

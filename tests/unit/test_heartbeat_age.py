@@ -27,7 +27,7 @@ def test_a_sign_of_life_that_was_not_written_makes_the_age_grow(tmp_path: Path) 
         issuer=ControlIssuer("monitor-1", 1),
         heartbeat_ns=5 * SECOND_NS,
         follow_control=lambda: None,
-        upkeep=lambda: rounds.append(clock.elapsed_ns / SECOND_NS),
+        upkeep=lambda frontiers: rounds.append(clock.elapsed_ns / SECOND_NS),
         count_action=lambda done: None,
         count_failure=lambda: None,
     )
@@ -35,25 +35,25 @@ def test_a_sign_of_life_that_was_not_written_makes_the_age_grow(tmp_path: Path) 
     def all_judged() -> Judged:
         return Judged(clock.now_ns(), None, {})
 
-    effects.idle(all_judged)
+    effects.idle(all_judged, {})
     clock.move(4)
     assert effects.heartbeat_age_s() == 4
-    effects.idle(all_judged)
+    effects.idle(all_judged, {})
     assert effects.heartbeat_age_s() == 4
     publisher.fails = True
     clock.move(16)
-    effects.idle(all_judged)
+    effects.idle(all_judged, {})
     assert effects.heartbeat_age_s() == 20
     publisher.fails = False
     clock.move(5)
-    effects.idle(all_judged)
+    effects.idle(all_judged, {})
     assert effects.heartbeat_age_s() == 0
     assert rounds == [0, 20, 25]
     behind_ns = clock.now_ns() - 30 * SECOND_NS
     clock.move(5)
-    effects.idle(lambda: Judged(behind_ns, None, {}))
+    effects.idle(lambda: Judged(behind_ns, None, {}), {})
     assert effects.heartbeat_age_s() == 35
     clock.move(5)
-    effects.idle(lambda: None)
+    effects.idle(lambda: None, {})
     assert effects.heartbeat_age_s() == 40
     store.close()

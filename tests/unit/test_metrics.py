@@ -11,12 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from monitor.finding import EngineFindingType
 from monitor.finding_make import DEFAULT_SEVERITIES
 from monitor.metrics import (
-    CONTENT_TYPE,
     STREAMS_MAX,
     BatchCounts,
     Metrics,
     WatchedInvariant,
 )
+from monitor.metrics_registry import CONTENT_TYPE, Registry
 from monitor.metrics_table import METRICS
 from monitor.sources.base import Stream
 
@@ -25,6 +25,7 @@ INVARIANTS = (WatchedInvariant("no-leak", "critical", "enforce"), WatchedInvaria
 
 def make_metrics() -> Metrics:
     return Metrics(
+        Registry(),
         INVARIANTS,
         severities=DEFAULT_SEVERITIES,
         reasons=["too_large"],

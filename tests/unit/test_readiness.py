@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from monitor.http import Pulse
-from monitor.service import _pages
+from monitor.pages import _pages
 from tests.support.rim import HandClock
 
 

@@ -11,6 +11,7 @@ from interlock.control_record import ControlRecord, ControlState, ControlView
 from invariants.image.compile import compile_program
 from monitor.finding_make import DEFAULT_SEVERITIES
 from monitor.metrics import Metrics
+from monitor.metrics_registry import Registry
 from monitor.settings import Settings
 from monitor.sources.base import Frontier, Stream
 from monitor.store import STORE_FILE, Store
@@ -32,6 +33,7 @@ class Rig:
         self.view = ControlView()
         self.frontiers: dict[Stream, Frontier] = {}
         self.metrics = Metrics(
+            Registry(),
             [],
             severities=DEFAULT_SEVERITIES,
             reasons=[],
@@ -49,11 +51,10 @@ class Rig:
             teller,
             self.metrics,
             view=self.view,
-            frontiers=lambda: self.frontiers,
         )
 
     def told(self) -> dict[tuple[str, tuple[str, ...]], float]:
-        self.upkeep()
+        self.upkeep(self.frontiers)
         return samples(self.metrics)
 
 
@@ -140,5 +141,5 @@ def test_old_findings_are_forgotten(rig: Rig) -> None:
     rig.store.commit(Change(findings=(make_finding(),)))
     rig.store.mark_published(["f-1"])
     rig.clock.move(31 * 24 * 3_600)
-    rig.upkeep()
+    rig.upkeep({})
     assert rig.store.finding("f-1") is None
