@@ -15,7 +15,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from .admission import guard, guarded
     from .client import Client
     from .clock import Clock
     from .errors import (
@@ -27,12 +26,15 @@ if TYPE_CHECKING:
         SessionOver,
         SettingError,
     )
+    from .options import ClientOptions
     from .publisher import Stats
     from .session import Session
+    from .tools import guard, guarded
 
 __all__ = [
     "Client",
     "ClientError",
+    "ClientOptions",
     "Clock",
     "Killed",
     "NoView",
@@ -49,6 +51,7 @@ __all__ = [
 _HOMES: Final = {
     "Client": "client",
     "ClientError": "errors",
+    "ClientOptions": "options",
     "Clock": "clock",
     "Killed": "errors",
     "NoView": "errors",
@@ -58,8 +61,8 @@ _HOMES: Final = {
     "SessionOver": "errors",
     "SettingError": "errors",
     "Stats": "publisher",
-    "guard": "admission",
-    "guarded": "admission",
+    "guard": "tools",
+    "guarded": "tools",
 }
 
 

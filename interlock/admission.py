@@ -1,4 +1,4 @@
-"""Decides if a call may be made: pure decisions over the control view, and the public `guard`.
+"""Decides if a call may be made: pure decisions over the control view.
 
 Each decision concerns the *next* call. The call that led to a quarantine was made before it was
 detected; only a gate could refuse that one.
@@ -6,19 +6,13 @@ detected; only a gate could refuse that one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
+from typing import Literal
 
 from .control_view import ControlFollower
 from .errors import Killed, NoView, Quarantined, Refused
 from .watermarks import Shard
-
-if TYPE_CHECKING:
-    from .session import Session
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 Shards = Sequence[Shard | None]
 
@@ -85,39 +79,6 @@ def wait_left_s(follower: ControlFollower, policy: Policy, shards: Shards) -> fl
     if policy.before_view != "wait" or follower.was_usable(shards):
         return 0.0
     return max(0.0, policy.wait_s_max - follower.since_start_ns() / 1e9)
-
-
-def guard(session: Session, tool: str) -> None:
-    """Refuse the next call of `tool` if `session`, or what it belongs to, was stopped.
-
-    Raises
-    ------
-    Quarantined, Killed
-        The control topic has this state for the session, an ancestor, its principal, agent, the
-        tool or everything.
-    NoView
-        The view cannot decide, or no monitor sees this client's calls, and its settings require a
-        refusal then.
-    SessionOver
-        The session has ended, or the client was closed.
-    """
-    session.guard(tool)
-
-
-def guarded(
-    session: Session | Callable[[], Session], tool: str | None = None
-) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Decorate a tool: each call is guarded, published, and its outcome published.
-
-    `session` may be a function that gives the session of the moment, for tools that are defined
-    once and used in many sessions. `tool` is the function's name unless given.
-    """
-    from .calls import recorded
-
-    def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        return recorded(session, tool or function.__name__, function)
-
-    return decorate
 
 
 def _stopped(tool: str, state: str, key: str, follower: ControlFollower) -> Refused:

@@ -10,7 +10,7 @@ import itertools
 from collections import OrderedDict, deque
 from typing import Final, NamedTuple
 
-from .transport import Message
+from .transport.base import Message
 
 LAST_TO_GO: Final = 3
 """The monitor needs these to see that a call was made, allowed or refused, or a session ended."""

@@ -14,14 +14,13 @@ import traceback
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
-from .errors import Refused, SessionOver
+from .errors import Refused, SessionOver, SettingError
 from .event_json import Arguments, arguments
+from .names import checked_name
 from .path_args import resolved
-
-if TYPE_CHECKING:
-    from .session import Session
+from .ports import Caller
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,7 +33,9 @@ class ToolCall:
     Leaving publishes `tool.completed` with `result`, or `tool.failed` and lets the error pass.
     """
 
-    def __init__(self, session: Session, tool: str, args: Mapping[str, object]) -> None:
+    def __init__(self, session: Caller, tool: str, args: Mapping[str, object]) -> None:
+        if not checked_name(tool, "tool"):
+            raise SettingError("`tool` is empty")
         self._session = session
         self.tool = tool
         self.id = uuid.uuid4().hex
@@ -142,14 +143,14 @@ def run(call: ToolCall, function: Callable[..., T], args: Mapping[str, Any]) -> 
 
 
 def recorded(
-    session: Session | Callable[[], Session], tool: str, function: Callable[P, T]
+    session: Caller | Callable[[], Caller], tool: str, function: Callable[P, T]
 ) -> Callable[P, T]:
     """`function` as a tool: every call of it is a `ToolCall` with its arguments by name."""
     signature = inspect.signature(function)
 
     def begin(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> ToolCall:
         current = session() if callable(session) else session
-        return current.tool(tool, **named(signature, args, kwargs))
+        return ToolCall(current, tool, named(signature, args, kwargs))
 
     if inspect.iscoroutinefunction(function):
 

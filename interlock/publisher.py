@@ -15,7 +15,7 @@ from typing import Final
 
 from .buffer import Buffer, Waiting
 from .clock import Clock
-from .transport import Message, Transport, Undelivered
+from .transport.base import Message, Transport, Undelivered
 
 BATCH_EVENTS_MAX: Final = 1_000
 BATCH_BYTES_MAX: Final = 1024 * 1024

@@ -23,8 +23,8 @@ from .limits import (
     nests_too_deep,
     unit_of_time,
 )
-from .session import checked_name, checked_session_id
-from .transport import Message
+from .names import checked_name, checked_session_id
+from .transport.base import Message
 
 
 class RecordedEvent(NamedTuple):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from .admission import refusal, wait_left_s
 from .calls import ToolCall, recorded, run
@@ -15,42 +14,13 @@ from .control_record import session_targets
 from .errors import NoView, Refused, SessionOver, SettingError
 from .event_json import Arguments, arguments, draft
 from .kinds import meant_kind
-from .limits import NAME_CHARACTERS_MAX
-from .transport import Message
+from .names import checked_name
+from .ports import Link
+from .transport.base import Message
 from .watermarks import Shard
-
-if TYPE_CHECKING:
-    from .client import Client
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-SESSION_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@=+-]{0,127}\Z")
-
-
-def checked_session_id(text: object) -> str:
-    """`text` if it can be a session's id; else SettingError."""
-    if isinstance(text, str) and SESSION_ID.match(text):
-        return text
-    raise SettingError(
-        "a session id has 1 to 128 characters: letters, digits and `. _ : @ = + -`, the first a "
-        "letter or digit"
-    )
-
-
-def checked_ancestor(text: object) -> str:
-    """`text` if it can name an ancestor: a session's id, or `NAME/ID` of another principal's."""
-    principal, slash, session_id = text.rpartition("/") if isinstance(text, str) else ("", "", "")
-    if slash and principal and "/" not in principal:
-        return f"{checked_name(principal, 'parent')}/{checked_session_id(session_id)}"
-    return checked_session_id(text)
-
-
-def checked_name(text: object, what: str) -> str:
-    """`text` if it can name a tool, a kind, an agent...; else SettingError."""
-    if isinstance(text, str) and len(text) <= NAME_CHARACTERS_MAX and text.isprintable():
-        return str.__str__(text)
-    raise SettingError(f"`{what}` is a text of at most {NAME_CHARACTERS_MAX} printable characters")
 
 
 def _ancestor_keys(principal: str, name: str) -> tuple[str, ...]:
@@ -68,8 +38,8 @@ class Session:
     processes cannot share one sequence of numbers.
     """
 
-    def __init__(self, client: Client, session_id: str, ancestors: tuple[str, ...]) -> None:
-        self._client = client
+    def __init__(self, link: Link, session_id: str, ancestors: tuple[str, ...]) -> None:
+        self._link = link
         self._starting = threading.RLock()
         self._identify(session_id, ancestors)
 
@@ -82,9 +52,9 @@ class Session:
         self._is_over = False
         self.last_event_ns = 0
         self._keys = (
-            *session_targets(self._client.principal, session_id),
-            *(key for name in ancestors for key in _ancestor_keys(self._client.principal, name)),
-            *self._client.control_keys,
+            *session_targets(self._link.principal, session_id),
+            *(key for name in ancestors for key in _ancestor_keys(self._link.principal, name)),
+            *self._link.control_keys,
         )
         self._placed: tuple[object, list[Shard | None]] = ((), [])
 
@@ -103,7 +73,7 @@ class Session:
 
     @property
     def path_args(self) -> frozenset[str]:
-        return self._client.path_args
+        return self._link.path_args
 
     @property
     def is_running(self) -> bool:
@@ -126,7 +96,7 @@ class Session:
         with self._starting:
             if self._is_started:
                 return
-            self._client.begin()
+            self._link.begin()
             self.publish("session.started")
             # Last, so that no other thread's event comes before.
             self._is_started = True
@@ -195,8 +165,6 @@ class Session:
 
     def tool(self, tool: str, /, **args: object) -> ToolCall:
         """One call as a `with` (or `async with`) block; set its `result` before leaving."""
-        if not checked_name(tool, "tool"):
-            raise SettingError("`tool` is empty")
         return ToolCall(self, tool, args)
 
     def call(self, tool: str, function: Callable[..., T], /, **args: Any) -> T:
@@ -232,8 +200,8 @@ class Session:
         if answer is None:
             return
         if isinstance(answer, NoView) and (wait_s := self._wait_left_s()) > 0:
-            assert self._client.follower is not None, "a guard answered"
-            self._client.follower.wait_until_usable(wait_s, self._shards())
+            assert self._link.follower is not None, "a guard answered"
+            self._link.follower.wait_until_usable(wait_s, self._shards())
             answer = self._answer(tool, is_wait_over=True)
         if answer is not None:
             raise answer
@@ -266,7 +234,7 @@ class Session:
         """
         event = draft(
             kind,
-            identity={**self._client.identity, "parent": self.parent},
+            identity={**self._link.identity, "parent": self.parent},
             tool=checked_name(tool, "tool"),
             call=checked_name(call, "call"),
             args=args,
@@ -278,11 +246,11 @@ class Session:
 
         def numbered() -> Message:
             seq = next(self._numbers)
-            now_ns = self._client.clock.wall_ns()
-            self.last_event_ns = self._client.clock.monotonic_ns()
+            now_ns = self._link.clock.wall_ns()
+            self.last_event_ns = self._link.clock.monotonic_ns()
             return Message(self.id, event.numbered(self.id, seq, now_ns))
 
-        return self._client.publish(event, numbered)
+        return self._link.publish(event, numbered)
 
     def after_fork_in_child(self, new_id: str) -> None:
         """Go on as a child of the session that this was."""
@@ -294,11 +262,11 @@ class Session:
     def _answer(self, tool: str, *, is_wait_over: bool = False) -> Refused | None:
         if self._is_over:
             raise SessionOver(f"`{tool}` refused: session `{self.id}` has ended")
-        if self._client.is_closed:
+        if self._link.is_closed:
             raise SessionOver(f"`{tool}` refused: the client was closed")
         if not self._is_started:
             self.start()
-        follower = self._client.follower
+        follower = self._link.follower
         if follower is None:
             return None
         keys = (*self._keys, f"tool:{tool}")
@@ -306,21 +274,21 @@ class Session:
             tool,
             keys,
             follower,
-            self._client.policy,
+            self._link.policy,
             shards=self._shards(),
-            unsent_ns=self._client.unsent_ns(),
+            unsent_ns=self._link.unsent_ns(),
             is_wait_over=is_wait_over,
         )
 
     def _wait_left_s(self) -> float:
-        follower = self._client.follower
+        follower = self._link.follower
         if follower is None:
             return 0.0
-        return wait_left_s(follower, self._client.policy, self._shards())
+        return wait_left_s(follower, self._link.policy, self._shards())
 
     def _shards(self) -> list[Shard | None]:
         """The shards with events of this session and of its ancestors, whose stops apply to it."""
-        known = self._client.whereabouts.known
+        known = self._link.places
         if self._placed[0] != known:
-            self._placed = known, [self._client.shard(name) for name in self.lineage]
+            self._placed = known, [self._link.shard(name) for name in self.lineage]
         return self._placed[1]

@@ -24,7 +24,7 @@ from typing import Final
 
 import msgspec
 
-from interlock.client import Client
+from interlock import Client, ClientOptions
 from invariants.errors import ConfigError, InterlockError
 from monitor.bench.workload import SESSIONS_COUNT, make_events
 from monitor.clock import SystemClock
@@ -168,7 +168,7 @@ def _events(phase: str) -> Iterator[bytes]:
 
 
 def _publish(target: str, events: Iterable[bytes]) -> None:
-    with Client(target, control=False, block_ms_max=60_000, linger_ms=5) as client:
+    with Client(target, ClientOptions(control=False, block_ms_max=60_000, linger_ms=5)) as client:
         for event in events:
             client.publish_recorded(event)
         if not client.flush(PATIENCE_S) or client.stats().dropped:
@@ -277,7 +277,7 @@ class _Load:
     def _run(self) -> None:
         sent = 0
         coming = _events("load")
-        with Client(self._target, control=False, block_ms_max=1_000) as client:
+        with Client(self._target, ClientOptions(control=False, block_ms_max=1_000)) as client:
             began = time.monotonic()
             while not self._stopping.wait(PACE_S):
                 due = int((time.monotonic() - began) * self._wanted_rate) - sent

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from interlock import Client, Killed, NoView, Refused
+from interlock import Client, ClientOptions, Killed, NoView, Refused
 from interlock.session import Session
 
 PATIENCE_S: Final = 120.0
@@ -34,7 +34,7 @@ def main(target: str, sessions_count: int, seed: int) -> list[int | None]:
     """How long each session went on after it had broken the invariant, in ns."""
     draw = random.Random(seed)  # noqa: S311 - pauses of a measurement
     took_ns = []
-    with Client(target, agent="bench", view_age_s_max=60, wait_s_max=60) as client:
+    with Client(target, ClientOptions(view_age_s_max=60, wait_s_max=60), agent="bench") as client:
         for _ in range(sessions_count):
             session = client.session()  # A random id: the control topic remembers others.
             _wait_for_view(session)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from interlock import Client
+from interlock import Client, ClientOptions
 from monitor.cli.kafka import PARTITIONS
 from monitor.incident import incident_of
 from monitor.sources import kafka_topics
@@ -109,7 +109,9 @@ def test_a_live_run_is_stopped_cleanly_and_goes_on_after_a_kill(tmp_path: Path) 
     second = interlock(*arguments, "--http-port", "0")
     assert second.returncode == 2
     assert str(first.pid) in second.stderr.decode()
-    with Client(f"log:{log}", agent="tester", fail="open", before_view="allow") as client:
+    with Client(
+        f"log:{log}", ClientOptions(fail="open", before_view="allow"), agent="tester"
+    ) as client:
         publish_theft(client, "before")
         first.send_signal(signal.SIGKILL)
         first.communicate(timeout=120)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from interlock import Client, Killed, Refused, Session
+from interlock import Client, ClientOptions, Killed, Refused, Session
 from tests.support.control_writer import ControlWriter, published
 
 # Python 3.12 warns of any fork beside threads; forking beside threads is what is tested here.
@@ -48,7 +48,7 @@ def by_session(events: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 def test_a_forked_session_goes_on_as_a_child_session(tmp_path: Path) -> None:
     """Parent and child write files of their own, numbers of their own, and nothing twice."""
-    client = Client(f"log:{tmp_path}", control=False)
+    client = Client(f"log:{tmp_path}", ClientOptions(control=False))
     session = client.session("origin")
     for n in range(100):
         session.emit("before", attributes={"n": n})
@@ -73,7 +73,7 @@ def test_a_forked_session_goes_on_as_a_child_session(tmp_path: Path) -> None:
 
 def test_a_fork_in_the_middle_of_a_call_tells_both_ends(tmp_path: Path) -> None:
     """The child's session begins with its start, not with the outcome of the parent's call."""
-    client = Client(f"log:{tmp_path}", control=False)
+    client = Client(f"log:{tmp_path}", ClientOptions(control=False))
     session = client.session("origin")
     is_child: list[bool] = []
 
@@ -97,7 +97,7 @@ def test_a_fork_in_the_middle_of_a_call_tells_both_ends(tmp_path: Path) -> None:
 
 def test_what_waits_in_the_parent_is_not_sent_by_the_child(tmp_path: Path) -> None:
     """With a long linger all waits at the fork; each event comes once."""
-    client = Client(f"log:{tmp_path}", control=False, linger_ms=500)
+    client = Client(f"log:{tmp_path}", ClientOptions(control=False, linger_ms=500))
     session = client.session("origin")
     for _ in range(20):
         session.emit("before")
@@ -114,7 +114,7 @@ def test_what_waits_in_the_parent_is_not_sent_by_the_child(tmp_path: Path) -> No
 
 def test_a_session_that_is_not_started_is_not_shared_either(tmp_path: Path) -> None:
     """Workers forked from one prepared session do not all start it."""
-    client = Client(f"log:{tmp_path}", control=False)
+    client = Client(f"log:{tmp_path}", ClientOptions(control=False))
     session = client.session("prepared")
 
     def child() -> None:
@@ -131,7 +131,7 @@ def test_a_session_that_is_not_started_is_not_shared_either(tmp_path: Path) -> N
 
 def test_forks_while_all_threads_publish_neither_hang_nor_mix(tmp_path: Path) -> None:
     """Whatever lock another thread held at the fork, the child can publish and leave."""
-    client = Client(f"log:{tmp_path}", control=False, linger_ms=0)
+    client = Client(f"log:{tmp_path}", ClientOptions(control=False, linger_ms=0))
     session = client.session("origin")
     is_over = threading.Event()
 
@@ -203,7 +203,9 @@ _kept: list[Session] = []
 
 
 def _work(directory: str) -> None:
-    session = Client(f"log:{directory}", control=False, linger_ms=200).session("pooled")
+    session = Client(f"log:{directory}", ClientOptions(control=False, linger_ms=200)).session(
+        "pooled"
+    )
     session.call("t", lambda: 1)
     _kept.append(session)
 
@@ -223,8 +225,8 @@ def test_a_multiprocessing_child_delivers_before_it_ends(tmp_path: Path, method:
 
 SCRIPT = """
 import sys
-from interlock import Client
-client = Client("log:" + sys.argv[1], control=False, linger_ms=100)
+from interlock import Client, ClientOptions
+client = Client("log:" + sys.argv[1], ClientOptions(control=False, linger_ms=100))
 session = client.session("script")
 session.call("t", lambda: 1)
 {end}
@@ -271,7 +273,7 @@ def test_importing_the_client_loads_nothing_heavy() -> None:
     code = (
         "import sys, interlock\n"
         "light = {m for m in sys.modules if m.startswith('interlock.')}\n"
-        "from interlock import Client, guard, guarded\n"
+        "from interlock import Client, ClientOptions, guard, guarded\n"
         "heavy = {'kafka', 'asyncio', 'monitor', 'invariants', 'multiprocessing'}\n"
         "print(sorted(light), sorted(heavy & sys.modules.keys()), callable(guard))\n"
     )

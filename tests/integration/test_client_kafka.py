@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from interlock import Client, Killed, Refused, Session
+from interlock import Client, ClientOptions, Killed, Refused, Session
 from interlock.control_record import ControlState
 from interlock.limits import RECORD_BYTES_MAX
 from monitor.publish.kafka import KafkaPublisher
@@ -67,7 +67,9 @@ def monitor(kafka_broker: Broker) -> Iterator[Monitor]:
 
 @pytest.fixture
 def client(monitor: Monitor) -> Iterator[Client]:
-    with Client(f"kafka://{monitor.bootstrap}/{EVENTS}", agent="bot", view_age_s_max=60) as client:
+    with Client(
+        f"kafka://{monitor.bootstrap}/{EVENTS}", ClientOptions(view_age_s_max=60), agent="bot"
+    ) as client:
         yield client
 
 
@@ -148,7 +150,7 @@ def test_a_client_that_comes_later_knows_of_earlier_kills(monitor: Monitor) -> N
         monitor.put(f"session:other-{n}", "killed")
     monitor.put("heartbeat")
     target = f"kafka://{monitor.bootstrap}/{EVENTS}"
-    with Client(target, view_age_s_max=60) as client:
+    with Client(target, ClientOptions(view_age_s_max=60)) as client:
         with pytest.raises(Killed):
             client.session(session_id).guard("t")
         client.session().guard("t")
@@ -157,7 +159,7 @@ def test_a_client_that_comes_later_knows_of_earlier_kills(monitor: Monitor) -> N
 def test_events_for_a_topic_that_is_not_there_wait_for_it(monitor: Monitor) -> None:
     """The agent works on, the client says that it is not well, and all arrive in the end."""
     topic = f"{EVENTS}.t{uuid.uuid4().hex[:8]}"
-    client = Client(f"kafka://{monitor.bootstrap}/{topic}", control=False)
+    client = Client(f"kafka://{monitor.bootstrap}/{topic}", ClientOptions(control=False))
     with client.session() as session:
         assert session.call("t", lambda: 1) == 1
     deadline = time.monotonic() + 120
@@ -171,8 +173,8 @@ def test_events_for_a_topic_that_is_not_there_wait_for_it(monitor: Monitor) -> N
 
 
 AWAY = """
-from interlock import Client, NoView
-client = Client("kafka://127.0.0.1:9/agent.events", before_view="refuse")
+from interlock import Client, ClientOptions, NoView
+client = Client("kafka://127.0.0.1:9/agent.events", ClientOptions(before_view="refuse"))
 session = client.session()
 try:
     session.guard("t")
@@ -201,9 +203,9 @@ def test_a_broker_that_is_away_costs_the_agent_nothing() -> None:
 
 AWAY_FOR_LONG = """
 import threading, time
-import interlock.transport_kafka
+import interlock.transport.kafka
 from interlock import Client
-interlock.transport_kafka.BOOTSTRAP_MS = 100
+interlock.transport.kafka.BOOTSTRAP_MS = 100
 client = Client("kafka://127.0.0.1:9/agent.events")
 client.session().start()
 deadline = time.monotonic() + 200
@@ -229,8 +231,8 @@ def test_a_broker_that_stays_away_uses_up_nothing() -> None:
 
 FORKING = """
 import os, sys
-from interlock import Client
-client = Client(sys.argv[1], wait_s_max=30, view_age_s_max=60)
+from interlock import Client, ClientOptions
+client = Client(sys.argv[1], ClientOptions(wait_s_max=30, view_age_s_max=60))
 session = client.session(sys.argv[2])
 session.call("t", lambda: 1)
 assert client.flush(30)

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from interlock import Client
+from interlock import Client, ClientOptions
 from interlock.errors import Quarantined
 from invariants.errors import ConfigError
 from monitor.clock import SystemClock
@@ -88,7 +88,11 @@ class Lab:
         """A client that authenticates as its principal."""
         options = {**ADMIN, "sasl_plain_username": name, "sasl_plain_password": name}
         target = f"kafka://{self.bootstrap}/{EVENTS}.{name}"
-        return Client(target, agent="bot", fail="open", before_view="allow", kafka_options=options)
+        return Client(
+            target,
+            ClientOptions(fail="open", before_view="allow", kafka_options=options),
+            agent="bot",
+        )
 
 
 @pytest.fixture(scope="module")
@@ -137,16 +141,18 @@ def test_exactly_the_rights_suffice_and_a_stranger_stops_itself_alone(lab: Lab) 
             with pytest.raises(Quarantined):
                 hers.call("read", lambda: 1)
             assert his.call("post", lambda: 2) == 2
-            assert bob.follower is not None
-            assert bob.follower.record("principal:bob") is None
-            assert bob.follower.record("session:s-bob") is None
-            assert bob.follower.record("session-of:alice/s-bob") is not None
-            assert bob.follower.record("session-of:bob/s-bob") is None
+            follower = bob._connection.follower
+            assert follower is not None
+            assert follower.record("principal:bob") is None
+            assert follower.record("session:s-bob") is None
+            assert follower.record("session-of:alice/s-bob") is not None
+            assert follower.record("session-of:bob/s-bob") is None
 
 
 def _is_stopped(client: Client, key: str) -> bool:
-    assert client.follower is not None
-    return client.follower.record(key) is not None
+    follower = client._connection.follower
+    assert follower is not None
+    return follower.record(key) is not None
 
 
 @pytest.mark.parametrize("missing", NEEDED, ids=lambda right: "-".join(right))

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from interlock import Client
+from interlock import Client, ClientOptions
 from invariants.errors import InterlockError
 from monitor.clock import SystemClock
 from monitor.finding import Finding
@@ -74,7 +74,7 @@ def running() -> Iterator[list[Any]]:
 
 
 def publish(target: str, files: list[Path]) -> int:
-    with Client(target, control=False, block_ms_max=60_000, linger_ms=5) as client:
+    with Client(target, ClientOptions(control=False, block_ms_max=60_000, linger_ms=5)) as client:
         count = 0
         for content in recorded.events(files):
             client.publish_recorded(content)

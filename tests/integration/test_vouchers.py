@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from interlock import Client, NoView, Refused, Session
+from interlock import Client, ClientOptions, NoView, Refused, Session
 from monitor.sources.kafka_door import open_consumer
 from monitor.sources.kafka_topics import init_topics
 from monitor.topics import EVENTS, POLICIES
@@ -88,7 +88,7 @@ def test_a_guard_refuses_when_one_of_two_monitors_dies_until_it_is_retired(place
     place.monitor("second")
     names = ("issuer:first", "issuer:looks-on", "issuer:second")
     wait_until(lambda: all(name in place.vouchers() for name in names), "all three vouch")
-    with Client(f"log:{place.log}", agent="bot", view_age_s_max=AGE_S_MAX) as client:
+    with Client(f"log:{place.log}", ClientOptions(view_age_s_max=AGE_S_MAX), agent="bot") as client:
         session = client.session("s")
         wait_until(lambda: refused(session) is None, "all three live")
         first.kill()
@@ -110,7 +110,7 @@ def test_a_monitor_that_stops_cleanly_leaves_guards_refusing(place: Place) -> No
     """Whoever keeps it knows whether it comes back; nobody judges what it judged until then."""
     first = place.monitor("first")
     place.monitor("second")
-    with Client(f"log:{place.log}", agent="bot", view_age_s_max=AGE_S_MAX) as client:
+    with Client(f"log:{place.log}", ClientOptions(view_age_s_max=AGE_S_MAX), agent="bot") as client:
         session = client.session("s")
         names = ("issuer:first", "issuer:second")
         wait_until(lambda: all(name in place.vouchers() for name in names), "both vouch")
@@ -141,8 +141,8 @@ def test_over_kafka_a_monitor_of_wider_scopes_does_not_vouch_for_a_group(
     place.monitors += [group, alone]
     group.start()
     alone.start()
-    settings = {"agent": "bot", "view_age_s_max": AGE_S_MAX, "before_view": "refuse"}
-    with Client(source, **settings) as client, Client(source, **settings) as later:  # type: ignore[arg-type]
+    options = ClientOptions(view_age_s_max=AGE_S_MAX, before_view="refuse")
+    with Client(source, options, agent="bot") as client, Client(source, options) as later:
         sessions = [client.session(f"s-{n}") for n in range(8)]
 
         def is_known() -> bool:

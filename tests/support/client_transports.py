@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from interlock.transport import Message, Undelivered
+from interlock.transport.base import Message, Undelivered
 
 
 class Keeping:

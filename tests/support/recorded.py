@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from interlock import Client
+from interlock import Client, ClientOptions
 from tests.conftest import require_or_skip
 from tests.support.kafka_broker import CHECKOUT
 
@@ -61,7 +61,7 @@ def in_parts(files: Sequence[Path], count: int) -> list[list[bytes]]:
 def publish(target: str, recording: Iterable[bytes]) -> int:
     """Publish every event by our own client; how many there were. None may be shed or refused."""
     count = 0
-    with Client(target, control=False, block_ms_max=60_000, linger_ms=5) as client:
+    with Client(target, ClientOptions(control=False, block_ms_max=60_000, linger_ms=5)) as client:
         for event in recording:
             client.publish_recorded(event)
             count += 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from interlock.buffer import Buffer, Waiting, rank
-from interlock.transport import Message
+from interlock.transport.base import Message
 
 
 def event(kind: str, size: int = 1) -> Waiting:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from interlock import Client, Killed, Session
+from interlock import Client, ClientOptions, Killed, Session
 from interlock.json_values import PlainJson
 from interlock.limits import NESTING_MAX
 from tests.support.control_writer import ControlWriter, published
@@ -24,7 +24,7 @@ class Run:
         self.directory = directory
         self.control = ControlWriter(directory)
         self.control.beat()
-        self.client = Client(f"log:{directory}", path_args=["path"])
+        self.client = Client(f"log:{directory}", ClientOptions(path_args=["path"]))
         self.session: Session = self.client.session("s1")
         self.session.guard("t")
 
@@ -32,8 +32,9 @@ class Run:
         """Come back when the client knows of it."""
         self.control.put("session:s1", "killed")
         deadline = time.monotonic() + 10
-        while self.client.follower is not None and time.monotonic() < deadline:
-            if self.client.follower.standing(["session:s1"])[0] == "killed":
+        follower = self.client._connection.follower
+        while follower is not None and time.monotonic() < deadline:
+            if follower.standing(["session:s1"])[0] == "killed":
                 return
         raise AssertionError("the kill was never seen")
 
@@ -270,7 +271,7 @@ def test_what_would_be_dropped_is_not_read_first(value: Any) -> None:
 def test_waiting_for_a_view_holds_up_no_other_task(tmp_path: Path) -> None:
     """The event loop goes round while an async tool waits for the first view of the topic."""
     control = ControlWriter(tmp_path)
-    client = Client(f"log:{tmp_path}", wait_s_max=30)
+    client = Client(f"log:{tmp_path}", ClientOptions(wait_s_max=30))
     rounds: list[bool] = []
 
     async def tool() -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from interlock.clock import Clock
 from interlock.publisher import Limits, Publisher
-from interlock.transport import Message, Transport
+from interlock.transport.base import Message, Transport
 from tests.support.client_transports import Failing, Keeping
 
 MILLISECOND = 1_000_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from interlock import Client, SettingError
+from interlock import Client, ClientOptions, SettingError
 
 EVENT = b'{"session":"s-1","seq":7,"ts":5,"kind":"tool.requested","tool":"t","args":{"a":1e2}}'
 
@@ -18,7 +18,7 @@ def lines(directory: Path) -> list[bytes]:
 
 def test_bytes_are_published_unchanged(tmp_path: Path) -> None:
     """Numbers, order of keys, session, seq and ts stay as they were recorded."""
-    with Client(f"log:{tmp_path}", control=False) as client:
+    with Client(f"log:{tmp_path}", ClientOptions(control=False)) as client:
         client.publish_recorded(EVENT)
         client.publish_recorded({"session": "s-1", "id": "x", "ts": 6, "kind": "file.read"})
         assert client.flush(10)
@@ -45,7 +45,7 @@ def test_bytes_are_published_unchanged(tmp_path: Path) -> None:
 )
 def test_what_is_no_event_is_refused(tmp_path: Path, event: bytes | dict[str, object]) -> None:
     """Before anything is queued; the message repeats nothing of it."""
-    with Client(f"log:{tmp_path}", control=False) as client:
+    with Client(f"log:{tmp_path}", ClientOptions(control=False)) as client:
         with pytest.raises(SettingError):
             client.publish_recorded(event)
         assert client.stats().waiting_events == 0

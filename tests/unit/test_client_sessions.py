@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from interlock import Client, Killed, SettingError, guarded
+from interlock import Client, ClientOptions, Killed, SettingError, guarded
 from interlock.limits import NAME_CHARACTERS_MAX
 from invariants.event import EventRecord
 from tests.support.control_writer import ControlWriter, published
@@ -22,7 +22,9 @@ Event = dict[str, Any]
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Client]:
-    with Client(f"log:{tmp_path}", agent="bot", user="u", tenant="t", control=False) as client:
+    with Client(
+        f"log:{tmp_path}", ClientOptions(control=False), agent="bot", user="u", tenant="t"
+    ) as client:
         yield client
 
 
@@ -215,7 +217,9 @@ def test_paths_are_told_as_the_system_would_open_them(tmp_path: Path) -> None:
     odd_path = f"{tmp_path}/data/../data/link/passwd"
     given: list[str] = []
     with (
-        Client(f"log:{tmp_path}", control=False, path_args=["path", "copy.to"]) as client,
+        Client(
+            f"log:{tmp_path}", ClientOptions(control=False, path_args=["path", "copy.to"])
+        ) as client,
         client.session() as session,
     ):
         session.call("read", lambda path: given.append(path), path=odd_path)
@@ -248,7 +252,7 @@ def test_threads_share_a_session_without_gaps(client: Client, tmp_path: Path) ->
 
 def test_closing_ends_what_runs_and_says_what_became_of_it(tmp_path: Path) -> None:
     """A session left open is ended, and a second close changes nothing."""
-    client = Client(f"log:{tmp_path}", control=False)
+    client = Client(f"log:{tmp_path}", ClientOptions(control=False))
     session = client.session()
     session.user_message("x")
     first = client.close()
@@ -261,7 +265,7 @@ def test_closing_ends_what_runs_and_says_what_became_of_it(tmp_path: Path) -> No
 
 def test_a_silent_session_sends_heartbeats_and_a_finished_one_does_not(tmp_path: Path) -> None:
     """The sign of life is numbered like every event."""
-    with Client(f"log:{tmp_path}", control=False, heartbeat_s=0.02) as client:
+    with Client(f"log:{tmp_path}", ClientOptions(control=False, heartbeat_s=0.02)) as client:
         with client.session("over"):
             pass
         with client.session("s1"):
@@ -275,7 +279,10 @@ def test_a_known_kind_in_another_spelling_is_published_as_the_one_that_is_meant(
     tmp_path: Path,
 ) -> None:
     """The monitor would not read it; a kind of the user's own stays as it is."""
-    with Client(f"log:{tmp_path}", control=False) as client, client.session() as session:
+    with (
+        Client(f"log:{tmp_path}", ClientOptions(control=False)) as client,
+        client.session() as session,
+    ):
         session.emit("File_Read", attributes={"path": "/x"})
         session.emit("my.own_Kind")
     assert kinds(published(tmp_path))[1:-1] == ["file.read", "my.own_Kind"]
@@ -284,7 +291,7 @@ def test_a_known_kind_in_another_spelling_is_published_as_the_one_that_is_meant(
 def test_trouble_with_the_log_never_reaches_the_agent(tmp_path: Path) -> None:
     """The calls are made; the client says that it is not well, and what was not delivered."""
     (tmp_path / "agent.events").write_text("a file where a directory belongs")
-    client = Client(f"log:{tmp_path}", control=False)
+    client = Client(f"log:{tmp_path}", ClientOptions(control=False))
     with client.session() as session:
         assert session.call("t", lambda: 1) == 1
     assert not client.flush(0.2)
@@ -324,11 +331,28 @@ def test_odd_tool_names_run_nothing(client: Client, tool: Any) -> None:
     "settings",
     [{"fail": "maybe"}, {"before_view": "x"}, {"block_ms_max": -1}, {"linger_ms": "2"},
      {"view_age_s_max": float("nan")}, {"buffer_events_max": 0}, {"irreversible_tools": "pay"},
-     {"agent": "x" * (NAME_CHARACTERS_MAX + 1)}, {"kafka_options": {"bootstrap_servers": "x"}},
+     {"principal": "x" * (NAME_CHARACTERS_MAX + 1)}, {"kafka_options": {"bootstrap_servers": "x"}},
      {"path_args": [1]}, {"heartbeat_s": True}],
 )  # fmt: skip
-def test_odd_settings_are_refused_at_once(tmp_path: Path, settings: dict[str, Any]) -> None:
-    """Before anything is opened, with the name of the setting."""
-    with pytest.raises(SettingError):
-        Client(f"log:{tmp_path}", **settings)
+def test_odd_options_are_refused_at_once(settings: dict[str, Any]) -> None:
+    """Before there is a client, with the name of the option."""
+    with pytest.raises(SettingError, match=f"`{next(iter(settings))}`"):
+        ClientOptions(**settings)
+
+
+@pytest.mark.parametrize("name", ["agent", "user", "tenant"])
+def test_odd_identities_are_refused_at_once(tmp_path: Path, name: str) -> None:
+    """Before anything is opened."""
+    with pytest.raises(SettingError, match=f"`{name}`"):
+        Client(f"log:{tmp_path}", **{name: "x" * (NAME_CHARACTERS_MAX + 1)})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_options_do_not_change_with_what_they_were_made_of() -> None:
+    """A list that is changed later changes no client."""
+    paths, kafka = ["path"], {"client_id": "a"}
+    options = ClientOptions(path_args=iter(paths), kafka_options=kafka)
+    paths.append("other")
+    kafka["client_id"] = "b"
+    assert options.path_args == {"path"}
+    assert options.kafka_options == {"client_id": "a"}

@@ -10,15 +10,13 @@ from pathlib import Path
 import pytest
 
 from interlock.errors import SettingError
-from interlock.transport import (
+from interlock.transport.base import Message, Undelivered
+from interlock.transport.logdir import LogTransport, new_writer_name
+from interlock.transport.target import (
     CONTROL_TOPIC,
     EVENTS_TOPIC,
     KafkaTarget,
     LogTarget,
-    LogTransport,
-    Message,
-    Undelivered,
-    new_writer_name,
     parse_target,
     principal_of,
 )

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from interlock import Client, NoView, SessionOver
+from interlock import Client, ClientOptions, NoView, SessionOver
 from interlock.clock import Clock
 from interlock.publisher import Limits, Publisher
-from interlock.transport import Message
+from interlock.transport.base import Message
 from tests.support.client_transports import Failing, Keeping
 from tests.support.control_writer import ControlWriter, published
 
@@ -35,7 +35,7 @@ class Away:
     def client(self, **settings: Any) -> Client:
         clock = Clock(time.time_ns, lambda: time.monotonic_ns() + self.offset_ns)
         settings = {"view_age_s_max": 1_000, "unsent_s_max": 15, **settings}
-        self.clients.append(Client(f"log:{self.directory}", clock=clock, **settings))
+        self.clients.append(Client(f"log:{self.directory}", ClientOptions(clock=clock, **settings)))
         return self.clients[-1]
 
 
@@ -141,7 +141,7 @@ def test_a_broker_that_takes_nothing_delivers_nothing() -> None:
 def test_a_closed_client_makes_no_calls(tmp_path: Path, control: bool) -> None:
     """Neither of sessions that ran nor of new ones: their events would be dropped."""
     ControlWriter(tmp_path).beat()
-    client = Client(f"log:{tmp_path}", control=control)
+    client = Client(f"log:{tmp_path}", ClientOptions(control=control))
     sessions = [client.session(), client.session()]
     sessions[0].guard("t")
     client.close()
@@ -154,12 +154,12 @@ def test_a_closed_client_makes_no_calls(tmp_path: Path, control: bool) -> None:
 
 def test_a_call_that_closing_overtakes_is_not_made(tmp_path: Path) -> None:
     """Between the guard's answer and the event the client may be closed by another thread."""
-    client = Client(f"log:{tmp_path}", control=False)
+    client = Client(f"log:{tmp_path}", ClientOptions(control=False))
     session = client.session()
     session.start()
     ran: list[int] = []
     call = session.tool("t")
-    client._publisher.close(5)
+    client._connection._publisher.close(5)
     with pytest.raises(SessionOver), call:
         ran.append(1)
     assert ran == []
@@ -187,7 +187,7 @@ def test_closing_does_not_wait_for_room_once_for_every_session() -> None:
 
 def test_a_heartbeat_never_follows_the_end(tmp_path: Path) -> None:
     """While a session is being ended, the sending thread gives no sign of life for it."""
-    client = Client(f"log:{tmp_path}", control=False)
+    client = Client(f"log:{tmp_path}", ClientOptions(control=False))
     session = client.session()
     session.start()
     with session._starting:
@@ -203,7 +203,7 @@ def test_a_heartbeat_never_follows_the_end(tmp_path: Path) -> None:
 
 def test_a_signals_handler_may_close_the_client(tmp_path: Path) -> None:
     """Also where the thread that it interrupts holds the client's own locks."""
-    client = Client(f"log:{tmp_path}", control=False)
+    client = Client(f"log:{tmp_path}", ClientOptions(control=False))
     session = client.session()
     session.start()
     closing = threading.Thread(target=lambda: _close_within(client))
@@ -215,14 +215,14 @@ def test_a_signals_handler_may_close_the_client(tmp_path: Path) -> None:
 
 
 def _close_within(client: Client) -> None:
-    with client._lock, client._publisher._changed:
+    with client._connection._lock, client._connection._publisher._changed:
         client.close(5)
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), AttributeError("x"), struct.error("x")])
 def test_no_error_of_the_library_ends_the_sight_of_the_control_topic(error: Exception) -> None:
     """Whatever it raises is trouble, after which the topic is read anew."""
-    from interlock.transport_kafka import KafkaControlFeed
+    from interlock.transport.kafka import KafkaControlFeed
 
     class Broken:
         def poll(self, *_: object, **__: object) -> object:

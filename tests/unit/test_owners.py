@@ -19,11 +19,10 @@ from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import EngineFindingType, Finding
 from monitor.finding_text import line
-from monitor.judge import principal_of
 from monitor.order import CALLS_MAX
 from monitor.owners import USERS_MAX
 from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
-from monitor.trace_key import TraceKey
+from monitor.trace_key import TraceKey, principal_of
 from tests.support.rim import START_NS, make_finding
 from tests.support.shelf import Shelf
 

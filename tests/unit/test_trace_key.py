@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.transport import parse_target
-from interlock.transport import principal_of as client_principal
+from interlock.transport.target import parse_target
+from interlock.transport.target import principal_of as client_principal
 from monitor.trace_key import TraceKey, is_authority, principal_of
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyzABC0123456789._-", min_size=1, max_size=12)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.transport import KafkaTarget, Whereabouts, shard_of
+from interlock.transport.base import Whereabouts
+from interlock.transport.open import shard_of
+from interlock.transport.target import KafkaTarget
 from interlock.watermarks import Beat, Heard, Shard, Watermarks
 from monitor.sources.base import Frontier, Poll, Stream
 from monitor.watch import Watch

@@ -30,8 +30,9 @@ with warnings.catch_warnings():
     from kafka.net.compat import KafkaNetClient
     from kafka.partitioner.default import murmur2
 
-from .control_feed import Entry, Reading
-from .transport import CONTROL_TOPIC, KafkaTarget, Message, Undelivered, Whereabouts
+from ..control_feed import Entry, Reading
+from .base import Message, Undelivered, Whereabouts
+from .target import CONTROL_TOPIC, KafkaTarget
 
 BOOTSTRAP_MS: Final = 5_000
 REQUEST_MS: Final = 5_000

@@ -1,0 +1,1 @@
+"""Where events leave the agent: Kafka, or append-only files in a log directory."""

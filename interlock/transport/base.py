@@ -1,0 +1,60 @@
+"""Messages of events, and the protocol of a transport that carries them.
+
+A transport is used by one thread of one process. After a fork the child leaves its parent's
+transport alone (`abandon`) and opens one of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+
+class Message(NamedTuple):
+    """The session (the partition key) and one event as JSON."""
+
+    key: str
+    value: bytes
+
+
+class Undelivered(OSError):  # noqa: N818 - a partial result, not only an error
+    """Some of a batch was not sent: `retry` are to be sent again, `refused` never will be taken.
+
+    Both are positions in the batch; all others were delivered.
+    """
+
+    def __init__(self, reason: str, retry: Sequence[int], refused: Sequence[int] = ()) -> None:
+        super().__init__(reason)
+        self.retry = tuple(retry)
+        self.refused = tuple(refused)
+
+
+class Transport(Protocol):
+    """The destination of events."""
+
+    def send(self, batch: Sequence[Message]) -> None:
+        """Return when all are delivered; else raise `Undelivered`. May block for seconds."""
+
+    def close(self) -> None:
+        """Let go of files and sockets. Safe to call twice."""
+
+    def abandon(self) -> None:
+        """In a forked child: forget the parent's files and sockets without disturbing them."""
+
+
+@dataclass(slots=True)
+class Whereabouts:
+    """The place of events, recorded by the sending thread for the threads that call the guard.
+
+    `partitions_count` is that of the topic on Kafka. `owner` is the owner of the files in a log
+    directory, if the monitor is known to see the same number.
+    """
+
+    partitions_count: int | None = None
+    owner: int | None = None
+
+    @property
+    def known(self) -> tuple[int | None, int | None]:
+        """All of it, to be compared."""
+        return self.partitions_count, self.owner
