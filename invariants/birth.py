@@ -32,22 +32,14 @@ from .core import (
     ConstantNode,
     EndNode,
     ExistsNode,
-    Memory,
     MemoryNode,
     Node,
     NotNode,
     OrNode,
-    atoms,
 )
-from .fact import Fact, Truth
 from .machine import Automaton
 from .machine_state import State
-from .memories import PastMemory
-from .memory_aggregate import EMPTY_AGGREGATE, AggregateMemory
-from .memory_previous import Frame, PreviousMemory
-from .memory_since import EMPTY_SINCE, ClosedSinceMemory, SinceMemory
-from .moment import Moment
-from .slices import UNKNOWN_PAST, Slice
+from .operators.contract import UNKNOWN_PAST, Birth, Memory
 
 if TYPE_CHECKING:
     from .scope_program import ScopeProgram
@@ -55,23 +47,6 @@ from .scope_program import Compiled, Progress
 
 FAVOURABLE: Final = {1: 0, -1: 2}
 """By the polarity of a memory in the violating formula: the reading against a violation."""
-
-
-EARLIEST_NS: Final = -(2**62)
-"""Before every time that an event can have, and far enough from the least int64 to subtract."""
-
-
-@dataclass(frozen=True, slots=True)
-class Birth:
-    """The last event that an invariant has not seen: its position in the trace, and its time.
-
-    Without `is_time_known`, its time and those of earlier events are unknown, except that none was
-    later than `time_ns`.
-    """
-
-    position: int
-    time_ns: int
-    is_time_known: bool = True
 
 
 def born(automaton: Automaton, birth: Birth) -> State:
@@ -108,7 +83,7 @@ def born_progress(
 
 
 def unknown_cells(
-    memories: tuple[PastMemory, ...], birth: Birth, pasts: Mapping[int, int]
+    memories: tuple[Memory, ...], birth: Birth, pasts: Mapping[int, int]
 ) -> tuple[Any, ...]:
     """A cell for each memory; `pasts` gives the reading of the span, unknown by default."""
     past = _Past(pasts)
@@ -126,59 +101,9 @@ class _Past:
         """Of a memory behind the event that `birth` names."""
         key = memory.index, birth.position
         if key not in self.made:
-            self.made[key] = self._cell(memory, birth)
+            past = self.pasts.get(memory.index, UNKNOWN_PAST)
+            self.made[key] = memory.unseen(birth, past, self.cell)
         return self.made[key]
-
-    def _cell(self, memory: Memory, birth: Birth) -> Any:
-        past = self.pasts.get(memory.index, UNKNOWN_PAST)
-        match memory:
-            case PreviousMemory():
-                return self._frame(memory, birth, past), self._before(memory, birth, past)
-            case ClosedSinceMemory() | SinceMemory() | AggregateMemory():
-                return _cell(memory, birth, past)
-            case _:
-                raise AssertionError("no other memory is about the past")
-
-    def _frame(self, memory: PreviousMemory, birth: Birth, past: int) -> Frame:
-        inner = {index: self.cell(held, birth) for index, held in memory.inner.items()}
-        return Frame(_unseen(memory, birth), inner, past, birth.is_time_known)
-
-    def _before(self, memory: PreviousMemory, birth: Birth, past: int) -> Frame | None:
-        """The frame of the event before that one: its time is unknown."""
-        earlier = Birth(birth.position - 1, birth.time_ns, is_time_known=False)
-        return None if birth.position == 0 else self._frame(memory, earlier, past)
-
-
-def _cell(
-    memory: ClosedSinceMemory | SinceMemory | AggregateMemory, birth: Birth, past: int
-) -> Any:
-    first_ns = 0 if birth.is_time_known else EARLIEST_NS
-    span = Slice(birth.position, lost_ns=(first_ns, birth.time_ns), past=past)
-    match memory:
-        case ClosedSinceMemory():
-            return span
-        case SinceMemory():
-            return EMPTY_SINCE._replace(rest=span)
-        case AggregateMemory():
-            born_ns = birth.time_ns
-            return EMPTY_AGGREGATE._replace(all_lost_ns=born_ns, born_ns=born_ns, past=past)
-        case _:
-            assert_never(memory)
-
-
-def _unseen(memory: PreviousMemory, birth: Birth) -> Moment:
-    """An event with unknown content."""
-    names: dict[str, set[str]] = {predicate: set() for predicate in memory.predicates}
-    for atom in atoms(memory.body):
-        names.setdefault(atom.predicate, set()).update(
-            name for name, _ in (*atom.constants, *atom.slots)
-        )
-    letter = {
-        # It may have named any value, as a list that was too long may.
-        predicate: Fact(Truth.UNKNOWN, {}, overflowing=frozenset(of))
-        for predicate, of in names.items()
-    }
-    return Moment(birth.position, birth.time_ns, "", letter, None)
 
 
 def _polarities(automaton: Automaton) -> dict[int, int | None]:
@@ -195,7 +120,8 @@ def _signed(node: Node, sign: int) -> Iterator[tuple[Memory, int]]:
     match node:
         case MemoryNode(memory):
             yield memory, sign
-            yield from _signed_inside(memory, sign)
+            for operand in memory.operands if memory.is_monotone else ():
+                yield from _signed(operand, sign)
         case NotNode(body):
             yield from _signed(body, -sign)
         case ExistsNode(body=body):
@@ -207,16 +133,3 @@ def _signed(node: Node, sign: int) -> Iterator[tuple[Memory, int]]:
             return
         case _:
             assert_never(node)
-
-
-def _signed_inside(memory: Memory, sign: int) -> Iterator[tuple[Memory, int]]:
-    """`since` and `previous` are monotone in their operands."""
-    match memory:
-        case ClosedSinceMemory() | SinceMemory():
-            for side in (memory.left, memory.right):
-                if side is not None:
-                    yield from _signed(side, sign)
-        case PreviousMemory():
-            yield from _signed(memory.body, sign)
-        case _:
-            return

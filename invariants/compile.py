@@ -25,13 +25,11 @@ from .core import (
     Node,
     NotNode,
     OrNode,
-    atoms,
-    memories,
+    names_all,
 )
 from .fact import Value
 from .formula.ast import (
     FUTURE_OPERATORS,
-    Aggregate,
     AggregateComparison,
     Anything,
     Atom,
@@ -45,19 +43,15 @@ from .formula.ast import (
     Temporal,
     Until,
     Variable,
-    Window,
 )
 from .formula.format import format_formula
 from .limits import Limits
-from .memories import PastMemory
-from .memory_aggregate import AggregateMemory, Relation
-from .memory_previous import PreviousMemory
-from .memory_since import ClosedSinceMemory, SinceMemory
-from .pending import Future
+from .operators.contract import Memory
+from .operators.future import Future
+from .operators.table import memory_of
 from .spec import InvariantSpec
 from .tables import MissingUse, Tables
 
-SHOWN_MAX: Final = 120  # Chosen: a line; it is stored with each entry that rests on others.
 FOLDED_NODES_MAX: Final = 100
 """Chosen: 12 times the nodes of the largest formula in the packs. A folded formula takes about 100
 bytes a node."""
@@ -103,25 +97,27 @@ def _split_future(formula: Formula) -> tuple[Formula, tuple[Temporal | Until, bo
 
 
 class _Builder:
-    """Makes nodes; equal past operators and aggregates share one memory."""
+    """Makes nodes (`operators.contract.Builder`); equal past operators and aggregates share one
+    memory.
+    """
 
     def __init__(self, variables: tuple[str, ...], exists_count: int, limits: Limits) -> None:
-        self.memories: list[PastMemory] = []
+        self.memories: list[Memory] = []
         self.width = len(variables) + exists_count
         self._next_slot = len(variables)
         self._known: dict[tuple[Formula, tuple[int, ...]], MemoryNode] = {}
         self._slots = {name: slot for slot, name in enumerate(variables)}
-        self._limits = limits
+        self.limits = limits
 
     def node(self, formula: Formula) -> Node:
         match formula:
             case Atom():
-                return self._atom(formula)
+                return self.atom(formula)
             case SessionEnd():
                 return EndNode()
             case Comparison(operator, left, right):
-                left_slot, left_value = self._side(left)
-                right_slot, right_value = self._side(right)
+                left_slot, left_value = self.side(left)
+                right_slot, right_value = self.side(right)
                 return ComparisonNode(operator, left_slot, left_value, right_slot, right_value)
             case Not(body):
                 return NotNode(self.node(body))
@@ -140,7 +136,7 @@ class _Builder:
         self._slots = {**outer, formula.variable: slot}
         body = self.node(formula.body)
         self._slots = outer
-        return ExistsNode(slot, body, self._limits.bindings_max)
+        return ExistsNode(slot, body, self.limits.bindings_max)
 
     def future(self, formula: Temporal | Until, is_violated_by: bool) -> Future:
         left, undoing_text = None, ""
@@ -148,7 +144,7 @@ class _Builder:
             left = self.node(formula.left)
             undoing_text = format_formula(normalise(formula.left, is_negated=True))
         body = formula.right if isinstance(formula, Until) else formula.body
-        slots = self._slots_of(free_variables(formula))
+        slots = self.slots_of(free_variables(formula))
         return Future(
             text=format_formula(body),
             undoing_text=undoing_text,
@@ -159,135 +155,31 @@ class _Builder:
             is_violated_by=is_violated_by,
             slots=slots,
             width=self.width,
-            limits=self._limits,
-            names_every_key=_names_all(left, slots),
+            limits=self.limits,
+            names_every_key=names_all(left, slots),
         )
 
     def _memory(self, formula: Formula) -> MemoryNode:
-        key = formula, self._slots_of(free_variables(formula))
+        key = formula, self.slots_of(free_variables(formula))
         known = self._known.get(key)
         if known is None:
-            memory = self._make_memory(formula)
+            memory = memory_of(formula, self)
             self.memories.append(memory)
             known = self._known[key] = MemoryNode(memory)
         return known
 
-    def _make_memory(self, formula: Formula) -> PastMemory:
-        match formula:
-            case Temporal("once", window, body):
-                return self._since(formula, window, None, body)
-            case Until("since", window, left, right):
-                return self._since(formula, window, left, right)
-            case Temporal("previous", window, body):
-                inner = self.node(body)
-                return PreviousMemory(
-                    index=len(self.memories),
-                    text=format_formula(formula),
-                    body_text=format_formula(body),
-                    window=window,
-                    body=inner,
-                    predicates=tuple(sorted({atom.predicate for atom in atoms(inner)})),
-                    inner={m.index: m for m in memories(inner)},
-                )
-            case AggregateComparison():
-                return self._aggregate(formula)
-            case _:
-                raise AssertionError(f"no machine for {type(formula).__name__}: check refuses it")
-
-    def _since(
-        self, formula: Formula, window: Window, left: Formula | None, right: Formula
-    ) -> ClosedSinceMemory | SinceMemory:
-        left_node = self.node(left) if left is not None else None
-        right_node = self.node(right)
-        slots = self._slots_of(free_variables(right))
-        rests_on_memory = any(memories(right_node))
-        undoing = None if left is None else normalise(left, is_negated=True)
-        undoing_text = "" if undoing is None else format_formula(undoing)
-        if not slots:
-            return ClosedSinceMemory(
-                index=len(self.memories),
-                text=format_formula(formula),
-                window=window,
-                left=left_node,
-                right=right_node,
-                right_text=_shown(right),
-                body_text=format_formula(right),
-                undoing_text=undoing_text,
-                width=self.width,
-                limits=self._limits,
-                rests_on_memory=rests_on_memory,
-            )
-        return SinceMemory(
-            index=len(self.memories),
-            text=format_formula(formula),
-            window=window,
-            left=left_node,
-            right=right_node,
-            right_text=_shown(right),
-            body_text=format_formula(right),
-            undoing_text=undoing_text,
-            slots=slots,
-            width=self.width,
-            limits=self._limits,
-            rests_on_memory=rests_on_memory,
-            names_every_key=_names_all(left_node, slots),
-        )
-
-    def _aggregate(self, formula: AggregateComparison) -> AggregateMemory:
-        bound, limit = formula.bound, None
-        if isinstance(bound, Aggregate):
-            limit = self._aggregate_memory(bound, format_formula(formula), None)
-            self.memories.append(limit)
-            slot, value = None, None
-        else:
-            slot, value = self._side(bound)
-        negated = format_formula(normalise(formula, is_negated=True))
-        relation = Relation(formula.operator, slot, value, limit, negated)
-        return self._aggregate_memory(formula.aggregate, format_formula(formula), relation)
-
-    def _aggregate_memory(
-        self, aggregate: Aggregate, text: str, relation: Relation | None
-    ) -> AggregateMemory:
-        atom = self._atom(aggregate.atom)
-        return AggregateMemory(
-            index=len(self.memories),
-            text=text,
-            window=aggregate.window,
-            function=aggregate.function,
-            atom=atom,
-            atom_text=_shown(aggregate.atom),
-            body_text=format_formula(aggregate.atom),
-            value_name=aggregate.value,
-            relation=relation,
-            slots=tuple(sorted({slot for _, slot in atom.slots})),
-            width=self.width,
-            limits=self._limits,
-        )
-
-    def _atom(self, atom: Atom) -> AtomNode:
+    def atom(self, atom: Atom) -> AtomNode:
         constants = [(n, t.value) for n, t in atom.arguments if isinstance(t, Constant)]
         slots = [(n, self._slots[t.name]) for n, t in atom.arguments if isinstance(t, Variable)]
         return AtomNode(atom.predicate, tuple(constants), tuple(slots))
 
-    def _side(self, term: Variable | Constant) -> tuple[int | None, Value | None]:
+    def side(self, term: Variable | Constant) -> tuple[int | None, Value | None]:
         if isinstance(term, Variable):
             return self._slots[term.name], None
         return None, term.value
 
-    def _slots_of(self, variables: Iterable[str]) -> tuple[int, ...]:
+    def slots_of(self, variables: Iterable[str]) -> tuple[int, ...]:
         return tuple(sorted(self._slots[name] for name in variables))
-
-
-def _shown(formula: Formula) -> str:
-    """A formula as explanations name it."""
-    text = format_formula(formula)
-    return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 3] + "..."
-
-
-def _names_all(left: Node | None, slots: tuple[int, ...]) -> bool:
-    """True if each atom of a left side that names a variable names all of them."""
-    spoken = [] if left is None else [atom for atom in atoms(left) if atom.slots]
-    return all({slot for _, slot in atom.slots} == set(slots) for atom in spoken)
 
 
 def _members(formula: Formula, operator: str) -> Iterable[Formula]:

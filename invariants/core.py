@@ -14,40 +14,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .fact import Fact, Value
-from .formula.ast import Operator, Window
+from .formula.ast import Operator
 from .moment import Moment
-from .slices import Reading
+
+if TYPE_CHECKING:
+    from .operators.contract import Memory
 
 UNBOUND: Final = None
 Env = tuple[Value | None, ...]
 Cells = Sequence[Any] | Mapping[int, Any]
 """Cells by the index of their memory."""
-
-
-class Memory(Protocol):
-    """The state of a temporal operator or an aggregate, as formulas read it."""
-
-    @property
-    def index(self) -> int:
-        """The index of its cell."""
-
-    @property
-    def text(self) -> str:
-        """The formula, as written."""
-
-    @property
-    def window(self) -> Window:
-        """The ages that it looks at."""
-
-    @property
-    def beside(self) -> tuple[Memory, ...]:
-        """Other memories whose cells it reads, but for those of its operands."""
-
-    def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
-        """Its value after the event of `now`, for one binding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,3 +369,9 @@ def overflows(node: Node, now: Moment) -> bool:
             if overflowing and any(name in overflowing for name, _ in atom.slots):
                 return True
     return False
+
+
+def names_all(left: Node | None, slots: tuple[int, ...]) -> bool:
+    """True if each atom of a left side that names a variable names all of them."""
+    spoken = [] if left is None else [atom for atom in atoms(left) if atom.slots]
+    return all({slot for _, slot in atom.slots} == set(slots) for atom in spoken)

@@ -30,10 +30,10 @@ from .declared import Declared
 from .folding import Known, folded
 from .limits import Limits
 from .machine_state import Route, State, stepped
-from .memories import PastMemory
 from .missing_values import is_missing, without_missing
 from .moment import Moment
-from .pending import Anchor, Decision
+from .operators.contract import Memory
+from .operators.future import Anchor, Decision
 from .report import end_runs, runs_of, take_told
 from .tables import MissingUse, Tables
 from .verdict import MISSING_BINDING, Binding, EventRef, Verdict, VerdictKind, Witness
@@ -173,7 +173,7 @@ class Automaton:
 
     @staticmethod
     def _advance(
-        state: State, now: Moment, memories: Sequence[PastMemory]
+        state: State, now: Moment, memories: Sequence[Memory]
     ) -> tuple[Sequence[Any], State]:
         """The cells after the event, and the state with them."""
         cells, lost_count, is_changed = stepped(state.cells, now, memories)

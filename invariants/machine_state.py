@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from .core import Node
-from .memories import PastMemory
 from .moment import Moment
-from .pending import EMPTY_PENDING, PendingCell
+from .operators.contract import Memory
+from .operators.future import EMPTY_PENDING, PendingCell
 from .report import NOTHING_TOLD, Told
 from .tables import MissingUse
 from .witness import because
@@ -38,7 +38,7 @@ class Route(NamedTuple):
     concern.
     """
 
-    memories: tuple[PastMemory, ...]
+    memories: tuple[Memory, ...]
     is_judged: bool
     is_observed: bool
     missing_uses: tuple[MissingUse, ...]
@@ -48,7 +48,7 @@ class Route(NamedTuple):
 
 
 def stepped(
-    held: tuple[Any, ...], now: Moment, memories: Sequence[PastMemory]
+    held: tuple[Any, ...], now: Moment, memories: Sequence[Memory]
 ) -> tuple[list[Any], int, bool]:
     """Cells after the event, the entries that were not added, and a flag for a changed cell.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .aggregates import are_numbers
 from .core import AndNode, AtomNode, Node, OrNode
 from .fact import Fact
+from .operators.contribution import are_numbers
 from .tables import MissingUse
 
 

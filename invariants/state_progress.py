@@ -15,12 +15,15 @@ from .state_sources import decode_shown, encode_shown
 
 
 def encode_progress(
-    program: ScopeProgram, progress: Progress, stored: Progress
+    program: ScopeProgram, progress: Progress, stored: Progress, now_ns: int
 ) -> dict[str, bytes]:
-    """The content to write so that a store which contains `stored` contains `progress`."""
+    """The content to write so that a store which contains `stored` contains `progress`.
+
+    `now_ns` is the time of the scope's last event.
+    """
     pairs = zip(progress.states, stored.states, strict=True)
     written = {
-        compiled.digest: encode_state(compiled.automaton, state)
+        compiled.digest: encode_state(compiled.automaton, state, now_ns)
         for compiled, (state, old) in zip(program.invariants, pairs, strict=True)
         if state is not old
     }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .core import Node
-from .memories import PastMemory
-from .pending import Future
+from .operators.contract import Memory
+from .operators.future import Future
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Tables:
     """Makes the bindings for which the invariant may be judged."""
     trigger: Node | None
     future: Future | None
-    memories: tuple[PastMemory, ...]
+    memories: tuple[Memory, ...]
     variables: tuple[str, ...]
     width: int
     """How many slots a binding has: the variables', and one for each `exists`."""

@@ -16,18 +16,14 @@ birth.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
-from .birth import EARLIEST_NS, Birth, born, unknown_cells
-from .core import Memory
+from .birth import born, unknown_cells
 from .event import Event
-from .formula.ast import Window
 from .machine import Automaton
 from .machine_state import State
-from .memory_previous import PreviousMemory
-from .memory_since import ClosedSinceMemory
+from .operators.contract import EARLIEST_NS, Birth, is_bounded
 from .scope_program import Judged, Progress, ScopeProgram
 from .sources import Shown
 from .verdict import Verdict
@@ -78,11 +74,7 @@ def _measures_time(automaton: Automaton) -> bool:
     tables = automaton.tables
     windows = [memory.window for memory in tables.memories]
     windows += [tables.future.window] if tables.future is not None else []
-    return any(map(_is_bounded, windows))
-
-
-def _is_bounded(window: Window) -> bool:
-    return window.low_ns > 0 or window.high_ns is not None
+    return any(map(is_bounded, windows))
 
 
 def _unsure(
@@ -115,7 +107,7 @@ def _given_up(
 ) -> tuple[State, list[Verdict]]:
     """The state without the obligations that cannot be decided any more, and their verdicts."""
     future = automaton.tables.future
-    if future is None or not _is_bounded(future.window):
+    if future is None or not is_bounded(future.window):
         return state, []
     pending, decisions = future.given_up(state.pending, time_ns, sure_ns)
     state = state._replace(pending=pending)
@@ -128,7 +120,7 @@ def _forgotten(automaton: Automaton, state: State, birth: Birth, *, is_shared: b
     """The state with unknown times in place of the content of operators with a window."""
     memories = automaton.tables.memories
     fresh = unknown_cells(memories, birth, {})
-    cells = tuple(_unsure_cell(memory, state.cells[memory.index], fresh) for memory in memories)
+    cells = tuple(memory.unsure(state.cells[memory.index], fresh) for memory in memories)
     if not (is_shared or state.is_born):
         return state._replace(cells=cells)
     supposed = born(automaton, birth).favourable
@@ -136,24 +128,6 @@ def _forgotten(automaton: Automaton, state: State, birth: Birth, *, is_shared: b
     favourable = None
     if supposed is not None and held is not None:
         favourable = tuple(
-            (supposed if _is_bounded(memory.window) else held)[memory.index] for memory in memories
+            (supposed if is_bounded(memory.window) else held)[memory.index] for memory in memories
         )
     return state._replace(cells=cells, is_born=True, favourable=favourable)
-
-
-def _unsure_cell(memory: Memory, held: Any, unknown: Sequence[Any]) -> Any:
-    """A cell if the distance of the times in it is unknown."""
-    is_timed = _is_bounded(memory.window)
-    if isinstance(memory, PreviousMemory):
-        # The previous event is known; its age, and the content of windows there, is not.
-        newest, before = held
-        if newest is not None:
-            cells = {
-                index: _unsure_cell(memory.inner[index], cell, unknown)
-                for index, cell in newest.cells.items()
-            }
-            newest = newest._replace(cells=cells, is_age_known=not is_timed)
-        return newest, before
-    if isinstance(memory, ClosedSinceMemory) and held is None:
-        return held  # Its right side has never held.
-    return unknown[memory.index] if is_timed else held

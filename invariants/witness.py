@@ -24,10 +24,6 @@ from .core import (
     NotNode,
     OrNode,
 )
-from .formula.ast import Window
-from .memory_aggregate import AggregateMemory, AggregateRefs
-from .memory_previous import PreviousMemory
-from .memory_since import ClosedSinceMemory, SinceMemory
 from .moment import Moment
 from .verdict import Absence, EventRef, Witness
 
@@ -81,7 +77,7 @@ class Grounds:
                 is_one_enough = truth != 1 and truth == (0 if isinstance(node, AndNode) else 2)
                 self._take(proofs, is_one_enough=is_one_enough and len(members) > 1)
             case MemoryNode():
-                self._collect_memory(node, now, cells, env)
+                node.memory.collect(self, truth, now, cells, env)
             case _:
                 assert_never(node)
 
@@ -98,109 +94,9 @@ class Grounds:
         new = [ref.position for ref in proof._events if ref not in self._events]
         return len(new), len(proof._absences), sorted(-position for position in new)
 
-    def _collect_memory(self, node: MemoryNode, now: Moment, cells: Cells, env: Env) -> None:
-        memory, truth = node.memory, node.value(now, cells, env)
-        if isinstance(memory, AggregateMemory):
-            self._collect_aggregate(memory, truth, now, cells, env)
-        elif isinstance(memory, PreviousMemory):
-            self._collect_previous(memory, truth, now, cells, env)
-        else:
-            assert isinstance(memory, ClosedSinceMemory | SinceMemory), "there are no others"
-            self._collect_since(memory, truth, now, cells, env)
-
-    def _collect_since(
-        self,
-        memory: ClosedSinceMemory | SinceMemory,
-        truth: int,
-        now: Moment,
-        cells: Cells,
-        env: Env,
-    ) -> None:
-        """The event that began it, and that nothing undid it; or why it is false."""
-        if truth == 0:
-            self._miss(_never(memory, now, cells, env))
-            return
-        entry = memory.read(now, cells, env).entry
-        if entry is None:
-            return
-        first, *others = entry.refs()
-        self.add(truth, replace(first, roles=(memory.right_text,)), *others)
-        if memory.undoing_text and truth == 2:
-            text, from_ns = memory.undoing_text, first.time_ns
-            self._miss(Absence(text, from_ns, now.time_ns, after=first, last=_here(now)))
-
-    def _miss(self, absence: Absence) -> None:
+    def miss(self, absence: Absence) -> None:
+        """Record an absence."""
         self._absences[absence] = None
-
-    def _collect_aggregate(
-        self, memory: AggregateMemory, truth: int, now: Moment, cells: Cells, env: Env
-    ) -> None:
-        """The events that were counted; and that there were no others, if more could change it."""
-        relation = memory.relation
-        assert relation is not None, "a limit stands in no formula of its own"
-        self._collect_counted(memory.refs(now, cells, env), memory, truth)
-        limit = relation.limit
-        if limit is not None:
-            given = limit.refs_as_limit(now, cells, env, relation.operator)
-            self._collect_counted(given, limit, truth)
-            if limit.is_empty(now, cells, env):
-                self._miss(_in_window(limit.body_text, limit.window, now))
-        is_empty = memory.is_empty(now, cells, env)
-        if is_empty:
-            self._miss(_in_window(memory.body_text, memory.window, now))
-        elif truth == 0:
-            self._miss(_at(memory.text, now))
-        can_more_change_it = not is_empty and relation.operator not in (">", ">=")
-        if truth == 2 and (limit is not None or can_more_change_it):
-            self._miss(_at(relation.negated_text, now))
-
-    def _collect_counted(self, refs: AggregateRefs, memory: AggregateMemory, truth: int) -> None:
-        """The events of one side of a comparison, the doubtful ones if they leave it in doubt."""
-        roles = (memory.atom_text,)
-        self.add(2, *(replace(ref, roles=roles) for ref in refs.certain))
-        if truth == 1:
-            self.add(truth, *(replace(ref, roles=roles) for ref in refs.doubtful))
-
-    def _collect_previous(
-        self, memory: PreviousMemory, truth: int, now: Moment, cells: Cells, env: Env
-    ) -> None:
-        """The grounds at the previous event; or that there is none in the window."""
-        frame = memory.frame(now, cells)
-        if frame is None:
-            self._miss(_at(memory.text, now))
-            return
-        self.collect(memory.body, frame.moment, frame.cells, env)
-        if truth == 0:
-            self._miss(_at(memory.body_text, frame.moment))
-
-
-def _here(now: Moment) -> EventRef:
-    return EventRef(now.position, now.time_ns, now.id)
-
-
-def _at(text: str, now: Moment) -> Absence:
-    """A formula that is false at one event."""
-    return Absence(text, now.time_ns, now.time_ns, first=_here(now), last=_here(now))
-
-
-def _in_window(text: str, window: Window, now: Moment) -> Absence:
-    """A formula that is false at every event of a window that ends at the current event."""
-    from_ns = None if window.high_ns is None else now.time_ns - window.high_ns
-    return Absence(text, from_ns, now.time_ns - window.low_ns, last=_here(now))
-
-
-def _never(memory: ClosedSinceMemory | SinceMemory, now: Moment, cells: Cells, env: Env) -> Absence:
-    """Why a `once` or `since` is false.
-
-    Of a `once` nothing in the window made its body true. A `since` can have been undone: it is
-    false from then on, as far as that event is remembered, and at the event at hand in any case.
-    """
-    if not memory.undoing_text:
-        return _in_window(memory.body_text, memory.window, now)
-    undone_by = memory.undone_by(cells, env)
-    if undone_by is None:
-        return _at(memory.text, now)
-    return Absence(memory.text, undone_by.time_ns, now.time_ns, undone_by, last=_here(now))
 
 
 def _listed(refs: Refs) -> tuple[EventRef, ...]:

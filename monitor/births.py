@@ -21,8 +21,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from invariants.birth import Birth, born_progress
+from invariants.birth import born_progress
 from invariants.event import Origin
+from invariants.operators.contract import Birth
 from invariants.scope_program import Compiled, Progress, ScopeProgram
 from monitor.finding import Born
 from monitor.order import Noticed

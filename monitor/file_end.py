@@ -17,7 +17,7 @@ import msgspec
 
 from invariants.core import UNBOUND
 from invariants.event import Origin
-from invariants.pending import Anchor
+from invariants.operators.future import Anchor
 from invariants.scope_program import Compiled, Progress, ScopeProgram
 from invariants.spec import Per
 from invariants.unsure_time import TimeDoubt

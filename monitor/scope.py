@@ -145,7 +145,8 @@ def take_change(
 
     `more` contains states under their own names.
     """
-    states = {**encode_progress(program, scope.progress, scope.stored), **more}
+    now_ns = scope.header.time_ns
+    states = {**encode_progress(program, scope.progress, scope.stored, now_ns), **more}
     seen = tuple(scope.seen_added)
     scope.seen_added = []
     scope.stored = scope.progress

@@ -340,7 +340,8 @@ class WiderScopes:
 
     def _change(self, key: tuple[Per, str]) -> ScopeChange:
         held = self._scopes[key]
-        states = encode_progress(self._programs[key[0]], held.progress, held.stored)
+        program, now_ns = self._programs[key[0]], held.header.time_ns
+        states = encode_progress(program, held.progress, held.stored, now_ns)
         held.stored = held.progress
         epoch = held.owed_since if held.owed else held.header.epoch
         header = msgspec.msgpack.encode(msgspec.structs.replace(held.header, epoch=epoch))

@@ -7,22 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 import msgspec
 
-from invariants.aggregates import Tally, expire
-from invariants.core import UNBOUND, Env
+from invariants.core import Env
 from invariants.errors import ConfigError
 from invariants.event import Event
-from invariants.fact import Value
-from invariants.memories import PastMemory
-from invariants.memory_aggregate import AggregateMemory
-from invariants.memory_previous import PreviousMemory
-from invariants.memory_since import ClosedSinceMemory, SinceMemory
-from invariants.pending import Anchor
+from invariants.operators.contract import Count, Key, Memory, Times, env_of
+from invariants.operators.future import Anchor
 from invariants.scope_program import Compiled
-from invariants.slices import Entry, Slice
 from invariants.verdict import EventRef
 from monitor.decode.rejected import Rejected
 from monitor.finding import Finding, WitnessEvent
@@ -41,6 +35,7 @@ from replay.standing import (
     Standing,
     Status,
     TallyStanding,
+    TruthName,
 )
 from replay.timeline import Timeline
 from replay.track import SessionTrack, TrackStep
@@ -203,94 +198,56 @@ def _pending(compiled: Compiled, step: TrackStep, index: int) -> list[PendingSta
     return [told(decision.anchor, decision.truth) for decision in decisions]
 
 
-def _memory(compiled: Compiled, memory: PastMemory, reading: Reading) -> MemoryStanding:
-    cell: Any = reading.cells[memory.index]
-    match memory:
-        case ClosedSinceMemory():
-            held = {(): cell} if cell is not None else {}
-            return _slices(compiled, memory, held, reading, memory.lost_count(cell))
-        case SinceMemory():
-            return _slices(compiled, memory, cell.slices, reading, cell.lost_count)
-        case PreviousMemory():
-            return MemoryStanding(text=memory.text)
-        case AggregateMemory():
-            return _tallies(compiled, memory, reading)
-        case _:
-            assert_never(memory)
-
-
-def _slices(
-    compiled: Compiled,
-    memory: ClosedSinceMemory | SinceMemory,
-    held: Any,
-    reading: Reading,
-    lost_count: int,
-) -> MemoryStanding:
-    slots = memory.slots if isinstance(memory, SinceMemory) else ()
-    env_of = _env_maker(compiled, slots)
+def _memory(compiled: Compiled, memory: Memory, reading: Reading) -> MemoryStanding:
+    """The content of an operator, for the first bindings in the order of their texts."""
     now, cells = reading
-    found = []
-    for key in held:
-        piece: Slice = held[key]
-        found.append(
-            SliceStanding(
-                binding=env_text(compiled.automaton, env_of(key)),
-                value=TRUTH_NAMES[memory.read(now, cells, env_of(key)).truth],
-                certain=[_entry(entry) for entry in piece.certain[-SHOWN_MAX:]],
-                possible=[_entry(entry) for entry in piece.possible[-SHOWN_MAX:]],
-                has_lost=piece.lost_ns is not None,
-            )
-        )
-    shown = sorted(found, key=lambda one: _order(one.binding))[:SHOWN_MAX]
+    content = memory.describe(now, cells)
+    width = compiled.automaton.tables.width
+
+    def binding_of(key: Key) -> tuple[dict[str, Any], Env]:
+        env = env_of(key, memory.slots, width)
+        return env_text(compiled.automaton, env), env
+
+    slices = []
+    for held in content.times:
+        binding, env = binding_of(held.key)
+        truth = memory.read(now, cells, env).truth
+        slices.append(_slice(binding, TRUTH_NAMES[truth], held))
+    tallies = [_tally(binding_of(held.key)[0], held) for held in content.counts]
     return MemoryStanding(
-        text=memory.text, slices=shown, bindings_count=len(found), lost_count=lost_count
+        text=memory.text,
+        slices=sorted(slices, key=lambda one: _order(one.binding))[:SHOWN_MAX],
+        tallies=sorted(tallies, key=lambda one: _order(one.binding))[:SHOWN_MAX],
+        bindings_count=len(slices) + len(tallies),
+        lost_count=content.lost_count,
     )
 
 
-def _tallies(compiled: Compiled, memory: AggregateMemory, reading: Reading) -> MemoryStanding:
-    cell: Any = reading.cells[memory.index]
-    env_of = _env_maker(compiled, memory.slots)
-    found = []
-    for key in cell.tallies:
-        tally = memory.tally(reading.now, reading.cells, env_of(key))
-        tally = expire(tally, reading.now.time_ns, memory.window.high_ns)
-        found.append(_tally(env_text(compiled.automaton, env_of(key)), memory, tally))
-    shown = sorted(found, key=lambda one: _order(one.binding))[:SHOWN_MAX]
-    return MemoryStanding(
-        text=memory.text, tallies=shown, bindings_count=len(found), lost_count=cell.lost_count
+def _slice(binding: dict[str, Any], value: TruthName, held: Times) -> SliceStanding:
+    return SliceStanding(
+        binding=binding,
+        value=value,
+        certain=[_event(ref) for ref in held.certain[-SHOWN_MAX:]],
+        possible=[_event(ref) for ref in held.possible[-SHOWN_MAX:]],
+        has_lost=held.has_lost,
     )
 
 
-def _tally(binding: dict[str, Any], memory: AggregateMemory, tally: Tally) -> TallyStanding:
-    values = memory.range_of(tally)
-    newest = tally.samples.newest
+def _tally(binding: dict[str, Any], held: Count) -> TallyStanding:
     return TallyStanding(
         binding=binding,
-        certain_count=tally.totals.certain_count,
-        possible_count=tally.totals.possible_count,
-        least=None if values is None else _end(values.least),
-        greatest=None if values is None else _end(values.greatest),
-        newest=None if newest is None else _event(newest.ref()),
-        has_lost=tally.lost_ns is not None,
+        certain_count=held.certain_count,
+        possible_count=held.possible_count,
+        least=None if held.range is None else _end(held.range[0]),
+        greatest=None if held.range is None else _end(held.range[1]),
+        newest=None if held.newest is None else _event(held.newest),
+        has_lost=held.has_lost,
     )
 
 
 def _end(number: int | Fraction | float) -> int | float | str | None:
     """An end of a range; None if it is open."""
     return None if isinstance(number, float) else plain_number(number)
-
-
-def _env_maker(compiled: Compiled, slots: Sequence[int]) -> Callable[[Sequence[Value | None]], Env]:
-    """A function from a slice's key to its binding."""
-    width = compiled.automaton.tables.width
-
-    def make(key: Sequence[Value | None]) -> Env:
-        env: list[Value | None] = [UNBOUND] * width
-        for slot, chosen in zip(slots, key, strict=True):
-            env[slot] = chosen
-        return tuple(env)
-
-    return make
 
 
 def _clock(timeline: Timeline, step: TrackStep, input_number: int) -> SessionClock:
@@ -354,10 +311,6 @@ def plain_number(number: int | Fraction) -> int | float | str:
 def _order(binding: dict[str, Any]) -> bytes:
     """An order of bindings that does not depend on the process."""
     return msgspec.json.encode(binding, order="sorted")
-
-
-def _entry(entry: Entry) -> WitnessEvent:
-    return WitnessEvent(entry.position, entry.time_ns, entry.id)
 
 
 def _event(ref: EventRef) -> WitnessEvent:

@@ -23,10 +23,6 @@ from invariants.core import (
 )
 from invariants.fact import Value
 from invariants.formula.format import format_literal
-from invariants.memories import PastMemory
-from invariants.memory_aggregate import AggregateMemory
-from invariants.memory_previous import PreviousMemory
-from invariants.memory_since import ClosedSinceMemory, SinceMemory
 
 Variables = tuple[str, ...]
 
@@ -73,25 +69,11 @@ def children(node: Node) -> tuple[Node, ...]:
         case NotNode(body):
             return (body,)
         case MemoryNode(memory):
-            return remembered(memory)
+            return memory.operands
         case AtomNode() | EndNode() | ComparisonNode() | ConstantNode() | ExistsNode():
             return ()
         case _:
             assert_never(node)
-
-
-def remembered(memory: object) -> tuple[Node, ...]:
-    """The formulas that a memory is about."""
-    known: PastMemory = memory  # type: ignore[assignment]  # nodes hold no other kind
-    match known:
-        case ClosedSinceMemory(left=left, right=right) | SinceMemory(left=left, right=right):
-            return (right,) if left is None else (left, right)
-        case PreviousMemory(body=body):
-            return (body,)
-        case AggregateMemory(atom=atom, limit=limit):
-            return (atom,) if limit is None else (atom, limit.atom)
-        case _:
-            assert_never(known)
 
 
 def names_variables(node: Node, hidden: frozenset[int] = frozenset()) -> bool:
@@ -104,9 +86,9 @@ def names_variables(node: Node, hidden: frozenset[int] = frozenset()) -> bool:
         case ExistsNode(slot=slot, body=body):
             return names_variables(body, hidden | {slot})
         case MemoryNode(memory):
-            bound = memory.bound_slot if isinstance(memory, AggregateMemory) else None
+            bound = memory.bound_slot
             is_bound = bound is not None and bound not in hidden
-            return is_bound or any(names_variables(n, hidden) for n in remembered(memory))
+            return is_bound or any(names_variables(n, hidden) for n in memory.operands)
         case _:
             return any(names_variables(inner, hidden) for inner in children(node))
 

@@ -57,6 +57,7 @@ REFERENCE = {
     "Recordings and replay": "docs/replay",
     "The incident report": "docs/report",
     "Measurements": "docs/benchmarks",
+    "States as bytes": "docs/state",
     "Laws": "docs/laws",
     "Conformance": "docs/conformance",
     "Simulation": "docs/simulation",

@@ -17,19 +17,11 @@ from ..core import (
 )
 from ..formula.ast import Window
 from ..limits import Limits
-from ..memory_aggregate import AggregateMemory, Relation
-from ..memory_previous import PreviousMemory
-from ..memory_since import ClosedSinceMemory, SinceMemory
-from ..pending import Future
+from ..operators.future import Future
+from ..operators.table import KINDS, RECORDS
 from ..tables import MissingUse
 from .flat import Alphabet
 
-OPERATORS: Final = {
-    "since-closed": ClosedSinceMemory,
-    "since": SinceMemory,
-    "previous": PreviousMemory,
-    "aggregate": AggregateMemory,
-}
 LIMITS: Final = "limits"
 
 EXPRESSIONS: Final = Alphabet(
@@ -63,12 +55,12 @@ FORMULAS: Final = Alphabet(
         "or": OrNode,
         "exists": ExistsNode,
         "operator": MemoryNode,
-        **OPERATORS,
+        **KINDS,
     },
     records={
         "future": Future,
         "missing": MissingUse,
-        "relation": Relation,
+        **RECORDS,
         "window": Window,
     },
     shared={LIMITS: Limits},

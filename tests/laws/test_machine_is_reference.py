@@ -20,7 +20,6 @@ from invariants.formula.ast import Comparison
 from invariants.formula.format import format_formula
 from invariants.moment import Moment
 from invariants.spec import InvariantSpec
-from invariants.state import decode_state, encode_state
 from invariants.verdict import Verdict
 from tests.laws.census import Census, nodes_of
 from tests.laws.conftest import CASES, FIRST_SEED
@@ -28,6 +27,7 @@ from tests.laws.shrinking import Run, shrink_run
 from tests.support.cases import show_verdicts, write_case
 from tests.support.engines import Letter, Verdicts, final_verdicts, history
 from tests.support.formulas import PREDICATES
+from tests.support.states import read_back, time_of
 
 Law = Callable[[InvariantSpec, Run, Random], str]
 """What is wrong with one case, or nothing."""
@@ -132,7 +132,7 @@ def all_told(
     told: list[Verdict] = []
     for count, step in enumerate(run):
         if count in cuts:
-            state = decode_state(automaton, encode_state(automaton, state))
+            state = read_back(automaton, state, time_of(run[:count]))
         if isinstance(step, Moment):
             state, more = automaton.step(state, step, is_verbose=True)
         else:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 
 from invariants import compile as lowering
 from invariants import plan
-from invariants.birth import Birth, born_progress
+from invariants.birth import born_progress
 from invariants.check import read_specs
 from invariants.compile import FOLDED_NODES_MAX
 from invariants.errors import SpecError
@@ -24,14 +24,15 @@ from invariants.event import Event, EventView, Origin
 from invariants.formula.format import format_formula
 from invariants.image.compile import compile_program
 from invariants.limits import DEFAULT_LIMITS, Limits
+from invariants.operators.contract import Birth
 from invariants.program import Program
 from invariants.scope_program import Judged, Progress, ScopeProgram
 from invariants.sources import Shown
+from invariants.state import encode_state
 from invariants.unsure_time import TimeDoubt, step_at
 from invariants.verdict import Binding, EventRef, Verdict
 from monitor.decode.native import decode_event
 from tests.laws.conftest import CASES, FIRST_SEED
-from tests.laws.test_states import plain
 from tests.support.formulas import SECOND_NS, choose_invariant
 from tests.support.rim import START_NS
 
@@ -124,22 +125,37 @@ def stepped_whole(
     return Judged(after, tuple(verdicts), tuple(lost))
 
 
-def shown(judged: Judged) -> Any:
+def shown(program: Program, time_ns: int, judged: Judged) -> Any:
     """All of it as data; the verdicts of an event without their order among invariants.
 
-    Memories are shown by later verdicts alone: an event that is skipped drops no old entries.
+    Memories are shown by later verdicts alone: what an event is known to leave false is dropped
+    with certainty where it is folded, and remains in doubt where it is not.
     """
     verdicts = sorted(judged.verdicts, key=lambda item: item[0])
     progress = judged.progress
-    states = [plain(state._replace(cells=(), favourable=None)) for state in progress.states]
+    states = [
+        encode_state(
+            compiled.automaton, state._replace(cells=begun.cells, favourable=None), time_ns
+        )
+        for compiled, state, begun in zip(
+            program.invariants, progress.states, program.initial.states, strict=True
+        )
+    ]
     return states, progress.position, progress.next_deadline_ns, verdicts, judged.lost
 
 
-Step = tuple[str, Judged, Judged]
+class Step(NamedTuple):
+    """An event of a case: the result of the program, and that of the definition."""
+
+    what: str
+    program: Program
+    time_ns: int
+    judged: Judged
+    whole: Judged
 
 
 def steps_of(seed: int, counts: Counter[str], *, is_doubtful: bool) -> Iterator[Step]:
-    """Each event of a case: its name, the result of the program, and that of the definition."""
+    """Each event of a case."""
     random = Random(seed)
     program = draw_program(random, is_plain=is_doubtful)
     for one in program.scopes:
@@ -161,7 +177,8 @@ def steps_of(seed: int, counts: Counter[str], *, is_doubtful: bool) -> Iterator[
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(ScopeProgram, "step", stepped_whole)
                 expected = step_at(one, whole, event, doubt)
-            yield f"seed {seed}, event {number}, per {one.per}", judged, expected
+            what = f"seed {seed}, event {number}, per {one.per}"
+            yield Step(what, one, time_ns, judged, expected)
             progress, whole = judged.progress, expected.progress
             counts["verdicts"] += len(judged.verdicts)
             counts["exhausted"] += any("takes more than" in v.reason for _, v in judged.verdicts)
@@ -176,8 +193,9 @@ def test_skipping_changes_nothing(folded_nodes_max: int, monkeypatch: pytest.Mon
     monkeypatch.setattr(lowering, "FOLDED_NODES_MAX", folded_nodes_max)
     counts: Counter[str] = Counter()
     for seed in range(FIRST_SEED, FIRST_SEED + PROGRAMS):
-        for what, judged, whole in steps_of(seed, counts, is_doubtful=False):
-            assert shown(judged) == shown(whole), what
+        for what, program, time_ns, judged, whole in steps_of(seed, counts, is_doubtful=False):
+            one, other = (shown(program, time_ns, found) for found in (judged, whole))
+            assert one == other, what
     print(dict(counts))
     assert all(counts[name] for name in ("births", "unsure", "verdicts", "runs", "lost", "pending"))
 
@@ -190,7 +208,7 @@ def test_skipping_decides_only_doubts(steps_max: int, monkeypatch: pytest.Monkey
         monkeypatch.setattr(plan, "STEPS_OF_PREDICATE", 10)
     counts: Counter[str] = Counter()
     for seed in range(FIRST_SEED, FIRST_SEED + PROGRAMS):
-        for what, judged, whole in steps_of(seed, counts, is_doubtful=True):
+        for what, _, _, judged, whole in steps_of(seed, counts, is_doubtful=True):
             found, expected = violated(judged), violated(whole)
             doubts = {(i, v.anchor) for i, v in whole.verdicts if v.kind == "inconclusive"}
             assert expected <= found, what

@@ -14,12 +14,12 @@ from invariants.formula.format import format_formula
 from invariants.moment import Moment
 from invariants.report import Report
 from invariants.spec import InvariantSpec
-from invariants.state import decode_state, encode_state
 from invariants.verdict import MISSING_BINDING, Binding, EventRef, Run, Verdict, Witness
 from tests.laws.census import FORMULAS_TRIED, Census
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import Letter
 from tests.support.formulas import FUTURE_OPERATORS, PREDICATES
+from tests.support.states import read_back, time_of
 
 FOUND = ("violated", "inconclusive")
 
@@ -128,9 +128,9 @@ def findings_of(
     automaton = compile_invariant(invariant)
     state = automaton.initial()
     told: list[Verdict] = []
-    for step in run:
+    for count, step in enumerate(run):
         if random.random() < 0.3:
-            state = decode_state(automaton, encode_state(automaton, state))
+            state = read_back(automaton, state, time_of(run[:count]))
         more: Sequence[Verdict] = ()
         if isinstance(step, Moment):
             assert isinstance(step.letter, Letter)

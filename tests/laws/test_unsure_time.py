@@ -10,21 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from random import Random
 
-from invariants.birth import EARLIEST_NS, Birth
 from invariants.compiling import compile_invariant
 from invariants.event import Event, EventRecord, Origin
 from invariants.formula.format import format_formula
 from invariants.machine import Automaton
 from invariants.machine_state import State
 from invariants.moment import Moment
-from invariants.state import decode_state, encode_state
+from invariants.operators.contract import EARLIEST_NS, Birth
 from invariants.unsure_time import unsure_state
 from invariants.verdict import Binding, Verdict
 from monitor.order import Clocks, Header, timing_of
 from tests.laws.census import Census
 from tests.laws.conftest import CASES, FIRST_SEED
-from tests.laws.test_states import plain
 from tests.support.engines import final_verdicts
+from tests.support.states import read_back
 
 CLOCKS = Clocks(0, 0, trust_ts=True)
 READ_NS = 10**15
@@ -64,8 +63,7 @@ def told_of(automaton: Automaton, moments: list[Moment], stamps: list[int]) -> T
         told.update({(v.anchor.position, v.binding): (v, number) for v in found})
         if timing.doubt is not None and timing.doubt.is_own:
             state = doubt(state, timing.time_ns, EARLIEST_NS, number + 1)
-        back = decode_state(automaton, encode_state(automaton, state))
-        assert plain(back) == plain(state), "such a state is written down like any other"
+        state = read_back(automaton, state, timing.time_ns)
         header = Header(number + 1, timing.time_ns, is_time_unsure=timing.is_unsure)
     return told
 

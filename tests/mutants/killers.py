@@ -198,8 +198,8 @@ def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
             return WHOLE, SOURCES
         case "report":
             return (LAWS[1:2],)
-        case "state":
-            return (STATES,)
+        case "state" | "codec" | "aggregate_cell":
+            return STATES, CASES
         case _:
             return ()
 

@@ -9,16 +9,17 @@ given what the ledger saw committed, and the ledger holds it against the logs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from interlock.control_record import ControlRecord, ControlView, voucher_of
 from invariants.event import Event, Origin
+from invariants.machine import Automaton
 from invariants.program import Program
-from invariants.state import encode_state
+from invariants.state import decode_state, encode_state
 from monitor.actions.control import STATES
 from monitor.decode.native import decode_event
 from monitor.engine import Engine
@@ -391,11 +392,6 @@ def judge_states(
     for scope in expected.dropped:
         if store.load_scope(scope).header is not None:
             raise WrongError(f"`{scope}` is over, and the store still holds it")
-    initial = {
-        compiled.digest: encode_state(compiled.automaton, state)
-        for kind in program.scopes
-        for compiled, state in zip(kind.invariants, kind.initial.states, strict=True)
-    }
     for scope in scopes:
         stored = store.load_scope(scope)
         one_header, other_header = (
@@ -403,17 +399,20 @@ def judge_states(
         )
         if one_header != other_header:
             raise WrongError(f"header of `{scope}`: {one_header}, expected {other_header}")
-        for digest, nothing in initial.items():
-            one = stored.states.get(digest, nothing)
-            other = expected.states[scope].get(digest, nothing)
-            if _in_any_order(one) != _in_any_order(other):
-                raise WrongError(f"state of {digest} in `{scope}`: {one!r}, expected {other!r}")
+        for compiled in program.invariants:
+            one, other = (
+                _as_of_now(compiled.automaton, states.get(compiled.digest), one_header)
+                for states in (stored.states, expected.states[scope])
+            )
+            if one != other:
+                what = f"state of {compiled.digest} in `{scope}`"
+                raise WrongError(f"{what}: {one!r}, expected {other!r}")
 
 
-def _without_losses(header: bytes | None) -> object:
+def _without_losses(header: bytes | None) -> dict[object, Any]:
     """A header's fields as they would be if no stream had lost anything."""
     if header is None:
-        return None
+        return {}
     values = msgspec.msgpack.decode(header)
     names = next((of for of in FIELDS_OF_HEADERS if len(of) == len(values)), range(len(values)))
     return {
@@ -423,16 +422,7 @@ def _without_losses(header: bytes | None) -> object:
     }
 
 
-def _in_any_order(state: bytes) -> object:
-    """A state's bytes with its maps in one order: a map that was read back has another."""
-    return _sorted(msgspec.msgpack.decode(state))
-
-
-def _sorted(value: object) -> object:
-    if not isinstance(value, list):
-        return value
-    parts = [_sorted(part) for part in value]
-    is_map = len(parts) > 1 and all(
-        isinstance(part, list) and len(part) == 2 and isinstance(part[0], list) for part in parts
-    )
-    return sorted(parts, key=repr) if is_map else parts
+def _as_of_now(automaton: Automaton, written: bytes | None, header: Mapping[object, Any]) -> bytes:
+    """A state's bytes as of its scope's last event: it was written with an earlier one."""
+    state = automaton.initial() if written is None else decode_state(automaton, written)
+    return encode_state(automaton, state, header.get("time_ns", 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from random import Random
 
-from invariants.fifo import EMPTY_FIFO, Fifo, fifo
+from invariants.operators.fifo import EMPTY_FIFO, Fifo, fifo
 
 
 def test_it_is_a_queue() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from invariants.aggregates import Sample
 from invariants.formula.ast import AggregateFunction, Operator
-from invariants.proof import needed
+from invariants.operators.minimal_witness import needed
+from invariants.operators.tally import Sample
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The memory of an aggregate for one binding: `count`, `sum`, `min`, `max`, `avg`, `distinct`.
+"""The content of an aggregate for one binding: `count`, `sum`, `min`, `max`, `avg`, `distinct`.
 
 An event whose predicate is unknown may or may not belong to the aggregate. So an aggregate has a
 least and a greatest value over all such choices, and a comparison is known if it has the same
@@ -13,10 +13,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Final, NamedTuple, assert_never
 
-from .fact import Fact, Truth, Value
-from .fifo import EMPTY_FIFO, Fifo
-from .formula.ast import AggregateFunction, Operator
-from .verdict import EventRef
+from ..fact import Truth, Value
+from ..formula.ast import AggregateFunction, Operator
+from ..verdict import EventRef
+from .codec import Reader, Writer, put_number, put_values, take_number, take_value
+from .contract import Count, Key
+from .fifo import EMPTY_FIFO, Fifo, fifo
 
 Number = int | Fraction
 
@@ -75,24 +77,6 @@ def number(value: Value) -> Number | None:
     if isinstance(value, int):
         return value
     return Fraction(value) if isinstance(value, float) else None
-
-
-def are_numbers(elements: tuple[Value, ...] | None) -> bool:
-    """True if all of an event's values are known, and each is a number."""
-    return elements is not None and all(isinstance(value, int | float) for value in elements)
-
-
-def numbers_told(fact: Fact, name: str) -> tuple[Value, ...]:
-    """The contribution of an event to an aggregate of numbers: all elements of a list, with
-    repeats.
-
-    Empty if the value is missing, which it is as soon as one element is not a number, or if there
-    are more elements than are kept.
-    """
-    told = fact.elements(name)
-    if told is None or name in fact.missing or not are_numbers(told):
-        return ()
-    return told
 
 
 def add(
@@ -336,3 +320,49 @@ def _both(at_best: bool, at_worst: bool) -> Truth:
     if at_best and at_worst:
         return Truth.TRUE
     return Truth.UNKNOWN if at_best or at_worst else Truth.FALSE
+
+
+def count_of(key: Key, tally: Tally, values: Range | None) -> Count:
+    """A tally for people; `values` is its range."""
+    newest, totals = tally.samples.newest, tally.totals
+    return Count(
+        key,
+        totals.certain_count,
+        totals.possible_count,
+        values,
+        None if newest is None else newest.ref(),
+        tally.lost_ns is not None,
+    )
+
+
+def put_sample(sample: Sample, out: Writer) -> Any:
+    """A sample as data."""
+    event = out.event(sample.position, sample.time_ns, sample.id)
+    return [event, sample.is_certain, put_values(sample.values)]
+
+
+def take_sample(data: Any, source: Reader) -> Sample:
+    """A sample."""
+    position, is_certain, values = data
+    time_ns, id_ = source.event(position)
+    return Sample(time_ns, position, id_, is_certain, tuple(map(take_value, values)))
+
+
+def put_tally(tally: Tally, keeps_totals: bool, out: Writer) -> Any:
+    """A tally as data. Its totals are the sums of its samples, unless more was counted."""
+    samples = [put_sample(sample, out) for sample in tally.samples.items()]
+    totals = [put_number(total) for total in tally.totals] if keeps_totals else None
+    return [samples, totals, tally.lost_ns]
+
+
+def take_tally(data: Any, source: Reader) -> Tally:
+    """A tally."""
+    samples, totals, lost_ns = data
+    taken = [take_sample(sample, source) for sample in samples]
+    if totals is not None:
+        certain, possible, *sums = (take_number(total) for total in totals)
+        return Tally(fifo(taken), Totals(int(certain), int(possible), *sums), lost_ns)
+    summed = Totals()
+    for sample in taken:
+        summed = _shift(summed, sample, 1)
+    return Tally(fifo(taken), summed, lost_ns)

@@ -7,25 +7,45 @@ upper bound, an average, a sum with negative amounts), all of them are listed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from .aggregates import Number, Sample, amount_of, numbers_of
-from .fact import Value
-from .formula.ast import AggregateFunction, Operator
+from ..fact import Value
+from ..formula.ast import AggregateFunction, Operator
+from .tally import Number, Range, Sample, Tally, amount_of, numbers_of
+
+
+def lately(tally: Tally, function: AggregateFunction) -> Iterable[Sample]:
+    """The samples, latest first; of `first` none that is later than the first certain one."""
+    if function != "first":
+        return tally.samples.newest_first()
+    samples = list(tally.samples.newest_first())
+    earliest = min((s.position for s in samples if s.is_certain), default=None)
+    return [s for s in samples if earliest is None or s.position <= earliest]
+
+
+def hardest(limits: Range | None, relation: Operator) -> Number | None:
+    """The end of a limit's range that is hardest to pass; None if the limit is not known."""
+    if limits is None:
+        return None
+    end = limits.greatest if relation in (">", ">=") else limits.least
+    return None if isinstance(end, float) else end
 
 
 def needed(
-    samples: Sequence[Sample], function: AggregateFunction, relation: Operator, limit: Number
+    samples: Iterable[Sample], function: AggregateFunction, relation: Operator, limit: Number
 ) -> list[Sample]:
-    """Of certain samples, latest first, a set that is minimal by inclusion."""
+    """Of certain samples, latest first, a set that is minimal by inclusion.
+
+    Of a count that exceeds its bound, only the samples that it needs are looked at.
+    """
+    if function == "count" and relation in (">", ">="):
+        return _first_beyond(samples, relation, limit)
     everything = list(samples)
     if (function, relation) in {("max", ">"), ("max", ">="), ("min", "<"), ("min", "<=")}:
         return _one_beyond(everything, relation, limit)
     if relation not in (">", ">="):
         return everything
     match function:
-        case "count":
-            return _enough(everything, [1] * len(everything), relation, limit)
         case "sum":
             amounts = [amount_of(sample) for sample in everything]
             if min(amounts, default=0) >= 0:
@@ -74,6 +94,16 @@ def _one_beyond(samples: list[Sample], relation: Operator, limit: Number) -> lis
         if any(_is_beyond(value, relation, limit) for value in numbers_of(sample)):
             return [sample]
     return samples
+
+
+def _first_beyond(samples: Iterable[Sample], relation: Operator, limit: Number) -> list[Sample]:
+    """As many as it takes to be beyond the limit."""
+    kept: list[Sample] = []
+    for sample in samples:
+        if _is_beyond(len(kept), relation, limit):
+            break
+        kept.append(sample)
+    return kept
 
 
 def _enough(

@@ -13,22 +13,22 @@ two.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
-from pyrsistent import PMap, pmap
-
-from .core import FALSE_NODE, TRUE_NODE, UNBOUND, Cells, Env, Node, atoms, bindings, overflows
-from .fact import NO_FACT, Value
-from .fifo import EMPTY_FIFO, Fifo, fifo
-from .folding import Known, folded
-from .formula.ast import Window
-from .keys import Key, key_of
-from .limits import Limits
-from .moment import Moment
-from .verdict import Absence, EventRef, Witness
-from .witness import grounds
+from ..core import FALSE_NODE, TRUE_NODE, UNBOUND, Cells, Env, Node, atoms, bindings, overflows
+from ..fact import NO_FACT
+from ..folding import Known, folded
+from ..formula.ast import Window
+from ..limits import Limits
+from ..moment import Moment
+from ..verdict import Absence, EventRef, Witness
+from ..witness import grounds
+from .codec import Reader, Writer, by_key, put_values, take_values
+from .contract import Key, env_of, key_of, ref_of
+from .fifo import Fifo, fifo
+from .keyed import EMPTY_KEYED, Keyed, keyed
 
 
 class Anchor(NamedTuple):
@@ -53,15 +53,28 @@ class Decision(NamedTuple):
     witness: Witness
 
 
-class PendingCell(NamedTuple):
-    """Anchors by the binding of F's variables, oldest first; and their deadlines, in order."""
+Anchors = tuple[Anchor, ...]
+"""Of one binding, oldest first."""
 
-    anchors: PMap[Key, tuple[Anchor, ...]]
-    queue: Fifo[tuple[int, Key]]
+
+class PendingCell(NamedTuple):
+    """Anchors by the binding of F's variables, with their deadlines in order."""
+
+    waiting: Keyed[Anchors] = EMPTY_KEYED
     waiting_count: int = 0
 
+    @property
+    def anchors(self) -> Mapping[Key, Anchors]:
+        """Those of each binding."""
+        return self.waiting.held
 
-EMPTY_PENDING = PendingCell(pmap(), EMPTY_FIFO)
+    @property
+    def queue(self) -> Fifo[tuple[int, Key]]:
+        """The deadlines; some may be those of anchors that were decided early."""
+        return self.waiting.queue
+
+
+EMPTY_PENDING: Final = PendingCell()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +101,24 @@ class Future:
         """The cell with one more anchor; None if there is no room for it."""
         if cell.waiting_count >= self.limits.pending_max:
             return None
-        key = key_of(anchor.env, self.slots)
-        anchors = cell.anchors.set(key, (*cell.anchors.get(key, ()), anchor))
-        queue = cell.queue
-        if self.window.high_ns is not None:
-            queue = queue.append((anchor.ref.time_ns + self.window.high_ns, key))
-        return self._compacted(PendingCell(anchors, queue, cell.waiting_count + 1))
+        key, waiting = key_of(anchor.env, self.slots), cell.waiting
+        high_ns = self.window.high_ns
+        due_ns = None if high_ns is None else anchor.ref.time_ns + high_ns
+        waiting = waiting.put(key, (*waiting.held.get(key, ()), anchor), due_ns)
+        return self._compacted(PendingCell(waiting, cell.waiting_count + 1))
 
     def _compacted(self, cell: PendingCell) -> PendingCell:
         """Drop deadlines of anchors that were decided early, before they outgrow the others."""
         if cell.queue.length <= 2 * cell.waiting_count + 64:
             return cell
+        waiting = cell.waiting._replace(queue=self._deadlines(cell.anchors))
+        return PendingCell(waiting, cell.waiting_count)
+
+    def _deadlines(self, anchors: Mapping[Key, Anchors]) -> Fifo[tuple[int, Key]]:
         width_ns = self.window.high_ns
         assert width_ns is not None, "only windows that end have a queue"
-        due = [(a.ref.time_ns + width_ns, k) for k, held in cell.anchors.items() for a in held]
-        return cell._replace(queue=fifo(sorted(due, key=lambda item: item[0])))
+        due = [(a.ref.time_ns + width_ns, key) for key, held in anchors.items() for a in held]
+        return fifo(sorted(due, key=_time))
 
     def next_deadline_ns(self, cell: PendingCell) -> int | None:
         """A time before which no deadline passes."""
@@ -111,15 +127,16 @@ class Future:
     def pass_time(self, cell: PendingCell, now_ns: int) -> tuple[PendingCell, list[Decision]]:
         """Decide every deadline before `now_ns`."""
         decisions: list[Decision] = []
-        while cell.queue.length and cell.queue.oldest()[0] < now_ns:
-            deadline_ns, key = cell.queue.oldest()
-            width_ns = self.window.high_ns
+        passed, queue = cell.queue.older_than(now_ns)
+        cell = PendingCell(cell.waiting._replace(queue=queue), cell.waiting_count)
+        width_ns = self.window.high_ns
+        for deadline_ns, key in passed:
             assert width_ns is not None, "only windows that end have a queue"
             held = cell.anchors.get(key, ())
             due = [a for a in held if a.ref.time_ns + width_ns <= deadline_ns]
             decisions += (self._over(anchor, deadline_ns) for anchor in due)
-            cell = self._without(cell._replace(queue=cell.queue.popleft()), key, due)
-        return cell, decisions
+            cell = self._without(cell, key, due)
+        return cell, sorted(decisions, key=_by_deadline)
 
     def given_up(
         self, cell: PendingCell, now_ns: int, sure_ns: int
@@ -130,7 +147,7 @@ class Future:
         event is then as late as stated, or earlier.
         """
         decisions: list[Decision] = []
-        for key, held in cell.anchors.items():
+        for key, held in list(cell.anchors.items()):
             gone = [a for a in held if self.window.low_ns or a.ref.time_ns > sure_ns]
             decisions += (Decision(a, 1, now_ns, self._doubtful(a)) for a in gone)
             cell = self._without(cell, key, gone)
@@ -144,7 +161,7 @@ class Future:
         """Apply the event to the anchors that it touches; returns those that it decides."""
         decisions: list[Decision] = []
         for key in self._touched_keys(cell, now, cells) if cell.anchors else ():
-            env = self._env(key)
+            env = env_of(key, self.slots, self.width)
             right = self.body.value(now, cells, env)
             left = 2 if self.left is None else self.left.value(now, cells, env)
             if not (right or self.is_next) and left == 2:
@@ -166,7 +183,7 @@ class Future:
         is_own = anchor.ref.position == now.position
         if self.is_next and is_own:
             return anchor
-        here = EventRef(now.position, now.time_ns, now.id)
+        here = ref_of(now)
         if now.time_ns - anchor.ref.time_ns >= self.window.low_ns:
             gained = min(still, right)
             if gained > met:
@@ -183,7 +200,7 @@ class Future:
         truth = self._violation(anchor, anchor.met)
         if truth != self._violation(anchor, max(anchor.met, anchor.still)):
             return None
-        here = EventRef(now.position, now.time_ns, now.id)
+        here = ref_of(now)
         if truth == 0:
             return Decision(anchor, 0, now.time_ns, Witness((anchor.ref, here)))
         if truth == 1 or anchor.met == 1:
@@ -271,12 +288,6 @@ class Future:
                 keys.update(dict.fromkeys(key_of(env, self.slots) for env in named.envs))
         return [key for key in keys if key in cell.anchors]
 
-    def _env(self, key: Key) -> Env:
-        env: list[Value | None] = [UNBOUND] * self.width
-        for slot, chosen in zip(self.slots, key, strict=True):
-            env[slot] = chosen
-        return tuple(env)
-
     def _without(self, cell: PendingCell, key: Key, decided: Iterable[Anchor]) -> PendingCell:
         gone = set(decided)
         if not gone:
@@ -284,10 +295,62 @@ class Future:
         return self._with(cell, key, tuple(a for a in cell.anchors[key] if a not in gone))
 
     @staticmethod
-    def _with(cell: PendingCell, key: Key, kept: tuple[Anchor, ...]) -> PendingCell:
-        gone_count = len(cell.anchors[key]) - len(kept)
-        anchors = cell.anchors.set(key, kept) if kept else cell.anchors.remove(key)
-        return PendingCell(anchors, cell.queue, cell.waiting_count - gone_count)
+    def _with(cell: PendingCell, key: Key, kept: Anchors) -> PendingCell:
+        waiting = cell.waiting
+        gone_count = len(waiting.held[key]) - len(kept)
+        waiting = waiting.changed(key, kept) if kept else waiting.without(key)
+        return PendingCell(waiting, cell.waiting_count - gone_count)
+
+    def encode(self, cell: PendingCell, out: Writer) -> Any:
+        """Its anchors, in the order of their keys; deadlines follow from them."""
+        return [
+            [key, [_put_anchor(anchor, out) for anchor in held]]
+            for key, held in by_key(cell.anchors)
+        ]
+
+    def decode(self, data: Any, source: Reader) -> PendingCell:
+        """Its anchors."""
+        anchors = {
+            take_values(key): tuple(_take_anchor(anchor, source) for anchor in held)
+            for key, held in data
+        }
+        waiting = keyed(anchors, 0, None)
+        if self.window.high_ns is not None:
+            waiting = waiting._replace(queue=self._deadlines(anchors))
+        return PendingCell(waiting, sum(map(len, anchors.values())))
+
+
+def _put_anchor(anchor: Anchor, out: Writer) -> Any:
+    return [
+        out.ref(anchor.ref),
+        put_values(anchor.env),
+        anchor.truth,
+        out.witness(anchor.witness),
+        anchor.met,
+        anchor.still,
+        out.maybe_ref(anchor.doubt),
+    ]
+
+
+def _take_anchor(data: Any, source: Reader) -> Anchor:
+    ref, env, truth, witness, met, still, doubt = data
+    return Anchor(
+        source.ref(ref),
+        take_values(env),
+        truth,
+        source.witness(witness),
+        met,
+        still,
+        source.maybe_ref(doubt),
+    )
+
+
+def _time(item: tuple[int, Key]) -> int:
+    return item[0]
+
+
+def _by_deadline(decision: Decision) -> tuple[int, EventRef, str]:
+    return decision.decided_ns, *_in_order(decision)
 
 
 def _in_order(decision: Decision) -> tuple[EventRef, str]:
