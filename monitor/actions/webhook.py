@@ -19,8 +19,10 @@ import hashlib
 import hmac
 import http.client
 import queue
+import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -168,11 +170,9 @@ class WebhookDriver:
         if settings.secret is not None:
             headers["Interlock-Signature"] = sign(settings.secret, timestamp_s, body)
         connection = self._connect(address, settings.timeout_s)
-        try:
+        with _limited(connection, settings.timeout_s):
             connection.request("POST", address.path, body, headers)
             return connection.getresponse().status
-        finally:
-            connection.close()
 
     def _connect(self, address: WebhookAddress, timeout_s: float) -> http.client.HTTPConnection:
         if self._context is None:
@@ -185,6 +185,37 @@ class WebhookDriver:
         if order.attempts + 1 >= self._settings.attempts_max:
             return Outcome("failed", f"given up after {order.attempts + 1} attempts: {detail}")
         return Outcome("retry", detail, backoff_ns(order.action.id, order.attempts))
+
+
+@contextlib.contextmanager
+def _limited(connection: http.client.HTTPConnection, timeout_s: float) -> Iterator[None]:
+    """A connection for one exchange, cut and closed after `timeout_s` in all.
+
+    The timeout of a connection is that of one read. A receiver that sends a byte at a time would
+    keep the thread for hours, and an answer that is cut within its head would look whole.
+    """
+    is_late = threading.Event()
+
+    def cut() -> None:
+        is_late.set()
+        open_socket = connection.sock
+        if open_socket is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(open_socket, socket.SHUT_RDWR)
+
+    limit = threading.Timer(timeout_s, cut)
+    limit.daemon = True
+    limit.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException):
+        if not is_late.is_set():
+            raise
+    finally:
+        limit.cancel()
+        connection.close()
+    if is_late.is_set():
+        raise TimeoutError(f"no whole answer within {timeout_s:g} s")
 
 
 class _Body(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -147,6 +148,27 @@ def test_a_receiver_that_says_nothing_is_cut_off() -> None:
         driver.close()
     assert outcome.kind == "retry"
     assert "TimeoutError" in outcome.detail
+
+
+def test_a_receiver_that_answers_a_byte_at_a_time_is_cut_off() -> None:
+    """The limit is of the whole attempt: each byte alone comes soon enough."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+                while not select.select([connection], [], [], 0.01)[0]:
+                    connection.sendall(b"x")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        driver = make_driver(server.getsockname()[1], timeout_s=0.3)
+        outcome = driver.deliver(make_order())
+        thread.join()
+        driver.close()
+    assert outcome.kind == "retry"
 
 
 def test_a_receiver_that_speaks_no_http_is_tried_again() -> None:
