@@ -92,7 +92,7 @@ def take_turns(
         The bench does not run on the other checkout.
     """
     given = arguments if arguments_beside is None else arguments_beside
-    if beside is not None and not (beside / "monitor" / "engine.py").is_file():
+    if beside is not None and not (beside / "monitor" / "bench" / "beside.py").is_file():
         raise ConfigError(f"`{beside}` is not a checkout of Interlock")
     turns: list[Turn] = []
     others: list[Turn] = []
