@@ -7,8 +7,9 @@ the same checkpoint as the states of invariants. The caller decides the conseque
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
+
+import msgspec
 
 from invariants.errors import InterlockError
 from invariants.event import Event
@@ -22,8 +23,7 @@ class ModelError(InterlockError):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True):
     """One feature that contributed to a score.
 
     `share` is its contribution to the score; `usual` contains the bounds of the middle 90 % of the
@@ -38,8 +38,7 @@ class Reason:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(msgspec.Struct, frozen=True):
     """A detector's result for a session at one event.
 
     `value` has no unit: 0 is the mean of the moments in training, and larger values are less usual.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+
+import msgspec
 
 from monitor.decode.rejected import Rejected
 from monitor.finding import Finding
@@ -11,22 +12,21 @@ from monitor.respond import Action
 from monitor.responder import Planned
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(msgspec.Struct):
     """Counts and results of one turn. Plain numbers: metrics take them once a batch."""
 
     begins_ns: int
     """By the monotonic clock."""
     records_count: int = 0
     duplicates_count: int = 0
-    shapes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    shapes: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
     """Events by kind and tool."""
-    findings: list[Finding] = field(default_factory=list)
-    dead_letters: list[tuple[Rejected, bytes | None]] = field(default_factory=list)
+    findings: list[Finding] = []
+    dead_letters: list[tuple[Rejected, bytes | None]] = []
     """Rejected records; with their bytes only if the settings allow it."""
     commit_begins_ns: int = 0
     commit_ends_ns: int = 0
-    actions: list[Action] = field(default_factory=list)
+    actions: list[Action] = []
     """The planned responses to the findings."""
     is_urgent: bool = False
     """A new stop is among the actions: the batch ends here, so that the stop waits for nothing."""

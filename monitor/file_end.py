@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -32,8 +31,7 @@ OPEN_SHOWN_MAX: Final = 10
 """Chosen: open verdicts that the text names."""
 
 
-@dataclass(slots=True)
-class FileTime:
+class FileTime(msgspec.Struct):
     """The greatest time of the events so far that is not later than now."""
 
     reached_ns: int = 0
@@ -44,8 +42,7 @@ class FileTime:
             self.reached_ns = ts_ns
 
 
-@dataclass(slots=True)
-class Disorder:
+class Disorder(msgspec.Struct):
     """The first event of a file that lies before its predecessor, and how many do.
 
     `later_count`: how many are stamped later than they were read.

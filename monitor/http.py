@@ -11,9 +11,10 @@ module builds them, and is pure except for the callables.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
+
+import msgspec
 
 from .clock import Clock
 
@@ -21,16 +22,14 @@ TEXT: Final = "text/plain; charset=utf-8"
 METRICS: Final = "/metrics"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """The state of health, with a short text that gives the reason."""
 
     is_well: bool
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The response for a path."""
 
     status: HTTPStatus

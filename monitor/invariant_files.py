@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from invariants import check
 from invariants.checked import CheckedSpec
@@ -23,13 +24,12 @@ FILE_BYTES_MAX = 1 << 20
 FILES_MAX = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class FileText:
+class FileText(msgspec.Struct, frozen=True):
     """An invariant file as it was read, with the lists' files that it names."""
 
     path: Path
     text: str
-    lists: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, str] = {}
 
 
 def spec_paths(location: Path) -> list[Path]:

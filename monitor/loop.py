@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -53,8 +52,7 @@ PACE_MIN: Final = 100
 """Records that are requested at a time, however slowly they are judged."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoopSettings:
+class LoopSettings(msgspec.Struct, frozen=True):
     """The part of the configuration that the loop needs."""
 
     batch_records_max: int = 1_000

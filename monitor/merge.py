@@ -11,7 +11,6 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -38,11 +37,10 @@ class Item(msgspec.Struct, frozen=True):
     content: Event | Rejected
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(msgspec.Struct):
     """The records of a stream that were read and not yet passed on."""
 
-    items: deque[Item] = field(default_factory=deque)
+    items: deque[Item] = msgspec.field(default_factory=deque)
     latest_ns: int = 0
     frontier: Frontier | None = None
     begun_again_at: int = 0
@@ -78,12 +76,11 @@ class _Waiting:
 Rank = tuple[int, int, str, str, int]
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(msgspec.Struct):
     """The streams that are merged with each other."""
 
-    streams: dict[Stream, _Waiting] = field(default_factory=dict)
-    heads: list[tuple[Rank, Stream]] = field(default_factory=list)
+    streams: dict[Stream, _Waiting] = {}
+    heads: list[tuple[Rank, Stream]] = []
     barrier_ns: int = 0
     """No stream without items can bring a record from before this time."""
 

@@ -10,8 +10,9 @@ agents choose them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, get_args
+
+import msgspec
 
 from interlock.control_record import TARGET_KINDS, ControlState
 
@@ -48,8 +49,7 @@ STREAMS_MAX: Final = 500
 """Streams with series of their own: in a log directory, every writer's file is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class WatchedInvariant:
+class WatchedInvariant(msgspec.Struct, frozen=True):
     """The properties of an invariant that metrics need."""
 
     id: str
@@ -57,25 +57,24 @@ class WatchedInvariant:
     mode: Literal["observe", "enforce"] = "observe"
 
 
-@dataclass(frozen=True, slots=True)
-class BatchCounts:
+class BatchCounts(msgspec.Struct, frozen=True):
     """The counts of one batch; keys are the labels of the metrics, in the order of the table."""
 
     ended_s: float
     batch_s: float
     commit_s: float = 0.0
-    events: Mapping[str, int] = field(default_factory=dict)
+    events: Mapping[str, int] = {}
     """By kind; the class is found here."""
-    rejected: Mapping[str, int] = field(default_factory=dict)
+    rejected: Mapping[str, int] = {}
     duplicates_count: int = 0
     dead_letters_count: int = 0
-    judged: Mapping[str, int] = field(default_factory=dict)
-    unknown: Mapping[str, int] = field(default_factory=dict)
-    findings: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    judged: Mapping[str, int] = {}
+    unknown: Mapping[str, int] = {}
+    findings: Mapping[tuple[str, str, str], int] = {}
     """By (invariant or empty, severity, type)."""
     finding_delays_s: Iterable[float] = ()
     """From the event's effective time to its finding, for each new finding."""
-    capacity: Mapping[str, int] = field(default_factory=dict)
+    capacity: Mapping[str, int] = {}
 
 
 class Metrics:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from invariants.errors import ConfigError
 from monitor.clock import Clock
@@ -18,8 +19,7 @@ from monitor.sources.logdir import LogDirSource
 from monitor.topics import POLICIES
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """The monitor's connections. A finished file has nowhere to publish.
 
     `group_of` gives the streams that are assigned and revoked together: their sessions leave with

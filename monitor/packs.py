@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 import invariants
 from invariants.errors import ConfigError
@@ -25,8 +26,7 @@ _NOTE: Final = re.compile(r"# ([a-z][a-z ]*): (.*)")
 _ID: Final = re.compile(r"\s*- id: (\S+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Pack:
+class Pack(msgspec.Struct, frozen=True):
     """One pack and its comments; `notes` has `threat` and `false alarms` by invariant."""
 
     name: str

@@ -7,8 +7,9 @@ Kinds that the table does not name are allowed from every source.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from interlock.kinds import (
     ENFORCEMENT_KINDS,
@@ -26,8 +27,7 @@ DEFAULT_ASSERTS: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(msgspec.Struct, frozen=True):
     """The known kinds that each topic may assert.
 
     `is_trusted` is for finished files, standard input and examples, where one stream contains
@@ -36,7 +36,7 @@ class Provenance:
     """
 
     is_trusted: bool = False
-    asserts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    asserts: Mapping[str, frozenset[str]] = {}
 
     def may_assert(self, topic: str, kind: str) -> bool:
         """True if an event of this kind counts when it comes from this topic."""

@@ -8,8 +8,9 @@ of further ones.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from monitor.decode.rejected import Reason, Rejected
 
@@ -20,8 +21,7 @@ LINES_MAX: Final = 20
 """Chosen: lines of a file that are listed one by one: a screen of them."""
 
 
-@dataclass(slots=True)
-class _Counted:
+class _Counted(msgspec.Struct):
     said_ns: int
     unsaid_count: int = 0
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
@@ -28,8 +27,7 @@ Seen = OrderedDict[bytes, bytes]
 """Digest of an event's id -> digest of its content."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedScope:
+class LoadedScope(msgspec.Struct, frozen=True):
     """The stored content of a scope."""
 
     header: bytes | None
@@ -37,8 +35,7 @@ class LoadedScope:
     seen: Mapping[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class ScopeChange:
+class ScopeChange(msgspec.Struct, frozen=True):
     """The changes of one scope after a batch. `states` contains those that changed."""
 
     scope: str
@@ -48,8 +45,7 @@ class ScopeChange:
     seen: tuple[tuple[bytes, bytes], ...]
 
 
-@dataclass(slots=True)
-class LiveScope:
+class LiveScope(msgspec.Struct):
     """A scope in memory: the only mutable record here, private to the engine.
 
     It is mutable because it is written once per event (Measured: a third of the engine's cost as a
@@ -60,7 +56,7 @@ class LiveScope:
     progress: Progress
     seen: Seen
     stored: Progress
-    seen_added: list[tuple[bytes, bytes]] = field(default_factory=list)
+    seen_added: list[tuple[bytes, bytes]] = []
     queued_ns: int | None = None
     """The earliest wake-up that the engine's heap holds for this scope."""
     scored: ScoredScope | None = None

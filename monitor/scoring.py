@@ -9,8 +9,9 @@ stops a session.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from detectors.contract import Detector
 from invariants.event import Event
@@ -21,8 +22,7 @@ from monitor.order import Header
 from monitor.trace_key import TraceKey
 
 
-@dataclass(slots=True)
-class ScoredScope:
+class ScoredScope(msgspec.Struct):
     """A detector's state for one scope; `stored` is the content in the store, compared by
     identity.
     """

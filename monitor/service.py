@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
 
 from interlock.control_record import ControlView
 from invariants.checked import CheckedSpec
@@ -58,8 +60,7 @@ KEY_FILE: Final = "digest.key"
 POLL_WAIT_S_MAX: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(msgspec.Struct, frozen=True):
     """A monitor that was opened and not yet started."""
 
     loop: Loop

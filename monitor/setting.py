@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
+
+import msgspec
 
 ValueType = Literal[
     "text", "path", "integer", "duration", "boolean", "choice", "paths", "integers", "name lists"
@@ -30,8 +32,7 @@ _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 SHOWN_CHARACTERS_MAX: Final = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(msgspec.Struct, frozen=True):
     """A row of the table. `minimum` and `maximum` are in the value's own unit, ns for durations.
 
     A default of None means: not set; `unset_means` describes the effect.
@@ -68,15 +69,14 @@ def row(name: str, type_: ValueType, default: Any, meaning: str, **more: Any) ->
     return field(default_factory=lambda: default, metadata={"setting": setting})
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(msgspec.Struct, frozen=True):
     """A value as given. `base` is the directory for relative paths; `is_text` means that it came
     from the environment or a flag, where everything is text.
     """
 
     value: object
     is_text: bool
-    base: Path = field(default_factory=Path)
+    base: Path = msgspec.field(default_factory=Path)
 
 
 class ValueRefusedError(ValueError):

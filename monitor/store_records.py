@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, Protocol
+
+import msgspec
 
 from .finding import Finding, Severity
 from .respond import Action, ActionState
 from .sources.base import Stream
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """The position in a stream, and the stream's identity, if it is known (`identity`)."""
 
     next_offset: int
@@ -44,19 +44,17 @@ class ScopeWrite(Protocol):
     def seen(self) -> Sequence[tuple[bytes, bytes]]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxLetter:
+class OutboxLetter(msgspec.Struct, frozen=True):
     """A dead letter that waits to be published: its JSON as it goes out, keyed by its origin."""
 
     origin: str
     json: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """The changes of one batch."""
 
-    positions: Mapping[Stream, Position] = field(default_factory=dict)
+    positions: Mapping[Stream, Position] = {}
     positions_dropped: Sequence[Stream] = ()
     scopes: Sequence[ScopeWrite] = ()
     dropped: Sequence[str] = ()
@@ -65,8 +63,7 @@ class Change:
     letters: Sequence[OutboxLetter] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """The part of a change that was new to the store, each finding as it is stored now.
 
     `before` holds the earlier records of those that have grown: of a group, or of a run.
@@ -75,11 +72,10 @@ class Committed:
     findings: tuple[Finding, ...]
     actions: tuple[Action, ...]
     letters_count: int = 0
-    before: Mapping[str, Finding] = field(default_factory=dict)
+    before: Mapping[str, Finding] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class StoredScope:
+class StoredScope(msgspec.Struct, frozen=True):
     """The stored content of a scope: its header, and a state per digest of an invariant."""
 
     header: bytes | None
@@ -89,8 +85,7 @@ class StoredScope:
 NOTHING_STORED: Final = StoredScope(None, {})
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxFinding:
+class OutboxFinding(msgspec.Struct, frozen=True):
     """A finding that waits to be published: its JSON as it goes out, keyed by its session."""
 
     seq: int
@@ -100,8 +95,7 @@ class OutboxFinding:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFinding:
+class StoredFinding(msgspec.Struct, frozen=True):
     """A finding as people ask for it."""
 
     seq: int
@@ -118,8 +112,7 @@ class LongestWaits(NamedTuple):
     other_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAction:
+class StoredAction(msgspec.Struct, frozen=True):
     """An action and its current outcome; `state` here supersedes `action.state`."""
 
     action: Action
@@ -130,8 +123,7 @@ class StoredAction:
     stored_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class ActionMark:
+class ActionMark(msgspec.Struct, frozen=True):
     """The outcome of an attempt. `planned`: retry at `not_before_ns`.
 
     `is_attempt` False delays it without counting.
@@ -152,8 +144,7 @@ IN_GROUP: Final = (
 """The invariant of a finding, or one of its group's."""
 
 
-@dataclass(frozen=True, slots=True)
-class FindingFilter:
+class FindingFilter(msgspec.Struct, frozen=True):
     """Which findings; empty means any. `id_prefix` as people copy the beginning of an id."""
 
     id_prefix: str = ""
@@ -187,8 +178,7 @@ class FindingFilter:
         return clause, tuple(value for _, value in asked)
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
+class Backlog(msgspec.Struct, frozen=True):
     """How much is held, and how much waits."""
 
     scopes_count: int

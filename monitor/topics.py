@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 EVENTS: Final = "agent.events"
 APPROVALS: Final = "interlock.approvals"
@@ -19,8 +20,7 @@ READ_TOGETHER: Final = (EVENTS, APPROVALS, ENFORCEMENT)
 DAY_MS: Final = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class TopicPolicy:
+class TopicPolicy(msgspec.Struct, frozen=True):
     """The creation of a topic: `retention_ms` is None if compaction keeps the last of each key."""
 
     cleanup: Literal["delete", "compact"]

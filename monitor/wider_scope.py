@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from operator import is_
 from typing import NamedTuple
 
@@ -25,8 +24,7 @@ class WiderHeader(msgspec.Struct, frozen=True, array_like=True):
     """Both as of a session (`monitor/order.py`)."""
 
 
-@dataclass(slots=True)
-class HeldScope:
+class HeldScope(msgspec.Struct):
     """A wider scope in memory; mutable, as `LiveScope` is."""
 
     header: WiderHeader

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+import msgspec
 
 from ..finding import Finding
 from ..respond import Action, ActionKind, ActionMode
@@ -21,8 +22,7 @@ OUTCOMES: tuple[OutcomeKind | Literal["would", "held"], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """An action to carry out, with the finding that it is about; `attempts` were made before."""
 
     action: Action
@@ -30,8 +30,7 @@ class Order:
     attempts: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """The outcome of an attempt.
 
     `done`: it took effect. `superseded`: a stronger record is already in force, and nothing was
@@ -45,8 +44,7 @@ class Outcome:
     retry_after_ns: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """One attempt, for metrics and for tests. `detail` holds no secret."""
 
     id: str

@@ -9,7 +9,6 @@ existing quarantine.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -31,8 +30,7 @@ AWAY_NS: Final = 2_000_000_000
 STATES: Final[Mapping[ActionKind, ControlState]] = {"quarantine": "quarantined", "kill": "killed"}
 
 
-@dataclass(frozen=True, slots=True)
-class ControlIssuer:
+class ControlIssuer(msgspec.Struct, frozen=True):
     """The writer of the records. `epoch` fences delayed records of an earlier run of this issuer.
 
     `group` is the Kafka group whose members judge the same invariants in its place when it dies;

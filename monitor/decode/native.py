@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from datetime import date, datetime, time
 from functools import lru_cache
 from operator import attrgetter
@@ -94,7 +93,7 @@ def decode_event(
         known = salvage(value, is_scanned=error.reason == "repeated_key")
         detail = _SHOWN.sub(lambda match: _shown(known, match.group(1)), error.detail)
         rejected = reject(error.reason, detail, origin, value)
-        return replace(
+        return msgspec.structs.replace(
             rejected,
             known=known,
             principal=principal,

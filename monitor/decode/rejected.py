@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Final, Literal, get_args
+
+import msgspec
 
 from invariants.event import Origin
 from monitor.decode.salvage import NOTHING_KNOWN, Salvage
@@ -27,8 +28,7 @@ EXCERPT_BYTES: Final = 160
 """Chosen: enough to see the shape of a record, too little to carry a document."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """A record that no invariant sees; it is counted, kept as a dead letter, and never silent.
 
     `detail` contains field, place and reason, and no text of the record. `excerpt` shows only the

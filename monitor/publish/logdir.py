@@ -8,9 +8,10 @@ counts as published when `flush` has returned: then it is on the disk.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from ..sources.log_layout import WRITER_PATTERN, file_name, parse_file_name, to_line
 
@@ -20,8 +21,7 @@ FILE_MODE: Final = 0o640
 FOLDER_MODE: Final = 0o750
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(msgspec.Struct):
     file: int
     size: int = 0
     is_dirty: bool = False

@@ -11,10 +11,11 @@ An address never contains a password: passwords are read from files named in the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
 
 from interlock.watermarks import TOPICS_CHARS_MAX
 from invariants.errors import ConfigError
@@ -28,8 +29,7 @@ HOST_PATTERN: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5}
 BOOLEANS: Final = {"true": True, "false": False}
 
 
-@dataclass(frozen=True, slots=True)
-class KafkaAddress:
+class KafkaAddress(msgspec.Struct, frozen=True):
     """Brokers as `host:port,host:port`, the topics to read, and the group and its member."""
 
     bootstrap: str
@@ -39,15 +39,13 @@ class KafkaAddress:
     trust_ts: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LogDirAddress:
+class LogDirAddress(msgspec.Struct, frozen=True):
     """A log directory: `DIRECTORY/TOPIC/WRITER-N.jsonl`."""
 
     directory: str
 
 
-@dataclass(frozen=True, slots=True)
-class FileAddress:
+class FileAddress(msgspec.Struct, frozen=True):
     """A finished file; `-` is standard input."""
 
     path: str

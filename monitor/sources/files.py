@@ -15,8 +15,9 @@ import sys
 import zlib
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import IO, Final, Protocol
+
+import msgspec
 
 from invariants.errors import ConfigError
 from invariants.event import Origin
@@ -38,8 +39,7 @@ LINES_KNOWN_POLLS: Final = 4
 held."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """Bytes of the file as it lies on the disk; the total is None for standard input."""
 
     read_bytes: int

@@ -7,8 +7,9 @@ unfinished last line is waited for; while it grows, only its new bytes are looke
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from .log_layout import LINE_BYTES_MAX
 
@@ -21,8 +22,7 @@ SHARE_BYTES: Final = 16 * 1024
 WITNESS_BYTES: Final = 64  # Chosen: longer than the beginning that two events share by habit.
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One line without its newline; `value` is cut to one byte more than is allowed."""
 
     offset: int
@@ -30,8 +30,7 @@ class Line:
     value: bytes
 
 
-@dataclass(slots=True)
-class Cursor:
+class Cursor(msgspec.Struct):
     """The start of the next line, and the offset up to which no newline was found.
 
     `head` and `before` are the first bytes of the file and those before `line_start`, as they were

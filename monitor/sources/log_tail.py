@@ -16,9 +16,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
+
+import msgspec
 
 from .base import Notice, NoticeKind, Stream
 from .identity import HEAD_BYTES, identity_of, length_of
@@ -40,8 +41,7 @@ LINE_BYTES_GUESS: Final = 512
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Followed:
+class Followed(msgspec.Struct):
     """One file and how far it was read."""
 
     stream: Stream
@@ -49,7 +49,7 @@ class Followed:
     number: int
     owner: int
     """The user whose file it is (uid)."""
-    cursor: Cursor = field(default_factory=Cursor)
+    cursor: Cursor = msgspec.field(default_factory=Cursor)
     inode: tuple[int, int] = (0, 0)
     size: int = 0
     first_size: int = 0

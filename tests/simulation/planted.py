@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from typing import Any, Final
 from unittest.mock import patch
+
+import msgspec
 
 from monitor.actions.dispatch import Dispatcher
 from monitor.engine import Engine
@@ -182,7 +183,7 @@ def wider_scopes_forgotten() -> Iterator[None]:
 
     def commit(self: Store, change: Change) -> Committed:
         own = [one for one in change.scopes if isinstance(scope_named(one.scope), TraceKey)]
-        return real(self, replace(change, scopes=own))
+        return real(self, msgspec.structs.replace(change, scopes=own))
 
     with patch.object(Store, "commit", commit):
         yield
@@ -195,7 +196,7 @@ def wider_scopes_live_on() -> Iterator[None]:
 
     def commit(self: Store, change: Change) -> Committed:
         own = [name for name in change.dropped if isinstance(scope_named(name), TraceKey)]
-        return real(self, replace(change, dropped=own))
+        return real(self, msgspec.structs.replace(change, dropped=own))
 
     with patch.object(Store, "commit", commit):
         yield

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -107,7 +106,7 @@ def unreadable_records_jump_the_queue() -> Iterator[None]:
 
     def put(self: Merger, stream: Any, offset: int, content: Any) -> None:
         if isinstance(content, Rejected):
-            content = replace(content, arrival_ns=0, not_before_ns=None)
+            content = msgspec.structs.replace(content, arrival_ns=0, not_before_ns=None)
         real(self, stream, offset, content)
 
     with patch.object(Merger, "put", put):

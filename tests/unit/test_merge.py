@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from invariants.event import Event, EventRecord, Origin
 from monitor.decode.rejected import reject
