@@ -43,7 +43,7 @@ site: $(STAMP)
 # Two wheels: `interlock`, the monitor; `interlock-client`, for agents.
 dist: $(DEMO_STAMP)
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist ./interlock .
-	rm -rf build interlock/build
+	rm -rf build/lib build/bdist.* interlock/build
 
 # A real Apache Kafka, fetched as Maven artifacts and run without Docker.
 kafka: $(DEMO_STAMP)

@@ -24,7 +24,10 @@ from typing import Final
 import monitor
 from invariants.errors import ConfigError
 
-COMMAND: Final = "from monitor.cli.__main__ import entry_point; entry_point()"
+MODULE: Final = "interlock_command"
+MODULE_BEFORE: Final = "monitor.cli.__main__"
+"""The module that the command begins in, and the one of a revision that has no `MODULE`."""
+
 OWN_FILE: Final = """\
 version: 1
 predicates:
@@ -77,7 +80,7 @@ def measure_start(rounds: int, beside: Path | None = None) -> StartFigures:
         (folder / "event.jsonl").write_text(EVENT)
         for number in range(rounds + 1):
             for checkout, times in zip(checkouts, taken, strict=True):
-                for command, arguments in _commands().items():
+                for command, arguments in _commands(checkout).items():
                     ms = _processor_ms(command, arguments, folder, checkout)
                     if number:
                         times.setdefault(command, []).append(ms)
@@ -90,12 +93,14 @@ def measure_start(rounds: int, beside: Path | None = None) -> StartFigures:
     )
 
 
-def _commands() -> Mapping[str, tuple[Sequence[str], int]]:
+def _commands(checkout: Path) -> Mapping[str, tuple[Sequence[str], int]]:
     """The commands, and the code with which each ends."""
-    watch = [COMMAND, "run", "--source", "event.jsonl", "--invariants"]
+    module = MODULE if (checkout / f"{MODULE}.py").is_file() else MODULE_BEFORE
+    start = f"from {module} import entry_point; entry_point()"
+    watch = [start, "run", "--source", "event.jsonl", "--invariants"]
     return {
         "python": (["pass"], 0),
-        "help": ([COMMAND, "--help"], 0),
+        "help": ([start, "--help"], 0),
         "first_verdict": ([*watch, "own.yaml"], 1),
         "first_verdict_default_packs": ([*watch, "pack:default"], 1),
     }

@@ -118,9 +118,10 @@ def test_versions_and_ranges_are_the_same() -> None:
 PUBLISHES = """
 import sys
 from pathlib import Path
-from interlock import Client, SettingError
+from interlock import Client, ClientOptions, SettingError
 
-client = Client(f"log:{Path.cwd()}", agent="a", before_view="allow", fail="open")
+options = ClientOptions(before_view="allow", fail="open")
+client = Client(f"log:{Path.cwd()}", options, agent="a")
 with client.session("s") as session:
     session.emit("tool.requested", tool="t")
 client.close()

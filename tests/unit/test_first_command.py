@@ -86,6 +86,14 @@ def test_the_demo_needs_only_what_is_installed_for_it() -> None:
     assert not [name for name in (*project["dependencies"], *extras["train"]) if name in tools]
 
 
+def test_every_folder_of_the_client_is_shipped() -> None:
+    """Its packages are listed one by one, since its folder has the name of the first."""
+    told = tomllib.loads((ROOT / "interlock" / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = [path.parent.relative_to(ROOT) for path in ROOT.glob("interlock/**/__init__.py")]
+    shipped = [name for name in folders if "build" not in name.parts]
+    assert sorted(told["packages"]) == sorted(".".join(name.parts) for name in shipped)
+
+
 def test_packaging_has_nothing_to_warn_of() -> None:
     """The licence is an SPDX expression, which the oldest setuptools that is let in can read."""
     told = tomllib.loads((ROOT / "pyproject.toml").read_text())
