@@ -1,27 +1,24 @@
 """The door to invariant files: files and folders on disk -> specifications, or every fault.
 
-Reads `*.yaml` and `*.yml` below the folder, also through links, in the order of their names, and
-the list files that they name.
+Reads the files that `invariant_paths.py` finds, and the list files that they name.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from invariants import check
 from invariants.checked import CheckedSpec
-from invariants.errors import ConfigError, Fault, Place, SpecError
+from invariants.errors import Fault, SpecError
 from invariants.load_lists import ListFileError
 from monitor.field_faults import field_faults
+from monitor.invariant_paths import paths_of_all, read_text, spec_paths
 from monitor.kind_faults import kind_faults
-from monitor.packs import DEFAULT, PREFIX, pack_paths
-
-FILE_BYTES_MAX = 1 << 20
-FILES_MAX = 1_000
+from monitor.packs import DEFAULT, PREFIX
 
 
 class FileText(msgspec.Struct, frozen=True):
@@ -32,80 +29,31 @@ class FileText(msgspec.Struct, frozen=True):
     lists: Mapping[str, str] = {}
 
 
-def spec_paths(location: Path) -> list[Path]:
-    """The invariant files at a path, or of a pack. Raises ConfigError if there are none."""
-    if location.is_file():
-        return [location]
-    if (of_pack := pack_paths(location)) is not None:
-        return of_pack
-    if not location.is_dir():
-        raise ConfigError(f"`{location}` is neither a file nor a folder; name your invariants")
-    paths = _paths_below(location)
-    if not paths:
-        raise ConfigError(
-            f"`{location}` contains no *.yaml file; write one, or name another folder"
-        )
-    if len(paths) > FILES_MAX:
-        raise ConfigError(f"`{location}` contains {len(paths)} files; at most {FILES_MAX} are read")
-    return paths
+Note = Callable[[Path, str], None]
+"""Takes each file that is read, and its text."""
 
 
-def _paths_below(location: Path) -> list[Path]:
-    """The invariant files in a folder, its subfolders and the targets of links in them, each once.
-
-    If a folder were skipped silently, its invariants would not be watched. Raises ConfigError for
-    one that cannot be read.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise ConfigError(
-            f"`{error.filename}` cannot be read: {error.strerror}; the invariants in it would not "
-            "be watched"
-        ) from None
-
-    entered: set[Path] = set()
-    found: dict[Path, Path] = {}
-    for folder, subfolders, names in os.walk(location, onerror=refuse, followlinks=True):
-        here = Path(folder).resolve()
-        if here in entered:
-            subfolders.clear()  # A link back to a folder above: without this it never ends.
-            continue
-        entered.add(here)
-        subfolders.sort()
-        for path in (Path(folder, name) for name in names if name.endswith((".yaml", ".yml"))):
-            # Kubernetes links each file of a mounted ConfigMap to one in a sibling folder.
-            known = found.setdefault(path.resolve(), path)
-            found[path.resolve()] = min(known, path, key=lambda p: (len(p.parts), p))
-    return sorted(found.values())
+def _ignore(path: Path, text: str) -> None:
+    """Nobody asked."""
 
 
-def _paths_of_all(locations: Sequence[Path]) -> list[Path]:
-    """The invariant files at some paths, each once, though its folder is named too."""
-    found: dict[Path, Path] = {}
-    for location in locations:
-        for path in spec_paths(location):
-            found.setdefault(path.resolve(), path)
-    if len(found) > FILES_MAX:
-        raise ConfigError(f"{len(found)} files are given; at most {FILES_MAX} are read")
-    return list(found.values())
-
-
-def examine(*locations: Path) -> tuple[list[CheckedSpec], list[Fault]]:
+def examine(*locations: Path, note: Note = _ignore) -> tuple[list[CheckedSpec], list[Fault]]:
     """All files at some paths, and every fault of every file at once, including warnings.
 
     If any fault is an error, there are no specifications.
     """
     texts: list[tuple[str, str]] = []
     faults: list[Fault] = []
-    for path in _paths_of_all(locations):
+    for path in paths_of_all(locations):
         text, fault = read_text(path)
         if fault is None:
+            note(path, text)
             texts.append((str(path), text))
         else:
             faults.append(fault)
     specs: Sequence[CheckedSpec] = ()
     try:
-        specs, warnings = check.read_specs(texts, _open_list)
+        specs, warnings = check.read_specs(texts, partial(_noted_list, note))
         faults += warnings
     except SpecError as error:
         faults += error.faults
@@ -113,9 +61,9 @@ def examine(*locations: Path) -> tuple[list[CheckedSpec], list[Fault]]:
     return list(specs), sorted(faults, key=lambda fault: (fault.file, fault.place, fault.code))
 
 
-def read_specs(*locations: Path) -> list[CheckedSpec]:
+def read_specs(*locations: Path, note: Note = _ignore) -> list[CheckedSpec]:
     """All files at some paths. Raises SpecError with every error of every file."""
-    specs, faults = examine(*locations)
+    specs, faults = examine(*locations, note=note)
     errors = [fault for fault in faults if fault.severity == "error"]
     if errors:
         raise SpecError(errors)
@@ -148,6 +96,12 @@ def read_texts(location: Path) -> list[FileText]:
     return files
 
 
+def _noted_list(note: Note, invariant_file: str, written: str) -> str:
+    text = _open_list(invariant_file, written)
+    note(Path(invariant_file).parent / written, text)
+    return text
+
+
 def _open_list(invariant_file: str, written: str) -> str:
     """A list's file, which lies in the invariant file's folder or below it."""
     folder = Path(invariant_file).parent
@@ -162,24 +116,3 @@ def _open_list(invariant_file: str, written: str) -> str:
     if not path.is_file():
         raise ListFileError(f"there is no file `{written}`", "names are relative to this file")
     return text
-
-
-def read_text(path: Path) -> tuple[str, Fault | None]:
-    """The text of a file; else why it is none."""
-    try:
-        return decoded(path.read_bytes(), str(path))
-    except OSError as error:
-        text = f"the file cannot be read: {error.strerror}"
-        return "", Fault(str(path), Place(), "E201", text)
-
-
-def decoded(data: bytes, name: str) -> tuple[str, Fault | None]:
-    """The text of some bytes; else why they are none."""
-    if len(data) > FILE_BYTES_MAX:
-        text = f"the file has {len(data)} bytes; at most {FILE_BYTES_MAX} are read"
-        return "", Fault(name, Place(), "E201", text, "split it")
-    try:
-        return data.decode("utf-8"), None
-    except UnicodeDecodeError as error:
-        text = f"byte {error.start} is not UTF-8"
-        return "", Fault(name, Place(), "E201", text, "save the file as UTF-8")

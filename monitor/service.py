@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from interlock.control_record import ControlView
-from invariants.checked import CheckedSpec
-from invariants.image.compile import compile_program
+from invariants.image.load import load_program
 from invariants.limits import Limits
 from invariants.program import Program
 from monitor.actions.alert import ToldAlready
@@ -32,13 +31,13 @@ from monitor.effects import Effects
 from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.http import Pulse
-from monitor.invariant_files import read_specs
 from monitor.lock import StateLock
 from monitor.log import say
 from monitor.loop import Loop, LoopSettings, Observer, scope_loader
 from monitor.metrics import Metrics, WatchedInvariant
 from monitor.opening import Surroundings, open_surroundings
 from monitor.pages import serve
+from monitor.program_image import program_image
 from monitor.provenance import Provenance
 from monitor.publish.nowhere import NowherePublisher
 from monitor.respond import LOG_TARGET, ResponsePolicy
@@ -69,11 +68,6 @@ class Service(msgspec.Struct, frozen=True):
     teller: Teller
     surroundings: Surroundings
     http_port: int | None
-
-
-def load_specs(settings: Settings) -> list[CheckedSpec]:
-    """All invariant files that the settings name. Raises SpecError with every error."""
-    return read_specs(*map(Path, settings.invariants))
 
 
 def open_service(
@@ -261,9 +255,9 @@ def own_version() -> str:
 
 
 def _program(settings: Settings, state_dir: Path) -> Program:
-    return compile_program(
-        load_specs(settings),
-        limits=_limits(settings),
+    image = program_image(list(map(Path, settings.invariants)), _limits(settings), state_dir)
+    return load_program(
+        image,
         digest_key=_digest_key(settings, state_dir),
         fingerprint_keys=_fingerprint_keys(settings),
     )

@@ -6,7 +6,8 @@ an earlier one; compiled modules (`.pyc`) are there, as after an installation: a
 does not count, has made them. Ratios are medians over rounds.
 
 A first verdict: `interlock run` over a file with one event, which violates a file of one's own with
-two invariants; and the same with `pack:default`.
+two invariants; the same with `pack:default`; and that again with a state directory in which an
+earlier start has left the image of the program, and nothing else.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from typing import Final
 
 import monitor
 from invariants.errors import ConfigError
+from monitor.program_image import IMAGE_FILE
 
 MODULE: Final = "interlock_command"
 MODULE_BEFORE: Final = "monitor.cli.__main__"
 """The module that the command begins in, and the one of a revision that has no `MODULE`."""
-
+STATE: Final = "state"
 OWN_FILE: Final = """\
 version: 1
 predicates:
@@ -55,10 +57,12 @@ class StartFigures:
     help_over_python: float
     first_verdict_over_python: float
     first_verdict_default_packs_over_python: float
+    second_start_default_packs_over_python: float
     python_ms: float
     help_ms: float
     first_verdict_ms: float
     first_verdict_default_packs_ms: float
+    second_start_default_packs_ms: float
     rounds: int
     beside: dict[str, float] | None
 
@@ -81,6 +85,7 @@ def measure_start(rounds: int, beside: Path | None = None) -> StartFigures:
         for number in range(rounds + 1):
             for checkout, times in zip(checkouts, taken, strict=True):
                 for command, arguments in _commands(checkout).items():
+                    _leave_the_image_alone(folder / STATE)
                     ms = _processor_ms(command, arguments, folder, checkout)
                     if number:
                         times.setdefault(command, []).append(ms)
@@ -103,7 +108,15 @@ def _commands(checkout: Path) -> Mapping[str, tuple[Sequence[str], int]]:
         "help": ([start, "--help"], 0),
         "first_verdict": ([*watch, "own.yaml"], 1),
         "first_verdict_default_packs": ([*watch, "pack:default"], 1),
+        "second_start_default_packs": ([*watch, "pack:default", "--state-dir", STATE], 1),
     }
+
+
+def _leave_the_image_alone(state: Path) -> None:
+    """Remove all but the image of the program from a state directory."""
+    for path in state.glob("*"):
+        if path.name != IMAGE_FILE:
+            path.unlink()
 
 
 def _processor_ms(

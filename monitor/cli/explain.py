@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from invariants.checked import CheckedSpec
 from invariants.compile import build_tables
 from invariants.formula.durations import format_duration
 from invariants.formula.format import format_formula
+from invariants.image.make import image_of
+from invariants.image.text import plan_of
 from invariants.limits import DEFAULT_LIMITS
 from invariants.spec import InvariantSpec
 from monitor.cli.findings import NotFoundError, as_json, find, open_store
@@ -39,6 +42,11 @@ def add(verbs: Verbs) -> None:
     parser.add_argument(
         "--invariants", type=paths, default=(), help="the same, separated by commas"
     )
+    parser.add_argument(
+        "--plan",
+        action="store_true",
+        help="of an invariant: the numbered nodes and operators that the engine steps by",
+    )
     with_state_dir(parser)
     with_output(parser)
     parser.set_defaults(run=run)
@@ -49,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     locations = (*arguments.files, *arguments.invariants)
     specs = read_specs(*locations) if locations else []
     owners = {i.id: (spec, i) for spec in specs for i in spec.invariants}
+    if arguments.plan:
+        return _show_plan(specs, arguments.subject, arguments.output)
     if arguments.subject in owners:
         return _explain_invariant(*owners[arguments.subject], arguments.output)
     if not arguments.subject.startswith(("f-", "i-")):
@@ -75,6 +85,22 @@ def run(arguments: argparse.Namespace) -> int:
         for text in _lines(*invariant):
             say(f"    {text}")
     say(f"  more: interlock findings list --session {finding.session!r}")
+    return EXIT_FINE
+
+
+def _show_plan(specs: Sequence[CheckedSpec], id_: str, output: str) -> int:
+    """The plan of an invariant, as the engine loads it."""
+    image = image_of(specs)
+    found = [one for scope in image.scopes for one in scope.invariants if one.declared.id == id_]
+    if not found:
+        raise NotFoundError(
+            f"`{id_[:60]}` is not an enabled invariant of the given files; `--plan` is about one: "
+            "interlock explain ID FILE --plan"
+        )
+    if output == "json":
+        say_json(msgspec.to_builtins(found[0]))
+    for text in [] if output == "json" else plan_of(image, found[0]):
+        say(text)
     return EXIT_FINE
 
 

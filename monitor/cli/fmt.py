@@ -13,7 +13,7 @@ from invariants.errors import ConfigError, InterlockError, SpecError
 from invariants.rewrite import rewrite
 from monitor.cli.screen import EXIT_FINE, EXIT_RUNTIME, EXIT_USAGE, EXIT_VIOLATIONS, complain, say
 from monitor.cli.verbs import HELP, Verbs
-from monitor.invariant_files import FILE_BYTES_MAX, decoded, read_text, spec_paths
+from monitor.invariant_paths import FILE_BYTES_MAX, decoded, read_text, spec_paths
 from monitor.packs import PREFIX
 from monitor.rewriting import replace_text
 

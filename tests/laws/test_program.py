@@ -18,6 +18,7 @@ from invariants import compile as lowering
 from invariants import plan
 from invariants.birth import born_progress
 from invariants.check import read_specs
+from invariants.checked import CheckedSpec
 from invariants.compile import FOLDED_NODES_MAX
 from invariants.errors import SpecError
 from invariants.event import Event, EventView, Origin
@@ -53,7 +54,7 @@ PREDICATES: dict[str, Any] = {
 }
 
 
-def draw_program(random: Random, *, is_plain: bool) -> Program:
+def draw_specs(random: Random, *, is_plain: bool) -> Sequence[CheckedSpec]:
     """Some invariants that load, of one file or of two."""
     files: list[list[dict[str, Any]]] = [[], []][: random.choice((1, 2))]
     for number in range(random.randint(2, 6)):
@@ -74,8 +75,12 @@ def draw_program(random: Random, *, is_plain: bool) -> Program:
         random.choice(files).append(invariant)
     files[0].append({"id": "dear", "severity": "info", "never": "dear and once a"})
     found = [(f"{n}.yaml", text_of(file)) for n, file in enumerate(files) if file]
-    limits = random.choice((DEFAULT_LIMITS, TIGHT))
-    return compile_program(read_specs(found)[0], limits=limits)
+    return read_specs(found)[0]
+
+
+def draw_program(random: Random, *, is_plain: bool) -> Program:
+    specs = draw_specs(random, is_plain=is_plain)
+    return compile_program(specs, limits=random.choice((DEFAULT_LIMITS, TIGHT)))
 
 
 def text_of(invariants: list[dict[str, Any]]) -> str:

@@ -159,8 +159,8 @@ class Node:
             return {"log": LogAlertDriver(), "control": control, "webhook": webhook}
 
         with (
-            patch.object(service_module, "load_specs", lambda settings: []),
-            patch.object(service_module, "compile_program", lambda specs, **more: self.program),
+            patch.object(service_module, "program_image", lambda *given: None),
+            patch.object(service_module, "load_program", lambda image, **more: self.program),
             patch.object(service_module, "open_surroundings", surround),
             patch.object(service_module, "open_drivers", drivers),
             patch.object(service_module, "Store", store),

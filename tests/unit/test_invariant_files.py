@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from invariants.errors import ConfigError
-from monitor.invariant_files import examine, spec_paths
+from monitor.invariant_files import examine
+from monitor.invariant_paths import spec_paths
 
 FILE = """\
 version: 1

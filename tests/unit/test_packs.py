@@ -17,7 +17,8 @@ from invariants.limits import DEFAULT_LIMITS
 from invariants.spec import Example, InvariantSpec
 from monitor.cli.__main__ import main
 from monitor.decode.native import decode_event
-from monitor.invariant_files import default_pack_specs, examine, read_specs, spec_paths
+from monitor.invariant_files import default_pack_specs, examine, read_specs
+from monitor.invariant_paths import spec_paths
 from monitor.packs import Pack, all_packs, find_pack
 from monitor.spec_tests import run_examples
 from tests.conftest import require_or_skip
