@@ -188,9 +188,10 @@ def _run_start(arguments: argparse.Namespace) -> int:
     text = (
         f"{figures.help_over_python:g} times `python -c pass` for `--help`, "
         f"{figures.first_verdict_over_python:g} for a first verdict, "
-        f"{figures.first_verdict_default_packs_over_python:g} with the default packs\n"
+        f"{figures.first_verdict_default_packs_over_python:g} with the default packs, "
+        f"{figures.second_start_default_packs_over_python:g} at their second start\n"
         f"({figures.python_ms} ms, {figures.help_ms}, {figures.first_verdict_ms}, "
-        f"{figures.first_verdict_default_packs_ms})"
+        f"{figures.first_verdict_default_packs_ms}, {figures.second_start_default_packs_ms})"
     )
     return _tell(arguments, figures, text + _beside_text(figures.beside))
 
