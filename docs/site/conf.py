@@ -62,6 +62,7 @@ REFERENCE = {
     "Conformance": "docs/conformance",
     "Simulation": "docs/simulation",
     "Shell texts": "docs/shells",
+    "Program images": "docs/image",
     "The agents of the demo": "fixtures/README",
     "The client's distribution": "interlock/README",
     "Architecture": "ARCHITECTURE",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -251,6 +252,14 @@ def test_links_lead_somewhere(page: Path) -> None:
             headings = re.findall(r"^#+ (.+)$", found.read_text(), re.MULTILINE)
             anchors = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
             assert anchor in anchors, f"{_page_name(page)}: {target}"
+
+
+def test_the_site_has_every_page() -> None:
+    """Its contents name each page of `docs/`, and no other."""
+    told = runpy.run_path(str(ROOT / "docs" / "site" / "conf.py"))
+    named = {*told["QUESTIONS"].values(), *told["REFERENCE"].values()}
+    pages = {f"docs/{page.stem}" for page in (ROOT / "docs").glob("*.md")}
+    assert pages == {name for name in named if re.fullmatch(r"docs/[\w-]+", name)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_page_name)
