@@ -207,11 +207,6 @@ class EventView:
         self.shared: dict[int, Any] = {}
         self.of_call: dict[int, Any] = {}
 
-    @property
-    def view(self) -> EventView:
-        """Itself: closures read it, or the view of a `Frame`."""
-        return self
-
     def allot(self, steps: int) -> None:
         """Set the number of steps that evaluations from now on may take together."""
         self.steps_left = steps

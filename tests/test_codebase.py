@@ -68,6 +68,8 @@ FUNCTION_LINES_MAX = 60
 TEST_LINES_MAX = 500
 
 IMPURE_CALLS = {"open", "print", "input", "eval", "exec", "compile", "__import__"}
+# The one file that makes functions, from syntax trees (decision 0046).
+COMPILES = {"invariants/cel/python_tree.py"}
 IMPURE_MODULES = {
     "os",
     "io",
@@ -215,6 +217,7 @@ def test_the_core_is_pure() -> None:
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Name)
                 and node.func.id in IMPURE_CALLS
+                and not (_names(path) in COMPILES and node.func.id == "compile")
             ):
                 wrong.append(f"{_names(path)}:{node.lineno} calls {node.func.id}")
     assert not wrong, "\n".join(wrong)

@@ -13,13 +13,13 @@ source is resolved when the file is loaded. Source: docs/language.md, Data memor
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
+from ..event import EventView
 from ..fact import Truth
 from ..tokens_of_text import characters_of
 from .ast import Call, Constant
-from .fields import Evaluator
-from .values import Failure, Frame, text
+from .values import Failure, text
 
 SourcePlaces = Mapping[str, int]
 """The sources that may be queried, by name, with their index in `Shown.memories`."""
@@ -38,41 +38,44 @@ def source_name(node: Call) -> str | None:
     return last.value if isinstance(last, Constant) and isinstance(last.value, str) else None
 
 
-def asking(node: Call, operand: Evaluator, sources: SourcePlaces) -> Evaluator:
-    """The prepared call. `check` has verified that the source is known."""
+Answer = Callable[[Any, EventView], bool]
+"""The answer for a value; raises Failure if it is not known."""
+
+
+def asking(node: Call, sources: SourcePlaces) -> Answer:
+    """The function that a call asks. `check` has verified that the source is known."""
     name = source_name(node) or ""
     source = sources.get(name, -1)
     if node.function == "seen":
-        return _seen(operand, source)
-    return _only_from(operand, source, [place for place in sources.values() if place != source])
+        return _seen(source)
+    return _only_from(source, [place for place in sources.values() if place != source])
 
 
-def _seen(operand: Evaluator, source: int) -> Evaluator:
-    def seen(frame: Frame) -> bool:
-        shown = frame.view.shown
-        values = _values(operand, "seen", frame)
-        return _told([shown.seen(source, value) for value in values], "seen", min, Truth.TRUE)
+def _seen(source: int) -> Answer:
+    def seen(value: Any, view: EventView) -> bool:
+        shown = view.shown
+        values = _texts(value, "seen", view)
+        return _told([shown.seen(source, one) for one in values], "seen", min, Truth.TRUE)
 
     return seen
 
 
-def _only_from(operand: Evaluator, source: int, others: Sequence[int]) -> Evaluator:
-    def only_from(frame: Frame) -> bool:
-        shown = frame.view.shown
-        values = _values(operand, "only_from", frame)
-        told = [shown.only_from(source, others, value) for value in values]
+def _only_from(source: int, others: Sequence[int]) -> Answer:
+    def only_from(value: Any, view: EventView) -> bool:
+        shown = view.shown
+        values = _texts(value, "only_from", view)
+        told = [shown.only_from(source, others, one) for one in values]
         return _told(told, "only_from", max, Truth.FALSE)
 
     return only_from
 
 
-def _values(operand: Evaluator, function: str, frame: Frame) -> list[str]:
-    value = operand(frame)
+def _texts(value: Any, function: str, view: EventView) -> list[str]:
     elements = value if type(value) is list else [value]
     texts = []
     for element in elements:
         texts.append(text(element, function))
-        frame.charge(STEPS_OF_TEXT + characters_of(element) // CHARACTERS_OF_STEP)
+        view.charge(STEPS_OF_TEXT + characters_of(element) // CHARACTERS_OF_STEP)
     return texts
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal, get_args
 
 from ..errors import Place
@@ -213,6 +214,17 @@ def walk(node: Node) -> Iterator[Node]:
     yield node
     for child in children(node):
         yield from walk(child)
+
+
+def operands_of(node: Logical) -> list[Node]:
+    """The operands, those of operands with the same operator among them."""
+    parts = [
+        operands_of(operand)
+        if isinstance(operand, Logical) and operand.operator == node.operator
+        else [operand]
+        for operand in node.operands
+    ]
+    return reduce(lambda whole, part: whole + part, parts)
 
 
 def sure_nodes_count(node: Node) -> int:

@@ -18,8 +18,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from .asked import FUNCTIONS_ASKING
-from .ast import Call, Comprehension, Node, free_names, walk
-from .fields import Evaluator
+from .ast import (
+    Call,
+    Comprehension,
+    Logical,
+    Name,
+    Node,
+    Unary,
+    free_names,
+    operands_of,
+    walk,
+)
+from .fields import READERS, Evaluator
 from .known_lists import is_lists, list_name
 from .references import content_of, literal
 from .shell.derived import READERS_OF_SHELL
@@ -49,6 +59,8 @@ class CommonParts:
         for part in walk(node):
             if _is_worth(part):
                 self._counts[self._number(part, lists)] += 1
+            if isinstance(part, Comprehension) and (condition := first_condition(part)) is not None:
+                self._counts[self._passing(part, condition, lists)] += 1
 
     def shared(self, node: Node, lists: Lists) -> int | None:
         """The number of a part that occurs elsewhere too; None if it is evaluated in its place."""
@@ -56,6 +68,20 @@ class CommonParts:
             return None
         number = self._number(node, lists)
         return number if self._counts[number] > 1 else None
+
+    def passing(self, node: Comprehension, lists: Lists) -> int | None:
+        """The number of the elements that pass the first condition of a macro's body, if others ask
+        the same of the same source; else None.
+        """
+        if (condition := first_condition(node)) is None:
+            return None
+        number = self._passing(node, condition, lists)
+        return number if self._counts[number] > 1 else None
+
+    def _passing(self, node: Comprehension, condition: Node, lists: Lists) -> int:
+        parts = self._number(node.source, lists), self._number(condition, lists)
+        signature = "passing", node.macro, node.variable, *parts
+        return self._numbers.setdefault(signature, len(self._numbers))
 
     def _number(self, part: object, lists: Lists) -> int:
         return self._numbers.setdefault(self._signature(part, lists), len(self._numbers))
@@ -82,6 +108,23 @@ def _is_worth(part: Node) -> bool:
     return not any(one.function in _UNSHARED for one in calls) and any(free_names(part))
 
 
+def first_condition(node: Comprehension) -> Node | None:
+    """The first condition of the body of `all` or `exists` over a field of the event, if an element
+    that does not pass it changes nothing, and if it reads the element alone.
+    """
+    body, operator = node.body, {"exists": "&&", "all": "||"}.get(node.macro)
+    if not isinstance(body, Logical) or body.operator != operator:
+        return None
+    if not isinstance(node.source, Name) or node.source.name not in READERS:
+        return None
+    first = operands_of(body)[0]
+    asked = first.operand if isinstance(first, Unary) else first
+    if not isinstance(asked, Call) or not _is_worth(asked):
+        return None
+    read = {name.name for name in free_names(first)}
+    return first if node.variable in read and read <= {node.variable, "lists"} else None
+
+
 def is_of_call(node: Node) -> bool:
     """True if the value depends on the kind and tool of the event alone."""
     return all(name.name in KNOWN_NAMES for name in free_names(node))
@@ -90,8 +133,7 @@ def is_of_call(node: Node) -> bool:
 def evaluated_once(evaluator: Evaluator, number: int, *, of_call: bool) -> Evaluator:
     """`evaluator`, with its value remembered under `number`."""
 
-    def read(source: Any) -> Any:
-        view = source.view
+    def read(view: Any) -> Any:
         known = view.shared.get(number)
         if known is None and of_call:
             known = view.of_call.get(number)
@@ -104,7 +146,7 @@ def evaluated_once(evaluator: Evaluator, number: int, *, of_call: bool) -> Evalu
             return value
         before = view.steps_left
         try:
-            value = evaluator(source)
+            value = evaluator(view)
         except Failure as failure:
             memory = view.of_call if of_call and _is_small(failure.reason) else view.shared
             memory[number] = None, failure.reason, before - view.steps_left

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ..event import EventView, SpentError
 from .asked import NO_SOURCES, SourcePlaces
 from .checked import CheckedExpression
 from .common import KNOWN_NAMES, CommonParts
-from .evaluate import prepare
-from .fields import Evaluator
+from .evaluate import Prepared, prepare
 from .fold import Folding, KindAndTool, fold
 from .values import CelError, Failure
+
+_SPENT: Final = CelError("the event has no steps left for its evaluation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Expression:
     checked: CheckedExpression
     is_settled_by_call: bool
     """True if its value is the same at every event of one kind and tool."""
-    _evaluator: Evaluator
+    _prepared: Prepared
     _folding: Folding
 
     def evaluate(self, view: EventView | KindAndTool) -> Any:
@@ -37,11 +38,12 @@ class Expression:
         Cost: linear in the text, and in the steps that the event has left for it and all others.
         """
         try:
-            return self._evaluator(view)
+            value = self._prepared.evaluator(view)
         except Failure as failure:
-            return CelError(failure.reason)
+            value = CelError(failure.reason)
         except SpentError:
-            return CelError("the event has no steps left for its evaluation")
+            return _SPENT
+        return value if view.steps_left >= 0 else _SPENT
 
     def fold(self, call: KindAndTool) -> bool | None:
         """The truth value at *every* event of that kind and tool, or None if it may vary."""
@@ -64,6 +66,6 @@ def compile_expression(
     return Expression(
         checked=checked,
         is_settled_by_call=checked.fields <= KNOWN_NAMES and not prepared.counts_steps,
-        _evaluator=prepared.evaluator,
+        _prepared=prepared,
         _folding=fold(checked.node, values, common),
     )

@@ -7,11 +7,10 @@ on an ordinary event slower.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 from ..tokens_of_text import characters_of
-from .fields import Evaluator
 from .names import SHORT_NAME_CHARACTERS
 from .sql.tokens import readings_count
 from .unknown_text import UnknownText
@@ -118,61 +117,3 @@ def made(result: Any) -> int:
     if type(result) is str:
         return len(result) // _MADE_CHARACTERS
     return len(result) if type(result) is list else 0
-
-
-def charged(
-    function: Callable[..., Any], steps: Steps, arguments: Sequence[Evaluator], *, makes: bool
-) -> Evaluator:
-    """A call, charged to the event; `makes` if its result is charged too."""
-    if steps is by_length and not makes and len(arguments) <= 2:
-        return _reading(function, *arguments)
-
-    def call(source: Any) -> Any:
-        values = [argument(source) for argument in arguments]
-        source.charge(steps(*values))
-        result = function(*values)
-        if makes:
-            source.charge(made(result))
-        return result
-
-    return call
-
-
-def _reading(
-    function: Callable[..., Any], first: Evaluator, second: Evaluator | None = None
-) -> Evaluator:
-    """The common calls, which charge nothing for short texts."""
-
-    def of_one(source: Any) -> Any:
-        value = first(source)
-        if type(value) is str and len(value) >= STEP_CHARACTERS:
-            source.charge(by_length(value))
-        elif type(value) is UnknownText:
-            source.charge(value.steps)
-        return function(value)
-
-    if second is None:
-        return of_one
-    other = second
-
-    def of_two(source: Any) -> Any:
-        one, two = first(source), other(source)
-        if type(one) is str and type(two) is str and len(one) + len(two) >= STEP_CHARACTERS:
-            source.charge(by_length(one, two))
-        elif type(one) is UnknownText:
-            source.charge(one.steps)
-        return function(one, two)
-
-    return of_two
-
-
-def calculated(function: Callable[..., Any], arguments: Sequence[Evaluator]) -> Evaluator:
-    """Arithmetic: only the results of `+` on texts and lists can be long."""
-
-    def call(source: Any) -> Any:
-        result = function(*[argument(source) for argument in arguments])
-        if type(result) is str or type(result) is list:
-            source.charge(made(result))
-        return result
-
-    return call

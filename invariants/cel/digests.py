@@ -12,13 +12,13 @@ import math
 from json.encoder import encode_basestring
 from typing import Any, Final
 
+from ..event import EventView
 from .values import (
     INT_MAX,
     INT_MIN,
     STEP_CHARACTERS,
     VALUE_DEPTH_MAX,
     Failure,
-    Frame,
     in_range,
     type_name,
     utf8,
@@ -28,17 +28,17 @@ _FIXED: Final = {None: b"null", True: b"true", False: b"false"}
 _FIXED_POINT_DIGITS_MAX: Final = 21  # Source: ECMA-262, Number::toString.
 
 
-def digest(value: Any, key: bytes, frame: Frame) -> str:
+def digest(value: Any, key: bytes, view: EventView) -> str:
     """64 hexadecimal digits. Cost: a step for each element and 128 characters."""
     parts: list[bytes] = []
-    _write(value, parts, frame, 0)
+    _write(value, parts, view, 0)
     return hmac.digest(key, b"".join(parts), "sha256").hex()
 
 
-def _write(value: Any, parts: list[bytes], frame: Frame, depth: int) -> None:
+def _write(value: Any, parts: list[bytes], view: EventView, depth: int) -> None:
     kind = type(value)
     if kind is str:
-        _write_text(value, parts, frame)
+        _write_text(value, parts, view)
     elif kind is int:
         parts.append(b"%d" % in_range(value))
     elif kind is float:
@@ -48,33 +48,33 @@ def _write(value: Any, parts: list[bytes], frame: Frame, depth: int) -> None:
     elif kind is list or kind is dict:
         if depth >= VALUE_DEPTH_MAX:
             raise Failure(f"`digest` of a value nested more than {VALUE_DEPTH_MAX} deep")
-        frame.charge(len(value))
-        (_write_list if kind is list else _write_map)(value, parts, frame, depth + 1)
+        view.charge(len(value))
+        (_write_list if kind is list else _write_map)(value, parts, view, depth + 1)
     else:
         raise Failure(f"`digest` needs JSON, not {type_name(value)}")
 
 
-def _write_text(value: str, parts: list[bytes], frame: Frame) -> None:
-    frame.charge(len(value) // STEP_CHARACTERS)
+def _write_text(value: str, parts: list[bytes], view: EventView) -> None:
+    view.charge(len(value) // STEP_CHARACTERS)
     parts.append(utf8(encode_basestring(value)))
 
 
-def _write_list(value: list[Any], parts: list[bytes], frame: Frame, depth: int) -> None:
+def _write_list(value: list[Any], parts: list[bytes], view: EventView, depth: int) -> None:
     separator = b"["
     for element in value:
         parts.append(separator)
-        _write(element, parts, frame, depth)
+        _write(element, parts, view, depth)
         separator = b","
     parts.append(b"]" if value else b"[]")
 
 
-def _write_map(value: dict[str, Any], parts: list[bytes], frame: Frame, depth: int) -> None:
+def _write_map(value: dict[str, Any], parts: list[bytes], view: EventView, depth: int) -> None:
     separator = b"{"
     for key in sorted(value, key=_utf16):
         parts.append(separator)
-        _write_text(key, parts, frame)
+        _write_text(key, parts, view)
         parts.append(b":")
-        _write(value[key], parts, frame, depth)
+        _write(value[key], parts, view, depth)
         separator = b","
     parts.append(b"}" if value else b"{}")
 

@@ -16,10 +16,10 @@ import msgspec
 
 from ..event import ABSENT_ARGS, CARRIED_BY
 from . import times
-from .values import INT_MAX, INT_MIN, Failure, in_range, type_name
+from .values import Failure, in_range, type_name
 
 Evaluator = Callable[[Any], Any]
-"""A prepared expression: takes an `EventView`, or a `Frame` if the builder requires it."""
+"""Takes an `EventView`, gives a CEL value or raises `Failure`."""
 
 # What decoding a part that no stage has decoded before may raise; the event is at fault.
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -167,52 +167,29 @@ def _has_content(name: str) -> Evaluator:
     return test
 
 
-def selected(operand: Evaluator, key: str) -> Evaluator:
-    """`operand.key`: a map's value; a failure if it is not a map or has no such key."""
-    missing = f"no key `{key}`"
+def no_fields(container: Any, key: str) -> Any:
+    """Raises the failure of `container.key` and `has(container.key)` of a value without keys."""
+    raise Failure(f"no fields in {type_name(container)}, so no `{key}`")
 
-    def select(source: Any) -> Any:
-        container = operand(source)
-        if type(container) is not dict:
-            raise Failure(f"no fields in {type_name(container)}, so no `{key}`")
-        value = container.get(key, ABSENT)
+
+def checked_value(value: Any, key: str) -> Any:
+    """A map's value under `key`: a failure if it is `ABSENT`, or a whole number beyond int64."""
+    if value is ABSENT:
+        raise Failure(f"no key `{key}`")
+    return in_range(value) if type(value) is int else value
+
+
+def indexed(container: Any, position: Any) -> Any:
+    """`container[position]`: an element of a list by its position from 0, or a map's value."""
+    if type(container) is dict:
+        value = container.get(position, ABSENT) if type(position) is str else ABSENT
         if value is ABSENT:
-            raise Failure(missing)
-        if type(value) is int and not INT_MIN <= value <= INT_MAX:
-            raise Failure("a whole number beyond int64")
-        return value
-
-    return select
-
-
-def has(operand: Evaluator, key: str) -> Evaluator:
-    """`has(operand.key)`: whether a map has the key, null included."""
-
-    def test(source: Any) -> bool:
-        container = operand(source)
-        if type(container) is not dict:
-            raise Failure(f"no fields in {type_name(container)}, so no `{key}`")
-        return key in container
-
-    return test
-
-
-def indexed(operand: Evaluator, key: Evaluator) -> Evaluator:
-    """`operand[key]`: an element of a list by its position from 0, or a map's value."""
-
-    def index(source: Any) -> Any:
-        container, position = operand(source), key(source)
-        if type(container) is dict:
-            value = container.get(position, ABSENT) if type(position) is str else ABSENT
-            if value is ABSENT:
-                raise Failure("no such key")
-        elif type(container) is list:
-            value = _element(container, position)
-        else:
-            raise Failure(f"no elements in {type_name(container)}")
-        return in_range(value) if type(value) is int else value
-
-    return index
+            raise Failure("no such key")
+    elif type(container) is list:
+        value = _element(container, position)
+    else:
+        raise Failure(f"no elements in {type_name(container)}")
+    return in_range(value) if type(value) is int else value
 
 
 def _element(container: list[Any], position: Any) -> Any:

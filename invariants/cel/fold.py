@@ -8,16 +8,18 @@ like in CEL, including failures. Any other result is None: it depends on the eve
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from .ast import Conditional, Logical, Node, Unary
 from .common import CommonParts, is_of_call
-from .evaluate import prepare
-from .fields import Evaluator
+from .evaluate import Prepared, prepare
 from .values import Failure
 
 Folding = Callable[[Any], bool | None]
 """Takes a `KindAndTool`; gives the truth value that is certain, or None."""
+
+
+_UNBOUNDED_STEPS: Final = 2**62
 
 
 class KindAndTool:
@@ -32,16 +34,12 @@ class KindAndTool:
     def __init__(self, kind: str, tool: str) -> None:
         self.kind = kind
         self.tool = tool
-        self.steps_left = 0
+        self.steps_left = _UNBOUNDED_STEPS
         self.shared: dict[int, Any] = {}
         self.of_call: dict[int, Any] = {}
 
     @property
     def record(self) -> KindAndTool:
-        return self
-
-    @property
-    def view(self) -> KindAndTool:
         return self
 
     def charge(self, steps: int) -> None:
@@ -64,14 +62,14 @@ def fold(node: Node, lists: Mapping[str, list[Any]], common: CommonParts | None 
     if is_of_call(node):
         prepared = prepare(node, lists, b"", common=common)
         if not prepared.counts_steps:
-            return _evaluation(prepared.evaluator)
+            return _evaluation(prepared)
     return lambda known: None
 
 
-def _evaluation(evaluator: Evaluator) -> Folding:
+def _evaluation(prepared: Prepared) -> Folding:
     def evaluated(known: KindAndTool) -> bool | None:
         try:
-            value = evaluator(known)
+            value = prepared.evaluate(known)
         except Failure:
             return None
         return value if type(value) is bool else None

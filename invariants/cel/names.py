@@ -70,6 +70,14 @@ class _Pattern:
 
 def named_matcher(patterns: Sequence[str]) -> Matcher:
     """Patterns of the user's file, prepared as one; raises Failure for one that has a `?`."""
+    short, long = named_matchers(patterns)
+    return lambda name: (short if len(name) < SHORT_NAME_CHARACTERS else long)(name)
+
+
+def named_matchers(patterns: Sequence[str]) -> tuple[Matcher, Matcher]:
+    """The same as two: one for names shorter than `SHORT_NAME_CHARACTERS`, whose answers are
+    remembered, and one for all.
+    """
     plain, wild = set(), []
     for pattern in patterns:
         if "?" in pattern:
@@ -85,8 +93,7 @@ def named_matcher(patterns: Sequence[str]) -> Matcher:
         form = _form_of(name)
         return form.letters in plain or any(_is_match(pattern, form) for pattern in wild)
 
-    remembered = lru_cache(_ANSWERS_MAX)(is_named)
-    return lambda name: (remembered if len(name) < SHORT_NAME_CHARACTERS else is_named)(name)
+    return lru_cache(_ANSWERS_MAX)(is_named), is_named
 
 
 def named_any(patterns: Any, name: Any) -> bool:

@@ -14,8 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..event import Event, EventRecord, EventView
-from ..missing import LeftOut
+from ..event import EventView
 from .unknown_text import UnknownText, exactly
 
 INT_MIN: Final = -(2**63)
@@ -56,41 +55,6 @@ class Duration:
     ns: int
 
 
-class Frame:
-    """The context of an evaluation besides the event: the macros' variables, and the event to
-    charge.
-
-    It offers the event under the names of `EventView`, so that the same closures read either.
-    Mutable, created for every evaluation, never shared.
-    """
-
-    __slots__ = ("charge", "event", "record", "slots", "time_ns", "view")
-
-    def __init__(self, view: EventView, slots_count: int) -> None:
-        self.view = view
-        self.charge = view.charge
-        self.event: Event = view.event
-        self.record: EventRecord = view.record
-        self.time_ns = view.time_ns
-        self.slots: list[Any] = [None] * slots_count
-
-    @property
-    def args(self) -> Any:
-        return self.view.args
-
-    @property
-    def result(self) -> Any:
-        return self.view.result
-
-    @property
-    def attributes(self) -> Any:
-        return self.view.attributes
-
-    @property
-    def left_out(self) -> LeftOut:
-        return self.view.left_out
-
-
 _TYPE_NAMES: Final[dict[type, str]] = {
     type(None): "null",
     bool: "bool",
@@ -111,6 +75,11 @@ _ORDERED: Final = frozenset({bool, int, float, str, Timestamp, Duration})
 def type_name(value: Any) -> str:
     """The CEL name of a value's type, for messages."""
     return _TYPE_NAMES[type(value)]
+
+
+def no_truth_value(value: Any) -> Failure:
+    """The failure of an operand that has to be true or false."""
+    return Failure(f"{type_name(value)} is not a truth value")
 
 
 def in_range(value: int) -> int:
@@ -152,7 +121,7 @@ def utf8(value: str) -> bytes:
         raise Failure("a string that is not Unicode text") from None
 
 
-def equal(left: Any, right: Any, frame: Frame, depth: int = 0) -> bool:
+def equal(left: Any, right: Any, view: EventView, depth: int = 0) -> bool:
     """CEL's `==`: between types false, between numbers mathematical, of containers by element.
 
     Cost: a step for each element compared.
@@ -168,7 +137,7 @@ def equal(left: Any, right: Any, frame: Frame, depth: int = 0) -> bool:
         return kind in (int, float) and type(right) in (int, float) and bool(left == right)
     if kind in _SCALARS or kind is int:
         return bool(left == right)
-    return _containers_equal(left, right, frame, depth + 1)
+    return _containers_equal(left, right, view, depth + 1)
 
 
 def _unknown_equal(left: Any, right: Any) -> bool:
@@ -182,20 +151,20 @@ def _unknown_equal(left: Any, right: Any) -> bool:
     return sure(unknown.answer(exactly(other)), unknown)
 
 
-def _containers_equal(left: Any, right: Any, frame: Frame, depth: int) -> bool:
+def _containers_equal(left: Any, right: Any, view: EventView, depth: int) -> bool:
     if depth > VALUE_DEPTH_MAX:
         raise Failure(f"a value nested more than {VALUE_DEPTH_MAX} deep")
     if len(left) != len(right):
         return False
-    frame.charge(len(left))
+    view.charge(len(left))
     # Loops and not all(...): a generator would take another frame of the stack at each level.
     if type(left) is list:
         for one, other in zip(left, right, strict=True):  # noqa: SIM110
-            if not equal(one, other, frame, depth):
+            if not equal(one, other, view, depth):
                 return False
         return True
     for key, value in left.items():
-        if key not in right or not equal(value, right[key], frame, depth):
+        if key not in right or not equal(value, right[key], view, depth):
             return False
     return True
 
@@ -210,7 +179,7 @@ def comparable(left: Any, right: Any) -> None:
     raise Failure(f"no order between {type_name(left)} and {type_name(right)}")
 
 
-def contains(item: Any, container: Any, frame: Frame) -> bool:
+def contains(item: Any, container: Any, view: EventView) -> bool:
     """CEL's `item in container`: an equal element of a list, or a key of a map."""
     if type(container) is dict:
         if type(item) is UnknownText:
@@ -220,11 +189,11 @@ def contains(item: Any, container: Any, frame: Frame) -> bool:
         raise Failure(f"{type_name(item)} is not a valid key of a map")
     if type(container) is not list:
         raise Failure(f"`in` needs a list or a map, not {type_name(container)}")
-    frame.charge(len(container))
+    view.charge(len(container))
     failure: Failure | None = None
     for element in container:
         try:
-            if equal(item, element, frame):
+            if equal(item, element, view):
                 return True
         except Failure as met:
             if UnknownText not in (type(item), type(element)):
