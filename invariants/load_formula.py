@@ -50,7 +50,7 @@ def mend_of_expression(text: str) -> str:
 def _is_expression(source: Source) -> bool:
     """True if it is valid CEL and names only fields of events."""
     try:
-        names = {name.name for name in free_names(parse(source))}
+        names = {name.name for name in free_names(parse(source, explains=False))}
     except SyntaxFault:
         return False
     return bool(names) and names <= FIELD_TYPES.keys()

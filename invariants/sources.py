@@ -16,11 +16,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .fact import Truth
-from .text_keys import Part, Run, readings_of, shown_keys
 from .tokens_of_text import HIDDEN_CHARACTERS_MAX, characters_of, hidden_texts
+
+if TYPE_CHECKING:
+    # Imported when a memory is first used: most files have no sources.
+    from .text_keys import Part, Run
 
 FINGERPRINT_BYTES: Final = 8
 STRING_BYTES_MAX: Final = 256 * 1024  # Source: docs/language.md, `string_bytes_max`.
@@ -171,6 +174,8 @@ class SourceMemory(NamedTuple):
 
     def _take_text(self, text: str, is_certain: bool, pairs_max: int) -> bool:
         """Adds to the ledger, which belongs to this memory; True if there was room for all."""
+        from .text_keys import shown_keys
+
         ledger = self.ledger
         # In order, so that one history always fills a memory alike.
         left = shown_keys(text)
@@ -208,6 +213,8 @@ class Shown(NamedTuple):
 
         For a value with addresses, every address. An unreadable part is never "not seen".
         """
+        from .text_keys import readings_of
+
         readings = readings_of(value)
         if not readings:
             return None
@@ -220,6 +227,8 @@ class Shown(NamedTuple):
         For a value with addresses, any address. Each reading is tested by itself: if a value
         happens to be base64 of the user's words, the user did not write that value.
         """
+        from .text_keys import readings_of
+
         readings = readings_of(value)
         if not readings:
             return None

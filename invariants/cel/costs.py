@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from ..tokens_of_text import characters_of
 from .names import SHORT_NAME_CHARACTERS
-from .sql.tokens import readings_count
 from .unknown_text import UnknownText
 from .values import STEP_CHARACTERS, STRING_BYTES_MAX
 
@@ -75,6 +74,8 @@ def by_lines(names: Any, arguments: Any) -> int:
 
 def by_sql(written: Any) -> int:
     """A step for each character and dialect by which it is read."""
+    from .sql.tokens import readings_count  # Most files do without SQL.
+
     length = _length(written)
     return length * readings_count(written) if length and type(written) is str else length
 

@@ -16,7 +16,6 @@ from . import (
     addresses,
     command_lines,
     globs,
-    named_addresses,
     names,
     numbers,
     paths,
@@ -37,8 +36,7 @@ from .costs import (
     by_texts,
     by_words,
 )
-from .shell import started
-from .sql import effects
+from .shell.derived import commands_alone, usual_commands_alone
 
 Type = Literal[
     "any", "null", "bool", "int", "double", "string", "list", "map", "timestamp", "duration"
@@ -82,6 +80,34 @@ _ANY: Final = _JSON | _types("timestamp", "duration")
 
 def _bound_elsewhere(*_: Any) -> Any:
     raise AssertionError("evaluate.py binds this function itself")
+
+
+# Those that read a language of their own are imported when they are first called: most files do
+# without them.
+
+
+def _sql_loses(written: Any) -> bool:
+    from .sql.effects import sql_loses
+
+    return sql_loses(written)
+
+
+def _sql_changes(written: Any) -> bool:
+    from .sql.effects import sql_changes
+
+    return sql_changes(written)
+
+
+def _emails(value: Any) -> list[str]:
+    from .named_addresses import emails
+
+    return emails(value)
+
+
+def _urls(value: Any) -> list[str]:
+    from .named_addresses import urls
+
+    return urls(value)
 
 
 _ALL: Final = (
@@ -144,8 +170,8 @@ _ALL: Final = (
         by_lines,
         makes=True,
     ),
-    Function("sql_loses", "function", (_TEXT,), "bool", effects.sql_loses, by_sql),
-    Function("sql_changes", "function", (_TEXT,), "bool", effects.sql_changes, by_sql),
+    Function("sql_loses", "function", (_TEXT,), "bool", _sql_loses, by_sql),
+    Function("sql_changes", "function", (_TEXT,), "bool", _sql_changes, by_sql),
     Function("path_within", "function", (_TEXT, _TEXT), "bool", paths.path_within, by_parts),
     Function("digest", "function", (_JSON,), "string", _bound_elsewhere),
     Function(
@@ -153,19 +179,17 @@ _ALL: Final = (
         "function",
         (_TEXT_OR_LIST,),
         "list",
-        named_addresses.emails,
+        _emails,
         by_addresses,
         makes=True,
     ),
-    Function(
-        "urls", "function", (_TEXT_OR_LIST,), "list", named_addresses.urls, by_addresses, makes=True
-    ),
+    Function("urls", "function", (_TEXT_OR_LIST,), "list", _urls, by_addresses, makes=True),
     Function("seen", "function", (_TEXT_OR_LIST, _TEXT), "bool", _bound_elsewhere),
     Function("only_from", "function", (_TEXT_OR_LIST, _TEXT), "bool", _bound_elsewhere),
     Function("entropy", "function", (_TEXT,), "double", strings.entropy, by_parts),
     Function("shell_words", "function", (_TEXT,), "list", words.shell_words, by_words),
-    Function("shell_commands", "function", (_TEXT_OR_LIST,), "list", started.shell_commands),
-    Function("usual_commands", "function", (_TEXT_OR_LIST,), "list", started.usual_commands),
+    Function("shell_commands", "function", (_TEXT_OR_LIST,), "list", commands_alone),
+    Function("usual_commands", "function", (_TEXT_OR_LIST,), "list", usual_commands_alone),
 )
 
 FUNCTIONS: Final[dict[str, Function]] = {function.name: function for function in _ALL}

@@ -61,14 +61,17 @@ SOURCE_LENGTH_MAX: Final = 10_000  # Source: the brief of the language, characte
 DEPTH_MAX: Final = 50  # Source: likewise, nodes on the way from the root to a leaf.
 
 
-def parse(source: Source) -> Node:
-    """The expression that `source` is, each node with its place in the file."""
+def parse(source: Source, *, explains: bool = True) -> Node:
+    """The expression that `source` is, each node with its place in the file.
+
+    Without `explains` a fault says only where it is: for a text that may well be none.
+    """
     if len(source.text) > SOURCE_LENGTH_MAX:
         message = (
             f"an expression of {len(source.text)} characters; the maximum is {SOURCE_LENGTH_MAX}"
         )
         raise SyntaxFault(0, message, "split it into several predicates", "E107")
-    parser = _Parser(source)
+    parser = _Parser(source, explains=explains)
     node = parser.expression()
     parser.expect_end()
     if _depth(node) > DEPTH_MAX:
@@ -94,7 +97,8 @@ def _depth(root: Node) -> int:
 class _Parser:
     """A position in the tokens of one expression."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, explains: bool) -> None:
+        self._explains = explains
         self._places = Places(source)
         self._text = source.text
         self._tokens = tokens(source.text)
@@ -124,6 +128,8 @@ class _Parser:
 
     def _behind(self, expected: str, closing: str) -> SyntaxFault:
         """A token that cannot follow a whole expression."""
+        if not self._explains:
+            return SyntaxFault(self._token.offset, expected)
         met = met_behind(self._text, self._tokens, self._index, closing)
         return self._unexpected(expected, met.words, met.mend)
 

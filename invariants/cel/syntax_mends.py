@@ -27,52 +27,52 @@ _EACH: Final = "write `args.list.exists(x, ...)`"
 _BARE: Final = 'write only the condition, as in `tool == "pay"`'
 INNER_CHOICE: Final = "put the inner choice into brackets"
 _NOT: Final = r"(?:(?:does\s+)?not|doesn't)\s+"
-_PHRASES: Final = tuple(
-    (re.compile(rf"(?:{words})(?![A-Za-z0-9_])", re.IGNORECASE), mend)
-    for words, mend in (
-        (r"(?:is\s+)?not\s+in|!\s*in", 'write `!(tool in ["a", "b"])`'),
-        (r"is\s+not\s+empty", 'write `!= ""`'),
-        (r"is\s+empty", 'write `== ""`'),
-        (r"is\s+not\s+(?:present|defined|set|given)|not\s+exists", _HAS_NOT),
-        (r"is\s+(?:missing|absent|undefined|unset)", _HAS_NOT),
-        (r"is\s+(?:present|defined|set|given)|exists", _HAS),
-        (r"is\s+(?:not\s+)?(?:an?|of\s+type)|isinstance|instanceof", _TYPE),
-        (r"(?:is\s+)?(?:greater|more|larger)\s+than\s+or\s+equal(?:\s+to)?", "write `>=`"),
-        (r"(?:is\s+)?(?:less|fewer|smaller)\s+than\s+or\s+equal(?:\s+to)?", "write `<=`"),
-        (r"(?:is\s+)?at\s+least|gte|ge", "write `>=`"),
-        (r"(?:is\s+)?at\s+most|lte|le", "write `<=`"),
-        (r"(?:is\s+)?(?:greater|more|larger)\s+than|gt", "write `>`"),
-        (r"(?:is\s+)?(?:less|fewer|smaller)\s+than|lt", "write `<`"),
-        (rf"is\s+not(?:\s+equal(?:\s+to)?)?|{_NOT}equals?|neq?|isnt", "write `!=`"),
-        (r"(?:is\s+)?(?:either|one\s+of|any\s+of)", "write `in`, with the values as a list"),
-        (r"is\s+in", "write `in`"),
-        (r"is\s+equal(?:\s+to)?|equals?(?:\s+to)?|eq|is", "write `==`"),
-        (rf"{_NOT}(?:like|ilike|similar\s+to)", 'write `!glob("pay*", tool)`: `*` is any text'),
-        (r"like|ilike|similar\s+to", 'write `glob("pay*", tool)`: `*` is any text'),
-        (rf"{_NOT}(?:match|matches|regexp|rlike)", 'write `!tool.matches("^pay")`'),
-        (r"match|matches|regexp?|rlike", 'write `tool.matches("^pay")`'),
-        (rf"{_NOT}(?:contains?|includes?)", 'write `!text.contains("a")`'),
-        (r"contains?|includes?", 'write `text.contains("a")`'),
-        (rf"{_NOT}(?:starts?|begins?)[\s_]*with", 'write `!tool.startsWith("a")`'),
-        (r"(?:starts?|begins?)[\s_]*with", 'write `tool.startsWith("a")`'),
-        (rf"{_NOT}ends?[\s_]*with", 'write `!tool.endsWith("a")`'),
-        (r"ends?[\s_]*with", 'write `tool.endsWith("a")`'),
-        (r"between", "write `args.n >= 1 && args.n <= 3`"),
-        (r"not", "write `!=`, or `!` before a condition in brackets"),
-        (r"and", "write `&&`"),
-        (r"or", "write `||`"),
-        (r"xor", "`a xor b` is `(a) != (b)`"),
-        (r"iff", "`a iff b` is `(a) == (b)`"),
-        (r"implies|then", IMPLIES),
-        (r"unless", "`a unless b` is `a && !(b)`"),
-        (r"where|when|having", "join conditions with `&&`"),
-        (r"if|else", CHOICE),
-        (r"for", _EACH),
-        (r"mod", "write `%`"),
-        (r"since|until|after|before|within|once|previously|eventually|U|S|W|R", _ONE_EVENT),
-    )
+_PHRASES: Final = (
+    (r"(?:is\s+)?not\s+in|!\s*in", 'write `!(tool in ["a", "b"])`'),
+    (r"is\s+not\s+empty", 'write `!= ""`'),
+    (r"is\s+empty", 'write `== ""`'),
+    (r"is\s+not\s+(?:present|defined|set|given)|not\s+exists", _HAS_NOT),
+    (r"is\s+(?:missing|absent|undefined|unset)", _HAS_NOT),
+    (r"is\s+(?:present|defined|set|given)|exists", _HAS),
+    (r"is\s+(?:not\s+)?(?:an?|of\s+type)|isinstance|instanceof", _TYPE),
+    (r"(?:is\s+)?(?:greater|more|larger)\s+than\s+or\s+equal(?:\s+to)?", "write `>=`"),
+    (r"(?:is\s+)?(?:less|fewer|smaller)\s+than\s+or\s+equal(?:\s+to)?", "write `<=`"),
+    (r"(?:is\s+)?at\s+least|gte|ge", "write `>=`"),
+    (r"(?:is\s+)?at\s+most|lte|le", "write `<=`"),
+    (r"(?:is\s+)?(?:greater|more|larger)\s+than|gt", "write `>`"),
+    (r"(?:is\s+)?(?:less|fewer|smaller)\s+than|lt", "write `<`"),
+    (rf"is\s+not(?:\s+equal(?:\s+to)?)?|{_NOT}equals?|neq?|isnt", "write `!=`"),
+    (r"(?:is\s+)?(?:either|one\s+of|any\s+of)", "write `in`, with the values as a list"),
+    (r"is\s+in", "write `in`"),
+    (r"is\s+equal(?:\s+to)?|equals?(?:\s+to)?|eq|is", "write `==`"),
+    (rf"{_NOT}(?:like|ilike|similar\s+to)", 'write `!glob("pay*", tool)`: `*` is any text'),
+    (r"like|ilike|similar\s+to", 'write `glob("pay*", tool)`: `*` is any text'),
+    (rf"{_NOT}(?:match|matches|regexp|rlike)", 'write `!tool.matches("^pay")`'),
+    (r"match|matches|regexp?|rlike", 'write `tool.matches("^pay")`'),
+    (rf"{_NOT}(?:contains?|includes?)", 'write `!text.contains("a")`'),
+    (r"contains?|includes?", 'write `text.contains("a")`'),
+    (rf"{_NOT}(?:starts?|begins?)[\s_]*with", 'write `!tool.startsWith("a")`'),
+    (r"(?:starts?|begins?)[\s_]*with", 'write `tool.startsWith("a")`'),
+    (rf"{_NOT}ends?[\s_]*with", 'write `!tool.endsWith("a")`'),
+    (r"ends?[\s_]*with", 'write `tool.endsWith("a")`'),
+    (r"between", "write `args.n >= 1 && args.n <= 3`"),
+    (r"not", "write `!=`, or `!` before a condition in brackets"),
+    (r"and", "write `&&`"),
+    (r"or", "write `||`"),
+    (r"xor", "`a xor b` is `(a) != (b)`"),
+    (r"iff", "`a iff b` is `(a) == (b)`"),
+    (r"implies|then", IMPLIES),
+    (r"unless", "`a unless b` is `a && !(b)`"),
+    (r"where|when|having", "join conditions with `&&`"),
+    (r"if|else", CHOICE),
+    (r"for", _EACH),
+    (r"mod", "write `%`"),
+    (r"since|until|after|before|within|once|previously|eventually|U|S|W|R", _ONE_EVENT),
 )
-"""Words after a whole expression; the longest phrase of those that begin alike comes first."""
+"""Words after a whole expression; the longest phrase of those that begin alike comes first.
+
+They are compiled when a fault is met: together they take as long as the rest of this package.
+"""
 _LEADING: Final = {
     "not": "write `!`, and brackets around the negated condition: `!(a)`",
     "lambda": "a macro is written `args.list.exists(x, x == 1)`",
@@ -119,7 +119,8 @@ def met_behind(source: str, tokens: Sequence[Token], index: int, closing: str) -
     if mend := _beside(source, tokens, index):
         return Met(shown(source, token), mend)
     if token.kind == "name" or token.value == "!":
-        for phrase, mend in _PHRASES:
+        for words, mend in _PHRASES:
+            phrase = re.compile(rf"(?:{words})(?![A-Za-z0-9_])", re.IGNORECASE)
             if met := phrase.match(source, token.offset):
                 return Met(met[0], mend)
     if token.kind == "sign" and token.value in _CLOSING:
