@@ -25,7 +25,6 @@ from .core import (
     Node,
     NotNode,
     OrNode,
-    names_all,
 )
 from .fact import Value
 from .formula.ast import (
@@ -48,6 +47,7 @@ from .formula.format import format_formula
 from .limits import Limits
 from .operators.contract import Memory
 from .operators.future import Future
+from .operators.sides import names_all
 from .operators.table import memory_of
 from .spec import InvariantSpec
 from .tables import MissingUse, Tables

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -52,12 +53,18 @@ class AtomNode:
     def value_of(self, fact: Fact, env: Env) -> int:
         """The same, of a fact. A list that was too long may have held any value."""
         truth: int = fact.truth
+        values = fact.values
         for name, wanted in self.constants:
-            matched = _match(fact, name, wanted)
-            truth = min(truth, matched)
+            if wanted not in values.get(name, ()):
+                if name not in fact.overflowing:
+                    return 0
+                truth = truth and 1
         for name, slot in self.slots:
-            matched = _match(fact, name, env[slot])
-            truth = min(truth, matched)
+            value = env[slot]
+            if value is UNBOUND or value not in values.get(name, ()):
+                if name not in fact.overflowing:
+                    return 0
+                truth = truth and 1
         return truth
 
 
@@ -229,16 +236,35 @@ class Bindings(NamedTuple):
     is_cut: bool = False
 
 
+_NO_BINDINGS: Final = Bindings(())
+
+
+@lru_cache(maxsize=64)
+def nobody(width: int) -> Bindings:
+    """The one binding without a value."""
+    return Bindings(((UNBOUND,) * width,))
+
+
 def bindings(node: Node, now: Moment, width: int, bindings_max: int) -> Bindings:
     """Each binding for which `node` may be other than false, as far as the event itself determines.
 
     `width` is the number of the invariant's variables. Envs may leave slots unbound where the node
     binds nothing there. Their order is that of the event's values; there are no repeats.
     """
-    if width == 1 and type(node) is AtomNode and len(node.slots) == 1 and not node.constants:
-        fact = now.letter[node.predicate]
-        found = fact.values.get(node.slots[0][0], ()) if fact.truth else ()
-        return Bindings([(chosen,) for chosen in found])
+    if type(node) is AtomNode and not node.constants:
+        fact, slots = now.letter[node.predicate], node.slots
+        if not fact.truth:
+            return _NO_BINDINGS
+        if not slots:
+            return nobody(width)
+        if len(slots) == 1:
+            name, slot = slots[0]
+            found = fact.values.get(name, ())
+            if width == 1:
+                return Bindings([(chosen,) for chosen in found])
+            if len(found) <= bindings_max:
+                before, after = (UNBOUND,) * slot, (UNBOUND,) * (width - slot - 1)
+                return Bindings([(*before, chosen, *after) for chosen in found])
     envs, is_cut = _bind(node, now, (UNBOUND,) * width, bindings_max)
     if len(envs) > 1:
         envs = list(dict.fromkeys(envs))
@@ -369,9 +395,3 @@ def overflows(node: Node, now: Moment) -> bool:
             if overflowing and any(name in overflowing for name, _ in atom.slots):
                 return True
     return False
-
-
-def names_all(left: Node | None, slots: tuple[int, ...]) -> bool:
-    """True if each atom of a left side that names a variable names all of them."""
-    spoken = [] if left is None else [atom for atom in atoms(left) if atom.slots]
-    return all({slot for _, slot in atom.slots} == set(slots) for atom in spoken)

@@ -25,6 +25,7 @@ from .core import (
     Env,
     Node,
     bindings,
+    nobody,
 )
 from .declared import Declared
 from .folding import Known, folded
@@ -37,7 +38,7 @@ from .operators.future import Anchor, Decision
 from .report import end_runs, runs_of, take_told
 from .tables import MissingUse, Tables
 from .verdict import MISSING_BINDING, Binding, EventRef, Verdict, VerdictKind, Witness
-from .witness import grounds
+from .witness import witness_of
 
 _KINDS: Final[tuple[VerdictKind, ...]] = ("holds", "inconclusive", "violated")
 
@@ -97,7 +98,7 @@ class Automaton:
         route = route or self._whole_route
         verdicts: list[Verdict] = []
         lost_before = state.lost_count
-        if state.pending.queue.length:
+        if state.pending.waiting_count:
             state, verdicts = self._pass_time(state, now.time_ns)
         cells: Sequence[Any] = state.cells
         if route.memories:
@@ -110,14 +111,16 @@ class Automaton:
                 is_whole = is_verbose or (self.declared.report == "edge" and bool(state.told))
                 verdicts += self._judge(now, cells, is_whole, route, state)
         elif route.is_judged or route.is_observed:
-            state, more = self._judge_future(state, now, cells, route)
+            state, more = self._judge_future(state, now, cells, route, is_verbose)
             verdicts += more
         if verdicts and state.lost_count == lost_before and self._is_cut(now, route, verdicts):
             state = state._replace(lost_count=lost_before + 1)
         if is_verbose:
             return state, verdicts
-        state, found = self.reported(state, verdicts)
-        if now.is_session_end and self.declared.report == "edge":
+        found: Sequence[Verdict] = verdicts
+        if verdicts:
+            state, found = self.reported(state, verdicts)
+        if now.is_session_end and state.told and self.declared.report == "edge":
             told, ended = end_runs(state.told, self.declared.id, _ref(now))
             if ended:
                 state, found = state._replace(told=told), [*found, *ended]
@@ -158,14 +161,10 @@ class Automaton:
         state, verdicts = self._pass_time(state, time_ns)
         return (state, verdicts) if is_verbose else self.reported(state, verdicts)
 
-    def next_deadline_ns(self, state: State) -> int | None:
-        """A time before which no deadline of this state passes; None if nothing waits."""
-        future = self.tables.future
-        return future.next_deadline_ns(state.pending) if future else None
-
     def _pass_time(self, state: State, time_ns: int) -> tuple[State, list[Verdict]]:
         future = self.tables.future
-        if future is None or not state.pending.queue.length:
+        due_ns = state.pending.due_ns
+        if future is None or due_ns is None or due_ns >= time_ns:
             return state, []
         pending, decisions = future.pass_time(state.pending, time_ns)
         state = state._replace(pending=pending)
@@ -196,7 +195,7 @@ class Automaton:
         """The bindings for which the invariant may be judged at the event."""
         tables = self.tables
         if not tables.variables:
-            return Bindings(((UNBOUND,) * tables.width,))
+            return nobody(tables.width)
         return bindings(tables.binder, now, tables.width, self.limits.bindings_max)
 
     def _judge(
@@ -211,7 +210,8 @@ class Automaton:
             truth = violating.value(now, cells, env)
             if truth == 0 and not is_verbose:
                 continue
-            witness = self._witness(now, cells, env) if truth else Witness()
+            violation = self.tables.violating
+            witness = witness_of(violation, truth, now, cells, env) if truth else Witness()
             verdict = self._verdict(truth, _ref(now), env, witness, now.time_ns)
             if truth == 1 and state.is_born and not self._is_doubted(state, now, env, violating):
                 verdict = _not_escalated(verdict)
@@ -240,47 +240,53 @@ class Automaton:
                 verdicts.append(replace(verdict, reason=f"{reason} that this invariant is about"))
         return [*verdicts, self._too_many(now)] if found.is_cut else verdicts
 
-    def _witness(self, now: Moment, cells: Cells, env: Env) -> Witness:
-        return grounds(self.tables.violating, now, cells, env).witness()
-
     def _judge_future(
-        self, state: State, now: Moment, cells: Cells, route: Route
+        self, state: State, now: Moment, cells: Cells, route: Route, is_verbose: bool
     ) -> tuple[State, list[Verdict]]:
+        """Without `is_verbose`, no verdicts that hold or are pending: none becomes a finding."""
         future = self.tables.future
         assert future is not None, "called for future formulas only"
         verdicts: list[Verdict] = []
         pending, lost_count = state.pending, state.lost_count
         asked, violating = route.trigger, route.violating
         found = self._bindings(now)
+        here = _ref(now)
         for env in found.envs:
             if asked is not None and not asked.value(now, cells, env):
                 continue
             truth = violating.value(now, cells, env)
             if truth == 0:
-                verdicts.append(self._verdict(0, _ref(now), env, Witness(), now.time_ns))
+                if is_verbose:
+                    verdicts.append(self._verdict(0, here, env, Witness(), now.time_ns))
                 continue
-            witness = self._witness(now, cells, env)
-            grown = future.take_in(pending, Anchor(_ref(now), env, truth, witness))
+            witness = witness_of(self.tables.violating, truth, now, cells, env)
+            grown = future.take_in(pending, Anchor(here, env, truth, witness))
             if grown is None:
-                verdicts.append(self._no_room(_ref(now), env))
+                verdicts.append(self._no_room(here, env))
                 lost_count += 1
             else:
                 pending = grown
-                verdicts.append(self._pending(_ref(now), env, witness))
+                if is_verbose:
+                    verdicts.append(self._pending(here, env, witness))
         if found.is_cut:
             verdicts.append(self._too_many(now))
-        pending, decisions = future.observe(pending, now, cells)
+        decisions: list[Decision] = []
+        if pending.waiting_count:
+            pending, decisions = future.observe(pending, now, cells)
         if now.is_session_end:
             pending, more = future.end(pending, now.time_ns)
             decisions += more
-        verdicts += (self.decided(decision, state) for decision in decisions)
+        verdicts += (
+            self.decided(decision, state) for decision in decisions if is_verbose or decision.truth
+        )
         if pending is state.pending and lost_count == state.lost_count:
             return state, verdicts
         return state._replace(pending=pending, lost_count=lost_count), verdicts
 
     def _missing(self, now: Moment, uses: Sequence[MissingUse]) -> list[Verdict]:
         """The verdict of binding `?`: the event lacks a value that the invariant needs."""
-        used = [use for use in uses if is_missing(use, now.letter[use.predicate])]
+        letter = now.letter
+        used = [use for use in uses if is_missing(use, letter[use.predicate])]
         if not used:
             return []
         names = ", ".join(sorted({f"{use.predicate}.{use.name}" for use in used}))

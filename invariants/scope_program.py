@@ -91,12 +91,20 @@ class ScopeProgram:
     """The keys of data memories: the newest makes new ones, the others go on with theirs."""
     pairs_max: int = DEFAULT_LIMITS.pairs_max
     _planner: Planner = field(init=False, repr=False, compare=False)
+    _awaiting: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """The invariants whose verdicts can have deadlines."""
 
     def __post_init__(self) -> None:
         automata = [(compiled.automaton, compiled.file_index) for compiled in self.invariants]
         planner = Planner(automata, self.predicates, self.sources, self.per)
         # Frozen to its users: a memo changes nothing that they can see.
         object.__setattr__(self, "_planner", planner)
+        awaiting = tuple(
+            index
+            for index, compiled in enumerate(self.invariants)
+            if compiled.automaton.tables.future is not None
+        )
+        object.__setattr__(self, "_awaiting", awaiting)
 
     def plan(self, kind: str, tool: str) -> Plan:
         """Which predicates and invariants an event of this kind and tool can concern."""
@@ -248,14 +256,13 @@ class ScopeProgram:
         states = list(progress.states)
         verdicts: list[tuple[int, Verdict]] = []
         for index, compiled in enumerate(self.invariants):
-            if states[index].pending.queue.length:
+            if states[index].pending.due_ns is not None:
                 states[index], found = compiled.automaton.tick(states[index], time_ns)
                 verdicts += [(index, verdict) for verdict in found]
         verdicts.sort(key=lambda item: item[1].decided_ns)
         return self._progress(progress.position, tuple(states), progress.shown), verdicts
 
     def _progress(self, position: int, states: tuple[State, ...], shown: Shown) -> Progress:
-        waiting = [
-            state.pending.queue.oldest()[0] for state in states if state.pending.queue.length
-        ]
+        due = [states[index].pending.due_ns for index in self._awaiting]
+        waiting = [at_ns for at_ns in due if at_ns is not None]
         return Progress(position, states, min(waiting) if waiting else None, shown)

@@ -7,7 +7,6 @@ rests on. The witness suffices to see the verdict; of equal ones the latest even
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import assert_never
 
 from .core import (
@@ -56,13 +55,12 @@ class Grounds:
     def collect(self, node: Node, now: Moment, cells: Cells, env: Env) -> None:
         """Record the grounds of the value of `node`."""
         truth = node.value(now, cells, env)
-        here = EventRef(now.position, now.time_ns, now.id)
         match node:
             case AtomNode():
                 if truth:
-                    self.add(truth, replace(here, roles=(node.predicate,)))
+                    self.add(truth, _with_role(now, node.predicate))
             case EndNode():
-                self.add(truth, replace(here, roles=("session_end",) if truth else ()))
+                self.add(truth, _with_role(now, *(("session_end",) if truth else ())))
             case ComparisonNode() | ConstantNode():
                 pass
             case NotNode(body):
@@ -99,9 +97,23 @@ class Grounds:
         self._absences[absence] = None
 
 
+def witness_of(node: Node, truth: int, now: Moment, cells: Cells, env: Env) -> Witness:
+    """The witness of the value of `node`, which is `truth` and not false."""
+    if type(node) is AtomNode:  # By far the most; the same as below, made short.
+        refs = (_with_role(now, node.predicate),)
+        return Witness(refs) if truth == 2 else Witness(unknowns=refs)
+    return grounds(node, now, cells, env).witness()
+
+
+def _with_role(now: Moment, *roles: str) -> EventRef:
+    return EventRef(now.position, now.time_ns, now.id, roles)
+
+
 def _listed(refs: Refs) -> tuple[EventRef, ...]:
     """In the order of the trace, each event once, with all its roles."""
-    return tuple(replace(ref, roles=tuple(refs[ref])) for ref in sorted(refs))
+    return tuple(
+        [EventRef(ref.position, ref.time_ns, ref.id, tuple(refs[ref])) for ref in sorted(refs)]
+    )
 
 
 def _deciding(

@@ -6,17 +6,18 @@ A limit, `sum(p.v)[w] <= first(q.u)`, has a memory of its own, which the other o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from ..binding import normalise
 from ..core import FALSE_NODE, UNBOUND, AtomNode, Cells, Env, Node, bindings
-from ..fact import Fact, Value
+from ..fact import Fact
 from ..folding import Known, folded
 from ..formula.ast import Aggregate, AggregateComparison, AggregateFunction, Operator, Window
 from ..formula.format import format_formula
 from ..limits import Limits
 from ..moment import Moment
+from ..verdict import EventRef
 from .aggregate_cell import (
     CUT_MAX,
     EMPTY_AGGREGATE,
@@ -30,6 +31,7 @@ from .aggregate_cell import (
 )
 from .codec import Reader, Writer
 from .contract import (
+    READINGS,
     UNKNOWN_PAST,
     Because,
     Birth,
@@ -50,6 +52,7 @@ from .contract import (
 from .contribution import contribution, is_cut
 from .keyed import Keyed
 from .minimal_witness import hardest, lately, limiting, needed
+from .relation import Relation, compare, compare_ranges
 from .tally import (
     EMPTY_TALLY,
     Number,
@@ -57,8 +60,6 @@ from .tally import (
     Sample,
     Tally,
     add,
-    compare,
-    compare_ranges,
     count_of,
     expire,
     limit_range,
@@ -66,16 +67,6 @@ from .tally import (
     number,
     value_range,
 )
-
-
-class Relation(NamedTuple):
-    """The right side of an aggregate's comparison: a variable's slot, a literal, or a limit."""
-
-    operator: Operator
-    bound_slot: int | None
-    bound: Value | None
-    limit: AggregateMemory | None
-    negated_text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +137,8 @@ class AggregateMemory:
                 continue
             if self.atom.value_of(fact, env) and not self._is_named(fact, env):
                 held = add(held, sample, self.function, None, room)
-                held = self._without_number(held, sample)
+                if self.relation is None:
+                    held = self._without_number(held, sample)
         return held
 
     def _is_named(self, fact: Fact, env: Env) -> bool:
@@ -170,14 +162,15 @@ class AggregateMemory:
         else:
             bound = bound if slot is None else env[slot]
             if bound is UNBOUND:
-                return Reading(1)
+                return READINGS[1]
             truth = compare(tally, self.function, operator, bound)
         # Whatever else was lost since: the time before a birth may have decided it alone.
-        is_past = truth == 1 and any(
+        if truth == 1 and any(
             is_born_inside(cells[memory.index], now.time_ns, memory.window.high_ns)
             for memory in (self, *self.beside)
-        )
-        return Reading(cells[self.index].past if is_past else truth)
+        ):
+            truth = cells[self.index].past
+        return READINGS[truth]
 
     def collect(self, grounds: Grounds, truth: int, now: Moment, cells: Cells, env: Env) -> None:
         """The events that were counted; and that there were no others, if more could change it."""
@@ -188,9 +181,9 @@ class AggregateMemory:
         if limit is not None:
             given = limit.tally(now, cells, env)
             limit._collect_given(grounds, truth, given, relation.operator)
-            if _is_empty(given):
+            if given.is_empty:
                 grounds.miss(absence_in(limit.body_text, limit.window, now))
-        is_empty = _is_empty(tally)
+        is_empty = tally.is_empty
         if is_empty:
             grounds.miss(absence_in(self.body_text, self.window, now))
         elif truth == 0:
@@ -228,7 +221,8 @@ class AggregateMemory:
 
     def _add(self, grounds: Grounds, truth: int, samples: Iterable[Sample]) -> None:
         roles = (self.atom_text,)
-        grounds.add(truth, *(replace(sample.ref(), roles=roles) for sample in samples))
+        refs = (EventRef(s.position, s.time_ns, s.id, roles) for s in samples)
+        grounds.add(truth, *refs)
 
     def _passed(self, now: Moment, cells: Cells, env: Env) -> Number | None:
         """The number that the aggregate is compared with, of a limit the hardest to pass."""
@@ -246,12 +240,13 @@ class AggregateMemory:
         due_ns = cell.tallies.due_ns
         if due_ns is not None and due_ns < now.time_ns:
             cell = cell._replace(tallies=cell.tallies.expired(now.time_ns, self._dies_ns))
-        fact = now.letter[self.atom.predicate]
+        atom = self.atom
+        fact = now.letter[atom.predicate]
         if not fact.truth:
             return cell
-        found = bindings(self.atom, now, self.width, self.limits.bindings_max)
+        found = bindings(atom, now, self.width, self.limits.bindings_max)
         for env in found.envs:
-            truth = self.atom.value_of(fact, env)
+            truth = atom.value_of(fact, env)
             if truth:
                 cell = self._take_in(cell, key_of(env, self.slots), now, fact, truth)
         if found.is_cut:
@@ -291,24 +286,33 @@ class AggregateMemory:
                 held = lose(held, cell.rest_lost_ns)
         elif horizon_ns is None and self.function == "first" and held.totals.certain_count:
             return cell  # No later event matters: the first of a session is known.
-        sample = self._sample(now, fact, is_certain=truth == 2)
-        grown = add(held, sample, self.function, horizon_ns, self.limits.window_entries_max)
-        if is_cut(fact, self.function, self.value_name):
-            grown = lose(grown, now_ns)
-        # An event without a number leaves its time in the tally of a limit, and found its room.
-        is_known = self.relation is None and held.lost_ns == now_ns
-        is_lost = grown.lost_ns == now_ns and not is_known
-        grown = self._without_number(grown, sample)
+        name, entries_max = self.value_name, self.limits.window_entries_max
+        if name is None:
+            sample = Sample(now_ns, now.position, now.id, truth == 2, ())
+            grown = add(held, sample, self.function, horizon_ns, entries_max)
+        else:
+            sample = self._sample(now, fact, is_certain=truth == 2)
+            grown = add(held, sample, self.function, horizon_ns, entries_max)
+            if is_cut(fact, self.function, name):
+                grown = lose(grown, now_ns)
+        is_lost = grown.lost_ns == now_ns
+        if self.relation is None:
+            # An event without a number leaves its time in the tally, and found its room.
+            is_lost = is_lost and held.lost_ns != now_ns
+            grown = self._without_number(grown, sample)
         if horizon_ns is None or not self.slots:
             tallies = tallies.changed(key, grown)
         else:
             tallies = tallies.put(key, grown, now_ns + horizon_ns).compacted(self._dies_ns)
-        return cell._replace(tallies=tallies.lost() if is_lost else tallies)
+        if is_lost:
+            tallies = tallies.lost()
+        _, rest_lost_ns, all_lost_ns, cut, born_ns, past = cell
+        return AggregateCell(tallies, rest_lost_ns, all_lost_ns, cut, born_ns, past)
 
     def _without_number(self, tally: Tally, sample: Sample) -> Tally:
         """The tally; as one that lost something if the event of a limit names no number."""
-        is_told = self.relation is not None or self.function == "first" or bool(sample.values)
-        return tally if is_told else lose(tally, sample.time_ns)
+        is_number = self.function == "first" or bool(sample.values)
+        return tally if is_number else lose(tally, sample.time_ns)
 
     def touched_by(self, known: Known, is_end: bool) -> AggregateMemory | None:
         """Itself; None if events with these known facts change nothing."""
@@ -390,8 +394,3 @@ def _built(
         width=build.width,
         limits=build.limits,
     )
-
-
-def _is_empty(tally: Tally) -> bool:
-    """True if it is certain that no event of the window is counted."""
-    return not tally.samples.length and tally.lost_ns is None

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ..core import FALSE_NODE, TRUE_NODE, UNBOUND, Cells, Env, Node
-from ..folding import Known, folded
+from ..core import UNBOUND, Cells, Env, Node
+from ..folding import Known
 from ..formula.ast import Window
 from ..limits import Limits
 from ..moment import Moment
@@ -28,6 +28,7 @@ from .contract import (
     Reading,
     is_bounded,
 )
+from .sides import touched_sides
 from .slices import (
     NEVER_BLURRED,
     SinceTexts,
@@ -149,15 +150,3 @@ class ClosedSinceMemory:
     def unsure(self, cell: Slice | None, unknown: Sequence[Any]) -> Any:
         """Unknown times; but a right side that has never held has not."""
         return unknown[self.index] if cell is not None and is_bounded(self.window) else cell
-
-
-def touched_sides(
-    left: Node | None, right: Node, known: Known, is_end: bool
-) -> tuple[Node | None, Node] | None:
-    """Both sides folded; a true left side becomes none. None if neither has an effect."""
-    if left is not None:
-        left = folded(left, known, is_end)
-    if left is TRUE_NODE:
-        left = None
-    right = folded(right, known, is_end)
-    return None if left is None and right is FALSE_NODE else (left, right)

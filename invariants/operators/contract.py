@@ -59,6 +59,8 @@ class Reading(NamedTuple):
 
 
 FALSE_READING: Final = Reading(0)
+READINGS: Final = (FALSE_READING, Reading(1), Reading(2))
+"""By truth, where no one entry decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,8 @@ def is_bounded(window: Window) -> bool:
 
 def key_of(env: Env, slots: tuple[int, ...]) -> Key:
     """The part of a binding that is the key of a memory's slices."""
+    if len(slots) == 1:  # By far the most.
+        return (env[slots[0]],)
     return tuple([env[slot] for slot in slots])
 
 

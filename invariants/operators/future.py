@@ -28,7 +28,10 @@ from ..witness import grounds
 from .codec import Reader, Writer, by_key, put_values, take_values
 from .contract import Key, env_of, key_of, ref_of
 from .fifo import Fifo, fifo
-from .keyed import EMPTY_KEYED, Keyed, keyed
+from .keyed import EMPTY_KEYED, STALE_MAX, Keyed, keyed
+
+NO_WITNESS: Final = Witness()
+"""Of a verdict that holds: nobody is shown one."""
 
 
 class Anchor(NamedTuple):
@@ -69,9 +72,9 @@ class PendingCell(NamedTuple):
         return self.waiting.held
 
     @property
-    def queue(self) -> Fifo[tuple[int, Key]]:
-        """The deadlines; some may be those of anchors that were decided early."""
-        return self.waiting.queue
+    def due_ns(self) -> int | None:
+        """A time before which no deadline passes; None without a deadline."""
+        return self.waiting.due_ns
 
 
 EMPTY_PENDING: Final = PendingCell()
@@ -104,12 +107,14 @@ class Future:
         key, waiting = key_of(anchor.env, self.slots), cell.waiting
         high_ns = self.window.high_ns
         due_ns = None if high_ns is None else anchor.ref.time_ns + high_ns
-        waiting = waiting.put(key, (*waiting.held.get(key, ()), anchor), due_ns)
-        return self._compacted(PendingCell(waiting, cell.waiting_count + 1))
+        others = waiting.held.get(key)
+        waiting = waiting.put(key, (anchor,) if others is None else (*others, anchor), due_ns)
+        grown = PendingCell(waiting, cell.waiting_count + 1)
+        return self._compacted(grown) if waiting.queue.length > STALE_MAX else grown
 
     def _compacted(self, cell: PendingCell) -> PendingCell:
         """Drop deadlines of anchors that were decided early, before they outgrow the others."""
-        if cell.queue.length <= 2 * cell.waiting_count + 64:
+        if cell.waiting.queue.length <= 2 * cell.waiting_count + STALE_MAX:
             return cell
         waiting = cell.waiting._replace(queue=self._deadlines(cell.anchors))
         return PendingCell(waiting, cell.waiting_count)
@@ -120,14 +125,10 @@ class Future:
         due = [(a.ref.time_ns + width_ns, key) for key, held in anchors.items() for a in held]
         return fifo(sorted(due, key=_time))
 
-    def next_deadline_ns(self, cell: PendingCell) -> int | None:
-        """A time before which no deadline passes."""
-        return cell.queue.oldest()[0] if cell.queue.length else None
-
     def pass_time(self, cell: PendingCell, now_ns: int) -> tuple[PendingCell, list[Decision]]:
         """Decide every deadline before `now_ns`."""
         decisions: list[Decision] = []
-        passed, queue = cell.queue.older_than(now_ns)
+        passed, queue = cell.waiting.queue.older_than(now_ns)
         cell = PendingCell(cell.waiting._replace(queue=queue), cell.waiting_count)
         width_ns = self.window.high_ns
         for deadline_ns, key in passed:
@@ -175,7 +176,9 @@ class Future:
                 else:
                     decisions.append(decision)
             cell = self._with(cell, key, tuple(changed))
-        return cell, sorted(decisions, key=_in_order)
+        if len(decisions) > 1:
+            decisions.sort(key=_in_order)
+        return cell, decisions
 
     def _moved(self, anchor: Anchor, now: Moment, right: int, left: int) -> Anchor:
         """The anchor after an event at which the two sides have these values."""
@@ -183,7 +186,7 @@ class Future:
         is_own = anchor.ref.position == now.position
         if self.is_next and is_own:
             return anchor
-        here = ref_of(now)
+        here = ref_of(now) if right == 1 or left == 1 else None
         if now.time_ns - anchor.ref.time_ns >= self.window.low_ns:
             gained = min(still, right)
             if gained > met:
@@ -193,16 +196,17 @@ class Future:
                 doubt = here
         if left < still:
             still, doubt = left, here if left == 1 else doubt
-        return anchor._replace(met=met, still=0 if self.is_next else still, doubt=doubt)
+        ref, env, truth, witness, *_ = anchor
+        return Anchor(ref, env, truth, witness, met, 0 if self.is_next else still, doubt)
 
     def _decided(self, anchor: Anchor, now: Moment, cells: Cells) -> Decision | None:
         """The verdict, if every possible value of F gives the same."""
         truth = self._violation(anchor, anchor.met)
         if truth != self._violation(anchor, max(anchor.met, anchor.still)):
             return None
-        here = ref_of(now)
         if truth == 0:
-            return Decision(anchor, 0, now.time_ns, Witness((anchor.ref, here)))
+            return Decision(anchor, 0, now.time_ns, NO_WITNESS)
+        here = ref_of(now)
         if truth == 1 or anchor.met == 1:
             return Decision(anchor, truth, now.time_ns, self._doubtful(anchor))
         node = self.body if anchor.met or self.left is None else self.left
@@ -237,7 +241,7 @@ class Future:
         """The wait is over: the current `met` is F's value."""
         truth = self._violation(anchor, anchor.met)
         if truth == 0:
-            return Decision(anchor, 0, decided_ns, Witness((anchor.ref,)))
+            return Decision(anchor, 0, decided_ns, NO_WITNESS)
         if anchor.met:
             return Decision(anchor, truth, decided_ns, self._doubtful(anchor))
         own, from_ns = anchor.ref, anchor.ref.time_ns + self.window.low_ns
@@ -268,15 +272,14 @@ class Future:
 
     def _touched_keys(self, cell: PendingCell, now: Moment, cells: Cells) -> Iterable[Key]:
         """The bindings for which the event may determine F."""
-        nobody: Env = (UNBOUND,) * self.width
         if self.is_next or overflows(self.body, now):
             return list(cell.anchors)
         found = bindings(self.body, now, self.width, self.limits.bindings_max)
-        keys = dict.fromkeys(key_of(env, self.slots) for env in found.envs)
         if found.is_cut:
             return list(cell.anchors)
+        keys = dict.fromkeys([key_of(env, self.slots) for env in found.envs])
         if self.left is not None:
-            if self.left.value(now, cells, nobody) != 2:
+            if self.left.value(now, cells, (UNBOUND,) * self.width) != 2:
                 return list(cell.anchors)
             spoken = [a for a in atoms(self.left) if a.slots]
             for atom in (a for a in spoken if now.letter[a.predicate] is not NO_FACT):
@@ -298,6 +301,8 @@ class Future:
     def _with(cell: PendingCell, key: Key, kept: Anchors) -> PendingCell:
         waiting = cell.waiting
         gone_count = len(waiting.held[key]) - len(kept)
+        if gone_count == cell.waiting_count:
+            return EMPTY_PENDING
         waiting = waiting.changed(key, kept) if kept else waiting.without(key)
         return PendingCell(waiting, cell.waiting_count - gone_count)
 

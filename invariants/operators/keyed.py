@@ -36,15 +36,18 @@ class Keyed(NamedTuple, Generic[Held]):
     @property
     def due_ns(self) -> int | None:
         """A time before which no entry is over; None if none ever is."""
-        return self.queue.oldest()[0] if self.queue.length else None
+        shared, first, end = self.queue
+        return shared[first][0] if end > first else None
 
     def put(self, key: Key, entry: Held, dies_ns: int | None) -> Keyed[Held]:
         """With an entry, new or changed, that matters up to `dies_ns`, not before any other's.
 
         None: it always matters.
         """
-        queue = self.queue if dies_ns is None else self.queue.append((dies_ns, key))
-        return Keyed(_put(self.held, key, entry), queue, self.lost_count)
+        held, queue, lost_count = self
+        if dies_ns is not None:
+            queue = queue.append((dies_ns, key))
+        return Keyed(_put(held, key, entry), queue, lost_count)
 
     def changed(self, key: Key, entry: Held) -> Keyed[Held]:
         """With another entry that matters as long as the one in its place."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, NamedTuple
 
 from ..binding import free_variables, normalise
-from ..core import UNBOUND, Cells, Env, Node, atoms, bindings, memories, names_all, overflows
+from ..core import UNBOUND, Cells, Env, Node, atoms, bindings, memories, overflows
 from ..fact import NO_FACT
 from ..folding import Known
 from ..formula.ast import Formula, Window
@@ -21,7 +21,7 @@ from ..formula.format import format_formula
 from ..limits import Limits
 from ..moment import Moment
 from ..verdict import EventRef
-from .closed_since import ClosedSinceMemory, touched_sides
+from .closed_since import ClosedSinceMemory
 from .codec import Reader, Writer, by_key, take_values
 from .contract import (
     Because,
@@ -41,6 +41,7 @@ from .contract import (
     shown,
 )
 from .keyed import EMPTY_KEYED, Keyed, keyed
+from .sides import names_all, touched_sides
 from .slices import (
     NEVER_BLURRED,
     SinceTexts,

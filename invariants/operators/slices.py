@@ -9,7 +9,7 @@ x < y < z with z - x <= b - a, every window of that length which holds y also ho
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ..formula.ast import Window
@@ -196,7 +196,8 @@ def collect_begun(
     if reading.entry is None:
         return
     first, *others = reading.entry.refs()
-    grounds.add(truth, replace(first, roles=(texts.right,)), *others)
+    begun = EventRef(first.position, first.time_ns, first.id, (texts.right,))
+    grounds.add(truth, begun, *others)
     if texts.undoing and truth == 2:
         from_ns, last = first.time_ns, ref_of(now)
         grounds.miss(Absence(texts.undoing, from_ns, now.time_ns, after=first, last=last))

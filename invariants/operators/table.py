@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 from ..formula.ast import AggregateComparison, Formula, Temporal, Until
-from .aggregate import AggregateMemory, Relation, build_aggregate
+from .aggregate import AggregateMemory, build_aggregate
 from .closed_since import ClosedSinceMemory
 from .contract import Builder, Memory
 from .previous import PreviousMemory, build_previous
+from .relation import Relation
 from .since import SinceMemory, build_since
 from .slices import SinceTexts
 

@@ -8,13 +8,11 @@ result for all values between the two. Sums are exact: doubles are added as frac
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, Final, NamedTuple, assert_never
+from typing import Any, NamedTuple, assert_never
 
-from ..fact import Truth, Value
-from ..formula.ast import AggregateFunction, Operator
+from ..fact import Value
+from ..formula.ast import AggregateFunction
 from ..verdict import EventRef
 from .codec import Reader, Writer, put_number, put_values, take_number, take_value
 from .contract import Count, Key
@@ -61,6 +59,11 @@ class Tally(NamedTuple):
     totals: Totals = Totals()
     lost_ns: int | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """It is certain that no event of the window is counted."""
+        return not self.samples.length and self.lost_ns is None
+
 
 EMPTY_TALLY = Tally(EMPTY_FIFO)
 
@@ -83,16 +86,16 @@ def add(
     tally: Tally, sample: Sample, function: AggregateFunction, horizon_ns: int | None, max_: int
 ) -> Tally:
     """Take in one event; past `max_` samples it is not taken in, and the loss is kept."""
-    tally = expire(tally, sample.time_ns, horizon_ns)
+    samples, totals, lost_ns = expire(tally, sample.time_ns, horizon_ns)
     if horizon_ns is None and function in ("count", "sum"):
-        samples = tally.samples.append(sample)
-        if samples.length > REFS_KEPT_MAX:
+        samples = samples.append(sample)
+        if samples.end - samples.first > REFS_KEPT_MAX:
             samples = samples.popleft()
-    elif tally.samples.length >= max_:
-        return tally._replace(lost_ns=sample.time_ns)
+    elif samples.end - samples.first >= max_:
+        return Tally(samples, totals, sample.time_ns)
     else:
-        samples = tally.samples.append(sample)
-    return Tally(samples, _shift(tally.totals, sample, 1), tally.lost_ns)
+        samples = samples.append(sample)
+    return Tally(samples, _shift(totals, sample, 1), lost_ns)
 
 
 def lose(tally: Tally, time_ns: int) -> Tally:
@@ -105,8 +108,9 @@ def expire(tally: Tally, now_ns: int, horizon_ns: int | None) -> Tally:
     if horizon_ns is None:
         return tally
     samples, totals, lost_ns = tally
+    shared, first, end = samples
     oldest_ns = now_ns - horizon_ns
-    if lost_ns is None and (not samples.length or samples.oldest().time_ns >= oldest_ns):
+    if lost_ns is None and (end == first or shared[first].time_ns >= oldest_ns):
         return tally
     gone, samples = samples.older_than(oldest_ns)
     for sample in gone:
@@ -257,69 +261,6 @@ def numbers_of(sample: Sample) -> list[Number]:
     """An event's values as far as they are numbers."""
     numbers = (number(value) for value in sample.values)
     return [n for n in numbers if n is not None]
-
-
-_ORDERS: Final[dict[Operator, Callable[[Any, Any], bool]]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-
-def compare(tally: Tally, function: AggregateFunction, relation: Operator, bound: Value) -> int:
-    """The truth of `function(...) relation bound`. `tally` must be expired."""
-    if function == "count" and tally.lost_ns is None and type(bound) is int:
-        totals = tally.totals
-        if not totals.possible_count:  # By far the most; the same as below, made short.
-            return 2 if _ORDERS[relation](totals.certain_count, bound) else 0
-    return compare_range(value_range(tally, function), relation, bound)
-
-
-def compare_range(values: Range | None, relation: Operator, bound: Value) -> Truth:
-    """`aggregate relation bound` for an aggregate anywhere in the range."""
-    if values is None:
-        return Truth.UNKNOWN
-    limit = number(bound)
-    if limit is None:
-        if relation in ("==", "!="):
-            return Truth.FALSE if relation == "==" else Truth.TRUE
-        return Truth.UNKNOWN
-    return compare_ranges(values, relation, Range(limit, limit))
-
-
-def compare_ranges(values: Range | None, relation: Operator, limits: Range | None) -> Truth:
-    """`aggregate relation limit` where each lies anywhere in its range."""
-    if values is None or limits is None:
-        return Truth.UNKNOWN
-    least, greatest = values
-    low, high = limits
-    match relation:
-        case "<=":
-            return _both(least <= high, greatest <= low)
-        case "<":
-            return _both(least < high, greatest < low)
-        case ">=":
-            return _both(greatest >= low, least >= high)
-        case ">":
-            return _both(greatest > low, least > high)
-        case "==" | "!=":
-            is_outside = high < least or low > greatest
-            is_point = least == greatest == low == high
-            if not (is_outside or is_point):
-                return Truth.UNKNOWN
-            return Truth.TRUE if is_point == (relation == "==") else Truth.FALSE
-        case _:
-            assert_never(operator)
-
-
-def _both(at_best: bool, at_worst: bool) -> Truth:
-    """True if it holds even in the worst case, false if not even in the best case."""
-    if at_best and at_worst:
-        return Truth.TRUE
-    return Truth.UNKNOWN if at_best or at_worst else Truth.FALSE
 
 
 def count_of(key: Key, tally: Tally, values: Range | None) -> Count:

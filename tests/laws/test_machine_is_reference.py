@@ -157,7 +157,7 @@ def all_told_by_routes(invariant: InvariantSpec, run: Run, random: Random) -> li
             route = automaton.route(known, is_end=step.is_session_end)
             if route is not None:
                 state, more = automaton.step(state, step, True, route)
-            elif state.pending.queue.length:
+            elif state.pending.due_ns is not None:
                 state, more = automaton.tick(state, step.time_ns, True)
         else:
             state, more = automaton.tick(state, step, True)

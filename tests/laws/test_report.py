@@ -138,7 +138,7 @@ def findings_of(
             route = automaton.route(known, is_end=step.is_session_end)
             if route is not None:
                 state, more = automaton.step(state, step, False, route)
-            elif state.pending.queue.length:
+            elif state.pending.due_ns is not None:
                 state, more = automaton.tick(state, step.time_ns)
         else:
             state, more = automaton.tick(state, step)
