@@ -79,7 +79,7 @@ def interlock(folder: Path, line: str) -> str:
 
 
 def test_every_command_of_the_page_works(tmp_path: Path) -> None:
-    """In the order of the page, with what it names in capitals filled in, and what an incident names."""
+    """In the order of the page, with what the page cannot know filled in."""
     incident(tmp_path)
     found = interlock(tmp_path, "interlock findings list --state-dir state")
     match = re.search(r"nothing-deleted violated .* \[(f-[0-9a-f]+)\]", found)
