@@ -19,6 +19,7 @@ from invariants.errors import Fault
 from invariants.event import CARRIED_BY, Event, EventRecord, Origin
 from invariants.load import load_spec
 from monitor.cli.__main__ import VERBS, build_parser
+from monitor.config import load_settings
 from monitor.decode.native import decode_event
 from monitor.decode.rejected import REASONS
 from monitor.finding import Finding
@@ -252,6 +253,14 @@ def test_links_lead_somewhere(page: Path) -> None:
             headings = re.findall(r"^#+ (.+)$", found.read_text(), re.MULTILINE)
             anchors = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
             assert anchor in anchors, f"{_page_name(page)}: {target}"
+
+
+def test_settings_on_their_page_load(tmp_path: Path) -> None:
+    """The example is a whole file, of settings that belong together."""
+    ((_, text),) = _blocks(ROOT / "docs" / "configuration.md", "yaml")
+    (tmp_path / "interlock.yaml").write_text(text)
+    settings = load_settings(str(tmp_path / "interlock.yaml"), {})
+    assert settings.source == "kafka://broker-1:9092,broker-2:9092"
 
 
 def test_the_site_has_every_page() -> None:
