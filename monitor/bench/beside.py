@@ -114,6 +114,8 @@ def _serve() -> None:
     sys.path.insert(0, sys.argv[1])
     package = import_module("monitor.bench")
     package.__path__[:] = [str(HERE)]
+    names = import_module("monitor.bench.older_names")
+    names.stand_in(names.OLDER)
     request = msgspec.json.decode(sys.stdin.buffer.readline())
     side: Side = getattr(import_module(request["module"]), request["name"])(**request["arguments"])
     gc.collect()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import monitor.decode.native as decode_module
 from monitor.bench.count_violated import CountFigures
 from monitor.bench.engine import EngineFigures, measure_engine
 from monitor.bench.kill_switch import latencies
+from monitor.bench.older_names import stand_in
 from monitor.bench.part_clock import Cost, Hook, PartClock, without_cost
 from monitor.bench.plan import PlanFigures
 from monitor.bench.recorded import PACKS_DIGEST, packs_digest
@@ -163,3 +166,16 @@ def test_percentiles_are_of_the_nearest_rank() -> None:
     assert (figures.p50_ms, figures.p90_ms, figures.p99_ms) == (50, 90, 99)
     assert (figures.sessions, figures.missed, figures.worst_ms) == (100, 1, 10_000)
     assert latencies([7_000_000]).p50_ms == 7
+
+
+def test_an_older_checkout_has_other_names() -> None:
+    """A module that is missing is the one that had its place; one that is there stays."""
+    room, name = "monitor.no_room", "monitor.no_room.lines"
+    with pytest.raises(ModuleNotFoundError):
+        import_module(name)
+    try:
+        stand_in({name: "monitor.count_text", "monitor.log": "monitor.count_text"})
+        assert import_module(name) is import_module("monitor.count_text")
+        assert import_module("monitor.log") is not import_module("monitor.count_text")
+    finally:
+        del sys.modules[name], sys.modules[room]

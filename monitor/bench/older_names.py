@@ -1,0 +1,34 @@
+"""Names that modules had in older checkouts, beside which the benches of this one run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Final
+
+OLDER: Final[Mapping[str, str]] = {
+    "invariants.image.compile": "invariants.program",
+}
+"""The name of a module, and the one that it had before."""
+
+
+def stand_in(older: Mapping[str, str]) -> None:
+    """Let each module that is missing be the one that had its place before, if that is there."""
+    for name, before in older.items():
+        if not _is_there(name) and _is_there(before):
+            module = import_module(before)
+            parent, _, last = name.rpartition(".")
+            if not _is_there(parent):
+                sys.modules[parent] = ModuleType(parent)
+            setattr(sys.modules[parent], last, module)
+            sys.modules[name] = module
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return name in sys.modules or find_spec(name) is not None
+    except ModuleNotFoundError:  # Its parent is missing, or is no package.
+        return False
