@@ -3,7 +3,7 @@
 `EventRecord` is the wire format, field for field the table of `docs/events.md`; decoding leaves
 `args`, `result` and `attributes` as raw bytes until a predicate reads them. `Event` is a decoded
 record together with data from its *source* (identity, arrival, origin), which no producer can
-choose. The engine's input is `Event | Tick | Close`.
+choose.
 """
 
 from __future__ import annotations
@@ -138,23 +138,6 @@ class Event(msgspec.Struct, frozen=True):
     def seq(self) -> int | None:
         seq = self.record.seq
         return None if seq is msgspec.UNSET else seq
-
-
-class Tick(msgspec.Struct, frozen=True):
-    """Time has reached `time_ns`: every deadline before it is decided. No event, no point."""
-
-    time_ns: int
-
-
-class Close(msgspec.Struct, frozen=True):
-    """The scope is over (idle for too long): pending verdicts are decided as at `session.ended`."""
-
-    scope: str
-    time_ns: int
-    principal: str = ""
-
-
-Input = Event | Tick | Close
 
 
 class SpentError(Exception):

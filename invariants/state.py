@@ -28,6 +28,8 @@ STATE_VERSION: Final = 7
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
+_unpack_parts = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_unpack_events = msgspec.msgpack.Decoder(list[tuple[int, int, str]]).decode
 
 
 class StateError(Exception):
@@ -69,6 +71,17 @@ def decode_state(automaton: Automaton, data: bytes) -> State:
         favourable = None if born[0] is None else _take_cells(automaton, born[0], source)
         return state._replace(is_born=True, favourable=favourable)
     except (msgspec.MsgspecError, ValueError, TypeError, KeyError, IndexError) as error:
+        raise StateError(f"stored state cannot be read: {error}") from error
+
+
+def named_positions(data: bytes) -> frozenset[int]:
+    """The positions of all events that a state names, of its bytes. Raises StateError for damaged
+    ones.
+    """
+    try:
+        _, events, *_ = _unpack_parts(data)
+        return frozenset(position for position, _, _ in _unpack_events(events))
+    except (msgspec.MsgspecError, ValueError) as error:
         raise StateError(f"stored state cannot be read: {error}") from error
 
 

@@ -18,12 +18,11 @@ from invariants.core import UNBOUND
 from invariants.event import Origin
 from invariants.operators.future import Anchor
 from invariants.scope_program import Compiled, Progress, ScopeProgram
-from invariants.spec import Per
 from invariants.unsure_time import TimeDoubt
+from monitor.event_names import Named, Names, name_in
 from monitor.finding import Severity
 from monitor.finding_make import show_binding
 from monitor.finding_text import time_text, visible
-from monitor.scope_names import unpacked_id
 
 OPEN_LISTED_MAX: Final = 1_000
 """Chosen: open verdicts that are spelt out in JSON; all are counted."""
@@ -101,30 +100,39 @@ def counts_runs(program: ScopeProgram) -> bool:
     return any(c.declared.report == "edge" for c in program.invariants)
 
 
-def open_verdicts(program: ScopeProgram, progress: Progress, scope: str) -> Iterator[OpenVerdict]:
-    """Those of one scope of a program; `scope` is whose it is."""
+def open_verdicts(
+    program: ScopeProgram, progress: Progress, scope: str, names: Names | None = None
+) -> Iterator[OpenVerdict]:
+    """Those of one scope of a program.
+
+    `scope` is its name; `names` are those of its events, if it is wider than a session.
+    """
     for compiled, state in zip(program.invariants, progress.states, strict=True):
         future = compiled.automaton.tables.future
         if future is None or not state.pending.waiting_count:
             continue
         for anchors in state.pending.anchors.values():
             for anchor in anchors:
-                yield _open(program.per, compiled, anchor, scope, future.window.high_ns)
+                named = None if names is None else name_in(names, anchor.ref)
+                yield _open(compiled, anchor, scope, named, future.window.high_ns)
 
 
 def _open(
-    per: Per, compiled: Compiled, anchor: Anchor, scope: str, width_ns: int | None
+    compiled: Compiled,
+    anchor: Anchor,
+    scope: str,
+    named: Named | None,
+    width_ns: int | None,
 ) -> OpenVerdict:
     ref, variables = anchor.ref, compiled.automaton.tables.variables
     session, position, id_ = scope, ref.position, ref.id
-    if per != "session":
-        named = unpacked_id(ref.id)
+    if named is not None:
         session, position, id_ = named.session, named.position, named.id
     bound = zip(variables, anchor.env, strict=False)
     return OpenVerdict(
         invariant=compiled.declared.id,
         severity=compiled.declared.severity,
-        scope_kind=per,
+        scope_kind=compiled.declared.per,
         scope=scope,
         session=session,
         position=position,

@@ -17,7 +17,7 @@ import msgspec
 
 from invariants.errors import ConfigError
 from monitor.decode.rejected import Rejected
-from monitor.judge import read_record
+from monitor.kernel.evaluate import read_record
 from monitor.sources.base import Poll, Record, Stream
 from monitor.sources.files import FileSource
 

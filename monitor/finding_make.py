@@ -12,6 +12,7 @@ from invariants.fact import Value
 from invariants.scope_program import Compiled, Judged, ScopeProgram
 from invariants.spec import Per
 from invariants.verdict import Absence, Binding, EventRef, Run, Verdict
+from monitor.event_names import Named, Names, name_in, text_of
 from monitor.finding import (
     Anomaly,
     AnomalyFeature,
@@ -24,7 +25,6 @@ from monitor.finding import (
 )
 from monitor.grouping import Doubt, DoubtPlace, doubts_of, group_id
 from monitor.order import Header, Noticed
-from monitor.scope_names import unpacked_id
 from monitor.trace_key import TraceKey
 
 REASONS_TOLD: Final = 3
@@ -54,6 +54,8 @@ class Wider(NamedTuple):
 
     kind: Per
     value: str
+    names: Names
+    """Of the events that its verdicts name."""
 
 
 def verdict_finding(
@@ -75,7 +77,7 @@ def verdict_finding(
     declared = compiled.declared
     assert verdict.kind in ("violated", "inconclusive"), "only these two are findings"
     binding = show_binding(verdict.binding)
-    told = partial(_event, is_packed=wider is not None)
+    told = _event if wider is None else partial(_named_event, wider.names)
     anchor = told(verdict.anchor)
     scope = trace if wider is None else wider.value
     session = "" if wider is None else str(trace)
@@ -175,13 +177,13 @@ def _place(header: Header, ids_max: int, at: EventRef) -> DoubtPlace:
     return DoubtPlace(at.id, header.conflict_at(at.position), life, header.life_at(0, ids_max))
 
 
-def wider_place(at: EventRef) -> DoubtPlace:
+def wider_place(named: Named) -> DoubtPlace:
     """The same in a trace of many sessions.
 
-    The packed name alone distinguishes the event from others with its id: when the verdict is
+    The whole name distinguishes the event from others with its id: when the verdict is
     decided, the session of the doubt may be evicted, and with it the record of conflicting ids.
     """
-    return DoubtPlace(at.id, "", "", "")
+    return DoubtPlace(text_of(named), "", "", "")
 
 
 def _lost(program: ScopeProgram, judged: Judged) -> Iterator[Noticed]:
@@ -363,11 +365,14 @@ def _plain(value: Value) -> Any:
     return value
 
 
-def _event(ref: EventRef, *, is_packed: bool = False) -> WitnessEvent:
-    """An event of a trace. In a trace of many sessions its id contains its session and position."""
-    if not is_packed:
-        return WitnessEvent(ref.position, ref.time_ns, ref.id, list(ref.roles))
-    named = unpacked_id(ref.id)
+def _event(ref: EventRef) -> WitnessEvent:
+    """An event of a session's trace."""
+    return WitnessEvent(ref.position, ref.time_ns, ref.id, list(ref.roles))
+
+
+def _named_event(names: Names, ref: EventRef) -> WitnessEvent:
+    """An event of a trace of many sessions, with its session and its position there."""
+    named = name_in(names, ref)
     return WitnessEvent(
         named.position, ref.time_ns, named.id, list(ref.roles), named.session, named.principal
     )

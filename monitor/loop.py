@@ -25,16 +25,16 @@ from monitor.births import META_NAME, Loss
 from monitor.clock import Clock
 from monitor.decode.rejected import Rejected
 from monitor.effects import Effects
-from monitor.engine import Engine
 from monitor.file_end import FileTime
 from monitor.finding import Finding
 from monitor.grouping import Groups
-from monitor.judge import judge, read_record
+from monitor.kernel.evaluate import evaluate, read_record
+from monitor.kernel.kernel import Kernel
+from monitor.kernel.scope import LoadedScope
 from monitor.log import say
 from monitor.merge import Merger
 from monitor.provenance import Provenance
 from monitor.responder import Responder
-from monitor.scope import LoadedScope
 from monitor.sources.base import (
     Frontier,
     Notice,
@@ -84,7 +84,7 @@ class Loop:
         self,
         *,
         source: Source,
-        engine: Engine,
+        engine: Kernel,
         store: Store,
         effects: Effects,
         clock: Clock,
@@ -165,7 +165,7 @@ class Loop:
         return self._is_finished and self._merger.held_count == 0
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> Kernel:
         """The scopes, for readers between two turns."""
         return self._engine
 
@@ -227,7 +227,8 @@ class Loop:
                 if self._settings.is_finished_file:
                     self._file_time.see(event.ts_ns, now_ns)
                     event = msgspec.structs.replace(event, read_ns=now_ns)
-                self._take(batch, judge(self._engine, self._provenance, event, group))
+                stepped = evaluate(self._engine, self._provenance, event, group)
+                self._take(batch, stepped.findings)
 
     def _next_pace(self, batch: Batch) -> int:
         """As many records as the last batch that was ended by time contained; otherwise more again.

@@ -16,8 +16,8 @@ import msgspec
 
 from invariants.event import Event
 from monitor.decode.rejected import Rejected
+from monitor.kernel.scope import LoadedScope, ScopeChange
 from monitor.order import CALLS_MAX, Header, Noticed, call_digest
-from monitor.scope import LoadedScope, ScopeChange
 from monitor.scope_names import stored_users
 from monitor.trace_key import TraceKey, is_authority
 

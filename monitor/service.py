@@ -28,9 +28,9 @@ from monitor.clock import Clock
 from monitor.decode.rejected import REASONS
 from monitor.detector_opening import open_scoring
 from monitor.effects import Effects
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.http import Pulse
+from monitor.kernel.kernel import Kernel
 from monitor.lock import StateLock
 from monitor.log import say
 from monitor.loop import Loop, LoopSettings, Observer, scope_loader
@@ -295,11 +295,11 @@ def _engine(
     *,
     clock: Clock,
     metrics: Metrics,
-) -> Engine:
+) -> Kernel:
     scoring = open_scoring(settings, metrics)
     births = _births(store, program, clock.now_ns())
     engine_settings = replace(_engine_settings(settings, surroundings), births=births)
-    return Engine(program, engine_settings, scope_loader(store), scoring)
+    return Kernel(program, engine_settings, scope_loader(store), scoring)
 
 
 def _births(store: Store, program: Program, now_ns: int) -> Births:

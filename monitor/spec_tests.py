@@ -20,9 +20,9 @@ from invariants.limits import DEFAULT_LIMITS
 from invariants.program import Program
 from invariants.spec import Example, InvariantSpec
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
+from monitor.kernel.kernel import Kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Trial:
     def marks(self, contents: Sequence[Mapping[str, Any]]) -> list[Marks]:
         """For each invariant, the engine's marks for a trace. Raises NoEventError."""
         events = [self.event(number, content) for number, content in enumerate(contents)]
-        engine = Engine(self.program, EngineSettings(trust_ts=True))
+        engine = Kernel(self.program, EngineSettings(trust_ts=True))
         findings = [finding for event in events for finding in engine.step(event)]
         numbers = {(event.session, event.id): number for number, event in enumerate(events)}
         return [

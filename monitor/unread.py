@@ -22,8 +22,8 @@ from invariants.verdict import EventRef
 from monitor.decode.rejected import Rejected
 from monitor.finding import Finding, Severity
 from monitor.finding_make import engine_finding
+from monitor.kernel.sessions import SessionScope
 from monitor.order import Header, Noticed, passed
-from monitor.scope import LiveScope
 from monitor.trace_key import TraceKey
 
 SESSIONS_MAX: Final = 100
@@ -52,7 +52,7 @@ class UnreadRecords:
         self._told: OrderedDict[tuple[TraceKey, str], frozenset[str]] = OrderedDict()
         self._named: dict[tuple[str, int], set[str]] = {}
 
-    def take(self, rejected: Rejected, trace: TraceKey, scope: LiveScope) -> list[Finding]:
+    def take(self, rejected: Rejected, trace: TraceKey, scope: SessionScope) -> list[Finding]:
         """The new findings about this record for a trace that it concerns.
 
         If it has an expected number, that number counts as received, so that no `gap` reports it as

@@ -20,7 +20,6 @@ from monitor.finding import Finding
 from monitor.grouping import members_of
 from monitor.trace_key import TraceKey
 from replay.live_program import Unevaluable
-from replay.player import REFUSALS
 from replay.published import read_finding
 from replay.session_inputs import SessionInputs
 from replay.timeline import Timeline
@@ -28,6 +27,9 @@ from replay.told_findings import Told
 
 DifferenceKind = Literal["missing", "other", "order"]
 """`missing`: only live reported it. `other`: only the replay reported it."""
+
+REFUSALS: Final = ("provenance", "unevaluable")
+"""Findings about an event that the invariants do not see."""
 
 REPEATABLE: Final = frozenset(
     {

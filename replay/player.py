@@ -12,17 +12,17 @@ from typing import Final, Literal, assert_never
 
 import msgspec
 
-from invariants.event import Close, Event, Origin, Tick
+from invariants.event import Event, Origin
 from invariants.limits import Limits
 from invariants.program import Program
 from monitor.births import NO_BIRTHS, Births
 from monitor.decode.rejected import Rejected
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import SEVERITIES, Finding
-from monitor.judge import judge, read_record
+from monitor.kernel.evaluate import evaluate, read_record
+from monitor.kernel.kernel import Kernel
+from monitor.kernel.scope import EMPTY_LOAD, LoadedScope
 from monitor.provenance import Provenance
-from monitor.scope import EMPTY_LOAD, LoadedScope
 from monitor.scoring import Scoring
 from monitor.sources.base import Record
 from monitor.trace_key import TraceKey
@@ -42,9 +42,6 @@ InputLine = RecordLine | TickLine | CloseLine
 Fate = Literal["taken", "repeat", "refused", "rejected", "other"]
 """The treatment of a record: seen by the invariants; a duplicate; refused by provenance; rejected;
 or of a session other than the selected one."""
-
-REFUSALS: Final = ("provenance", "unevaluable")
-"""Findings about an event that the invariants do not see."""
 
 SCOPES_IN_MEMORY_MAX: Final = 2_000
 """Chosen: the others rest on disk; a session's memory may hold thousands of entries."""
@@ -89,7 +86,7 @@ class Player:
         self._read_ns = read_ns
         program = replace(program, wider=()) if session else program
         settings = engine_settings(header.settings, is_finished_file=header.source.kind == PLAIN)
-        self.engine = Engine(program, replace(settings, births=births), load, scoring)
+        self.engine = Kernel(program, replace(settings, births=births), load, scoring)
         self._provenance = _provenance(header.settings)
 
     def play(self, line: InputLine) -> Played:
@@ -98,9 +95,9 @@ class Player:
             case RecordLine():
                 return self._play_record(line)
             case TickLine(time_ns=time_ns):
-                return Played(self.engine.step(Tick(time_ns)))
+                return Played(self.engine.tick(time_ns))
             case CloseLine(scope=scope, time_ns=time_ns, principal=principal):
-                return Played(self.engine.step(Close(scope, time_ns, principal)))
+                return Played(self.engine.close(TraceKey(principal, scope), time_ns))
             case _:
                 assert_never(line)
 
@@ -114,35 +111,13 @@ class Player:
             return Played([], event, fate="other")
         if self._read_ns is not None:
             event = msgspec.structs.replace(event, read_ns=self._read_ns)
-        traces = self.engine.traces_of(event)
-        found = judge(self.engine, self._provenance, event, "")
-        if self.engine.take_duplicates_count():
-            return Played(found, event, traces, fate="repeat")
-        if len(traces) != 1 or any(map(_is_refusal, found)):
-            return Played(found, event, traces, fate="refused")
-        held = self.engine.look(traces[0])
-        assert held is not None, "the engine has just stepped it"
-        header, principal = held[0], traces[0].principal
-        taken = msgspec.structs.replace(
-            event,
-            time_ns=header.time_ns,
-            first=header.first,
-            principal=principal,
-            is_time_unsure=header.is_time_unsure,
-        )
-        return Played(found, taken, traces)
+        stepped = evaluate(self.engine, self._provenance, event, "")
+        return Played(stepped.findings, stepped.event, stepped.traces, fate=stepped.fate)
 
 
 def ids_of(session: str) -> frozenset[str]:
     """The session ids that `ID` or `NAME/ID` may mean; a principal's name has no `/`."""
     return frozenset({session, session.partition("/")[2]} - {""})
-
-
-def _is_refusal(finding: Finding) -> bool:
-    """True if the event was not accepted. An event on which only the detector failed was
-    accepted.
-    """
-    return finding.type in REFUSALS and not finding.detail.startswith("the detector ")
 
 
 def read_line(line: RecordLine) -> Event | Rejected:

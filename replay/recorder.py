@@ -20,7 +20,7 @@ import msgspec
 from interlock.control_record import voucher_of
 from invariants.event import Event
 from monitor.clock import Clock
-from monitor.judge import read_record
+from monitor.kernel.evaluate import read_record
 from monitor.merge import Item, Merger
 from monitor.sources.base import ControlEntry, Notice, Poll, Record, Stream
 from monitor.sources.bystander import Bystander

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import msgspec
 from pyrsistent import PMap
 
-from monitor.scope import EMPTY_LOAD, LoadedScope, ScopeChange
+from monitor.kernel.scope import EMPTY_LOAD, LoadedScope, ScopeChange
 
 LINKS_MAX: Final = 32
 """Chosen: pieces that one load puts together; then all is laid down in one piece again."""

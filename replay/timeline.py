@@ -24,7 +24,7 @@ from invariants.event import Event
 from invariants.program import Program
 from monitor.births import NO_BIRTHS
 from monitor.file_end import Disorder, FileTime, OpenVerdicts, gathered
-from monitor.scope import LoadedScope
+from monitor.kernel.scope import LoadedScope
 from monitor.scope_names import stored_trace
 from monitor.scoring import Scoring
 from monitor.trace_key import TraceKey, is_authority
@@ -344,7 +344,7 @@ class Timeline:
             index.seq_first, index.kind_first = event.seq, event.kind
         index.inputs.append(number)
         if is_taken:
-            held = player.engine.look(trace)
+            held = player.engine.inspect(trace)
             assert held is not None, "the engine has just stepped it"
             extend(index.trace, held[0].position - 1, number)
             index.last_ns = max(index.last_ns, held[0].time_ns)

@@ -15,8 +15,8 @@ from pyrsistent import PVector, pvector
 from invariants.event import Event
 from invariants.scope_program import Progress
 from monitor.finding import Finding
+from monitor.kernel.scope import EMPTY_LOAD, LoadedScope
 from monitor.order import Header
-from monitor.scope import EMPTY_LOAD, LoadedScope
 from monitor.trace_key import TraceKey
 from replay.player import Fate, InputLine, Player
 from replay.recording import RecordLine
@@ -82,7 +82,7 @@ class SessionTrack:
                 _, dropped = engine.take_changes()
                 self._forgotten.update(dropped)
                 continue
-            held = engine.look(self.trace)
+            held = engine.inspect(self.trace)
             if played.event is not None and self.trace in played.traces and held is not None:
                 more.append(TrackStep(number, played.event, played.fate, *held))
         self.steps = self.steps.extend(more)

@@ -19,9 +19,9 @@ from invariants.event import SECOND_NS, Event, Origin
 from invariants.image.compile import compile_program
 from monitor.bench.beside import Turn, take_turns
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.invariant_files import read_specs
+from monitor.kernel.kernel import Kernel
 
 SMALL, LARGE = 1_000, 2_000
 WINDOW_NS: Final = 3_600 * SECOND_NS
@@ -50,7 +50,7 @@ class CountSide:
         specs = read_specs(Path(__file__).with_name("count_violated.yaml"))
         self._events = events
         self._engines = {
-            size: Engine(compile_program(specs), EngineSettings(trust_ts=True))
+            size: Kernel(compile_program(specs), EngineSettings(trust_ts=True))
             for size in (SMALL, LARGE)
         }
         self.findings_count = 0

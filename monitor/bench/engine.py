@@ -38,9 +38,9 @@ from monitor.bench.recorded import (
 from monitor.bench.workload import make_events
 from monitor.decode.native import decode_event
 from monitor.detector_opening import open_detector
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.invariant_files import default_pack_specs, read_specs
+from monitor.kernel.kernel import Kernel
 from monitor.scoring import Scoring
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ ORIGIN = Origin("bench", "0", 0)
 PARTS: Final = ("decode", "order", "predicates", "operators", "findings")
 HOOKS: Final = (
     Hook("predicates", "invariants.plan", "facts", "Plan"),
-    Hook("operators", "monitor.engine", "step_at"),
-    Hook("operators", "monitor.wider", "step_at"),
-    Hook("findings", "monitor.engine", "session_findings"),
-    Hook("findings", "monitor.wider", "verdict_finding"),
-    Hook("findings", "monitor.wider", "engine_finding"),
+    Hook("operators", "monitor.kernel.kernel", "step_at"),
+    Hook("operators", "monitor.kernel.wider", "step_at"),
+    Hook("findings", "monitor.kernel.kernel", "session_findings"),
+    Hook("findings", "monitor.kernel.wider", "verdict_finding"),
+    Hook("findings", "monitor.kernel.wider", "engine_finding"),
 )
 
 
@@ -116,7 +116,7 @@ class EngineSide:
         self.findings_count = 0
         self._engine = _engine(specs)
         self._instrumented = _engine(specs)
-        self._rows: dict[str, Engine] = {}
+        self._rows: dict[str, Kernel] = {}
         if with_default_packs:
             self._rows["default_packs"] = _engine(default_pack_specs())
         if model is not None:
@@ -209,16 +209,17 @@ def measure_engine(
     )
 
 
-def _engine(specs: Sequence[CheckedSpec], scoring: Scoring | None = None) -> Engine:
+def _engine(specs: Sequence[CheckedSpec], scoring: Scoring | None = None) -> Kernel:
     settings = EngineSettings(trust_ts=True)
-    return Engine(compile_program(specs), settings, scoring=scoring)
+    return Kernel(compile_program(specs), settings, scoring=scoring)
 
 
-def _row_ns(engine: Engine, events: Sequence[Any]) -> int:
+def _row_ns(engine: Kernel, events: Sequence[Any]) -> int:
     begin_ns = time.thread_time_ns()
     for event in events:
-        engine.step(event)
-        engine.score()
+        stepped = engine.take(event)
+        if stepped.taken is not None:
+            engine.score(stepped.taken)
     took_ns = time.thread_time_ns() - begin_ns
     engine.take_changes()
     return took_ns

@@ -23,9 +23,9 @@ from monitor.bench.beside import Turn, take_turns
 from monitor.bench.recorded import pack_files
 from monitor.bench.workload import EVENT_BYTES
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.invariant_files import read_specs
+from monitor.kernel.kernel import Kernel
 
 SHAPES_BOUND: Final = 4_096
 TURN_SHAPES: Final = 64
@@ -60,7 +60,7 @@ class PlanSide:
 
     def __init__(self, shapes: int, bound: int) -> None:
         self.program = compile_program(read_specs(*pack_files()))
-        self._engine = Engine(self.program, EngineSettings(trust_ts=True))
+        self._engine = Kernel(self.program, EngineSettings(trust_ts=True))
         self._shapes = shapes
         self._filling = max(0, bound - shapes)
         self._met = 0

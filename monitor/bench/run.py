@@ -43,8 +43,8 @@ from monitor.store_records import Committed
 HOOKS: Final = (
     Hook("decode", "monitor.loop", "read_record"),
     Hook("engine", "monitor.loop", "judge"),
-    Hook("engine", "monitor.engine", "tick", "Engine"),
-    Hook("state", "monitor.engine", "take_changes", "Engine"),
+    Hook("engine", "monitor.kernel.kernel", "tick", "Engine"),
+    Hook("state", "monitor.kernel.kernel", "take_changes", "Engine"),
     *(Hook("store", "monitor.store", name, "Store") for name in ("commit", "finding")),
     *(Hook("store", "monitor.store", name, "Store") for name in ("load_scope", "load_seen")),
     Hook("source", "monitor.sources.files", "poll", "FileSource"),

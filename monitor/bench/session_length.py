@@ -19,9 +19,9 @@ from invariants.event import SECOND_NS, Event, Origin
 from invariants.image.compile import compile_program
 from monitor.bench.engine import TURN_EVENTS
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.invariant_files import read_specs
+from monitor.kernel.kernel import Kernel
 
 SHORT_EVENTS: Final = 10
 EVENTS_A_VALUE: Final = 10
@@ -48,7 +48,7 @@ class LengthFigures:
 def measure_session_length(length: int) -> LengthFigures:
     """The cost of an event in one session of `length`, over that in sessions of ten."""
     program = compile_program(read_specs(Path(__file__).with_name("session_length.yaml")))
-    engines = [Engine(program, EngineSettings(trust_ts=True)) for _ in range(2)]
+    engines = [Kernel(program, EngineSettings(trust_ts=True)) for _ in range(2)]
     costs: tuple[list[float], list[float]] = ([], [])
     findings_count = 0
     gc.collect()

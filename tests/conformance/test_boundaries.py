@@ -25,7 +25,7 @@ from invariants.moment import Moment
 from invariants.patterns import PATTERNS
 from tests.laws.census import nodes_of
 from tests.support.cases import QUICK_LOADER, Case, parse_case, show_verdicts
-from tests.support.engines import Engine, history
+from tests.support.engines import Kernel, history
 
 DIRECTORY: Final = Path(__file__).parents[2] / "fixtures" / "boundaries"
 EVERYWHERE: Final = {"empty", "first", "equal", "end"}
@@ -120,9 +120,9 @@ def _expanded(pattern: dict[str, Any]) -> dict[str, str]:
 CASES: Final = list(load_boundaries())
 
 
-@pytest.mark.parametrize("engine", get_args(Engine))
+@pytest.mark.parametrize("engine", get_args(Kernel))
 @pytest.mark.parametrize("boundary", CASES, ids=lambda boundary: boundary.case.name)
-def test_boundary(engine: Engine, boundary: Boundary) -> None:
+def test_boundary(engine: Kernel, boundary: Boundary) -> None:
     """At every checkpoint the engine has told exactly the verdicts that the case lists."""
     case = boundary.case
     stages = [{}, *map(show_verdicts, history(engine, case.invariant, case.steps))]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cases import Case, load_cases, show_verdicts
-from tests.support.engines import Engine, history
+from tests.support.engines import Kernel, history
 
 DIRECTORY = Path(__file__).parents[2] / "fixtures" / "cases"
 CASES = load_cases(DIRECTORY)
@@ -15,7 +15,7 @@ CASES = load_cases(DIRECTORY)
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("engine", ["reference", "machine"])
-def test_case(engine: Engine, case: Case) -> None:
+def test_case(engine: Kernel, case: Case) -> None:
     """At every checkpoint the engine has told exactly the verdicts that the case lists."""
     stages = [{}, *map(show_verdicts, history(engine, case.invariant, case.steps))]
     for steps_count, expected in case.checkpoints:

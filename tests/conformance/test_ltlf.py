@@ -22,14 +22,14 @@ from tests.conformance.ltlf import WANTED, Dfa, automaton_of, is_installed
 from tests.conformance.totals import Tally, begin
 from tests.conftest import require_or_skip
 from tests.support.cases import write_case
-from tests.support.engines import Engine, Step, final_verdicts, history, make_invariant, make_moment
+from tests.support.engines import Kernel, Step, final_verdicts, history, make_invariant, make_moment
 
 FORMULAS_COUNT = int(os.environ.get("INTERLOCK_LAWS_CASES", "8000")) // 100
 TRACES_COUNT = 12
 SEED = 7
 NAMES: Final = ("a", "b", "c")
 HOLDS: Final = Fact(Truth.TRUE, {})
-ENGINES: Final[tuple[Engine, ...]] = ("machine", "reference")
+ENGINES: Final[tuple[Kernel, ...]] = ("machine", "reference")
 
 Letters = list[frozenset[str]]
 Choices = random.Random

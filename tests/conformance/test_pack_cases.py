@@ -21,10 +21,10 @@ from invariants.image.compile import compile_program
 from invariants.limits import DEFAULT_LIMITS
 from invariants.program import Program
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.invariant_files import default_pack_specs
+from monitor.kernel.kernel import Kernel
 from tests.conftest import require_or_skip
 
 CASES = DATA.parents[1] / "cases"
@@ -55,13 +55,13 @@ def packs() -> Program:
 
 def findings(lines: Iterable[bytes], name: str) -> dict[str, list[Finding]]:
     """By session, what the default packs say; `telemetry` is about clients, and left out."""
-    engines: dict[str, Engine] = {}
+    engines: dict[str, Kernel] = {}
     found: dict[str, list[Finding]] = {}
     for number, line in enumerate(lines):
         event = decode_event(line, Origin(name, "0", number))
         assert isinstance(event, Event), event
         session = event.session
-        engine = engines.setdefault(session, Engine(packs(), EngineSettings(trust_ts=True)))
+        engine = engines.setdefault(session, Kernel(packs(), EngineSettings(trust_ts=True)))
         told = [f for f in engine.step(event) if not f.invariant.startswith("telemetry")]
         found.setdefault(session, []).extend(told)
     return found

@@ -24,7 +24,7 @@ from tests.conformance.dejavu import CannotSay
 from tests.conformance.r2u2 import ANY_EVENT, SECOND_NS, has_past, parts_of, read
 from tests.conformance.totals import begin
 from tests.conftest import require_or_skip
-from tests.support.engines import Engine, Step, Verdicts, history, make_invariant, make_moment
+from tests.support.engines import Kernel, Step, Verdicts, history, make_invariant, make_moment
 
 CASES = Path(__file__).parents[3] / "shared" / "data" / "conformance" / "r2u2.jsonl"
 HOLDS: Final = Fact(Truth.TRUE, {})
@@ -102,7 +102,7 @@ def difference(
     return "" if lines == theirs or is_finer else f"{lines} != {theirs}"
 
 
-def decided(engine: Engine, parts: Sequence[Formula], steps: Sequence[Step]) -> dict[int, Decided]:
+def decided(engine: Kernel, parts: Sequence[Formula], steps: Sequence[Step]) -> dict[int, Decided]:
     """For each time, when the formula's verdict became known, and the verdict."""
     histories = [[*history(engine, make_invariant("always", part), steps)] for part in parts]
     found: dict[int, Decided] = {}

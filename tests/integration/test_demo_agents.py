@@ -23,9 +23,9 @@ from invariants.image.compile import compile_program
 from invariants.limits import DEFAULT_LIMITS
 from invariants.program import Program
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.invariant_files import examine, read_specs
+from monitor.kernel.kernel import Kernel
 from monitor.spec_tests import run_examples
 from tests.support.control_writer import ControlWriter
 
@@ -262,7 +262,7 @@ class Watcher(threading.Thread):
         super().__init__()
         self._control = ControlWriter(log)
         self._tail = Tail(log / EVENTS)
-        self._engine = Engine(program, EngineSettings(trust_ts=True))
+        self._engine = Kernel(program, EngineSettings(trust_ts=True))
         self._is_over = threading.Event()
 
     def run(self) -> None:
@@ -285,7 +285,7 @@ class Watcher(threading.Thread):
 
 def _found(program: Program, events: Sequence[Mapping[str, Any]]) -> set[str]:
     """The invariants, or sorts of engine finding, that the events of one session give rise to."""
-    engine = Engine(program, EngineSettings(trust_ts=True))
+    engine = Kernel(program, EngineSettings(trust_ts=True))
     found = set()
     for offset, content in enumerate(events):
         event = decode_event(msgspec.json.encode(content), Origin("recorded", "0", offset))

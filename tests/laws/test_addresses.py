@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from invariants.addresses_of_text import read_addresses
 from invariants.fact import Truth
-from monitor.engine import Engine
+from monitor.kernel.kernel import Kernel
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.laws.test_sources import SETTINGS, SOURCES, compiled, decoded, told_at
 from tests.support.shelf import Shelf
@@ -189,7 +189,7 @@ def test_two_spellings_of_an_address_are_one_and_two_addresses_are_two() -> None
     program, counts = compiled(), dict.fromkeys(Truth, 0)
     for seed in range(max(CASES // 12, 100)):
         random, naive, shelf = Random(FIRST_SEED + seed), Naive(), Shelf()
-        engine = Engine(program, SETTINGS, shelf.load)
+        engine = Kernel(program, SETTINGS, shelf.load)
         # Few, so that they meet again.
         drawn = [choose_address(random) for _ in range(random.randrange(1, 6))]
         for number in range(random.randrange(2, 12)):
@@ -220,7 +220,7 @@ def test_two_spellings_of_an_address_are_one_and_two_addresses_are_two() -> None
                 counts[truth] += 1
             if random.random() < 0.2:
                 shelf.keep(*engine.take_changes())
-                engine = Engine(program, SETTINGS, shelf.load)
+                engine = Kernel(program, SETTINGS, shelf.load)
     assert min(counts.values()) > sum(counts.values()) / 100, counts
 
 
@@ -235,7 +235,7 @@ def test_an_endorsement_never_makes_a_value_only_a_strangers() -> None:
         pay = {"kind": "tool.requested", "tool": "pay", "args": {"v": text_of(drawn[:2], random)}}
         told = []
         for contents in ([*events, pay], [*events, said, pay]):
-            engine = Engine(program, SETTINGS)
+            engine = Kernel(program, SETTINGS)
             for number, content in enumerate(contents):
                 head = {"session": "s", "seq": number, "ts": number * 1_000}
                 answers = told_at(engine, decoded(head | content))

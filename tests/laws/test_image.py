@@ -15,10 +15,10 @@ from invariants.image.load import load_program
 from invariants.image.make import image_of
 from invariants.program import Program
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.invariant_files import default_pack_specs, read_specs
+from monitor.kernel.kernel import Kernel
 from monitor.packs import all_packs
 from tests.laws import test_program as programs
 from tests.support.recorded import events as recorded_events
@@ -38,7 +38,7 @@ def read_back(specs: Sequence[CheckedSpec]) -> tuple[Program, Program]:
 
 
 def findings(program: Program, events: Sequence[Event]) -> Iterator[list[Finding]]:
-    engine = Engine(program, EngineSettings(trust_ts=True))
+    engine = Kernel(program, EngineSettings(trust_ts=True))
     for event in events:
         yield engine.step(event)
 

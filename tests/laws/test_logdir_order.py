@@ -14,7 +14,7 @@ from random import Random
 import pytest
 
 from invariants.event import Event
-from monitor.judge import read_record
+from monitor.kernel.evaluate import read_record
 from monitor.merge import Merger
 from monitor.sources.logdir import LogDirSource
 from monitor.topics import APPROVALS, EVENTS

@@ -18,9 +18,9 @@ from invariants.event import Event, Origin
 from invariants.image.compile import compile_program
 from invariants.program import Program
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
+from monitor.kernel.kernel import Kernel
 from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
 from monitor.trace_key import TraceKey, principal_of
 from tests.laws.conftest import CASES, FIRST_SEED
@@ -108,8 +108,8 @@ def findings_of(inputs: list[Input], random: Random | None, **options: bool) -> 
     shelf, wakes = Shelf(), dict[str, int | None]()
     settings = EngineSettings(linger_ns=30 * SECOND_NS, idle_close_ns=15 * SECOND_NS)
 
-    def opened() -> Engine:
-        engine = Engine(program(**options), settings, shelf.load)
+    def opened() -> Kernel:
+        engine = Kernel(program(**options), settings, shelf.load)
         engine.expect([(ns, scope) for scope, ns in wakes.items() if ns is not None])
         return engine
 
@@ -166,7 +166,7 @@ def test_a_record_of_an_operator_is_seen_in_one_trace_at_most() -> None:
     """An approval without a name is never two principals' approval."""
     for seed in range(FIRST_SEED, FIRST_SEED + CASES_HERE):
         inputs = draw(Random(seed), are_named=False)
-        engine = Engine(program(), EngineSettings())
+        engine = Kernel(program(), EngineSettings())
         for given in inputs:
             if isinstance(given, int):
                 continue
@@ -182,7 +182,7 @@ def test_a_record_of_an_operator_is_seen_in_one_trace_at_most() -> None:
                 assert traces == (TraceKey(given.principal, given.session),)
 
 
-def positions(engine: Engine) -> dict[TraceKey, int]:
+def positions(engine: Kernel) -> dict[TraceKey, int]:
     keys = [TraceKey(name, session) for name in ("", *PRINCIPALS) for session in SESSIONS]
-    held = {key: engine.look(key) for key in keys}
+    held = {key: engine.inspect(key) for key in keys}
     return {key: 0 if found is None else found[0].position for key, found in held.items()}

@@ -8,7 +8,7 @@ from invariants.fact import Fact, Truth
 from invariants.formula.parser import parse_formula
 from invariants.reference import judge
 from tests.support.cases import parse_case, show_verdicts
-from tests.support.engines import Engine, final_verdicts, make_invariant, make_moment
+from tests.support.engines import Kernel, final_verdicts, make_invariant, make_moment
 
 BOTH_ENGINES = pytest.mark.parametrize("engine", ["reference", "machine"])
 
@@ -17,7 +17,7 @@ TRUTHS = {"f": Truth.FALSE, "u": Truth.UNKNOWN, "t": Truth.TRUE}
 KINDS = {"f": "holds", "u": "inconclusive", "t": "violated"}
 
 
-def truth_letter(engine: Engine, formula: str, **predicates: str) -> str:
+def truth_letter(engine: Kernel, formula: str, **predicates: str) -> str:
     """f, u or t: the value of a formula at one event, as the verdict of `never: formula` tells.
 
     `not not` keeps an atom from being a trigger of its own.
@@ -39,7 +39,7 @@ def truth_letter(engine: Engine, formula: str, **predicates: str) -> str:
         ("iff", "tuf uuu fut"),
     ],
 )
-def test_connectives_are_kleenes(engine: Engine, operator: str, table: str) -> None:
+def test_connectives_are_kleenes(engine: Kernel, operator: str, table: str) -> None:
     """Rows are the left value f, u, t; columns the right one."""
     rows = [
         "".join(truth_letter(engine, f"a {operator} b", a=left, b=right) for right in "fut")
@@ -49,7 +49,7 @@ def test_connectives_are_kleenes(engine: Engine, operator: str, table: str) -> N
 
 
 @BOTH_ENGINES
-def test_negation_is_kleenes(engine: Engine) -> None:
+def test_negation_is_kleenes(engine: Kernel) -> None:
     """`not unknown` is unknown."""
     assert "".join(truth_letter(engine, "not a", a=value) for value in "fut") == "tuf"
 
@@ -101,7 +101,7 @@ FUTURE_RUNS = [
 @BOTH_ENGINES
 @pytest.mark.parametrize(("future", "events", "kind"), FUTURE_RUNS)
 def test_a_pending_verdict_is_decided_when_nothing_is_left_to_choose(
-    engine: Engine, future: str, events: list[dict[str, object]], kind: str
+    engine: Kernel, future: str, events: list[dict[str, object]], kind: str
 ) -> None:
     """Of `always: a implies F`, anchored at the first event; all events are at time 0."""
     run = [event if "tick" in event else {"at": 0, **event} for event in events]
@@ -126,7 +126,7 @@ AGGREGATES = [
 @BOTH_ENGINES
 @pytest.mark.parametrize(("certain", "doubtful", "function", "least", "greatest"), AGGREGATES)
 def test_an_aggregate_lies_between_its_least_and_greatest(
-    engine: Engine,
+    engine: Kernel,
     certain: list[int],
     doubtful: list[int],
     function: str,
@@ -171,7 +171,7 @@ EXISTS_RUNS = [
 @BOTH_ENGINES
 @pytest.mark.parametrize(("run", "verdicts"), EXISTS_RUNS)
 def test_exists_asks_for_one_value(
-    engine: Engine, run: list[dict[str, object]], verdicts: dict[str, str]
+    engine: Kernel, run: list[dict[str, object]], verdicts: dict[str, str]
 ) -> None:
     """`never: a and exists x (p(v=x) and q(v=x))`."""
     document = {

@@ -14,7 +14,7 @@ import pytest
 
 from invariants.event import Event
 from invariants.state import encode_state
-from monitor.engine import Engine
+from monitor.kernel.kernel import Kernel
 from monitor.trace_key import TraceKey
 from replay.look import look_at
 from replay.player import Player, read_line
@@ -135,7 +135,7 @@ def draw_header(random: Random) -> Header:
     return header_of(WATCHED, settings=settings, source=source)
 
 
-def stepped(header: Header, lines: list[Line]) -> Iterator[tuple[int, Engine]]:
+def stepped(header: Header, lines: list[Line]) -> Iterator[tuple[int, Kernel]]:
     """One engine, given every line in turn."""
     player = Player(header, PROGRAM)
     for number, line in enumerate(lines):
@@ -172,7 +172,7 @@ def test_every_moment_is_what_stepping_gives(
         header, lines = draw_header(random), draw_lines(random)
         timeline = timeline_of(write(tmp_path / "r.jsonl", lines, header), PROGRAM)
         wanted = [
-            (number, name, state_of(engine.look(name)))
+            (number, name, state_of(engine.inspect(name)))
             for number, engine in stepped(header, lines)
             for name in TRACES
             if name in timeline.sessions

@@ -23,10 +23,10 @@ from invariants.moment import Moment
 from invariants.program import Program
 from invariants.spec import InvariantSpec, PredicateSpec, Source, Spec
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.finding_make import show_binding
+from monitor.kernel.kernel import Kernel
 from tests.laws.census import Census, Run
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import Letter, final_verdicts
@@ -60,7 +60,7 @@ def test_a_session_is_judged_as_if_it_were_alone(census: Census) -> None:
 def findings_of(program: Program, inputs: list[Input], random: Random | None) -> list[Finding]:
     """What an engine finds; with `random`, in batches, after some of which it begins anew."""
     shelf = Shelf()
-    engine = Engine(program, SETTINGS, shelf.load)
+    engine = Kernel(program, SETTINGS, shelf.load)
     wakes: list[tuple[int, str]] = []
     found: list[Finding] = []
     for given in inputs:
@@ -72,7 +72,7 @@ def findings_of(program: Program, inputs: list[Input], random: Random | None) ->
             wakes = [(due_ns, name) for due_ns, name in wakes if name not in changed]
             wakes += [(c.wake_ns, c.scope) for c in changes if c.wake_ns is not None]
             if random.random() < 0.5:
-                engine = Engine(program, SETTINGS, shelf.load)
+                engine = Kernel(program, SETTINGS, shelf.load)
                 engine.expect(wakes)
     return found
 

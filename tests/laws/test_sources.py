@@ -27,8 +27,8 @@ from invariants.limits import Limits
 from invariants.program import Program
 from invariants.tokens_of_text import hidden_texts
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
+from monitor.kernel.kernel import Kernel
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.shelf import Shelf
 
@@ -179,7 +179,7 @@ def decoded(content: dict[str, Any]) -> Event:
     return event
 
 
-def told_at(engine: Engine, event: Event) -> dict[str, Truth]:
+def told_at(engine: Kernel, event: Event) -> dict[str, Truth]:
     """What each invariant says of an event; nothing is false."""
     values = {"violated": Truth.TRUE, "inconclusive": Truth.UNKNOWN}
     return {f.invariant: values[f.type] for f in engine.step(event) if f.type in values}
@@ -192,7 +192,7 @@ def test_programs_say_what_the_definition_says(monkeypatch: pytest.MonkeyPatch) 
     program, counts = compiled(), dict.fromkeys(Truth, 0)
     for seed in range(max(CASES // 20, 50)):
         random, naive, shelf = Random(FIRST_SEED + seed), Naive(), Shelf()
-        engine = Engine(program, SETTINGS, shelf.load)
+        engine = Kernel(program, SETTINGS, shelf.load)
         for number in range(random.randrange(1, 30)):
             content = choose_event(random, number)
             told, expected = told_at(engine, decoded(content)), naive.expected(content)
@@ -201,7 +201,7 @@ def test_programs_say_what_the_definition_says(monkeypatch: pytest.MonkeyPatch) 
                 counts[truth] += 1
             if random.random() < 0.2:
                 shelf.keep(*engine.take_changes())
-                engine = Engine(program, SETTINGS, shelf.load)
+                engine = Kernel(program, SETTINGS, shelf.load)
     assert min(counts.values()) > sum(counts.values()) / 20, counts
 
 
@@ -210,7 +210,7 @@ def test_a_full_memory_is_never_wrong() -> None:
     program, is_lost_seen = compiled(pairs_max=6), False
     for seed in range(max(CASES // 40, 25)):
         random, naive = Random(FIRST_SEED + seed), Naive()
-        engine, is_lost = Engine(program, SETTINGS), False
+        engine, is_lost = Kernel(program, SETTINGS), False
         for number in range(25):
             content = choose_event(random, number)
             findings = engine.step(decoded(content))

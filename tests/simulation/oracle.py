@@ -22,17 +22,17 @@ from invariants.program import Program
 from invariants.state import decode_state, encode_state
 from monitor.actions.control import STATES
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.grouping import Groups
+from monitor.kernel.kernel import Kernel
+from monitor.kernel.wider_scope import WiderHeader
 from monitor.order import Header, Noticed
 from monitor.provenance import Provenance
 from monitor.respond import Action, ResponsePolicy, plan
 from monitor.sources.base import Stream
 from monitor.topics import CONTROL, DEAD_LETTERS, FINDINGS
 from monitor.trace_key import TraceKey
-from monitor.wider_scope import WiderHeader
 from tests.simulation.ledger import (
     Given,
     Ledger,
@@ -107,7 +107,7 @@ def expect_from_logs(
     without: frozenset[str] = frozenset(),
 ) -> Expected:
     """A plain run over everything in the logs but for topics `without`, in order of arrival."""
-    expected, engine = Expected(), Engine(program, settings)
+    expected, engine = Expected(), Kernel(program, settings)
     provenance = Provenance()
     # Scopes wider than a session need one order of all partitions.
     parts = [(p,) for p in outside.partitions]
@@ -141,7 +141,7 @@ def expect_from_ledger(
     without: frozenset[str] = frozenset(),
 ) -> Expected:
     """A plain run over what one monitor took in, ticks and order as it chose them."""
-    expected, engine = Expected(), Engine(program, settings)
+    expected, engine = Expected(), Kernel(program, settings)
     for batch in ledger.batches:
         expected.rejected |= {str(rejected.origin) for rejected in batch.rejected}
         for given in batch.given:
@@ -159,7 +159,7 @@ def expect_from_ledger(
     return _with_states(expected, engine)
 
 
-def _step(expected: Expected, engine: Engine, event: Event, group: str) -> None:
+def _step(expected: Expected, engine: Kernel, event: Event, group: str) -> None:
     expected.findings += engine.step(event, group)
     expected.events_count += 1
     sender = PRINCIPALS.get(event.origin.topic)
@@ -193,7 +193,7 @@ def _arrivals(outside: Outside, partitions: tuple[str, ...]) -> Iterator[tuple[O
         yield Origin(stream.topic, stream.partition, entry.offset), entry.value, arrival_ns
 
 
-def _with_states(expected: Expected, engine: Engine) -> Expected:
+def _with_states(expected: Expected, engine: Kernel) -> Expected:
     changes, dropped = engine.take_changes()
     # Some began anew after they were let go of.
     expected.dropped = sorted(set(dropped) - {change.scope for change in changes})

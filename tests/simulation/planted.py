@@ -13,16 +13,16 @@ from unittest.mock import patch
 import msgspec
 
 from monitor.actions.dispatch import Dispatcher
-from monitor.engine import Engine
+from monitor.kernel.kernel import Kernel
+from monitor.kernel.scope import ScopeChange
+from monitor.kernel.wider import WiderScopes
 from monitor.loop import Loop
 from monitor.merge import Merger
-from monitor.scope import ScopeChange
 from monitor.scope_names import scope_named
 from monitor.sources.base import Stream
 from monitor.store import Store
 from monitor.store_records import ActionMark, Change, Committed, LongestWaits, OutboxFinding
 from monitor.trace_key import TraceKey
-from monitor.wider import WiderScopes
 from tests.simulation.planted_hostile import HOSTILE
 
 Plant = Callable[[], AbstractContextManager[None]]
@@ -82,13 +82,13 @@ def marked_before_published() -> Iterator[None]:
 @contextmanager
 def repeats_forgotten() -> Iterator[None]:
     """The ids that were seen are not stored: a repeat after a restart is a new event."""
-    real = Engine._change
+    real = Kernel._change
 
-    def change(self: Engine, name: TraceKey, scope: Any) -> ScopeChange:
+    def change(self: Kernel, name: TraceKey, scope: Any) -> ScopeChange:
         scope.seen_added = []
         return real(self, name, scope)
 
-    with patch.object(Engine, "_change", change):
+    with patch.object(Kernel, "_change", change):
         yield
 
 

@@ -15,8 +15,9 @@ import msgspec
 
 from invariants.event import Event
 from monitor.decode.rejected import Rejected
-from monitor.engine import Engine
 from monitor.finding import Finding
+from monitor.kernel.kernel import Kernel
+from monitor.kernel.prepared import Stepped
 from monitor.loop import Loop
 from monitor.merge import Merger
 from monitor.owners import Owners, Unowned
@@ -63,17 +64,18 @@ def stopped_sessions_are_not_judged() -> Iterator[None]:
         return planned
 
     def take_records(self: Loop, batch: Any) -> None:
-        real_step = self._engine.step
+        real_step = self._engine.take
 
-        def step(given: Any, group: str = "") -> list[Finding]:
+        def take(given: Any, group: str = "") -> Stepped:
             found = real_step(given, group)
-            return [] if set(self._engine.traces_of(given)) & stopped else found
+            is_stopped = set(self._engine.traces_of(given)) & stopped
+            return found._replace(findings=[]) if is_stopped else found
 
-        self._engine.step = step  # type: ignore[method-assign]
+        self._engine.take = take  # type: ignore[method-assign]
         try:
             real_take(self, batch)
         finally:
-            del self._engine.step
+            del self._engine.take
 
     with patch.object(Responder, "plan", plan), patch.object(Loop, "_take_records", take_records):
         yield
@@ -82,7 +84,7 @@ def stopped_sessions_are_not_judged() -> Iterator[None]:
 @contextmanager
 def unreadable_records_are_not_told() -> Iterator[None]:
     """A record that is not an event is a dead letter, and passes for fine."""
-    with patch.object(Engine, "unread", lambda self, rejected: []):
+    with patch.object(Kernel, "unread", lambda self, rejected: []):
         yield
 
 

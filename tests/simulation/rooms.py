@@ -10,16 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from invariants.event import Event, Input
+from invariants.event import Event
 from invariants.program import Program
 from monitor.clock import Clock
 from monitor.decode.rejected import Rejected
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
+from monitor.kernel import prepared
+from monitor.kernel.kernel import Kernel
+from monitor.kernel.scope import LoadedScope
 from monitor.merge import Item, Merger
 from monitor.order import Noticed
-from monitor.scope import LoadedScope
 from monitor.scoring import Scoring
 from monitor.store import Store
 from monitor.store_records import Change, Committed
@@ -120,7 +121,7 @@ class SimulatedStore(Store):
             self._writing = None
 
 
-class WitnessedEngine(Engine):
+class WitnessedEngine(Kernel):
     """The engine; the ledger sees what it is given. It fails on `POISON`."""
 
     def __init__(
@@ -135,18 +136,18 @@ class WitnessedEngine(Engine):
         super().__init__(program, settings, load, scoring)
         self._ledger = ledger
 
-    def step(self, given: Input, group: str = "") -> list[Finding]:
-        assert isinstance(given, Event), "the loop gives events and ticks"
+    def take(self, given: Event, group: str = "") -> prepared.Stepped:
         if given.record.tool == POISON:
             raise RuntimeError("simulated: a fault of our own")
         at_hand, before = self._ledger.at_hand, self._duplicates_count
         traces, given_count = self.traces_of(given), len(at_hand.given)
-        findings = super().step(given, group)
+        stepped = super().take(given, group)
         # An event that acts for nobody is refused within the step; it was given once.
         del at_hand.given[given_count:]
         is_duplicate = self._duplicates_count > before
         at_hand.given.append(Stepped(given, group, is_duplicate, traces))
-        return self._note(findings)
+        self._note(stepped.findings)
+        return stepped
 
     def tick(self, time_ns: int, groups: frozenset[str] | None = None) -> list[Finding]:
         self._ledger.at_hand.given.append(Ticked(time_ns, groups))

@@ -21,7 +21,7 @@ from invariants.verdict import Binding, VerdictKind
 
 Step = Moment | int
 Verdicts = dict[tuple[int, Binding], VerdictKind]
-Engine = Literal["reference", "machine"]
+Kernel = Literal["reference", "machine"]
 
 
 class Letter(dict[str, Fact]):
@@ -49,14 +49,14 @@ def make_invariant(
     return InvariantSpec("law", "info", form, formula, source, place, on_unknown=on_unknown)
 
 
-def history(engine: Engine, invariant: InvariantSpec, steps: Sequence[Step]) -> Iterator[Verdicts]:
+def history(engine: Kernel, invariant: InvariantSpec, steps: Sequence[Step]) -> Iterator[Verdicts]:
     """All verdicts as they stand after each step."""
     if engine == "reference":
         return _reference_history(invariant, steps)
     return _machine_history(invariant, steps)
 
 
-def final_verdicts(engine: Engine, invariant: InvariantSpec, steps: Sequence[Step]) -> Verdicts:
+def final_verdicts(engine: Kernel, invariant: InvariantSpec, steps: Sequence[Step]) -> Verdicts:
     """All verdicts as they stand after the last step."""
     if engine == "reference":  # Which looks at the whole trace each time, so once is enough.
         return _judged(invariant, steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitor.scope import LoadedScope, ScopeChange
+from monitor.kernel.scope import LoadedScope, ScopeChange
 
 
 class Shelf:

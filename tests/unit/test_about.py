@@ -12,11 +12,11 @@ from invariants.event import Event, Origin
 from invariants.image.compile import compile_program
 from invariants.program import Program
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.finding_text import page
 from monitor.grouping import grouped, members_of
+from monitor.kernel.kernel import Kernel
 from monitor.spec_tests import run_examples
 
 FILE = """\
@@ -60,7 +60,7 @@ def _findings(program: Program) -> list[Finding]:
     content = {"session": "s", "seq": 0, "ts": stated_time(1), "kind": "tool.failed", "tool": "a"}
     event = decode_event(msgspec.json.encode(content), Origin("t", "0", 0))
     assert isinstance(event, Event)
-    return Engine(program, EngineSettings(trust_ts=True)).step(event)
+    return Kernel(program, EngineSettings(trust_ts=True)).step(event)
 
 
 def test_a_finding_says_who_answers_and_what_to_read() -> None:

@@ -19,7 +19,8 @@ from invariants.image.compile import compile_program
 from invariants.kinds import asked_by_predicates
 from invariants.same_meaning import Proof
 from monitor.decode.native import decode_event
-from monitor.engine import Engine, EngineSettings
+from monitor.engine_settings import EngineSettings
+from monitor.kernel.kernel import Kernel
 from monitor.mutation_search import distinguish
 from monitor.spec_tests import prepare_trial
 from tests.support.cel import codes, compiled
@@ -192,7 +193,7 @@ invariants:
 def told(name: str, contents: list[dict[str, Any]]) -> list[tuple[int, str]]:
     """(number of the event, type) of all findings of `workspace`."""
     specs, _ = read_specs([("a.yaml", WHOSE.format(name=name))])
-    engine = Engine(compile_program(specs), EngineSettings(trust_ts=True))
+    engine = Kernel(compile_program(specs), EngineSettings(trust_ts=True))
     events = [event_of(id=f"e{n}", seq=ABSENT, **content) for n, content in enumerate(contents)]
     found = [finding for event in events for finding in engine.step(event)]
     return [(int(f.anchor.id[1:]), f.type) for f in found if f.invariant == "workspace"]

@@ -10,7 +10,8 @@ from invariants.event import Event, Origin
 from invariants.image.compile import compile_program
 from invariants.limits import Limits
 from monitor.decode.native import decode_event
-from monitor.engine import Engine, EngineSettings
+from monitor.engine_settings import EngineSettings
+from monitor.kernel.kernel import Kernel
 
 TEXT = """\
 version: 1
@@ -31,7 +32,7 @@ invariants:
 def told(args: list[object], limits: Limits) -> list[str]:
     """The texts of capacity findings of a session with those events."""
     specs, _ = read_specs([("capacity.yaml", TEXT)])
-    engine = Engine(compile_program(specs, limits=limits), EngineSettings(trust_ts=True))
+    engine = Kernel(compile_program(specs, limits=limits), EngineSettings(trust_ts=True))
     texts = []
     for seq, one in enumerate(args):
         content = {"session": "s", "seq": seq, "ts": seq, "kind": "p", "args": one}

@@ -15,9 +15,9 @@ from invariants.image.compile import compile_program
 from invariants.program import Program
 from monitor.decode.native import decode_event
 from monitor.decode.rejected import Rejected
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
+from monitor.kernel.kernel import Kernel
 from tests.support.shelf import Shelf
 
 TEXT = """\
@@ -92,7 +92,7 @@ def ids(findings: list[Finding]) -> dict[str, list[str]]:
 
 
 def plain(events: list[Event]) -> dict[str, list[str]]:
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     return ids([finding for event in events for finding in engine.step(event)])
 
 
@@ -100,13 +100,13 @@ def plain(events: list[Event]) -> dict[str, list[str]]:
 def test_a_restart_anywhere_changes_nothing(seed: int) -> None:
     """An engine that is thrown away after any batch, and given back its store, finds the same."""
     events, random, shelf = random_events(seed), Random(seed), Shelf()
-    engine = Engine(program(), SETTINGS, shelf.load)
+    engine = Kernel(program(), SETTINGS, shelf.load)
     found: list[Finding] = []
     for event in events:
         found += engine.step(event)
         if random.random() < 0.2:
             shelf.keep(engine.take_changes()[0])
-            engine = Engine(program(), SETTINGS, shelf.load)
+            engine = Kernel(program(), SETTINGS, shelf.load)
     assert ids(found) == plain(events)
 
 
@@ -121,7 +121,7 @@ def test_a_repeat_changes_nothing(seed: int) -> None:
 def test_ticks_change_no_verdict(seed: int) -> None:
     """A tick tells a deadline earlier, and nothing else; the ids are the same."""
     events = random_events(seed)
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     found: list[Finding] = []
     for event in events:
         found += engine.tick(event.ts_ns)
@@ -132,7 +132,7 @@ def test_ticks_change_no_verdict(seed: int) -> None:
 
 def test_two_contents_under_one_id_are_two_events() -> None:
     """The second is judged too, an `id_conflict` says so, and its finding has an id of its own."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     engine.step(make("s", 0, 0, "tool.completed", "vault"))
     first = engine.step(make("s", 1, 1, "tool.requested", "post", "x"))
     second = engine.step(make("s", 1, 2, "tool.requested", "post", "y"))
@@ -143,7 +143,7 @@ def test_two_contents_under_one_id_are_two_events() -> None:
 
 def test_gaps_repeats_and_late_fills() -> None:
     """A hole in the numbers is told once, what fills it is not, and a number given twice is."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     types = [
         [f.type for f in engine.step(make("s", seq, time_s, "message.user", "", call))]
         for time_s, (seq, call) in enumerate([(0, "a"), (3, "a"), (1, "a"), (3, "b"), (4, "a")])
@@ -155,7 +155,7 @@ def test_gaps_repeats_and_late_fills() -> None:
 
 def test_ending_a_session_is_no_clean_slate() -> None:
     """What comes after the end is judged as going on, and told."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     engine.step(make("s", 0, 0, "tool.completed", "vault"))
     engine.step(make("s", 1, 1, "session.ended", ""))
     found = engine.step(make("s", 2, 2, "tool.requested", "post"))
@@ -165,7 +165,7 @@ def test_ending_a_session_is_no_clean_slate() -> None:
 def test_a_session_that_fell_silent_is_closed_by_time() -> None:
     """After `idle_close` the pending is decided as at an end; after `linger` nothing is held."""
     settings = EngineSettings(trust_ts=True, idle_close_ns=60 * 10**9, linger_ns=60 * 10**9)
-    engine = Engine(program(), settings)
+    engine = Kernel(program(), settings)
     engine.step(make("s", 0, 0, "approval.requested", "", "c"))
     assert engine.tick(60 * 10**9) == []
     found = engine.tick(61 * 10**9)
@@ -183,7 +183,7 @@ def test_a_wake_up_that_outlives_its_session_is_let_go() -> None:
     """
     shelf = Shelf()
     settings = EngineSettings(trust_ts=True, idle_close_ns=3_600 * 10**9, linger_ns=60 * 10**9)
-    engine = Engine(program(), settings, shelf.load)
+    engine = Kernel(program(), settings, shelf.load)
     engine.step(make("s", 0, 0, "message.user", ""))
     engine.step(make("s", 1, 1, "approval.requested", "", "c"))
     for time_s in (1_000, 2_000, 5_000):
@@ -193,7 +193,7 @@ def test_a_wake_up_that_outlives_its_session_is_let_go() -> None:
             engine.step(make("s", 2, 1_001, "session.ended", ""))
     assert (engine.scopes_count, shelf.headers) == (0, {})
     assert engine.tick(10**15, frozenset({""})) == []
-    assert engine._wakes.scopes() == []
+    assert engine._sessions._wakes == []
 
 
 @pytest.mark.timeout(20)
@@ -206,7 +206,7 @@ def test_a_session_dropped_in_a_batch_does_not_come_back_in_it() -> None:
     told = []
     for is_stored_between in (False, True):
         shelf = Shelf()
-        engine = Engine(program(), settings, shelf.load)
+        engine = Kernel(program(), settings, shelf.load)
         engine.step(make("s", 0, 0, "tool.completed", "vault"))
         engine.step(make("s", 1, 1, "approval.requested", "", "c"))
         shelf.keep(*engine.take_changes())
@@ -297,7 +297,7 @@ def test_one_finding_id_never_stands_for_two_positions() -> None:
         assert isinstance(found, Event)
         return found
 
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     found = [f for said in ("a", "b", "a", "b", "c", "b") for f in engine.step(asked(said))]
     assert [f.type for f in found] == ["id_conflict", "id_conflict"]
     assert engine.take_duplicates_count() == 3
@@ -319,7 +319,7 @@ invariants:
   - {{id: no-post, severity: warning, per: {per}, never: leaves}}
 """
     specs, _ = read_specs([("again.yaml", text)])
-    engine = Engine(compile_program(specs), EngineSettings(linger_ns=60 * 10**9))
+    engine = Kernel(compile_program(specs), EngineSettings(linger_ns=60 * 10**9))
 
     def lived(offset: int, arrival_s: int) -> list[Finding]:
         found = []
@@ -343,7 +343,7 @@ invariants:
 
 def test_an_id_that_was_forgotten_stands_for_another_event() -> None:
     """`ids_max` events later nobody knows that an id had been used: its finding is another one."""
-    engine = Engine(program(), EngineSettings(trust_ts=True, ids_max=3))
+    engine = Kernel(program(), EngineSettings(trust_ts=True, ids_max=3))
     seqs = [0, 1, 2, 3, 4, 1]
     kinds = ["tool.completed", "tool.requested", *["heartbeat"] * 3, "tool.requested"]
     tools = ["vault", "post", "", "", "", "post"]

@@ -12,9 +12,9 @@ from invariants.program import Program
 from monitor.births import Births, next_births
 from monitor.decode.native import decode_event
 from monitor.decode.rejected import Rejected
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
+from monitor.kernel.kernel import Kernel
 from tests.support.shelf import Shelf
 
 TEXT = """
@@ -86,7 +86,7 @@ class Session:
         self.births: Births = next_births(self.stored, digests, START_NS)
         self.stored = self.births.stored()
         settings = EngineSettings(trust_ts=True, births=self.births)
-        self.engine = Engine(program_, settings, self.shelf.load)
+        self.engine = Kernel(program_, settings, self.shelf.load)
 
     def takes(self, kind: str, at_s: float, tool: str = "", **args: object) -> list[Finding]:
         """An event, at some seconds; everything is stored behind it."""

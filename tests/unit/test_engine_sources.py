@@ -15,8 +15,8 @@ from invariants.program import Program
 from invariants.state import StateError
 from invariants.state_sources import CHUNK_ENTRIES
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
+from monitor.kernel.kernel import Kernel
 from tests.support.shelf import Shelf
 
 TEXT = """\
@@ -60,19 +60,19 @@ def pays(seq: int, to: str, session: str = "s") -> Event:
     return make(seq, "tool.requested", session, tool="pay", args={"to": to})
 
 
-def told(engine: Engine, event: Event) -> list[str]:
+def told(engine: Kernel, event: Event) -> list[str]:
     return [finding.type for finding in engine.step(event)]
 
 
-def restarted(engine: Engine, shelf: Shelf, given: Program) -> Engine:
+def restarted(engine: Kernel, shelf: Shelf, given: Program) -> Kernel:
     shelf.keep(*engine.take_changes())
-    return Engine(given, SETTINGS, shelf.load)
+    return Kernel(given, SETTINGS, shelf.load)
 
 
 def test_a_restart_remembers_and_writes_only_what_grew() -> None:
     """Chunks that are full are written once."""
     shelf = Shelf()
-    engine = Engine(program(), SETTINGS, shelf.load)
+    engine = Kernel(program(), SETTINGS, shelf.load)
     engine.step(shows(0, " ".join(f"w{n}".translate(LETTERS) for n in range(CHUNK_ENTRIES))))
     first, _ = engine.take_changes()
     shelf.keep(first)
@@ -82,7 +82,7 @@ def test_a_restart_remembers_and_writes_only_what_grew() -> None:
     shelf.keep(second)
     chunks = [len([k for k in c.states if k.count("/") == 3]) for c in (*first, *second)]
     assert chunks == [2, 1]
-    engine = Engine(program(), SETTINGS, shelf.load)
+    engine = Kernel(program(), SETTINGS, shelf.load)
     assert told(engine, pays(2, "mallory")) == ["violated"]
     assert told(engine, pays(3, "wh wi")) == ["violated"]
     assert told(engine, pays(4, "wh wj")) == []
@@ -91,7 +91,7 @@ def test_a_restart_remembers_and_writes_only_what_grew() -> None:
 def test_a_session_goes_on_under_its_own_key() -> None:
     """The newest key is for new sessions; where the old one is gone, nothing is known, aloud."""
     shelf = Shelf()
-    engine = Engine(program(keys=(b"old",)), SETTINGS, shelf.load)
+    engine = Kernel(program(keys=(b"old",)), SETTINGS, shelf.load)
     engine.step(shows(0, "mallory"))
     engine = restarted(engine, shelf, program(keys=(b"new", b"old")))
     assert told(engine, pays(1, "mallory")) == ["violated"]
@@ -105,7 +105,7 @@ def test_a_session_goes_on_under_its_own_key() -> None:
 def test_a_source_that_is_new_has_not_seen_a_session_that_runs() -> None:
     """What it did not see, it does not call unseen; sessions that begin later are whole."""
     shelf = Shelf()
-    engine = Engine(program(TEXT.replace("message.user", "message.system")), SETTINGS, shelf.load)
+    engine = Kernel(program(TEXT.replace("message.user", "message.system")), SETTINGS, shelf.load)
     engine.step(shows(0, "mallory"))
     engine = restarted(engine, shelf, program())
     assert told(engine, pays(1, "mallory")) == ["inconclusive"]
@@ -118,7 +118,7 @@ def test_a_source_that_is_new_has_not_seen_a_session_that_runs() -> None:
 def test_a_session_without_anything_shown_is_remembered_as_such() -> None:
     """Nothing shown is another thing than nothing known."""
     shelf = Shelf()
-    engine = Engine(program(), SETTINGS, shelf.load)
+    engine = Kernel(program(), SETTINGS, shelf.load)
     engine.step(make(0, "agent.thought"))
     engine = restarted(engine, shelf, program())
     engine.step(shows(1, "mallory"))
@@ -128,7 +128,7 @@ def test_a_session_without_anything_shown_is_remembered_as_such() -> None:
 def test_a_child_stays_one_across_a_restart() -> None:
     """Any event with a `parent` makes the session a child, from that event on."""
     shelf = Shelf()
-    engine = Engine(program(), SETTINGS, shelf.load)
+    engine = Kernel(program(), SETTINGS, shelf.load)
     engine.step(shows(0, "mallory"))
     assert told(engine, pays(1, "mallory")) == ["violated"]
     engine.step(make(2, "agent.thought", parent="p"))
@@ -139,7 +139,7 @@ def test_a_child_stays_one_across_a_restart() -> None:
 def test_a_memory_of_which_a_part_is_gone_is_an_error() -> None:
     """Never a clean slate."""
     shelf = Shelf()
-    engine = Engine(program(), SETTINGS, shelf.load)
+    engine = Kernel(program(), SETTINGS, shelf.load)
     engine.step(shows(0, " ".join(f"w{n}".translate(LETTERS) for n in range(CHUNK_ENTRIES))))
     engine = restarted(engine, shelf, program())
     del shelf.states["s"][next(name for name in shelf.states["s"] if name.endswith("/1"))]
@@ -149,7 +149,7 @@ def test_a_memory_of_which_a_part_is_gone_is_an_error() -> None:
 
 def test_a_full_source_is_told_once() -> None:
     """With its name; from then on what it does not know is unknown."""
-    engine = Engine(program(pairs_max=3), SETTINGS)
+    engine = Kernel(program(pairs_max=3), SETTINGS)
     (finding,) = engine.step(shows(0, "a b c d"))
     assert finding.type == "capacity" and "`web`" in finding.detail
     assert told(engine, shows(1, "e f")) == []
@@ -159,7 +159,7 @@ def test_a_full_source_is_told_once() -> None:
 def test_a_full_source_stays_full_across_a_restart() -> None:
     """What found no room before is not unseen afterwards."""
     shelf, small = Shelf(), program(pairs_max=3)
-    engine = Engine(small, SETTINGS, shelf.load)
+    engine = Kernel(small, SETTINGS, shelf.load)
     engine.step(shows(0, "a b c d"))
     engine = restarted(engine, shelf, small)
     assert told(engine, pays(1, "mallory")) == ["inconclusive"]
@@ -169,7 +169,7 @@ def test_memories_leave_memory_when_all_together_are_too_large() -> None:
     """The scope untouched for longest goes first, and comes back from the store."""
     shelf = Shelf()
     settings = EngineSettings(trust_ts=True, pairs_in_memory_max=50)
-    engine = Engine(program(), settings, shelf.load)
+    engine = Kernel(program(), settings, shelf.load)
     for number in range(20):
         name = f"mallory{number}".translate(LETTERS)
         engine.step(shows(0, f"{name} and a few other words", session=f"s{number}"))
@@ -188,7 +188,7 @@ def test_files_that_declare_the_same_source_share_its_memory() -> None:
     specs, _ = read_specs([("a.yaml", TEXT), ("b.yaml", other)])
     both = compile_program(specs)
     assert [source.name for source in both.session.sources] == ["user", "web"]
-    engine = Engine(both, SETTINGS)
+    engine = Kernel(both, SETTINGS)
     engine.step(shows(0, "mallory"))
     assert told(engine, pays(1, "mallory")) == ["violated", "violated"]
 
@@ -210,7 +210,7 @@ def test_an_invariant_is_another_one_with_other_sources() -> None:
 
 def test_what_a_client_left_out_of_a_result_may_have_been_shown() -> None:
     """It published the beginning of what a tool said: a stranger's account may stand further on."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     assert told(engine, shows(0, "the beginning")) == []
     assert told(engine, pays(1, "stranger")) == []
     omitted = {"interlock_result_length": 100_000}

@@ -10,10 +10,10 @@ from invariants.check import read_specs
 from invariants.event import Event, Origin
 from invariants.image.compile import compile_program
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.finding_text import page
+from monitor.kernel.kernel import Kernel
 from tests.support.shelf import Shelf
 
 TEXT = """\
@@ -47,7 +47,7 @@ SETTINGS = EngineSettings(trust_ts=True)
 def explained(*events: tuple[str, str], is_restarted: bool = False) -> dict[str, list[str]]:
     """The last lines of each finding's page that say why, by invariant."""
     program, shelf = compile_program(read_specs([("why.yaml", TEXT)])[0]), Shelf()
-    engine = Engine(program, SETTINGS, shelf.load)
+    engine = Kernel(program, SETTINGS, shelf.load)
     findings: list[Finding] = []
     for seq, (kind, to) in enumerate(events):
         content: dict[str, Any] = {"session": "s", "seq": seq, "ts": seq, "kind": kind}
@@ -57,7 +57,7 @@ def explained(*events: tuple[str, str], is_restarted: bool = False) -> dict[str,
         findings += engine.step(event)
         if is_restarted:
             shelf.keep(*engine.take_changes())
-            engine = Engine(program, SETTINGS, shelf.load)
+            engine = Kernel(program, SETTINGS, shelf.load)
     return {f.invariant: _why(page(f, ())) for f in findings}
 
 

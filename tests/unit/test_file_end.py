@@ -13,10 +13,10 @@ from invariants.event import Event, Origin
 from invariants.image.compile import compile_program
 from invariants.program import Program
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.file_end import OPEN_SHOWN_MAX, FileTime, gathered, open_text
 from monitor.finding import Finding
+from monitor.kernel.kernel import Kernel
 from monitor.order import HOLES_MAX, MISSING_RANGES_MAX
 from monitor.trace_key import TraceKey
 from tests.support.rim import SECOND_NS, START_NS
@@ -76,13 +76,13 @@ def numbers_of(gap: tuple[int, str]) -> range:
     return range(int(first), int(last) + 1)
 
 
-def stepped(engine: Engine, events: list[Event]) -> list[Finding]:
+def stepped(engine: Kernel, events: list[Event]) -> list[Finding]:
     return [finding for one in events for finding in engine.step(one)]
 
 
 def test_what_is_due_is_decided_at_the_end_and_not_before() -> None:
     """A deadline passes by the end of the file alone, not by the events of other sessions."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     events = [
         event("s", 0, 0, "asked"),
         event("t", 0, 100, agent="b"),
@@ -90,7 +90,7 @@ def test_what_is_due_is_decided_at_the_end_and_not_before() -> None:
     ]
     assert stepped(engine, events) == []
     assert engine.tick(START_NS + 100 * SECOND_NS) == []
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     assert stepped(engine, events[:2]) == []
     found = told(engine.tick(START_NS + 100 * SECOND_NS))
     assert found == [("violated", "in-time", "s", 0), ("violated", "of-agent", "s", 0)]
@@ -98,7 +98,7 @@ def test_what_is_due_is_decided_at_the_end_and_not_before() -> None:
 
 def test_a_deadline_at_the_very_end_stays_open() -> None:
     """At its deadline an obligation can still be met: only behind it is it decided."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     stepped(engine, [event("s", 0, 0, "asked"), event("s", 1, 10)])
     assert engine.tick(START_NS + 10 * SECOND_NS) == []
     found = gathered(engine.open_verdicts())
@@ -117,7 +117,7 @@ def test_a_deadline_at_the_very_end_stays_open() -> None:
 
 def test_many_open_verdicts_are_counted_and_some_named() -> None:
     """The text stays short, whatever is open."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     stepped(engine, [event(f"s{n:03}", 0, 0, "asked") for n in range(40)])
     found = gathered(engine.open_verdicts())
     assert found.count == len(found.verdicts) == 120
@@ -134,7 +134,7 @@ def test_open_verdicts_are_found_in_the_store_too() -> None:
         idle_close_ns=3_600 * SECOND_NS,
         scopes_in_memory_max=1,
     )
-    engine = Engine(program(), settings, shelf.load)
+    engine = Kernel(program(), settings, shelf.load)
     for number in range(5):
         stepped(engine, [event(f"s{number}", 0, number, "asked")])
         shelf.keep(engine.take_changes()[0])
@@ -144,7 +144,7 @@ def test_open_verdicts_are_found_in_the_store_too() -> None:
 
 def test_an_idle_session_ends_at_the_end_of_the_file() -> None:
     """`idle_close` counts there: the end decides what had no deadline."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     stepped(engine, [event("s", 0, 0, "asked"), event("t", 0, 3_601, agent="b")])
     found = told(engine.tick(START_NS + 3_601 * SECOND_NS))
     assert ("violated", "ever", "s", 0) in found
@@ -164,9 +164,9 @@ def test_gaps_do_not_depend_on_the_order_of_lines(seed: int) -> None:
     """Which numbers are missing is told once, at the end, however the lines are shuffled."""
     random = Random(seed)
     numbers = random.sample(range(60), 30)
-    ordered = Engine(program(), SETTINGS)
+    ordered = Kernel(program(), SETTINGS)
     stepped(ordered, [event("s", seq, 0) for seq in sorted(numbers)])
-    shuffled = Engine(program(), SETTINGS)
+    shuffled = Kernel(program(), SETTINGS)
     assert stepped(shuffled, [event("s", seq, 0) for seq in numbers]) == []
     missing = set(range(max(numbers))) - set(numbers)
     for engine in (ordered, shuffled):
@@ -179,7 +179,7 @@ def test_gaps_do_not_depend_on_the_order_of_lines(seed: int) -> None:
 def test_a_gap_is_told_where_the_numbers_jump() -> None:
     """As live: at the event that left them out, under the same id; and only once."""
     events = [event("s", 0, 0), event("s", 3, 1), event("s", 4, 2)]
-    live, engine = Engine(program(), EngineSettings(trust_ts=True)), Engine(program(), SETTINGS)
+    live, engine = Kernel(program(), EngineSettings(trust_ts=True)), Kernel(program(), SETTINGS)
     wanted = stepped(live, events)
     assert stepped(engine, events) == []
     assert engine.tick(0) == wanted and gaps(wanted)[0][0] == 1
@@ -189,7 +189,7 @@ def test_a_gap_is_told_where_the_numbers_jump() -> None:
 
 def test_a_part_of_a_gap_that_comes_is_not_missing() -> None:
     """What is left is told, each run of numbers by itself; a repeat is told at once."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     stepped(engine, [event("s", 0, 0), event("s", 5, 1), event("s", 3, 1)])
     assert gaps(engine.tick(0)) == [
         (1, "2 event(s) are missing: seq 1 to 2"),
@@ -201,12 +201,12 @@ def test_a_part_of_a_gap_that_comes_is_not_missing() -> None:
 
 def test_holes_are_bounded() -> None:
     """Past the bound the oldest is told at once: nothing is forgotten in silence."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     count = HOLES_MAX + 3
     early = stepped(engine, [event("s", 2 * n + 1, 0) for n in range(count)])
     assert len(gaps(early)) == 3
     assert len(gaps(engine.tick(0))) == HOLES_MAX
-    assert len(engine.look(TraceKey("", "s"))[0].missing) == MISSING_RANGES_MAX  # type: ignore[index]
+    assert len(engine.inspect(TraceKey("", "s"))[0].missing) == MISSING_RANGES_MAX  # type: ignore[index]
 
 
 def test_lines_that_run_back_are_noted_once() -> None:
@@ -216,10 +216,10 @@ def test_lines_that_run_back_are_noted_once() -> None:
         [event("s", 0, 5), event("s", 2, 6), event("s", 1, 6)],
         [event("s", 0, 5, "asked"), event("t", 0, 4)],
     ):
-        engine = Engine(program(), SETTINGS)
+        engine = Kernel(program(), SETTINGS)
         stepped(engine, events)
         assert engine.disorder.count == 1
         assert engine.disorder.first == events[-1].origin
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     stepped(engine, [event("s", 0, 5), event("s", 1, 5), event("t", 0, 6)])
     assert engine.disorder.count == 0

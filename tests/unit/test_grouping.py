@@ -12,12 +12,12 @@ from invariants.event import Event, Origin
 from invariants.image.compile import compile_program
 from invariants.program import Program
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.finding_text import line, page
 from monitor.grouping import Groups, members_of
 from monitor.invariant_files import read_specs as read_pack
+from monitor.kernel.kernel import Kernel
 from monitor.packs import find_pack
 from monitor.respond import ResponsePolicy, plan
 from monitor.store import Store
@@ -70,7 +70,7 @@ UNREADABLE = (event(0, "pay"),)
 
 def verdicts(events: Sequence[Event], *invariants: str) -> list[list[Finding]]:
     """What the engine finds at each event."""
-    engine = Engine(program(*invariants), EngineSettings(trust_ts=True))
+    engine = Kernel(program(*invariants), EngineSettings(trust_ts=True))
     return [engine.step(one) for one in events]
 
 
@@ -171,7 +171,7 @@ def loop(calls_count: int) -> list[list[Finding]]:
     """The findings of the pack at each event: one call again and again, and the session's end."""
     pack = find_pack("loops")
     assert pack is not None
-    engine = Engine(compile_program(read_pack(pack.path)), EngineSettings(trust_ts=True))
+    engine = Kernel(compile_program(read_pack(pack.path)), EngineSettings(trust_ts=True))
     call = {"kind": "tool.requested", "tool": "process", "args": {"id": "b"}}
     contents = [*(dict(call) for _ in range(calls_count)), {"kind": "session.ended"}]
     found = []

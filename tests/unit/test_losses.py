@@ -11,9 +11,9 @@ from invariants.checked import CheckedSpec
 from invariants.event import Event, EventRecord, Origin
 from invariants.image.compile import compile_program
 from monitor.births import Loss, next_births
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
+from monitor.kernel.kernel import Kernel
 from tests.support.shelf import Shelf
 
 TEXT = """
@@ -52,7 +52,7 @@ class Monitor:
         digests = [compiled.digest for compiled in self.program.invariants]
         births = next_births(self.stored, digests, START_NS)
         settings = EngineSettings(births=births, idle_close_ns=2 * HOUR_NS)
-        self.engine = Engine(self.program, settings, self.shelf.load)
+        self.engine = Kernel(self.program, settings, self.shelf.load)
 
     def loses(
         self,

@@ -13,9 +13,9 @@ from invariants.image.compile import compile_program
 from invariants.limits import DEFAULT_LIMITS
 from invariants.program import Program
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.invariant_files import read_specs
+from monitor.kernel.kernel import Kernel
 from monitor.packs import find_pack
 from monitor.spec_tests import run_examples
 from tests.conftest import require_or_skip
@@ -66,7 +66,7 @@ def program() -> Program:
 
 def told(program: Program, lines: list[bytes]) -> Iterator[tuple[str, int | None, str, str]]:
     """Each finding as session, `seq` of its event, invariant, and verdict."""
-    engine = Engine(program, EngineSettings(trust_ts=True))
+    engine = Kernel(program, EngineSettings(trust_ts=True))
     for number, line in enumerate(lines):
         event = decode_event(line, Origin("t", "0", number))
         assert isinstance(event, Event)

@@ -10,15 +10,15 @@ import pytest
 from interlock.control_record import ControlView
 from invariants.check import read_specs
 from invariants.errors import ConfigError
-from invariants.event import Close, Event, Origin
+from invariants.event import Event, Origin
 from invariants.image.compile import compile_program
 from invariants.program import Program
 from monitor.cli.control import _still_stopped, _target
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import EngineFindingType, Finding
 from monitor.finding_text import line
+from monitor.kernel.kernel import Kernel
 from monitor.order import CALLS_MAX
 from monitor.owners import USERS_MAX
 from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
@@ -58,7 +58,7 @@ class Bench:
     def __init__(self, **settings: Any) -> None:
         self.shelf = Shelf()
         self.settings = EngineSettings(trust_ts=True, **settings)
-        self.engine = Engine(program(), self.settings, self.shelf.load)
+        self.engine = Kernel(program(), self.settings, self.shelf.load)
         self.count = 0
         self.wakes: dict[str, int] = {}
 
@@ -96,7 +96,7 @@ class Bench:
         changes, dropped = self.engine.take_changes()
         self.shelf.keep(changes, dropped)
         self.wakes |= {c.scope: c.wake_ns for c in changes if c.wake_ns is not None}
-        self.engine = Engine(program(), self.settings, self.shelf.load)
+        self.engine = Kernel(program(), self.settings, self.shelf.load)
         self.engine.expect([(wake_ns, scope) for scope, wake_ns in self.wakes.items()])
 
 
@@ -275,8 +275,8 @@ def test_a_close_is_of_one_principals_session() -> None:
     bench = Bench()
     for principal in ("alice", "bob"):
         bench.say(principal, "session.started")
-    bench.engine.step(Close("s", START_NS + 100 * S, "alice"))
-    ended = [bench.engine.look(TraceKey(name, "s")) for name in ("alice", "bob")]
+    bench.engine.close(TraceKey("alice", "s"), START_NS + 100 * S)
+    ended = [bench.engine.inspect(TraceKey(name, "s")) for name in ("alice", "bob")]
     assert [held is not None and held[0].ended_ns is not None for held in ended] == [True, False]
 
 

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from monitor.births import Births
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
-from monitor.judge import judge
+from monitor.kernel.evaluate import evaluate
+from monitor.kernel.kernel import Kernel
 from monitor.provenance import Provenance
 from replay.compare import compare
 from replay.player import read_line
@@ -59,11 +59,11 @@ def live() -> list[Finding]:
         (program_of(), Births(1, dict.fromkeys(old, 1)), EVENTS[:EDITED_BEHIND]),
         (edited, Births(2, since), EVENTS[EDITED_BEHIND:]),
     ):
-        engine = Engine(program, EngineSettings(trust_ts=True, births=births), shelf.load)
+        engine = Kernel(program, EngineSettings(trust_ts=True, births=births), shelf.load)
         for line in lines:
             given = read_line(line)
             assert not hasattr(given, "reason")
-            findings += judge(engine, Provenance(is_trusted=True), given, "")  # type: ignore[arg-type]
+            findings += evaluate(engine, Provenance(is_trusted=True), given, "").findings  # type: ignore[arg-type]
         shelf.keep(*engine.take_changes())
     return findings
 

@@ -11,11 +11,11 @@ import pytest
 from detectors.contract import Score
 from invariants.event import Event
 from invariants.state import StateError
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.finding_text import page
-from monitor.judge import judge
+from monitor.kernel.evaluate import evaluate
+from monitor.kernel.kernel import Kernel
 from monitor.provenance import Provenance
 from monitor.scoring import Scoring
 from tests.support.detection import hijacked, ordinary, small_detector
@@ -25,13 +25,13 @@ SETTINGS = EngineSettings(trust_ts=True)
 TRUSTED = Provenance(True, {})
 
 
-def scored_engine(shelf: Shelf | None = None, detector: Any = None) -> Engine:
+def scored_engine(shelf: Shelf | None = None, detector: Any = None) -> Kernel:
     scoring = Scoring(detector or small_detector(), "info")
-    return Engine(program(), SETTINGS, (shelf or Shelf()).load, scoring)
+    return Kernel(program(), SETTINGS, (shelf or Shelf()).load, scoring)
 
 
-def take(engine: Engine, events: list[Event]) -> list[Finding]:
-    return [f for event in events for f in judge(engine, TRUSTED, event, "")]
+def take(engine: Kernel, events: list[Event]) -> list[Finding]:
+    return [f for event in events for f in evaluate(engine, TRUSTED, event, "").findings]
 
 
 def mixed(seed: int) -> list[Event]:
@@ -109,7 +109,7 @@ def test_eviction_changes_nothing() -> None:
     """A scope that left memory comes back with its detector's state."""
     events, shelf = mixed(1), Shelf()
     settings = EngineSettings(trust_ts=True, scopes_in_memory_max=1)
-    engine = Engine(program(), settings, shelf.load, Scoring(small_detector(), "info"))
+    engine = Kernel(program(), settings, shelf.load, Scoring(small_detector(), "info"))
     found: list[Finding] = []
     for event in events:
         found += take(engine, [event])
@@ -120,7 +120,7 @@ def test_eviction_changes_nothing() -> None:
 def test_a_session_from_before_the_model_is_not_scored() -> None:
     """Running when the model came: its beginning is not known, so nothing is said of it."""
     events, shelf = hijacked("h"), Shelf()
-    plain = Engine(program(), SETTINGS, shelf.load)
+    plain = Kernel(program(), SETTINGS, shelf.load)
     take(plain, events[:2])
     shelf.keep(plain.take_changes()[0])
     assert not [f for f in take(scored_engine(shelf), events[2:]) if f.type == "anomaly"]
@@ -167,6 +167,8 @@ def test_a_fault_of_the_detector_takes_no_verdict_with_it() -> None:
 
 def test_without_a_detector_nothing_is_scored() -> None:
     """The engine asks nobody."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     assert not [f for f in take(engine, hijacked("h")) if f.type == "anomaly"]
-    assert engine.score() == []
+    taken = engine.take(hijacked("other")[0]).taken
+    assert taken is not None
+    assert engine.score(taken) == []

@@ -18,9 +18,9 @@ from invariants.program import Program
 from monitor.decode.native import decode_event
 from monitor.decode.rejected import Rejected
 from monitor.decode.salvage import SCAN_BYTES_MAX, salvage
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
+from monitor.kernel.kernel import Kernel
 from monitor.order import Header, passed
 from monitor.rejected_log import EVERY_NS, LINES_MAX, STREAMS_MAX, RejectedLines, RejectedLog
 from monitor.unread import PERIOD_NS, SESSIONS_MAX
@@ -42,8 +42,8 @@ def program() -> Program:
     return compile_program(read_specs([("unread.yaml", TEXT)])[0])
 
 
-def engine() -> Engine:
-    return Engine(program(), EngineSettings(trust_ts=True))
+def engine() -> Kernel:
+    return Kernel(program(), EngineSettings(trust_ts=True))
 
 
 def record(**fields: Any) -> bytes:

@@ -12,9 +12,9 @@ from invariants.event import Event, Origin
 from invariants.image.compile import compile_program
 from invariants.program import Program
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
+from monitor.kernel.kernel import Kernel
 from tests.support.rim import SECOND_NS, START_NS
 from tests.support.shelf import Shelf
 
@@ -80,15 +80,15 @@ def event(seq: int, at_s: float, kind: str, session: str = "s", tenant: str = ""
     return msgspec.structs.replace(read, read_ns=START_NS + READ_S * SECOND_NS)
 
 
-def told(engine: Engine, *events: Event) -> list[tuple[str, str, int]]:
+def told(engine: Kernel, *events: Event) -> list[tuple[str, str, int]]:
     found: list[Finding] = []
     for one in events:
         found += engine.step(one)
     return [(f.invariant or f.type, f.type, f.anchor.position) for f in found]
 
 
-def engine_of(*names: str, **more: object) -> Engine:
-    return Engine(program(*names), EngineSettings(trust_ts=True, **more))  # type: ignore[arg-type]
+def engine_of(*names: str, **more: object) -> Kernel:
+    return Kernel(program(*names), EngineSettings(trust_ts=True, **more))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("first_s", [FAR_S, READ_S + 6])
@@ -176,7 +176,7 @@ def test_the_bound_is_that_of_clocks(back_s: float) -> None:
 def test_arrivals_bound_how_far_times_run_back() -> None:
     """Where a source vouches for arrivals, no time that an agent writes makes any doubt."""
     settings = EngineSettings(lateness_ns=3 * SECOND_NS)
-    engine = Engine(program("lately", "of-tenant"), settings)
+    engine = Kernel(program("lately", "of-tenant"), settings)
     found: list[Finding] = []
     for seq, at_s in enumerate((FAR_S, 0, -50, 8_000, 3, FAR_S, 1)):
         one = msgspec.structs.replace(
@@ -237,7 +237,7 @@ def test_a_restart_between_any_two_events_changes_nothing() -> None:
     shelf = Shelf()
     found: list[tuple[str, str, int]] = []
     for one in events:
-        engine = Engine(program(*names), EngineSettings(trust_ts=True), shelf.load)
+        engine = Kernel(program(*names), EngineSettings(trust_ts=True), shelf.load)
         found += told(engine, one)
         shelf.keep(*engine.take_changes())
     assert found == whole

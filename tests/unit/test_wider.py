@@ -16,18 +16,16 @@ from invariants.image.compile import compile_program
 from invariants.limits import Limits
 from invariants.program import Program
 from monitor.decode.native import decode_event
-from monitor.engine import Engine
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.finding_text import page
+from monitor.kernel.kernel import Kernel
 from monitor.scope_names import (
-    Named,
-    packed_id,
+    WiderKey,
     scope_named,
     stored_name,
     stored_trace,
     stored_users,
-    unpacked_id,
 )
 from monitor.trace_key import TraceKey
 from tests.support.shelf import Shelf
@@ -85,7 +83,7 @@ def told(findings: list[Finding]) -> list[tuple[str, str, str, str]]:
 
 def test_what_one_session_did_another_answers_for() -> None:
     """And nobody else: another tenant's sessions are another trace."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     assert engine.step(make("one", 0, 1, "block", tenant="acme")) == []
     assert engine.step(make("two", 0, 2, "pay", tenant="other")) == []
     found = engine.step(make("three", 0, 3, "pay", tenant="acme"))
@@ -102,7 +100,7 @@ def test_what_one_session_did_another_answers_for() -> None:
 
 def test_ids_are_unique_in_their_session_only() -> None:
     """Two sessions may use one id; findings about both are two findings."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     engine.step(make("one", 0, 1, "block", tenant="acme"))
     found = [
         *engine.step(make("two", 0, 2, "pay", id="same", tenant="acme")),
@@ -114,7 +112,7 @@ def test_ids_are_unique_in_their_session_only() -> None:
 
 def test_an_event_belongs_where_it_says_or_where_its_session_said_first() -> None:
     """A tenant named later changes nothing for events that name none."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     engine.step(make("one", 0, 1, "block", tenant="acme"))
     engine.step(make("two", 0, 2, "note", tenant="acme"))
     engine.step(make("two", 1, 3, "note", tenant="other"))
@@ -124,7 +122,7 @@ def test_an_event_belongs_where_it_says_or_where_its_session_said_first() -> Non
 
 def test_leaving_the_name_out_is_no_way_round() -> None:
     """What names no scope is told, and inconclusive where it would have been judged."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     found = engine.step(make("one", 0, 1, "pay"))
     assert told(found) == [
         ("blocked", "inconclusive", "tenant", ""),
@@ -137,7 +135,7 @@ def test_leaving_the_name_out_is_no_way_round() -> None:
     ]
     # No predicate notices it.
     assert engine.step(make("one", 2, 3, "note")) == []
-    strict = Engine(
+    strict = Kernel(
         program(TEXT.replace("per: tenant", "per: tenant, on_unknown: violate", 1)), SETTINGS
     )
     assert strict.step(make("one", 0, 1, "pay"))[0].type == "violated"
@@ -146,7 +144,7 @@ def test_leaving_the_name_out_is_no_way_round() -> None:
 def test_a_session_that_ends_ends_no_wider_scope() -> None:
     """A verdict waits on: another session may still meet its deadline, or time passes it."""
     for tool, expected in (("confirm", []), ("note", ["confirmed"])):
-        engine = Engine(program(), SETTINGS)
+        engine = Kernel(program(), SETTINGS)
         engine.step(make("one", 0, 1, "pay", tenant="acme"))
         assert engine.step(make("one", 1, 2, "", kind="session.ended")) == []
         assert engine.step(make("two", 0, 11, tool, tenant="acme")) == []
@@ -158,7 +156,7 @@ def test_a_session_that_ends_ends_no_wider_scope() -> None:
 
 def test_a_time_that_would_go_back_is_raised() -> None:
     """The trace is in the order in which events come; `decided` tells the scope's time."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     engine.step(make("one", 0, 5_000, "block", tenant="acme"))
     found = engine.step(make("two", 0, 4_995, "pay", tenant="acme"))
     assert [(f.invariant, f.anchor.time_ns) for f in found] == [("blocked", 5_000 * S)]
@@ -175,13 +173,13 @@ def test_a_restart_forgets_nothing() -> None:
     """Neither states nor deadlines, whatever the names look like."""
     for name in ("acme", "\x1ftenant\x1facme", "\x1f"):
         shelf = Shelf()
-        engine = Engine(program(), SETTINGS, shelf.load)
+        engine = Kernel(program(), SETTINGS, shelf.load)
         engine.step(make(name, 0, 1, "block", tenant=name))
         engine.step(make("other", 0, 1, "pay", tenant=name, args={"to": "y"}))
         changes, dropped = engine.take_changes()
         shelf.keep(changes, dropped)
         wakes = [(c.wake_ns, c.scope) for c in changes if c.wake_ns is not None]
-        engine = Engine(program(), SETTINGS, shelf.load)
+        engine = Kernel(program(), SETTINGS, shelf.load)
         engine.expect(wakes)
         assert [f.invariant for f in engine.step(make("two", 0, 2, "pay", tenant=name))] == [
             "blocked"
@@ -192,13 +190,13 @@ def test_a_restart_forgets_nothing() -> None:
 def test_a_scope_that_nothing_is_about_any_more_stops_nobody() -> None:
     """Its invariants were taken out, and may be put back: what was stored of it stays."""
     shelf = Shelf()
-    engine = Engine(program(), SETTINGS, shelf.load)
+    engine = Kernel(program(), SETTINGS, shelf.load)
     engine.step(make("one", 0, 1, "pay", tenant="acme"))
     changes, _ = engine.take_changes()
     shelf.keep(changes)
     head, _, _ = TEXT.partition("  - {id: blocked")
     alone = "  - {id: alone, severity: warning, never: pay}\n"
-    engine = Engine(program(head + alone), SETTINGS, shelf.load)
+    engine = Kernel(program(head + alone), SETTINGS, shelf.load)
     engine.expect([(c.wake_ns, c.scope) for c in changes if c.wake_ns is not None])
     assert engine.tick(100 * S) == []
     assert engine.take_changes() == ([], [])
@@ -221,11 +219,11 @@ COOL = '  - {id: cool, severity: warning, per: agent, never: "started and once[1
 def test_a_change_of_what_is_watched_stops_no_clock(before: str, after: str) -> None:
     """Sessions of a partition go on when all are read as one, and when they are not any more."""
     shelf, settings = Shelf(), replace(SETTINGS, idle_close_ns=60 * S, linger_ns=60 * S)
-    engine = Engine(program(TIMERS + before), settings, shelf.load)
+    engine = Kernel(program(TIMERS + before), settings, shelf.load)
     engine.step(make("one", 0, 1, "pay", agent="ann"), "3")
     changes, _ = engine.take_changes()
     shelf.keep(changes)
-    engine = Engine(program(TIMERS + after), settings, shelf.load)
+    engine = Kernel(program(TIMERS + after), settings, shelf.load)
     engine.expect([(c.wake_ns, c.scope) for c in changes if c.wake_ns is not None])
     found = engine.tick(500 * S, frozenset({"" if after else "3"}))
     assert [f.invariant for f in found] == ["paid"]
@@ -243,7 +241,7 @@ def test_idle_sessions_end_where_they_stand_whenever_somebody_looked(ticks_s: li
         arrived("three", 1, 5_700, "note", agent="ann"),
         arrived("four", 0, 9_000, "session.started", agent="ann"),
     ]
-    engine = Engine(program(TIMERS + COOL), settings)
+    engine = Kernel(program(TIMERS + COOL), settings)
     inputs = [*((e.arrival_ns, e) for e in events), *((s * S, None) for s in ticks_s)]
     found = []
     for time_ns, given in sorted(inputs, key=lambda item: (item[0], item[1] is not None)):
@@ -257,7 +255,7 @@ def test_sessions_that_a_tick_ends_end_in_the_order_of_their_times() -> None:
     """Whatever else they were awaited for: the first to be idle is the first in the trace."""
     text = TIMERS + '  - {id: last, severity: warning, per: agent, never: "over and once over"}\n'
     for first, second in (("a", "b"), ("b", "a")):
-        engine = Engine(program(text), EngineSettings(idle_close_ns=1_800 * S))
+        engine = Kernel(program(text), EngineSettings(idle_close_ns=1_800 * S))
         engine.step(arrived(first, 0, 0, "session.started", agent="ann"))
         engine.step(arrived(second, 0, 1, "tool.requested", agent="ann"))
         found = [f for f in engine.tick(9_000 * S) if f.invariant == "last"]
@@ -268,7 +266,7 @@ def test_sessions_that_a_tick_ends_end_in_the_order_of_their_times() -> None:
 def test_the_end_of_an_idle_session_decides_what_was_due_after_it(ticks_s: list[int]) -> None:
     """However late somebody looks; what was due before it is late."""
     text = TIMERS + '  - {id: end, severity: warning, always: "pay implies eventually[90s] over"}\n'
-    engine = Engine(program(text), EngineSettings(idle_close_ns=60 * S))
+    engine = Kernel(program(text), EngineSettings(idle_close_ns=60 * S))
     engine.step(arrived("one", 0, 1, "tool.requested"))
     found = [f for tick_s in ticks_s for f in engine.tick(tick_s * S)]
     assert [(f.invariant, f.decided_ns) for f in found] == [("paid", 11 * S)]
@@ -278,7 +276,7 @@ def test_a_session_ends_once_in_the_trace_of_its_agent() -> None:
     """What came after its end has its own end, which is the session's alone."""
     text = TIMERS.replace("eventually[10s]", "eventually")
     text += '  - {id: once, severity: warning, per: agent, always: "count(over)[720h] <= 1"}\n'
-    engine = Engine(program(text), EngineSettings(linger_ns=3_600 * S))
+    engine = Kernel(program(text), EngineSettings(linger_ns=3_600 * S))
     engine.step(arrived("one", 0, 1, "session.ended", agent="ann"))
     engine.step(arrived("one", 1, 2, "tool.requested", agent="ann"))
     assert [f.invariant for f in engine.tick(9_000 * S)] == ["paid"]
@@ -296,7 +294,7 @@ invariants:
   - {id: alone, severity: warning, on_unknown: violate, never: unseen}
   - {id: wide, severity: warning, on_unknown: violate, per: tenant, never: unseen}
 """
-    engine = Engine(program(text), SETTINGS)
+    engine = Kernel(program(text), SETTINGS)
     for seq in (0, 1):
         event = make("child", seq, 1, "pay", tenant="acme", parent="mother")
         assert [f.invariant for f in engine.step(event)] == ["alone", "wide"]
@@ -308,7 +306,7 @@ def test_who_sent_an_event_is_known_when_its_session_is_not_any_more() -> None:
         '  - {id: wide, severity: warning, per: user, always: "pay implies eventually[48h] done"}\n'
     )
     for has_ended in (False, True):
-        engine = Engine(program(text), EngineSettings(linger_ns=3_600 * S))
+        engine = Kernel(program(text), EngineSettings(linger_ns=3_600 * S))
         event = arrived("one", 0, 1, "tool.requested", agent="bot", user="ann")
         engine.step(structs.replace(event, principal="mallory"))
         if has_ended:
@@ -329,13 +327,13 @@ def arrived(session: str, seq: int, at_s: int, kind: str, **more: Any) -> Event:
 def test_what_can_matter_no_more_is_let_go_of() -> None:
     """After the longest reach of its invariants; never while one of them has none."""
     shelf = Shelf()
-    engine = Engine(program(), SETTINGS, shelf.load)
+    engine = Kernel(program(), SETTINGS, shelf.load)
     engine.step(make("one", 0, 0, "block", tenant="acme"))
     shelf.keep(*engine.take_changes())
     engine.tick(3_600 * S)
     assert engine.take_changes()[1] == []
     engine.tick(3_600 * S + 1)
-    assert engine.take_changes()[1] == [stored_name("tenant", "acme")]
+    assert engine.take_changes()[1] == [stored_name(WiderKey("tenant", "acme"))]
     endless = TEXT.replace(
         "severity: warning, per: tenant, never",
         "severity: warning, per: tenant, report: first, never",
@@ -344,7 +342,7 @@ def test_what_can_matter_no_more_is_let_go_of() -> None:
         endless,
         TEXT.replace("pay(to=x) and once[1h] blocked(to=x)", "pay and once blocked", 1),
     ):
-        engine = Engine(program(text), SETTINGS)
+        engine = Kernel(program(text), SETTINGS)
         engine.step(make("one", 0, 0, "block", tenant="acme"))
         engine.tick(10**6 * S)
         assert engine.take_changes()[1] == []
@@ -352,7 +350,7 @@ def test_what_can_matter_no_more_is_let_go_of() -> None:
 
 def test_a_bound_that_is_reached_is_told_of_the_session_that_reached_it() -> None:
     """The scope goes on, in doubt about what found no room."""
-    engine = Engine(program(limits=Limits(slices_max=1)), SETTINGS)
+    engine = Kernel(program(limits=Limits(slices_max=1)), SETTINGS)
     engine.step(make("one", 0, 1, "block", tenant="acme"))
     full = engine.step(make("two", 0, 2, "block", tenant="acme", args={"to": "y"}))
     assert [(f.type, f.session) for f in full] == [("capacity", "two")]
@@ -373,7 +371,7 @@ predicates:
 invariants:
   - {id: seen, severity: warning, per: agent, never: paid}
 """
-    engine = Engine(program(text), SETTINGS)
+    engine = Kernel(program(text), SETTINGS)
     engine.step(make("one", 0, 1, "get", agent="a", result="attacker"))
     assert engine.step(make("two", 0, 2, "pay", agent="a", args={"to": "attacker"})) == []
     found = engine.step(make("one", 1, 3, "pay", agent="a", args={"to": "attacker"}))
@@ -382,7 +380,7 @@ invariants:
 
 def test_streams_that_are_taken_away_take_all_wider_scopes() -> None:
     """They were made of every stream."""
-    engine = Engine(program(), SETTINGS)
+    engine = Kernel(program(), SETTINGS)
     engine.step(make("one", 0, 1, "block", tenant="acme"))
     engine.forget_groups(frozenset({""}))
     assert engine.take_changes() == ([], [])
@@ -393,15 +391,13 @@ def test_streams_that_are_taken_away_take_all_wider_scopes() -> None:
 def test_names_of_scopes_are_told_apart(value: str) -> None:
     """An agent chooses the ids of its sessions, and none of them names a wider scope."""
     traces = [TraceKey("", value), TraceKey("alice", value), TraceKey("bob", value)]
-    names = {stored_name(per, value) for per in ("agent", "user", "tenant")}
+    names = {stored_name(WiderKey(per, value)) for per in ("agent", "user", "tenant")}
     names |= {stored_trace(trace) for trace in traces} | {stored_users(value)}
     assert len(names) == 7
     for per in ("agent", "user", "tenant"):
-        assert scope_named(stored_name(per, value)) == (per, value)
+        assert scope_named(stored_name(WiderKey(per, value))) == (per, value)
     for trace in traces:
         assert scope_named(stored_trace(trace)) == trace
-    named = Named(value, 3, value, value, value)
-    assert unpacked_id(packed_id(named)) == named
 
 
 @pytest.mark.parametrize(
@@ -421,12 +417,12 @@ invariants:
 """
     settings = EngineSettings(lateness_ns=10 * S, skew_ns=5 * S)
     arrivals = {"req": (0, 0), "dec": (800, arrival_s)}
-    engine, found = Engine(program(text), settings), []
+    engine, found = Kernel(program(text), settings), []
     for seq, (kind, (at_s, arrived_s)) in enumerate(arrivals.items()):
         found += engine.tick((arrived_s - 10) * S)
         event = make("s", seq, at_s, "", kind=kind)
         found += engine.step(msgspec.structs.replace(event, arrival_ns=arrived_s * S))
-    header = engine.look(TraceKey("", "s"))
+    header = engine.inspect(TraceKey("", "s"))
     assert header is not None
     assert header[0].time_ns == effective_s * S
     assert [f.invariant for f in found] == verdicts
@@ -437,12 +433,12 @@ def test_a_name_of_which_nothing_is_remembered_is_not_kept() -> None:
     """Names cost their producer nothing; events that no invariant remembers keep none of them."""
     shelf = Shelf()
     text = TEXT.replace("and once[1h] blocked(to=x)", "and once[1h] confirmed(to=x)")
-    engine = Engine(program(text), SETTINGS, shelf.load)
+    engine = Kernel(program(text), SETTINGS, shelf.load)
     for number in range(5):
         engine.step(make("one", number, 1, "note", tenant=f"name {number}"))
     engine.step(make("one", 5, 1, "confirm", tenant="acme"))
     changes, _ = engine.take_changes()
-    assert {c.scope for c in changes} == {"one", stored_name("tenant", "acme")}
+    assert {c.scope for c in changes} == {"one", stored_name(WiderKey("tenant", "acme"))}
 
 
 def test_a_run_that_began_with_an_id_in_conflict_stays_one_finding() -> None:
@@ -451,12 +447,12 @@ def test_a_run_that_began_with_an_id_in_conflict_stays_one_finding() -> None:
         "invariants:\n  - {id: again, severity: warning, per: tenant, report: edge, "
         'always: "pay(to=x) implies once[1h] confirmed(to=x)"}\n'
     )
-    engine = Engine(program(text), replace(SETTINGS, linger_ns=S))
+    engine = Kernel(program(text), replace(SETTINGS, linger_ns=S))
     engine.step(make("one", 0, 1, "block", id="same", tenant="acme"))
     found = engine.step(make("one", 1, 2, "pay", id="same", tenant="acme"))
     engine.step(make("one", 2, 3, "block", kind="session.ended", tenant="acme"))
     engine.tick(10 * S)
-    assert engine.look(TraceKey("", "one")) is None
+    assert engine.inspect(TraceKey("", "one")) is None
     for seq in range(9):
         found += engine.step(make("two", seq, 20 + seq, "pay", tenant="acme"))
     runs = [(finding.id, finding.run.count) for finding in found if finding.run is not None]

@@ -1,7 +1,7 @@
-"""Judges one record: bytes -> event -> provenance -> engine -> findings.
+"""Evaluates one record: bytes -> event -> provenance -> kernel -> findings.
 
 The loop and replay share it, so that both treat the same bytes alike. It orders no effects. It is
-the only place that continues after an exception of any type: the effect of one event on the engine
+the only place that continues after an exception of any type: the effect of one event on the kernel
 must not end the stream.
 """
 
@@ -11,8 +11,8 @@ from invariants.event import Event
 from invariants.state import StateError
 from monitor.decode.native import decode_event
 from monitor.decode.rejected import Rejected
-from monitor.engine import Engine
-from monitor.finding import Finding
+from monitor.kernel.kernel import Kernel
+from monitor.kernel.prepared import Stepped
 from monitor.log import say
 from monitor.order import Noticed
 from monitor.provenance import Provenance
@@ -32,33 +32,41 @@ def read_record(record: Record) -> Event | Rejected:
     )
 
 
-def judge(engine: Engine, provenance: Provenance, event: Event, group: str) -> list[Finding]:
-    """Pass one event to the engine, or refuse it if its topic may not assert its kind."""
-    return engine.reach(event) + _judged(engine, provenance, event, group)
+def evaluate(kernel: Kernel, provenance: Provenance, event: Event, group: str) -> Stepped:
+    """Pass one event to the kernel, or refuse it if its topic may not assert its kind."""
+    before = kernel.reach(event)
+    stepped = _evaluated(kernel, provenance, event, group)
+    return stepped._replace(findings=before + stepped.findings) if before else stepped
 
 
-def _judged(engine: Engine, provenance: Provenance, event: Event, group: str) -> list[Finding]:
+def _evaluated(kernel: Kernel, provenance: Provenance, event: Event, group: str) -> Stepped:
     topic = event.origin.topic
     if not provenance.may_assert(topic, event.kind):
         text = f"`{topic}` may not assert `{event.kind}`; no invariant sees the event"
-        return engine.refuse(event, Noticed("provenance", text), group)
+        return _refused(kernel, event, group, Noticed("provenance", text))
     try:
-        findings = engine.step(event, group)
+        stepped = kernel.take(event, group)
     except (StoreError, StateError):
         raise  # What was remembered cannot be read: going on would be a clean slate.
     except Exception as error:  # noqa: BLE001 (the one place; it counts and reports each error)
         # A bug of Interlock, triggered by one event: it is reported as a finding, and the stream
         # continues. The scope keeps its state, since a step returns a new one or fails.
-        return _unevaluable(engine, event, group, "engine", error)
+        return _refused(kernel, event, group, _unevaluable("engine", event, error))
+    if stepped.taken is None:
+        return stepped
     try:
-        return findings + engine.score()
+        found = kernel.score(stepped.taken)
     except Exception as error:  # noqa: BLE001 (as above; no verdict is lost with a score)
-        return findings + _unevaluable(engine, event, group, "detector", error)
+        found = kernel.refuse(event, _unevaluable("detector", event, error), group)
+    return stepped._replace(findings=stepped.findings + found) if found else stepped
 
 
-def _unevaluable(
-    engine: Engine, event: Event, group: str, part: str, error: Exception
-) -> list[Finding]:
+def _refused(kernel: Kernel, event: Event, group: str, noticed: Noticed) -> Stepped:
+    traces = kernel.traces_of(event)
+    return Stepped(kernel.refuse(event, noticed, group), "refused", event, traces)
+
+
+def _unevaluable(part: str, event: Event, error: Exception) -> Noticed:
     say(
         "error",
         "step_failed",
@@ -68,5 +76,4 @@ def _unevaluable(
         error=type(error).__name__,
     )
     text = f"the {part} failed on this event ({type(error).__name__}): it was not judged"
-    key = "" if part == "engine" else part
-    return engine.refuse(event, Noticed("unevaluable", text, key), group)
+    return Noticed("unevaluable", text, "" if part == "engine" else part)

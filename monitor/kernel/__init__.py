@@ -1,0 +1,1 @@
+"""The kernel: scopes and their states behind one door (`kernel.py`)."""
