@@ -29,7 +29,7 @@ from monitor.decode.rejected import Rejected
 from monitor.engine_settings import EngineSettings
 from monitor.file_end import Disorder, OpenVerdict, counts_runs, open_verdicts
 from monitor.finding import Finding
-from monitor.finding_make import hole_findings, refusals, session_findings
+from monitor.finding_make import refusals, session_findings
 from monitor.kernel.prepared import Prepared, Repeated, StaleError, Stepped, Taken, Unplaced
 from monitor.kernel.scope import EMPTY_LOAD, Load, ScopeChange
 from monitor.kernel.sessions import (
@@ -37,6 +37,7 @@ from monitor.kernel.sessions import (
     SessionScope,
     end_of,
     header_in,
+    holes_of,
     id_digest_of,
     is_repeat,
     rest_ns_of,
@@ -44,7 +45,7 @@ from monitor.kernel.sessions import (
 from monitor.kernel.table import ScopeTable
 from monitor.kernel.wider import WiderScopes
 from monitor.losses import at_event, at_rest
-from monitor.order import Clocks, Header, Noticed, admit, doubt_at_end, holes_told
+from monitor.order import Clocks, Header, Noticed, admit, doubt_at_end
 from monitor.owners import Owners, Unowned
 from monitor.scope_names import WiderKey, scope_named
 from monitor.scoring import Scoring
@@ -216,7 +217,7 @@ class Kernel:
         waiting: list[tuple[int, TraceKey]] = []
         groups = None if self.program.wider else groups
         if self.settings.is_finished_file:
-            findings += self._tell_holes()
+            findings += holes_of(self._sessions, self.settings)
             findings += self._tell_runs()
         sessions = self._sessions
         while (entry := sessions.pop_due(time_ns)) is not None:
@@ -367,18 +368,6 @@ class Kernel:
         for key, scope in self._sessions.waited_for():
             yield from open_verdicts(self._session, scope.progress, key.session)
         yield from self._wider.open_verdicts()
-
-    def _tell_holes(self) -> list[Finding]:
-        """Numbers that did not come in the whole file."""
-        findings: list[Finding] = []
-        for key, scope in self._sessions.waited_for():
-            header = scope.header
-            if not header.holes:
-                continue
-            scope.header = holes_told(header)
-            self._sessions.changed(key, scope)
-            findings += hole_findings(header, key, self.settings.severities, self.settings.ids_max)
-        return findings
 
     def _tell_runs(self) -> list[Finding]:
         """Runs of violations that the file does not end, with their size at its end."""

@@ -14,7 +14,10 @@ from invariants.state_progress import decode_progress, encode_progress
 from monitor.births import Births, bear
 from monitor.engine_settings import EngineSettings
 from monitor.kernel.scope import LoadedScope, Scope, ScopeChange
-from monitor.order import Header
+from monitor.kernel.table import ScopeTable
+from monitor.finding import Finding
+from monitor.finding_make import hole_findings
+from monitor.order import Header, holes_told
 from monitor.scope_names import stored_trace
 from monitor.scoring import ScoredScope, Scoring
 from monitor.trace_key import TraceKey
@@ -136,6 +139,20 @@ def end_of(key: TraceKey, header: Header, ended_ns: int) -> tuple[Event, Header]
         header, position=header.position + 1, time_ns=ended_ns, ended_ns=ended_ns
     )
     return event, after
+
+
+def holes_of(
+    sessions: ScopeTable[TraceKey, SessionScope], settings: EngineSettings
+) -> list[Finding]:
+    """Numbers that did not come in the whole file, reported once."""
+    findings: list[Finding] = []
+    for key, scope in sessions.waited_for():
+        header = scope.header
+        if header.holes:
+            scope.header = holes_told(header)
+            sessions.changed(key, scope)
+            findings += hole_findings(header, key, settings.severities, settings.ids_max)
+    return findings
 
 
 def is_made(event: Event) -> bool:

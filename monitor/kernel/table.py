@@ -19,7 +19,7 @@ KeyT_contra = TypeVar("KeyT_contra", bound=tuple[Any, ...], contravariant=True)
 
 
 class ScopeKind(Protocol[KeyT_contra, ScopeT]):
-    """What a kind of scope adds: its bytes, its due times, and the births of invariants in it."""
+    """The part that a kind of scope adds: its bytes, its due times, and the births of invariants in it."""
 
     def stored_name(self, key: KeyT_contra) -> str:
         """The name under which a store keeps the scope."""
@@ -67,8 +67,8 @@ class ScopeTable(Generic[KeyT, ScopeT]):
         return self._scopes.get(key)
 
     def stored(self, key: KeyT) -> LoadedScope:
-        """The content of the store. What was dropped in this batch is still there, and must not
-        come back from it.
+        """The content of the store. A scope that was dropped in this batch is still there, and must
+        not come back from it.
         """
         return EMPTY_LOAD if key in self._dropped else self._load(self._kind.stored_name(key))
 
