@@ -13,10 +13,10 @@ from invariants.scope_program import ScopeProgram
 from invariants.state_progress import decode_progress, encode_progress
 from monitor.births import Births, bear
 from monitor.engine_settings import EngineSettings
-from monitor.kernel.scope import LoadedScope, Scope, ScopeChange
-from monitor.kernel.table import ScopeTable
 from monitor.finding import Finding
 from monitor.finding_make import hole_findings
+from monitor.kernel.scope import LoadedScope, Scope, ScopeChange
+from monitor.kernel.table import ScopeTable
 from monitor.order import Header, holes_told
 from monitor.scope_names import stored_trace
 from monitor.scoring import ScoredScope, Scoring

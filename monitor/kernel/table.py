@@ -19,7 +19,7 @@ KeyT_contra = TypeVar("KeyT_contra", bound=tuple[Any, ...], contravariant=True)
 
 
 class ScopeKind(Protocol[KeyT_contra, ScopeT]):
-    """The part that a kind of scope adds: its bytes, its due times, and the births of invariants in it."""
+    """The part that a kind of scope adds: its bytes, its due times, births of invariants in it."""
 
     def stored_name(self, key: KeyT_contra) -> str:
         """The name under which a store keeps the scope."""
