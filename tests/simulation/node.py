@@ -164,7 +164,7 @@ class Node:
             patch.object(service_module, "open_surroundings", surround),
             patch.object(service_module, "open_drivers", drivers),
             patch.object(service_module, "Store", store),
-            patch.object(service_module, "Engine", partial(WitnessedEngine, ledger=self.ledger)),
+            patch.object(service_module, "Kernel", partial(WitnessedEngine, ledger=self.ledger)),
             patch.object(loop_module, "Merger", lambda of: WitnessedMerger(of, self.ledger)),
         ):
             return open_service(self.settings, self.clock, self._stack, self._observe)
