@@ -46,8 +46,10 @@ class _Copy(msgspec.Struct, frozen=True, array_like=True):
     image: bytes
 
 
-def program_image(locations: Sequence[Path], limits: Limits, state_dir: Path) -> ProgramImage:
-    """The image of the invariants at some paths.
+def program_image(
+    locations: Sequence[Path], limits: Limits, state_dir: Path | None
+) -> ProgramImage:
+    """The image of the invariants at some paths; without `state_dir` there is no copy.
 
     Raises
     ------
@@ -56,24 +58,31 @@ def program_image(locations: Sequence[Path], limits: Limits, state_dir: Path) ->
     ConfigError
         A path names no file.
     """
+    if state_dir is None:
+        return _read(locations, limits, {})
     path, code = state_dir / IMAGE_FILE, _code_digest()
     image = _known(path, code, locations, limits)
     if image is not None:
         return image
+    origins: dict[str, _Origin] = {}
+    image = _read(locations, limits, origins)
+    _keep(path, _Copy(code, tuple(origins.values()), encode_image(image)))
+    return image
+
+
+def _read(locations: Sequence[Path], limits: Limits, origins: dict[str, _Origin]) -> ProgramImage:
+    """The image from the files themselves, which are noted in `origins`."""
     # What checks invariant files is not imported by a start that has a copy.
     from invariants.image.make import image_of
     from monitor.invariant_files import read_specs
 
-    origins: dict[str, _Origin] = {}
     named = {str(one) for one in paths_of_all(locations)}
 
     def note(file: Path, text: str) -> None:
         origin = _Origin(str(file), _digest_of(text.encode()), str(file) not in named)
         origins.setdefault(origin.path, origin)
 
-    image = image_of(read_specs(*locations, note=note), limits)
-    _keep(path, _Copy(code, tuple(origins.values()), encode_image(image)))
-    return image
+    return image_of(read_specs(*locations, note=note), limits)
 
 
 def _known(

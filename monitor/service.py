@@ -77,13 +77,17 @@ def open_service(
     on_batch: Callable[[Batch, Committed], None] = lambda batch, committed: None,
     *,
     is_sorted: bool = False,
+    is_passing: bool = False,
 ) -> Service:
-    """Open everything; `stack` closes it. Raises InterlockError or OSError, with nothing kept."""
+    """Open everything; `stack` closes it. Raises InterlockError or OSError, with nothing kept.
+
+    `is_passing`: the state directory is removed after this run.
+    """
     assert settings.source is not None, "the caller requires it"
     address = parse_source_url(settings.source)
     state_dir = Path(settings.state_dir)
     stack.enter_context(StateLock(state_dir))
-    program = _program(settings, state_dir)
+    program = _program(settings, state_dir, keeps_image=not is_passing)
     store = Store(
         state_dir / STORE_FILE,
         clock=clock,
@@ -254,8 +258,9 @@ def own_version() -> str:
         return "unknown"
 
 
-def _program(settings: Settings, state_dir: Path) -> Program:
-    image = program_image(list(map(Path, settings.invariants)), _limits(settings), state_dir)
+def _program(settings: Settings, state_dir: Path, *, keeps_image: bool) -> Program:
+    locations, image_dir = list(map(Path, settings.invariants)), state_dir if keeps_image else None
+    image = program_image(locations, _limits(settings), image_dir)
     return load_program(
         image,
         digest_key=_digest_key(settings, state_dir),

@@ -91,10 +91,15 @@ def run(arguments: argparse.Namespace) -> int:
     is_file = isinstance(parse_source_url(settings.source), FileAddress)
     log_level = "warning" if is_file and settings.log_level == "info" else settings.log_level
     configure_log(log_level, settings.log_format, secrets_of(settings))
+    # A finished file is read anew each time, unless a state directory is set.
+    is_passing = is_file and settings.state_dir == Settings().state_dir
     with ExitStack() as stack:
+        if is_passing:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="interlock-"))
+            settings = replace(settings, state_dir=folder, store_synchronous="normal")
         if is_file:
-            settings = _for_file(settings, stack)
-        return _watch(settings, arguments, stack, stopper)
+            settings = replace(settings, http_enabled=False)
+        return _watch(settings, arguments, stack, stopper, is_passing=is_passing)
 
 
 def secrets_of(settings: Settings) -> list[Secret]:
@@ -110,16 +115,13 @@ def secrets_of(settings: Settings) -> list[Secret]:
     return [*keys, *(read_secret(name, path) for name, path in files.items() if path is not None)]
 
 
-def _for_file(settings: Settings, stack: ExitStack) -> Settings:
-    """A finished file is read anew each time, unless a state directory is set."""
-    if settings.state_dir == Settings().state_dir:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="interlock-"))
-        settings = replace(settings, state_dir=folder, store_synchronous="normal")
-    return replace(settings, http_enabled=False)
-
-
 def _watch(
-    settings: Settings, arguments: argparse.Namespace, stack: ExitStack, stopper: Stopper
+    settings: Settings,
+    arguments: argparse.Namespace,
+    stack: ExitStack,
+    stopper: Stopper,
+    *,
+    is_passing: bool,
 ) -> int:
     printer = _Printer(arguments.output, arguments.allow_rejected)
     stack.callback(gc.unfreeze)
@@ -127,8 +129,14 @@ def _watch(
         # The whole monitor, with its store, metrics and clients: other verbs do not import it.
         from monitor.service import open_service
 
-        clock = SystemClock()
-        service = open_service(settings, clock, stack, printer.take, is_sorted=arguments.sort)
+        service = open_service(
+            settings,
+            SystemClock(),
+            stack,
+            printer.take,
+            is_sorted=arguments.sort,
+            is_passing=is_passing,
+        )
     printer.attach(service)
     for warning in (*map(str, service.program.warnings), *service.surroundings.warnings):
         log("warning", "at_start", text=warning)
