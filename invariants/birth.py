@@ -22,8 +22,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, assert_never
+
+import msgspec
 
 from .core import (
     AndNode,
@@ -90,12 +91,11 @@ def unknown_cells(
     return tuple(past.cell(memory, birth) for memory in memories)
 
 
-@dataclass(frozen=True, slots=True)
-class _Past:
+class _Past(msgspec.Struct, frozen=True):
     """Cells at an unseen event, created once for each memory and event."""
 
     pasts: Mapping[int, int]
-    made: dict[tuple[int, int], Any] = field(default_factory=dict)
+    made: dict[tuple[int, int], Any] = {}
 
     def cell(self, memory: Memory, birth: Birth) -> Any:
         """Of a memory behind the event that `birth` names."""

@@ -11,20 +11,19 @@ and an expression that fails becomes a `CelError` value. Our own bugs are assert
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+
+class Place(msgspec.Struct, frozen=True, order=True):
     """A point in a text; line and column count from 1, columns in characters."""
 
     line: int = 1
     column: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """One error or warning in a file: its place, a stable code, and a correction."""
 
     file: str

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
+
+import msgspec
 
 
 class Truth(IntEnum):
@@ -32,8 +33,7 @@ _BEGIN_CHARACTERS: Final = 100
 ELEMENTS_MAX: Final = 64  # Chosen: docs/language.md, a list stands for at most 64 elements.
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True):
     """Truth of `when`, and per name of `with` its distinct values (none, one, or a list's).
 
     `missing` contains the names of `with` that had no usable value, or whose list had an element

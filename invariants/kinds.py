@@ -8,8 +8,9 @@ event. So only the exclusion of events outside the sets is certain.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 from .cel.ast import Comparison, Constant, ListOf, Logical, Name, Node
 from .checked import CheckedPredicate, CheckedSource, CheckedSpec
@@ -17,8 +18,7 @@ from .checked import CheckedPredicate, CheckedSource, CheckedSpec
 Words = frozenset[str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """The kinds and tools of the events of which a predicate can be true."""
 
     kinds: Words = None

@@ -8,8 +8,9 @@ come through `open_list`). Output: the author's content, with formulas parsed an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from .errors import Fault, Place
 from .load_invariant import read_invariant
@@ -26,8 +27,7 @@ _PARTS: Final = frozenset({"when", "with"})
 _TOP_KEYS: Final = ("version", "lists", "sources", "predicates", "invariants")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """The readable part of a file, its faults, and names whose definition could not be read.
 
     `spec` is a whole file only if `is_whole` is true; otherwise it only serves to find more faults.

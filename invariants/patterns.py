@@ -8,9 +8,10 @@ Patterns); all later stages see only the formula.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Final, Literal
+
+import msgspec
 
 from .formula.ast import (
     UNBOUNDED,
@@ -31,8 +32,7 @@ from .formula.ast import (
 Form = Literal["never", "always"]
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """The parts that an author wrote under a pattern, limited to those that it accepts."""
 
     formulas: Mapping[str, Formula]
@@ -47,8 +47,7 @@ class Parts:
         return atom
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(msgspec.Struct, frozen=True):
     """The accepted parts of a pattern, and its expansion."""
 
     required: tuple[str, ...]

@@ -8,9 +8,10 @@ the effect on an invariant, nor that sums skip values that are not numbers: form
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+
+import msgspec
 
 from .cel.asked import NO_SOURCES, SourcePlaces
 from .cel.common import CommonParts
@@ -30,8 +31,7 @@ PLAIN_TRUE: Final = Fact(Truth.TRUE, _NO_VALUES)
 _PLAIN_UNKNOWN: Final = Fact(Truth.UNKNOWN, _NO_VALUES)
 
 
-@dataclass(frozen=True, slots=True)
-class Predicate:
+class Predicate(msgspec.Struct, frozen=True):
     """`when`, and the values of the event that it names."""
 
     checked: CheckedPredicate

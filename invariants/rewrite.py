@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final
 
+import msgspec
+
 from .errors import Place, SpecError
 from .formula.durations import format_duration
 from .formula.format import format_clearly, format_lines
@@ -74,10 +76,16 @@ def _said(value: Any) -> object:
             return tuple(_said(inner) for inner in value)
         case frozenset():
             return tuple(sorted(map(repr, value)))
-    if is_dataclass(value):
-        names = [f.name for f in fields(value) if f.name not in ("place", "formula_source")]
+    if is_dataclass(value) or isinstance(value, msgspec.Struct):
+        names = [name for name in _fields(value) if name not in ("place", "formula_source")]
         return type(value).__name__, tuple((name, _said(getattr(value, name))) for name in names)
     return type(value).__name__, repr(value)
+
+
+def _fields(value: Any) -> tuple[str, ...]:
+    if isinstance(value, msgspec.Struct):
+        return value.__struct_fields__
+    return tuple(field.name for field in fields(value))
 
 
 # Formulas.

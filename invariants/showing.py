@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -30,8 +29,7 @@ TOKENS_VERSION: Final = 4
 """Raised whenever the same text could leave other fingerprints behind than before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Showing:
+class Showing(msgspec.Struct, frozen=True):
     """One source of a program. `digest` is of all that its memory depends on, but its key."""
 
     name: str

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
+
 from .fact import Truth
 from .tokens_of_text import HIDDEN_CHARACTERS_MAX, characters_of, hidden_texts
 
@@ -41,18 +43,17 @@ class Entry(NamedTuple):
     is_certain: bool
 
 
-@dataclass(slots=True)
-class _Ledger:
+class _Ledger(msgspec.Struct):
     """All that versions of one history remember, in the order in which it came.
 
     `certain` and `possible` say under which number a fingerprint came. (Two lists and not one of
     entries: a full memory has 200,000.)
     """
 
-    fingerprints: list[bytes] = field(default_factory=list)
-    are_certain: bytearray = field(default_factory=bytearray)
-    certain: dict[bytes, int] = field(default_factory=dict)
-    possible: dict[bytes, int] = field(default_factory=dict)
+    fingerprints: list[bytes] = []
+    are_certain: bytearray = msgspec.field(default_factory=bytearray)
+    certain: dict[bytes, int] = {}
+    possible: dict[bytes, int] = {}
 
     def holds(self, fingerprint: bytes, is_certain: bool) -> bool:
         """True if it would add nothing."""

@@ -16,8 +16,10 @@ birth.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+import msgspec
 
 from .birth import born, unknown_cells
 from .event import Event
@@ -33,8 +35,7 @@ REASON: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TimeDoubt:
+class TimeDoubt(msgspec.Struct, frozen=True):
     """The distance in time between an event and earlier ones is not known.
 
     The distance from obligations that began up to `sure_ns` is known. `is_own`: the event's own

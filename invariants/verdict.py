@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from .fact import Value
 
 VerdictKind = Literal["holds", "violated", "inconclusive", "pending"]
@@ -30,8 +32,7 @@ class EventRef:
     roles: tuple[str, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Absence:
+class Absence(msgspec.Struct, frozen=True):
     """`formula` is false at every event of an interval of the trace.
 
     These are the events between two times (both included) that are not before `first` or
@@ -54,8 +55,7 @@ class Absence:
         return self.undone_by, self.after, self.first, self.last, self.before
 
 
-@dataclass(frozen=True, slots=True)
-class Witness:
+class Witness(msgspec.Struct, frozen=True):
     """Events and absences that suffice to see the verdict; `unknowns` made it inconclusive."""
 
     events: tuple[EventRef, ...] = ()
@@ -63,8 +63,7 @@ class Witness:
     unknowns: tuple[EventRef, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """Violations of one binding in a row, which `report: edge` reports under the first of them.
 
     `count` judged events violate so far, the latest is `last`. `over` is the event that ended the

@@ -14,9 +14,9 @@ after a value and `{a?}`, and the missing value of `{a: }` has another place.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Final, Literal
 
+import msgspec
 import yaml
 
 from .errors import Fault, Place
@@ -43,8 +43,7 @@ Style = Literal["plain", "'", '"', "|", ">"]
 Resolved = str | int | float | bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class YamlScalar:
+class YamlScalar(msgspec.Struct, frozen=True):
     """A scalar: its text, its value in the core schema, and the piece of file that it came from.
 
     `is_cut` means that a comment follows it on its line; `is_refused`, for every node, that a fault
@@ -67,8 +66,7 @@ class YamlScalar:
         return Source(self.text, segments[0][1], segments)
 
 
-@dataclass(frozen=True, slots=True)
-class YamlList:
+class YamlList(msgspec.Struct, frozen=True):
     """A list; `is_flow` means that it is written `[a, b]`."""
 
     place: Place
@@ -77,8 +75,7 @@ class YamlList:
     is_refused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class YamlMap:
+class YamlMap(msgspec.Struct, frozen=True):
     """A map, in order; `is_flow` means that it is written `{a: b}`."""
 
     place: Place
@@ -143,14 +140,13 @@ def _fault_of_text(text: str, file: str) -> Fault | None:
     return None
 
 
-@dataclass
-class _Open:
+class _Open(msgspec.Struct):
     """A list or map that is being built; `key` waits for its value."""
 
     start: yaml.CollectionStartEvent
-    items: list[YamlNode] = field(default_factory=list)
-    entries: list[tuple[YamlScalar, YamlNode]] = field(default_factory=list)
-    places: dict[str, Place] = field(default_factory=dict)
+    items: list[YamlNode] = []
+    entries: list[tuple[YamlScalar, YamlNode]] = []
+    places: dict[str, Place] = {}
     key: YamlScalar | None = None
     is_key_refused: bool = False
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
+import msgspec
 import re2
 
 from ..event import EventView
@@ -27,8 +27,7 @@ _METHODS: Final[Mapping[str, str]] = {"startsWith": "startswith", "endsWith": "e
 """Functions of a short text and a literal that Python's texts have as methods."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bindings:
+class Bindings(msgspec.Struct, frozen=True):
     """The things that calls of one file need besides their arguments."""
 
     lists: Mapping[str, list[Any]]

@@ -7,8 +7,9 @@ and its text is not read again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from ..errors import Fault, Place
 from ..spec import Source
@@ -25,8 +26,7 @@ from .values import INT_MAX, INT_MIN
 _MEND: Final = "write texts, truth values, or numbers within int64"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedExpression:
+class CheckedExpression(msgspec.Struct, frozen=True):
     """An expression without an error.
 
     `type` is the certain part of its type; `fields` are the names of the event that it reads, and

@@ -6,8 +6,9 @@ An evaluation never raises.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from ..event import EventView, SpentError
 from .asked import NO_SOURCES, SourcePlaces
@@ -20,8 +21,7 @@ from .values import CelError, Failure
 _SPENT: Final = CelError("the event has no steps left for its evaluation")
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(msgspec.Struct, frozen=True):
     """A compiled expression, and the checked one that it was made of."""
 
     checked: CheckedExpression

@@ -9,8 +9,9 @@ needs the key, `seen` and `only_from` the session's memories, `present` the name
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+import msgspec
 
 from . import (
     addresses,
@@ -47,8 +48,7 @@ Style = Literal["function", "method", "both"]
 """`f(x)`, `x.f()`, or either."""
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(msgspec.Struct, frozen=True):
     """One function: `takes` holds for each argument (the receiver first) the types it may have."""
 
     name: str

@@ -7,8 +7,9 @@ they can be refused by name; JSON events contain neither. Raises `SyntaxFault` a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
+
+import msgspec
 
 from ..errors import Place
 from ..spec import Source
@@ -49,8 +50,7 @@ class SyntaxFault(Exception):  # noqa: N818 - becomes a Fault, which is what use
         self.offset, self.message, self.mend, self.code = offset, message, mend, code
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """A word of the text, up to `end`; `value` is the value of a literal, else the text itself."""
 
     kind: TokenKind

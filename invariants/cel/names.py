@@ -19,9 +19,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from ..tokens_of_text import normalised
 from .values import Failure, text, type_name
@@ -43,8 +44,7 @@ _AFTER_SERVER: Final = re.compile(r"__|[./:]")
 _STARS: Final = re.compile(r"\*+")
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(msgspec.Struct, frozen=True):
     """A name, or a pattern's text between two stars.
 
     `letters` are its words without boundaries. `borders` contains for each index of `letters`, the
@@ -59,8 +59,7 @@ class _Form:
     right: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Pattern:
+class _Pattern(msgspec.Struct, frozen=True):
     """The texts between stars, in order; `is_open_*` means that there is a star at that end."""
 
     pieces: tuple[_Form, ...]

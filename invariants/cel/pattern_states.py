@@ -8,8 +8,9 @@ repetition, `^ $ \\A \\z \\b \\B`, and the flags i, m and s. A pattern with anyt
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 STATES_MAX: Final = 4_000  # Chosen: a pattern that is larger proves nothing here.
 _LAST: Final = 0x10FFFF
@@ -17,8 +18,7 @@ _LAST: Final = 0x10FFFF
 Range = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Signs:
+class Signs(msgspec.Struct, frozen=True):
     """A set of characters, as ranges of code points."""
 
     ranges: tuple[Range, ...]
@@ -28,22 +28,20 @@ class Signs:
         return any(low <= code <= high for low, high in self.ranges)
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """The characters on both sides of a place; "" beyond an end."""
 
     before: str
     after: str
 
 
-@dataclass(slots=True)
-class State:
+class State(msgspec.Struct):
     """Reads one of `reads`, or nothing; then continues at `follows`. `asserts` must hold to
     pass.
     """
 
     reads: Signs | None = None
-    follows: list[int] = field(default_factory=list)
+    follows: list[int] = []
     asserts: str = ""
 
     def passes(self, context: Context) -> bool:
@@ -51,8 +49,7 @@ class State:
         return not self.asserts or _ASSERTIONS[self.asserts](context)
 
 
-@dataclass(frozen=True, slots=True)
-class Automaton:
+class Automaton(msgspec.Struct, frozen=True):
     """States by number; a match begins at `start` and is there at `accept`."""
 
     states: list[State]

@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from .pattern_states import Automaton, Context, automaton
 
@@ -39,8 +40,7 @@ REMEMBERED_MAX: Final = 5_000
 RUNNERS_MAX: Final = 2_048  # Chosen: patterns, each alternative of a long list for itself.
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True):
     """An unknown stretch: any text without the signs of `unlike`, beginning with none of
     `unlike_first`.
     """

@@ -7,8 +7,10 @@ to a list `host`, and neither a comment nor a string literal refers to anything.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Final
+
+import msgspec
 
 from .asked import FUNCTIONS_ASKING, source_name
 from .ast import Call, Has, Name, Node, walk
@@ -18,8 +20,7 @@ _LAYOUT: Final = frozenset({"place", "is_method"})
 """Fields of nodes that do not change a value: `size(x)` is `x.size()`."""
 
 
-@dataclass(frozen=True, slots=True)
-class References:
+class References(msgspec.Struct, frozen=True):
     """The names that an expression refers to, apart from fields of the event."""
 
     lists: frozenset[str] | None

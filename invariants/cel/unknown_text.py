@@ -7,9 +7,10 @@ they fail, so that a predicate that needs the missing part is inconclusive. Immu
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from .possible import Gap, Part, search
 
@@ -34,8 +35,7 @@ Reading = tuple[Part, ...]
 READINGS_MAX: Final = 8  # Chosen: texts that one word may be; beyond, it is any text.
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownText:
+class UnknownText(msgspec.Struct, frozen=True):
     """One of `readings`; `is_many` if it may be several words, or none.
 
     `reason` is the reason why it is not known, for the verdict; it quotes nothing.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 from .durations import meant_duration
 
@@ -28,8 +29,7 @@ RESERVED_WORDS: Final = OPERATOR_WORDS | AGGREGATE_WORDS | {"true", "false"}
 TokenSort = Literal["name", "word", "string", "number", "duration", "sign", "end"]
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """A piece of formula text: its sort, its text, and its start (from 0)."""
 
     sort: TokenSort

@@ -6,6 +6,8 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
+
 from invariants.checked import CheckedSpec
 from monitor.cli.screen import EXIT_FINE, EXIT_USAGE, EXIT_VIOLATIONS, safe, say, say_json
 from monitor.cli.verbs import HELP, Verbs, with_invariants, with_output
@@ -42,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     invariants_count = sum(len(spec.invariants) for spec in specs)
     lines, more, is_mistaken = ([], {}, False) if errors else _more(arguments, specs)
     if arguments.output == "json":
-        say_json({"faults": [asdict(f) for f in faults], "invariants": invariants_count, **more})
+        say_json({"faults": msgspec.to_builtins(faults), "invariants": invariants_count, **more})
     else:
         for fault in faults:
             say(str(fault))

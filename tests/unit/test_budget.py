@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from invariants.cel.fold import KindAndTool
-from invariants.cel.shell import derived
+from invariants.cel.shell import started
 from invariants.check import read_specs
 from invariants.event import Event, EventView, Origin
 from invariants.fact import Fact, Truth
@@ -189,13 +189,13 @@ invariants:
 def test_a_text_is_parsed_once_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that cannot be parsed; and it is paid for once."""
     parsed: list[str] = []
-    real = derived.shell_commands
+    real = started.shell_commands
 
     def counted(line: Any, *rest: Any) -> Any:
         parsed.append(line)
         return real(line, *rest)
 
-    monkeypatch.setattr(derived, "shell_commands", counted)
+    monkeypatch.setattr(started, "shell_commands", counted)
     asks = [f'shell_commands(args.command).exists(c, c[0] == "z{i}")' for i in range(9)]
     program = program_of(*asks)
     for command in ("ls a b", "ls 'open", "a " * 3_000 + "'"):
