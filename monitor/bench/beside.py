@@ -21,8 +21,6 @@ from typing import Any, Final, Protocol, Self, TypeVar
 
 import msgspec
 
-from invariants.errors import ConfigError
-
 Turn = dict[str, float]
 """Times in ns by name, and counts, of one turn."""
 
@@ -65,7 +63,7 @@ class Beside:
         except BrokenPipeError:
             pass  # The answer is missing too.
         if not (line := process.stdout.readline()):
-            raise ConfigError(f"the bench does not run on the code in `{self._checkout}`")
+            raise _refused(f"the bench does not run on the code in `{self._checkout}`")
         return msgspec.json.decode(line)
 
     def __enter__(self) -> Self:
@@ -93,7 +91,7 @@ def take_turns(
     """
     given = arguments if arguments_beside is None else arguments_beside
     if beside is not None and not (beside / "monitor" / "bench" / "beside.py").is_file():
-        raise ConfigError(f"`{beside}` is not a checkout of Interlock")
+        raise _refused(f"`{beside}` is not a checkout of Interlock")
     turns: list[Turn] = []
     others: list[Turn] = []
     with ExitStack() as stack:
@@ -107,6 +105,13 @@ def take_turns(
             if other is not None and (that := other.turn(len(others))) is not None:
                 others.append(that)
     return own, turns, others
+
+
+def _refused(text: str) -> Exception:
+    # Not imported in the child, where modules of ours may have other names.
+    from invariants.errors import ConfigError
+
+    return ConfigError(text)
 
 
 def _serve() -> None:
