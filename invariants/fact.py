@@ -41,6 +41,8 @@ class Fact(msgspec.Struct, frozen=True):
     `overflowing` contains those whose list had more than `ELEMENTS_MAX` distinct values. `repeated`
     contains, for each list with a repeated value, all its values; None if these are more than
     `ELEMENTS_MAX`. If `when` is false, `values`, `missing` and `repeated` are empty.
+
+    A struct, which is made in a tenth of the time of a dataclass: an event makes several.
     """
 
     truth: Truth

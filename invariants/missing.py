@@ -100,6 +100,8 @@ def read_attributes(raw: bytes | msgspec.Raw) -> tuple[Any, LeftOut]:
 
 
 def _left_out(attributes: dict[str, Any]) -> LeftOut:
+    if not any(name.startswith("interlock_") for name in attributes):
+        return NOTHING_LEFT_OUT
     told = attributes.get("interlock_args_omitted", [])
     is_list = isinstance(told, list)
     return LeftOut(

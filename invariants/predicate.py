@@ -65,7 +65,7 @@ class Predicate(msgspec.Struct, frozen=True):
 
     def fact(self, view: EventView) -> Fact:
         """The fact of the predicate for an event; never raises."""
-        holds = self._when.evaluate(view)
+        holds = self._when.truth(view)
         if holds is False:
             return NO_FACT
         return self._valued(Truth.TRUE if holds is True else Truth.UNKNOWN, view)

@@ -45,6 +45,15 @@ class Expression(msgspec.Struct, frozen=True):
             return _SPENT
         return value if view.steps_left >= 0 else _SPENT
 
+    def truth(self, view: EventView) -> bool | None:
+        """The truth value at an event; None for a failure, another value, or too many steps."""
+        try:
+            value = self._prepared.evaluator(view)
+        except (Failure, SpentError):
+            return None
+        is_truth = (value is True or value is False) and view.steps_left >= 0
+        return value if is_truth else None
+
     def fold(self, call: KindAndTool) -> bool | None:
         """The truth value at *every* event of that kind and tool, or None if it may vary."""
         return self._folding(call)

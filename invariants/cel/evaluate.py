@@ -182,7 +182,7 @@ class _Generator:
         values = (py.name(f"v{number}") for number in range(len(variables)))
         return writer.kept(py.call(part, py.name("view"), *values))
 
-    def _passing(self, node: Comprehension) -> Rows | None:
+    def _passing(self, node: Comprehension) -> tuple[int, Rows] | None:
         number = None if self._common is None else self._common.passing(node, self._lists)
         if number is None:
             return None
@@ -191,13 +191,14 @@ class _Generator:
         assert isinstance(node.body, Logical), "it has a first condition"
         assert isinstance(node.source, Name), "a field of the event"
         assert operands_of(node.body)[0] is condition, "the first"
-        return passing(
+        rows = passing(
             number,
             READERS[node.source.name],
             self.function(condition, (node.variable,)),
             cost=sure_nodes_count(node.body) + sure_nodes_count(condition),
             skipped=node.macro == "all",
         )
+        return number, rows
 
     def _name(self, writer: Writer, node: Name) -> ast.expr:
         place = writer.place(node.name)

@@ -19,9 +19,11 @@ from .writer import VIEW, Writer, attempted
 _NONE = py.constant(None)
 
 
-def comprehension(writer: Writer, node: Comprehension, passing: Rows | None) -> ast.expr:
+def comprehension(
+    writer: Writer, node: Comprehension, passing: tuple[int, Rows] | None
+) -> ast.expr:
     """The value of a macro; `passing` gives the elements that pass its body's first condition, if
-    they are found once for several expressions.
+    they are found once for several expressions, and the number under which an event has them.
     """
     match node.macro:
         case "all" | "exists":
@@ -32,7 +34,7 @@ def comprehension(writer: Writer, node: Comprehension, passing: Rows | None) -> 
             return _made_list(writer, node)
 
 
-def _quantifier(writer: Writer, node: Comprehension, passing: Rows | None) -> ast.expr:
+def _quantifier(writer: Writer, node: Comprehension, passing: tuple[int, Rows] | None) -> ast.expr:
     is_exists = node.macro == "exists"
     result, failure = writer.variable(), writer.variable()
     decided = [py.assign(result, py.constant(is_exists)), py.stop()]
@@ -55,13 +57,18 @@ def _quantifier(writer: Writer, node: Comprehension, passing: Rows | None) -> as
 
 
 def _loop_of_passing(
-    writer: Writer, node: Comprehension, passing: Rows, failure: str, decided: list[ast.stmt]
+    writer: Writer,
+    node: Comprehension,
+    passing: tuple[int, Rows],
+    failure: str,
+    decided: list[ast.stmt],
 ) -> None:
     """The rest of the body, for the elements that passed its first condition."""
     body = node.body
     assert isinstance(body, Logical), "it has a first condition"
     others = operands_of(body)[1:]
-    rows = py.call(writer.bound("passing", passing), VIEW)
+    number, read = passing
+    rows = writer.remembered(number, py.call(writer.bound("passing", read), VIEW))
     steps, met = writer.variable(), writer.variable()
 
     def rest() -> None:

@@ -6,7 +6,8 @@ Many predicates ask the same of all arguments of a call before they ask anything
 
 An element for which the condition is false changes nothing, except that it is charged. `all` and
 `||` mirror this. So the elements that pass are found once, each with the steps since the one before
-it; whoever visits it is charged these.
+it; whoever visits it is charged these. The answers for the same keys of a map are remembered, since
+the condition reads nothing else.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from .values import Failure, no_truth_value, type_name
 
 END: Final = object()
 """Stands in the place of an element in the last row, whose steps are those behind the others."""
+
+_RECENT_MAX: Final = 256  # Chosen: agents choose the names of arguments; most tools have few sets.
+_KEYS_CHARACTERS_MAX: Final = 500  # Chosen: of the names of a set that is remembered.
 
 Row = tuple[int, Any, Failure | None]
 """Steps, an element, and the failure of its first condition."""
@@ -39,7 +43,7 @@ def passing(
     cost: int,
     skipped: bool,
 ) -> Rows:
-    """The rows of an event, remembered there under `number`.
+    """The rows of an event that does not have them yet; it remembers them under `number`.
 
     An element costs `cost` steps, besides those of its condition. It is left out if the condition
     has the value `skipped`.
@@ -62,15 +66,18 @@ def passing(
             yield 0, element, failure
         yield 0, END, None
 
+    recent: dict[tuple[str, ...], list[Row]] = {}
+
     def rows(view: EventView) -> Iterable[Row]:
-        known: list[Row] | None = view.shared.get(number)
-        if known is not None:
-            return known
         container = source(view)
         if type(container) is not list and type(container) is not dict:
             raise no_elements(container)
+        keys = tuple(container) if type(container) is dict else ()
+        if (met := recent.get(keys)) is not None:
+            view.shared[number] = met
+            return met
         begin = before = view.steps_left
-        known = []
+        known: list[Row] = []
         try:
             for _, element, failure in found(view, container):
                 known.append((before - view.steps_left, element, failure))
@@ -81,6 +88,12 @@ def passing(
         finally:
             view.steps_left = begin
         view.shared[number] = known
+        # A failure is not kept beyond the event: each time it is raised it holds more of the stack.
+        is_sure = not any(failure for _, _, failure in known)
+        if keys and is_sure and sum(map(len, keys)) <= _KEYS_CHARACTERS_MAX:
+            if len(recent) >= _RECENT_MAX:
+                recent.clear()
+            recent[keys] = known
         return known
 
     return rows

@@ -18,7 +18,7 @@ from typing import Any
 from ..event import SpentError
 from . import python_tree as py
 from .ast import Name, Node
-from .fields import ABSENT, READERS, checked_value, no_fields, read_args
+from .fields import ABSENT, READERS, checked_value, no_fields
 from .values import Failure, in_range, no_truth_value
 
 VIEW = py.name("view")
@@ -41,7 +41,6 @@ def first_names() -> dict[str, Any]:
         "list": list,
         "no_fields": no_fields,
         "no_truth_value": no_truth_value,
-        "read_args": read_args,
         "str": str,
         "type": type,
     }
@@ -133,11 +132,25 @@ class Writer:
     def _field(self, name: str) -> ast.expr:
         if name == "kind":
             return py.attribute(py.attribute(VIEW, "record"), "kind")
-        if name == "args":
-            # After the first read they are there, if they are a map as they should be.
-            held = self.kept(py.attribute(VIEW, "_args"))
-            return py.chosen(py.has_type(held, "dict"), held, py.call(py.name("read_args"), VIEW))
-        return py.call(self.bound(name, READERS[name]), VIEW)
+        read = py.call(self.bound(name, READERS[name]), VIEW)
+        if name not in ("args", "attributes"):
+            return read
+        # After the first read they are there, if they are a map as they should be.
+        held = self.kept(py.attribute(VIEW, f"_{name}"))
+        return py.chosen(py.has_type(held, "dict"), held, read)
+
+    def remembered(self, number: int, read: ast.expr) -> ast.expr:
+        """A value that the event remembers under a number, or else `read`, which is not None."""
+        shared = py.attribute(py.attribute(VIEW, "shared"), "get")
+        known = self.kept(py.call(shared, py.constant(number)))
+        self.add(py.when(py.compare(known, "is", _NONE), [self.assigned(known, read)]))
+        return known
+
+    @staticmethod
+    def assigned(variable: ast.expr, value: ast.expr) -> ast.stmt:
+        """An assignment to a variable that `kept` has made."""
+        assert isinstance(variable, ast.Name), "made by `kept`"
+        return py.assign(variable.id, value)
 
 
 def attempted(writer: Writer, failure: str, write: Callable[[], None]) -> None:

@@ -156,3 +156,11 @@ def test_generated_functions_have_no_builtins() -> None:
     expression = compile_expression(checked("size(args.x) == 1"), lists=LISTS, digest_key=KEY)
     assert expression.evaluate(make_view(args={"x": "a"})) is True
     assert expression._prepared.evaluator.__globals__["__builtins__"] == {}  # type: ignore[attr-defined]
+
+
+def test_a_macro_stops_when_no_steps_are_left() -> None:
+    """A loop whose steps depend on no value asks at each element if any are left."""
+    text = "args.l.exists(a, args.l.exists(b, args.l.exists(c, a + b + c < 0)))"
+    view = make_view(args={"l": list(range(100))})
+    compile_expression(checked(text), lists=LISTS, digest_key=KEY).evaluate(view)
+    assert -10 < view.steps_left < 0
