@@ -11,8 +11,14 @@ from typing import Final
 
 OLDER: Final[Mapping[str, str]] = {
     "invariants.image.compile": "invariants.program",
+    "monitor.kernel.kernel": "monitor.engine",
+    "monitor.kernel.wider": "monitor.wider",
 }
 """The name of a module, and the one that it had before."""
+OLDER_CLASSES: Final[Mapping[str, Mapping[str, str]]] = {
+    "monitor.kernel.kernel": {"Kernel": "Engine"},
+}
+"""Likewise of the classes in a module."""
 
 
 def stand_in(older: Mapping[str, str]) -> None:
@@ -25,6 +31,8 @@ def stand_in(older: Mapping[str, str]) -> None:
                 sys.modules[parent] = ModuleType(parent)
             setattr(sys.modules[parent], last, module)
             sys.modules[name] = module
+            for class_, class_before in OLDER_CLASSES.get(name, {}).items():
+                setattr(module, class_, getattr(module, class_before))
 
 
 def _is_there(name: str) -> bool:
