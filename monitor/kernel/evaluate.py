@@ -7,6 +7,8 @@ must not end the stream.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from invariants.event import Event
 from invariants.state import StateError
 from monitor.decode.native import decode_event
@@ -36,7 +38,7 @@ def evaluate(kernel: Kernel, provenance: Provenance, event: Event, group: str) -
     """Pass one event to the kernel, or refuse it if its topic may not assert its kind."""
     before = kernel.reach(event)
     stepped = _evaluated(kernel, provenance, event, group)
-    return stepped._replace(findings=before + stepped.findings) if before else stepped
+    return replace(stepped, findings=before + stepped.findings) if before else stepped
 
 
 def _evaluated(kernel: Kernel, provenance: Provenance, event: Event, group: str) -> Stepped:
@@ -58,7 +60,7 @@ def _evaluated(kernel: Kernel, provenance: Provenance, event: Event, group: str)
         found = kernel.score(stepped.taken)
     except Exception as error:  # noqa: BLE001 (as above; no verdict is lost with a score)
         found = kernel.refuse(event, _unevaluable("detector", event, error), group)
-    return stepped._replace(findings=stepped.findings + found) if found else stepped
+    return replace(stepped, findings=stepped.findings + found) if found else stepped
 
 
 def _refused(kernel: Kernel, event: Event, group: str, noticed: Noticed) -> Stepped:

@@ -127,20 +127,21 @@ class Kernel:
         )
         placed = admission.placed(event)
         asked = self._session.asked_of(scope.progress.shown, placed)
+        after, doubt = admission.header, admission.doubt
         return Taken(
-            event=placed,
-            owner=owner,
-            scope=scope,
-            before=(header, scope.progress),
-            header=admission.header,
-            judged=step_at(self._session, scope.progress, placed, admission.doubt),
-            wider=self._wider.judge(placed, admission.header, asked, admission.doubt),
-            doubt=admission.doubt,
-            is_back=admission.is_back,
-            noticed=(*lost, *admission.noticed),
-            speaks=admission.header.has_spoken and not header.has_spoken,
-            id_digest=id_digest,
-            conflict_digest=digest,
+            placed,
+            owner,
+            scope,
+            (header, scope.progress),
+            after,
+            step_at(self._session, scope.progress, placed, doubt),
+            self._wider.judge(placed, after, asked, doubt),
+            doubt,
+            admission.is_back,
+            (*lost, *admission.noticed),
+            after.has_spoken and not header.has_spoken,
+            id_digest,
+            digest,
         )
 
     def commit(self, prepared: Prepared) -> Stepped:
@@ -169,14 +170,13 @@ class Kernel:
         return self._wider.is_stale(prepared.wider)
 
     def _commit(self, prepared: Prepared) -> Stepped:
-        match prepared:
-            case Unplaced(event, noticed, traces, group):
-                return Stepped(self.refuse(event, noticed, group), "refused", event, traces)
-            case Repeated(event, owner):
-                self._duplicates_count += 1
-                return Stepped([], "repeat", event, (owner,))
-            case Taken():
-                return self._take(prepared)
+        if isinstance(prepared, Taken):
+            return self._take(prepared)
+        if isinstance(prepared, Repeated):
+            self._duplicates_count += 1
+            return Stepped([], "repeat", prepared.event, (prepared.owner,))
+        event, noticed, traces, group = prepared
+        return Stepped(self.refuse(event, noticed, group), "refused", event, traces)
 
     def _take(self, taken: Taken) -> Stepped:
         event, owner, scope, wider = taken.event, taken.owner, taken.scope, taken.wider

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from invariants.event import Event
 from invariants.scope_program import Judged, Progress
 from invariants.unsure_time import TimeDoubt
@@ -38,7 +40,7 @@ class Repeated(NamedTuple):
     owner: TraceKey
 
 
-class Taken(NamedTuple):
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """An event of a session, with its effective time, as it was judged.
 
     `before` are the header and the progress that it was judged by, `header` is the one after it.
@@ -64,7 +66,7 @@ class Taken(NamedTuple):
 Prepared = Unplaced | Repeated | Taken
 
 
-class Stepped(NamedTuple):
+class Stepped(msgspec.Struct, frozen=True, gc=False):
     """The result of an event. `event` has its effective time if it was taken in.
 
     `traces` are those that it entered, or may concern; `taken` is for the detector.

@@ -12,6 +12,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import msgspec
+from msgspec.structs import replace
 
 from invariants.event import Event
 from monitor.decode.rejected import Rejected
@@ -69,7 +70,7 @@ def stopped_sessions_are_not_judged() -> Iterator[None]:
         def take(given: Any, group: str = "") -> Stepped:
             found = real_step(given, group)
             is_stopped = set(self._engine.traces_of(given)) & stopped
-            return found._replace(findings=[]) if is_stopped else found
+            return replace(found, findings=[]) if is_stopped else found
 
         self._engine.take = take  # type: ignore[method-assign]
         try:
