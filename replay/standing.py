@@ -7,28 +7,11 @@ counts are not. Two runs over one recording give equal values, and equal JSON by
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
-
-import msgspec
-
-from monitor.finding import Finding, WitnessEvent
-
-SHOWN_MAX: Final = 100
-"""Chosen: bindings, slices, pending verdicts of one invariant that are spelt out."""
-
-TruthName = Literal["false", "unknown", "true", "unbound"]
-"""`unbound`: the formula has a variable, and the event at hand gives it no value."""
-
-Status = Literal[
-    "violated", "inconclusive", "satisfied", "currently_violated", "currently_satisfied"
-]
+from monitor.finding import Finding
+from monitor.kernel.standing import InvariantStanding, Plain
 
 
-class _Plain(msgspec.Struct, frozen=True, kw_only=True):
-    """A value that is shown and never changed."""
-
-
-class EventSeen(_Plain, frozen=True):
+class EventSeen(Plain, frozen=True):
     """A record of the recording, and its treatment; `position` is None if not accepted."""
 
     input: int
@@ -51,92 +34,7 @@ class EventSeen(_Plain, frozen=True):
     problem: str = ""
 
 
-class Since(_Plain, frozen=True):
-    """The event since which a value is unchanged; `is_at_least` if it may be older."""
-
-    position: int
-    time_ns: int
-    id: str
-    is_at_least: bool = False
-
-
-class FormulaValue(_Plain, frozen=True):
-    """A sub-formula's value at the event; `depth` counts from 0 at the whole formula."""
-
-    depth: int
-    text: str
-    value: TruthName
-    since: Since | None = None
-
-
-class BoundValues(_Plain, frozen=True):
-    """The values of all sub-formulas for one binding."""
-
-    binding: dict[str, Any]
-    values: list[FormulaValue]
-
-
-class SliceStanding(_Plain, frozen=True):
-    """The memory of a `once`, `since` or `previous` for one binding."""
-
-    binding: dict[str, Any]
-    value: TruthName
-    certain: list[WitnessEvent]
-    possible: list[WitnessEvent]
-    has_lost: bool
-
-
-class TallyStanding(_Plain, frozen=True):
-    """The state of an aggregate for one binding; `least` and `greatest` bound its value."""
-
-    binding: dict[str, Any]
-    certain_count: int
-    possible_count: int
-    least: int | float | str | None
-    greatest: int | float | str | None
-    newest: WitnessEvent | None
-    has_lost: bool
-
-
-class MemoryStanding(_Plain, frozen=True):
-    """The state of one temporal operator or aggregate."""
-
-    text: str
-    slices: list[SliceStanding] = []
-    tallies: list[TallyStanding] = []
-    bindings_count: int = 0
-    lost_count: int = 0
-
-
-class PendingStanding(_Plain, frozen=True):
-    """A pending verdict; `if_ended` is its value if the session ended now."""
-
-    anchor: WitnessEvent
-    binding: dict[str, Any]
-    deadline_ns: int | None
-    if_ended: str
-
-
-class InvariantStanding(_Plain, frozen=True):
-    """One invariant on the session."""
-
-    id: str
-    digest: str
-    severity: str
-    mode: str
-    status: Status
-    formula: str
-    violating: str
-    waits_for: str
-    bindings: list[BoundValues]
-    bindings_count: int
-    memories: list[MemoryStanding]
-    pending: list[PendingStanding]
-    pending_count: int
-    lost_count: int
-
-
-class SessionClock(_Plain, frozen=True):
+class SessionClock(Plain, frozen=True):
     """The session's own time and numbering."""
 
     position_next: int
@@ -149,7 +47,7 @@ class SessionClock(_Plain, frozen=True):
     """The time that the ticks before the event had reached, if there were any."""
 
 
-class Standing(_Plain, frozen=True):
+class Standing(Plain, frozen=True):
     """Everything at one event of one session."""
 
     event: EventSeen

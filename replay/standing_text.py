@@ -10,18 +10,16 @@ from typing import Any, Final
 
 from monitor.finding import WitnessEvent
 from monitor.finding_text import line, time_text, visible
-from replay.standing import (
+from monitor.kernel.standing import (
     BoundValues,
-    EventSeen,
     FormulaValue,
     InvariantStanding,
     MemoryStanding,
     PendingStanding,
-    SessionClock,
     SliceStanding,
-    Standing,
     TallyStanding,
 )
+from replay.standing import EventSeen, SessionClock, Standing
 
 _FATES: Final = {
     "taken": "",

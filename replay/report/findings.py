@@ -10,6 +10,7 @@ from invariants.event import Event
 from monitor.count_text import count_of
 from monitor.finding import Finding, WitnessEvent
 from monitor.finding_text import absence_span, binding_text, run_text, time_text, visible
+from monitor.kernel.standing import BoundValues, FormulaValue, InvariantStanding
 from monitor.trace_key import TraceKey
 from replay.look import look_at
 from replay.report.control import Coverage, response_text
@@ -19,7 +20,6 @@ from replay.report.tally import GroupKey, group_of, others_of
 from replay.report.view import Detail, FindingPart, Member, Moment, WhyLine, WitnessLine
 from replay.report.words import offset_text, verdict_text
 from replay.session_inputs import CLOSED
-from replay.standing import BoundValues, FormulaValue, InvariantStanding
 from replay.timeline import Timeline
 
 TEXT_CHARACTERS: Final = 2_000

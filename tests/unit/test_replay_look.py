@@ -10,8 +10,9 @@ import pytest
 
 from invariants.errors import ConfigError
 from monitor.finding import WitnessEvent
+from monitor.kernel.standing import InvariantStanding
 from replay.look import input_at, look_at
-from replay.standing import InvariantStanding, Standing
+from replay.standing import Standing
 from replay.standing_text import standing_lines
 from replay.timeline import Timeline
 from tests.support.recordings import (

@@ -8,21 +8,37 @@ the events before.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from invariants.core import UNBOUND, Bindings, Env, MemoryNode, Node, bindings
+from invariants.event import Event
 from invariants.machine import Automaton
 from invariants.moment import Moment
-from invariants.program import Program
-from invariants.scope_program import Compiled
+from invariants.node_text import children, names_variables, node_text
+from invariants.scope_program import Compiled, Progress, ScopeProgram
 from monitor.finding_make import show_binding
-from replay.node_text import children, names_variables, node_text
-from replay.standing import SHOWN_MAX, BoundValues, FormulaValue, Since, TruthName
-from replay.track import TrackStep
+from monitor.kernel.standing import SHOWN_MAX, BoundValues, FormulaValue, Since, TruthName
+from monitor.order import Header
 
 TRUTH_NAMES: Final[tuple[TruthName, ...]] = ("false", "unknown", "true")
 NODES_MAX: Final = 500
 """Chosen: sub-formulas of one invariant that are shown; hand-written ones have a dozen."""
+
+
+class Point(Protocol):
+    """A session after one of its events, which has its effective time."""
+
+    @property
+    def event(self) -> Event:
+        """The event."""
+
+    @property
+    def header(self) -> Header:
+        """The header after it."""
+
+    @property
+    def progress(self) -> Progress:
+        """The progress after it."""
 
 
 class Reading(NamedTuple):
@@ -32,11 +48,11 @@ class Reading(NamedTuple):
     cells: Sequence[Any]
 
 
-def reading_of(program: Program, index: int, step: TrackStep) -> Reading:
+def reading_of(program: ScopeProgram, index: int, step: Point) -> Reading:
     """The values that invariant number `index` could read at a step."""
-    compiled = program.session.invariants[index]
+    compiled = program.invariants[index]
     event = step.event
-    letter = program.session.facts(event)[compiled.file_index]
+    letter = program.facts(event)[compiled.file_index]
     is_end = event.kind == "session.ended"
     now = Moment(step.header.position - 1, event.time_ns, event.id, letter, is_end)
     return Reading(now, step.progress.states[index].cells)
@@ -57,13 +73,13 @@ def env_text(automaton: Automaton, env: Env) -> dict[str, Any]:
 
 
 def values_at(
-    program: Program, index: int, life: Sequence[TrackStep], *, is_whole: bool
+    program: ScopeProgram, index: int, life: Sequence[Point], *, is_whole: bool
 ) -> tuple[list[BoundValues], int]:
     """The values at the last step of `life`, per binding; and how many bindings there are.
 
     `is_whole`: `life` begins with the first event of the session's trace.
     """
-    compiled = program.session.invariants[index]
+    compiled = program.invariants[index]
     automaton = compiled.automaton
     here = reading_of(program, index, life[-1])
     found = bindings_at(automaton, here.now)
@@ -120,14 +136,14 @@ Cell = tuple[int, int]
 
 
 class _Focus(NamedTuple):
-    program: Program
+    program: ScopeProgram
     invariant: int
     envs: Sequence[Env]
     parts: Sequence[_Part]
 
 
 def _since(
-    focus: _Focus, life: Sequence[TrackStep], tracked: dict[Cell, int], *, is_whole: bool
+    focus: _Focus, life: Sequence[Point], tracked: dict[Cell, int], *, is_whole: bool
 ) -> dict[Cell, Since]:
     """Walk back until every value was another one."""
     found: dict[Cell, Since] = {}
@@ -148,7 +164,7 @@ def _since(
     return found
 
 
-def _since_step(step: TrackStep, *, is_at_least: bool = False) -> Since:
+def _since_step(step: Point, *, is_at_least: bool = False) -> Since:
     return Since(
         position=step.header.position - 1,
         time_ns=step.event.time_ns,
