@@ -265,6 +265,11 @@ def bindings(node: Node, now: Moment, width: int, bindings_max: int) -> Bindings
             if len(found) <= bindings_max:
                 before, after = (UNBOUND,) * slot, (UNBOUND,) * (width - slot - 1)
                 return Bindings([(*before, chosen, *after) for chosen in found])
+        elif width == len(slots) == 2 and slots[0][1] != slots[1][1]:
+            one, other = (fact.values.get(name, ()) for name, _ in slots)
+            if len(one) == len(other) == 1:
+                pair = (one[0], other[0])
+                return Bindings((pair if slots[0][1] == 0 else pair[::-1],))
     envs, is_cut = _bind(node, now, (UNBOUND,) * width, bindings_max)
     if len(envs) > 1:
         envs = list(dict.fromkeys(envs))

@@ -58,6 +58,24 @@ def folded(node: Node, known: Known, is_end: bool) -> Node:
             return node
 
 
+def assumed(node: Node, atom: AtomNode) -> Node:
+    """`node` at an event at which `atom` is true, for the bindings that it makes."""
+    match node:
+        case AtomNode():
+            return TRUE_NODE if node == atom else node
+        case NotNode(body):
+            inner = assumed(body, atom)
+            if isinstance(inner, ConstantNode):
+                return FALSE_NODE if inner.truth else TRUE_NODE
+            return NotNode(inner)
+        case AndNode(members):
+            return _folded_and([assumed(member, atom) for member in members])
+        case OrNode(members):
+            return _folded_or([assumed(member, atom) for member in members])
+        case _:
+            return node
+
+
 def _folded_and(members: list[Node]) -> Node:
     if FALSE_NODE in members:
         return FALSE_NODE

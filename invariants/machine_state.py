@@ -45,6 +45,9 @@ class Route(NamedTuple):
     trigger: Node | None
     violating: Node
     """Folded, like the memories' formulas, with the known facts of the event."""
+    bound: tuple[Node | None, Node] | None = None
+    """Trigger and violating formula for the bindings of the binder, if it is an atom that is true
+    at the event: it is left out."""
 
 
 def stepped(

@@ -12,8 +12,6 @@ def is_missing(use: MissingUse, fact: Fact) -> bool:
     """True if the predicate may hold, and has no usable value for this use."""
     if not fact.truth:
         return False
-    if not (use.is_number or fact.missing or fact.overflowing):
-        return False
     if use.name in fact.missing or use.name in fact.overflowing:
         return True
     return use.is_number and not are_numbers(fact.elements(use.name))

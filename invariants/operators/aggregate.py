@@ -246,7 +246,8 @@ class AggregateMemory:
             return cell
         found = bindings(atom, now, self.width, self.limits.bindings_max)
         for env in found.envs:
-            truth = atom.value_of(fact, env)
+            # Variables have the values of the fact itself.
+            truth = atom.value_of(fact, env) if atom.constants else fact.truth
             if truth:
                 cell = self._take_in(cell, key_of(env, self.slots), now, fact, truth)
         if found.is_cut:
@@ -303,7 +304,7 @@ class AggregateMemory:
         if horizon_ns is None or not self.slots:
             tallies = tallies.changed(key, grown)
         else:
-            tallies = tallies.put(key, grown, now_ns + horizon_ns).compacted(self._dies_ns)
+            tallies = tallies.put(key, grown, now_ns + horizon_ns, self._dies_ns)
         if is_lost:
             tallies = tallies.lost()
         _, rest_lost_ns, all_lost_ns, cut, born_ns, past = cell

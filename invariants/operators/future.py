@@ -106,18 +106,16 @@ class Future:
             return None
         key, waiting = key_of(anchor.env, self.slots), cell.waiting
         high_ns = self.window.high_ns
-        due_ns = None if high_ns is None else anchor.ref.time_ns + high_ns
         others = waiting.held.get(key)
-        waiting = waiting.put(key, (anchor,) if others is None else (*others, anchor), due_ns)
-        grown = PendingCell(waiting, cell.waiting_count + 1)
-        return self._compacted(grown) if waiting.queue.length > STALE_MAX else grown
-
-    def _compacted(self, cell: PendingCell) -> PendingCell:
-        """Drop deadlines of anchors that were decided early, before they outgrow the others."""
-        if cell.waiting.queue.length <= 2 * cell.waiting_count + STALE_MAX:
-            return cell
-        waiting = cell.waiting._replace(queue=self._deadlines(cell.anchors))
-        return PendingCell(waiting, cell.waiting_count)
+        waiting = waiting.changed(key, (anchor,) if others is None else (*others, anchor))
+        count = cell.waiting_count + 1
+        if high_ns is None:
+            return PendingCell(waiting, count)
+        queue = waiting.queue.append((anchor.ref.time_ns + high_ns, key))
+        if queue.end - queue.first > 2 * count + STALE_MAX:
+            # Deadlines of anchors that were decided early are dropped before they outgrow others.
+            queue = self._deadlines(waiting.held)
+        return PendingCell(Keyed(waiting.held, queue), count)
 
     def _deadlines(self, anchors: Mapping[Key, Anchors]) -> Fifo[tuple[int, Key]]:
         width_ns = self.window.high_ns

@@ -24,6 +24,8 @@ STALE_MAX: Final = 64
 """Chosen: times in the queue that are out of date, or as many as there are entries."""
 
 Held = TypeVar("Held")
+DiesNs = Callable[[Held], int]
+"""The last time at which an entry matters."""
 
 
 class Keyed(NamedTuple, Generic[Held]):
@@ -39,18 +41,17 @@ class Keyed(NamedTuple, Generic[Held]):
         shared, first, end = self.queue
         return shared[first][0] if end > first else None
 
-    def put(self, key: Key, entry: Held, dies_ns: int | None) -> Keyed[Held]:
-        """With an entry, new or changed, that matters up to `dies_ns`, not before any other's.
-
-        None: it always matters.
-        """
+    def put(self, key: Key, entry: Held, over_ns: int, dies_ns: DiesNs[Held]) -> Keyed[Held]:
+        """With an entry, new or changed, that matters up to `over_ns`, not before any other's."""
         held, queue, lost_count = self
-        if dies_ns is not None:
-            queue = queue.append((dies_ns, key))
-        return Keyed(_put(held, key, entry), queue, lost_count)
+        held = _put(held, key, entry)
+        queue = queue.append((over_ns, key))
+        if queue.end - queue.first > 2 * len(held) + STALE_MAX:
+            queue = queue_of(held, dies_ns)
+        return Keyed(held, queue, lost_count)
 
     def changed(self, key: Key, entry: Held) -> Keyed[Held]:
-        """With another entry that matters as long as the one in its place."""
+        """With another entry that matters as long as the one in its place, or always."""
         return Keyed(_put(self.held, key, entry), self.queue, self.lost_count)
 
     def without(self, key: Key) -> Keyed[Held]:
@@ -65,7 +66,7 @@ class Keyed(NamedTuple, Generic[Held]):
         """With so many losses more."""
         return Keyed(self.held, self.queue, self.lost_count + count)
 
-    def expired(self, now_ns: int, dies_ns: Callable[[Held], int]) -> Keyed[Held]:
+    def expired(self, now_ns: int, dies_ns: DiesNs[Held]) -> Keyed[Held]:
         """Without the entries that are over before `now_ns`."""
         due, queue = self.queue.older_than(now_ns)
         held = self.held
@@ -75,26 +76,18 @@ class Keyed(NamedTuple, Generic[Held]):
                 held = _removed(held, key)
         return Keyed(held, queue, self.lost_count)
 
-    def compacted(self, dies_ns: Callable[[Held], int]) -> Keyed[Held]:
-        """The same, without times that are out of date, if there are many of them."""
-        if self.queue.length <= 2 * len(self.held) + STALE_MAX:
-            return self
-        return Keyed(self.held, queue_of(self.held, dies_ns), self.lost_count)
-
 
 EMPTY_KEYED: Final[Keyed[Any]] = Keyed({}, EMPTY_FIFO)
 
 
-def keyed(
-    held: Mapping[Key, Held], lost_count: int, dies_ns: Callable[[Held], int] | None
-) -> Keyed[Held]:
+def keyed(held: Mapping[Key, Held], lost_count: int, dies_ns: DiesNs[Held] | None) -> Keyed[Held]:
     """A map of these entries; without `dies_ns` they always matter."""
     queue: Fifo[tuple[int, Key]] = EMPTY_FIFO if dies_ns is None else queue_of(held, dies_ns)
     small = len(held) <= COPIED_MAX
     return Keyed(dict(held) if small else pmap(held), queue, lost_count)
 
 
-def queue_of(held: Mapping[Key, Held], dies_ns: Callable[[Held], int]) -> Fifo[tuple[int, Key]]:
+def queue_of(held: Mapping[Key, Held], dies_ns: DiesNs[Held]) -> Fifo[tuple[int, Key]]:
     """The times at which entries are over, in order."""
     due = [(dies_ns(entry), key) for key, entry in held.items()]
     due.sort(key=_time)

@@ -225,9 +225,10 @@ class SinceMemory:
         window = self.window
         grown = push(held, entry, truth, window, entries_max=self.limits.window_entries_max)
         high_ns = window.high_ns
-        slices = slices.put(key, grown, None if high_ns is None else entry.time_ns + high_ns)
-        if high_ns is not None:
-            slices = slices.compacted(self._dies_ns)
+        if high_ns is None:
+            slices = slices.changed(key, grown)
+        else:
+            slices = slices.put(key, grown, entry.time_ns + high_ns, self._dies_ns)
         if grown.lost_count:
             slices = slices.lost(grown.lost_count - (held.lost_count if held else 0))
         if key in undone_before:
