@@ -94,8 +94,11 @@ def _is_plain(formula: Formula) -> bool:
     match formula:
         case Atom() | SessionEnd() | Not() | Binary():
             return True
-        case Temporal(_, window) | Until(_, window):
+        case Temporal(operator, window) if operator in ("once", "previous"):
             return window == UNBOUNDED
+        case Temporal(operator, window) | Until(operator, window):
+            is_known = operator in FUTURE_OPERATORS or operator == "since"
+            return is_known and window == UNBOUNDED
         case _:
             return False
 
@@ -162,7 +165,7 @@ class _Stepper:
                 case Temporal("once", _, body):
                     now[memory] = held or self.value(body, letter, now)
                     after |= now[memory] << index
-                case Temporal(_, _, body):
+                case Temporal(_, _, body):  # `previous`: others are not plain.
                     now[memory] = held
                     after |= self.value(body, letter, now) << index
         is_raised = self.value(self.past, letter, now)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final, assert_never
 
 from .formula.ast import (
+    FUTURE_OPERATORS,
     Aggregate,
     AggregateComparison,
     Atom,
@@ -201,9 +202,12 @@ def _bound_by_conjunction(members: tuple[Formula, ...]) -> frozenset[str]:
 
 
 def guarded_variables(formula: Formula) -> frozenset[str]:
-    """Variables for which a normalised formula is false at a value that no event has named."""
+    """Variables for which a normalised formula is false at a value that no event has named.
+
+    An operator of the past is false where its body has never held.
+    """
     match formula:
-        case Temporal("once" | "previous", _, body):
+        case Temporal(operator, _, body) if operator not in FUTURE_OPERATORS:
             return free_variables(body)
         case Until("since", _, _, right):
             return free_variables(right)

@@ -35,6 +35,9 @@ from ..same_meaning import Proof, Skeleton, asked_of, size_of, value_of
 LETTERS_MAX: Final = 9  # Chosen: 19,683 valuations, a fifth of a second.
 COST_MAX: Final = 1_000_000  # Chosen: operators evaluated for one question, half a second.
 
+EXISTENTIAL: Final = frozenset({"once", "previous", "next", "eventually"})
+"""Operators that a wider window, or a body that is true more often, makes true more often."""
+
 Bad = Callable[[int, int], bool]
 """True if the values of two formulas at one event contradict the claim."""
 
@@ -96,7 +99,7 @@ class Entailment:
             case Atom(), Atom():
                 (name, tighter), (same, looser) = asked_of(one), asked_of(other)
                 return name == same and looser < tighter
-            case Temporal(), Temporal() if one.operator == other.operator:
+            case Temporal(operator), Temporal(same) if operator == same and operator in EXISTENTIAL:
                 return _lies_in(one.window, other.window) and self.entails(one.body, other.body)
             case Until("since"), Temporal("once") if _lies_in(one.window, other.window):
                 return self.entails(one.right, other.body)

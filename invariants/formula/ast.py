@@ -7,7 +7,7 @@ interprets them directly, and `format.py` writes them back.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from ..errors import Place
 from ..fact import Value
@@ -127,11 +127,16 @@ class Binary:
     place: Place = field(default=_NOWHERE, compare=False)
 
 
+UnaryOperator = Literal["previous", "once", "historically", "next", "eventually", "always"]
+UNARY_OPERATORS: Final[tuple[str, ...]] = get_args(UnaryOperator)
+"""The words of temporal operators on one formula; the grammar takes them from here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Temporal:
     """A temporal operator on one formula, with its window."""
 
-    operator: Literal["previous", "once", "historically", "next", "eventually", "always"]
+    operator: UnaryOperator
     window: Window
     body: Formula
     place: Place = field(default=_NOWHERE, compare=False)

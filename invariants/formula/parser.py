@@ -28,10 +28,22 @@ binding are checked by `check.py`.
 
 from __future__ import annotations
 
-from typing import Final, Literal, NoReturn, cast
+from typing import Final, NoReturn, cast
 
 from ..errors import Fault, Place, SpecError
-from .ast import UNBOUNDED, Binary, Exists, Formula, Not, SessionEnd, Temporal, Until, Window
+from .ast import (
+    UNARY_OPERATORS,
+    UNBOUNDED,
+    Binary,
+    Exists,
+    Formula,
+    Not,
+    SessionEnd,
+    Temporal,
+    UnaryOperator,
+    Until,
+    Window,
+)
 from .cursor import COMPARISON_SIGNS, Cursor, Locate
 from .leaves import parse_duration, parse_leaf, parse_window
 from .meant import TWO_COMPARISONS, WINDOW, meant_by_names
@@ -83,10 +95,6 @@ def advance(place: Place, text: str, offset: int) -> Place:
 
 _PRECEDENCE: Final = {"iff": 1, "implies": 2, "or": 3, "and": 4, "since": 5, "until": 5}
 _NOT_CHAINED: Final = frozenset({1, 5})
-_UNARY_TEMPORAL: Final = ("previous", "once", "historically", "next", "eventually", "always")
-
-_UnaryTemporal = Literal["previous", "once", "historically", "next", "eventually", "always"]
-
 _Sized = tuple[Formula, int]
 """A formula and its depth."""
 
@@ -152,7 +160,7 @@ class _Parser:
         token = cursor.token
         if cursor.is_sign("("):
             return self.bracketed(cursor.take())
-        if cursor.is_word("not", *_UNARY_TEMPORAL):
+        if cursor.is_word("not", *UNARY_OPERATORS):
             return self.operand_of(cursor.take())
         if cursor.is_word("exists"):
             return self.exists(cursor.take())
@@ -171,7 +179,7 @@ class _Parser:
         place = self.cursor.place(operator)
         if operator.text == "not":
             return Not(body, place), depth + 1
-        return Temporal(cast(_UnaryTemporal, operator.text), window, body, place), depth + 1
+        return Temporal(cast(UnaryOperator, operator.text), window, body, place), depth + 1
 
     def exists(self, operator: Token) -> _Sized:
         variable = self.cursor.name("a variable", "write `exists x (...)`")
@@ -258,7 +266,7 @@ def _fail_behind(cursor: Cursor) -> NoReturn:
         mend = "only variables, literals and aggregates can be compared"
         if cursor.before(2) in COMPARISON_SIGNS or cursor.before() == "]":
             mend = TWO_COMPARISONS
-    elif cursor.is_word("not", *_UNARY_TEMPORAL, "exists"):
+    elif cursor.is_word("not", *UNARY_OPERATORS, "exists"):
         mend = f"write `and {token.text}`, `or {token.text}` or `implies {token.text}`"
     elif token.sort == "name":
         mend = meant_by_names(cursor.before(), token.text, cursor.following) or mend

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from .ast import UNARY_OPERATORS
 from .durations import meant_duration
 
 TEXT_CHARACTERS_MAX: Final = 10_000  # Chosen: far more than a person can check by reading.
@@ -21,8 +22,7 @@ SHOWN_CHARACTERS_MAX: Final = 40
 
 OPERATOR_WORDS: Final = frozenset(
     {"not", "and", "or", "implies", "iff", "since", "until", "exists", "session_end"}
-    | {"previous", "once", "historically", "next", "eventually", "always"}
-)
+).union(UNARY_OPERATORS)
 AGGREGATE_WORDS: Final = frozenset({"count", "sum", "min", "max", "avg", "distinct", "first"})
 RESERVED_WORDS: Final = OPERATOR_WORDS | AGGREGATE_WORDS | {"true", "false"}
 
