@@ -68,12 +68,6 @@ class AtomNode:
         return truth
 
 
-def _match(fact: Fact, name: str, wanted: Value | None) -> int:
-    if wanted is not UNBOUND and wanted in fact.values.get(name, ()):
-        return 2
-    return 1 if name in fact.overflowing else 0
-
-
 @dataclass(frozen=True, slots=True)
 class EndNode:
     """The event is its session's end."""
@@ -328,8 +322,9 @@ def _bind_all(
 def _bind_atom(atom: AtomNode, fact: Fact, start: Env, max_: int) -> tuple[list[Env], bool]:
     if not fact.truth:
         return [], False
-    if atom.constants and not all(_match(fact, name, wanted) for name, wanted in atom.constants):
-        return [], False
+    for name, wanted in atom.constants:
+        if wanted not in fact.values.get(name, ()) and name not in fact.overflowing:
+            return [], False
     if not atom.slots:
         return [start], False
     choices = [fact.values.get(name, ()) for name, _ in atom.slots]
