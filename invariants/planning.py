@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from .cel.fold import KindAndTool
+from .cel.fold import KindAndTool, Leaf
 from .fact import NO_FACT, Fact
 from .machine import Automaton
 from .machine_state import Route
@@ -46,6 +46,7 @@ _OPEN: Final = 3
 """It must be evaluated."""
 _OPEN_VALUES: Final = 4
 """True; its values must be evaluated."""
+_WITH_VALUES: Final = frozenset({_VALUED, _OPEN_VALUES})
 _KNOWN: Final[tuple[bool | None, ...]] = (False, True, None, None, None)
 
 CONCERNS_MAX: Final = 2_048
@@ -54,6 +55,9 @@ concerns, at most a few kilobytes. Recorded sessions have some dozens."""
 
 Codes = tuple[int, ...]
 """For each predicate what kind and tool decide of it."""
+
+Decided = tuple[Codes, tuple[Fact, ...]]
+"""These, and the facts of those that are settled."""
 
 
 class Planner:
@@ -85,6 +89,13 @@ class Planner:
             for automaton, file_index in automata
         )
         self._sources, self._per = sources, per
+        leaves = [leaf for one in self._predicates for leaf in one.leaves if leaf.reads_tool]
+        self._leaves: tuple[Leaf, ...] = tuple(
+            {
+                id(leaf) if leaf.number is None else -1 - leaf.number: leaf for leaf in leaves
+            }.values()
+        )
+        self._decided: dict[tuple[str, tuple[bool | None, ...]], Decided] = {}
         self.plan = lru_cache(PLANS_MAX)(self._plan)
         self._shape = lru_cache(PLANS_MAX)(self._made_shape)
         self._recent_routes = lru_cache(ROUTES_MAX)(self._route)
@@ -106,22 +117,24 @@ class Planner:
 
     def _plan(self, kind: str, tool: str) -> Plan:
         call = KindAndTool(kind, tool)
-        codes: list[int] = []
-        settled: list[Fact] = []
-        for predicate in self._predicates:
-            planned = predicate.planned(call)
-            is_fact = isinstance(planned, Fact)
-            fact = planned if isinstance(planned, Fact) else NO_FACT
-            settled.append(fact)
-            if not is_fact:
-                codes.append(_OPEN if planned == predicate.fact else _OPEN_VALUES)
-            elif not fact.truth:
-                codes.append(_FALSE)
-            else:
-                codes.append(_VALUED if fact.values else _TRUE)
+        # What is decided depends on the kind and the truth of the leaves that read the tool.
+        truths = kind, tuple([leaf.truth(call) for leaf in self._leaves])
+        decided = self._decided.get(truths)
+        if decided is None:
+            if len(self._decided) >= PLANS_MAX:
+                self._decided.clear()
+            decided = self._decided[truths] = self._decide(call)
+        codes, settled = decided
+        valued = [number for number, code in enumerate(codes) if code in _WITH_VALUES]
+        if valued:
+            # The values, and whether they are short enough to be kept, differ from tool to tool.
+            own_codes, own_settled = list(codes), list(settled)
+            for number in valued:
+                own_codes[number], own_settled[number] = self._code(number, call)
+            codes, settled = tuple(own_codes), tuple(own_settled)
         return Plan(
-            self._shape(tuple(codes), self._is_end(kind)),
-            tuple(settled),
+            self._shape(codes, self._is_end(kind)),
+            settled,
             tuple(
                 place
                 for place, source in enumerate(self._sources)
@@ -129,6 +142,20 @@ class Planner:
             ),
             call.of_call,
         )
+
+    def _decide(self, call: KindAndTool) -> Decided:
+        """For each predicate what kind and tool decide of it, and its fact."""
+        found = [self._code(number, call) for number in range(len(self._predicates))]
+        return tuple(code for code, _ in found), tuple(fact for _, fact in found)
+
+    def _code(self, number: int, call: KindAndTool) -> tuple[int, Fact]:
+        predicate = self._predicates[number]
+        planned = predicate.planned(call)
+        if not isinstance(planned, Fact):
+            return (_OPEN if planned == predicate.fact else _OPEN_VALUES), NO_FACT
+        if not planned.truth:
+            return _FALSE, planned
+        return (_VALUED if planned.values else _TRUE), planned
 
     def _is_end(self, kind: str) -> bool:
         """True if an event of this kind is the end of the trace; wider scopes have none."""

@@ -16,7 +16,7 @@ import msgspec
 from .cel.asked import NO_SOURCES, SourcePlaces
 from .cel.common import CommonParts
 from .cel.compile import Expression, compile_expression
-from .cel.fold import KindAndTool
+from .cel.fold import KindAndTool, Leaf
 from .cel.values import INT_MAX, INT_MIN, CelError, Duration, Timestamp
 from .checked import CheckedPredicate
 from .event import SECOND_NS, EventView
@@ -47,6 +47,13 @@ class Predicate(msgspec.Struct, frozen=True):
     def value_names(self) -> tuple[str, ...]:
         """The names of the values."""
         return self.checked.value_names
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """The parts of `when` that kind and tool decide: what `planned` finds of its truth depends
+        on their truth alone.
+        """
+        return self._when.leaves
 
     def planned(self, call: KindAndTool) -> Fact | Callable[[EventView], Fact]:
         """The fact of every event of that kind and tool, if it is always the same; else a function

@@ -83,6 +83,10 @@ class CommonParts:
         signature = "passing", node.macro, node.variable, *parts
         return self._numbers.setdefault(signature, len(self._numbers))
 
+    def number(self, node: Node, lists: Lists) -> int:
+        """The number of a part; parts of one number have one value at an event."""
+        return self._number(node, lists)
+
     def _number(self, part: object, lists: Lists) -> int:
         return self._numbers.setdefault(self._signature(part, lists), len(self._numbers))
 

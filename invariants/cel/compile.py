@@ -15,7 +15,7 @@ from .asked import NO_SOURCES, SourcePlaces
 from .checked import CheckedExpression
 from .common import KNOWN_NAMES, CommonParts
 from .evaluate import Prepared, prepare
-from .fold import Folding, KindAndTool, fold
+from .fold import Folding, KindAndTool, Leaf, fold
 from .values import CelError, Failure
 
 _SPENT: Final = CelError("the event has no steps left for its evaluation")
@@ -29,6 +29,8 @@ class Expression(msgspec.Struct, frozen=True):
     """True if its value is the same at every event of one kind and tool."""
     _prepared: Prepared
     _folding: Folding
+    leaves: tuple[Leaf, ...]
+    """The parts on which `fold` depends."""
 
     def evaluate(self, view: EventView | KindAndTool) -> Any:
         """The CEL value at an event (see `values.py`), or a `CelError`; never raises.
@@ -71,10 +73,12 @@ def compile_expression(
     parts that occur in other expressions too.
     """
     values = {name: list(elements) for name, elements in lists.items()}
+    leaves: list[Leaf] = []
     prepared = prepare(checked.node, values, digest_key, sources, common)
     return Expression(
         checked=checked,
         is_settled_by_call=checked.fields <= KNOWN_NAMES and not prepared.counts_steps,
         _prepared=prepared,
-        _folding=fold(checked.node, values, common),
+        _folding=fold(checked.node, values, common, leaves),
+        leaves=tuple(leaves),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from .ast import Conditional, Logical, Node, Unary
+from .ast import Conditional, Logical, Node, Unary, free_names
 from .common import CommonParts, is_of_call
 from .evaluate import Prepared, prepare
 from .values import Failure
@@ -47,34 +47,57 @@ class KindAndTool:
         self.steps_left -= steps
 
 
-def fold(node: Node, lists: Mapping[str, list[Any]], common: CommonParts | None = None) -> Folding:
-    """Prepares the answers for `node`, which has no faults."""
+class Leaf:
+    """A part of expressions that reads nothing of the event but its kind and tool, and the lists.
+
+    Leaves of equal `number` have equal values; None if no other expression is known.
+    """
+
+    __slots__ = ("_prepared", "number", "reads_tool")
+
+    def __init__(self, prepared: Prepared, number: int | None, *, reads_tool: bool) -> None:
+        self._prepared = prepared
+        self.number = number
+        self.reads_tool = reads_tool
+
+    def truth(self, known: KindAndTool) -> bool | None:
+        """Its truth value; None if it fails, or is another value."""
+        try:
+            value = self._prepared.evaluate(known)
+        except Failure:
+            return None
+        return value if type(value) is bool else None
+
+
+def fold(
+    node: Node,
+    lists: Mapping[str, list[Any]],
+    common: CommonParts | None,
+    leaves: list[Leaf],
+) -> Folding:
+    """Prepares the answers for `node`, which has no faults.
+
+    They depend on the truth of its leaves alone, which are added to `leaves`.
+    """
     if isinstance(node, Logical):
-        parts = tuple(fold(operand, lists, common) for operand in node.operands)
+        parts = tuple(fold(operand, lists, common, leaves) for operand in node.operands)
         return _logical(parts, decisive=node.operator == "||")
     if isinstance(node, Unary) and node.operator == "!":
-        return _negation(fold(node.operand, lists, common))
+        return _negation(fold(node.operand, lists, common, leaves))
     if isinstance(node, Conditional):
         condition, chosen, otherwise = (
-            fold(part, lists, common) for part in (node.condition, node.chosen, node.otherwise)
+            fold(part, lists, common, leaves)
+            for part in (node.condition, node.chosen, node.otherwise)
         )
         return _conditional(condition, chosen, otherwise)
     if is_of_call(node):
         prepared = prepare(node, lists, b"", common=common)
         if not prepared.counts_steps:
-            return _evaluation(prepared)
+            number = None if common is None else common.number(node, lists)
+            reads_tool = any(name.name == "tool" for name in free_names(node))
+            leaves.append(Leaf(prepared, number, reads_tool=reads_tool))
+            return leaves[-1].truth
     return lambda known: None
-
-
-def _evaluation(prepared: Prepared) -> Folding:
-    def evaluated(known: KindAndTool) -> bool | None:
-        try:
-            value = prepared.evaluate(known)
-        except Failure:
-            return None
-        return value if type(value) is bool else None
-
-    return evaluated
 
 
 def _logical(parts: tuple[Folding, ...], *, decisive: bool) -> Folding:

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from invariants.cel.fold import KindAndTool
 from invariants.cel.shell import started
 from invariants.check import read_specs
 from invariants.event import Event, EventView, Origin
@@ -18,7 +17,7 @@ from invariants.image.compile import compile_program
 from invariants.limits import STEPS_MAX, STEPS_OF_PREDICATE
 from invariants.machine import Automaton
 from invariants.plan import PLANS_MAX
-from invariants.predicate import Predicate
+from invariants.planning import Planner
 from invariants.program import Program
 from invariants.verdict import MISSING_BINDING
 from monitor.decode.native import decode_event
@@ -265,13 +264,13 @@ invariants:
 def test_plans_are_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """After any number of invented names a tool is planned once, and not at each event."""
     planned: list[None] = []
-    real = Predicate.planned
+    real = Planner._plan
 
-    def counted(self: Predicate, call: KindAndTool) -> Any:
+    def counted(self: Planner, kind: str, tool: str) -> Any:
         planned.append(None)
-        return real(self, call)
+        return real(self, kind, tool)
 
-    monkeypatch.setattr(Predicate, "planned", counted)
+    monkeypatch.setattr(Planner, "_plan", counted)
     program = program_of('args.text == "z"')
     for i in range(PLANS_MAX + 10):
         program.session.plan("call", f"junk{i}")
