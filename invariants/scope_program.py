@@ -39,6 +39,16 @@ class Compiled:
         return self.automaton.declared
 
     @property
+    def predicates(self) -> tuple[str, ...]:
+        """The predicates that it reads, of its file."""
+        return self.automaton.tables.predicates
+
+    @property
+    def memories_count(self) -> int:
+        """How many operators of its formula remember something."""
+        return len(self.automaton.tables.memories)
+
+    @property
     def digest(self) -> str:
         """Of the invariant with all that its verdicts depend on."""
         return self.automaton.declared.digest

@@ -104,7 +104,7 @@ class _Search:
     def __init__(self, program: ScopeProgram) -> None:
         self.program = program
         self.steps_count = 0
-        memories_count = sum(1 + len(c.automaton.tables.memories) for c in program.invariants)
+        memories_count = sum(1 + compiled.memories_count for compiled in program.invariants)
         self.steps_max = max(min(STEPS_MAX, WORK_MAX // memories_count), STEPS_MIN)
         self.wanted = set(range(1, len(program.invariants)))
         self.found: dict[int, Trace] = {}
@@ -204,7 +204,7 @@ def _kinds(trial: Trial, contents: Sequence[Content]) -> list[Step]:
 
 def _facts(program: Program, event: Event) -> str:
     """The facts of an event for the predicates that the invariants use."""
-    names = {name for c in program.invariants for name in c.automaton.tables.predicates}
+    names = {name for c in program.invariants for name in c.predicates}
     view = EventView(event)
     facts = {name: repr(program.session.predicates[0][name].fact(view)) for name in sorted(names)}
     return f"{facts} {event.kind == 'session.ended'}"

@@ -169,7 +169,4 @@ def _unevaluable(header: Header, program: Program, is_other_key: bool) -> list[U
 def _uses_digest(program: Program, compiled: Compiled) -> bool:
     """True if a value in the ids of findings may depend on the key."""
     predicates = program.session.predicates[compiled.file_index]
-    return any(
-        "digest" in predicates[name].checked.functions
-        for name in compiled.automaton.tables.predicates
-    )
+    return any("digest" in predicates[name].checked.functions for name in compiled.predicates)
