@@ -42,9 +42,9 @@ from monitor.store_records import Committed
 
 HOOKS: Final = (
     Hook("decode", "monitor.loop", "read_record"),
-    Hook("engine", "monitor.loop", "judge"),
-    Hook("engine", "monitor.kernel.kernel", "tick", "Engine"),
-    Hook("state", "monitor.kernel.kernel", "take_changes", "Engine"),
+    Hook("engine", "monitor.loop", "evaluate"),
+    Hook("engine", "monitor.kernel.kernel", "tick", "Kernel"),
+    Hook("state", "monitor.kernel.kernel", "take_changes", "Kernel"),
     *(Hook("store", "monitor.store", name, "Store") for name in ("commit", "finding")),
     *(Hook("store", "monitor.store", name, "Store") for name in ("load_scope", "load_seen")),
     Hook("source", "monitor.sources.files", "poll", "FileSource"),
@@ -55,6 +55,8 @@ HOOKS: Final = (
     *(Hook("effects", "monitor.effects", name, "Effects") for name in ("carry_out", "idle")),
     Hook("metrics", "monitor.telling", "observe", "Teller"),
 )
+OLDER_HOOKS: Final = (Hook("engine", "monitor.loop", "judge"),)
+"""In older checkouts, beside which this runs too."""
 PARTS: Final = (*dict.fromkeys(hook.part for hook in HOOKS), "loop")
 
 
@@ -119,7 +121,7 @@ class RunSide:
         for record in records:
             bare_decode(record)
         bare_ns = time.process_time_ns()
-        with self._parts.attached(HOOKS):
+        with self._parts.attached((*HOOKS, *OLDER_HOOKS)):
             self._parts.wrapped("loop", self._step)(1)
         return {
             "whole": plain_ns - begin_ns,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import monitor.decode.native as decode_module
+from monitor.bench import engine, run
 from monitor.bench.count_violated import CountFigures
 from monitor.bench.engine import EngineFigures, measure_engine
 from monitor.bench.kill_switch import latencies
@@ -179,3 +180,10 @@ def test_an_older_checkout_has_other_names() -> None:
         assert import_module("monitor.log") is not import_module("monitor.count_text")
     finally:
         del sys.modules[name], sys.modules[room]
+
+
+def test_hooks_find_what_they_measure() -> None:
+    """A hook without its function measures nothing, and its time would count as another part's."""
+    for hook in (*engine.HOOKS, *run.HOOKS):
+        holder = import_module(hook.module)
+        assert hasattr(getattr(holder, hook.holder) if hook.holder else holder, hook.name), hook
