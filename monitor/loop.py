@@ -217,18 +217,19 @@ class Loop:
             if item is None:
                 return
             batch.records_count += 1
-            if isinstance(item.content, Rejected):
-                raw = self._raw.pop(item.content.origin, None)
-                batch.dead_letters.append((item.content, raw))
-                self._take(batch, self._engine.unread(item.content))
+            content = item.content
+            if isinstance(content, Rejected):
+                batch.dead_letters.append((content, self._raw.pop(content.origin, None)))
+                self._take(batch, self._engine.unread(content))
             else:
-                event, group = item.content, self._group_of(item.stream)
-                batch.shapes[event.kind, event.record.tool] += 1
+                batch.shapes[content.record.kind, content.record.tool] += 1
                 if self._settings.is_finished_file:
-                    self._file_time.see(event.ts_ns, now_ns)
-                    event = msgspec.structs.replace(event, read_ns=now_ns)
-                stepped = evaluate(self._engine, self._provenance, event, group)
-                self._take(batch, stepped.findings)
+                    self._file_time.see(content.ts_ns, now_ns)
+                    content = msgspec.structs.replace(content, read_ns=now_ns)
+                group = self._group_of(item.stream)
+                stepped = evaluate(self._engine, self._provenance, content, group)
+                if stepped.findings:
+                    self._take(batch, stepped.findings)
 
     def _next_pace(self, batch: Batch) -> int:
         """As many records as the last batch that was ended by time contained; otherwise more again.

@@ -168,13 +168,14 @@ class Merger:
             arrival_ns = waiting.items[0].arrival_ns
             if (NEVER - 1 if arrival_ns is None else arrival_ns) >= group.barrier_ns:
                 continue
-            heapq.heappop(group.heads)
             item = waiting.items.popleft()
-            waiting.old_count -= bool(waiting.old_count)
+            if waiting.old_count:
+                waiting.old_count -= 1
             self.held_count -= 1
             if waiting.items:
-                heapq.heappush(group.heads, (_rank(waiting.items[0]), stream))
+                heapq.heapreplace(group.heads, (_rank(waiting.items[0]), stream))
             else:
+                heapq.heappop(group.heads)
                 group.barrier_ns = min(group.barrier_ns, waiting.reached_ns())
             return item
         return None
@@ -254,4 +255,5 @@ def _arrived_after_ns(item: Item) -> int | None:
 
 
 def _rank(item: Item) -> Rank:
-    return (item.order_ns, item.ts_ns, item.stream.topic, item.stream.partition, item.offset)
+    stream = item.stream
+    return item.order_ns, item.ts_ns, stream.topic, stream.partition, item.offset
