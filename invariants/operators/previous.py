@@ -176,11 +176,12 @@ class PreviousMemory:
 
     def unseen(self, birth: Birth, past: int, cell_of: CellOf) -> Frames:
         """Frames of events with unknown content."""
-        if birth.position == 0:
-            return self._unseen(birth, past, cell_of), None
-        # The time of the event before that one is unknown.
-        earlier = Birth(birth.position - 1, birth.time_ns, is_time_known=False)
-        return self._unseen(birth, past, cell_of), self._unseen(earlier, past, cell_of)
+        newest, before = self._unseen(birth, past, cell_of), None
+        if birth.position:
+            # The time of the event before that one is unknown.
+            earlier = Birth(birth.position - 1, birth.time_ns, is_time_known=False)
+            before = self._unseen(earlier, past, cell_of)
+        return newest, before
 
     def _unseen(self, birth: Birth, past: int, cell_of: CellOf) -> Frame:
         inner = {index: cell_of(held, birth) for index, held in self.inner.items()}

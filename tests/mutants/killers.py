@@ -20,6 +20,7 @@ CASES = (
     "tests/unit/test_bounds.py",
     "tests/unit/test_machine_steps.py",
     "tests/unit/test_fifo.py",
+    "tests/unit/test_keyed.py",
     "tests/unit/test_proof.py",
     "tests/laws/test_reference.py",
 )
@@ -198,7 +199,7 @@ def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
             return WHOLE, SOURCES
         case "report":
             return (LAWS[1:2],)
-        case "state" | "codec" | "aggregate_cell":
+        case "state" | "codec" | "aggregate_cell" | "slices":
             return STATES, CASES
         case _:
             return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from random import Random
 
-from invariants.operators.fifo import EMPTY_FIFO, Fifo, fifo
+from invariants.operators.fifo import EMPTY_FIFO, GONE_MAX, Fifo, fifo
 
 
 def test_it_is_a_queue() -> None:
@@ -34,3 +34,26 @@ def test_it_is_a_queue() -> None:
             assert held.length == len(meant)
             assert held.newest == (meant[-1] if meant else None)
             assert list(fifo(meant).items()) == meant
+
+
+def test_versions_part() -> None:
+    """Two appends to one version give two queues, and change no other."""
+    common = fifo([(0, "x"), (1, "x")])
+    one, other = common.append((2, "one")), common.append((2, "other"))
+    again = one.append((3, "one"))
+    assert list(other.append((4, "other")).items()) == [*common.items(), (2, "other"), (4, "other")]
+    assert list(again.items()) == [*common.items(), (2, "one"), (3, "one")]
+    assert list(again.newest_first()) == list(again.items())[::-1]
+    assert common.length == 2
+    assert EMPTY_FIFO.append((0, "x")).length == EMPTY_FIFO.append((1, "y")).length == 1
+    assert not list(EMPTY_FIFO.items())
+
+
+def test_items_that_are_gone_are_let_go() -> None:
+    """A queue that moves on keeps no more than twice its items, and a few."""
+    queue: Fifo[tuple[int, str]] = EMPTY_FIFO
+    for time_ns in range(5_000):
+        queue = queue.append((time_ns, "x"))
+        if queue.length > 10:
+            queue = queue.popleft()
+    assert len(queue.shared) <= 2 * queue.length + GONE_MAX + 2

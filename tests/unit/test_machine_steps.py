@@ -7,6 +7,7 @@ from dataclasses import replace
 from invariants.compiling import compile_invariant
 from invariants.fact import Fact, Truth
 from invariants.formula.parser import parse_formula
+from invariants.limits import Limits
 from tests.support.engines import make_invariant, make_moment
 
 HOLDS = Fact(Truth.TRUE, {})
@@ -68,3 +69,18 @@ def test_a_route_of_what_is_surely_true_is_judged() -> None:
     moment = make_moment(0, 0, {"a": HOLDS, "b": HOLDS})
     _, told = automaton.step(automaton.initial(), moment, False, route)
     assert [verdict.kind for verdict in told] == ["violated"]
+
+
+def test_verdicts_that_are_decided_leave_their_room() -> None:
+    """Also where one event decides several, and others wait on."""
+    formula = parse_formula("p(v=x) implies eventually q(v=x)")
+    automaton = compile_invariant(make_invariant("always", formula), Limits(pending_max=3))
+    state = automaton.initial()
+    events = [("p", 1), ("p", 1), ("p", 2), ("q", 1), ("p", 3), ("p", 4), ("p", 5)]
+    refused = []
+    for position, (name, value) in enumerate(events):
+        facts = {name: Fact(Truth.TRUE, {"v": (value,)})}
+        state, found = automaton.step(state, make_moment(position, 0, facts))
+        refused += [verdict.binding for verdict in found if "pending_max" in verdict.reason]
+    assert refused == [(("x", 5),)]
+    assert state.pending.waiting_count == 3
