@@ -7,7 +7,6 @@ suggested, nor is a word that only adds or drops a negation, such as `unapproved
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Final
 
 CLOSENESS_MIN: Final = 0.7
@@ -22,6 +21,8 @@ def nearest(word: str, known: Iterable[str], closeness_min: float = CLOSENESS_MI
 
     A word of more than 40 characters, and one of more than 200 known words, are not searched for.
     """
+    from difflib import get_close_matches  # Only a fault needs it.
+
     names = sorted(known)
     if len(word) > _SIGNIFICANT or len(names) > _KNOWN_MAX:
         return ""

@@ -13,7 +13,6 @@ Source: docs/language.md, Data memories.
 from __future__ import annotations
 
 import binascii
-import html
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -139,6 +138,8 @@ def _unescaped(text: str) -> Iterator[str]:
         if "+" in text:
             yield unquote_plus(text, errors="replace")
     if "&" in text:
+        import html  # Its table of names takes long to make.
+
         plain = html.unescape(text)
         if plain != text:
             yield plain

@@ -11,7 +11,6 @@ import argparse
 import os
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -222,5 +221,7 @@ def _place(path: str, node: YamlNode) -> str:
 
 
 def _hint(name: str, known: Mapping[str, Setting], otherwise: str) -> str:
+    from difflib import get_close_matches  # Only a fault needs it.
+
     near = get_close_matches(name, known, n=1, cutoff=0.6)
     return f"did you mean `{near[0]}`?" if near else otherwise

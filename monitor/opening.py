@@ -10,12 +10,9 @@ import msgspec
 from invariants.errors import ConfigError
 from monitor.clock import Clock
 from monitor.file_sort import open_file
-from monitor.publish.logdir import FOLDER_MODE, LogDirPublisher
 from monitor.settings import Settings
 from monitor.sources.address import FileAddress, KafkaAddress, LogDirAddress, SourceAddress
 from monitor.sources.base import ControlReader, Publisher, Source, Stream
-from monitor.sources.log_control import LogDirControlReader
-from monitor.sources.logdir import LogDirSource
 from monitor.topics import POLICIES
 
 
@@ -80,6 +77,11 @@ def open_surroundings(
         case KafkaAddress():
             return _open_kafka(address, settings, reads_all=reads_all)
         case LogDirAddress(directory):
+            # Imported here, like Kafka's: a finished file needs neither.
+            from monitor.publish.logdir import FOLDER_MODE, LogDirPublisher
+            from monitor.sources.log_control import LogDirControlReader
+            from monitor.sources.logdir import LogDirSource
+
             strange = _strange(Path(directory))
             Path(directory).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             source = LogDirSource(directory, now_ns=clock.now_ns)
@@ -122,6 +124,9 @@ def open_control(
                 KafkaPublisher(bootstrap, settings=kafka),
             )
         case LogDirAddress(directory):
+            from monitor.publish.logdir import LogDirPublisher
+            from monitor.sources.log_control import LogDirControlReader
+
             return LogDirControlReader(directory), LogDirPublisher(directory, writer)
         case FileAddress():
             raise ConfigError(
