@@ -109,7 +109,7 @@ def _globbing(function: str, patterns: list[Any]) -> tuple[Test, Test, costs.Ste
 
 def _naming(patterns: list[Any]) -> tuple[Test, Test, costs.Steps]:
     """A name that was met before is looked up."""
-    of_short, of_any = names.named_matchers(patterns)
+    of_short, of_any = names.named_matchers(tuple(patterns))
 
     def matches(value: Any) -> bool:
         name = text(value, "named_any")

@@ -89,7 +89,8 @@ def prepare(
     """
     generator = _Generator(Bindings(lists, digest_key, sources), common)
     return Prepared(
-        lambda: generator.function(node), counts_steps=any(map(generator.counts_steps, walk(node)))
+        lambda: generator.function(node, is_shared=True),
+        counts_steps=any(map(generator.counts_steps, walk(node))),
     )
 
 
@@ -101,10 +102,16 @@ class _Generator:
         self._lists = bindings.lists
         self._names = first_names()
 
-    def function(self, node: Node, variables: tuple[str, ...] = ()) -> Callable[..., Any]:
-        """The function of a node, which takes the view and the values of the variables."""
+    def function(
+        self, node: Node, variables: tuple[str, ...] = (), *, is_shared: bool = False
+    ) -> Callable[..., Any]:
+        """The function of a node, which takes the view and the values of the variables.
+
+        `is_shared` means that it reads the node's value where others have left it.
+        """
         writer = Writer(self._names, variables, self._emit)
-        writer.add(py.give(self._written(writer, node, is_part=True)))
+        write = self._emit if is_shared else self._written
+        writer.add(py.give(write(writer, node, is_part=True)))
         parameters = ["view", *(f"v{place}" for place in range(len(variables)))]
         return py.function_of("evaluated", parameters, writer.body, self._names)
 
@@ -117,12 +124,12 @@ class _Generator:
             case _:
                 return isinstance(node, Call) and counts_steps(node)
 
-    def _emit(self, writer: Writer, node: Node) -> ast.expr:
+    def _emit(self, writer: Writer, node: Node, *, is_part: bool = False) -> ast.expr:
         number = None if self._common is None else self._common.shared(node, self._lists)
         if number is None or any(name.name in writer.variables for name in free_names(node)):
-            return self._written(writer, node)
+            return self._written(writer, node, is_part=is_part)
         if writer.variables and _has_operands(node):
-            return self._written(writer, node)
+            return self._written(writer, node, is_part=is_part)
         alone = Prepared(lambda: self.function(node), counts_steps=False)
         once = evaluated_once(alone.evaluate, number, of_call=is_of_call(node))
         return writer.kept(py.call(writer.bound("once", once), py.name("view")))

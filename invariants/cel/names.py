@@ -32,6 +32,7 @@ Matcher = Callable[[str], bool]
 SHORT_NAME_CHARACTERS: Final = 128  # Chosen: longer names are neither remembered nor free of steps.
 _NAME_CHARACTERS_MAX: Final = 1_000  # Chosen: no tool and no argument has a longer name.
 _ANSWERS_MAX: Final = 1_024  # Chosen: names that one list of patterns remembers, about 100 KiB.
+_MATCHERS_MAX: Final = 64  # Chosen: lists of patterns in files; the packs have some thirty.
 _FORMS_MAX: Final = 4_096  # Chosen: names whose words are remembered, for all lists together.
 _FOREIGN_LENGTH_MAX: Final = 1_000  # Chosen: as `glob_any` has it.
 _FOREIGN_COUNT_MAX: Final = 100  # Chosen: as `glob_any` has it.
@@ -69,13 +70,14 @@ class _Pattern(msgspec.Struct, frozen=True):
 
 def named_matcher(patterns: Sequence[str]) -> Matcher:
     """Patterns of the user's file, prepared as one; raises Failure for one that has a `?`."""
-    short, long = named_matchers(patterns)
+    short, long = named_matchers.__wrapped__(tuple(patterns))
     return lambda name: (short if len(name) < SHORT_NAME_CHARACTERS else long)(name)
 
 
-def named_matchers(patterns: Sequence[str]) -> tuple[Matcher, Matcher]:
+@lru_cache(_MATCHERS_MAX)
+def named_matchers(patterns: tuple[str, ...]) -> tuple[Matcher, Matcher]:
     """The same as two: one for names shorter than `SHORT_NAME_CHARACTERS`, whose answers are
-    remembered, and one for all.
+    remembered, and one for all. Predicates with equal patterns have the same ones.
     """
     plain, wild = set(), []
     for pattern in patterns:
