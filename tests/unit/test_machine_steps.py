@@ -9,6 +9,7 @@ from invariants.fact import Fact, Truth
 from invariants.formula.parser import parse_formula
 from invariants.limits import Limits
 from tests.support.engines import make_invariant, make_moment
+from tests.support.states import read_back
 
 HOLDS = Fact(Truth.TRUE, {})
 
@@ -84,3 +85,17 @@ def test_verdicts_that_are_decided_leave_their_room() -> None:
         refused += [verdict.binding for verdict in found if "pending_max" in verdict.reason]
     assert refused == [(("x", 5),)]
     assert state.pending.waiting_count == 3
+
+
+def test_doubt_about_every_binding_is_written_down() -> None:
+    """A left side that was unknown for all values leaves a doubt that a restart does not lift."""
+    automaton = compile_invariant(
+        make_invariant("never", parse_formula("p(v=x) and (a since q(v=x))"))
+    )
+    one = {"v": (1,)}
+    state, _ = automaton.step(automaton.initial(), make_moment(0, 0, {"q": Fact(Truth.TRUE, one)}))
+    state, _ = automaton.step(state, make_moment(1, 0, {"a": Fact(Truth.UNKNOWN, {})}))
+    last = make_moment(2, 0, {"a": HOLDS, "p": Fact(Truth.TRUE, one)})
+    for held in (state, read_back(automaton, state, 0)):
+        _, found = automaton.step(held, last)
+        assert [verdict.kind for verdict in found] == ["inconclusive"]
