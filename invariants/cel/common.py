@@ -53,18 +53,20 @@ class CommonParts:
     def __init__(self) -> None:
         self._numbers: dict[object, int] = {}
         self._counts: Counter[int] = Counter()
+        self._worth: dict[int, tuple[Node, bool]] = {}
+        """By the identity of a node, which is kept with the answer."""
 
     def take(self, node: Node, lists: Lists) -> None:
         """Count the parts of one expression."""
         for part in walk(node):
-            if _is_worth(part):
+            if self._is_worth(part):
                 self._counts[self._number(part, lists)] += 1
             if isinstance(part, Comprehension) and (condition := first_condition(part)) is not None:
                 self._counts[self._passing(part, condition, lists)] += 1
 
     def shared(self, node: Node, lists: Lists) -> int | None:
         """The number of a part that occurs elsewhere too; None if it is evaluated in its place."""
-        if not _is_worth(node):
+        if not self._is_worth(node):
             return None
         number = self._number(node, lists)
         return number if self._counts[number] > 1 else None
@@ -82,6 +84,14 @@ class CommonParts:
         parts = self._number(node.source, lists), self._number(condition, lists)
         signature = "passing", node.macro, node.variable, *parts
         return self._numbers.setdefault(signature, len(self._numbers))
+
+    def _is_worth(self, node: Node) -> bool:
+        if not isinstance(node, Call | Comprehension):
+            return False
+        known = self._worth.get(id(node))
+        if known is None:
+            known = self._worth[id(node)] = node, _is_worth(node)
+        return known[1]
 
     def number(self, node: Node, lists: Lists) -> int:
         """The number of a part; parts of one number have one value at an event."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Final, assert_never
 
 from . import asked, logic, macros
@@ -155,7 +156,7 @@ class _Generator:
             case Comparison():
                 return comparison(writer, node, self._lists)
             case Logical() | Conditional() | Comprehension():
-                is_large = isinstance(node, Comprehension) and _nodes_count(node) > _PART_NODES
+                is_large = isinstance(node, Comprehension) and _is_large(node)
                 if not is_part and (is_large or writer.depth > DEPTH_MAX):
                     return self._part(writer, node)
                 return self._branching(writer, node)
@@ -250,8 +251,8 @@ def _has_operands(node: Node) -> bool:
     return any(map(_has_operands, below))
 
 
-def _nodes_count(node: Node) -> int:
-    return sum(1 for _ in walk(node))
+def _is_large(node: Node) -> bool:
+    return next(islice(walk(node), _PART_NODES, None), None) is not None
 
 
 def _map_of(writer: Writer, node: MapOf) -> ast.expr:
