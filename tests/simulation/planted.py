@@ -15,7 +15,7 @@ import msgspec
 from monitor.actions.dispatch import Dispatcher
 from monitor.kernel.kernel import Kernel
 from monitor.kernel.scope import ScopeChange
-from monitor.kernel.wider import WiderScopes
+from monitor.kernel.sessions import SessionKind, SessionScope
 from monitor.loop import Loop
 from monitor.merge import Merger
 from monitor.scope_names import scope_named
@@ -82,13 +82,15 @@ def marked_before_published() -> Iterator[None]:
 @contextmanager
 def repeats_forgotten() -> Iterator[None]:
     """The ids that were seen are not stored: a repeat after a restart is a new event."""
-    real = Kernel._change
+    real = SessionKind.change
 
-    def change(self: Kernel, name: TraceKey, scope: Any) -> ScopeChange:
+    def change(
+        self: SessionKind, key: TraceKey, scope: SessionScope, wake_ns: int | None
+    ) -> ScopeChange:
         scope.seen_added = []
-        return real(self, name, scope)
+        return real(self, key, scope, wake_ns)
 
-    with patch.object(Kernel, "_change", change):
+    with patch.object(SessionKind, "change", change):
         yield
 
 
@@ -205,7 +207,12 @@ def wider_scopes_live_on() -> Iterator[None]:
 @contextmanager
 def wider_deadlines_forgotten() -> Iterator[None]:
     """After a start, nobody looks at what waits in wider scopes."""
-    with patch.object(WiderScopes, "expect", lambda self, wakes: None):
+    real = Kernel.expect
+
+    def expect(self: Kernel, wakes: list[tuple[int, str]]) -> None:
+        real(self, [one for one in wakes if isinstance(scope_named(one[1]), TraceKey)])
+
+    with patch.object(Kernel, "expect", expect):
         yield
 
 
