@@ -32,6 +32,19 @@ _unpack_parts = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _unpack_events = msgspec.msgpack.Decoder(list[tuple[int, int, str]]).decode
 
 
+DAMAGE: Final = (
+    msgspec.MsgspecError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    ArithmeticError,
+    RecursionError,
+)
+"""The errors by which damaged bytes show while they are read; also numbers of no value (`1/0`), and
+lists in lists without end."""
+
+
 class StateError(Exception):
     """Stored bytes that are not a state of this version."""
 
@@ -70,7 +83,7 @@ def decode_state(automaton: Automaton, data: bytes) -> State:
             return state
         favourable = None if born[0] is None else _take_cells(automaton, born[0], source)
         return state._replace(is_born=True, favourable=favourable)
-    except (msgspec.MsgspecError, ValueError, TypeError, KeyError, IndexError) as error:
+    except DAMAGE as error:
         raise StateError(f"stored state cannot be read: {error}") from error
 
 
@@ -81,7 +94,7 @@ def named_positions(data: bytes) -> frozenset[int]:
     try:
         _, events, *_ = _unpack_parts(data)
         return frozenset(position for position, _, _ in _unpack_events(events))
-    except (msgspec.MsgspecError, ValueError) as error:
+    except DAMAGE as error:
         raise StateError(f"stored state cannot be read: {error}") from error
 
 

@@ -24,7 +24,7 @@ from .sources import (
     SourceMemory,
     memory_of,
 )
-from .state import StateError
+from .state import DAMAGE, StateError
 
 SHOWN_VERSION: Final = 1
 CHUNK_ENTRIES: Final = 1_024
@@ -75,7 +75,7 @@ def decode_shown(
             memory, is_of_child = _take_memory(under, _name(source, under), stored)
             memories.append(memory)
             is_child = is_child or is_of_child
-    except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
+    except DAMAGE as error:
         raise StateError(f"a stored data memory cannot be read: {error}") from error
     return Shown(tuple(memories), is_child)
 

@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from invariants.scope_program import Progress
+from invariants.state import DAMAGE, StateError
 from monitor.order import Noticed
 
 HeaderT = TypeVar("HeaderT", bound=msgspec.Struct)
@@ -65,3 +66,11 @@ class Scope(msgspec.Struct, Generic[HeaderT]):
 
 
 ScopeT = TypeVar("ScopeT", bound=Scope[Any])
+
+
+def read_header(data: bytes, type_: type[HeaderT]) -> HeaderT:
+    """The stored header of a scope. Raises StateError if it is damaged."""
+    try:
+        return msgspec.msgpack.decode(data, type=type_)
+    except DAMAGE as error:
+        raise StateError(f"the stored header of a scope cannot be read: {error}") from error

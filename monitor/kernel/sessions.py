@@ -15,7 +15,7 @@ from monitor.births import Births, bear
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.finding_make import hole_findings
-from monitor.kernel.scope import LoadedScope, Scope, ScopeChange
+from monitor.kernel.scope import LoadedScope, Scope, ScopeChange, read_header
 from monitor.kernel.table import ScopeTable
 from monitor.order import Header, holes_told
 from monitor.scope_names import stored_trace
@@ -107,10 +107,10 @@ class SessionKind:
 
 
 def header_in(loaded: LoadedScope) -> Header:
-    """The stored content of a session besides states."""
+    """The stored content of a session besides states. Raises StateError if it is damaged."""
     if loaded.header is None:
         return Header()
-    return msgspec.msgpack.decode(loaded.header, type=Header)
+    return read_header(loaded.header, Header)
 
 
 def rest_ns_of(header: Header, settings: EngineSettings) -> int | None:

@@ -12,13 +12,13 @@ import msgspec
 from invariants.event import Event
 from invariants.scope_program import Judged, Progress, ScopeProgram
 from invariants.spec import Per
-from invariants.state import StateError, named_positions
+from invariants.state import DAMAGE, StateError, named_positions
 from invariants.state_progress import decode_progress, encode_progress
 from monitor.births import Births, bear
 from monitor.engine_settings import EngineSettings
 from monitor.event_names import Named, Names
 from monitor.file_end import counts_runs
-from monitor.kernel.scope import LoadedScope, Scope, ScopeChange
+from monitor.kernel.scope import LoadedScope, Scope, ScopeChange, read_header
 from monitor.order import Noticed
 from monitor.scope_names import WiderKey, stored_name
 
@@ -99,7 +99,7 @@ class WiderKind:
             return WiderScope(
                 header=WiderHeader(), progress=initial, stored=initial, names={}, named_by={}
             )
-        header = msgspec.msgpack.decode(loaded.header, type=WiderHeader)
+        header = read_header(loaded.header, WiderHeader)
         progress = decode_progress(program, header.position, loaded.states)
         return WiderScope(
             header=header,
@@ -169,7 +169,7 @@ def _taken_names(data: bytes | None) -> dict[int, Named]:
         return {}
     try:
         return dict(msgspec.msgpack.decode(data, type=list[tuple[int, Named]]))
-    except msgspec.MsgspecError as error:
+    except DAMAGE as error:
         raise StateError(f"stored names of events cannot be read: {error}") from error
 
 

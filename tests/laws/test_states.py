@@ -6,10 +6,13 @@ bytes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from invariants.compiling import compile_invariant
@@ -20,7 +23,7 @@ from invariants.machine import Automaton
 from invariants.machine_state import State
 from invariants.moment import Moment
 from invariants.report import Report
-from invariants.state import StateError, decode_state, encode_state
+from invariants.state import StateError, decode_state, encode_state, named_positions
 from tests.laws.census import Census, nodes_of
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import make_moment
@@ -145,6 +148,59 @@ def test_damaged_bytes_are_an_error() -> None:
             except StateError:
                 refused += 1
     assert refused > CASES // 8
+
+
+STRANGE: tuple[Any, ...] = (
+    *(None, True, -1, 2**63, "", 0.5, b"", [], [None], {}, {"": 1}),
+    *(["int", "x"], ["int", 1], ["fraction", "0x1", "0x0"], ["fraction", 1], ["bool", "x"]),
+)
+
+
+def test_strange_parts_are_an_error() -> None:
+    """Bytes that are a list of MessagePack, with another value at any one place."""
+    refused = 0
+    for seed in range(FIRST_SEED, FIRST_SEED + CASES // 8):
+        random = Random(seed)
+        automaton = compile_invariant(choose_invariant(random.choice))
+        state = automaton.initial()
+        for step in choose_run(random.choice):
+            if isinstance(step, Moment):
+                state, _ = automaton.step(state, step)
+        written = msgspec.msgpack.decode(encode_state(automaton, state, 0))
+        for place in places_of(written):
+            damaged = msgspec.msgpack.encode(replaced(written, place, random.choice(STRANGE)))
+            for read in (partial(decode_state, automaton), named_positions):
+                try:
+                    read(damaged)
+                except StateError:
+                    refused += 1
+    assert refused > CASES // 8
+
+
+def test_lists_without_end_are_an_error() -> None:
+    """Also where nothing reads them."""
+    automaton = compile_invariant(choose_invariant(Random(0).choice))
+    endless = b"\x91" * 100_000
+    for damaged in (endless, encode_state(automaton, automaton.initial(), 0)[:2] + endless):
+        for read in (partial(decode_state, automaton), named_positions):
+            with pytest.raises(StateError):
+                read(damaged)
+
+
+def places_of(data: Any, place: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
+    """Every place in lists of lists."""
+    yield place
+    if isinstance(data, list):
+        for number, part in enumerate(data):
+            yield from places_of(part, (*place, number))
+
+
+def replaced(data: Any, place: tuple[int, ...], value: Any) -> Any:
+    """The same lists with another value at one place."""
+    if not place:
+        return value
+    first, *rest = place
+    return [*data[:first], replaced(data[first], tuple(rest), value), *data[first + 1 :]]
 
 
 def damage(written: bytes, random: Random) -> bytes:

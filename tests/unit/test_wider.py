@@ -15,11 +15,14 @@ from invariants.event import Event, Origin
 from invariants.image.compile import compile_program
 from invariants.limits import Limits
 from invariants.program import Program
+from invariants.state import StateError
 from monitor.decode.native import decode_event
 from monitor.engine_settings import EngineSettings
 from monitor.finding import Finding
 from monitor.finding_text import page
+from monitor.kernel.evaluate import evaluate
 from monitor.kernel.kernel import Kernel
+from monitor.provenance import Provenance
 from monitor.scope_names import (
     WiderKey,
     scope_named,
@@ -458,3 +461,19 @@ def test_a_run_that_began_with_an_id_in_conflict_stays_one_finding() -> None:
     runs = [(finding.id, finding.run.count) for finding in found if finding.run is not None]
     assert [count for _, count in runs] == [1, 10]
     assert len({id_ for id_, _ in runs}) == 1
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\x93\xa1x", b"\x91" * 100_000])
+def test_a_damaged_header_is_an_error(damaged: bytes) -> None:
+    """Of a session and of a wider scope: going on without it would be a clean slate."""
+    shelf = Shelf()
+    engine = Kernel(program(), SETTINGS, shelf.load)
+    engine.step(make("one", 0, 1, "block", tenant="acme"))
+    shelf.keep(*engine.take_changes())
+    headers = dict(shelf.headers)
+    assert len(headers) == 2
+    for name in headers:
+        shelf.headers = headers | {name: damaged}
+        engine = Kernel(program(), SETTINGS, shelf.load)
+        with pytest.raises(StateError, match="header of a scope"):
+            evaluate(engine, Provenance(), make("one", 1, 2, "pay", tenant="acme"), "")
