@@ -21,6 +21,7 @@ CASES = (
     "tests/unit/test_machine_steps.py",
     "tests/unit/test_fifo.py",
     "tests/unit/test_keyed.py",
+    "tests/unit/test_state_bytes.py",
     "tests/unit/test_proof.py",
     "tests/laws/test_reference.py",
 )
