@@ -93,7 +93,7 @@ def _known(
         if path.stat().st_size > COPY_BYTES_MAX:
             return None
         copy = msgspec.msgpack.decode(path.read_bytes(), type=_Copy)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, RecursionError):  # Or: lists in lists without end.
         return None
     named = [one.path for one in copy.origins if not one.is_list]
     if copy.code != code or named != [str(one) for one in paths_of_all(locations)]:
@@ -115,7 +115,7 @@ def _keep(path: Path, copy: _Copy) -> None:
 
 
 def _digest_at(path: Path) -> bytes | None:
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # A name with a NUL is a ValueError.
         content = path.read_bytes()
         return _digest_of(content) if len(content) <= FILE_BYTES_MAX else None
     return None

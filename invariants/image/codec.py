@@ -47,7 +47,7 @@ def decode_image(data: bytes) -> ProgramImage:
         if packed.digest != _digest_of(content):
             raise ImageError("it is damaged: its digest is another one")
         return msgspec.msgpack.decode(content, type=ProgramImage)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:  # Or: lists in lists without end.
         raise ImageError(f"it cannot be read: {error}") from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from invariants.errors import SpecError
@@ -101,6 +102,22 @@ def test_a_damaged_copy_is_made_anew(start: Start, wrong: bytes) -> None:
     good = start.digest()
     (start.state / IMAGE_FILE).write_bytes(wrong)
     assert start.digest() == good
+    assert start.digest() == good
+    assert start.reads_count == 2
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_a_strange_copy_is_made_anew(start: Start, part: int) -> None:
+    """Lists in lists without end, behind it or in its image, and a file that cannot exist."""
+    good, path = start.digest(), start.state / IMAGE_FILE
+    code, origins, image = msgspec.msgpack.decode(path.read_bytes())
+    endless = b"\x91" * 100_000
+    strange = (
+        b"\x94" + path.read_bytes()[1:] + endless,
+        msgspec.msgpack.encode([code, origins, image[:20] + endless]),
+        msgspec.msgpack.encode([code, [*origins, ["a\0b", b"", True]], image]),
+    )
+    path.write_bytes(strange[part])
     assert start.digest() == good
     assert start.reads_count == 2
 
