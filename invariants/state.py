@@ -18,6 +18,7 @@ from typing import Any, Final
 import msgspec
 from pyrsistent import pmap
 
+from .errors import InterlockError
 from .machine import Automaton
 from .machine_state import State
 from .operators.codec import Reader, Writer, put_value, take_value
@@ -45,7 +46,7 @@ DAMAGE: Final = (
 lists in lists without end."""
 
 
-class StateError(Exception):
+class StateError(InterlockError):
     """Stored bytes that are not a state of this version."""
 
 
@@ -70,7 +71,10 @@ def decode_state(automaton: Automaton, data: bytes) -> State:
     try:
         version, *rest = _unpack(data)
         if version != STATE_VERSION:
-            raise StateError(f"state has version {version!r}, this program reads {STATE_VERSION}")
+            raise StateError(
+                f"a stored state has version {version!r}, this program reads {STATE_VERSION}; name "
+                "another `state_dir` and let the monitor read its topics again"
+            )
         events, texts, cells, pending, lost_count, told, *born = rest
         source, future = Reader(events, texts), automaton.tables.future
         state = State(

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from invariants.state import STATE_VERSION
 from monitor.cli.__main__ import main
 from tests.support.rim import SECOND_NS, START_NS
 
@@ -94,3 +95,18 @@ def run(folder: Path, content: bytes, *more: str, name: str = "a.jsonl") -> int:
     (folder / name).write_bytes(content)
     arguments = ["--invariants", str(folder / "w.yaml"), "--source", str(folder / name)]
     return main(["run", *arguments, *more])
+
+
+def test_states_of_another_version_are_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an upgrade, say: with what to do about it, and no traceback."""
+    state = "--state-dir", str(tmp_path / "state")
+    with monkeypatch.context() as older:
+        older.setattr("invariants.state.STATE_VERSION", STATE_VERSION - 1)
+        assert run(tmp_path, ASKED, *state) == 4
+    capsys.readouterr()
+    assert run(tmp_path, ASKED + ANSWERED, *state) == 2
+    message = capsys.readouterr().err
+    assert f"has version {STATE_VERSION - 1}" in message
+    assert "name another `state_dir`" in message
