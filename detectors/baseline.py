@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
-from detectors.reading import Action, Observation, Outcome, Source
-from detectors.words import mix
+from detectors.bloom import mix
+from detectors.observation import Observation, ObservedAction, ObservedOutcome, Source
 
 ENTRIES_MAX: Final = 200_000
 """Things that a baseline remembers. Past it the rarest are left out, which makes them unknown."""
@@ -48,12 +48,12 @@ class Baseline:
     left_out_count: int = 0
     """Things that found no room."""
 
-    def tool_surprise(self, action: Action) -> float:
+    def tool_surprise(self, action: ObservedAction) -> float:
         """-log2 of the share of groups that used the tool."""
         count = self.counts.get(mix(TOOL, action.tool), 0)
         return math.log2((self.groups_count + 1) / (count + 0.5))
 
-    def step_surprise(self, action: Action) -> float:
+    def step_surprise(self, action: ObservedAction) -> float:
         """-log2 of the frequency with which this tool followed the previous one.
 
         It falls back to the tool itself if too little is known of the previous one.
@@ -63,16 +63,16 @@ class Baseline:
         tool = counts.get(mix(TOOL, action.tool), 0)
         return math.log2((tool + 2) / (step + 0.5))
 
-    def source_surprise(self, action: Action) -> float:
+    def source_surprise(self, action: ObservedAction) -> float:
         """The maximum over values: -log2 of the frequency of this argument's current origin."""
         return max(
             (self._source_surprise(action, v.path, v.source) for v in action.values), default=0.0
         )
 
-    def knows_tool(self, action: Action) -> bool:
+    def knows_tool(self, action: ObservedAction) -> bool:
         return mix(TOOL, action.tool) in self.counts
 
-    def knows_shape(self, action: Action) -> bool:
+    def knows_shape(self, action: ObservedAction) -> bool:
         return mix(SHAPE, action.shape) in self.counts
 
     def deviation(self, sort: int, tool: int, size: float) -> float:
@@ -82,7 +82,7 @@ class Baseline:
             return 0.0
         return max(-DEVIATION_MAX, min((size - entry[0]) / entry[1], DEVIATION_MAX))
 
-    def _source_surprise(self, action: Action, path: int, source: Source) -> float:
+    def _source_surprise(self, action: ObservedAction, path: int, source: Source) -> float:
         counts = self.counts
         paths = counts.get(mix(PATH, action.tool, path), 0)
         sources = counts.get(mix(PATH_SOURCE, action.tool, path, source), 0)
@@ -115,7 +115,7 @@ def learn_baseline(sessions: Iterable[tuple[str, Sequence[Observation]]]) -> Bas
 
 def _things(observation: Observation) -> Iterable[int]:
     """The items that an observation contains."""
-    if not isinstance(observation, Action):
+    if not isinstance(observation, ObservedAction):
         return
     tool = observation.tool
     yield mix(TOOL, tool)
@@ -128,11 +128,11 @@ def _things(observation: Observation) -> Iterable[int]:
 
 
 def _sizes(observation: Observation) -> Iterable[tuple[int, float]]:
-    if isinstance(observation, Action):
+    if isinstance(observation, ObservedAction):
         yield mix(ACTION_SIZE, observation.tool), observation.size
         if observation.number:
             yield mix(ACTION_NUMBER, observation.tool), observation.number
-    elif isinstance(observation, Outcome):
+    elif isinstance(observation, ObservedOutcome):
         yield mix(RESULT_SIZE, observation.tool), observation.size
         yield mix(RESULT_WORDS, observation.tool), observation.new_words
 

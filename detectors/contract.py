@@ -11,8 +11,8 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from invariants.errors import InterlockError
-from invariants.event import Event
+from invariants.model.errors import InterlockError
+from invariants.model.event import Event
 
 State = TypeVar("State")
 

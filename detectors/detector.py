@@ -11,22 +11,22 @@ from typing import Final
 
 import msgspec
 
+from detectors.bloom import Words
 from detectors.calibrate import NOTHING_SCORED
 from detectors.contract import Score
 from detectors.explain import explain
-from detectors.features import Tally, advance, row
+from detectors.features import FeatureCounts, advance, row
 from detectors.model import Model
-from detectors.reading import (
+from detectors.observation import (
     RESULT_BITMAP_BYTES,
     USER_BITMAP_BYTES,
-    Action,
     Heard,
     Observation,
+    ObservedAction,
     read,
 )
-from detectors.words import Words
-from invariants.event import Event
-from invariants.state import StateError
+from invariants.codec.state import StateError
+from invariants.model.event import Event
 
 STATE_VERSION: Final = 1
 
@@ -35,7 +35,7 @@ class DetectorState(msgspec.Struct, frozen=True, array_like=True):
     """The state of one session; 6 KB, whatever its length."""
 
     heard: Heard = Heard()
-    tally: Tally = Tally()
+    tally: FeatureCounts = FeatureCounts()
     largest: float = NOTHING_SCORED
     """The largest score so far."""
     has_alarmed: bool = False
@@ -96,7 +96,7 @@ class ModelDetector:
         self, state: DetectorState, heard: Heard, observation: Observation
     ) -> tuple[DetectorState, Score | None]:
         tally = advance(state.tally, observation, self._model.baseline)
-        if not isinstance(observation, Action):
+        if not isinstance(observation, ObservedAction):
             return DetectorState(heard, tally, state.largest, state.has_alarmed), None
         values = row(tally)
         value = self._model.heads.value(values)

@@ -1,7 +1,7 @@
 """The features of a session: a table, and how each is kept up, event by event.
 
-Input: a `Tally`, an observation and a baseline. Output: the tally after it; and, at an action,
-the row of numbers that is scored, in the order of `FEATURES`. Each costs the same at the
+Input: a `FeatureCounts`, an observation and a baseline. Output: the tally after it; and, at an
+action, the row of numbers that is scored, in the order of `FEATURES`. Each costs the same at the
 thousandth event as at the first. Every number is finite and bounded by `VALUE_MAX`.
 
 Times are not looked at: producers choose them, and recordings often hold none that mean anything.
@@ -23,7 +23,7 @@ from detectors.baseline import (
     RESULT_WORDS,
     Baseline,
 )
-from detectors.reading import Action, Observation, Outcome
+from detectors.observation import Observation, ObservedAction, ObservedOutcome
 
 FEATURES_VERSION: Final = 1
 """To be raised when a feature is computed otherwise: models of before are then refused."""
@@ -37,7 +37,7 @@ UNUSUAL_SOURCE_BITS: Final = 3.0
 @dataclass(frozen=True, slots=True)
 class Feature:
     """One column. `is_told` means that large values are informative by themselves (see
-    `rarity.py`).
+    `novelty.py`).
     """
 
     name: str
@@ -94,7 +94,7 @@ FEATURES: Final = (
 )
 
 
-class Tally(msgspec.Struct, frozen=True, array_like=True):
+class FeatureCounts(msgspec.Struct, frozen=True, array_like=True):
     """The state of a session for its features; a few hundred bytes, whatever its length."""
 
     actions: int = 0
@@ -130,16 +130,16 @@ def schema_digest() -> str:
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
-def advance(tally: Tally, observation: Observation, baseline: Baseline) -> Tally:
+def advance(tally: FeatureCounts, observation: Observation, baseline: Baseline) -> FeatureCounts:
     """The tally after an observation."""
-    if isinstance(observation, Action):
+    if isinstance(observation, ObservedAction):
         return _after_action(tally, observation, baseline)
-    if isinstance(observation, Outcome):
+    if isinstance(observation, ObservedOutcome):
         return _after_outcome(tally, observation, baseline)
     return msgspec.structs.replace(tally, messages=tally.messages + 1)
 
 
-def row(tally: Tally) -> list[float]:
+def row(tally: FeatureCounts) -> list[float]:
     """The features in the order of the table, after at least one action."""
     count = max(tally.actions, 1)
     values = (
@@ -170,14 +170,16 @@ def row(tally: Tally) -> list[float]:
     return [min(float(value), VALUE_MAX) for value in values]
 
 
-def _after_action(tally: Tally, action: Action, baseline: Baseline) -> Tally:
+def _after_action(
+    tally: FeatureCounts, action: ObservedAction, baseline: Baseline
+) -> FeatureCounts:
     tool = baseline.tool_surprise(action)
     step = baseline.step_surprise(action)
     source = baseline.source_surprise(action)
     tools, is_new = _used(tally.tools, action.tool)
     size = baseline.deviation(ACTION_SIZE, action.tool, action.size)
     number = baseline.deviation(ACTION_NUMBER, action.tool, action.number)
-    return Tally(
+    return FeatureCounts(
         actions=tally.actions + 1,
         messages=tally.messages,
         failed=tally.failed,
@@ -204,7 +206,9 @@ def _after_action(tally: Tally, action: Action, baseline: Baseline) -> Tally:
     )
 
 
-def _after_outcome(tally: Tally, outcome: Outcome, baseline: Baseline) -> Tally:
+def _after_outcome(
+    tally: FeatureCounts, outcome: ObservedOutcome, baseline: Baseline
+) -> FeatureCounts:
     size = baseline.deviation(RESULT_SIZE, outcome.tool, outcome.size)
     new_words = baseline.deviation(RESULT_WORDS, outcome.tool, outcome.new_words)
     return msgspec.structs.replace(

@@ -15,7 +15,7 @@ from detectors.baseline import Baseline
 from detectors.calibrate import Calibration
 from detectors.features import FEATURES
 from detectors.forest import Floats, Forest, path_length, path_lengths, shortening
-from detectors.rarity import Rarity
+from detectors.novelty import Rarity
 
 FOREST_WEIGHT: Final = 1 / 4
 RARITY_WEIGHT: Final = 3 / 4

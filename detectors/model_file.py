@@ -19,13 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.baseline import ENTRIES_MAX, SPREAD_MIN, Baseline
+from detectors.bloom import KEY_BYTES
 from detectors.calibrate import Calibration
 from detectors.contract import ModelError
 from detectors.features import FEATURES, schema_digest
 from detectors.forest import Floats, Forest, Integers
 from detectors.model import Head, Heads, Model, Training
-from detectors.rarity import KNOTS_MAX, Rarity
-from detectors.words import KEY_BYTES
+from detectors.novelty import KNOTS_MAX, Rarity
 
 MAGIC: Final = b"ILKMODEL"
 VERSION: Final = 1

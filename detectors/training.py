@@ -18,16 +18,16 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 
 from detectors.baseline import Baseline, learn_baseline
+from detectors.bloom import Words
 from detectors.calibrate import NOTHING_SCORED, calibrate
 from detectors.contract import ModelError
-from detectors.features import Tally, advance, row
+from detectors.features import FeatureCounts, advance, row
 from detectors.forest import Floats, shortening
 from detectors.forest_training import grow_forest
 from detectors.model import Heads, Model, Training, make_head, usual_of
-from detectors.rarity import learn_rarity
-from detectors.reading import Action, Heard, Observation, read
-from detectors.words import Words
-from invariants.event import Event
+from detectors.novelty import learn_rarity
+from detectors.observation import Heard, Observation, ObservedAction, read
+from invariants.model.event import Event
 
 FOLDS_COUNT: Final = 10
 """Folds of groups for the rows of training. Chosen: each baseline lacks a tenth."""
@@ -122,10 +122,10 @@ def fit_heads(sessions: Sequence[GroupedSession], seed: int) -> tuple[Baseline, 
 
 def rows(observations: Iterable[Observation], baseline: Baseline) -> Iterator[list[float]]:
     """The row of each action of a session, in order."""
-    tally = Tally()
+    tally = FeatureCounts()
     for observation in observations:
         tally = advance(tally, observation, baseline)
-        if isinstance(observation, Action):
+        if isinstance(observation, ObservedAction):
             yield row(tally)
 
 

@@ -23,7 +23,7 @@ from .errors import SettingError
 from .event_json import Draft
 from .options import ClientOptions
 from .ports import Attached
-from .publisher import Publisher, Stats
+from .publisher import EventPublisher, Stats
 from .transport.base import Message, Transport, Whereabouts
 from .transport.open import open_transport, shard_of
 from .transport.target import CONTROL_TOPIC, LogTarget, Target, parse_target, principal_of
@@ -55,7 +55,7 @@ class Connection:
         self.policy = options.policy()
         self.principal = options.principal or principal_of(self._target)
         self.control_keys = _control_keys(identity["agent"], self.principal)
-        self._publisher = Publisher(
+        self._publisher = EventPublisher(
             self._open_transport, options.limits(), self.clock, self._send_heartbeats
         )
         self.follower: ControlFollower | None = None

@@ -17,27 +17,27 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from .control_record import RECORD_BYTES_MAX, ControlRecord, LogOrder, Order, Place
+from .control_record import RECORD_BYTES_MAX, ControlRecord, LogOrder, RecordOrder, RecordPlace
 
 CHUNK_BYTES: Final = 1024 * 1024
 FILES_MAX: Final = 10_000
 
 
-class Entry(NamedTuple):
+class FeedEntry(NamedTuple):
     """One record of the control topic; `value` None is a tombstone."""
 
     key: str
     value: bytes | None
 
 
-class Reading(NamedTuple):
+class FeedReading(NamedTuple):
     """The result of one poll.
 
     `is_at_end`: everything that was in the topic when the poll began has been returned.
     `is_restart`: the feed starts again from the beginning of the topic, with these entries.
     """
 
-    entries: Sequence[Entry] = ()
+    entries: Sequence[FeedEntry] = ()
     is_at_end: bool = False
     is_restart: bool = False
     unreadable_count: int = 0
@@ -46,7 +46,7 @@ class Reading(NamedTuple):
 class ControlFeed(Protocol):
     """The source of control records. Used by one thread."""
 
-    def poll(self, timeout_s: float) -> Reading:
+    def poll(self, timeout_s: float) -> FeedReading:
         """New records; waits up to `timeout_s` for one. OSError if the topic is unreachable."""
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class LogControlFeed:
         self._files: dict[str, _File] = {}
         self._order = LogOrder()
 
-    def poll(self, timeout_s: float) -> Reading:
+    def poll(self, timeout_s: float) -> FeedReading:
         deadline = time.monotonic() + timeout_s
         while True:
             reading = self._read_new()
@@ -108,8 +108,8 @@ class LogControlFeed:
     def abandon(self) -> None:
         """Nothing is held open between polls."""
 
-    def _read_new(self) -> Reading:
-        found: list[tuple[Order, Entry]] = []
+    def _read_new(self) -> FeedReading:
+        found: list[tuple[RecordOrder, FeedEntry]] = []
         unreadable_count = 0
         is_at_end = True
         for name, size, identity in self._listed():
@@ -130,7 +130,7 @@ class LogControlFeed:
                 unreadable_count += entries is None
                 found.extend(entries or ())
         found.sort(key=lambda pair: pair[0])
-        return Reading(
+        return FeedReading(
             [entry for order, entry in found if self._order.is_later(entry.key, order)],
             is_at_end=is_at_end,
             unreadable_count=unreadable_count,
@@ -182,7 +182,7 @@ class LogControlFeed:
 
     def _parsed(
         self, name: str, reading: int, offset: int, line: bytes
-    ) -> list[tuple[Order, Entry]] | None:
+    ) -> list[tuple[RecordOrder, FeedEntry]] | None:
         """One record with its order (the record is None for a tombstone); None if it is not
         acceptable.
         """
@@ -194,8 +194,10 @@ class LogControlFeed:
         if record is None:
             return []
         writer, number = _writer_and_number(name)
-        order = self._order.of(key, record, Place(writer, reading, number, offset), self._wall_ns())
-        return None if order is None else [(order, Entry(key, msgspec.json.encode(record)))]
+        order = self._order.of(
+            key, record, RecordPlace(writer, reading, number, offset), self._wall_ns()
+        )
+        return None if order is None else [(order, FeedEntry(key, msgspec.json.encode(record)))]
 
 
 def _cut_lines(known: _File, chunk: bytes) -> Iterator[tuple[int, bytes]]:

@@ -173,7 +173,7 @@ def _is_expired(record: ControlRecord, now_ns: int) -> bool:
     return now_ns >= record.expires_at
 
 
-class Place(NamedTuple):
+class RecordPlace(NamedTuple):
     """The position of a record in a log directory: its writer, and its place among that writer's
     records.
 
@@ -186,14 +186,14 @@ class Place(NamedTuple):
     offset: int
 
 
-class Order(NamedTuple):
+class RecordOrder(NamedTuple):
     """Which of two records of one key is the later one."""
 
     issued_at: int
-    place: Place
+    place: RecordPlace
     severity: int
 
-    def is_after(self, held: Order) -> bool:
+    def is_after(self, held: RecordOrder) -> bool:
         """True if this record replaces `held`, an earlier one with the same key."""
         if self.place[:2] == held.place[:2]:
             return self.place[2:] >= held.place[2:]
@@ -213,10 +213,12 @@ class LogOrder:
     """
 
     def __init__(self) -> None:
-        self._held: dict[str, Order] = {}
+        self._held: dict[str, RecordOrder] = {}
         self._newest_of_writer: dict[str, int] = {}
 
-    def of(self, key: str, record: ControlRecord, place: Place, now_ns: int) -> Order | None:
+    def of(
+        self, key: str, record: ControlRecord, place: RecordPlace, now_ns: int
+    ) -> RecordOrder | None:
         """Its order; None for a release from the future. Asked in the order of each writer."""
         newest = max(record.issued_at, self._newest_of_writer.get(place.writer, 0))
         self._newest_of_writer[place.writer] = newest
@@ -225,9 +227,9 @@ class LogOrder:
             if record.issued_at > now_ns + AHEAD_NS_MAX:
                 return None
             issued_at = record.issued_at
-        return Order(issued_at, place, SEVERITY_ORDER[record.state])
+        return RecordOrder(issued_at, place, SEVERITY_ORDER[record.state])
 
-    def is_later(self, key: str, order: Order) -> bool:
+    def is_later(self, key: str, order: RecordOrder) -> bool:
         """True if it replaces the previous record; then it is in force."""
         held = self._held.get(key)
         if held is not None and not order.is_after(held):

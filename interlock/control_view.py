@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from .clock import Clock
-from .control_feed import ControlFeed, Entry, Reading
+from .control_feed import ControlFeed, FeedEntry, FeedReading
 from .control_record import CLOCKS_APART_NS_MAX, ControlRecord, ControlState, ControlView
 from .watermarks import Heard, Shard, Watermarks
 
@@ -190,7 +190,7 @@ class ControlFollower:
         judged = [self._judged.of(shard).judged_ns for shard in shards]
         return all(judged_ns is not None and judged_ns >= time_ns for judged_ns in judged)
 
-    def take_in(self, reading: Reading, began_ns: int) -> None:
+    def take_in(self, reading: FeedReading, began_ns: int) -> None:
         """Apply the result of a poll that began at `began_ns` (monotonic). Called only by the
         thread.
         """
@@ -231,7 +231,7 @@ class ControlFollower:
         if self._feed is not None:
             self._feed.close()
 
-    def _apply(self, entry: Entry) -> None:
+    def _apply(self, entry: FeedEntry) -> None:
         arrived_ns = self._clock.monotonic_ns()
         if not self._coming.apply(entry.key, entry.value, arrived_ns) and entry.value:
             self.unreadable_count += 1

@@ -10,7 +10,7 @@ from .admission import BeforeView, Fail, Policy
 from .clock import Clock
 from .errors import SettingError
 from .names import checked_name
-from .publisher import Limits
+from .publisher import QueueLimits
 
 _KAFKA: Final = ("security_", "sasl_", "ssl_", "client_id", "api_version")
 
@@ -106,9 +106,9 @@ class ClientOptions:
             irreversible_tools=frozenset(self.irreversible_tools),
         )
 
-    def limits(self) -> Limits:
+    def limits(self) -> QueueLimits:
         """The bounds of the queue of unsent events."""
-        return Limits(
+        return QueueLimits(
             events_max=int(self.buffer_events_max),
             bytes_max=int(self.buffer_bytes_max),
             block_ns_max=int(self.block_ms_max * 1e6),

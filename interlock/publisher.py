@@ -58,7 +58,7 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class QueueLimits:
     """How much may wait, how long a caller may be held, how long events are gathered."""
 
     events_max: int
@@ -68,13 +68,13 @@ class Limits:
     heartbeat_ns: int
 
 
-class Publisher:
+class EventPublisher:
     """See the module. `on_heartbeat` is called by the sending thread every `heartbeat_ns`."""
 
     def __init__(
         self,
         open_transport: Callable[[], Transport],
-        limits: Limits,
+        limits: QueueLimits,
         clock: Clock,
         on_heartbeat: Callable[[], None],
     ) -> None:

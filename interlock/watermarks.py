@@ -67,7 +67,7 @@ class Heard(NamedTuple):
     voucher: str = ""
 
 
-class Word(NamedTuple):
+class ShardWatermarks(NamedTuple):
     """The watermarks of a shard, one for each voucher.
 
     If they are `binding`, all must be present, and the minimum counts; for those that stop nobody,
@@ -94,7 +94,7 @@ class Word(NamedTuple):
         return min(times) if self.is_binding else max(times)
 
 
-NOTHING: Final = Word((), is_binding=True)
+NOTHING: Final = ShardWatermarks((), is_binding=True)
 
 
 class Watermarks:
@@ -134,7 +134,7 @@ class Watermarks:
         """An operator declares it gone for good. Its next heartbeat would count again."""
         self._replace({name: held for name, held in self._held.items() if name != voucher})
 
-    def of(self, shard: Shard | None) -> Word:
+    def of(self, shard: Shard | None) -> ShardWatermarks:
         """The watermarks of a shard; for an unknown one (None), those of all known shards.
 
         Cost: linear in the number of vouchers.
@@ -153,7 +153,7 @@ class Watermarks:
                 is_binding = any(not beat.observes for beat in beats)
                 heard = tuple(self._heard(name, beat, shard) for beat in beats)
                 (binding if is_binding else others).append(heard)
-        return Word(tuple(binding or others), is_binding=bool(binding))
+        return ShardWatermarks(tuple(binding or others), is_binding=bool(binding))
 
     def copy(self, believed_to_ns: int) -> Watermarks:
         """A snapshot; later heartbeats do not change it.

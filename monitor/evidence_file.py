@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
-from invariants.errors import ConfigError
+from invariants.model.errors import ConfigError
 
 FILE_MODE: Final = 0o600
 _FLAGS: Final = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW

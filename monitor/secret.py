@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from invariants.errors import ConfigError
+from invariants.model.errors import ConfigError
 
 SECRET_BYTES_MAX: Final = 64 * 1024  # Chosen: far above any key or token, far below a wrong file.
 PLACEHOLDER: Final = "[secret]"

@@ -5,8 +5,8 @@ protect. If the topic has no name, it is empty, and the session alone identifies
 that a producer writes into an event (`agent`, `user`, `session`) is never an identity.
 
 Operators and gates have their own topics, and their records concern sessions of other principals.
-Only there a record's field `principal` is trusted. `monitor/owners.py` finds the session of a
-record without it.
+Only there a record's field `principal` is trusted. `monitor/kernel/owners.py` finds the session of
+a record without it.
 """
 
 from __future__ import annotations

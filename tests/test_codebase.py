@@ -29,9 +29,9 @@ ARROWS = {
 }
 # The command line puts everything together: these verbs reach up, when they run (decision 0020).
 REACHING_UP = {
-    "monitor/cli/deep.py",
+    "monitor/cli/check_deep.py",
     "monitor/cli/record.py",
-    "monitor/cli/recorded.py",
+    "monitor/cli/replay_arguments.py",
     "monitor/cli/replay.py",
     "monitor/cli/report.py",
     "monitor/cli/train.py",
@@ -48,16 +48,16 @@ PLAYS_AN_AGENT = {"monitor/bench/kill_switch.py", "monitor/bench/kill_switch_age
 
 # Doors: the only files that may import a library.
 DOORS = {
-    "kafka": {"monitor/sources/kafka_door.py", "interlock/transport/kafka.py"},
-    "prometheus_client": {"monitor/metrics_registry.py"},
-    "sqlite3": {"monitor/store.py", "monitor/store_rows.py", "monitor/store_schema.py"},
+    "kafka": {"monitor/transport/kafka/client.py", "interlock/transport/kafka.py"},
+    "prometheus_client": {"monitor/telemetry/metrics_registry.py"},
+    "sqlite3": {"monitor/store/store.py", "monitor/store/rows.py", "monitor/store/schema.py"},
     "sklearn": {"detectors/forest_training.py"},
 }
 # Names that something outside the house calls: kafka-python, users of the client, Python itself.
 CALLED_FROM_OUTSIDE = {
     "interlock.client": {"Client.healthy"},
     "interlock.session": {"Session.assistant_message", "Session.tool_call", "Session.user_message"},
-    "monitor.sources.kafka_together": {
+    "monitor.transport.kafka.assignor": {
         "Listener.on_partitions_assigned",
         "Listener.on_partitions_lost",
         "Listener.on_partitions_revoked",
@@ -130,6 +130,70 @@ def test_arrows_run_one_way() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def _target(module: str, name: str) -> str | None:
+    """The file of ours that `from module import name` loads; None for anything else."""
+    for parts in ([*module.split("."), name], module.split(".")):
+        base = ROOT.joinpath(*parts)
+        for path in (base.with_suffix(".py"), base / "__init__.py"):
+            if parts[0] in PACKAGES and path in _files():
+                return _names(path)
+    return None
+
+
+@cache
+def _files() -> frozenset[Path]:
+    return frozenset(FILES)
+
+
+def _room(name: str) -> str:
+    """The room of a file: its folder, or the file itself beside the folders of its package."""
+    folder, _, _ = name.rpartition("/")
+    return folder if "/" in folder or name.endswith("__init__.py") else name
+
+
+def _arrows() -> dict[tuple[str, str], list[str]]:
+    """Imports that lead from one room to another, by both rooms; of types alone too."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for path in FILES:
+        own = _names(path)
+        for node in _nodes(path):
+            names: list[tuple[str, str]] = []
+            if isinstance(node, ast.ImportFrom):
+                names = [(_imported_from(path, node), alias.name) for alias in node.names]
+            elif isinstance(node, ast.Import):
+                names = [(alias.name, "") for alias in node.names]
+            for module, name in names:
+                target = _target(module, name)
+                if target is not None and _room(target) != _room(own):
+                    line = f"{own}:{getattr(node, 'lineno', 0)} imports {name} of {target}"
+                    arrows.setdefault((_room(own), _room(target)), []).append(line)
+    return arrows
+
+
+def test_arrows_between_rooms_form_no_circle() -> None:
+    """Rooms are read one after the other: what a room imports never leads back to it."""
+    arrows = {pair: lines for pair, lines in _arrows().items() if not _reaches_up(pair)}
+    below: dict[str, set[str]] = {}
+    for source, target in arrows:
+        below.setdefault(source, set()).add(target)
+    rooms = {room for pair in arrows for room in pair}
+    while lowest := {room for room in rooms if not below.get(room, set()) & rooms}:
+        rooms -= lowest
+    while highest := rooms - {t for room in rooms for t in below.get(room, set())}:
+        rooms -= highest
+    wrong = [
+        f"{source} -> {target}:\n  " + "\n  ".join(lines)
+        for (source, target), lines in sorted(arrows.items())
+        if source in rooms and target in rooms
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def _reaches_up(pair: tuple[str, str]) -> bool:
+    """The command line reaches up when it runs (decision 0020)."""
+    return pair[0] == "monitor/cli" and pair[1].startswith("replay")
+
+
 def test_the_monitor_shares_only_what_both_sides_must_agree_on() -> None:
     """Nothing of the client's own work is used by the monitor."""
     wrong = []
@@ -159,11 +223,7 @@ def test_verbs_reach_up_only_when_they_run() -> None:
 
 def test_the_replay_room_cannot_act() -> None:
     """Nothing that replay loads can act, publish or stop anybody: it is not there."""
-    names = [
-        f"replay.{path.stem}"
-        for path in sorted((ROOT / "replay").glob("*.py"))
-        if path.stem != "__init__"
-    ]
+    names = [_module(path) for path in FILES if path.is_relative_to(ROOT / "replay")]
     script = f"import sys, importlib\nfor n in {names!r}: importlib.import_module(n)\n"
     script += "print('\\n'.join(sorted(sys.modules)))"
     done = subprocess.run(
@@ -173,13 +233,14 @@ def test_the_replay_room_cannot_act() -> None:
     assert set(names) <= loaded
     acting = (
         "monitor.actions",
-        "monitor.publish",
-        "monitor.effects",
-        "monitor.respond",
-        "monitor.opening",
-        "monitor.loop",
-        "monitor.service",
-        "monitor.store",
+        "monitor.transport.kafka.producer",
+        "monitor.transport.logdir.writer",
+        "monitor.service.outbox",
+        "monitor.response.plan",
+        "monitor.service.connect",
+        "monitor.service.loop",
+        "monitor.service.assemble",
+        "monitor.store.store",
         "interlock.client",
         "interlock.connection",
         "interlock.publisher",
@@ -226,11 +287,11 @@ def test_the_core_is_pure() -> None:
 def test_the_reference_shares_no_code_with_the_machine() -> None:
     """The naive semantics imports types only: errors, facts, moments, verdicts, spec, syntax."""
     allowed = {
-        "invariants.errors",
-        "invariants.fact",
-        "invariants.moment",
-        "invariants.verdict",
-        "invariants.spec",
+        "invariants.model.errors",
+        "invariants.model.fact",
+        "invariants.model.trace_point",
+        "invariants.model.verdict",
+        "invariants.spec.model",
         "invariants.formula.ast",
     }
     wrong = []

@@ -30,7 +30,7 @@ with warnings.catch_warnings():
     from kafka.net.compat import KafkaNetClient
     from kafka.partitioner.default import murmur2
 
-from ..control_feed import Entry, Reading
+from ..control_feed import FeedEntry, FeedReading
 from .base import Message, Undelivered, Whereabouts
 from .target import CONTROL_TOPIC, KafkaTarget
 
@@ -162,7 +162,7 @@ class KafkaControlFeed:
         self._asked_ns = 0
         self._looked_ns = 0
 
-    def poll(self, timeout_s: float) -> Reading:
+    def poll(self, timeout_s: float) -> FeedReading:
         try:
             is_restart = self._open()
             self._ask_for_ends()
@@ -172,11 +172,11 @@ class KafkaControlFeed:
             self.close()
             raise OSError(_reason(error)) from error
         entries = [
-            Entry((record.key or b"").decode("utf-8", "replace"), record.value)
+            FeedEntry((record.key or b"").decode("utf-8", "replace"), record.value)
             for records in found.values()
             for record in records
         ]
-        return Reading(entries, is_at_end=is_at_end, is_restart=is_restart)
+        return FeedReading(entries, is_at_end=is_at_end, is_restart=is_restart)
 
     def close(self) -> None:
         consumer, self._consumer = self._consumer, None

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ..checked import CheckedSpec
-from ..compiling import compile_invariant
+from ..check.checked import CheckedSpec
+from ..compile.automaton import compile_invariant
 from ..formula.format import format_formula
-from ..limits import Limits
+from ..model.limits import Limits
 from ..operators.contract import Memory
-from ..spec import InvariantSpec, Per
+from ..spec.model import InvariantSpec, Per
 
 
 @dataclass(frozen=True, slots=True)

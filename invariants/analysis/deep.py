@@ -25,14 +25,14 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final, Literal
 
-from ..automaton import explicit_automaton
-from ..binding import free_variables, trigger, violating_formula
-from ..check_binding import atoms_of
-from ..checked import CheckedSpec
+from ..check.checked import CheckedSpec
+from ..check.normal_form import free_variables, trigger, violating_formula
+from ..check.safety import atoms_of
 from ..formula.ast import Binary, Formula
-from ..same_meaning import renamed
-from ..spec import InvariantSpec
+from ..spec.model import InvariantSpec
 from .entailment import Entailment
+from .equivalence import renamed
+from .explicit_automaton import explicit_automaton
 from .names import Named, named
 from .traces import Seen, find_trace
 

@@ -29,8 +29,8 @@ from ..formula.ast import (
     Until,
     Window,
 )
-from ..kinds import Asked
-from ..same_meaning import Proof, Skeleton, asked_of, size_of, value_of
+from .equivalence import Proof, Skeleton, asked_of, size_of, value_of
+from .event_domain import Asked
 
 LETTERS_MAX: Final = 9  # Chosen: 19,683 valuations, a fifth of a second.
 COST_MAX: Final = 1_000_000  # Chosen: operators evaluated for one question, half a second.

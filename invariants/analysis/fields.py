@@ -17,9 +17,10 @@ import msgspec
 
 from ..cel.ast import Call, Constant, Has, Index, Name, Node, Select, free_names, walk
 from ..cel.fields import present
-from ..checked import CheckedPredicate, CheckedSpec
-from ..event import CARRIED_BY, UNSTATED, Event, EventView, Identity
-from ..kinds import Asked, asked_by
+from ..check.checked import CheckedPredicate, CheckedSpec
+from ..model.event import CARRIED_BY, UNSTATED, Event, Identity
+from ..taint.event_view import EventView
+from .event_domain import Asked, asked_by
 
 ROOTS: Final = ("args", "attributes", "result")
 KEYS_MAX: Final = 10_000  # Chosen: agents choose the keys of events; more are not remembered.

@@ -14,7 +14,7 @@ from typing import assert_never
 import msgspec
 
 from ..cel.references import describe
-from ..checked import CheckedPredicate, CheckedSpec
+from ..check.checked import CheckedPredicate, CheckedSpec
 from ..formula.ast import (
     Aggregate,
     AggregateComparison,
@@ -28,9 +28,9 @@ from ..formula.ast import (
     Temporal,
     Until,
 )
-from ..kinds import Asked, asked_by
-from ..showing import describe_sources
-from ..spec import InvariantSpec
+from ..runtime.data_source import describe_sources
+from ..spec.model import InvariantSpec
+from .event_domain import Asked, asked_by
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from itertools import chain, combinations, product
 from typing import Final, NamedTuple
 
-from ..binding import violating_formula
-from ..check_binding import subformulas
-from ..compiling import compile_invariant
-from ..event import SECOND_NS
-from ..fact import NO_FACT, Fact, Truth, Value, show
+from ..check.normal_form import violating_formula
+from ..check.safety import subformulas
+from ..compile.automaton import compile_invariant
 from ..formula.ast import (
     Aggregate,
     AggregateComparison,
@@ -28,11 +26,13 @@ from ..formula.ast import (
     Temporal,
     Until,
 )
-from ..kinds import ANYTHING, SESSION_END, Asked
-from ..machine_state import State
-from ..moment import Moment
-from ..spec import InvariantSpec
-from ..verdict import Verdict
+from ..model.event import SECOND_NS
+from ..model.fact import NO_FACT, Fact, Truth, Value, show
+from ..model.trace_point import TracePoint
+from ..model.verdict import Verdict
+from ..runtime.machine_state import State
+from ..spec.model import InvariantSpec
+from .event_domain import ANYTHING, SESSION_END, Asked
 
 STEPS_MAX: Final = 30_000  # Chosen: about a second.
 LETTERS_MAX: Final = 40  # Chosen: 64,000 traces of three would be too many; the budget ends first.
@@ -164,7 +164,7 @@ class _Search:
         self.steps_count += len(self.automata)
         position, happening = len(point.trace), seen.happening
         time_ns = point.time_ns + (seen.gap_ns if position else 0)
-        now = Moment(position, time_ns, f"e{position}", happening, happening.is_end)
+        now = TracePoint(position, time_ns, f"e{position}", happening, happening.is_end)
         stepped = [a.step(s, now) for a, s in zip(self.automata, point.states, strict=True)]
         told = zip(point.are_violated, stepped, strict=True)
         return _Point(

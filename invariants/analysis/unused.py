@@ -1,8 +1,8 @@
-"""Lists that no expression of their file uses (`check.py`: predicates and sources)."""
+"""Lists that no expression of their file uses (`check/specs.py`: predicates and sources)."""
 
 from __future__ import annotations
 
-from ..checked import CheckedSpec
+from ..check.checked import CheckedSpec
 
 
 def unused_lists(spec: CheckedSpec) -> list[str]:

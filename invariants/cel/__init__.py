@@ -1,0 +1,1 @@
+"""CEL: text to a checked, compiled expression; errors are values."""

@@ -11,8 +11,8 @@ import ipaddress
 import re
 from typing import Any, Final
 
-from .unknown_text import UnknownText
-from .values import Failure, text
+from ..values.unknown_text import UnknownText
+from ..values.value import Failure, text
 
 _SCHEME_FIRST: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _SCHEME_REST: Final = _SCHEME_FIRST | frozenset("0123456789+-.")

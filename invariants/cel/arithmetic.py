@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
+from ..values.value import Duration, Failure, Timestamp, check_string_bytes, in_range, type_name
 from . import times
 from .ast import Arithmetic
-from .values import Duration, Failure, Timestamp, check_string_bytes, in_range, type_name
 
 
 def _mismatch(operator: str, left: Any, right: Any) -> Failure:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Literal, get_args
 
-from ..errors import Place
+from ..model.errors import Place
 
 Arithmetic = Literal["+", "-", "*", "/", "%"]
 Relation = Literal["==", "!=", "<", "<=", ">", ">=", "in"]

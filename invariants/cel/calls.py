@@ -12,15 +12,16 @@ from typing import Any, Final, cast
 import msgspec
 import re2
 
-from ..event import EventView
-from . import arithmetic, asked, costs, digests, fields, globs, names, strings
+from ..shell.derived import READERS_OF_SHELL
+from ..taint.event_view import EventView
+from ..values.unknown_text import UnknownText
+from ..values.value import STEP_CHARACTERS, sure, text, utf8
+from . import arithmetic, costs, digests, fields, globs, names, strings
+from . import data_functions as asked
 from . import python_tree as py
 from .ast import Calculation, Call, Constant, Name, Unary
 from .functions import FUNCTIONS, Function
 from .known_lists import constant_list
-from .shell.derived import READERS_OF_SHELL
-from .unknown_text import UnknownText
-from .values import STEP_CHARACTERS, sure, text, utf8
 from .writer import VIEW, Writer
 
 _METHODS: Final[Mapping[str, str]] = {"startsWith": "startswith", "endsWith": "endswith"}

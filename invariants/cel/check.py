@@ -18,9 +18,9 @@ from typing import Any, Final, assert_never
 
 import re2
 
-from ..errors import Fault, Place
+from ..model.errors import Fault, Place
+from ..values.value import Failure, type_name, utf8
 from . import globs, names
-from .asked import FUNCTIONS_ASKING, NO_SOURCES, SourcePlaces, source_name
 from .ast import (
     Calculation,
     Call,
@@ -39,6 +39,7 @@ from .ast import (
     Unary,
     free_names,
 )
+from .data_functions import FUNCTIONS_ASKING, NO_SOURCES, SourcePlaces, source_name
 from .functions import FIELD_TYPES, FUNCTIONS, Function, Type
 from .known_lists import constant_list, list_name
 from .type_mends import (
@@ -56,7 +57,6 @@ from .unknown_names import (
     mend_of_name,
     mend_of_source,
 )
-from .values import Failure, type_name, utf8
 
 _NUMBERS: Final = frozenset({"int", "double"})
 _ORDERED: Final = _NUMBERS | {"bool", "string", "timestamp", "duration"}

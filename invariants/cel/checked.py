@@ -11,17 +11,17 @@ from typing import Any, Final
 
 import msgspec
 
-from ..errors import Fault, Place
-from ..spec import Source
-from .asked import NO_SOURCES, SourcePlaces
+from ..model.errors import Fault, Place
+from ..model.source_text import SourceText
+from ..values.value import INT_MAX, INT_MIN
 from .ast import Node, free_names, walk
 from .check import check
+from .data_functions import NO_SOURCES, SourcePlaces
 from .functions import Type
 from .known_lists import list_name
 from .lexer import Places, SyntaxFault
 from .parser import parse
 from .references import References, references_of
-from .values import INT_MAX, INT_MIN
 
 _MEND: Final = "write texts, truth values, or numbers within int64"
 
@@ -33,7 +33,7 @@ class CheckedExpression(msgspec.Struct, frozen=True):
     `lists`; `sources` are those whose memories it queries (`only_from` queries all of the file).
     """
 
-    source: Source
+    source: SourceText
     node: Node
     type: Type
     references: References
@@ -52,7 +52,7 @@ class CheckedExpression(msgspec.Struct, frozen=True):
 
 
 def check_expression(
-    source: Source,
+    source: SourceText,
     *,
     file: str,
     lists: Mapping[str, Sequence[Any]],
@@ -86,7 +86,7 @@ def known_expression(node: Node, sources: SourcePlaces) -> CheckedExpression:
     """The expression of a node that was checked before; it has no text."""
     named = references_of(node)
     return CheckedExpression(
-        source=Source("", Place()),
+        source=SourceText("", Place()),
         node=node,
         type="any",
         references=named,

@@ -20,9 +20,9 @@ from typing import Any, Final
 
 import msgspec
 
+from ..values.tables import table
+from ..values.value import STRING_BYTES_MAX, Failure, text, type_name
 from .names import Matcher, named_matcher
-from .tables import table
-from .values import STRING_BYTES_MAX, Failure, text, type_name
 
 _MATCHERS_MAX: Final = 64  # Chosen: lists of names that are remembered; packs have about ten.
 _JSON_DEPTH_MAX: Final = 3  # Chosen: JSON in a text, in the text of JSON, once more.

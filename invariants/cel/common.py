@@ -17,7 +17,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from .asked import FUNCTIONS_ASKING
+from ..shell.derived import READERS_OF_SHELL
+from ..values.value import Failure
 from .ast import (
     Call,
     Comprehension,
@@ -29,11 +30,10 @@ from .ast import (
     operands_of,
     walk,
 )
+from .data_functions import FUNCTIONS_ASKING
 from .fields import READERS, Evaluator
 from .known_lists import is_lists, list_name
 from .references import content_of, literal
-from .shell.derived import READERS_OF_SHELL
-from .values import Failure
 
 _UNSHARED: Final = FUNCTIONS_ASKING | READERS_OF_SHELL.keys() | {"present"}
 """`seen` depends on the file's sources; commands are shared, and charged once, by themselves."""

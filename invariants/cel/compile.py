@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import msgspec
 
-from ..event import EventView, SpentError
-from .asked import NO_SOURCES, SourcePlaces
+from ..taint.event_view import EventView, SpentError
+from ..values.value import CelError, Failure
 from .checked import CheckedExpression
 from .common import KNOWN_NAMES, CommonParts
+from .data_functions import NO_SOURCES, SourcePlaces
 from .evaluate import Prepared, prepare
 from .fold import Folding, KindAndTool, Leaf, fold
-from .values import CelError, Failure
 
 _SPENT: Final = CelError("the event has no steps left for its evaluation")
 
@@ -33,7 +33,7 @@ class Expression(msgspec.Struct, frozen=True):
     """The parts on which `fold` depends."""
 
     def evaluate(self, view: EventView | KindAndTool) -> Any:
-        """The CEL value at an event (see `values.py`), or a `CelError`; never raises.
+        """The CEL value at an event (see `values/value.py`), or a `CelError`; never raises.
 
         The kind and tool alone will do where `is_settled_by_call`.
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..tokens_of_text import characters_of
+from ..taint.tokens import characters_of
+from ..values.unknown_text import UnknownText
+from ..values.value import STEP_CHARACTERS, STRING_BYTES_MAX
 from .names import SHORT_NAME_CHARACTERS
-from .unknown_text import UnknownText
-from .values import STEP_CHARACTERS, STRING_BYTES_MAX
 
 Steps = Callable[..., int]
 """Takes the arguments of a call, gives its steps."""
@@ -74,7 +74,7 @@ def by_lines(names: Any, arguments: Any) -> int:
 
 def by_sql(written: Any) -> int:
     """A step for each character and dialect by which it is read."""
-    from .sql.tokens import readings_count  # Most files do without SQL.
+    from ..sql.tokens import readings_count  # Most files do without SQL.
 
     length = _length(written)
     return length * readings_count(written) if length and type(written) is str else length

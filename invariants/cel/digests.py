@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ..event import EventView
-from .values import (
+from ..taint.event_view import EventView
+from ..values.value import (
     INT_MAX,
     INT_MIN,
     STEP_CHARACTERS,

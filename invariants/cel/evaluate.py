@@ -15,7 +15,9 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, Final, assert_never
 
-from . import asked, logic, macros
+from ..values.value import Failure, type_name
+from . import data_functions as asked
+from . import logic, macros
 from . import python_tree as py
 from .ast import (
     Calculation,
@@ -45,7 +47,6 @@ from .fields import READERS, Evaluator, indexed
 from .known_lists import list_name
 from .passing import Rows, passing
 from .relations import comparison, is_plain
-from .values import Failure, type_name
 from .writer import Writer, first_names
 
 DEPTH_MAX: Final = 12

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import msgspec
 
-from ..event import ABSENT_ARGS, CARRIED_BY
+from ..model.event import CARRIED_BY
+from ..taint.event_view import ABSENT_ARGS
+from ..values.value import Failure, in_range, type_name
 from . import times
-from .values import Failure, in_range, type_name
 
 Evaluator = Callable[[Any], Any]
 """Takes an `EventView`, gives a CEL value or raises `Failure`."""

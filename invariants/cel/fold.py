@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from ..values.value import Failure
 from .ast import Conditional, Logical, Node, Unary, free_names
 from .common import CommonParts, is_of_call
 from .evaluate import Prepared, prepare
-from .values import Failure
 
 Folding = Callable[[Any], bool | None]
 """Takes a `KindAndTool`; gives the truth value that is certain, or None."""

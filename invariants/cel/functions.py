@@ -13,17 +13,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from . import (
-    addresses,
-    command_lines,
-    globs,
-    names,
-    numbers,
-    paths,
-    strings,
-    times,
-    words,
-)
+from ..shell import split as words
+from ..shell.derived import commands_alone, usual_commands_alone
+from . import addresses, command_lines, globs, names, numbers, paths, strings, times
 from .costs import (
     Steps,
     by_addresses,
@@ -37,7 +29,6 @@ from .costs import (
     by_texts,
     by_words,
 )
-from .shell.derived import commands_alone, usual_commands_alone
 
 Type = Literal[
     "any", "null", "bool", "int", "double", "string", "list", "map", "timestamp", "duration"
@@ -87,13 +78,13 @@ def _bound_elsewhere(*_: Any) -> Any:
 
 
 def _sql_loses(written: Any) -> bool:
-    from .sql.effects import sql_loses
+    from ..sql.effects import sql_loses
 
     return sql_loses(written)
 
 
 def _sql_changes(written: Any) -> bool:
-    from .sql.effects import sql_changes
+    from ..sql.effects import sql_changes
 
     return sql_changes(written)
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import re2
 
-from .unknown_text import quoted
-from .values import Failure, text, type_name, utf8
+from ..values.unknown_text import quoted
+from ..values.value import Failure, text, type_name, utf8
 
 Matcher = Callable[[str], bool]
 

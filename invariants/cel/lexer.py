@@ -11,10 +11,10 @@ from typing import Any, Final, Literal, cast
 
 import msgspec
 
-from ..errors import Place
-from ..spec import Source
+from ..model.errors import Place
+from ..model.source_text import SourceText
+from ..values.value import INT_MAX, INT_MIN
 from .foreign_signs import foreign_character, foreign_operator
-from .values import INT_MAX, INT_MIN
 
 TokenKind = Literal["name", "quoted", "int", "double", "string", "sign", "end"]
 
@@ -62,7 +62,7 @@ class Token(msgspec.Struct, frozen=True):
 class Places:
     """Offsets in an expression -> places in the file."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: SourceText) -> None:
         self._source = source
         self._line_offsets = [0, *(found.end() for found in re.finditer("\n", source.text))]
 

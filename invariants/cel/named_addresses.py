@@ -15,10 +15,10 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from ..addresses_of_text import Reading, read_addresses
-from ..text_keys import ADDRESSES_MAX, has_sign, is_word
-from ..tokens_of_text import tokens
-from .values import Failure, text
+from ..taint.addresses import AddressReading, read_addresses
+from ..taint.fingerprints import ADDRESSES_MAX, has_sign, is_word
+from ..taint.tokens import tokens
+from ..values.value import Failure, text
 
 _MAILTO: Final = re.compile(r"\s*mailto:([^?]*)(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
 _RECIPIENTS: Final = frozenset({"to", "cc", "bcc"})
@@ -75,7 +75,7 @@ def _urls(written: str) -> list[str]:
     return _read_whole(reading, list(reading.rest), "urls")
 
 
-def _read_whole(reading: Reading, rest: list[str], function: str) -> list[str]:
+def _read_whole(reading: AddressReading, rest: list[str], function: str) -> list[str]:
     """The addresses, if there are some and nothing else could be one."""
     found = [address.text for address in reading.addresses if not address.is_inner]
     if not reading.is_whole:

@@ -24,8 +24,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ..tokens_of_text import normalised
-from .values import Failure, text, type_name
+from ..taint.tokens import normalised
+from ..values.value import Failure, text, type_name
 
 Matcher = Callable[[str], bool]
 

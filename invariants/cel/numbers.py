@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from ..event import SECOND_NS
-from .values import INT_MAX, INT_MIN, Failure, Timestamp, in_range, text, type_name
+from ..model.event import SECOND_NS
+from ..values.value import INT_MAX, INT_MIN, Failure, Timestamp, in_range, text, type_name
 
 _INT_DIGITS_MAX: Final = 19  # Source: decimal digits of 2^63.
 _EXPONENT_DIGITS_MAX: Final = 5  # Chosen: keeps float() on text within a known form.

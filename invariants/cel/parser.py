@@ -19,8 +19,8 @@ from __future__ import annotations
 
 from typing import Final, Literal, cast
 
-from ..errors import Place
-from ..spec import Source
+from ..model.errors import Place
+from ..model.source_text import SourceText
 from .ast import (
     MACROS,
     RELATIONS,
@@ -61,7 +61,7 @@ SOURCE_LENGTH_MAX: Final = 10_000  # Source: the brief of the language, characte
 DEPTH_MAX: Final = 50  # Source: likewise, nodes on the way from the root to a leaf.
 
 
-def parse(source: Source, *, explains: bool = True) -> Node:
+def parse(source: SourceText, *, explains: bool = True) -> Node:
     """The expression that `source` is, each node with its place in the file.
 
     Without `explains` a fault says only where it is: for a text that may well be none.
@@ -97,7 +97,7 @@ def _depth(root: Node) -> int:
 class _Parser:
     """A position in the tokens of one expression."""
 
-    def __init__(self, source: Source, *, explains: bool) -> None:
+    def __init__(self, source: SourceText, *, explains: bool) -> None:
         self._explains = explains
         self._places = Places(source)
         self._text = source.text

@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from ..event import EventView, SpentError
+from ..taint.event_view import EventView, SpentError
+from ..values.value import Failure, no_truth_value, type_name
 from .fields import Evaluator
-from .values import Failure, no_truth_value, type_name
 
 END: Final = object()
 """Stands in the place of an element in the last row, whose steps are those behind the others."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from .unknown_text import UnknownText, quoted
-from .values import Failure, sure, text
+from ..values.unknown_text import UnknownText, quoted
+from ..values.value import Failure, sure, text
 
 
 def path_within(path: Any, root: Any) -> bool:

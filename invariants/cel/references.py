@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from .asked import FUNCTIONS_ASKING, source_name
 from .ast import Call, Has, Name, Node, walk
+from .data_functions import FUNCTIONS_ASKING, source_name
 from .known_lists import is_lists, list_name
 
 _LAYOUT: Final = frozenset({"place", "is_method"})

@@ -12,12 +12,12 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from ..event import EventView
+from ..taint.event_view import EventView
+from ..values.unknown_text import UnknownText, exactly
+from ..values.value import comparable, contains, equal, sure
 from . import python_tree as py
 from .ast import Comparison, Constant, Name, Node, Relation
 from .known_lists import constant_list
-from .unknown_text import UnknownText, exactly
-from .values import comparable, contains, equal, sure
 from .writer import VIEW, Writer
 
 _ORDERS: Final[dict[Relation, Callable[[Any, Any], bool]]] = {

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from .unknown_text import UnknownText, quoted
-from .values import STRING_BYTES_MAX, Failure, in_range, sure, text, type_name, utf8
+from ..values.unknown_text import UnknownText, quoted
+from ..values.value import STRING_BYTES_MAX, Failure, in_range, sure, text, type_name, utf8
 
 # Source: Unicode White_Space, which CEL's strings extension trims; Python's strip drops more.
 _WHITE_SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from ..event import SECOND_NS
-from .values import INT_MAX, INT_MIN, Duration, Failure, Timestamp, text, type_name
+from ..model.event import SECOND_NS
+from ..values.value import INT_MAX, INT_MIN, Duration, Failure, Timestamp, text, type_name
 
 # Source: google.protobuf.Timestamp, which CEL's specification refers to.
 _TIMESTAMP_NS_MIN: Final = -62_135_596_800 * SECOND_NS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from ..nearest import nearest
+from ..model.nearest import nearest
 from .ast import MACROS
 from .functions import FIELD_TYPES, FUNCTIONS, LEFT_OUT
 

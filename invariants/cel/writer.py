@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..event import SpentError
+from ..taint.event_view import SpentError
+from ..values.value import Failure, in_range, no_truth_value
 from . import python_tree as py
 from .ast import Name, Node
 from .fields import ABSENT, READERS, checked_value, no_fields
-from .values import Failure, in_range, no_truth_value
 
 VIEW = py.name("view")
 _NONE = py.constant(None)

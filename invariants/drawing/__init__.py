@@ -1,0 +1,1 @@
+"""Pictures of an invariant: Mermaid, DOT, SVG."""

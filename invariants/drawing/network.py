@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..binding import free_variables, violating_formula
-from ..checked import CheckedSpec
+from ..check.checked import CheckedSpec
+from ..check.normal_form import free_variables, violating_formula
 from ..formula.ast import (
     FUTURE_OPERATORS,
     Aggregate,
@@ -25,7 +25,7 @@ from ..formula.ast import (
 )
 from ..formula.durations import format_duration
 from ..formula.format import format_clearly, format_window
-from ..spec import InvariantSpec
+from ..spec.model import InvariantSpec
 from .picture import Arrow, Node, NodeSort, Picture, legend, stated
 
 

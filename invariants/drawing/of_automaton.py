@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..automaton import ExplicitAutomaton
-from ..checked import CheckedSpec
-from ..conditions import Cube, condition, cover
+from ..analysis.explicit_automaton import ExplicitAutomaton
+from ..analysis.minimise import Cube, condition, cover
+from ..check.checked import CheckedSpec
 from ..formula.ast import Atom, Formula, Temporal
 from ..formula.format import format_clearly
-from ..spec import InvariantSpec
+from ..spec.model import InvariantSpec
 from .picture import Arrow, Node, Picture, legend, stated
 
 OTHERWISE_LITERALS_MIN = 3

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..checked import CheckedSpec
+from ..check.checked import CheckedSpec
 from ..formula.format import format_clearly
-from ..spec import InvariantSpec
+from ..spec.model import InvariantSpec
 
 NodeSort = Literal["start", "state", "safe", "predicate", "operator", "memory", "verdict"]
 

@@ -1,0 +1,1 @@
+"""Temporal formulas: text to syntax, and back."""

@@ -1,7 +1,7 @@
 """Temporal formulas as they are written: frozen nodes with their places.
 
-Equality of nodes ignores places. `core.py` reduces these to a few operators; `reference/`
-interprets them directly, and `format.py` writes them back.
+Equality of nodes ignores places. `operators/nodes.py` reduces these to a few operators;
+`reference/` interprets them directly, and `format.py` writes them back.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
-from ..errors import Place
-from ..fact import Value
+from ..model.errors import Place
+from ..model.fact import Value
 
 _NOWHERE = Place()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from ..errors import Place
+from ..model.errors import Place
 from .tokens import FormulaFault, Token, show_text
 
 COMPARISON_SIGNS: Final = ("==", "!=", "<=", ">=", "<", ">")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final, assert_never
 
-from ..fact import Value
+from ..model.fact import Value
 from .ast import (
     UNBOUNDED,
     Aggregate,

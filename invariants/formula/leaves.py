@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Final, cast
 
-from ..fact import canonical
+from ..model.fact import canonical
 from .ast import (
     UNBOUNDED,
     Aggregate,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 from typing import Final
 
-from ..nearest import nearest
+from ..model.nearest import nearest
 from .tokens import AGGREGATE_WORDS, Token
 
 JOINS: Final = ("iff", "implies", "or", "and", "since", "until")

@@ -23,14 +23,14 @@
 
 Method: operator precedence with explicit stacks, so that only brackets and unary operators
 recurse, and both are counted. A literal beside an aggregate is moved to its right. Names and
-binding are checked by `check.py`.
+binding are checked by `check/specs.py`.
 """
 
 from __future__ import annotations
 
 from typing import Final, NoReturn, cast
 
-from ..errors import Fault, Place, SpecError
+from ..model.errors import Fault, Place, SpecError
 from .ast import (
     UNARY_OPERATORS,
     UNBOUNDED,

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from ..cel import ast
-from ..core import (
+from ..formula.ast import Window
+from ..model.limits import Limits
+from ..operators.future import Future
+from ..operators.nodes import (
     AndNode,
     AtomNode,
     ComparisonNode,
@@ -15,11 +18,8 @@ from ..core import (
     NotNode,
     OrNode,
 )
-from ..formula.ast import Window
-from ..limits import Limits
-from ..operators.future import Future
 from ..operators.table import KINDS, RECORDS
-from ..tables import MissingUse
+from ..runtime.tables import MissingUse
 from .flat import Alphabet
 
 LIMITS: Final = "limits"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..checked import CheckedSpec
-from ..limits import DEFAULT_LIMITS, Limits
-from ..program import Program
+from ..check.checked import CheckedSpec
+from ..model.limits import DEFAULT_LIMITS, Limits
+from ..runtime.program import Program
 from .load import load_program
 from .make import image_of
 

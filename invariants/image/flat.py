@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..errors import Place
+from ..model.errors import Place
 
 NUMBER: Final = "#"
 TUPLE: Final = "()"

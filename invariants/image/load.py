@@ -7,15 +7,15 @@ from typing import Any
 
 from ..cel.checked import known_expression
 from ..cel.common import CommonParts
-from ..checked import CheckedPredicate, CheckedSource
-from ..errors import Place
-from ..machine import Automaton, automaton_of
-from ..predicate import Predicate, compile_predicate
-from ..program import Program
-from ..scope_program import Compiled, Progress, ScopeProgram
-from ..showing import Showing, compile_source
-from ..sources import NOTHING_SHOWN, Fingerprints, Shown, fingerprints_of, memory_of
-from ..tables import Tables
+from ..check.checked import CheckedPredicate, CheckedSource
+from ..model.errors import Place
+from ..runtime.data_source import Showing, compile_source
+from ..runtime.predicate import Predicate, compile_predicate
+from ..runtime.program import Program
+from ..runtime.scope_program import Compiled, Progress, ScopeProgram
+from ..runtime.stepper import Stepper, automaton_of
+from ..runtime.tables import Tables
+from ..taint.memory import NOTHING_SHOWN, Fingerprints, Shown, fingerprints_of, memory_of
 from .alphabets import EXPRESSIONS, FORMULAS, LIMITS
 from .flat import Reader
 from .model import InvariantImage, PredicateImage, ProgramImage, ScopeImage, SourceImage
@@ -126,7 +126,7 @@ class _Loader:
     def _invariant(self, image: InvariantImage) -> Compiled:
         return Compiled(self._automaton(image), image.file, self._image.files[image.file].name)
 
-    def _automaton(self, image: InvariantImage) -> Automaton:
+    def _automaton(self, image: InvariantImage) -> Stepper:
         limits = self._image.limits
         reader = Reader(FORMULAS, image.parts, {LIMITS: limits})
         tables = Tables(**{name: reader.value(of) for name, of in image.tables.items()})

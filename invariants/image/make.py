@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import fields
 
-from ..checked import CheckedSpec
-from ..compile import build_tables
-from ..compiling import declared_of
-from ..digest import PROGRAM_VERSION, invariant_digest
-from ..limits import DEFAULT_LIMITS, Limits
-from ..showing import source_digest
-from ..spec import WIDER, InvariantSpec, Per
-from ..tables import Tables
+from ..check.checked import CheckedSpec
+from ..compile.automaton import declared_of
+from ..compile.digest import PROGRAM_VERSION, invariant_digest
+from ..compile.lower import build_tables
+from ..model.limits import DEFAULT_LIMITS, Limits
+from ..runtime.data_source import source_digest
+from ..runtime.tables import Tables
+from ..spec.model import WIDER, InvariantSpec, Per
 from .alphabets import EXPRESSIONS, FORMULAS
 from .flat import Writer
 from .model import (

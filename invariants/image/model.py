@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from ..declared import Declared
-from ..errors import Fault
-from ..limits import Limits
-from ..spec import Per
+from ..model.errors import Fault
+from ..model.limits import Limits
+from ..runtime.declared import Declared
+from ..spec.model import Per
 
 Parts = list[list[Any]]
 

@@ -9,15 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..binding import normalise
-from ..core import FALSE_NODE, UNBOUND, AtomNode, Cells, Env, Node, bindings
-from ..fact import Fact
-from ..folding import Known, folded
+from ..check.normal_form import normalise
 from ..formula.ast import Aggregate, AggregateComparison, AggregateFunction, Operator, Window
 from ..formula.format import format_formula
-from ..limits import Limits
-from ..moment import Moment
-from ..verdict import EventRef
+from ..model.fact import Fact
+from ..model.limits import Limits
+from ..model.trace_point import TracePoint
+from ..model.verdict import EventRef
 from .aggregate_cell import (
     CUT_MAX,
     EMPTY_AGGREGATE,
@@ -52,7 +50,9 @@ from .contract import (
 from .contribution import contribution, is_cut
 from .keyed import Keyed
 from .minimal_witness import hardest, lately, limiting, needed
+from .nodes import FALSE_NODE, UNBOUND, AtomNode, Cells, Env, Node, bindings
 from .relation import Relation, compare, compare_ranges
+from .specialise import Known, folded
 from .tally import (
     EMPTY_TALLY,
     Number,
@@ -111,7 +111,7 @@ class AggregateMemory:
         """The slot of the variable that is the bound, if it is one."""
         return None if self.relation is None else self.relation.bound_slot
 
-    def tally(self, now: Moment, cells: Cells, env: Env) -> Tally:
+    def tally(self, now: TracePoint, cells: Cells, env: Env) -> Tally:
         """The samples inside the window for one binding, with its losses."""
         cell: AggregateCell = cells[self.index]
         horizon_ns = self.window.high_ns
@@ -151,7 +151,7 @@ class AggregateMemory:
             return limit_range(tally, self.function)
         return value_range(tally, self.function)
 
-    def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
+    def read(self, now: TracePoint, cells: Cells, env: Env) -> Reading:
         """The comparison's truth for one binding."""
         assert self.relation is not None, "a limit is read by the aggregate that it limits"
         operator, slot, bound, limit, _ = self.relation
@@ -172,7 +172,9 @@ class AggregateMemory:
             truth = cells[self.index].past
         return READINGS[truth]
 
-    def collect(self, grounds: Grounds, truth: int, now: Moment, cells: Cells, env: Env) -> None:
+    def collect(
+        self, grounds: Grounds, truth: int, now: TracePoint, cells: Cells, env: Env
+    ) -> None:
         """The events that were counted; and that there were no others, if more could change it."""
         relation = self.relation
         assert relation is not None, "a limit stands in no formula of its own"
@@ -224,7 +226,7 @@ class AggregateMemory:
         refs = (EventRef(s.position, s.time_ns, s.id, roles) for s in samples)
         grounds.add(truth, *refs)
 
-    def _passed(self, now: Moment, cells: Cells, env: Env) -> Number | None:
+    def _passed(self, now: TracePoint, cells: Cells, env: Env) -> Number | None:
         """The number that the aggregate is compared with, of a limit the hardest to pass."""
         assert self.relation is not None, "a limit is compared with nothing"
         operator, slot, bound, limit, _ = self.relation
@@ -234,7 +236,7 @@ class AggregateMemory:
         return None if bound is UNBOUND else number(bound)
 
     def step(
-        self, cell: AggregateCell, now: Moment, cells: Cells, because: Because
+        self, cell: AggregateCell, now: TracePoint, cells: Cells, because: Because
     ) -> AggregateCell:
         """The cell after the event: one sample for each binding that the event makes."""
         due_ns = cell.tallies.due_ns
@@ -260,7 +262,7 @@ class AggregateMemory:
         assert self.window.high_ns is not None, "only windows that end have a queue"
         return dies_ns(tally, self.window.high_ns)
 
-    def _take_in_cut(self, cell: AggregateCell, now: Moment, fact: Fact) -> AggregateCell:
+    def _take_in_cut(self, cell: AggregateCell, now: TracePoint, fact: Fact) -> AggregateCell:
         """Keep an event that may name any value of some slot, for readers to weigh."""
         if not any(name in fact.overflowing for name, _ in self.atom.slots):
             return cell
@@ -270,12 +272,12 @@ class AggregateMemory:
         item = CutSample(self._sample(now, fact, is_certain=False), fact)
         return cell._replace(cut=(*cut, item), tallies=tallies)
 
-    def _sample(self, now: Moment, fact: Fact, *, is_certain: bool) -> Sample:
+    def _sample(self, now: TracePoint, fact: Fact, *, is_certain: bool) -> Sample:
         values = contribution(fact, self.function, self.value_name)
         return Sample(now.time_ns, now.position, now.id, is_certain, values)
 
     def _take_in(
-        self, cell: AggregateCell, key: Key, now: Moment, fact: Fact, truth: int
+        self, cell: AggregateCell, key: Key, now: TracePoint, fact: Fact, truth: int
     ) -> AggregateCell:
         tallies, horizon_ns, now_ns = cell.tallies, self.window.high_ns, now.time_ns
         held = tallies.held.get(key)
@@ -337,7 +339,7 @@ class AggregateMemory:
         """Its tallies."""
         return take_cell(data, self.window.high_ns if self.slots else None, source)
 
-    def describe(self, now: Moment, cells: Cells) -> Content:
+    def describe(self, now: TracePoint, cells: Cells) -> Content:
         """The counts of each binding, as they are at the event."""
         tallies: Keyed[Tally] = cells[self.index].tallies
         counts = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from ..fact import Fact
+from ..model.fact import Fact
 from .codec import Reader, Writer, by_key, put_fact, take_fact, take_values
 from .contract import EARLIEST_NS, UNKNOWN_PAST, Key
 from .keyed import EMPTY_KEYED, Keyed, keyed

@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ..core import UNBOUND, Cells, Env, Node
-from ..folding import Known
 from ..formula.ast import Window
-from ..limits import Limits
-from ..moment import Moment
+from ..model.limits import Limits
+from ..model.trace_point import TracePoint
 from .codec import Reader, Writer
 from .contract import (
     FALSE_READING,
@@ -28,6 +26,7 @@ from .contract import (
     Reading,
     is_bounded,
 )
+from .nodes import UNBOUND, Cells, Env, Node
 from .sides import touched_sides
 from .slices import (
     NEVER_BLURRED,
@@ -45,6 +44,7 @@ from .slices import (
     undone,
     unseen_span,
 )
+from .specialise import Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,16 @@ class ClosedSinceMemory:
         """Both sides."""
         return (self.right,) if self.left is None else (self.left, self.right)
 
-    def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
+    def read(self, now: TracePoint, cells: Cells, env: Env) -> Reading:
         """The truth of the one slice."""
         held: Slice | None = cells[self.index]
         if held is None:
             return FALSE_READING
         return read(held, now.time_ns, self.window, NEVER_BLURRED)
 
-    def step(self, held: Slice | None, now: Moment, cells: Cells, because: Because) -> Slice | None:
+    def step(
+        self, held: Slice | None, now: TracePoint, cells: Cells, because: Because
+    ) -> Slice | None:
         """The slice after the event."""
         nobody: Env = (UNBOUND,) * self.width
         if held is not None and self.left is not None:
@@ -114,7 +116,9 @@ class ClosedSinceMemory:
         """How often something found no room in the cell."""
         return 0 if held is None else int(held.lost_count)
 
-    def collect(self, grounds: Grounds, truth: int, now: Moment, cells: Cells, env: Env) -> None:
+    def collect(
+        self, grounds: Grounds, truth: int, now: TracePoint, cells: Cells, env: Env
+    ) -> None:
         """The event that began it, and that nothing undid it; or why it is false."""
         held: Slice | None = cells[self.index]
         if truth:
@@ -131,7 +135,7 @@ class ClosedSinceMemory:
         """The slice."""
         return None if data is None else take_slice(data, source)
 
-    def describe(self, now: Moment, cells: Cells) -> Content:
+    def describe(self, now: TracePoint, cells: Cells) -> Content:
         """The one slice."""
         held: Slice | None = cells[self.index]
         if held is None:

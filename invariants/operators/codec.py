@@ -3,7 +3,7 @@
 A `Writer` collects the events that a state names in one table, position -> (time, id), and the
 texts of formulas in another. The data refer to an event by its position in the scope's trace, and
 to a text by its number. A `Reader` looks both up. Data of a wrong shape raise ValueError,
-TypeError, KeyError or IndexError, which `state.py` reports as a damaged state.
+TypeError, KeyError or IndexError, which `codec/state.py` reports as a damaged state.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ..fact import Fact, Truth, Value
-from ..verdict import Absence, EventRef, Witness
+from ..model.fact import Fact, Truth, Value
+from ..model.verdict import Absence, EventRef, Witness
 from .contract import Entry, Key
 
 _INT64_MAX: Final = 2**63 - 1

@@ -13,18 +13,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from ..fact import Value
 from ..formula.ast import Atom, Constant, Formula, Variable, Window
 from ..formula.format import format_formula
-from ..limits import Limits
-from ..moment import Moment
-from ..verdict import Absence, EventRef
+from ..model.fact import Value
+from ..model.limits import Limits
+from ..model.trace_point import TracePoint
+from ..model.verdict import Absence, EventRef
 
 if TYPE_CHECKING:
     # Nodes read memories, and memories evaluate nodes: the one circle is between types alone.
-    from ..core import AtomNode, Cells, Env, Node
-    from ..folding import Known
     from .codec import Reader, Writer
+    from .nodes import AtomNode, Cells, Env, Node
+    from .specialise import Known
 
 Key = tuple[Value | None, ...]
 """The values of a memory's own variables, in the order of its slots."""
@@ -113,7 +113,7 @@ class Capacity(NamedTuple):
     setting: str
 
 
-Because = Callable[["Node", Moment, "Cells", "Env"], tuple[EventRef, ...]]
+Because = Callable[["Node", TracePoint, "Cells", "Env"], tuple[EventRef, ...]]
 """Earlier events that a formula's value rests on, at the event at hand (`witness.because`)."""
 
 CellOf = Callable[["Memory", Birth], Any]
@@ -129,7 +129,7 @@ class Grounds(Protocol):
     def miss(self, absence: Absence) -> None:
         """Record an absence."""
 
-    def collect(self, node: Node, now: Moment, cells: Cells, env: Env) -> None:
+    def collect(self, node: Node, now: TracePoint, cells: Cells, env: Env) -> None:
         """Record the grounds of the value of another formula."""
 
 
@@ -172,10 +172,10 @@ class Memory(Protocol):
     def bound_slot(self) -> int | None:
         """A variable that is read where its value is compared, and is in no operand."""
 
-    def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
+    def read(self, now: TracePoint, cells: Cells, env: Env) -> Reading:
         """Its value after the event of `now`, for one binding."""
 
-    def step(self, cell: Any, now: Moment, cells: Cells, because: Because) -> Any:
+    def step(self, cell: Any, now: TracePoint, cells: Cells, because: Because) -> Any:
         """The cell after an event; the same object if nothing changed."""
 
     def touched_by(self, known: Known, is_end: bool) -> Memory | None:
@@ -184,7 +184,9 @@ class Memory(Protocol):
     def lost_count(self, cell: Any) -> int:
         """How often something found no room in the cell."""
 
-    def collect(self, grounds: Grounds, truth: int, now: Moment, cells: Cells, env: Env) -> None:
+    def collect(
+        self, grounds: Grounds, truth: int, now: TracePoint, cells: Cells, env: Env
+    ) -> None:
         """Record the grounds of its value, which is `truth`, for one binding."""
 
     def encode(self, cell: Any, now_ns: int, out: Writer) -> Any:
@@ -193,7 +195,7 @@ class Memory(Protocol):
     def decode(self, data: Any, source: Reader) -> Any:
         """The cell; ValueError, TypeError, KeyError or IndexError for anything else."""
 
-    def describe(self, now: Moment, cells: Cells) -> Content:
+    def describe(self, now: TracePoint, cells: Cells) -> Content:
         """The content of the cell after an event, for people."""
 
     def capacity(self, limits: Limits) -> Capacity:
@@ -210,7 +212,7 @@ class Memory(Protocol):
 
 
 class Builder(Protocol):
-    """Makes the parts of a memory while an invariant is compiled (`compile.py`)."""
+    """Makes the parts of a memory while an invariant is compiled (`compile/lower.py`)."""
 
     memories: list[Memory]
     """Those that were made: the next one's index is their number."""
@@ -257,18 +259,18 @@ def env_of(key: Key, slots: tuple[int, ...], width: int) -> Env:
     return tuple(env)
 
 
-def ref_of(now: Moment) -> EventRef:
+def ref_of(now: TracePoint) -> EventRef:
     """The event at hand."""
     return EventRef(now.position, now.time_ns, now.id)
 
 
-def absence_at(text: str, now: Moment) -> Absence:
+def absence_at(text: str, now: TracePoint) -> Absence:
     """A formula that is false at one event."""
     here = ref_of(now)
     return Absence(text, now.time_ns, now.time_ns, first=here, last=here)
 
 
-def absence_in(text: str, window: Window, now: Moment) -> Absence:
+def absence_in(text: str, window: Window, now: TracePoint) -> Absence:
     """A formula that is false at every event of a window that ends at the current event."""
     from_ns = None if window.high_ns is None else now.time_ns - window.high_ns
     return Absence(text, from_ns, now.time_ns - window.low_ns, last=ref_of(now))

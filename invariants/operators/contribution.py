@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..fact import Fact, Value
 from ..formula.ast import AggregateFunction
+from ..model.fact import Fact, Value
 
 
 def contribution(fact: Fact, function: AggregateFunction, name: str | None) -> tuple[Value, ...]:

@@ -17,18 +17,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from ..core import FALSE_NODE, TRUE_NODE, UNBOUND, Cells, Env, Node, atoms, bindings, overflows
-from ..fact import NO_FACT
-from ..folding import Known, folded
 from ..formula.ast import Window
-from ..limits import Limits
-from ..moment import Moment
-from ..verdict import Absence, EventRef, Witness
-from ..witness import grounds
+from ..model.fact import NO_FACT
+from ..model.limits import Limits
+from ..model.trace_point import TracePoint
+from ..model.verdict import Absence, EventRef, Witness
 from .codec import Reader, Writer, by_key, put_values, take_values
 from .contract import Key, env_of, key_of, ref_of
 from .fifo import Fifo, fifo
 from .keyed import EMPTY_KEYED, STALE_MAX, Keyed, keyed
+from .nodes import FALSE_NODE, TRUE_NODE, UNBOUND, Cells, Env, Node, atoms, bindings, overflows
+from .specialise import Known, folded
+from .witness import grounds
 
 NO_WITNESS: Final = Witness()
 """Of a verdict that holds: nobody is shown one."""
@@ -155,7 +155,7 @@ class Future:
         return cell, sorted(decisions, key=_in_order)
 
     def observe(
-        self, cell: PendingCell, now: Moment, cells: Cells
+        self, cell: PendingCell, now: TracePoint, cells: Cells
     ) -> tuple[PendingCell, list[Decision]]:
         """Apply the event to the anchors that it touches; returns those that it decides."""
         decisions: list[Decision] = []
@@ -178,7 +178,7 @@ class Future:
             decisions.sort(key=_in_order)
         return cell, decisions
 
-    def _moved(self, anchor: Anchor, now: Moment, right: int, left: int) -> Anchor:
+    def _moved(self, anchor: Anchor, now: TracePoint, right: int, left: int) -> Anchor:
         """The anchor after an event at which the two sides have these values."""
         met, still, doubt = anchor.met, anchor.still, anchor.doubt
         is_own = anchor.ref.position == now.position
@@ -197,7 +197,7 @@ class Future:
         ref, env, truth, witness, *_ = anchor
         return Anchor(ref, env, truth, witness, met, 0 if self.is_next else still, doubt)
 
-    def _decided(self, anchor: Anchor, now: Moment, cells: Cells) -> Decision | None:
+    def _decided(self, anchor: Anchor, now: TracePoint, cells: Cells) -> Decision | None:
         """The verdict, if every possible value of F gives the same."""
         truth = self._violation(anchor, anchor.met)
         if truth != self._violation(anchor, max(anchor.met, anchor.still)):
@@ -268,7 +268,7 @@ class Future:
             return True
         return self.left is not None and folded(self.left, known, is_end) is not TRUE_NODE
 
-    def _touched_keys(self, cell: PendingCell, now: Moment, cells: Cells) -> Iterable[Key]:
+    def _touched_keys(self, cell: PendingCell, now: TracePoint, cells: Cells) -> Iterable[Key]:
         """The bindings for which the event may determine F."""
         if self.is_next or overflows(self.body, now):
             return list(cell.anchors)

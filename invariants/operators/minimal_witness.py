@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from ..fact import Value
 from ..formula.ast import AggregateFunction, Operator
+from ..model.fact import Value
 from .tally import Number, Range, Sample, Tally, amount_of, numbers_of
 
 

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from ..core import Cells, Env, Node, atoms, memories
-from ..fact import Fact, Truth
-from ..folding import Known
 from ..formula.ast import Formula, Window
 from ..formula.format import format_formula
-from ..limits import Limits
-from ..moment import Moment
+from ..model.fact import Fact, Truth
+from ..model.limits import Limits
+from ..model.trace_point import TracePoint
 from .codec import Reader, Writer, put_fact, take_fact
 from .contract import (
     FALSE_READING,
@@ -30,17 +28,19 @@ from .contract import (
     absence_at,
     is_bounded,
 )
+from .nodes import Cells, Env, Node, atoms, memories
+from .specialise import Known
 
 
 class Frame(NamedTuple):
     """All that is needed to evaluate a formula at the event before this one."""
 
-    moment: Moment
+    moment: TracePoint
     cells: Mapping[int, Any]
     past: int = UNKNOWN_PAST
     """For the event before a birth: the reading of the body where it depends on the event."""
     is_age_known: bool = True
-    """If not, the event may lie in the window or not (`unsure_time.py`)."""
+    """If not, the event may lie in the window or not (`runtime/unsure_time.py`)."""
 
 
 Frames = tuple[Frame | None, Frame | None]
@@ -74,7 +74,7 @@ class PreviousMemory:
         """The body."""
         return (self.body,)
 
-    def _frame(self, now: Moment, cells: Cells) -> Frame | None:
+    def _frame(self, now: TracePoint, cells: Cells) -> Frame | None:
         """The frame of the event before, if it lies in the window; it is the cell's second part."""
         frame: Frame | None = cells[self.index][1]
         if frame is None or frame.moment.position != now.position - 1:
@@ -87,7 +87,7 @@ class PreviousMemory:
             return None
         return frame
 
-    def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
+    def read(self, now: TracePoint, cells: Cells, env: Env) -> Reading:
         """The body's truth one event ago."""
         frame = self._frame(now, cells)
         if frame is None:
@@ -100,11 +100,11 @@ class PreviousMemory:
             return Reading(frame.past if truth == 1 else truth)
         return Reading(truth, Entry(moment.time_ns, moment.position, moment.id))
 
-    def step(self, cell: Frames, now: Moment, cells: Cells, because: Because) -> Frames:
+    def step(self, cell: Frames, now: TracePoint, cells: Cells, because: Because) -> Frames:
         """The newest frame moves to second place: readers at this event see the one before."""
         letter = {name: now.letter[name] for name in self.predicates}
         kept = {index: cells[index] for index in self.inner}
-        moment = Moment(now.position, now.time_ns, now.id, letter, now.is_session_end)
+        moment = TracePoint(now.position, now.time_ns, now.id, letter, now.is_session_end)
         return Frame(moment, kept), cell[0]
 
     def touched_by(self, known: Known, is_end: bool) -> PreviousMemory:
@@ -116,7 +116,9 @@ class PreviousMemory:
         """There is always room for two frames."""
         return 0
 
-    def collect(self, grounds: Grounds, truth: int, now: Moment, cells: Cells, env: Env) -> None:
+    def collect(
+        self, grounds: Grounds, truth: int, now: TracePoint, cells: Cells, env: Env
+    ) -> None:
         """The grounds at the previous event; or that there is none in the window."""
         frame = self._frame(now, cells)
         if frame is None:
@@ -162,11 +164,11 @@ class PreviousMemory:
         else:
             position, (time_ns, id_) = event, source.event(event)
         letter = {name: take_fact(fact) for name, fact in facts}
-        moment = Moment(position, time_ns, id_, letter, is_session_end)
+        moment = TracePoint(position, time_ns, id_, letter, is_session_end)
         inner = {index: self.inner[index].decode(cell, source) for index, cell in cells}
         return Frame(moment, inner, past, is_age_known)
 
-    def describe(self, now: Moment, cells: Cells) -> Content:
+    def describe(self, now: TracePoint, cells: Cells) -> Content:
         """Nothing: its value says it all."""
         return Content()
 
@@ -195,7 +197,7 @@ class PreviousMemory:
             predicate: Fact(Truth.UNKNOWN, {}, overflowing=frozenset(of))
             for predicate, of in names.items()
         }
-        moment = Moment(birth.position, birth.time_ns, "", letter, None)
+        moment = TracePoint(birth.position, birth.time_ns, "", letter, None)
         return Frame(moment, inner, past, birth.is_time_known)
 
     def unsure(self, cell: Frames, unknown: Sequence[Any]) -> Frames:

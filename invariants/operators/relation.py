@@ -6,8 +6,8 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
 
-from ..fact import Truth, Value
 from ..formula.ast import AggregateFunction, Operator
+from ..model.fact import Truth, Value
 from .tally import Range, Tally, number, value_range
 
 if TYPE_CHECKING:

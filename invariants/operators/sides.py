@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..core import FALSE_NODE, TRUE_NODE, Node, atoms
-from ..folding import Known, folded
+from .nodes import FALSE_NODE, TRUE_NODE, Node, atoms
+from .specialise import Known, folded
 
 
 def touched_sides(

@@ -12,15 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, NamedTuple
 
-from ..binding import free_variables, normalise
-from ..core import UNBOUND, Cells, Env, Node, atoms, bindings, memories, overflows
-from ..fact import NO_FACT
-from ..folding import Known
+from ..check.normal_form import free_variables, normalise
 from ..formula.ast import Formula, Window
 from ..formula.format import format_formula
-from ..limits import Limits
-from ..moment import Moment
-from ..verdict import EventRef
+from ..model.fact import NO_FACT
+from ..model.limits import Limits
+from ..model.trace_point import TracePoint
+from ..model.verdict import EventRef
 from .closed_since import ClosedSinceMemory
 from .codec import Reader, Writer, by_key, take_values
 from .contract import (
@@ -41,6 +39,7 @@ from .contract import (
     shown,
 )
 from .keyed import EMPTY_KEYED, Keyed, keyed
+from .nodes import UNBOUND, Cells, Env, Node, atoms, bindings, memories, overflows
 from .sides import names_all, touched_sides
 from .slices import (
     NEVER_BLURRED,
@@ -59,6 +58,7 @@ from .slices import (
     undone,
     unseen_span,
 )
+from .specialise import Known
 
 UNDONE_MAX: Final = 64  # Chosen: they serve explanations; past it, older ones are forgotten.
 
@@ -114,7 +114,7 @@ class SinceMemory:
         """Both sides."""
         return (self.right,) if self.left is None else (self.left, self.right)
 
-    def read(self, now: Moment, cells: Cells, env: Env) -> Reading:
+    def read(self, now: TracePoint, cells: Cells, env: Env) -> Reading:
         """The truth for one binding: from its own slice, or from the bindings that were not
         added.
         """
@@ -124,7 +124,7 @@ class SinceMemory:
             return own
         return max(own, read(rest, now.time_ns, self.window, blur), key=_by_truth)
 
-    def step(self, cell: SinceCell, now: Moment, cells: Cells, because: Because) -> SinceCell:
+    def step(self, cell: SinceCell, now: TracePoint, cells: Cells, because: Because) -> SinceCell:
         """The cell after the event; `because` gives the grounds of the right side."""
         due_ns = cell.slices.due_ns
         if due_ns is not None and due_ns < now.time_ns:
@@ -160,7 +160,7 @@ class SinceMemory:
         assert self.window.high_ns is not None, "only windows that end have a queue"
         return dies_ns(held, self.window.high_ns)
 
-    def _step_left(self, cell: SinceCell, left: Node, now: Moment, cells: Cells) -> SinceCell:
+    def _step_left(self, cell: SinceCell, left: Node, now: TracePoint, cells: Cells) -> SinceCell:
         nobody: Env = (UNBOUND,) * self.width
         elsewhere = left.value(now, cells, nobody)
         named, speaks_of_rest = self._named(cell, left, now)
@@ -183,7 +183,7 @@ class SinceMemory:
                 cell = cell._replace(slices=cell.slices.changed(key, settled))
         return cell
 
-    def _undone(self, cell: SinceCell, keys: Sequence[Key], now: Moment) -> SinceCell:
+    def _undone(self, cell: SinceCell, keys: Sequence[Key], now: TracePoint) -> SinceCell:
         """Remembers, for explanations, which event ended some slices; of too many, none."""
         if not 0 < len(keys) <= UNDONE_MAX:
             return cell
@@ -195,7 +195,7 @@ class SinceMemory:
         kept = cell.undone if len(cell.undone) + len(ended) <= UNDONE_MAX else {}
         return cell._replace(undone={**kept, **ended}) if ended else cell
 
-    def _named(self, cell: SinceCell, left: Node, now: Moment) -> tuple[list[Key], bool]:
+    def _named(self, cell: SinceCell, left: Node, now: TracePoint) -> tuple[list[Key], bool]:
         """The slices for which the event may give `left` another value than elsewhere, and a flag
         if it may do so for a binding that was not added.
         """
@@ -240,7 +240,9 @@ class SinceMemory:
         rest = push(cell.rest, entry, 1, self.window, entries_max=entries_max)
         return cell._replace(rest=rest, slices=cell.slices.lost())
 
-    def collect(self, grounds: Grounds, truth: int, now: Moment, cells: Cells, env: Env) -> None:
+    def collect(
+        self, grounds: Grounds, truth: int, now: TracePoint, cells: Cells, env: Env
+    ) -> None:
         """The event that began it, and that nothing undid it; or why it is false."""
         if truth:
             collect_begun(self.texts, self.read(now, cells, env), grounds, truth, now)
@@ -277,7 +279,7 @@ class SinceMemory:
             undone={take_values(key): source.ref(ref) for key, ref in undone_before},
         )
 
-    def describe(self, now: Moment, cells: Cells) -> Content:
+    def describe(self, now: TracePoint, cells: Cells) -> Content:
         """Its slices."""
         slices: Keyed[Slice] = cells[self.index].slices
         held = tuple(times_of(key, piece) for key, piece in slices.held.items())

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ..formula.ast import Window
-from ..moment import Moment
-from ..verdict import Absence, EventRef
+from ..model.trace_point import TracePoint
+from ..model.verdict import Absence, EventRef
 from .codec import Reader, Writer
 from .contract import (
     EARLIEST_NS,
@@ -155,7 +155,7 @@ def settle(held: Slice, position: int, blur: int, *, is_weakened: bool) -> Slice
     return Slice(position, (), tuple(merged), held.lost_ns, held.lost_count, past=past)
 
 
-def undone(held: Slice, now: Moment, window: Window, blur: int) -> Slice:
+def undone(held: Slice, now: TracePoint, window: Window, blur: int) -> Slice:
     """The slice after its left side failed: empty, but for the event that did it."""
     if held.is_empty:
         return held
@@ -172,7 +172,7 @@ def dies_ns(held: Slice, high_ns: int) -> int:
 
 
 def collect_ended(
-    texts: SinceTexts, window: Window, undone_by: EventRef | None, grounds: Grounds, now: Moment
+    texts: SinceTexts, window: Window, undone_by: EventRef | None, grounds: Grounds, now: TracePoint
 ) -> None:
     """Record why a `once` or `since` is false.
 
@@ -190,7 +190,7 @@ def collect_ended(
 
 
 def collect_begun(
-    texts: SinceTexts, reading: Reading, grounds: Grounds, truth: int, now: Moment
+    texts: SinceTexts, reading: Reading, grounds: Grounds, truth: int, now: TracePoint
 ) -> None:
     """Record the event that began a `once` or `since`, and that nothing undid it."""
     if reading.entry is None:

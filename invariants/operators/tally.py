@@ -11,9 +11,9 @@ import math
 from fractions import Fraction
 from typing import Any, NamedTuple, assert_never
 
-from ..fact import Value
 from ..formula.ast import AggregateFunction
-from ..verdict import EventRef
+from ..model.fact import Value
+from ..model.verdict import EventRef
 from .codec import Reader, Writer, put_number, put_values, take_number, take_value
 from .contract import Count, Key
 from .fifo import EMPTY_FIFO, Fifo, fifo

@@ -1,0 +1,1 @@
+"""Invariant files that ship with Interlock."""

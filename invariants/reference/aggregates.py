@@ -11,8 +11,8 @@ from fractions import Fraction
 from itertools import product
 from typing import assert_never
 
-from ..fact import Fact, Truth, Value
 from ..formula.ast import Aggregate, Operator
+from ..model.fact import Fact, Truth, Value
 from .leaves import TRUE, UNKNOWN, compare, compare_numbers, number_of
 
 Outcomes = list[Fraction | float]

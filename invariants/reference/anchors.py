@@ -10,8 +10,8 @@ from functools import partial
 from itertools import product
 from operator import and_, or_
 
-from ..fact import Truth
 from ..formula.ast import Atom, Comparison, Exists, Formula, SessionEnd, Variable
+from ..model.fact import Truth
 from .leaves import FALSE, TRUE, look_up
 from .syntax import free_variables, inward
 from .value import Env, Meaning, extended

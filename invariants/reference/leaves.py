@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from ..fact import Fact, Truth, Value
 from ..formula.ast import Anything, Constant, Operator, Term, Variable
-from ..verdict import Binding
+from ..model.fact import Fact, Truth, Value
+from ..model.verdict import Binding
 
 FALSE, UNKNOWN, TRUE = Truth.FALSE, Truth.UNKNOWN, Truth.TRUE
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache, partial
 
-from ..fact import Truth
 from ..formula.ast import Aggregate, Anything, Atom, Formula
-from ..moment import Moment
+from ..model.fact import Truth
+from ..model.trace_point import TracePoint
 from .anchors import Anchors
 from .leaves import FALSE, number_of
 from .syntax import CACHED_MAX, inward, parts_of
@@ -34,7 +34,7 @@ def is_asked_without(
     )
 
 
-def missing_uses(formula: Formula, moment: Moment) -> Iterator[tuple[str, str]]:
+def missing_uses(formula: Formula, moment: TracePoint) -> Iterator[tuple[str, str]]:
     """(predicate, name) of values that the formula uses and the event does not have."""
     for predicate, name, is_number_needed in _uses(formula):
         fact = moment.letter[predicate]

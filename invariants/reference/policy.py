@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..formula.ast import AggregateComparison, Binary, Formula, Not
-from ..moment import Moment
-from ..spec import InvariantSpec
-from ..verdict import MISSING_BINDING, Binding, VerdictKind
+from ..model.trace_point import TracePoint
+from ..model.verdict import MISSING_BINDING, Binding, VerdictKind
+from ..spec.model import InvariantSpec
 from .anchors import Anchors
 from .missing import is_asked_without, missing_uses
 from .value import Meaning
@@ -21,7 +21,7 @@ _KINDS: Final[tuple[VerdictKind, ...]] = ("holds", "inconclusive", "violated")
 
 def judge(
     invariant: InvariantSpec,
-    trace: Sequence[Moment],
+    trace: Sequence[TracePoint],
     *,
     ticked_to_ns: int | None = None,
     first: int = 0,

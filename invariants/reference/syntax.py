@@ -7,8 +7,8 @@ from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Final, TypeVar
 
-from ..fact import Value
 from ..formula.ast import Atom, Binary, Constant, Exists, Formula, Not, Variable
+from ..model.fact import Value
 
 CACHED_MAX: Final = 4096  # Chosen: formulas of one test run; walking a formula is the slow part.
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Final, Literal, assert_never
 
-from ..fact import Truth, Value
 from ..formula.ast import (
     Aggregate,
     AggregateComparison,
@@ -27,8 +26,9 @@ from ..formula.ast import (
     Until,
     Window,
 )
-from ..moment import Moment
-from ..verdict import Binding
+from ..model.fact import Truth, Value
+from ..model.trace_point import TracePoint
+from ..model.verdict import Binding
 from .aggregates import Outcomes, Reads, aggregate_of, compare_all, compare_each, limit_of, outcomes
 from .leaves import FALSE, TRUE, UNKNOWN, compare, look_up, match_term
 from .syntax import named_in
@@ -47,7 +47,7 @@ class Meaning:
     """
 
     def __init__(
-        self, trace: Sequence[Moment], formula: Formula, ticked_to_ns: int | None = None
+        self, trace: Sequence[TracePoint], formula: Formula, ticked_to_ns: int | None = None
     ) -> None:
         self.trace = trace
         self.now_ns = max([moment.time_ns for moment in trace] + [ticked_to_ns or 0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ..finding import Finding, Severity
+from ..findings.model import Finding, Severity
 from ..log import say
 from .contract import Order, Outcome
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from ..store_records import LongestWaits
+from ..store.records import LongestWaits
 
 FIRST_NS: Final = 1_000_000_000
 LONGEST_NS: Final = 300_000_000_000

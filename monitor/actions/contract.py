@@ -6,8 +6,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from ..finding import Finding
-from ..respond import Action, ActionKind, ActionMode
+from ..findings.model import Finding
+from ..response.plan import Action, ActionKind, ActionMode
 
 OutcomeKind = Literal["done", "superseded", "started", "busy", "retry", "failed"]
 OUTCOMES: tuple[OutcomeKind | Literal["would", "held"], ...] = (

@@ -16,10 +16,10 @@ import msgspec
 from interlock.control_record import ControlRecord, ControlState, ControlView, heartbeat_key
 
 from ..clock import Clock
-from ..respond import ActionKind
-from ..sources.base import Publisher
+from ..ingest.watermark import JudgedUpTo
+from ..response.plan import ActionKind
 from ..topics import CONTROL
-from ..watch import Judged
+from ..transport.base import Publisher
 from .backoff import STOP_LONGEST_NS, backoff_ns
 from .contract import Order, Outcome
 
@@ -163,7 +163,7 @@ def standing_stop(
     return standing.state if is_lasting else ""
 
 
-def write_heartbeat(publisher: Publisher, issuer: ControlIssuer, judged: Judged) -> None:
+def write_heartbeat(publisher: Publisher, issuer: ControlIssuer, judged: JudgedUpTo) -> None:
     """The monitor's heartbeat: gates and guards derive the age of their view from it.
 
     It contains the times up to which everything was judged: a monitor that is behind vouches for no

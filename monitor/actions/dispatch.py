@@ -11,9 +11,9 @@ from typing import Final
 
 from ..clock import Clock
 from ..log import say
-from ..respond import LOG_TARGET, WEBHOOK_TARGET, Action
-from ..store import Store
-from ..store_records import ActionMark, StoredAction
+from ..response.plan import LOG_TARGET, WEBHOOK_TARGET, Action
+from ..store.records import ActionMark, StoredAction
+from ..store.store import Store
 from .backoff import LONGEST
 from .contract import ActionDriver, Done, Order, Outcome
 

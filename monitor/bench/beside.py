@@ -109,7 +109,7 @@ def take_turns(
 
 def _refused(text: str) -> Exception:
     # Not imported in the child, where modules of ours may have other names.
-    from invariants.errors import ConfigError
+    from invariants.model.errors import ConfigError
 
     return ConfigError(text)
 

@@ -22,7 +22,7 @@ from detectors.features import FEATURES
 from detectors.forest import Floats, path_lengths
 from detectors.forest_training import grow_forest
 from detectors.model import Heads
-from detectors.reading import Observation
+from detectors.observation import Observation
 from detectors.training import GroupedSession, fit_heads, folds, rows
 
 FOLDS_COUNT: Final = 5

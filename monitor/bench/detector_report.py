@@ -17,6 +17,7 @@ from typing import Final
 
 import numpy as np
 
+from detectors.bloom import KEY_BYTES, Words
 from detectors.detector import ModelDetector
 from detectors.model_file import encode_model
 from detectors.training import (
@@ -26,9 +27,8 @@ from detectors.training import (
     observe,
     train,
 )
-from detectors.words import KEY_BYTES, Words
-from invariants.errors import ConfigError
-from invariants.event import Event, Origin
+from invariants.model.errors import ConfigError
+from invariants.model.event import Event, Origin
 from monitor.bench.detector import (
     FOLDS_COUNT,
     LabelledSession,
@@ -38,8 +38,8 @@ from monitor.bench.detector import (
     score_with,
 )
 from monitor.bench.detector_figures import figures, share_above
-from monitor.decode.native import decode_event
-from monitor.training import read_labels
+from monitor.detection.training_data import read_labels
+from monitor.ingest.decode import decode_event
 
 KEY: Final = bytes(KEY_BYTES)
 LABELS_FILE: Final = "labels.jsonl.gz"

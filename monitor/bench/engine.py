@@ -21,10 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from invariants.errors import ConfigError
-from invariants.event import Event, Origin
 from invariants.image.compile import compile_program
-from invariants.program import Program
+from invariants.model.errors import ConfigError
+from invariants.model.event import Event, Origin
+from invariants.runtime.program import Program
+from monitor.authoring.files import default_pack_specs, read_specs
 from monitor.bench.bare import bare_decode
 from monitor.bench.beside import Turn, take_turns
 from monitor.bench.part_clock import Hook, PartClock, measured_cost, without_cost
@@ -36,22 +37,21 @@ from monitor.bench.recorded import (
     recorded_events,
 )
 from monitor.bench.workload import make_events
-from monitor.decode.native import decode_event
-from monitor.detector_opening import open_detector
-from monitor.engine_settings import EngineSettings
-from monitor.invariant_files import default_pack_specs, read_specs
+from monitor.detection.load_model import open_detector
+from monitor.detection.scoring import Scoring
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.scoring import Scoring
+from monitor.kernel.settings import EngineSettings
 
 if TYPE_CHECKING:
     # Older checkouts, beside which this runs too, have no such module.
-    from invariants.checked import CheckedSpec
+    from invariants.check.checked import CheckedSpec
 
 TURN_EVENTS = 2_000
 ORIGIN = Origin("bench", "0", 0)
 PARTS: Final = ("decode", "order", "predicates", "operators", "findings")
 HOOKS: Final = (
-    Hook("predicates", "invariants.plan", "facts", "Plan"),
+    Hook("predicates", "invariants.runtime.plan", "facts", "Plan"),
     Hook("operators", "monitor.kernel.kernel", "step_at"),
     Hook("operators", "monitor.kernel.wider", "step_at"),
     Hook("findings", "monitor.kernel.kernel", "session_findings"),

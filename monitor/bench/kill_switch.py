@@ -25,13 +25,13 @@ from typing import Final
 import msgspec
 
 from interlock import Client, ClientOptions
-from invariants.errors import ConfigError, InterlockError
+from invariants.model.errors import ConfigError, InterlockError
 from monitor.bench.workload import SESSIONS_COUNT, make_events
 from monitor.clock import SystemClock
-from monitor.sources.kafka_door import open_admin, open_consumer
-from monitor.sources.kafka_topics import init_topics
-from monitor.store import STORE_FILE, Store, StoreError
+from monitor.store.store import STORE_FILE, Store, StoreError
 from monitor.topics import APPROVALS, EVENTS, POLICIES
+from monitor.transport.kafka.client import open_admin, open_consumer
+from monitor.transport.kafka.topic_config import init_topics
 
 BACKLOG_EVENTS: Final = 40_000
 PATIENCE_S: Final = 120.0

@@ -10,9 +10,31 @@ from types import ModuleType
 from typing import Final
 
 OLDER: Final[Mapping[str, str]] = {
+    "invariants.check.checked": "invariants.checked",
     "invariants.image.compile": "invariants.program",
-    "monitor.kernel.kernel": "monitor.engine",
-    "monitor.kernel.wider": "monitor.wider",
+    "invariants.model.errors": "invariants.errors",
+    "invariants.model.event": "invariants.event",
+    "invariants.runtime.plan": "invariants.plan",
+    "invariants.runtime.program": "invariants.program",
+    "monitor.authoring.files": "monitor.invariant_files",
+    "monitor.config.table": "monitor.settings",
+    "monitor.detection.load_model": "monitor.detector_opening",
+    "monitor.detection.scoring": "monitor.scoring",
+    "monitor.findings.grouping": "monitor.grouping",
+    "monitor.ingest.decode": "monitor.decode.native",
+    "monitor.ingest.merge": "monitor.merge",
+    "monitor.kernel.settings": "monitor.engine_settings",
+    "monitor.presentation": "monitor.finding_text",
+    "monitor.service.assemble": "monitor.service",
+    "monitor.service.batch": "monitor.batch",
+    "monitor.service.batch_metrics": "monitor.telling",
+    "monitor.service.loop": "monitor.loop",
+    "monitor.service.outbox": "monitor.effects",
+    "monitor.service.program_image": "monitor.program_image",
+    "monitor.service.responder": "monitor.responder",
+    "monitor.store.records": "monitor.store_records",
+    "monitor.store.store": "monitor.store",
+    "monitor.transport.file.reader": "monitor.sources.files",
 }
 """The name of a module, and the one that it had before."""
 OLDER_CLASSES: Final[Mapping[str, Mapping[str, str]]] = {

@@ -16,16 +16,16 @@ from typing import Final
 
 import msgspec
 
-from invariants.event import Event, Origin
 from invariants.image.compile import compile_program
+from invariants.model.event import Event, Origin
+from monitor.authoring.files import read_specs
 from monitor.bench.bare import bare_decode
 from monitor.bench.beside import Turn, take_turns
 from monitor.bench.recorded import pack_files
 from monitor.bench.workload import EVENT_BYTES
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.invariant_files import read_specs
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
+from monitor.kernel.settings import EngineSettings
 
 SHAPES_BOUND: Final = 4_096
 TURN_SHAPES: Final = 64

@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from invariants.errors import ConfigError
+from invariants.model.errors import ConfigError
 
 WORKLOAD: Final = "recorded-v1"
 PACKS: Final = Path(__file__).with_name("recorded_v1")

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from monitor.batch import Batch
 from monitor.bench.bare import bare_decode
 from monitor.bench.beside import Turn, take_turns
 from monitor.bench.part_clock import Hook, PartClock, measured_cost, without_cost
@@ -34,28 +33,32 @@ from monitor.bench.recorded import (
 )
 from monitor.bench.workload import make_events
 from monitor.clock import SystemClock
-from monitor.finding_text import line
+from monitor.config.table import Settings
 from monitor.log import configure_log
-from monitor.service import Service, open_service
-from monitor.settings import Settings
-from monitor.store_records import Committed
+from monitor.presentation import line
+from monitor.service.assemble import Service, open_service
+from monitor.service.batch import Batch
+from monitor.store.records import Committed
 
 HOOKS: Final = (
-    Hook("decode", "monitor.loop", "read_record"),
-    Hook("engine", "monitor.loop", "evaluate"),
+    Hook("decode", "monitor.service.loop", "read_record"),
+    Hook("engine", "monitor.service.loop", "evaluate"),
     Hook("engine", "monitor.kernel.kernel", "tick", "Kernel"),
     Hook("state", "monitor.kernel.kernel", "take_changes", "Kernel"),
-    *(Hook("store", "monitor.store", name, "Store") for name in ("commit", "finding")),
-    *(Hook("store", "monitor.store", name, "Store") for name in ("load_scope", "load_seen")),
-    Hook("source", "monitor.sources.files", "poll", "FileSource"),
-    *(Hook("merge", "monitor.merge", name, "Merger") for name in ("put", "know", "next")),
-    Hook("merge", "monitor.merge", "positions", "Merger"),
-    *(Hook("respond", "monitor.responder", name, "Responder") for name in ("begin", "plan")),
-    Hook("groups", "monitor.grouping", "take", "Groups"),
-    *(Hook("effects", "monitor.effects", name, "Effects") for name in ("carry_out", "idle")),
-    Hook("metrics", "monitor.telling", "observe", "Teller"),
+    *(Hook("store", "monitor.store.store", name, "Store") for name in ("commit", "finding")),
+    *(Hook("store", "monitor.store.store", name, "Store") for name in ("load_scope", "load_seen")),
+    Hook("source", "monitor.transport.file.reader", "poll", "FileSource"),
+    *(Hook("merge", "monitor.ingest.merge", name, "Merger") for name in ("put", "know", "next")),
+    Hook("merge", "monitor.ingest.merge", "positions", "Merger"),
+    *(
+        Hook("respond", "monitor.service.responder", name, "Responder")
+        for name in ("begin", "plan")
+    ),
+    Hook("groups", "monitor.findings.grouping", "take", "Groups"),
+    *(Hook("effects", "monitor.service.outbox", name, "Effects") for name in ("carry_out", "idle")),
+    Hook("metrics", "monitor.service.batch_metrics", "observe", "Teller"),
 )
-OLDER_HOOKS: Final = (Hook("engine", "monitor.loop", "judge"),)
+OLDER_HOOKS: Final = (Hook("engine", "monitor.service.loop", "judge"),)
 """In older checkouts, beside which this runs too."""
 PARTS: Final = (*dict.fromkeys(hook.part for hook in HOOKS), "loop")
 

@@ -15,13 +15,13 @@ from typing import Final
 
 import msgspec
 
-from invariants.event import SECOND_NS, Event, Origin
 from invariants.image.compile import compile_program
+from invariants.model.event import SECOND_NS, Event, Origin
+from monitor.authoring.files import read_specs
 from monitor.bench.engine import TURN_EVENTS
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.invariant_files import read_specs
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
+from monitor.kernel.settings import EngineSettings
 
 SHORT_EVENTS: Final = 10
 EVENTS_A_VALUE: Final = 10

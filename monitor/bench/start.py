@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Final
 
 import monitor
-from invariants.errors import ConfigError
-from monitor.program_image import IMAGE_FILE
+from invariants.model.errors import ConfigError
+from monitor.service.program_image import IMAGE_FILE
 
 MODULE: Final = "interlock_command"
 MODULE_BEFORE: Final = "monitor.cli.__main__"

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+from monitor.cli.arguments import HELP, Parser
 from monitor.cli.collector import lasting
-from monitor.cli.screen import EXIT_RUNTIME, EXIT_USAGE, complain
-from monitor.cli.verbs import HELP, Parser
+from monitor.cli.output import EXIT_RUNTIME, EXIT_USAGE, complain
 
 VERBS = tuple(HELP)
 
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: Sequence[str], only: str | None) -> int:
-    from invariants.errors import InterlockError
+    from invariants.model.errors import InterlockError
     from monitor.log import configure_log
 
     try:

@@ -11,11 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from invariants.errors import ConfigError
+from invariants.model.errors import ConfigError
 from monitor.cli import bench_pipeline
+from monitor.cli.arguments import HELP, Verbs, with_output
 from monitor.cli.bench_pipeline import EVENTS_COUNT, positive
-from monitor.cli.screen import EXIT_FINE, say, say_json
-from monitor.cli.verbs import HELP, Verbs, with_output
+from monitor.cli.output import EXIT_FINE, say, say_json
 
 SESSIONS_COUNT: Final = 300
 SEEDS_COUNT: Final = 10

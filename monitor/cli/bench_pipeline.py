@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from invariants.errors import ConfigError
-from monitor.cli.screen import EXIT_FINE, say, say_json
-from monitor.cli.verbs import Verbs, with_output
+from invariants.model.errors import ConfigError
+from monitor.cli.arguments import Verbs, with_output
+from monitor.cli.output import EXIT_FINE, say, say_json
 
 if TYPE_CHECKING:
     from monitor.bench.engine import EngineFigures

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from invariants.checked import CheckedSpec
-from monitor.cli.screen import EXIT_FINE, EXIT_USAGE, EXIT_VIOLATIONS, safe, say, say_json
-from monitor.cli.verbs import HELP, Verbs, with_invariants, with_output
-from monitor.invariant_files import examine
+from invariants.check.checked import CheckedSpec
+from monitor.authoring.files import examine
+from monitor.cli.arguments import HELP, Verbs, with_invariants, with_output
+from monitor.cli.output import EXIT_FINE, EXIT_USAGE, EXIT_VIOLATIONS, safe, say, say_json
 
 
 def add(verbs: Verbs) -> None:
@@ -63,7 +63,7 @@ def _more(
 ) -> tuple[list[str], dict[str, Any], bool]:
     """The output of the options: lines, records by option, and True if there is a mistake."""
     # Analysis is rarely used: other calls do not wait for its import.
-    from monitor.cli.deep import bounds_report, deep_report, recording_report
+    from monitor.cli.check_deep import bounds_report, deep_report, recording_report
 
     lines: list[str] = []
     records: dict[str, Any] = {}

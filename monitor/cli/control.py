@@ -22,14 +22,14 @@ from interlock.control_record import (
     ControlView,
     heartbeat_key,
 )
-from invariants.errors import ConfigError
-from monitor.cli.screen import EXIT_FINE, complain, say, say_json, table
-from monitor.cli.verbs import HELP, Verbs, duration_ns, with_output
-from monitor.config import load_settings
-from monitor.finding_text import time_text, visible
-from monitor.opening import open_control
-from monitor.sources.address import LogDirAddress, parse_source_url
+from invariants.model.errors import ConfigError
+from monitor.cli.arguments import HELP, Verbs, duration_ns, with_output
+from monitor.cli.output import EXIT_FINE, complain, say, say_json, table
+from monitor.config.load import load_settings
+from monitor.presentation import time_text, visible
+from monitor.service.connect import open_control
 from monitor.topics import CONTROL
+from monitor.transport.address import LogDirAddress, parse_source_url
 
 READ_S: Final = 30.0
 FLUSH_S: Final = 30.0

@@ -10,20 +10,20 @@ from typing import Any
 
 import msgspec
 
-from invariants.binding import free_variables, trigger, violating_formula
-from invariants.checked import CheckedSpec
-from invariants.compile import build_tables
+from invariants.check.checked import CheckedSpec
+from invariants.check.normal_form import free_variables, trigger, violating_formula
+from invariants.compile.lower import build_tables
 from invariants.formula.durations import format_duration
 from invariants.formula.format import format_formula
 from invariants.image.make import image_of
 from invariants.image.text import plan_of
-from invariants.limits import DEFAULT_LIMITS
-from invariants.spec import InvariantSpec
+from invariants.model.limits import DEFAULT_LIMITS
+from invariants.spec.model import InvariantSpec
+from monitor.authoring.files import read_specs
+from monitor.cli.arguments import HELP, Verbs, paths, with_output, with_state_dir
 from monitor.cli.findings import NotFoundError, as_json, find, open_store
-from monitor.cli.screen import EXIT_FINE, safe, say, say_json
-from monitor.cli.verbs import HELP, Verbs, paths, with_output, with_state_dir
-from monitor.finding_text import page
-from monitor.invariant_files import read_specs
+from monitor.cli.output import EXIT_FINE, safe, say, say_json
+from monitor.presentation import page
 
 
 def add(verbs: Verbs) -> None:

@@ -9,14 +9,21 @@ from typing import Any
 
 import msgspec
 
-from invariants.errors import InterlockError
-from monitor.cli.screen import EXIT_FINE, coloured, complain, say, say_json
-from monitor.cli.verbs import HELP, Verbs, duration_ns, whole_number, with_output, with_state_dir
+from invariants.model.errors import InterlockError
+from monitor.cli.arguments import (
+    HELP,
+    Verbs,
+    duration_ns,
+    whole_number,
+    with_output,
+    with_state_dir,
+)
+from monitor.cli.output import EXIT_FINE, coloured, complain, say, say_json
 from monitor.clock import SystemClock
-from monitor.finding import SEVERITIES
-from monitor.finding_text import line, page
-from monitor.store import STORE_FILE, Store
-from monitor.store_records import FindingFilter, StoredFinding
+from monitor.findings.model import SEVERITIES
+from monitor.presentation import line, page
+from monitor.store.records import FindingFilter, StoredFinding
+from monitor.store.store import STORE_FILE, Store
 
 
 def add(verbs: Verbs) -> None:

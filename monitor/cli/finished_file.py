@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from monitor.decode.foreign import explained
-from monitor.file_end import OpenVerdicts, disorder_text, gathered, later_text, open_text
-from monitor.file_sort import SortedSource
-from monitor.sources.base import UNREAD_NOTICES
-from monitor.sources.files import FileSource
+from monitor.ingest.file_sort import SortedSource
+from monitor.kernel.file_end import OpenVerdicts, disorder_text, gathered, later_text, open_text
+from monitor.transport.base import UNREAD_NOTICES
+from monitor.transport.file.foreign import explained
+from monitor.transport.file.reader import FileSource
 
 if TYPE_CHECKING:
-    from monitor.service import Service
+    from monitor.service.assemble import Service
 
 
 class FileEnd(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from invariants.errors import ConfigError, InterlockError, SpecError
-from invariants.rewrite import rewrite
-from monitor.cli.screen import EXIT_FINE, EXIT_RUNTIME, EXIT_USAGE, EXIT_VIOLATIONS, complain, say
-from monitor.cli.verbs import HELP, Verbs
-from monitor.invariant_paths import FILE_BYTES_MAX, decoded, read_text, spec_paths
-from monitor.packs import PREFIX
-from monitor.rewriting import replace_text
+from invariants.model.errors import ConfigError, InterlockError, SpecError
+from invariants.spec.format import rewrite
+from monitor.authoring.atomic_write import replace_text
+from monitor.authoring.packs import PREFIX
+from monitor.authoring.paths import FILE_BYTES_MAX, decoded, read_text, spec_paths
+from monitor.cli.arguments import HELP, Verbs
+from monitor.cli.output import EXIT_FINE, EXIT_RUNTIME, EXIT_USAGE, EXIT_VIOLATIONS, complain, say
 
 STDIN = "-"
 

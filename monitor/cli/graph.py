@@ -8,21 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from invariants.automaton import STATES_MAX, explicit_automaton
-from invariants.checked import CheckedSpec
+from invariants.analysis.event_domain import asked_by_predicates
+from invariants.analysis.explicit_automaton import STATES_MAX, explicit_automaton
+from invariants.check.checked import CheckedSpec
 from invariants.drawing.dot import dot
 from invariants.drawing.mermaid import mermaid
 from invariants.drawing.network import picture_of_network
 from invariants.drawing.of_automaton import picture_of_automaton
 from invariants.drawing.picture import Picture
 from invariants.drawing.svg import svg
-from invariants.errors import ConfigError
-from invariants.kinds import asked_by_predicates
-from invariants.spec import InvariantSpec
+from invariants.model.errors import ConfigError
+from invariants.spec.model import InvariantSpec
+from monitor.authoring.files import read_specs
+from monitor.cli.arguments import HELP, Verbs, whole_number
 from monitor.cli.findings import NotFoundError
-from monitor.cli.screen import EXIT_FINE, say
-from monitor.cli.verbs import HELP, Verbs, whole_number
-from monitor.invariant_files import read_specs
+from monitor.cli.output import EXIT_FINE, say
 
 FORMATS: Final[dict[str, Callable[[Picture], str]]] = {"mermaid": mermaid, "dot": dot, "svg": svg}
 SUFFIXES: Final = {".mmd": "mermaid", ".dot": "dot", ".gv": "dot", ".svg": "svg"}

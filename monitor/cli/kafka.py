@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, say, say_json
-from monitor.cli.verbs import HELP, Verbs, whole_number, with_output
-from monitor.config import load_settings
+from monitor.cli.arguments import HELP, Verbs, whole_number, with_output
+from monitor.cli.output import EXIT_FINE, EXIT_VIOLATIONS, say, say_json
+from monitor.config.load import load_settings
 
-PARTITIONS = 12  # The same number as in monitor/sources/kafka_topics.py; a test compares them.
+PARTITIONS = (
+    12  # The same number as in monitor/transport/kafka/topic_config.py; a test compares them.
+)
 
 
 def add(verbs: Verbs) -> None:
@@ -36,7 +38,7 @@ def add(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Create and report; 1 if an existing topic differs from the policy that the monitor needs."""
     # Kafka's client takes long to import, and the other verbs do not need it.
-    from monitor.sources.kafka_topics import init_topics
+    from monitor.transport.kafka.topic_config import init_topics
 
     settings = load_settings(arguments.config)
     reports = init_topics(

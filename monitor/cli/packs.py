@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from invariants.spec import InvariantSpec
-from monitor.cli.screen import EXIT_FINE, say, say_json
-from monitor.cli.verbs import HELP, Verbs, with_output
-from monitor.invariant_files import read_specs
-from monitor.packs import Pack, all_packs, find_pack
+from invariants.spec.model import InvariantSpec
+from monitor.authoring.files import read_specs
+from monitor.authoring.packs import Pack, all_packs, find_pack
+from monitor.cli.arguments import HELP, Verbs, with_output
+from monitor.cli.output import EXIT_FINE, say, say_json
 
 
 def add(verbs: Verbs) -> None:

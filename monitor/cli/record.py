@@ -13,16 +13,16 @@ from typing import Any, Final
 
 import msgspec
 
-from invariants.errors import ConfigError
-from monitor.cli.screen import EXIT_FINE, complain, say, say_json
-from monitor.cli.stopper import Stopper
-from monitor.cli.verbs import HELP, Verbs, with_output
+from invariants.model.errors import ConfigError
+from monitor.cli.arguments import HELP, Verbs, with_output
+from monitor.cli.output import EXIT_FINE, complain, say, say_json
+from monitor.cli.signals import Stopper
 from monitor.clock import SystemClock
-from monitor.config import add_flags, load_settings, require
-from monitor.finding_text import visible
+from monitor.config.load import add_flags, load_settings, require
+from monitor.config.table import Settings
 from monitor.log import configure_log
-from monitor.settings import Settings
-from monitor.sources.address import parse_source_url
+from monitor.presentation import visible
+from monitor.transport.address import parse_source_url
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -59,17 +59,17 @@ def add(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Record, and print a summary of the recording."""
     # The package `replay` imports the monitor; only the command line imports it (decision 0020).
-    from monitor.sources.bystander import open_bystander
-    from replay.header import make_header
-    from replay.recorder import Recorder, Wanted
-    from replay.writing import RecordingWriter
+    from monitor.transport.readonly.open import open_bystander
+    from replay.capture.header import make_header
+    from replay.capture.recorder import Recorder, RecordingChoice
+    from replay.recording.writer import RecordingWriter
 
     settings = load_settings(arguments.config, flags=vars(arguments))
     require(settings, "source")
     configure_log("warning", settings.log_format)
     address = parse_source_url(settings.source or "")
     clock = SystemClock()
-    wanted = Wanted(
+    wanted = RecordingChoice(
         session=arguments.session,
         from_ns=parse_time("--from", arguments.from_time),
         until_ns=parse_time("--until", arguments.until_time),
@@ -150,7 +150,7 @@ def _model_digest(settings: Settings) -> str:
     """The name of the live detector's model, or an empty text."""
     if settings.detector.model is None:
         return ""
-    from monitor.detector_opening import open_detector
+    from monitor.detection.load_model import open_detector
 
     return open_detector(settings.detector.model, settings.detector.key_file).digest
 

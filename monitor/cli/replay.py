@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from monitor.cli.recorded import add_recording, open_timeline
-from monitor.cli.screen import (
+from monitor.cli.arguments import HELP, Verbs, with_output
+from monitor.cli.output import (
     EXIT_FINE,
     EXIT_UNJUDGED,
     EXIT_USAGE,
@@ -17,14 +17,14 @@ from monitor.cli.screen import (
     say,
     say_json,
 )
-from monitor.cli.verbs import HELP, Verbs, with_output
-from monitor.finding_text import unjudged_text, visible
-from monitor.sources.base import UNREAD_NOTICES
+from monitor.cli.replay_arguments import add_recording, open_timeline
+from monitor.presentation import unjudged_text, visible
+from monitor.transport.base import UNREAD_NOTICES
 
 if TYPE_CHECKING:
-    from replay.live_program import LiveProgram
-    from replay.summary import Summary
-    from replay.timeline import Timeline
+    from replay.compare.summary import Summary
+    from replay.timeline.program import LiveProgram
+    from replay.timeline.timeline import Timeline
 
 
 def add(verbs: Verbs) -> None:
@@ -58,8 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _look(timeline: Timeline, arguments: argparse.Namespace) -> int:
-    from replay.look import input_at, look_at
-    from replay.standing_text import standing_lines
+    from replay.snapshot.take import input_at, look_at
+    from replay.snapshot.text import standing_lines
 
     standing = look_at(timeline, input_at(timeline, arguments.at))
     if arguments.output == "json":
@@ -71,8 +71,8 @@ def _look(timeline: Timeline, arguments: argparse.Namespace) -> int:
 
 
 def _compare(timeline: Timeline, live: LiveProgram, arguments: argparse.Namespace) -> int:
-    from replay.compare import compare
-    from replay.summary import summarise, summary_lines
+    from replay.compare.findings import compare
+    from replay.compare.summary import summarise, summary_lines
 
     summary = summarise(timeline, live, compare(timeline, live.unevaluable))
     if arguments.output == "json":

@@ -6,22 +6,15 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from invariants.errors import ConfigError
-from monitor.cli.recorded import add_recording, open_timeline
-from monitor.cli.screen import (
-    EXIT_FINE,
-    EXIT_UNJUDGED,
-    EXIT_USAGE,
-    EXIT_VIOLATIONS,
-    complain,
-    say,
-)
-from monitor.cli.verbs import HELP, Verbs
+from invariants.model.errors import ConfigError
+from monitor.cli.arguments import HELP, Verbs
+from monitor.cli.output import EXIT_FINE, EXIT_UNJUDGED, EXIT_USAGE, EXIT_VIOLATIONS, complain, say
+from monitor.cli.replay_arguments import add_recording, open_timeline
 from monitor.evidence_file import write_evidence
-from monitor.finding import Finding
-from monitor.finding_text import visible
-from monitor.incident import incident_of
-from monitor.sources.base import UNREAD_NOTICES
+from monitor.findings.incident import incident_of
+from monitor.findings.model import Finding
+from monitor.presentation import visible
+from monitor.transport.base import UNREAD_NOTICES
 
 
 def add(verbs: Verbs) -> None:
@@ -48,7 +41,7 @@ def add(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the page; 1 if the replay differs from the live findings."""
     # The package `replay` imports the monitor; only the command line imports it (decision 0020).
-    from replay.compare import compare
+    from replay.compare.findings import compare
     from replay.report.build import Replayed, report_html
     from replay.report.control import read_controls
 
@@ -95,7 +88,7 @@ def _session_of(arguments: argparse.Namespace) -> str:
 
 
 def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
-    from replay.published import read_finding
+    from replay.compare.published import read_finding
 
     with open_timeline(arguments) as (timeline, _):
         for told in timeline.findings():

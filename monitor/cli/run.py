@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from monitor.batch import Batch
+from monitor.cli.arguments import HELP, Verbs, whole_number, with_output
 from monitor.cli.collector import lasting
 from monitor.cli.finished_file import FinishedFile
-from monitor.cli.screen import (
+from monitor.cli.output import (
     EXIT_FINE,
     EXIT_UNJUDGED,
     EXIT_VIOLATIONS,
@@ -28,26 +28,26 @@ from monitor.cli.screen import (
     say_json,
     table,
 )
-from monitor.cli.stopper import Stopper
-from monitor.cli.verbs import HELP, Verbs, whole_number, with_output
+from monitor.cli.signals import Stopper
 from monitor.clock import SystemClock
-from monitor.config import add_flags, load_settings, require
-from monitor.count_text import count_of
-from monitor.decode.rejected import Rejected
-from monitor.file_sort import SortedSource
-from monitor.finding import SEVERITIES, Finding, Severity
-from monitor.finding_text import line, unjudged_text
+from monitor.config.load import add_flags, load_settings, require
+from monitor.config.table import Settings
+from monitor.findings.count_text import count_of
+from monitor.findings.model import SEVERITIES, Finding, Severity
+from monitor.ingest.file_sort import SortedSource
+from monitor.ingest.rejected import Rejected
+from monitor.ingest.rejected_log import RejectedLines, RejectedLog
 from monitor.log import configure_log
 from monitor.log import say as log
-from monitor.rejected_log import RejectedLines, RejectedLog
+from monitor.presentation import line, unjudged_text
 from monitor.secret import Secret, read_keys, read_secret
-from monitor.settings import Settings
-from monitor.sources.address import FileAddress, parse_source_url
-from monitor.sources.files import FileSource
-from monitor.store_records import Committed
+from monitor.service.batch import Batch
+from monitor.store.records import Committed
+from monitor.transport.address import FileAddress, parse_source_url
+from monitor.transport.file.reader import FileSource
 
 if TYPE_CHECKING:
-    from monitor.service import Service
+    from monitor.service.assemble import Service
 
 PROGRESS_EVERY_S: Final = 1.0
 
@@ -127,7 +127,7 @@ def _watch(
     stack.callback(gc.unfreeze)
     with lasting():
         # The whole monitor, with its store, metrics and clients: other verbs do not import it.
-        from monitor.service import open_service
+        from monitor.service.assemble import open_service
 
         service = open_service(
             settings,

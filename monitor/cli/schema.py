@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from invariants.schema import event_schema, invariant_file_schema
-from monitor.cli.screen import EXIT_FINE, say_json
-from monitor.cli.verbs import HELP, Verbs
+from invariants.spec.json_schema import event_schema, invariant_file_schema
+from monitor.cli.arguments import HELP, Verbs
+from monitor.cli.output import EXIT_FINE, say_json
 
 
 def add(verbs: Verbs) -> None:

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from invariants.checked import CheckedSpec
-from invariants.example_text import example_lines
+from invariants.check.checked import CheckedSpec
 from invariants.formula.format import format_clearly
-from invariants.spec import InvariantSpec
-from monitor.cli.screen import EXIT_FINE, EXIT_VIOLATIONS, coloured, safe, say, say_json
-from monitor.cli.verbs import HELP, Verbs, with_invariants, with_output
-from monitor.finding_text import visible
-from monitor.invariant_files import read_specs
-from monitor.mutation import Hint, Mutation, Survivor, mutate
-from monitor.spec_tests import run_examples
+from invariants.spec.example_text import example_lines
+from invariants.spec.model import InvariantSpec
+from monitor.authoring.examples import run_examples
+from monitor.authoring.files import read_specs
+from monitor.authoring.mutation import Hint, Mutation, Survivor, mutate
+from monitor.cli.arguments import HELP, Verbs, with_invariants, with_output
+from monitor.cli.output import EXIT_FINE, EXIT_VIOLATIONS, coloured, safe, say, say_json
+from monitor.presentation import visible
 
 
 def add(verbs: Verbs) -> None:

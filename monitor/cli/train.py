@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invariants.errors import ConfigError
-from invariants.event import Event
-from monitor.cli.screen import EXIT_FINE, complain, say, say_json
-from monitor.cli.verbs import HELP, Verbs, with_output
+from invariants.model.errors import ConfigError
+from invariants.model.event import Event
+from monitor.cli.arguments import HELP, Verbs, with_output
+from monitor.cli.output import EXIT_FINE, complain, say, say_json
 from monitor.evidence_file import write_evidence
-from monitor.sources.base import UNREAD_NOTICES
+from monitor.transport.base import UNREAD_NOTICES
 
 if TYPE_CHECKING:
     from detectors.model import Model
-    from monitor.training import SessionGatherer
+    from monitor.detection.training_data import SessionGatherer
 
 
 def add(verbs: Verbs) -> None:
@@ -80,12 +80,12 @@ def add(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read, train, write."""
     try:
+        from detectors.bloom import KEY_BYTES
         from detectors.model_file import encode_model, model_digest
         from detectors.training import TrainingOptions, train
-        from detectors.words import KEY_BYTES
     except ImportError:
         raise ConfigError("training needs more packages: pip install 'interlock[train]'") from None
-    from monitor.detector_opening import digest_of_key, key_of
+    from monitor.detection.load_model import digest_of_key, key_of
 
     key = key_of(arguments.key_file) if arguments.key_file else secrets.token_bytes(KEY_BYTES)
     gatherer = _gathered(arguments, key)
@@ -106,16 +106,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _gathered(arguments: argparse.Namespace, key: bytes) -> SessionGatherer:
     # The package `replay` imports the monitor; only the command line imports it (decision 0020).
-    from detectors.words import Words
-    from monitor.training import SessionGatherer, Wanted, parse_only, read_labels, recordings_of
-    from replay.player import read_line
-    from replay.reading import RecordedFile
-    from replay.recording import NoticeLine, RecordLine
+    from detectors.bloom import Words
+    from monitor.detection.training_data import (
+        SessionChoice,
+        SessionGatherer,
+        parse_only,
+        read_labels,
+        recordings_of,
+    )
+    from replay.recording.format import NoticeLine, RecordLine
+    from replay.recording.reader import RecordedFile
+    from replay.timeline.player import read_line
 
     labels = read_labels(arguments.labels) if arguments.labels else {}
     if arguments.only and not arguments.labels:
         raise ConfigError("`--only` needs labels; give them with `--labels`")
-    wanted = Wanted(by=tuple(arguments.by.split(",")), only=parse_only(arguments.only))
+    wanted = SessionChoice(by=tuple(arguments.by.split(",")), only=parse_only(arguments.only))
     gatherer = SessionGatherer(Words(key), labels, wanted)
     rejected_count = 0
     for path in recordings_of(arguments.recordings):
@@ -137,7 +143,7 @@ def _gathered(arguments: argparse.Namespace, key: bytes) -> SessionGatherer:
 
 
 def _tell(arguments: argparse.Namespace, model: Model, digest: str, events_count: int) -> None:
-    from monitor.detector_opening import uncalibrated_text
+    from monitor.detection.load_model import uncalibrated_text
 
     training, calibration = model.training, model.calibration
     if arguments.output == "json":

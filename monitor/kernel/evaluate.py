@@ -9,29 +9,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from invariants.event import Event
-from invariants.state import StateError
-from monitor.decode.native import decode_event
-from monitor.decode.rejected import Rejected
+from invariants.codec.state import StateError
+from invariants.model.event import Event
+from monitor.ingest.provenance import Provenance
+from monitor.ingest.sequence import Noticed
 from monitor.kernel.kernel import Kernel
 from monitor.kernel.prepared import Stepped
 from monitor.log import say
-from monitor.order import Noticed
-from monitor.provenance import Provenance
-from monitor.sources.base import Record
-from monitor.store_schema import StoreError
-from monitor.trace_key import principal_of
-
-
-def read_record(record: Record) -> Event | Rejected:
-    """The event in a record, with the properties that its source vouches for; or the rejection."""
-    return decode_event(
-        record.value,
-        record.origin,
-        arrival_ns=record.arrival_ns,
-        not_before_ns=record.not_before_ns,
-        principal=principal_of(record.origin.topic),
-    )
+from monitor.store.schema import StoreError
 
 
 def evaluate(kernel: Kernel, provenance: Provenance, event: Event, group: str) -> Stepped:

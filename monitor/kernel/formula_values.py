@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from invariants.core import UNBOUND, Bindings, Env, MemoryNode, Node, bindings
-from invariants.event import Event
-from invariants.machine import Automaton
-from invariants.moment import Moment
-from invariants.node_text import children, names_variables, node_text
-from invariants.scope_program import Compiled, Progress, ScopeProgram
-from monitor.finding_make import show_binding
+from invariants.model.event import Event
+from invariants.model.trace_point import TracePoint
+from invariants.operators.describe import children, names_variables, node_text
+from invariants.operators.nodes import UNBOUND, Bindings, Env, MemoryNode, Node, bindings
+from invariants.runtime.scope_program import Compiled, Progress, ScopeProgram
+from invariants.runtime.stepper import Stepper
+from monitor.ingest.sequence import Header
+from monitor.kernel.build_finding import show_binding
 from monitor.kernel.standing import SHOWN_MAX, BoundValues, FormulaValue, Since, TruthName
-from monitor.order import Header
 
 TRUTH_NAMES: Final[tuple[TruthName, ...]] = ("false", "unknown", "true")
 NODES_MAX: Final = 500
@@ -41,24 +41,24 @@ class Point(Protocol):
         """The progress after it."""
 
 
-class Reading(NamedTuple):
+class CellsAtEvent(NamedTuple):
     """One event with the cells of one invariant after it."""
 
-    now: Moment
+    now: TracePoint
     cells: Sequence[Any]
 
 
-def reading_of(program: ScopeProgram, index: int, step: Point) -> Reading:
+def reading_of(program: ScopeProgram, index: int, step: Point) -> CellsAtEvent:
     """The values that invariant number `index` could read at a step."""
     compiled = program.invariants[index]
     event = step.event
     letter = program.facts(event)[compiled.file_index]
     is_end = event.kind == "session.ended"
-    now = Moment(step.header.position - 1, event.time_ns, event.id, letter, is_end)
-    return Reading(now, step.progress.states[index].cells)
+    now = TracePoint(step.header.position - 1, event.time_ns, event.id, letter, is_end)
+    return CellsAtEvent(now, step.progress.states[index].cells)
 
 
-def bindings_at(automaton: Automaton, now: Moment) -> Bindings:
+def bindings_at(automaton: Stepper, now: TracePoint) -> Bindings:
     """The bindings for which the event itself gives the invariant's variables values."""
     tables = automaton.tables
     if not tables.variables:
@@ -66,7 +66,7 @@ def bindings_at(automaton: Automaton, now: Moment) -> Bindings:
     return bindings(tables.binder, now, tables.width, automaton.limits.bindings_max)
 
 
-def env_text(automaton: Automaton, env: Env) -> dict[str, Any]:
+def env_text(automaton: Stepper, env: Env) -> dict[str, Any]:
     """A binding as JSON."""
     pairs = zip(automaton.tables.variables, env, strict=False)
     return show_binding(tuple((name, value) for name, value in pairs if value is not UNBOUND))

@@ -12,17 +12,17 @@ from typing import Any, Final
 
 import msgspec
 
-from invariants.core import Env
+from invariants.model.verdict import EventRef
 from invariants.operators.contract import Count, Key, Memory, Times, env_of
 from invariants.operators.future import Anchor
-from invariants.scope_program import Compiled, ScopeProgram
-from invariants.verdict import EventRef
-from monitor.finding import Finding, WitnessEvent
-from monitor.grouping import members_of
+from invariants.operators.nodes import Env
+from invariants.runtime.scope_program import Compiled, ScopeProgram
+from monitor.findings.grouping import members_of
+from monitor.findings.model import Finding, WitnessEvent
 from monitor.kernel.formula_values import (
     TRUTH_NAMES,
+    CellsAtEvent,
     Point,
-    Reading,
     env_text,
     reading_of,
     values_at,
@@ -129,7 +129,7 @@ def _pending(compiled: Compiled, step: Point, index: int) -> list[PendingStandin
     return [told(decision.anchor, decision.truth) for decision in decisions]
 
 
-def _memory(compiled: Compiled, memory: Memory, reading: Reading) -> MemoryStanding:
+def _memory(compiled: Compiled, memory: Memory, reading: CellsAtEvent) -> MemoryStanding:
     """The content of an operator, for the first bindings in the order of their texts."""
     now, cells = reading
     content = memory.describe(now, cells)

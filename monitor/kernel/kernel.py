@@ -19,17 +19,20 @@ from collections.abc import Iterator
 
 import msgspec
 
-from invariants.event import Event
-from invariants.program import Program
-from invariants.scope_program import Judged, Progress
-from invariants.unsure_time import step_at, timed_ids
-from invariants.verdict import EventRef
-from monitor.births import Loss
-from monitor.decode.rejected import Rejected
-from monitor.engine_settings import EngineSettings
-from monitor.file_end import Disorder, OpenVerdict, counts_runs, open_verdicts
-from monitor.finding import Finding
-from monitor.finding_make import refusals, session_findings
+from invariants.model.event import Event
+from invariants.model.verdict import EventRef
+from invariants.runtime.program import Program
+from invariants.runtime.scope_program import Judged, Progress
+from invariants.runtime.unsure_time import step_at, timed_ids
+from monitor.detection.scoring import Scoring
+from monitor.findings.model import Finding
+from monitor.ingest.rejected import Rejected
+from monitor.ingest.sequence import Clocks, Header, Noticed, admit, doubt_at_end
+from monitor.kernel.births import Loss
+from monitor.kernel.build_finding import refusals, session_findings
+from monitor.kernel.file_end import Disorder, OpenVerdict, counts_runs, open_verdicts
+from monitor.kernel.losses import at_event, at_rest
+from monitor.kernel.owners import Owners, Unowned
 from monitor.kernel.prepared import Prepared, Repeated, StaleError, Stepped, Taken, Unplaced
 from monitor.kernel.scope import EMPTY_LOAD, Load, ScopeChange
 from monitor.kernel.sessions import (
@@ -42,15 +45,12 @@ from monitor.kernel.sessions import (
     is_repeat,
     rest_ns_of,
 )
+from monitor.kernel.settings import EngineSettings
 from monitor.kernel.table import ScopeTable
+from monitor.kernel.unread import UnreadRecords
 from monitor.kernel.wider import WiderScopes
-from monitor.losses import at_event, at_rest
-from monitor.order import Clocks, Header, Noticed, admit, doubt_at_end
-from monitor.owners import Owners, Unowned
-from monitor.scope_names import WiderKey, scope_named
-from monitor.scoring import Scoring
+from monitor.scope_key import WiderKey, scope_named
 from monitor.trace_key import TraceKey
-from monitor.unread import UnreadRecords
 
 
 class Kernel:

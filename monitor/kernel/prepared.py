@@ -7,13 +7,13 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from invariants.event import Event
-from invariants.scope_program import Judged, Progress
-from invariants.unsure_time import TimeDoubt
-from monitor.finding import Finding
+from invariants.model.event import Event
+from invariants.runtime.scope_program import Judged, Progress
+from invariants.runtime.unsure_time import TimeDoubt
+from monitor.findings.model import Finding
+from monitor.ingest.sequence import Header, Noticed
 from monitor.kernel.sessions import SessionScope
 from monitor.kernel.wider_scope import WiderJudged
-from monitor.order import Header, Noticed
 from monitor.trace_key import TraceKey
 
 Fate = Literal["taken", "repeat", "refused"]

@@ -1,7 +1,7 @@
 """A scope in memory and in a store: what sessions, agents, users and tenants have in common.
 
 A store holds states by name: an invariant's under its digest, others under their own names
-(`invariants/state_progress.py`, `monitor/scoring.py`).
+(`invariants/codec/progress.py`, `monitor/detection/scoring.py`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from invariants.scope_program import Progress
-from invariants.state import DAMAGE, StateError
-from monitor.order import Noticed
+from invariants.codec.state import DAMAGE, StateError
+from invariants.runtime.scope_program import Progress
+from monitor.ingest.sequence import Noticed
 
 HeaderT = TypeVar("HeaderT", bound=msgspec.Struct)
 

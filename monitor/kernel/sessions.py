@@ -8,18 +8,18 @@ from typing import Final
 
 import msgspec
 
-from invariants.event import Event, EventRecord, Origin
-from invariants.scope_program import ScopeProgram
-from invariants.state_progress import decode_progress, encode_progress
-from monitor.births import Births, bear
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
-from monitor.finding_make import hole_findings
+from invariants.codec.progress import decode_progress, encode_progress
+from invariants.model.event import Event, EventRecord, Origin
+from invariants.runtime.scope_program import ScopeProgram
+from monitor.detection.scoring import ScoredScope, Scoring
+from monitor.findings.model import Finding
+from monitor.ingest.sequence import Header, holes_told
+from monitor.kernel.births import Births, bear
+from monitor.kernel.build_finding import hole_findings
 from monitor.kernel.scope import LoadedScope, Scope, ScopeChange, read_header
+from monitor.kernel.settings import EngineSettings
 from monitor.kernel.table import ScopeTable
-from monitor.order import Header, holes_told
-from monitor.scope_names import stored_trace
-from monitor.scoring import ScoredScope, Scoring
+from monitor.scope_key import stored_trace
 from monitor.trace_key import TraceKey
 
 Seen = OrderedDict[bytes, bytes]

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from monitor.finding import WitnessEvent
+from monitor.findings.model import WitnessEvent
 
 SHOWN_MAX: Final = 100
 """Chosen: bindings, slices, pending verdicts of one invariant that are spelt out."""

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
-from monitor.births import Births
+from monitor.kernel.births import Births
 from monitor.kernel.scope import EMPTY_LOAD, Load, LoadedScope, ScopeChange, ScopeT
 
 KeyT = TypeVar("KeyT", bound=tuple[Any, ...])

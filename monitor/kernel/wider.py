@@ -2,8 +2,8 @@
 
 Input: each event that a session accepted, in stream order, with its session's header. Output: the
 state to keep, and findings. The order of a wider trace is the order in which events are given, so
-all streams must be merged into one (`monitor/service.py` ensures that). Each event's time is raised
-to its predecessor's (decision 0024).
+all streams must be merged into one (`monitor/service/assemble.py` ensures that). Each event's time
+is raised to its predecessor's (decision 0024).
 
 An event belongs to the scope that it names itself, else to the one that its session named first. An
 event without either is in no trace, and this is reported if an invariant would have noticed it.
@@ -16,21 +16,22 @@ from typing import Final
 
 import msgspec
 
-from invariants.event import Event
-from invariants.program import Program
-from invariants.scope_program import Judged
-from invariants.sources import Shown
-from invariants.spec import Per
-from invariants.unsure_time import TimeDoubt, step_at, timed_ids
-from invariants.verdict import EventRef
-from monitor.engine_settings import EngineSettings
-from monitor.event_names import Named, name_in
-from monitor.file_end import OpenVerdict, open_verdicts
-from monitor.finding import Finding
-from monitor.finding_make import Wider, engine_finding, verdict_finding, wider_place
-from monitor.grouping import doubts_of
+from invariants.model.event import Event
+from invariants.model.verdict import EventRef
+from invariants.runtime.program import Program
+from invariants.runtime.scope_program import Judged
+from invariants.runtime.unsure_time import TimeDoubt, step_at, timed_ids
+from invariants.spec.model import Per
+from invariants.taint.memory import Shown
+from monitor.findings.grouping import doubts_of
+from monitor.findings.model import Finding
+from monitor.ingest.sequence import UNSURE_TEXT, Header, Noticed
+from monitor.kernel.build_finding import Wider, engine_finding, verdict_finding, wider_place
+from monitor.kernel.event_names import Named, name_in
+from monitor.kernel.file_end import OpenVerdict, open_verdicts
 from monitor.kernel.scope import Load
 from monitor.kernel.sessions import is_made
+from monitor.kernel.settings import EngineSettings
 from monitor.kernel.table import ScopeTable
 from monitor.kernel.wider_scope import (
     WiderHeader,
@@ -40,8 +41,7 @@ from monitor.kernel.wider_scope import (
     is_blank,
     scope_of,
 )
-from monitor.order import UNSURE_TEXT, Header, Noticed
-from monitor.scope_names import WiderKey
+from monitor.scope_key import WiderKey
 from monitor.trace_key import TraceKey
 
 NO_SCOPE: Final = WiderHeader()

@@ -9,18 +9,18 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from invariants.event import Event
-from invariants.scope_program import Judged, Progress, ScopeProgram
-from invariants.spec import Per
-from invariants.state import DAMAGE, StateError, named_positions
-from invariants.state_progress import decode_progress, encode_progress
-from monitor.births import Births, bear
-from monitor.engine_settings import EngineSettings
-from monitor.event_names import Named, Names
-from monitor.file_end import counts_runs
+from invariants.codec.progress import decode_progress, encode_progress
+from invariants.codec.state import DAMAGE, StateError, named_positions
+from invariants.model.event import Event
+from invariants.runtime.scope_program import Judged, Progress, ScopeProgram
+from invariants.spec.model import Per
+from monitor.ingest.sequence import Noticed
+from monitor.kernel.births import Births, bear
+from monitor.kernel.event_names import Named, Names
+from monitor.kernel.file_end import counts_runs
 from monitor.kernel.scope import LoadedScope, Scope, ScopeChange, read_header
-from monitor.order import Noticed
-from monitor.scope_names import WiderKey, stored_name
+from monitor.kernel.settings import EngineSettings
+from monitor.scope_key import WiderKey, stored_name
 
 AT_END_NS: Final = 2**63 - 1
 """Later than every time of an event: due only when the file ends."""
@@ -36,7 +36,7 @@ class WiderHeader(msgspec.Struct, frozen=True, array_like=True):
     epoch: int = 0
     is_time_unsure: bool = False
     is_disordered: bool = False
-    """Both as of a session (`monitor/order.py`)."""
+    """Both as of a session (`monitor/ingest/sequence.py`)."""
 
 
 class WiderScope(Scope[WiderHeader], kw_only=True):

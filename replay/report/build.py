@@ -13,25 +13,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from monitor.count_text import count_of
-from monitor.finding_text import time_text, visible
+from monitor.findings.count_text import count_of
+from monitor.presentation import time_text, visible
 from monitor.trace_key import TraceKey
-from replay.compare import Comparison
-from replay.live_program import LiveProgram
+from replay.compare.findings import FindingsComparison
 from replay.report.control import Controls, outcome_of, was_stopped
 from replay.report.render import render
-from replay.report.sessions import GROUPS_MAX, SessionWriter, Wanted, Whole, session_name
+from replay.report.sessions import GROUPS_MAX, SessionWriter, WantedSession, Whole, session_name
 from replay.report.tally import (
     GRAVEST_FIRST,
     Counted,
     CountedGroup,
+    FindingsTally,
     GroupKey,
-    Tally,
     tally_of,
 )
 from replay.report.top import comparison_mark, doubts_of, facts_of, figures_of, lead_of, type_lines
 from replay.report.view import Detail, Group, IncidentPage, SessionLine
-from replay.timeline import Timeline
+from replay.timeline.program import LiveProgram
+from replay.timeline.timeline import Timeline
 
 PAGE_BYTES_MAX: Final = 5_000_000
 """Chosen: small enough for a mail and for a phone."""
@@ -55,7 +55,7 @@ class Replayed:
 
     timeline: Timeline
     live: LiveProgram
-    comparison: Comparison
+    comparison: FindingsComparison
     controls: Controls
     file: str
 
@@ -74,7 +74,7 @@ def report_html(replayed: Replayed, title: str) -> str:
     shown: dict[TraceKey, Whole] = {}
     left = PAGE_BYTES_MAX - head
     for number, trace in enumerate(ranked.order[:SESSIONS_MAX], start=1):
-        wanted = Wanted(trace, number, command_for(replayed.file, trace))
+        wanted = WantedSession(trace, number, command_for(replayed.file, trace))
         whole = writer.write(wanted, SESSION_BYTES_MAX)
         left -= 0 if whole is None else _size(whole.html)
         if left < 0:
@@ -108,7 +108,7 @@ def command_for(file: str, trace: TraceKey) -> str:
 class _Ranked:
     """Sessions, the worst first: stopped ones, then violations, then inconclusive verdicts."""
 
-    def __init__(self, replayed: Replayed, tally: Tally) -> None:
+    def __init__(self, replayed: Replayed, tally: FindingsTally) -> None:
         self.replayed, self.tally = replayed, tally
         controls = replayed.controls
         self.stopped = [
@@ -153,7 +153,7 @@ def _page(ranked: _Ranked, title: str, shown: Shown, lines_max: int) -> Incident
     )
 
 
-def _also(tally: Tally) -> Iterator[Detail]:
+def _also(tally: FindingsTally) -> Iterator[Detail]:
     """Invariants without a finding of their own, with the number of findings that affect them."""
     keys = [key for key, counted in tally.groups.items() if not counted.total]
     for key in keys[:GROUPS_MAX]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from interlock.control_record import ControlRecord
-from monitor.finding import Finding
-from monitor.finding_text import time_text, visible
-from monitor.incident import incident_of
+from monitor.findings.incident import incident_of
+from monitor.findings.model import Finding
+from monitor.presentation import time_text, visible
 from monitor.trace_key import TraceKey
-from replay.published import read_control
+from replay.compare.published import read_control
 from replay.report.view import Tone
 
 Coverage = Literal["whole", "partial", "absent"]

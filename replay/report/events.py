@@ -14,16 +14,16 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from invariants.event import Event
-from monitor.count_text import count_of
-from monitor.finding_text import time_text, visible
+from invariants.model.event import Event
+from monitor.findings.count_text import count_of
+from monitor.presentation import time_text, visible
 from monitor.trace_key import TraceKey
 from replay.report.mask import masked
-from replay.report.view import Answer, Detail, EventRow, Mark, Moment, Tone
+from replay.report.view import Answer, Detail, EventRow, Mark, ShownTime, Tone
 from replay.report.words import offset_text, verdict_word
-from replay.session_inputs import CLOSED
-from replay.timeline import Timeline
-from replay.told_findings import Told
+from replay.timeline.session_inputs import CLOSED
+from replay.timeline.timeline import Timeline
+from replay.timeline.told_findings import Told
 
 NEAR: Final = 4
 """Chosen: events shown before and after each marked event."""
@@ -143,9 +143,9 @@ def event_rows(
     rows = []
     before = -1
     for position, event in shown.events.items():
-        at = Moment(time_text(event.time_ns))
+        at = ShownTime(time_text(event.time_ns))
         if shown.first_ns is not None:
-            at = Moment(at.time, offset_text(event.time_ns - shown.first_ns))
+            at = ShownTime(at.time, offset_text(event.time_ns - shown.first_ns))
         held = marks.get(position, [])
         gist, details = contents[position]
         issued = []

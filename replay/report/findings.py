@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from interlock.control_record import ControlRecord
-from invariants.event import Event
-from monitor.count_text import count_of
-from monitor.finding import Finding, WitnessEvent
-from monitor.finding_text import absence_span, binding_text, run_text, time_text, visible
+from invariants.model.event import Event
+from monitor.findings.count_text import count_of
+from monitor.findings.model import Finding, WitnessEvent
 from monitor.kernel.standing import BoundValues, FormulaValue, InvariantStanding
+from monitor.presentation import absence_span, binding_text, run_text, time_text, visible
 from monitor.trace_key import TraceKey
-from replay.look import look_at
 from replay.report.control import Coverage, response_text
 from replay.report.events import event_text
 from replay.report.mask import masked
 from replay.report.tally import GroupKey, group_of, others_of
-from replay.report.view import Detail, FindingPart, Member, Moment, WhyLine, WitnessLine
+from replay.report.view import Detail, FindingPart, Member, ShownTime, WhyLine, WitnessLine
 from replay.report.words import offset_text, verdict_text
-from replay.session_inputs import CLOSED
-from replay.timeline import Timeline
+from replay.snapshot.take import look_at
+from replay.timeline.session_inputs import CLOSED
+from replay.timeline.timeline import Timeline
 
 TEXT_CHARACTERS: Final = 2_000
 WITNESS_MAX: Final = 50
@@ -50,11 +50,11 @@ class Around(NamedTuple):
         is_shown = self.shown(finding, event) is not None
         return f"{self.anchor}-event-{event.position}" if is_shown else ""
 
-    def moment_of(self, time_ns: int) -> Moment:
+    def moment_of(self, time_ns: int) -> ShownTime:
         """A time, and its offset from the session's first event."""
         if self.first_ns is None:
-            return Moment(time_text(time_ns))
-        return Moment(time_text(time_ns), offset_text(time_ns - self.first_ns))
+            return ShownTime(time_text(time_ns))
+        return ShownTime(time_text(time_ns), offset_text(time_ns - self.first_ns))
 
 
 def finding_part(timeline: Timeline, finding: Finding, number: int, around: Around) -> FindingPart:
@@ -62,7 +62,7 @@ def finding_part(timeline: Timeline, finding: Finding, number: int, around: Arou
     standing = _standing(timeline, finding)
     at = around.moment_of(finding.anchor.time_ns)
     if finding.type == "unread" and not finding.anchor.time_ns:
-        at = Moment("an unknown time")
+        at = ShownTime("an unknown time")
     event = around.shown(finding, finding.anchor)
     asked = response_text(finding, around.records, around.coverage)
     return FindingPart(

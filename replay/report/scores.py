@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from monitor.trace_key import TraceKey
-from replay.timeline import Timeline
+from replay.timeline.timeline import Timeline
 
 
 class Scored(NamedTuple):

@@ -9,9 +9,9 @@ import heapq
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from monitor.count_text import count_of
-from monitor.finding import SEVERITIES
-from monitor.finding_text import time_text, visible
+from monitor.findings.count_text import count_of
+from monitor.findings.model import SEVERITIES
+from monitor.presentation import time_text, visible
 from monitor.trace_key import TraceKey
 from replay.report.chart import draw_chart
 from replay.report.control import Controls, control_lines, control_texts, outcome_of
@@ -19,10 +19,10 @@ from replay.report.events import ShownEvents, calls_text, event_rows, shown_even
 from replay.report.findings import Around, finding_part
 from replay.report.render import render_session
 from replay.report.scores import scores_of
-from replay.report.tally import CountedSession, GroupKey, Tally, group_of
+from replay.report.tally import CountedSession, FindingsTally, GroupKey, group_of
 from replay.report.view import Card, Chart, Detail, FindingPart, SessionPart
-from replay.timeline import Timeline
-from replay.told_findings import Told
+from replay.timeline.timeline import Timeline
+from replay.timeline.told_findings import Told
 
 NO_SESSION: Final = "no known session"
 GROUPS_MAX: Final = 200
@@ -46,7 +46,7 @@ SIZES: Final = (
 """Chosen: nearly every session fits the first; all but hostile ones fit the last."""
 
 
-class Wanted(NamedTuple):
+class WantedSession(NamedTuple):
     """A session to render: its number in the page, and the command for its own page."""
 
     trace: TraceKey
@@ -64,13 +64,13 @@ class Whole(NamedTuple):
 class SessionWriter:
     """Renders sessions of one timeline."""
 
-    def __init__(self, timeline: Timeline, tally: Tally, controls: Controls) -> None:
+    def __init__(self, timeline: Timeline, tally: FindingsTally, controls: Controls) -> None:
         self._timeline = timeline
         self._tally = tally
         self._controls = controls
         self._groups = {key: number for number, key in enumerate(tally.groups, start=1)}
 
-    def write(self, wanted: Wanted, bytes_max: int) -> Whole | None:
+    def write(self, wanted: WantedSession, bytes_max: int) -> Whole | None:
         """The session as HTML; None if even the smallest size does not fit."""
         chart = draw_chart(scores_of(self._timeline, wanted.trace))
         for size in SIZES:
@@ -81,7 +81,7 @@ class SessionWriter:
         return None
 
     def _part(
-        self, wanted: Wanted, told: Sequence[Told], size: Size, chart: Chart | None
+        self, wanted: WantedSession, told: Sequence[Told], size: Size, chart: Chart | None
     ) -> SessionPart:
         trace, anchor = wanted.trace, f"session-{wanted.number}"
         counted, coverage = self._tally.sessions[trace], self._controls.coverage

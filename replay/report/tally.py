@@ -1,8 +1,8 @@
 """All findings counted in one pass: by type, by invariant, by session.
 
-Input: findings, read from disk one at a time. Output: a `Tally` of numbers and names, without
-findings. Cost: time linear in the findings; some 500 bytes of memory for each pair of a session and
-an invariant with a finding.
+Input: findings, read from disk one at a time. Output: a `FindingsTally` of numbers and names,
+without findings. Cost: time linear in the findings; some 500 bytes of memory for each pair of a
+session and an invariant with a finding.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from monitor.finding import SEVERITIES, Finding, Severity
+from monitor.findings.model import SEVERITIES, Finding, Severity
 from monitor.trace_key import TraceKey
 from replay.report.words import VERDICTS
-from replay.told_findings import Told
+from replay.timeline.told_findings import Told
 
 GRAVEST_FIRST: Final[Sequence[Severity]] = tuple(reversed(SEVERITIES))
 
@@ -138,7 +138,7 @@ class CountedSession(Counted):
 
 
 @dataclass(slots=True)
-class Tally:
+class FindingsTally:
     """All counts of one recording."""
 
     whole: Counted = field(default_factory=Counted)
@@ -159,9 +159,9 @@ def others_of(finding: Finding) -> list[GroupKey]:
     return [key for key in dict.fromkeys(keys) if key != group_of(finding)]
 
 
-def tally_of(told: Iterable[Told]) -> Tally:
+def tally_of(told: Iterable[Told]) -> FindingsTally:
     """Count all findings. Groups are ordered, the most severe first."""
-    tally = Tally()
+    tally = FindingsTally()
     for _, finding in told:
         key, trace = group_of(finding), finding.trace
         tally.whole.add(finding)

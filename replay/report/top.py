@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from monitor.count_text import count_of
-from monitor.file_end import open_text
-from monitor.finding import UNJUDGED_TYPES
-from monitor.finding_text import time_text, visible
+from monitor.findings.count_text import count_of
+from monitor.findings.model import UNJUDGED_TYPES
+from monitor.kernel.file_end import open_text
+from monitor.presentation import time_text, visible
 from monitor.trace_key import TraceKey
-from replay.compare import Comparison
-from replay.live_program import LiveProgram
+from replay.compare.findings import FindingsComparison
+from replay.compare.summary import notes_of
 from replay.report.control import Controls
-from replay.report.tally import GRAVEST_FIRST, Tally
+from replay.report.tally import GRAVEST_FIRST, FindingsTally
 from replay.report.view import Detail, Mark, TypeLine
 from replay.report.words import VERDICTS
-from replay.summary import notes_of
-from replay.timeline import NOTICES_MAX, Timeline
+from replay.timeline.program import LiveProgram
+from replay.timeline.timeline import NOTICES_MAX, Timeline
 
 NOTICES_SHOWN_MAX: Final = 20
 ORIGINS: Final[Mapping[str, str]] = {
@@ -28,7 +28,7 @@ ORIGINS: Final[Mapping[str, str]] = {
 
 
 def lead_of(
-    timeline: Timeline, tally: Tally, controls: Controls, stopped: Sequence[TraceKey]
+    timeline: Timeline, tally: FindingsTally, controls: Controls, stopped: Sequence[TraceKey]
 ) -> list[str]:
     """The summary, in at most two sentences."""
     if not timeline.sessions:
@@ -58,7 +58,7 @@ def lead_of(
 
 
 def figures_of(
-    timeline: Timeline, tally: Tally, controls: Controls, stopped: Sequence[TraceKey]
+    timeline: Timeline, tally: FindingsTally, controls: Controls, stopped: Sequence[TraceKey]
 ) -> list[Detail]:
     """The figures at the top of the page."""
     figures = [
@@ -75,7 +75,7 @@ def figures_of(
     ]
 
 
-def type_lines(tally: Tally) -> list[TypeLine]:
+def type_lines(tally: FindingsTally) -> list[TypeLine]:
     """Findings by type and severity, violations first."""
     names = sorted({name for name, _ in tally.whole.counts}, key=lambda n: (n != "violated", n))
     return [
@@ -88,7 +88,7 @@ def type_lines(tally: Tally) -> list[TypeLine]:
     ]
 
 
-def comparison_mark(comparison: Comparison) -> Mark:
+def comparison_mark(comparison: FindingsComparison) -> Mark:
     """The comparison of the replay with the live findings."""
     if not comparison.is_recorded:
         return Mark("plain", "No live findings were recorded to compare this replay with.")
@@ -101,12 +101,14 @@ def comparison_mark(comparison: Comparison) -> Mark:
     return Mark("critical", text + visible(comparison.first.explanation, 600))
 
 
-def doubts_of(timeline: Timeline, tally: Tally, comparison: Comparison) -> list[Mark]:
+def doubts_of(
+    timeline: Timeline, tally: FindingsTally, comparison: FindingsComparison
+) -> list[Mark]:
     """Marks for everything that could not be read, judged or compared."""
     return [*_unread(timeline, comparison), *_unjudged(timeline, tally), *_unlike(comparison)]
 
 
-def _unread(timeline: Timeline, comparison: Comparison) -> Iterator[Mark]:
+def _unread(timeline: Timeline, comparison: FindingsComparison) -> Iterator[Mark]:
     if timeline.damage is not None:
         damage = visible(str(timeline.damage))
         yield Mark("critical", f"The recording is damaged: {damage}; the part before was read")
@@ -126,7 +128,7 @@ def _unread(timeline: Timeline, comparison: Comparison) -> Iterator[Mark]:
         yield Mark("warning", visible(text, 400))
 
 
-def _unjudged(timeline: Timeline, tally: Tally) -> Iterator[Mark]:
+def _unjudged(timeline: Timeline, tally: FindingsTally) -> Iterator[Mark]:
     for line in type_lines(tally):
         if line.name in UNJUDGED_TYPES:
             count = sum(n for (name, _), n in tally.whole.counts.items() if name == line.name)
@@ -140,7 +142,7 @@ def _unjudged(timeline: Timeline, tally: Tally) -> Iterator[Mark]:
         yield Mark("warning", visible(open_text(timeline.open), 2_000))
 
 
-def _unlike(comparison: Comparison) -> Iterator[Mark]:
+def _unlike(comparison: FindingsComparison) -> Iterator[Mark]:
     if comparison.not_compared_count:
         first = comparison.not_compared[0]
         name = visible(first.name, 60) or f"an unnamed {first.what}"
@@ -150,7 +152,7 @@ def _unlike(comparison: Comparison) -> Iterator[Mark]:
 
 
 def facts_of(
-    timeline: Timeline, live: LiveProgram, tally: Tally, controls: Controls
+    timeline: Timeline, live: LiveProgram, tally: FindingsTally, controls: Controls
 ) -> list[Detail]:
     """The source of the page: recording, invariants and versions."""
     header = timeline.header

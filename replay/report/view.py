@@ -30,7 +30,7 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ShownTime:
     """A time, and its offset from the session's first event (empty if unknown)."""
 
     time: str
@@ -55,7 +55,7 @@ class EventRow:
 
     anchor: str
     position: str
-    at: Moment
+    at: ShownTime
     kind: str
     tool: str
     gist: str
@@ -112,7 +112,7 @@ class FindingPart:
     position: str
     event_anchor: str
     event: str
-    at: Moment
+    at: ShownTime
     facts: tuple[Detail, ...]
     formula: str
     why: tuple[WhyLine, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from monitor.finding import Finding
+from monitor.findings.model import Finding
 
 VERDICTS: Final[Mapping[str, str]] = {
     "violated": "violated",

@@ -10,10 +10,10 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from invariants.fact import Fact, Truth, canonical
 from invariants.formula.ast import Formula
 from invariants.formula.format import format_formula
-from invariants.moment import Moment
+from invariants.model.fact import Fact, Truth, canonical
+from invariants.model.trace_point import TracePoint
 from tests.conformance.dejavu import Pred
 from tests.conformance.dejavu_rewriting import SECOND_NS, holds, predicate_name
 from tests.support.engines import make_moment
@@ -64,10 +64,10 @@ def are_times_rising(case: dict[str, Any]) -> bool:
     return all(before < after for before, after in itertools.pairwise(times))
 
 
-def moments(case: dict[str, Any], predicates: Iterable[Pred]) -> list[Moment]:
+def moments(case: dict[str, Any], predicates: Iterable[Pred]) -> list[TracePoint]:
     """The log as formulas see it. A time that runs back is raised to the one before it."""
     used = {predicate_name(pred): pred for pred in predicates}
-    trace: list[Moment] = []
+    trace: list[TracePoint] = []
     for number, event in enumerate(events(case)):
         kind, values = event["kind"], event["args"]["a"]
         facts = {name: _fact(values) for name, p in used.items() if _is_met(p, kind, values)}

@@ -20,9 +20,9 @@ import yaml
 from invariants.formula import ast
 from invariants.formula.ast import AggregateComparison, Formula, Window
 from invariants.formula.format import format_formula
-from invariants.load import load_spec
-from invariants.moment import Moment
-from invariants.patterns import PATTERNS
+from invariants.model.trace_point import TracePoint
+from invariants.spec.load import load_spec
+from invariants.spec.pattern_table import PATTERNS
 from tests.laws.census import nodes_of
 from tests.support.cases import QUICK_LOADER, Case, parse_case, show_verdicts
 from tests.support.engines import Kernel, history
@@ -161,8 +161,8 @@ def _name_of(node: object) -> str:
 
 def _is_about(boundary: Boundary, windows: list[Window]) -> bool:
     case = boundary.case
-    moments = [step for step in case.steps if isinstance(step, Moment)]
-    times = [step.time_ns if isinstance(step, Moment) else step for step in case.steps]
+    moments = [step for step in case.steps if isinstance(step, TracePoint)]
+    times = [step.time_ns if isinstance(step, TracePoint) else step for step in case.steps]
     gaps = {later - earlier for n, later in enumerate(times) for earlier in times[:n]}
     match boundary.name:
         case "empty":

@@ -27,10 +27,10 @@ from invariants.cel.compile import Expression, compile_expression
 from invariants.cel.evaluate import prepare
 from invariants.cel.fold import KindAndTool
 from invariants.cel.parser import parse
-from invariants.cel.values import CelError, Duration, Failure, Timestamp
-from invariants.errors import Place
-from invariants.event import EventView
-from invariants.spec import Source
+from invariants.model.errors import Place
+from invariants.model.source_text import SourceText
+from invariants.taint.event_view import EventView
+from invariants.values.value import CelError, Duration, Failure, Timestamp
 from tests.conformance.cel_generator import FIELDS, KINDS, NAMES, TYPES, events, expression
 from tests.support.cel import TIME_NS, make_view
 
@@ -88,7 +88,7 @@ SORTS: Final = {
 def ours(source: str, view: EventView) -> Any:
     """The value by this project, or FAILED."""
     try:
-        return prepare(parse(Source(source, Place())), {}, b"").evaluator(view)
+        return prepare(parse(SourceText(source, Place())), {}, b"").evaluator(view)
     except Failure:
         return FAILED
 
@@ -145,13 +145,13 @@ def exactly(value: Timestamp | Duration) -> str:
 
 def compiled(source: str) -> Expression | None:
     """As a file's loader compiles it; None where it is refused."""
-    checked, _ = check_expression(Source(source, Place()), file="", lists={})
+    checked, _ = check_expression(SourceText(source, Place()), file="", lists={})
     return None if checked is None else compile_expression(checked, lists={}, digest_key=b"")
 
 
 def always_fails(source: str) -> bool:
     """Whether some call in it fails for every event: that is refused, and not evaluated."""
-    _, faults = check(parse(Source(source, Place())), file="", lists={})
+    _, faults = check(parse(SourceText(source, Place())), file="", lists={})
     return any(fault.code == "E109" for fault in faults)
 
 
@@ -276,7 +276,7 @@ def test_known_differences(source: str, mine: Any, reference: Any) -> None:
 )
 def test_omissions(source: str, code: str, reference: Any) -> None:
     """What docs/cel.md lists as left out has a value in cel-cpp, and is refused here by name."""
-    checked, faults = check_expression(Source(source, Place()), file="", lists={})
+    checked, faults = check_expression(SourceText(source, Place()), file="", lists={})
     assert checked is None
     assert code in [fault.code for fault in faults]
     assert theirs(source) is reference

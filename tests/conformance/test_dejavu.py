@@ -15,15 +15,15 @@ from typing import Any
 import msgspec
 
 from interlock.limits import stated_time
-from invariants.check import read_specs
-from invariants.errors import SpecError
-from invariants.event import Event, Origin
+from invariants.check.specs import read_specs
 from invariants.formula.ast import Formula
 from invariants.image.compile import compile_program
-from invariants.program import Program
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
+from invariants.model.errors import SpecError
+from invariants.model.event import Event, Origin
+from invariants.runtime.program import Program
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
+from monitor.kernel.settings import EngineSettings
 from tests.conformance.dejavu import CannotSay, Pred, read
 from tests.conformance.dejavu_file import are_times_rising, events, invariant_file, moments
 from tests.conformance.dejavu_rewriting import predicates_of, violations_of

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-from invariants.fact import Fact, Truth
 from invariants.formula.ast import UNBOUNDED, Atom, Binary, Formula, Not, Temporal, Until
+from invariants.model.fact import Fact, Truth
 from tests.conformance.ltlf import WANTED, Dfa, automaton_of, is_installed
 from tests.conformance.totals import Tally, begin
 from tests.conftest import require_or_skip

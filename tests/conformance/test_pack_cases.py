@@ -16,15 +16,15 @@ import pytest
 import yaml
 
 from fixtures.packs_measure import DATA
-from invariants.event import Event, Origin
 from invariants.image.compile import compile_program
-from invariants.limits import DEFAULT_LIMITS
-from invariants.program import Program
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
-from monitor.invariant_files import default_pack_specs
+from invariants.model.event import Event, Origin
+from invariants.model.limits import DEFAULT_LIMITS
+from invariants.runtime.program import Program
+from monitor.authoring.files import default_pack_specs
+from monitor.findings.model import Finding
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
+from monitor.kernel.settings import EngineSettings
 from tests.conftest import require_or_skip
 
 CASES = DATA.parents[1] / "cases"

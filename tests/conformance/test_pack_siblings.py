@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor.finding import Finding
+from monitor.findings.model import Finding
 from tests.conformance.test_pack_cases import findings
 
 SIBLINGS = Path(__file__).resolve().parents[2] / "fixtures" / "pack_siblings.yaml"

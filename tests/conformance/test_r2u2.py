@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from invariants.fact import Fact, Truth
 from invariants.formula.ast import Formula
+from invariants.model.fact import Fact, Truth
 from tests.conformance.dejavu import CannotSay
 from tests.conformance.r2u2 import ANY_EVENT, SECOND_NS, has_past, parts_of, read
 from tests.conformance.totals import begin

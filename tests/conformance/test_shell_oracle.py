@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from invariants.cel.shell.started import shell_commands
-from invariants.cel.values import Failure
+from invariants.shell.commands import shell_commands
+from invariants.values.value import Failure
 from tests.support.shell_text import could_be
 
 CASES = int(os.environ.get("INTERLOCK_SHELL_CASES", "150"))

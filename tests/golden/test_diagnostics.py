@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from invariants.check import Refused, check_specs, read_specs
-from invariants.errors import Fault, SpecError
-from invariants.load import load_spec
-from monitor.field_faults import field_faults
-from monitor.kind_faults import kind_faults
+from invariants.check.specs import RefusedNames, check_specs, read_specs
+from invariants.model.errors import Fault, SpecError
+from invariants.spec.load import load_spec
+from monitor.authoring.field_faults import field_faults
+from monitor.authoring.kind_faults import kind_faults
 
 HERE = Path(__file__).parent
 BAD = sorted((HERE / "bad").glob("*.yaml"))
@@ -66,7 +66,7 @@ def test_good_file(path: Path) -> None:
     assert all(fault.severity == "warning" for fault in faults)
     spec, load_faults = load_spec(read_golden(path), path.name)
     assert spec is not None
-    assert [*load_faults, *check_specs([(spec, Refused())]).faults] == list(faults)
+    assert [*load_faults, *check_specs([(spec, RefusedNames())]).faults] == list(faults)
     _hold_against_golden(path, faults)
 
 

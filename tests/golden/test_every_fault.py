@@ -14,9 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from invariants.check import read_specs
-from invariants.errors import SpecError
-from invariants.load_lists import OpenList, no_list_files
+from invariants.check.specs import read_specs
+from invariants.model.errors import SpecError
+from invariants.spec.lists import OpenList, no_list_files
 from tests.golden import test_large
 from tests.golden.test_diagnostics import BAD, GOOD, PROJECT, read_golden
 

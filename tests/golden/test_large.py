@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
-from invariants.check import read_specs
-from invariants.errors import SpecError
+from invariants.check.specs import read_specs
+from invariants.model.errors import SpecError
 
 BEGIN: Final = "version: 1\npredicates:\n  p: kind == 'a'\n"
 END: Final = "invariants:\n  - {id: a, severity: info, never: p}\n"

@@ -15,10 +15,10 @@ from typing import Final
 import pytest
 
 from invariants.cel import foreign_signs, syntax_mends, type_mends, unknown_names
-from invariants.check import read_specs
-from invariants.errors import Fault, SpecError
-from monitor.field_faults import field_faults
-from monitor.kind_faults import kind_faults
+from invariants.check.specs import read_specs
+from invariants.model.errors import Fault, SpecError
+from monitor.authoring.field_faults import field_faults
+from monitor.authoring.kind_faults import kind_faults
 from tests.golden.test_diagnostics import BAD, GOOD, read_golden
 
 # The first word in backticks behind it is written in the place of the fault.

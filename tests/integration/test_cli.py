@@ -15,8 +15,8 @@ import pytest
 
 from interlock import Client, ClientOptions
 from monitor.cli.kafka import PARTITIONS
-from monitor.incident import incident_of
-from monitor.sources import kafka_topics
+from monitor.findings.incident import incident_of
+from monitor.transport.kafka import topic_config as kafka_topics
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSION = ROOT / "fixtures" / "sessions" / "coding-1.jsonl.gz"
@@ -309,7 +309,9 @@ entry_point()
 """
 
 
-@pytest.mark.parametrize("module", ["monitor.cli.run", "monitor.service", "monitor.loop"])
+@pytest.mark.parametrize(
+    "module", ["monitor.cli.run", "monitor.service.assemble", "monitor.service.loop"]
+)
 def test_a_stop_that_comes_while_it_loads_is_a_clean_one(tmp_path: Path, module: str) -> None:
     """A supervisor that stops what it has just started sees no crash, and nothing is lost."""
     command = [sys.executable, "-c", STOPPED_WHILE_LOADING, module, "run"]

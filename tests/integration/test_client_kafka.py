@@ -16,10 +16,10 @@ import pytest
 from interlock import Client, ClientOptions, Killed, Refused, Session
 from interlock.control_record import ControlState
 from interlock.limits import RECORD_BYTES_MAX
-from monitor.publish.kafka import KafkaPublisher
-from monitor.sources.kafka_door import TopicPartition, open_consumer
-from monitor.sources.kafka_topics import init_topics
 from monitor.topics import CONTROL, EVENTS, TopicPolicy
+from monitor.transport.kafka.client import TopicPartition, open_consumer
+from monitor.transport.kafka.producer import KafkaPublisher
+from monitor.transport.kafka.topic_config import init_topics
 from tests.support.kafka_broker import Broker
 
 pytestmark = pytest.mark.kafka

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from monitor.cli.__main__ import main
-from monitor.publish.kafka import KafkaPublisher
 from monitor.topics import EVENTS
+from monitor.transport.kafka.producer import KafkaPublisher
 from tests.conftest import require_or_skip
 from tests.support.compose import here, services
 from tests.support.kafka_broker import Broker, free_port, start_with, why_not_available

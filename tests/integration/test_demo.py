@@ -24,10 +24,10 @@ import pytest
 from fixtures.agents.run import jobs
 from fixtures.agents.world import requests
 from monitor.clock import SystemClock
-from monitor.finding import Finding
-from monitor.lock import LOCK_FILE
-from monitor.store import STORE_FILE, Store
-from monitor.store_records import FindingFilter
+from monitor.findings.model import Finding
+from monitor.store.lock import LOCK_FILE
+from monitor.store.records import FindingFilter
+from monitor.store.store import STORE_FILE, Store
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = 1_200

@@ -18,15 +18,15 @@ from fixtures.agents.operator import APPROVALS, EVENTS, Tail
 from fixtures.agents.recordings import SESSIONS, recordings, stream
 from fixtures.agents.run import AGENTS, Outcome, run_all
 from fixtures.agents.world import SECRET_PARTS, requests
-from invariants.event import Event, EventRecord, Origin
 from invariants.image.compile import compile_program
-from invariants.limits import DEFAULT_LIMITS
-from invariants.program import Program
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.invariant_files import examine, read_specs
+from invariants.model.event import Event, EventRecord, Origin
+from invariants.model.limits import DEFAULT_LIMITS
+from invariants.runtime.program import Program
+from monitor.authoring.examples import run_examples
+from monitor.authoring.files import examine, read_specs
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.spec_tests import run_examples
+from monitor.kernel.settings import EngineSettings
 from tests.support.control_writer import ControlWriter
 
 INVARIANTS = Path(__file__).resolve().parents[2] / "fixtures" / "invariants"

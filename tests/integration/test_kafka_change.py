@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from monitor.sources.base import Notice, Record, Stream
-from monitor.sources.kafka import KafkaSource
-from monitor.sources.kafka_door import open_admin
-from monitor.sources.kafka_topics import init_topics
 from monitor.topics import EVENTS, POLICIES
+from monitor.transport.base import Notice, Record, Stream
+from monitor.transport.kafka.client import open_admin
+from monitor.transport.kafka.consumer import KafkaSource
+from monitor.transport.kafka.topic_config import init_topics
 from tests.support.kafka_broker import Broker
 from tests.support.kafka_topics import fresh_topics, publish_all, read_until
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from monitor.publish.kafka import KafkaPublisher
-from monitor.sources.base import Stream
-from monitor.sources.kafka import KafkaSource
-from monitor.sources.kafka_control import KafkaControlReader
-from monitor.sources.kafka_door import KafkaTimeoutError
 from monitor.topics import APPROVALS, CONTROL, ENFORCEMENT, EVENTS, READ_TOGETHER
+from monitor.transport.base import Stream
+from monitor.transport.kafka.client import KafkaTimeoutError
+from monitor.transport.kafka.consumer import KafkaSource
+from monitor.transport.kafka.control_reader import KafkaControlReader
+from monitor.transport.kafka.producer import KafkaPublisher
 from tests.support.kafka_mock import API_VERSION, mock_cluster, why_no_mock
 from tests.support.kafka_topics import read_until
 
@@ -23,7 +23,7 @@ OLD = {"api_version": API_VERSION}
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     # The mock answers no admin request.
-    monkeypatch.setattr("monitor.sources.kafka.check_topics", lambda *_, **__: ())
+    monkeypatch.setattr("monitor.transport.kafka.consumer.check_topics", lambda *_, **__: ())
     with mock_cluster({EVENTS: 4, APPROVALS: 4, ENFORCEMENT: 4, CONTROL: 2}) as bootstrap:
         yield bootstrap
 

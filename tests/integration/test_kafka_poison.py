@@ -5,8 +5,8 @@ from __future__ import annotations
 import confluent_kafka
 import pytest
 
-from monitor.sources.kafka import KafkaSource
-from monitor.sources.kafka_door import open_producer
+from monitor.transport.kafka.client import open_producer
+from monitor.transport.kafka.consumer import KafkaSource
 from tests.support.kafka_broker import Broker
 from tests.support.kafka_topics import fresh_topics, one_topic, publish_all, read_until
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import confluent_kafka
 import pytest
 
-from invariants.errors import ConfigError
-from monitor.publish.kafka import KafkaPublisher
-from monitor.sources.kafka import KafkaSource
-from monitor.sources.kafka_control import KafkaControlReader
-from monitor.sources.kafka_door import client_settings, open_admin
-from monitor.sources.kafka_topics import check_topics, init_topics
+from invariants.model.errors import ConfigError
 from monitor.topics import CONTROL, POLICIES, READ_TOGETHER, TopicPolicy
+from monitor.transport.kafka.client import client_settings, open_admin
+from monitor.transport.kafka.consumer import KafkaSource
+from monitor.transport.kafka.control_reader import KafkaControlReader
+from monitor.transport.kafka.producer import KafkaPublisher
+from monitor.transport.kafka.topic_config import check_topics, init_topics
 from tests.support.kafka_broker import Broker, start_broker
 from tests.support.kafka_topics import fresh_topics, one_topic, publish_all, read_until
 
@@ -160,7 +160,7 @@ def test_a_broker_that_goes_away_and_comes_back_loses_nothing(tmp_path: Path) ->
 )
 def test_no_broker_is_told_with_its_address(make: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker that is away at the start is named."""
-    monkeypatch.setattr("monitor.sources.kafka_door.BOOTSTRAP_MS", 300)
+    monkeypatch.setattr("monitor.transport.kafka.client.BOOTSTRAP_MS", 300)
     assert callable(make)
     with pytest.raises(
         ConnectionError, match=re.escape("no Kafka broker answered at `127.0.0.1:1`")

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.sources.base import Stream
-from monitor.sources.kafka import KafkaSource
-from monitor.sources.kafka_door import open_admin
+from monitor.transport.base import Stream
+from monitor.transport.kafka.client import open_admin
+from monitor.transport.kafka.consumer import KafkaSource
 from tests.support.kafka_broker import CHECKOUT, Broker
 from tests.support.kafka_topics import Names, fresh_topics, publish_all, read_until
 
@@ -25,8 +25,8 @@ PATIENCE_POLLS = 400
 
 READER = """
 import json, sqlite3, sys
-from monitor.sources.base import Stream
-from monitor.sources.kafka import KafkaSource
+from monitor.transport.base import Stream
+from monitor.transport.kafka.consumer import KafkaSource
 
 bootstrap, topics, group, store = sys.argv[1], sys.argv[2].split(","), sys.argv[3], sys.argv[4]
 base = sqlite3.connect(store)

@@ -12,13 +12,13 @@ import pytest
 
 from interlock import Client, ClientOptions
 from interlock.errors import Quarantined
-from invariants.errors import ConfigError
+from invariants.model.errors import ConfigError
 from monitor.clock import SystemClock
-from monitor.config import load_settings
-from monitor.service import Service, open_service
-from monitor.sources.kafka_door import open_admin
-from monitor.sources.kafka_topics import check_topics, init_topics
+from monitor.config.load import load_settings
+from monitor.service.assemble import Service, open_service
 from monitor.topics import APPROVALS, CONTROL, DEAD_LETTERS, ENFORCEMENT, EVENTS, FINDINGS, POLICIES
+from monitor.transport.kafka.client import open_admin
+from monitor.transport.kafka.topic_config import check_topics, init_topics
 from tests.support.kafka_broker import why_not_available
 from tests.support.kafka_secured import ADMIN, Right, Rights, start_secured, user_settings
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.finding import Finding
-from monitor.sources.kafka_topics import init_topics
+from monitor.findings.model import Finding
 from monitor.topics import EVENTS, FINDINGS, POLICIES
+from monitor.transport.kafka.topic_config import init_topics
 from tests.conftest import require_or_skip
 from tests.support import recorded
 from tests.support.kafka_broker import CHECKOUT, Broker, start_broker, why_not_available

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from invariants.errors import ConfigError
-from monitor.sources.base import Stream
-from monitor.sources.kafka import KafkaSource
+from invariants.model.errors import ConfigError
+from monitor.transport.base import Stream
+from monitor.transport.kafka.consumer import KafkaSource
 from tests.support.kafka_broker import Broker
 from tests.support.kafka_topics import (
     committed,

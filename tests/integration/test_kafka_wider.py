@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.finding import Finding
-from monitor.publish.kafka import KafkaPublisher
-from monitor.sources.kafka_topics import init_topics
+from monitor.findings.model import Finding
 from monitor.topics import EVENTS, FINDINGS, POLICIES
+from monitor.transport.kafka.producer import KafkaPublisher
+from monitor.transport.kafka.topic_config import init_topics
 from tests.conftest import require_or_skip
 from tests.support.kafka_broker import CHECKOUT, start_broker, why_not_available
 from tests.support.kafka_topics import ends_of, values_from

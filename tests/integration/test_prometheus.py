@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.metrics_table import METRICS
-from monitor.publish.logdir import LogDirPublisher
+from monitor.telemetry.metrics_table import METRICS
 from monitor.topics import EVENTS
+from monitor.transport.logdir.writer import LogDirPublisher
 from tests.prometheus.dashboard import shown
 from tests.prometheus.rule_files import FILES, alerts
 from tests.support.monitor_process import LOOK_EVERY_S, PATIENCE_S, MonitorProcess

@@ -22,21 +22,21 @@ import msgspec
 import pytest
 
 from interlock import Client, ClientOptions
-from invariants.errors import InterlockError
+from invariants.model.errors import InterlockError
 from monitor.clock import SystemClock
-from monitor.finding import Finding
-from monitor.sources.address import KafkaAddress
-from monitor.sources.base import Stream
-from monitor.sources.bystander import open_bystander
-from monitor.sources.kafka import KafkaSource
-from monitor.sources.kafka_door import open_admin
-from monitor.sources.kafka_topics import init_topics
-from monitor.store import STORE_FILE, Store
+from monitor.findings.model import Finding
+from monitor.store.store import STORE_FILE, Store
 from monitor.topics import APPROVALS, CONTROL, ENFORCEMENT, EVENTS, FINDINGS, READ_TOGETHER
-from replay.reading import RecordedFile
-from replay.recorder import Recorder, Wanted
-from replay.recording import RecordLine
-from replay.writing import RecordingWriter
+from monitor.transport.address import KafkaAddress
+from monitor.transport.base import Stream
+from monitor.transport.kafka.client import open_admin
+from monitor.transport.kafka.consumer import KafkaSource
+from monitor.transport.kafka.topic_config import init_topics
+from monitor.transport.readonly.open import open_bystander
+from replay.capture.recorder import Recorder, RecordingChoice
+from replay.recording.format import RecordLine
+from replay.recording.reader import RecordedFile
+from replay.recording.writer import RecordingWriter
 from tests.support import recorded
 from tests.support.kafka_broker import Broker
 from tests.support.kafka_mock import API_VERSION, mock_cluster, why_no_mock
@@ -223,11 +223,11 @@ def test_exit_codes(tmp_path: Path) -> None:
 @pytest.mark.skipif(why_no_mock() is not None, reason=str(why_no_mock()))
 def test_the_live_group_does_not_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a topic is recorded its member keeps all partitions, and its offsets stay put."""
-    monkeypatch.setattr("monitor.sources.kafka.check_topics", lambda *_, **__: ())
+    monkeypatch.setattr("monitor.transport.kafka.consumer.check_topics", lambda *_, **__: ())
     old = {"api_version": API_VERSION}
     topics = {EVENTS: 4, APPROVALS: 4, ENFORCEMENT: 4, CONTROL: 2, FINDINGS: 4}
     with mock_cluster(topics) as bootstrap:
-        from monitor.publish.kafka import KafkaPublisher
+        from monitor.transport.kafka.producer import KafkaPublisher
 
         publisher = KafkaPublisher(bootstrap, settings=old)
         for n in range(200):
@@ -243,7 +243,7 @@ def test_the_live_group_does_not_notice(tmp_path: Path, monkeypatch: pytest.Monk
         place = open_bystander(address, old, clock.now_ns)
         path = tmp_path / "r.jsonl"
         writer = RecordingWriter(path, header_of())
-        wanted, deadline = Wanted(), time.monotonic() + PATIENCE_S
+        wanted, deadline = RecordingChoice(), time.monotonic() + PATIENCE_S
         with closing(place.source):
             recorder = Recorder(place, writer, header_of(), wanted, clock)
             writer.end(recorder.run(lambda: time.monotonic() > deadline))

@@ -11,17 +11,17 @@ from random import Random
 import pytest
 
 from detectors.model_file import decode_model
-from invariants.errors import ConfigError
+from invariants.model.errors import ConfigError
 from monitor.bench.detector import score_split
 from monitor.bench.detector_figures import figures
 from monitor.bench.detector_report import load
 from monitor.clock import SystemClock
-from monitor.finding import Finding
-from monitor.service import open_service
-from monitor.settings import Settings
-from monitor.settings_detector import DetectorSettings
-from monitor.store import STORE_FILE, Store
-from monitor.store_records import FindingFilter
+from monitor.config.detector import DetectorSettings
+from monitor.config.table import Settings
+from monitor.findings.model import Finding
+from monitor.service.assemble import open_service
+from monitor.store.records import FindingFilter
+from monitor.store.store import STORE_FILE, Store
 from tests.integration.test_cli import INVARIANTS, ROOT, interlock
 from tests.support.recorded import FOLDER, session_files
 

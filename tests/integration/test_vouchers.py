@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from interlock import Client, ClientOptions, NoView, Refused, Session
-from monitor.sources.kafka_door import open_consumer
-from monitor.sources.kafka_topics import init_topics
 from monitor.topics import EVENTS, POLICIES
+from monitor.transport.kafka.client import open_consumer
+from monitor.transport.kafka.topic_config import init_topics
 from tests.support.kafka_broker import CHECKOUT, Broker
 from tests.support.monitor_process import ENTRY, PATIENCE_S, MonitorProcess
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from random import Random
 
 from invariants.formula.ast import Aggregate, Formula, Temporal, Until
-from invariants.spec import InvariantSpec
+from invariants.spec.model import InvariantSpec
 from tests.support.engines import Step, Verdicts, final_verdicts
 from tests.support.formulas import FUTURE_OPERATORS, Choose, choose_invariant, choose_run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from invariants.moment import Moment
+from invariants.model.trace_point import TracePoint
 from tests.support.engines import Letter, Step, make_moment
 
 Run = tuple[Step, ...]
@@ -23,7 +23,7 @@ def _smaller_runs(run: Run) -> Iterator[Run]:
     for index in range(len(run)):
         yield _renumbered((*run[:index], *run[index + 1 :]))
     for index, step in enumerate(run):
-        if not isinstance(step, Moment):
+        if not isinstance(step, TracePoint):
             continue
         assert isinstance(step.letter, Letter)
         for predicate in step.letter:
@@ -38,7 +38,7 @@ def _renumbered(run: Run) -> Run:
     steps: list[Step] = []
     position = 0
     for step in run:
-        if isinstance(step, Moment):
+        if isinstance(step, TracePoint):
             assert isinstance(step.letter, Letter)
             is_end = step.is_session_end
             steps.append(make_moment(position, step.time_ns, step.letter, is_session_end=is_end))

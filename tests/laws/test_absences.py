@@ -13,16 +13,16 @@ from typing import Literal
 
 import pytest
 
-from invariants.compiling import compile_invariant
-from invariants.event import SECOND_NS
-from invariants.fact import NO_FACT, Fact, Truth
+from invariants.compile.automaton import compile_invariant
 from invariants.formula.format import format_formula
 from invariants.formula.parser import parse_formula
-from invariants.moment import Moment
+from invariants.model.event import SECOND_NS
+from invariants.model.fact import NO_FACT, Fact, Truth
+from invariants.model.trace_point import TracePoint
+from invariants.model.verdict import Absence, Verdict
 from invariants.reference.syntax import free_variables
 from invariants.reference.value import Meaning
-from invariants.spec import InvariantSpec
-from invariants.verdict import Absence, Verdict
+from invariants.spec.model import InvariantSpec
 from tests.laws.census import Census
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.laws.shrinking import Run
@@ -31,7 +31,7 @@ from tests.support.engines import make_invariant
 EDGES = ("undone_by", "after", "first", "last", "before")
 
 
-def covers(absence: Absence, moment: Moment) -> bool:
+def covers(absence: Absence, moment: TracePoint) -> bool:
     """Whether an event lies in the interval of an absence."""
     position, bounds = moment.position, absence
     return (
@@ -51,7 +51,7 @@ def decided(invariant: InvariantSpec, run: Run) -> list[tuple[Verdict, int]]:
     state, count = automaton.initial(), 0
     told: list[tuple[Verdict, int]] = []
     for step in run:
-        if isinstance(step, Moment):
+        if isinstance(step, TracePoint):
             # What was due before the event is told by it, and rests on what had come before.
             state, late = automaton.tick(state, step.time_ns)
             told += [(verdict, count) for verdict in late]
@@ -64,7 +64,7 @@ def decided(invariant: InvariantSpec, run: Run) -> list[tuple[Verdict, int]]:
 
 
 def value_at(
-    absence: Absence, verdict: Verdict, trace: Sequence[Moment], place: int
+    absence: Absence, verdict: Verdict, trace: Sequence[TracePoint], place: int
 ) -> Truth | None:
     """The truth of what was absent; None where it speaks of what an `exists` bound."""
     formula = parse_formula(absence.formula)
@@ -77,7 +77,7 @@ def test_absences_are_true(census: Census) -> None:
     """On random invariants and runs, with and without events of equal times."""
     told: Counter[str] = Counter()
     for seed, invariant, run in census.cases(CASES, FIRST_SEED):
-        trace = [step for step in run if isinstance(step, Moment)]
+        trace = [step for step in run if isinstance(step, TracePoint)]
         for verdict, count in decided(invariant, run):
             for absence in verdict.witness.absences:
                 what = f"seed {seed}: {format_formula(invariant.formula)}\n{verdict}\n{absence}"
@@ -115,11 +115,11 @@ def test_what_was_absent(
     form: Literal["never", "always"], formula: str, letters: list[str], absent: list[str]
 ) -> None:
     """The body of a window that had none, and of the others what the reference denies."""
-    trace: list[Moment | int] = []
+    trace: list[TracePoint | int] = []
     for position, letter in enumerate(letters):
         names, at = letter.split()
         facts = Facts({name: Fact(Truth.TRUE, {}) for name in names})
-        trace.append(Moment(position, int(at) * SECOND_NS, f"e{position}", facts))
+        trace.append(TracePoint(position, int(at) * SECOND_NS, f"e{position}", facts))
     told = [v for v, _ in decided(make_invariant(form, parse_formula(formula)), (*trace, 10**12))]
     shown = [list(map(show, v.witness.absences)) for v in told if v.kind != "holds"]
     assert absent in shown, shown

@@ -14,8 +14,8 @@ from random import Random
 from typing import Any
 from urllib.parse import quote
 
-from invariants.addresses_of_text import read_addresses
-from invariants.fact import Truth
+from invariants.model.fact import Truth
+from invariants.taint.addresses import read_addresses
 from monitor.kernel.kernel import Kernel
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.laws.test_sources import SETTINGS, SOURCES, compiled, decoded, told_at

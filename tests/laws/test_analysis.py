@@ -11,14 +11,14 @@ import pytest
 
 from invariants.analysis import traces
 from invariants.analysis.deep import Alone, Together, analyse
+from invariants.analysis.mutants import mutants_of
 from invariants.analysis.traces import FAR_NS, Seen
-from invariants.binding import trigger, violating_formula
-from invariants.checked import CheckedSpec
+from invariants.check.checked import CheckedSpec
+from invariants.check.normal_form import trigger, violating_formula
 from invariants.formula.format import format_formula
-from invariants.moment import Moment
-from invariants.mutants import mutants_of
+from invariants.model.trace_point import TracePoint
 from invariants.reference import judge
-from invariants.spec import InvariantSpec
+from invariants.spec.model import InvariantSpec
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.laws.test_same_meaning import spec_of
 from tests.support.engines import make_invariant
@@ -31,20 +31,20 @@ INVARIANTS_COUNT = max(30, CASES // 40)
 FREE = spec_of(is_free=True)
 
 
-def marks(invariant: InvariantSpec, trace: Sequence[Moment], *kinds: str) -> set[int]:
+def marks(invariant: InvariantSpec, trace: Sequence[TracePoint], *kinds: str) -> set[int]:
     """At which events the reference says one of some verdicts; time goes on behind the trace."""
     later_ns = trace[-1].time_ns + FAR_NS if trace else FAR_NS
     told = judge(replace(invariant, on_unknown="report"), trace, ticked_to_ns=later_ns)
     return {at for (at, _), kind in told.items() if kind in kinds}
 
 
-def moments(trace: Sequence[Seen]) -> list[Moment]:
+def moments(trace: Sequence[Seen]) -> list[TracePoint]:
     """The trace that an analysis shows, as events."""
     time_ns, found = 0, []
     for position, (happening, gap_ns) in enumerate(trace):
         time_ns += gap_ns if position else 0
         is_end = happening.is_end
-        found.append(Moment(position, time_ns, f"e{position}", happening, is_end))
+        found.append(TracePoint(position, time_ns, f"e{position}", happening, is_end))
     return found
 
 
@@ -52,7 +52,7 @@ def shown(invariant: InvariantSpec) -> str:
     return f"{invariant.form}: {format_formula(invariant.formula)}"
 
 
-def check_alone(found: Alone, runs: Sequence[Sequence[Moment]]) -> None:
+def check_alone(found: Alone, runs: Sequence[Sequence[TracePoint]]) -> None:
     invariant = found.invariant
     if found.kind == "violable" and found.trace and len(found.trace) <= EVENTS_MAX:
         assert marks(invariant, moments(found.trace), "violated"), shown(invariant)
@@ -63,7 +63,7 @@ def check_alone(found: Alone, runs: Sequence[Sequence[Moment]]) -> None:
             assert marks(invariant, run, "violated", "inconclusive") == set(range(len(run)))
 
 
-def check_together(found: Together, runs: Sequence[Sequence[Moment]]) -> None:
+def check_together(found: Together, runs: Sequence[Sequence[TracePoint]]) -> None:
     one, other = found.one.invariant, found.other.invariant
     what = f"{shown(one)} | {found.relation} | {shown(other)}"
     if found.trace and len(found.trace) <= EVENTS_MAX:
@@ -96,7 +96,7 @@ def test_what_is_said_is_so(monkeypatch: pytest.MonkeyPatch) -> None:
         spec: CheckedSpec = replace(FREE, invariants=(first, *changed))
         analysis = analyse([spec])
         runs = [
-            [step for step in run if isinstance(step, Moment)][:EVENTS_MAX]
+            [step for step in run if isinstance(step, TracePoint)][:EVENTS_MAX]
             for run in (choose_run(random.choice, has_overflow=False) for _ in range(4))
         ]
         runs = [[m._replace(position=n) for n, m in enumerate(run)] for run in runs]

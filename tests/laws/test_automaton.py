@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from invariants.automaton import ExplicitAutomaton, explicit_automaton
-from invariants.fact import Fact, Truth
+from invariants.analysis.explicit_automaton import ExplicitAutomaton, explicit_automaton
 from invariants.formula.ast import (
     UNBOUNDED,
     Atom,
@@ -21,10 +20,11 @@ from invariants.formula.ast import (
     Until,
 )
 from invariants.formula.format import format_formula
-from invariants.moment import Moment
+from invariants.model.fact import Fact, Truth
+from invariants.model.trace_point import TracePoint
+from invariants.model.verdict import Binding
 from invariants.reference import judge
-from invariants.spec import InvariantSpec
-from invariants.verdict import Binding
+from invariants.spec.model import InvariantSpec
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import make_invariant, make_moment
 
@@ -71,7 +71,7 @@ def _invariant(random: Random) -> InvariantSpec:
     return make_invariant("never", Binary("and", formula, Not(ahead)))
 
 
-def _trace(random: Random) -> list[Moment]:
+def _trace(random: Random) -> list[TracePoint]:
     def fact(*values: int) -> Fact:
         return Fact(Truth.TRUE, {"v": values} if values else {})
 
@@ -85,7 +85,7 @@ def _trace(random: Random) -> list[Moment]:
     return trace
 
 
-def _letter(automaton: ExplicitAutomaton, moment: Moment) -> int:
+def _letter(automaton: ExplicitAutomaton, moment: TracePoint) -> int:
     letter = 0
     for index, atom in enumerate(automaton.atoms):
         match atom:
@@ -103,7 +103,7 @@ def _letter(automaton: ExplicitAutomaton, moment: Moment) -> int:
     return letter
 
 
-def _told_by_automaton(automaton: ExplicitAutomaton, trace: list[Moment]) -> list[bool]:
+def _told_by_automaton(automaton: ExplicitAutomaton, trace: list[TracePoint]) -> list[bool]:
     state, told = 0, []
     for moment in trace:
         letter = _letter(automaton, moment)
@@ -114,7 +114,7 @@ def _told_by_automaton(automaton: ExplicitAutomaton, trace: list[Moment]) -> lis
     return told
 
 
-def _told_by_reference(invariant: InvariantSpec, trace: list[Moment]) -> list[bool]:
+def _told_by_reference(invariant: InvariantSpec, trace: list[TracePoint]) -> list[bool]:
     """At each event: is an anchor violated that was not before it?"""
     told: list[bool] = []
     before: set[tuple[int, Binding]] = set()

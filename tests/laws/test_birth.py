@@ -14,15 +14,15 @@ from random import Random
 
 import pytest
 
-from invariants.binding import violating_formula
-from invariants.birth import born
-from invariants.compiling import compile_invariant
+from invariants.check.normal_form import violating_formula
+from invariants.compile.automaton import compile_invariant
 from invariants.formula.ast import Window
 from invariants.formula.format import format_formula
-from invariants.moment import Moment
+from invariants.model.trace_point import TracePoint
+from invariants.model.verdict import Binding, Verdict
 from invariants.operators.contract import Birth
-from invariants.spec import InvariantSpec
-from invariants.verdict import Binding, Verdict
+from invariants.runtime.birth import born
+from invariants.spec.model import InvariantSpec
 from tests.laws.census import Census, Run
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import final_verdicts
@@ -44,12 +44,12 @@ class Counts:
 
 def cut(run: Run, random: Random) -> tuple[Birth, Run] | None:
     """The run behind a birth; None where nothing would be before or behind it."""
-    places = [place for place, step in enumerate(run) if isinstance(step, Moment)]
+    places = [place for place, step in enumerate(run) if isinstance(step, TracePoint)]
     if len(places) < 2:
         return None
     place = random.choice(places[:-1])
     last = run[place]
-    assert isinstance(last, Moment)
+    assert isinstance(last, TracePoint)
     return Birth(last.position, last.time_ns), run[place + 1 :]
 
 
@@ -62,7 +62,7 @@ def born_verdicts(
     verdicts: dict[tuple[int, Binding], Verdict] = {}
     for count, step in enumerate(run):
         state = read_back(automaton, state, max(birth.time_ns, time_of(run[:count])))
-        if isinstance(step, Moment):
+        if isinstance(step, TracePoint):
             state, told = automaton.step(state, step, is_verbose=True)
         else:
             state, told = automaton.tick(state, step, is_verbose=True)

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, replace
 from random import Random
 
-from invariants.check import read_specs
+from invariants.check.specs import read_specs
 from invariants.image.compile import compile_program
 from tests.laws.conftest import CASES, FIRST_SEED
 

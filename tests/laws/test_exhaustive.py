@@ -22,8 +22,7 @@ from zlib import crc32
 
 import pytest
 
-from invariants.compiling import compile_invariant
-from invariants.fact import Fact, Truth
+from invariants.compile.automaton import compile_invariant
 from invariants.formula.ast import (
     UNBOUNDED,
     Atom,
@@ -35,12 +34,13 @@ from invariants.formula.ast import (
     Window,
 )
 from invariants.formula.format import format_formula
-from invariants.machine import Automaton
-from invariants.machine_state import State
-from invariants.moment import Moment
+from invariants.model.fact import Fact, Truth
+from invariants.model.trace_point import TracePoint
+from invariants.model.verdict import Witness
 from invariants.reference import judge
-from invariants.spec import InvariantSpec
-from invariants.verdict import Witness
+from invariants.runtime.machine_state import State
+from invariants.runtime.stepper import Stepper
+from invariants.spec.model import InvariantSpec
 from tests.laws.census import nodes_of
 from tests.laws.conftest import CASES, CASES_SHORT, IS_LONG
 from tests.laws.result import EXHAUSTIVE
@@ -161,7 +161,7 @@ class Walk:
         self.invariant = invariant
         self.letters = letters
         self.has_future = has_future
-        self.automaton: Automaton = compile_invariant(invariant)
+        self.automaton: Stepper = compile_invariant(invariant)
         self.traces_count = 0
 
     def begin(self, events_count: int) -> int:
@@ -169,7 +169,7 @@ class Walk:
         self.go(self.automaton.initial(), [], {}, events_count)
         return self.traces_count
 
-    def go(self, state: State, trace: list[Moment], told: Verdicts, left: int) -> None:
+    def go(self, state: State, trace: list[TracePoint], told: Verdicts, left: int) -> None:
         self.compare(trace, told)
         if self.has_future:
             for letter in (self.letters[0], self.letters[-1]):
@@ -183,18 +183,18 @@ class Walk:
                 self.go(following, [*trace, here], after, left - 1)
 
     def moment(
-        self, trace: list[Moment], letter: dict[str, Fact], *, is_end: bool = False
-    ) -> Moment:
+        self, trace: list[TracePoint], letter: dict[str, Fact], *, is_end: bool = False
+    ) -> TracePoint:
         before_ns = trace[-1].time_ns if trace else 0
         gap_ns = GAPS_NS[len(trace) % len(GAPS_NS)]
         return make_moment(len(trace), before_ns + gap_ns, letter, is_session_end=is_end)
 
-    def step(self, state: State, here: Moment, told: Verdicts) -> tuple[State, Verdicts]:
+    def step(self, state: State, here: TracePoint, told: Verdicts) -> tuple[State, Verdicts]:
         following, verdicts = self.automaton.step(state, here, is_verbose=True)
         news: Verdicts = {(v.anchor.position, v.binding): v.kind for v in verdicts}
         return following, told | news if self.has_future else news
 
-    def compare(self, trace: list[Moment], told: Verdicts) -> None:
+    def compare(self, trace: list[TracePoint], told: Verdicts) -> None:
         self.traces_count += 1
         first = 0 if self.has_future or not trace else len(trace) - 1
         meant = judge(self.invariant, trace, first=first)
@@ -241,4 +241,4 @@ def test_every_small_formula(
 
 def without_witnesses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Verdicts alone are compared here, and their grounds take most of the machine's time."""
-    monkeypatch.setattr("invariants.machine.witness_of", lambda *_: Witness())
+    monkeypatch.setattr("invariants.runtime.stepper.witness_of", lambda *_: Witness())

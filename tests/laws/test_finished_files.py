@@ -13,18 +13,18 @@ from typing import Any
 
 import msgspec
 
-from monitor.batch import Batch
 from monitor.cli.finished_file import FinishedFile
-from monitor.file_end import OpenVerdicts
-from monitor.finding import Finding
-from monitor.service import open_service
-from monitor.settings import Settings, make_settings
-from monitor.store_records import Committed
-from replay.header import plain_settings
-from replay.live_program import find_program
-from replay.reading import RecordedFile
-from replay.summary import notes_of
-from replay.timeline import Timeline
+from monitor.config.table import Settings, make_settings
+from monitor.findings.model import Finding
+from monitor.kernel.file_end import OpenVerdicts
+from monitor.service.assemble import open_service
+from monitor.service.batch import Batch
+from monitor.store.records import Committed
+from replay.capture.header import plain_settings
+from replay.compare.summary import notes_of
+from replay.recording.reader import RecordedFile
+from replay.timeline.program import find_program
+from replay.timeline.timeline import Timeline
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.rim import SECOND_NS, START_NS, HandClock
 

@@ -12,12 +12,12 @@ from itertools import product
 
 import pytest
 
-from invariants.check_binding import check_formula
-from invariants.fact import Fact, Truth
+from invariants.check.safety import check_formula
 from invariants.formula.parser import parse_formula
-from invariants.moment import Moment
+from invariants.model.fact import Fact, Truth
+from invariants.model.trace_point import TracePoint
 from invariants.reference import judge
-from invariants.spec import InvariantSpec
+from invariants.spec.model import InvariantSpec
 from tests.laws.conftest import IS_LONG
 from tests.support.engines import make_invariant, make_moment
 
@@ -55,7 +55,7 @@ def _stated(text: str) -> InvariantSpec:
     return make_invariant("never" if form == "never" else "always", parse_formula(formula))
 
 
-def _traces() -> list[list[Moment]]:
+def _traces() -> list[list[TracePoint]]:
     letters = [
         {name: TRUE for name, holds in zip("pqr", truths, strict=True) if holds}
         for truths in product((False, True), repeat=3)
@@ -77,7 +77,7 @@ def _traces() -> list[list[Moment]]:
 TRACES = _traces()[::ONE_IN]
 
 
-def _is_violated(invariant: InvariantSpec, trace: list[Moment]) -> bool:
+def _is_violated(invariant: InvariantSpec, trace: list[TracePoint]) -> bool:
     verdicts = judge(invariant, trace, ticked_to_ns=LATE_NS).values()
     assert set(verdicts) <= {"holds", "violated"}
     return "violated" in verdicts

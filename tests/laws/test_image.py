@@ -8,18 +8,18 @@ from random import Random
 
 import pytest
 
-from invariants.checked import CheckedSpec
-from invariants.event import Event, Origin
+from invariants.check.checked import CheckedSpec
 from invariants.image.codec import ImageError, decode_image, encode_image
 from invariants.image.load import load_program
 from invariants.image.make import image_of
-from invariants.program import Program
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
-from monitor.invariant_files import default_pack_specs, read_specs
+from invariants.model.event import Event, Origin
+from invariants.runtime.program import Program
+from monitor.authoring.files import default_pack_specs, read_specs
+from monitor.authoring.packs import all_packs
+from monitor.findings.model import Finding
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.packs import all_packs
+from monitor.kernel.settings import EngineSettings
 from tests.laws import test_program as programs
 from tests.support.recorded import events as recorded_events
 from tests.support.recorded import smallest_file

@@ -10,11 +10,11 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from invariants.event import Event
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
+from invariants.model.event import Event
+from monitor.findings.model import Finding
 from monitor.kernel.kernel import Kernel
 from monitor.kernel.prepared import Prepared, StaleError, Taken
+from monitor.kernel.settings import EngineSettings
 from tests.laws.test_principals import CASES_HERE, draw, program
 from tests.support.shelf import Shelf
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from invariants.binding import violating_formula
-from invariants.check_binding import check_formula
+from invariants.check.normal_form import violating_formula
+from invariants.check.safety import check_formula
 from invariants.formula.ast import AggregateComparison, Not
 from invariants.formula.format import format_formula
 from invariants.formula.parser import parse_formula
-from invariants.verdict import MISSING_BINDING
+from invariants.model.verdict import MISSING_BINDING
 from tests.laws.census import Census
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import Verdicts, final_verdicts, history

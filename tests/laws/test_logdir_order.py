@@ -13,11 +13,11 @@ from random import Random
 
 import pytest
 
-from invariants.event import Event
-from monitor.kernel.evaluate import read_record
-from monitor.merge import Merger
-from monitor.sources.logdir import LogDirSource
+from invariants.model.event import Event
+from monitor.ingest.merge import Merger
+from monitor.ingest.read_record import read_record
 from monitor.topics import APPROVALS, EVENTS
+from monitor.transport.logdir.reader import LogDirSource
 
 START_NS = 1_700_000_000_000_000_000
 SECOND_NS = 1_000_000_000

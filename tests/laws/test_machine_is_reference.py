@@ -14,13 +14,13 @@ from random import Random
 
 import pytest
 
-from invariants.compiling import compile_invariant
-from invariants.fact import Fact, Truth
+from invariants.compile.automaton import compile_invariant
 from invariants.formula.ast import Comparison
 from invariants.formula.format import format_formula
-from invariants.moment import Moment
-from invariants.spec import InvariantSpec
-from invariants.verdict import Verdict
+from invariants.model.fact import Fact, Truth
+from invariants.model.trace_point import TracePoint
+from invariants.model.verdict import Verdict
+from invariants.spec.model import InvariantSpec
 from tests.laws.census import Census, nodes_of
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.laws.shrinking import Run, shrink_run
@@ -67,9 +67,9 @@ def survives_storage(invariant: InvariantSpec, run: Run, random: Random) -> str:
 
 def ignores_ticks(invariant: InvariantSpec, run: Run, random: Random) -> str:
     """Ticks up to the last event tell what the events tell without them, and no more."""
-    events = [step for step in run if isinstance(step, Moment)]
+    events = [step for step in run if isinstance(step, TracePoint)]
     end_ns = events[-1].time_ns if events else 0
-    ticked = [step for step in run if isinstance(step, Moment) or step <= end_ns]
+    ticked = [step for step in run if isinstance(step, TracePoint) or step <= end_ns]
     one, other = (
         {(v.anchor, v.binding): v.kind for v in all_told(invariant, steps, set())}
         for steps in (ticked, events)
@@ -124,7 +124,7 @@ def report(seed: int, invariant: InvariantSpec, run: Run, wrong: str) -> str:
 
 
 def all_told(
-    invariant: InvariantSpec, run: Sequence[Moment | int], cuts: set[int]
+    invariant: InvariantSpec, run: Sequence[TracePoint | int], cuts: set[int]
 ) -> list[Verdict]:
     """Every verdict that the machine tells, its state written and read back at the cuts."""
     automaton = compile_invariant(invariant)
@@ -133,7 +133,7 @@ def all_told(
     for count, step in enumerate(run):
         if count in cuts:
             state = read_back(automaton, state, time_of(run[:count]))
-        if isinstance(step, Moment):
+        if isinstance(step, TracePoint):
             state, more = automaton.step(state, step, is_verbose=True)
         else:
             state, more = automaton.tick(state, step, is_verbose=True)
@@ -148,7 +148,7 @@ def all_told_by_routes(invariant: InvariantSpec, run: Run, random: Random) -> li
     told: list[Verdict] = []
     for step in run:
         more: Sequence[Verdict] = ()
-        if isinstance(step, Moment):
+        if isinstance(step, TracePoint):
             assert isinstance(step.letter, Letter)
             others = [name for name in PREDICATES if random.random() < 0.2]
             varying = {*step.letter, *others}

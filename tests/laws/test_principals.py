@@ -13,14 +13,14 @@ from typing import Any, Final
 
 import msgspec
 
-from invariants.check import read_specs
-from invariants.event import Event, Origin
+from invariants.check.specs import read_specs
 from invariants.image.compile import compile_program
-from invariants.program import Program
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
+from invariants.model.event import Event, Origin
+from invariants.runtime.program import Program
+from monitor.findings.model import Finding
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
+from monitor.kernel.settings import EngineSettings
 from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
 from monitor.trace_key import TraceKey, principal_of
 from tests.laws.conftest import CASES, FIRST_SEED

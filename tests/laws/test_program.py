@@ -14,25 +14,26 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from invariants import compile as lowering
-from invariants import plan
-from invariants.birth import born_progress
-from invariants.check import read_specs
-from invariants.checked import CheckedSpec
-from invariants.compile import FOLDED_NODES_MAX
-from invariants.errors import SpecError
-from invariants.event import Event, EventView, Origin
+from invariants.check.checked import CheckedSpec
+from invariants.check.specs import read_specs
+from invariants.codec.state import encode_state
+from invariants.compile import lower as lowering
+from invariants.compile.lower import FOLDED_NODES_MAX
 from invariants.formula.format import format_formula
 from invariants.image.compile import compile_program
-from invariants.limits import DEFAULT_LIMITS, Limits
+from invariants.model.errors import SpecError
+from invariants.model.event import Event, Origin
+from invariants.model.limits import DEFAULT_LIMITS, Limits
+from invariants.model.verdict import Binding, EventRef, Verdict
 from invariants.operators.contract import Birth
-from invariants.program import Program
-from invariants.scope_program import Judged, Progress, ScopeProgram
-from invariants.sources import Shown
-from invariants.state import encode_state
-from invariants.unsure_time import TimeDoubt, step_at
-from invariants.verdict import Binding, EventRef, Verdict
-from monitor.decode.native import decode_event
+from invariants.runtime import plan
+from invariants.runtime.birth import born_progress
+from invariants.runtime.program import Program
+from invariants.runtime.scope_program import Judged, Progress, ScopeProgram
+from invariants.runtime.unsure_time import TimeDoubt, step_at
+from invariants.taint.event_view import EventView
+from invariants.taint.memory import Shown
+from monitor.ingest.decode import decode_event
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.formulas import SECOND_NS, choose_invariant
 from tests.support.rim import START_NS

@@ -21,9 +21,10 @@ from interlock.limits import (
     RECORD_BYTES_MAX,
     stated_time,
 )
-from invariants import missing
-from invariants.event import ABSENT_ARGS, Event, EventView, Origin
-from monitor.decode.native import decode_event
+from invariants.model import missing
+from invariants.model.event import Event, Origin
+from invariants.taint.event_view import ABSENT_ARGS, EventView
+from monitor.ingest.decode import decode_event
 
 ORIGIN = Origin("t", "0", 0)
 

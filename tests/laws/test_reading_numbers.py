@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.limits import COSTLY_NUMBERS_MAX, costly_numbers, has_too_costly_numbers
-from invariants.event import Event, Origin
-from monitor.decode.native import decode_event
-from monitor.decode.rejected import Rejected
+from invariants.model.event import Event, Origin
+from monitor.ingest.decode import decode_event
+from monitor.ingest.rejected import Rejected
 
 ORIGIN = Origin("t", "0", 0)
 

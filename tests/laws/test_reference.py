@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from invariants.fact import Fact, Truth
 from invariants.formula.parser import parse_formula
+from invariants.model.fact import Fact, Truth
 from invariants.reference import judge
 from tests.support.cases import parse_case, show_verdicts
 from tests.support.engines import Kernel, final_verdicts, make_invariant, make_moment

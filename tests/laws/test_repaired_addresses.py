@@ -10,8 +10,8 @@ import ipaddress
 from random import Random
 from urllib.parse import quote
 
-from invariants.fact import Truth
-from invariants.sources import Shown, SourceMemory, fingerprints_of, memory_of
+from invariants.model.fact import Truth
+from invariants.taint.memory import Shown, SourceMemory, fingerprints_of, memory_of
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.laws.test_addresses import cased, wide_letters
 

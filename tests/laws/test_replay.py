@@ -12,15 +12,22 @@ from typing import Any
 
 import pytest
 
-from invariants.event import Event
-from invariants.state import encode_state
+from invariants.codec.state import encode_state
+from invariants.model.event import Event
 from monitor.kernel.kernel import Kernel
 from monitor.trace_key import TraceKey
-from replay.look import look_at
-from replay.player import Player, read_line
-from replay.recording import CloseLine, Header, Line, RecordedSettings, RecordedSource, RecordLine
-from replay.timeline import Timeline
-from replay.track import SessionTrack
+from replay.recording.format import (
+    CloseLine,
+    Line,
+    RecordedSettings,
+    RecordedSource,
+    RecordingHeader,
+    RecordLine,
+)
+from replay.snapshot.take import look_at
+from replay.timeline.player import Player, read_line
+from replay.timeline.session_track import SessionTrack
+from replay.timeline.timeline import Timeline
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.recordings import (
     close_all,
@@ -122,7 +129,7 @@ def draw_event(
     return record(content, offset, **place)
 
 
-def draw_header(random: Random) -> Header:
+def draw_header(random: Random) -> RecordingHeader:
     settings = RecordedSettings(
         trust_ts=random.random() < 0.3,
         linger_ns=random.choice((0, 5, 1000)) * SECOND_NS,
@@ -135,7 +142,7 @@ def draw_header(random: Random) -> Header:
     return header_of(WATCHED, settings=settings, source=source)
 
 
-def stepped(header: Header, lines: list[Line]) -> Iterator[tuple[int, Kernel]]:
+def stepped(header: RecordingHeader, lines: list[Line]) -> Iterator[tuple[int, Kernel]]:
     """One engine, given every line in turn."""
     player = Player(header, PROGRAM)
     for number, line in enumerate(lines):
@@ -163,9 +170,9 @@ def test_every_moment_is_what_stepping_gives(
     links_max: int,
 ) -> None:
     """In random order, with snapshots near or far, each record's state is that of stepping."""
-    monkeypatch.setattr("replay.timeline.SNAPSHOT_EVERY", every)
-    monkeypatch.setattr("replay.timeline.SNAPSHOTS_MAX", 4)
-    monkeypatch.setattr("replay.shelf.LINKS_MAX", links_max)
+    monkeypatch.setattr("replay.timeline.timeline.SNAPSHOT_EVERY", every)
+    monkeypatch.setattr("replay.timeline.timeline.SNAPSHOTS_MAX", 4)
+    monkeypatch.setattr("replay.timeline.spill.LINKS_MAX", links_max)
     monkeypatch.setattr(SessionTrack, "STEPS_MAX", steps_max)
     for seed in range(FIRST_SEED, FIRST_SEED + REPLAY_CASES):
         random = Random(seed)

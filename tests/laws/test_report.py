@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import pytest
 
-from invariants.compiling import compile_invariant
+from invariants.compile.automaton import compile_invariant
 from invariants.formula.format import format_formula
-from invariants.moment import Moment
-from invariants.report import Report
-from invariants.spec import InvariantSpec
-from invariants.verdict import MISSING_BINDING, Binding, EventRef, Run, Verdict, Witness
+from invariants.model.report import Report
+from invariants.model.trace_point import TracePoint
+from invariants.model.verdict import MISSING_BINDING, Binding, EventRef, Run, Verdict, Witness
+from invariants.spec.model import InvariantSpec
 from tests.laws.census import FORMULAS_TRIED, Census
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import Letter
@@ -31,14 +31,14 @@ class Decided(NamedTuple):
     end: EventRef | None
 
 
-def every_verdict(invariant: InvariantSpec, run: Sequence[Moment | int]) -> list[Decided]:
+def every_verdict(invariant: InvariantSpec, run: Sequence[TracePoint | int]) -> list[Decided]:
     """All that the machine decides, step by step."""
     automaton = compile_invariant(invariant)
     state = automaton.initial()
     told: list[Decided] = []
     for step in run:
         end = None
-        if isinstance(step, Moment):
+        if isinstance(step, TracePoint):
             state, more = automaton.step(state, step, is_verbose=True)
             end = EventRef(step.position, step.time_ns, step.id) if step.is_session_end else None
         else:
@@ -122,7 +122,7 @@ def _is_like(verdict: Verdict, old: Verdict) -> bool:
 
 
 def findings_of(
-    invariant: InvariantSpec, run: Sequence[Moment | int], random: Random
+    invariant: InvariantSpec, run: Sequence[TracePoint | int], random: Random
 ) -> list[Verdict]:
     """What becomes a finding, by routes, with the state written down and read back at random."""
     automaton = compile_invariant(invariant)
@@ -132,7 +132,7 @@ def findings_of(
         if random.random() < 0.3:
             state = read_back(automaton, state, time_of(run[:count]))
         more: Sequence[Verdict] = ()
-        if isinstance(step, Moment):
+        if isinstance(step, TracePoint):
             assert isinstance(step.letter, Letter)
             known = {name: False for name in PREDICATES if name not in step.letter}
             route = automaton.route(known, is_end=step.is_session_end)

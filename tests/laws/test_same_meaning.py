@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from random import Random
 
-from invariants.check import Refused, check_specs
-from invariants.checked import CheckedSpec
-from invariants.errors import Place
+from invariants.analysis.equivalence import mean_the_same
+from invariants.analysis.mutants import mutants_of
+from invariants.check.checked import CheckedSpec
+from invariants.check.specs import RefusedNames, check_specs
 from invariants.formula.format import format_formula
-from invariants.mutants import mutants_of
+from invariants.model.errors import Place
+from invariants.model.source_text import SourceText
 from invariants.reference import judge
-from invariants.same_meaning import mean_the_same
-from invariants.spec import InvariantSpec, PredicateSpec, Source, Spec
+from invariants.spec.model import InvariantSpec, PredicateSpec, Spec
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import Step
 from tests.support.formulas import PREDICATES, choose_invariant, choose_run
@@ -25,14 +26,14 @@ def spec_of(*, is_free: bool) -> CheckedSpec:
     predicates = tuple(
         PredicateSpec(
             name,
-            Source(f'args.{name} == "{name}"' if is_free else 'kind == "x"', ANYWHERE),
-            tuple((value, Source(f"args.{value}", ANYWHERE)) for value in values),
+            SourceText(f'args.{name} == "{name}"' if is_free else 'kind == "x"', ANYWHERE),
+            tuple((value, SourceText(f"args.{value}", ANYWHERE)) for value in values),
             ANYWHERE,
         )
         for name, values in PREDICATES.items()
     )
     spec = Spec("law.yaml", predicates=predicates)
-    return check_specs([(spec, Refused())]).specs[0]
+    return check_specs([(spec, RefusedNames())]).specs[0]
 
 
 SPEC = spec_of(is_free=False)

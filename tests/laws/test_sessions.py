@@ -13,20 +13,21 @@ from typing import Any
 
 import msgspec
 
-from invariants.check import Refused, check_specs
-from invariants.errors import Place
-from invariants.event import Event, Origin
-from invariants.fact import Fact, Truth, Value
+from invariants.check.specs import RefusedNames, check_specs
 from invariants.formula.format import format_formula
 from invariants.image.compile import compile_program
-from invariants.moment import Moment
-from invariants.program import Program
-from invariants.spec import InvariantSpec, PredicateSpec, Source, Spec
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
-from monitor.finding_make import show_binding
+from invariants.model.errors import Place
+from invariants.model.event import Event, Origin
+from invariants.model.fact import Fact, Truth, Value
+from invariants.model.source_text import SourceText
+from invariants.model.trace_point import TracePoint
+from invariants.runtime.program import Program
+from invariants.spec.model import InvariantSpec, PredicateSpec, Spec
+from monitor.findings.model import Finding
+from monitor.ingest.decode import decode_event
+from monitor.kernel.build_finding import show_binding
 from monitor.kernel.kernel import Kernel
+from monitor.kernel.settings import EngineSettings
 from tests.laws.census import Census, Run
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import Letter, final_verdicts
@@ -83,14 +84,14 @@ def interleaved(runs: dict[str, Run], random: Random) -> list[Input]:
     for name, run in runs.items():
         shares = sorted(random.random() for _ in run)
         for step, share in zip(run, shares, strict=True):
-            if isinstance(step, Moment):
+            if isinstance(step, TracePoint):
                 ordered.append((step.time_ns, True, share, event_of(name, step)))
             else:
                 ordered.append((step, False, share, START_NS + step))
     return [given for *_, given in sorted(ordered, key=lambda item: item[:3])]
 
 
-def event_of(session: str, moment: Moment) -> Event:
+def event_of(session: str, moment: TracePoint) -> Event:
     """An event that carries what every predicate says of it."""
     assert isinstance(moment.letter, Letter)
     content = {
@@ -120,7 +121,7 @@ def written(fact: Fact) -> dict[str, Any]:
 def program_of(invariant: InvariantSpec) -> Program:
     """The one invariant, over predicates of which an event says itself what they say."""
     spec = Spec("law.yaml", predicates=predicates(), invariants=(invariant,))
-    return compile_program(check_specs([(spec, Refused())]).specs)
+    return compile_program(check_specs([(spec, RefusedNames())]).specs)
 
 
 @cache
@@ -129,8 +130,8 @@ def predicates() -> tuple[PredicateSpec, ...]:
     return tuple(
         PredicateSpec(
             name,
-            Source(f"has(args.{name}) && args.{name}.is", Place()),
-            tuple((value, Source(f"args.{name}.{value}", Place())) for value in values),
+            SourceText(f"has(args.{name}) && args.{name}.is", Place()),
+            tuple((value, SourceText(f"args.{name}.{value}", Place())) for value in values),
             Place(),
         )
         for name, values in PREDICATES.items()
@@ -140,7 +141,10 @@ def predicates() -> tuple[PredicateSpec, ...]:
 def meant(invariant: InvariantSpec, run: Run, inputs: list[Input]) -> set[tuple[int, str, str]]:
     """By the reference: what is found of a run, with the ticks that came to all sessions."""
     ticks = [given - START_NS for given in inputs if isinstance(given, int)]
-    steps: list[Moment | int] = [*(step for step in run if isinstance(step, Moment)), *ticks]
+    steps: list[TracePoint | int] = [
+        *(step for step in run if isinstance(step, TracePoint)),
+        *ticks,
+    ]
     told = final_verdicts("reference", invariant, steps)
     return {
         (position, str(show_binding(binding)), kind)

@@ -18,17 +18,17 @@ import msgspec
 import pytest
 
 from interlock.limits import stated_time
-from invariants import state_sources
-from invariants.check import read_specs
-from invariants.event import Event, Origin
-from invariants.fact import Truth
+from invariants.check.specs import read_specs
+from invariants.codec import taint as state_sources
 from invariants.image.compile import compile_program
-from invariants.limits import Limits
-from invariants.program import Program
-from invariants.tokens_of_text import hidden_texts
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
+from invariants.model.event import Event, Origin
+from invariants.model.fact import Truth
+from invariants.model.limits import Limits
+from invariants.runtime.program import Program
+from invariants.taint.tokens import hidden_texts
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
+from monitor.kernel.settings import EngineSettings
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.shelf import Shelf
 

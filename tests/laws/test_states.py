@@ -15,15 +15,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from invariants.compiling import compile_invariant
+from invariants.codec.state import StateError, decode_state, encode_state, named_positions
+from invariants.compile.automaton import compile_invariant
 from invariants.formula.ast import Formula, Until, Window
 from invariants.formula.format import format_formula
-from invariants.limits import DEFAULT_LIMITS, Limits
-from invariants.machine import Automaton
-from invariants.machine_state import State
-from invariants.moment import Moment
-from invariants.report import Report
-from invariants.state import StateError, decode_state, encode_state, named_positions
+from invariants.model.limits import DEFAULT_LIMITS, Limits
+from invariants.model.report import Report
+from invariants.model.trace_point import TracePoint
+from invariants.runtime.machine_state import State
+from invariants.runtime.stepper import Stepper
 from tests.laws.census import Census, nodes_of
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import make_moment
@@ -48,7 +48,7 @@ def test_what_is_read_back_means_what_was_written(limits: Limits, census: Census
         straight = restarted = automaton.initial()
         now_ns = 0
         for step in run:
-            if isinstance(step, Moment):
+            if isinstance(step, TracePoint):
                 now_ns = step.time_ns
                 straight, one = automaton.step(straight, step)
                 restarted, other = automaton.step(restarted, step)
@@ -71,7 +71,7 @@ def test_a_state_that_was_written_earlier_is_the_same_now(census: Census) -> Non
         state, now_ns = automaton.initial(), 0
         later_ns = Random(seed).choice((1, 10**9, 3 * 10**9, 10**10))
         for step in run:
-            if isinstance(step, Moment):
+            if isinstance(step, TracePoint):
                 now_ns = step.time_ns
                 state, _ = automaton.step(state, step)
         back = read_back(automaton, state, now_ns)
@@ -95,8 +95,8 @@ def test_what_is_over_leaves_no_trace() -> None:
         has_left = any(isinstance(node, Until) for node in nodes_of(invariant.formula))
         if depth_ns is None or remembers or has_left or not automaton.tables.memories:
             continue
-        past = [step for step in choose_run(random.choice) if isinstance(step, Moment)]
-        rest = [step for step in choose_run(random.choice) if isinstance(step, Moment)]
+        past = [step for step in choose_run(random.choice) if isinstance(step, TracePoint)]
+        rest = [step for step in choose_run(random.choice) if isinstance(step, TracePoint)]
         if not past or not rest or any(step.is_session_end for step in past):
             continue
         begin_ns = past[-1].time_ns + depth_ns + 1
@@ -117,7 +117,7 @@ def test_what_is_over_leaves_no_trace() -> None:
     assert compared > CASES // 8
 
 
-def state_after(automaton: Automaton, trace: list[Moment]) -> State:
+def state_after(automaton: Stepper, trace: list[TracePoint]) -> State:
     state = automaton.initial()
     for now in trace:
         state, _ = automaton.step(state, now)
@@ -139,7 +139,7 @@ def test_damaged_bytes_are_an_error() -> None:
         automaton = compile_invariant(choose_invariant(random.choice))
         state = automaton.initial()
         for step in choose_run(random.choice):
-            if isinstance(step, Moment):
+            if isinstance(step, TracePoint):
                 state, _ = automaton.step(state, step)
         written = encode_state(automaton, state, 0)
         for damaged in (damage(written, random), written[: random.randrange(len(written))], b""):
@@ -164,7 +164,7 @@ def test_strange_parts_are_an_error() -> None:
         automaton = compile_invariant(choose_invariant(random.choice))
         state = automaton.initial()
         for step in choose_run(random.choice):
-            if isinstance(step, Moment):
+            if isinstance(step, TracePoint):
                 state, _ = automaton.step(state, step)
         written = msgspec.msgpack.decode(encode_state(automaton, state, 0))
         for place in places_of(written):

@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from random import Random
 
-from invariants.compiling import compile_invariant
-from invariants.event import Event, EventRecord, Origin
+from invariants.compile.automaton import compile_invariant
 from invariants.formula.format import format_formula
-from invariants.machine import Automaton
-from invariants.machine_state import State
-from invariants.moment import Moment
+from invariants.model.event import Event, EventRecord, Origin
+from invariants.model.trace_point import TracePoint
+from invariants.model.verdict import Binding, Verdict
 from invariants.operators.contract import EARLIEST_NS, Birth
-from invariants.unsure_time import unsure_state
-from invariants.verdict import Binding, Verdict
-from monitor.order import Clocks, Header, timing_of
+from invariants.runtime.machine_state import State
+from invariants.runtime.stepper import Stepper
+from invariants.runtime.unsure_time import unsure_state
+from monitor.ingest.sequence import Clocks, Header, timing_of
 from tests.laws.census import Census
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import final_verdicts
@@ -39,7 +39,7 @@ class Counts:
     doubted: int = 0
 
 
-def told_of(automaton: Automaton, moments: list[Moment], stamps: list[int]) -> Told:
+def told_of(automaton: Stepper, moments: list[TracePoint], stamps: list[int]) -> Told:
     """The verdicts of a machine that is given these stamps."""
     state, header = automaton.initial(), Header()
     told: Told = {}
@@ -68,7 +68,7 @@ def told_of(automaton: Automaton, moments: list[Moment], stamps: list[int]) -> T
     return told
 
 
-def is_nested(automaton: Automaton) -> bool:
+def is_nested(automaton: Stepper) -> bool:
     """Whether an operator without a window may remember what one with a window said before."""
     windows = [memory.window for memory in automaton.tables.memories]
     bounded = [bool(window.low_ns) or window.high_ns is not None for window in windows]
@@ -81,7 +81,7 @@ def test_no_wrong_time_decides(census: Census) -> None:
     counts = {"later": Counts(), "back": Counts()}
     for seed, drawn, run in census.cases(CASES, FIRST_SEED):
         random = Random(seed)
-        moments = [step for step in run if isinstance(step, Moment)]
+        moments = [step for step in run if isinstance(step, TracePoint)]
         if len(moments) < 2:
             continue
         way = random.choice(("later", "back"))

@@ -13,13 +13,13 @@ from random import Random
 
 import msgspec
 
-from invariants.check_scope import check_scope
-from invariants.event import Event, Origin
+from invariants.check.horizon import check_scope
 from invariants.formula.format import format_formula
-from invariants.moment import Moment
-from invariants.spec import InvariantSpec
-from monitor.decode.native import decode_event
-from monitor.finding import Finding
+from invariants.model.event import Event, Origin
+from invariants.model.trace_point import TracePoint
+from invariants.spec.model import InvariantSpec
+from monitor.findings.model import Finding
+from monitor.ingest.decode import decode_event
 from tests.laws.census import Census, Run
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.laws.test_sessions import Input, findings_of, meant, program_of, written
@@ -57,7 +57,7 @@ def is_fit(invariant: InvariantSpec) -> bool:
 
 def without_end(run: Run) -> Run:
     """A scope that is wider than a session does not end with one."""
-    return [s._replace(is_session_end=False) if isinstance(s, Moment) else s for s in run]
+    return [s._replace(is_session_end=False) if isinstance(s, TracePoint) else s for s in run]
 
 
 def interleaved(runs: dict[str, Run], random: Random) -> list[Input]:
@@ -74,7 +74,7 @@ def interleaved(runs: dict[str, Run], random: Random) -> list[Input]:
     return [given for *_, given in sorted(ordered, key=lambda item: item[:3])]
 
 
-def event_of(agent: str, session: str, moment: Moment, random: Random) -> Event:
+def event_of(agent: str, session: str, moment: TracePoint, random: Random) -> Event:
     """An event that carries what every predicate says of it; ids repeat in other sessions."""
     assert isinstance(moment.letter, Letter)
     content = {

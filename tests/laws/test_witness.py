@@ -18,14 +18,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
-from invariants.binding import violating_formula
-from invariants.compiling import compile_invariant
+from invariants.check.normal_form import violating_formula
+from invariants.compile.automaton import compile_invariant
 from invariants.formula.ast import AggregateComparison, Formula, Not, Temporal, Until
 from invariants.formula.format import format_formula
-from invariants.moment import Moment
+from invariants.model.trace_point import TracePoint
+from invariants.model.verdict import Verdict
 from invariants.reference import judge
-from invariants.spec import InvariantSpec
-from invariants.verdict import Verdict
+from invariants.spec.model import InvariantSpec
 from tests.laws.census import Census, nodes_of
 from tests.laws.conftest import CASES, FIRST_SEED
 
@@ -75,13 +75,13 @@ def memories_count(violating: Formula) -> int:
     )
 
 
-def violations(invariant: InvariantSpec, run: Sequence[Moment | int]) -> list[Verdict]:
+def violations(invariant: InvariantSpec, run: Sequence[TracePoint | int]) -> list[Verdict]:
     """Violations that rest on nothing unknown."""
     automaton = compile_invariant(invariant)
     state = automaton.initial()
     told: list[Verdict] = []
     for step in run:
-        if isinstance(step, Moment):
+        if isinstance(step, TracePoint):
             state, more = automaton.step(state, step)
         else:
             state, more = automaton.tick(state, step)
@@ -89,7 +89,7 @@ def violations(invariant: InvariantSpec, run: Sequence[Moment | int]) -> list[Ve
     return [v for v in told if v.kind == "violated" and not v.witness.unknowns]
 
 
-def is_violated(invariant: InvariantSpec, trace: Sequence[Moment], verdict: Verdict) -> bool:
+def is_violated(invariant: InvariantSpec, trace: Sequence[TracePoint], verdict: Verdict) -> bool:
     """By the reference, on these events alone, once the time of the verdict has passed."""
     anchor = verdict.anchor.position
     renumbered = [moment._replace(position=n) for n, moment in enumerate(trace)]
@@ -98,7 +98,7 @@ def is_violated(invariant: InvariantSpec, trace: Sequence[Moment], verdict: Verd
     return told.get((place, verdict.binding)) == "violated"
 
 
-def is_end_of(moment: Moment, verdict: Verdict) -> bool:
+def is_end_of(moment: TracePoint, verdict: Verdict) -> bool:
     """Whether the session's end is what decided a verdict that waited."""
     return moment.is_session_end and moment.time_ns == verdict.decided_ns
 
@@ -118,7 +118,7 @@ def test_a_witness_suffices_and_is_minimal(census: Census) -> None:
             isinstance(n, Temporal) and n.operator == "eventually" for n in nodes_of(violating)
         )
         is_monotone = grows_with_events(violating) and memories_count(violating) <= 1
-        events = [step for step in run if isinstance(step, Moment)]
+        events = [step for step in run if isinstance(step, TracePoint)]
         for verdict in violations(invariant, run):
             named = {ref.position for ref in verdict.witness.events} | {verdict.anchor.position}
             ends = {m.position for m in events if is_end_of(m, verdict)} if waits else set()

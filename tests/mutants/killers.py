@@ -62,19 +62,6 @@ SOURCES = (
     "tests/laws/test_addresses.py",
     "tests/laws/test_repaired_addresses.py",
 )
-SOURCE_FILES = (
-    "sources",
-    "tokens_of_text",
-    "showing",
-    "state_sources",
-    "text_keys",
-    "addresses_of_text",
-    "normal_urls",
-    "normal_hosts",
-    "bare_urls",
-    "account_keys",
-    "broken_words",
-)
 BIRTHS = (
     "tests/laws/test_birth.py",
     "tests/unit/test_births.py",
@@ -108,12 +95,6 @@ FILES = (
     "tests/unit/test_http_hostile.py",
     "tests/laws/test_finished_files.py",
 )
-OF_FILES = ("file_end", "file_sort", "finished_file", "evidence_file", "order", "loop", "service")
-OF_FILES += ("timeline", "engine", "http_request", "http_server")
-OF_WORDS = ("possible", "pattern_reader", "pattern_states", "unknown_text")
-FIRST_READ = ("load", "check", "shape", "patterns", "predicate")
-
-
 WRITTEN = (
     "tests/unit/test_unread.py",
     "tests/unit/test_merge.py",
@@ -149,6 +130,60 @@ ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS, WRITTEN, FILE
 ALL += (VOUCHERS, TIMES, PAGE, SHELL)
 
 
+LIKELIEST: tuple[tuple[tuple[str, ...], tuple[tuple[str, ...], ...]], ...] = (
+    (("replay/report/",), (PAGE,)),
+    (
+        ("interlock/watermarks", "interlock/control_record", "monitor/ingest/watermark"),
+        (VOUCHERS, WHOSE),
+    ),
+    (
+        ("monitor/kernel/owners", "monitor/ingest/sequence", "monitor/trace_key"),
+        (TIMES, WHOSE, WRITTEN),
+    ),
+    (("monitor/ingest/file_sort", "monitor/kernel/file_end"), (WHOLE, FILES)),
+    (
+        ("interlock/", "monitor/ingest/", "monitor/transport/logdir/", "monitor/kernel/unread"),
+        (WRITTEN,),
+    ),
+    (("invariants/model/missing", "monitor/kernel/build_finding"), (WRITTEN,)),
+    (("invariants/runtime/unsure_time",), (TIMES,)),
+    (("invariants/runtime/birth", "monitor/kernel/births"), (BIRTHS,)),
+    (
+        (
+            "invariants/taint/event_view",
+            "invariants/model/event",
+            "invariants/analysis/equivalence",
+        ),
+        (CEL,),
+    ),
+    (
+        ("invariants/taint/", "invariants/runtime/data_source", "invariants/codec/taint"),
+        (SOURCES,),
+    ),
+    (
+        ("monitor/kernel/kernel", "monitor/service/", "monitor/cli/finished_file"),
+        (WHOLE, FILES),
+    ),
+    (("monitor/evidence_file", "monitor/telemetry/", "replay/timeline/timeline"), (WHOLE, FILES)),
+    (("invariants/compile/digest", "invariants/cel/references"), (DIGESTS, SOURCES)),
+    (
+        ("invariants/shell/", "invariants/values/possible", "invariants/values/pattern"),
+        (SHELL, CEL),
+    ),
+    (("invariants/values/unknown_text",), (SHELL, CEL)),
+    (("invariants/cel/", "invariants/sql/", "invariants/values/"), (CEL, READING)),
+    (("invariants/check/normal_form", "invariants/model/fact"), (CASES, READING)),
+    (("invariants/spec/", "invariants/check/", "invariants/runtime/predicate"), (READING,)),
+    (("invariants/runtime/program", "invariants/runtime/scope_program"), (WHOLE, SOURCES)),
+    (("invariants/runtime/report_mode",), (LAWS[1:2],)),
+    (
+        ("invariants/codec/", "invariants/operators/codec", "invariants/operators/aggregate_cell"),
+        (STATES, CASES),
+    ),
+)
+"""The groups that are about a file, by how its path begins; the first that fits."""
+
+
 def stages(file: str) -> tuple[tuple[str, ...], ...]:
     """Groups of test files, the likeliest to notice a change of `file` first."""
     first = likeliest(file)
@@ -157,53 +192,7 @@ def stages(file: str) -> tuple[tuple[str, ...], ...]:
 
 def likeliest(file: str) -> tuple[tuple[str, ...], ...]:
     """The groups that are about this file."""
-    stem = Path(file).stem
-    if file.startswith("replay/report/"):
-        return (PAGE,)
-    if stem in ("watermarks", "watch", "control_record"):
-        return VOUCHERS, WHOSE
-    if stem in ("owners", "order", "trace_key"):
-        return TIMES, WHOSE, WRITTEN
-    if file.startswith(("interlock/", "monitor/decode/")) or stem in (
-        "missing",
-        "unread",
-        "merge",
-        "logdir",
-        "log_waits",
-        "finding_make",
-    ):
-        return (WRITTEN,)
-    if stem == "unsure_time":
-        return (TIMES,)
-    if stem in ("birth", "births"):
-        return (BIRTHS,)
-    if stem in SOURCE_FILES:
-        return (SOURCES,)
-    if stem in OF_FILES:
-        return WHOLE, FILES
-    if stem in ("digest", "references"):
-        return DIGESTS, SOURCES
-    if file.startswith("invariants/cel/shell/") or stem in OF_WORDS:
-        return SHELL, CEL
-    if file.startswith("invariants/cel/"):
-        return CEL, READING
-    if stem.startswith(FIRST_READ):
-        return (READING,)
-    match stem:
-        case "event" | "same_meaning":
-            return (CEL,)
-        case "binding":
-            return CASES, READING
-        case "fact":
-            return CASES, READING
-        case "program":
-            return WHOLE, SOURCES
-        case "report":
-            return (LAWS[1:2],)
-        case "state" | "codec" | "aggregate_cell" | "slices":
-            return STATES, CASES
-        case _:
-            return ()
+    return next((groups for begins, groups in LIKELIEST if file.startswith(begins)), ())
 
 
 class Chosen:

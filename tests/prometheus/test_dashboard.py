@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.metrics_table import METRICS
+from monitor.telemetry.metrics_table import METRICS
 from tests.prometheus.dashboard import Shown, dashboard, panels, shown, variables, variables_named
 from tests.prometheus.rule_files import recorded, rules
 from tests.prometheus.test_rules import promtool

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from monitor.cli.__main__ import build_parser
-from monitor.finding import EngineFindingType
+from monitor.findings.model import EngineFindingType
 from tests.prometheus.rule_files import alerts, recorded, render
 from tests.support.metric_names import faults_of, labels_by_metric
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from invariants.cel.shell.started import shell_commands
-from invariants.cel.values import Failure
+from invariants.shell.commands import shell_commands
+from invariants.values.value import Failure
 from tests.support.shell_text import may_be
 
 Told = Literal["known", "partly", "unknown", "absent"]

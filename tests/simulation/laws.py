@@ -15,17 +15,17 @@ from typing import Final
 import msgspec
 
 from interlock.control_record import ControlRecord
-from invariants.event import Origin
-from invariants.program import Program
-from monitor.decode.native import decode_event
-from monitor.decode.rejected import Rejected
-from monitor.finding import Finding
-from monitor.grouping import members_of
-from monitor.respond import Action
-from monitor.settings import Settings
-from monitor.sources.base import Stream
+from invariants.model.event import Origin
+from invariants.runtime.program import Program
+from monitor.config.table import Settings
+from monitor.findings.grouping import members_of
+from monitor.findings.model import Finding
+from monitor.ingest.decode import decode_event
+from monitor.ingest.rejected import Rejected
+from monitor.response.plan import Action
 from monitor.topics import CONTROL, FINDINGS
 from monitor.trace_key import TraceKey
+from monitor.transport.base import Stream
 from tests.simulation.ledger import Batch, Ledger, WrongError
 from tests.simulation.oracle import Expected
 from tests.simulation.outside import PRINCIPALS, RIVAL, SECOND_NS, Outside, Unreadable
@@ -33,7 +33,9 @@ from tests.simulation.unreadable import WIPE
 
 HOUR_NS: Final = 3_600 * SECOND_NS
 NAMES_MAX: Final = 5
-"""What the simulation sets `monitor.unread.SESSIONS_MAX` to, so that small floods reach it."""
+"""What the simulation sets `monitor.kernel.unread.SESSIONS_MAX` to, so that small floods reach
+it.
+"""
 WHERE: Final = re.compile(r"the record at (\S+)@(\d+) could not be read: ")
 BELIEVED: Final = frozenset({"field", "too_deep", "too_large", "numbers", "not_utf8"})
 """Reasons for which a record's kind and tool can be believed."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from invariants.event import Event
-from monitor.decode.rejected import Rejected
-from monitor.merge import Item
-from monitor.order import Noticed
-from monitor.respond import Action
-from monitor.sources.base import Stream
-from monitor.store_records import Change
+from invariants.model.event import Event
+from monitor.ingest.merge import Item
+from monitor.ingest.rejected import Rejected
+from monitor.ingest.sequence import Noticed
+from monitor.response.plan import Action
+from monitor.store.records import Change
 from monitor.topics import CONTROL
 from monitor.trace_key import TraceKey
+from monitor.transport.base import Stream
 from tests.simulation.outside import NodeClock, Outside
 
 

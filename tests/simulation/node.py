@@ -11,21 +11,21 @@ from unittest.mock import patch
 import msgspec
 
 from interlock.control_record import ControlRecord, ControlView, voucher_of
-from invariants.errors import InterlockError
-from invariants.program import Program
-from monitor import loop as loop_module
-from monitor import service as service_module
+from invariants.model.errors import InterlockError
+from invariants.runtime.program import Program
 from monitor.actions.alert import LogAlertDriver
 from monitor.actions.control import ControlDriver, ControlIssuer
-from monitor.batch import Batch
-from monitor.finding import Finding
-from monitor.opening import Surroundings
-from monitor.service import Service, open_service
-from monitor.settings import Settings
-from monitor.sources.base import Stream
-from monitor.store import STORE_FILE
-from monitor.store_records import Committed
+from monitor.config.table import Settings
+from monitor.findings.model import Finding
+from monitor.service import assemble as service_module
+from monitor.service import loop as loop_module
+from monitor.service.assemble import Service, open_service
+from monitor.service.batch import Batch
+from monitor.service.connect import Surroundings
+from monitor.store.records import Committed
+from monitor.store.store import STORE_FILE
 from monitor.topics import CONTROL, DEAD_LETTERS, FINDINGS
+from monitor.transport.base import Stream
 from tests.simulation.faults import Crash, Faults
 from tests.simulation.ledger import Ledger, WrongError
 from tests.simulation.outside import SECOND_NS, NodeClock, Outside

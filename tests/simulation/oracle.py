@@ -16,23 +16,23 @@ from typing import Any, Final
 import msgspec
 
 from interlock.control_record import ControlRecord, ControlView, voucher_of
-from invariants.event import Event, Origin
-from invariants.machine import Automaton
-from invariants.program import Program
-from invariants.state import decode_state, encode_state
+from invariants.codec.state import decode_state, encode_state
+from invariants.model.event import Event, Origin
+from invariants.runtime.program import Program
+from invariants.runtime.stepper import Stepper
 from monitor.actions.control import STATES
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
-from monitor.grouping import Groups
+from monitor.findings.grouping import Groups
+from monitor.findings.model import Finding
+from monitor.ingest.decode import decode_event
+from monitor.ingest.provenance import Provenance
+from monitor.ingest.sequence import Header, Noticed
 from monitor.kernel.kernel import Kernel
+from monitor.kernel.settings import EngineSettings
 from monitor.kernel.wider_scope import WiderHeader
-from monitor.order import Header, Noticed
-from monitor.provenance import Provenance
-from monitor.respond import Action, ResponsePolicy, plan
-from monitor.sources.base import Stream
+from monitor.response.plan import Action, ResponsePolicy, plan
 from monitor.topics import CONTROL, DEAD_LETTERS, FINDINGS
 from monitor.trace_key import TraceKey
+from monitor.transport.base import Stream
 from tests.simulation.ledger import (
     Given,
     Ledger,
@@ -422,7 +422,7 @@ def _without_losses(header: bytes | None) -> dict[object, Any]:
     }
 
 
-def _as_of_now(automaton: Automaton, written: bytes | None, header: Mapping[object, Any]) -> bytes:
+def _as_of_now(automaton: Stepper, written: bytes | None, header: Mapping[object, Any]) -> bytes:
     """A state's bytes as of its scope's last event: it was written with an earlier one."""
     state = automaton.initial() if written is None else decode_state(automaton, written)
     return encode_state(automaton, state, header.get("time_ns", 0))

@@ -12,9 +12,9 @@ from random import Random
 from typing import Final
 from zlib import crc32
 
-from invariants.event import Origin
-from monitor.sources.base import Stream
+from invariants.model.event import Origin
 from monitor.topics import APPROVALS, CONTROL, DEAD_LETTERS, ENFORCEMENT, EVENTS, FINDINGS
+from monitor.transport.base import Stream
 
 START_NS: Final = 1_767_225_600_000_000_000
 MS_NS: Final = 1_000_000

@@ -13,16 +13,16 @@ from unittest.mock import patch
 import msgspec
 
 from monitor.actions.dispatch import Dispatcher
+from monitor.ingest.merge import Merger
 from monitor.kernel.kernel import Kernel
 from monitor.kernel.scope import ScopeChange
 from monitor.kernel.sessions import SessionKind, SessionScope
-from monitor.loop import Loop
-from monitor.merge import Merger
-from monitor.scope_names import scope_named
-from monitor.sources.base import Stream
-from monitor.store import Store
-from monitor.store_records import ActionMark, Change, Committed, LongestWaits, OutboxFinding
+from monitor.scope_key import scope_named
+from monitor.service.loop import Loop
+from monitor.store.records import ActionMark, Change, Committed, LongestWaits, OutboxFinding
+from monitor.store.store import Store
 from monitor.trace_key import TraceKey
+from monitor.transport.base import Stream
 from tests.simulation.planted_hostile import HOSTILE
 
 Plant = Callable[[], AbstractContextManager[None]]
@@ -115,7 +115,7 @@ def streams_not_waited_for() -> Iterator[None]:
     def reached(self: Any) -> int:
         return 2**63
 
-    with patch("monitor.merge._Waiting.reached_ns", reached):
+    with patch("monitor.ingest.merge._Waiting.reached_ns", reached):
         yield
 
 
@@ -174,7 +174,7 @@ def only_a_clock_decides_retries() -> Iterator[None]:
 @contextmanager
 def gaps_swallowed() -> Iterator[None]:
     """Numbers that did not come are not told."""
-    with patch("monitor.order._follow_seq", lambda header, seq, *_: (seq or 0, (), ())):
+    with patch("monitor.ingest.sequence._follow_seq", lambda header, seq, *_: (seq or 0, (), ())):
         yield
 
 

@@ -14,18 +14,18 @@ from unittest.mock import patch
 import msgspec
 from msgspec.structs import replace
 
-from invariants.event import Event
-from monitor.decode.rejected import Rejected
-from monitor.finding import Finding
+from invariants.model.event import Event
+from monitor.findings.model import Finding
+from monitor.ingest.merge import Merger
+from monitor.ingest.rejected import Rejected
 from monitor.kernel.kernel import Kernel
+from monitor.kernel.owners import Owners, Unowned
 from monitor.kernel.prepared import Stepped
-from monitor.loop import Loop
-from monitor.merge import Merger
-from monitor.owners import Owners, Unowned
-from monitor.responder import Planned, Responder
-from monitor.store import Store
+from monitor.kernel.unread import UnreadRecords
+from monitor.service.loop import Loop
+from monitor.service.responder import Planned, Responder
+from monitor.store.store import Store
 from monitor.trace_key import TraceKey
-from monitor.unread import UnreadRecords
 
 
 @contextmanager
@@ -165,7 +165,7 @@ def named_approvals_act_for_the_only_user() -> Iterator[None]:
 @contextmanager
 def one_bucket_for_all_stops() -> Iterator[None]:
     """Throw-away sessions of one principal use up everybody's stops."""
-    with patch("monitor.breaker._name", lambda target, principal: ("", "")):
+    with patch("monitor.response.breaker._name", lambda target, principal: ("", "")):
         yield
 
 

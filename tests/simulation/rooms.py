@@ -10,20 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from invariants.event import Event
-from invariants.program import Program
+from invariants.model.event import Event
+from invariants.runtime.program import Program
 from monitor.clock import Clock
-from monitor.decode.rejected import Rejected
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
+from monitor.detection.scoring import Scoring
+from monitor.findings.model import Finding
+from monitor.ingest.merge import Item, Merger
+from monitor.ingest.rejected import Rejected
+from monitor.ingest.sequence import Noticed
 from monitor.kernel import prepared
 from monitor.kernel.kernel import Kernel
 from monitor.kernel.scope import LoadedScope
-from monitor.merge import Item, Merger
-from monitor.order import Noticed
-from monitor.scoring import Scoring
-from monitor.store import Store
-from monitor.store_records import Change, Committed
+from monitor.kernel.settings import EngineSettings
+from monitor.store.records import Change, Committed
+from monitor.store.store import Store
 from tests.simulation.faults import Crash, Faults
 from tests.simulation.ledger import Ledger, Refused, Stepped, Ticked, Unread
 

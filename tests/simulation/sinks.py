@@ -11,8 +11,9 @@ from typing import Final
 from zlib import crc32
 
 from monitor.actions.contract import Order, Outcome
-from monitor.actions.webhook import WebhookDriver, WebhookSettings, parse_webhook_url
+from monitor.actions.webhook import WebhookDriver, WebhookSettings
 from monitor.clock import Clock
+from monitor.config.webhook_address import parse_webhook_url
 from tests.simulation.faults import Crash, Faults
 from tests.simulation.outside import SECOND_NS, Outside, Told
 

@@ -1,7 +1,8 @@
-"""The source as `monitor/sources/kafka.py` behaves, on logs in memory and with faults.
+"""The source as `monitor/transport/kafka/consumer.py` behaves, on logs in memory and with faults.
 
 It keeps that file's order of things (place, fetch, take in rebalances, ask for the ends after
-records came) and shares its pure half (`kafka_streams.py`), so that frontiers are the real ones.
+records came) and shares its pure half (`monitor/transport/kafka/streams.py`), so that frontiers are
+the real ones.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from invariants.event import Origin
-from monitor.sources.base import ControlEntry, Notice, Poll, Record, Stream
-from monitor.sources.kafka_ends import ENDS_EVERY_S
-from monitor.sources.kafka_streams import Held, frontier, truncated
+from invariants.model.event import Origin
 from monitor.topics import CONTROL
+from monitor.transport.base import ControlEntry, Notice, Poll, Record, Stream
+from monitor.transport.kafka.ends import ENDS_EVERY_S
+from monitor.transport.kafka.streams import Held, frontier, truncated
 from tests.simulation.faults import Faults
 from tests.simulation.outside import SECOND_NS, Entry, Outside
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from invariants.check import read_specs
-from invariants.check_scope import check_scope
+from invariants.check.horizon import check_scope
+from invariants.check.specs import read_specs
 from invariants.formula.format import format_formula
 from invariants.image.compile import compile_program
-from invariants.program import Program
-from invariants.spec import Per
+from invariants.runtime.program import Program
+from invariants.spec.model import Per
 from tests.support.formulas import choose_invariant
 
 FIXTURES: Final = Path(__file__).resolve().parents[2] / "fixtures" / "invariants"

@@ -1,14 +1,14 @@
 """Whose trace an event enters, written down again from decision 0031, to judge the monitor by.
 
-It shares no code with `monitor/owners.py`. It knows neither repeats nor evicted sessions: whoever
-used an ID stays its user, so that it judges only worlds in which no session is let go of.
+It shares no code with `monitor/kernel/owners.py`. It knows neither repeats nor evicted sessions:
+whoever used an ID stays its user, so that it judges only worlds in which no session is let go of.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from invariants.event import Event
+from invariants.model.event import Event
 from monitor.topics import APPROVALS, ENFORCEMENT
 from tests.simulation.ledger import Stepped, WrongError
 from tests.simulation.outside import PRINCIPALS

@@ -21,12 +21,12 @@ from unittest.mock import patch
 import msgspec
 
 from interlock.control_record import ControlRecord, ControlState
-from monitor.actions.opening import response_policy
-from monitor.engine_settings import EngineSettings
-from monitor.grouping import Groups
+from monitor.actions.open import response_policy
+from monitor.config.table import Settings
+from monitor.findings.grouping import Groups
+from monitor.kernel.settings import EngineSettings
 from monitor.log import LOGGER
-from monitor.scope_names import stored_trace, stored_users
-from monitor.settings import Settings
+from monitor.scope_key import stored_trace, stored_users
 from monitor.topics import CONTROL, FINDINGS
 from monitor.trace_key import TraceKey
 from tests.simulation import laws, oracle, watched, whose
@@ -396,7 +396,7 @@ def simulate(seed: int, folder: Path) -> Report:
     WrongError
         Where the monitor was at fault; its text begins with the seed.
     """
-    with _silence(), patch("monitor.unread.SESSIONS_MAX", laws.NAMES_MAX):
+    with _silence(), patch("monitor.kernel.unread.SESSIONS_MAX", laws.NAMES_MAX):
         world = World(seed, folder)
         try:
             return world.run()

@@ -29,12 +29,12 @@ from typing import Any, Literal
 
 import yaml
 
-from invariants.fact import Fact, Truth, Value, canonical, show
 from invariants.formula.format import format_formula
 from invariants.formula.parser import parse_formula
-from invariants.moment import Moment
-from invariants.spec import InvariantSpec
-from invariants.verdict import MISSING_BINDING, Binding
+from invariants.model.fact import Fact, Truth, Value, canonical, show
+from invariants.model.trace_point import TracePoint
+from invariants.model.verdict import MISSING_BINDING, Binding
+from invariants.spec.model import InvariantSpec
 from tests.support.engines import Step, Verdicts, make_invariant, make_moment
 
 QUICK_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -130,7 +130,7 @@ def write_case(
     said: dict[str, str] = {invariant.form: format_formula(invariant.formula)}
     if invariant.on_unknown != "report":
         said["on_unknown"] = invariant.on_unknown
-    run = [_write_event(s) if isinstance(s, Moment) else {"tick": show_time(s)} for s in steps]
+    run = [_write_event(s) if isinstance(s, TracePoint) else {"tick": show_time(s)} for s in steps]
     case = {"note": note, "invariant": said, "run": run, "verdicts": show_verdicts(verdicts)}
     return json.dumps(case)
 
@@ -139,7 +139,7 @@ def _keyed(verdicts: Mapping[Any, str]) -> dict[str, str]:
     return {str(key): kind for key, kind in verdicts.items()}
 
 
-def _parse_event(position: int, entry: Mapping[str, Any]) -> Moment:
+def _parse_event(position: int, entry: Mapping[str, Any]) -> TracePoint:
     facts = {k: _parse_fact(v, Truth.TRUE) for k, v in entry.items() if k not in _KIND_KEYS}
     for predicate, said in entry.get("unknown", {}).items():
         facts[predicate] = _parse_fact(said, Truth.UNKNOWN)
@@ -173,7 +173,7 @@ def _elements(value: Any) -> Iterator[Value | None]:
         yield canonical(element)
 
 
-def _write_event(moment: Moment) -> dict[str, Any]:
+def _write_event(moment: TracePoint) -> dict[str, Any]:
     event: dict[str, Any] = {"at": show_time(moment.time_ns)}
     letter = moment.letter
     assert isinstance(letter, dict), "runs of tests are made of plain letters"

@@ -9,10 +9,11 @@ import msgspec
 
 from invariants.cel.checked import check_expression
 from invariants.cel.compile import Expression, compile_expression
-from invariants.cel.values import CelError
-from invariants.errors import Fault, Place, SpecError
-from invariants.event import Event, EventRecord, EventView, Origin
-from invariants.spec import Source
+from invariants.model.errors import Fault, Place, SpecError
+from invariants.model.event import Event, EventRecord, Origin
+from invariants.model.source_text import SourceText
+from invariants.taint.event_view import EventView
+from invariants.values.value import CelError
 
 KEY = b"a key of tests"
 TIME_NS = 1_700_000_000_000_000_000  # 2023-11-14T22:13:20Z, a Tuesday.
@@ -33,7 +34,7 @@ def raw_view(content: bytes, *, principal: str = "", time_ns: int = TIME_NS) -> 
 
 def compiled(text: str, **lists: tuple[Any, ...]) -> Expression:
     """An expression that begins at the start of a file."""
-    expression, faults = check_expression(Source(text, Place()), file="a.yaml", lists=lists)
+    expression, faults = check_expression(SourceText(text, Place()), file="a.yaml", lists=lists)
     if expression is None:
         raise SpecError(faults)
     return compile_expression(expression, lists=lists, digest_key=KEY)
@@ -51,7 +52,7 @@ def fails(text: str, **fields: Any) -> bool:
 
 def faults(text: str, **lists: tuple[Any, ...]) -> list[Fault]:
     """All faults and warnings of an expression, in order of place."""
-    met = check_expression(Source(text, Place()), file="a.yaml", lists=lists)[1]
+    met = check_expression(SourceText(text, Place()), file="a.yaml", lists=lists)[1]
     return sorted(met, key=lambda fault: fault.place)
 
 

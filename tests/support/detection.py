@@ -7,14 +7,14 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
+from detectors.bloom import Words
 from detectors.detector import ModelDetector
 from detectors.model import Model
 from detectors.model_file import encode_model, model_digest
 from detectors.training import GroupedSession, TrainingOptions, observe, train
-from detectors.words import Words
 from interlock.limits import stated_time
-from invariants.event import Event, Origin
-from monitor.decode.native import decode_event
+from invariants.model.event import Event, Origin
+from monitor.ingest.decode import decode_event
 
 KEY = b"0123456789abcdef"
 KEY_DIGEST = b"k" * 16

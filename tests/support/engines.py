@@ -1,7 +1,7 @@
 """Two engines behind one call: the naive reference, and the machine.
 
 A history is what an engine said after each step of a run: for every judged (anchor, binding) the
-verdict as it stands then. A step is an event (a `Moment`) or a tick (a time in nanoseconds).
+verdict as it stands then. A step is an event (a `TracePoint`) or a tick (a time in nanoseconds).
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from invariants.compiling import compile_invariant
-from invariants.errors import Place
-from invariants.fact import NO_FACT, Fact
+from invariants.compile.automaton import compile_invariant
 from invariants.formula.ast import Formula
 from invariants.formula.format import format_formula
-from invariants.moment import Moment
+from invariants.model.errors import Place
+from invariants.model.fact import NO_FACT, Fact
+from invariants.model.source_text import SourceText
+from invariants.model.trace_point import TracePoint
+from invariants.model.verdict import Binding, VerdictKind
 from invariants.reference import judge
-from invariants.spec import InvariantSpec, Source
-from invariants.verdict import Binding, VerdictKind
+from invariants.spec.model import InvariantSpec
 
-Step = Moment | int
+Step = TracePoint | int
 Verdicts = dict[tuple[int, Binding], VerdictKind]
 Kernel = Literal["reference", "machine"]
 
@@ -33,9 +34,9 @@ class Letter(dict[str, Fact]):
 
 def make_moment(
     position: int, time_ns: int, facts: Mapping[str, Fact], *, is_session_end: bool = False
-) -> Moment:
+) -> TracePoint:
     """One event of a trace; its id is its position."""
-    return Moment(position, time_ns, f"e{position}", Letter(facts), is_session_end)
+    return TracePoint(position, time_ns, f"e{position}", Letter(facts), is_session_end)
 
 
 def make_invariant(
@@ -45,7 +46,7 @@ def make_invariant(
 ) -> InvariantSpec:
     """An invariant of which nothing matters but what it says."""
     place = Place()
-    source = Source(format_formula(formula), place)
+    source = SourceText(format_formula(formula), place)
     return InvariantSpec("law", "info", form, formula, source, place, on_unknown=on_unknown)
 
 
@@ -69,8 +70,8 @@ def _reference_history(invariant: InvariantSpec, steps: Sequence[Step]) -> Itera
 
 
 def _judged(invariant: InvariantSpec, steps: Sequence[Step]) -> Verdicts:
-    trace = [step for step in steps if isinstance(step, Moment)]
-    ticks_ns = [step for step in steps if not isinstance(step, Moment)]
+    trace = [step for step in steps if isinstance(step, TracePoint)]
+    ticks_ns = [step for step in steps if not isinstance(step, TracePoint)]
     return judge(invariant, trace, ticked_to_ns=max(ticks_ns, default=None))
 
 
@@ -79,7 +80,7 @@ def _machine_history(invariant: InvariantSpec, steps: Sequence[Step]) -> Iterato
     state = automaton.initial()
     verdicts: Verdicts = {}
     for step in steps:
-        if isinstance(step, Moment):
+        if isinstance(step, TracePoint):
             state, told = automaton.step(state, step, is_verbose=True)
         else:
             state, told = automaton.tick(state, step, is_verbose=True)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal, TypeVar, cast
 
-from invariants.fact import Fact, Truth, Value
 from invariants.formula.ast import (
     UNBOUNDED,
     Aggregate,
@@ -37,7 +36,8 @@ from invariants.formula.ast import (
     Window,
 )
 from invariants.formula.leaves import LIMIT_FUNCTIONS
-from invariants.spec import InvariantSpec
+from invariants.model.fact import Fact, Truth, Value
+from invariants.spec.model import InvariantSpec
 from tests.support.engines import Step, make_invariant, make_moment
 
 SECOND_NS: Final = 1_000_000_000

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from monitor.sources.kafka_door import open_admin
+from monitor.transport.kafka.client import open_admin
 from tests.support.kafka_broker import Broker, free_port, start_with
 
 USERS: Final = ("admin", "monitor", "alice", "bob", "operator")

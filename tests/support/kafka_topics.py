@@ -6,11 +6,11 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from monitor.publish.kafka import KafkaPublisher
-from monitor.sources.base import Poll, Record, Source, Stream
-from monitor.sources.kafka_door import TopicPartition, open_admin, open_consumer
-from monitor.sources.kafka_topics import init_topics, topic_settings
 from monitor.topics import POLICIES, READ_TOGETHER
+from monitor.transport.base import Poll, Record, Source, Stream
+from monitor.transport.kafka.client import TopicPartition, open_admin, open_consumer
+from monitor.transport.kafka.producer import KafkaPublisher
+from monitor.transport.kafka.topic_config import init_topics, topic_settings
 
 
 @dataclass(frozen=True)

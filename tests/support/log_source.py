@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monitor.sources.base import Notice, Record, Stream
-from monitor.sources.logdir import LogDirSource
+from monitor.transport.base import Notice, Record, Stream
+from monitor.transport.logdir.reader import LogDirSource
 
 START_NS = 1_700_000_000_000_000_000
 

@@ -7,11 +7,11 @@ from typing import get_args
 
 from interlock.control_record import TARGET_KINDS, ControlState
 from monitor.actions.contract import OUTCOMES
-from monitor.finding import SEVERITIES, FindingType
-from monitor.metrics import KIND_CLASSES
-from monitor.metrics_table import METRICS
-from monitor.respond import ActionKind, ActionMode
-from monitor.sources.base import NoticeKind
+from monitor.findings.model import SEVERITIES, FindingType
+from monitor.response.plan import ActionKind, ActionMode
+from monitor.telemetry.metrics import KIND_CLASSES
+from monitor.telemetry.metrics_table import METRICS
+from monitor.transport.base import NoticeKind
 from tests.support.promql import grouped_by, matchers_of, metrics_of
 
 OF_PROMETHEUS: Mapping[str, tuple[str, ...]] = {

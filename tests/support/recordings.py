@@ -8,27 +8,27 @@ from typing import Any
 
 import msgspec
 
-from invariants.check import read_specs
-from invariants.digest import PROGRAM_VERSION
+from invariants.check.specs import read_specs
+from invariants.compile.digest import PROGRAM_VERSION
 from invariants.image.compile import compile_program
-from invariants.program import Program
-from monitor.finding import Finding
-from replay.live_program import REPLAY_KEY, describe
-from replay.reading import RecordedFile
-from replay.recording import (
+from invariants.runtime.program import Program
+from monitor.findings.model import Finding
+from replay.recording.format import (
     EndLine,
     FindingLine,
-    Header,
     Line,
     RecordedSettings,
     RecordedSource,
+    RecordingHeader,
     RecordLine,
     StreamSpan,
     TickLine,
 )
-from replay.recording import RecordedFile as EmbeddedFile
-from replay.timeline import Timeline
-from replay.writing import RecordingWriter
+from replay.recording.format import RecordedFile as EmbeddedFile
+from replay.recording.reader import RecordedFile
+from replay.recording.writer import RecordingWriter
+from replay.timeline.program import REPLAY_KEY, describe
+from replay.timeline.timeline import Timeline
 from tests.support.rim import SECOND_NS, START_NS
 
 WATCHED = """\
@@ -88,7 +88,7 @@ def program_of(text: str = WATCHED) -> Program:
     return compile_program(specs, digest_key=REPLAY_KEY)
 
 
-def header_of(text: str = WATCHED, **more: Any) -> Header:
+def header_of(text: str = WATCHED, **more: Any) -> RecordingHeader:
     """The header of a recording from Kafka, taken with these invariants."""
     program = program_of(text)
     fields: dict[str, Any] = {
@@ -99,7 +99,7 @@ def header_of(text: str = WATCHED, **more: Any) -> Header:
         "invariants": describe(program),
         "files": [EmbeddedFile("watched.yaml", text)],
     }
-    return Header(**{**fields, **more})
+    return RecordingHeader(**{**fields, **more})
 
 
 WHOLE = EndLine(
@@ -111,7 +111,10 @@ WHOLE = EndLine(
 
 
 def write(
-    path: Path, lines: Sequence[Line], header: Header | None = None, end: EndLine | None = WHOLE
+    path: Path,
+    lines: Sequence[Line],
+    header: RecordingHeader | None = None,
+    end: EndLine | None = WHOLE,
 ) -> Path:
     """A recording on disk; without a trailer where `end` is None."""
     writer = RecordingWriter(path, header or header_of(), is_replacing=True)

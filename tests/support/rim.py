@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from monitor.finding import Finding, WitnessEvent
+from monitor.findings.model import Finding, WitnessEvent
 
 START_NS = 1_767_225_600_000_000_000
 SECOND_NS = 1_000_000_000

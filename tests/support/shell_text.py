@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from invariants.cel.unknown_text import UnknownText, exactly
+from invariants.values.unknown_text import UnknownText, exactly
 
 Words = Sequence[str | UnknownText]
 

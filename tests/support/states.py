@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 import msgspec
 
-from invariants.machine import Automaton
-from invariants.machine_state import State
-from invariants.moment import Moment
-from invariants.state import decode_state, encode_state
+from invariants.codec.state import decode_state, encode_state
+from invariants.model.trace_point import TracePoint
+from invariants.runtime.machine_state import State
+from invariants.runtime.stepper import Stepper
 
 
-def read_back(automaton: Automaton, state: State, now_ns: int) -> State:
+def read_back(automaton: Stepper, state: State, now_ns: int) -> State:
     """The state that comes of its bytes; asserts that it means the same, by its own bytes."""
     written = encode_state(automaton, state, now_ns)
     back = decode_state(automaton, written)
@@ -22,7 +22,7 @@ def read_back(automaton: Automaton, state: State, now_ns: int) -> State:
 
 def time_of(steps: Iterable[object]) -> int:
     """The time of the last event among the steps of a run; 0 before the first."""
-    return max((step.time_ns for step in steps if isinstance(step, Moment)), default=0)
+    return max((step.time_ns for step in steps if isinstance(step, TracePoint)), default=0)
 
 
 def positions_named(written: bytes) -> set[int]:

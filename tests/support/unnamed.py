@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from monitor.finding import Finding
+from monitor.findings.model import Finding
 
 
 def without_principal(finding: Finding) -> Finding:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import msgspec
 
 from interlock.limits import stated_time
-from invariants.check import read_specs
-from invariants.checked import CheckedSpec
-from invariants.digest import invariant_digest
-from invariants.event import Event, Origin
+from invariants.check.checked import CheckedSpec
+from invariants.check.specs import read_specs
+from invariants.compile.digest import invariant_digest
 from invariants.image.compile import compile_program
-from invariants.program import Program
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
-from monitor.finding_text import page
-from monitor.grouping import grouped, members_of
+from invariants.model.event import Event, Origin
+from invariants.runtime.program import Program
+from monitor.authoring.examples import run_examples
+from monitor.findings.grouping import grouped, members_of
+from monitor.findings.model import Finding
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.spec_tests import run_examples
+from monitor.kernel.settings import EngineSettings
+from monitor.presentation import page
 
 FILE = """\
 version: 1

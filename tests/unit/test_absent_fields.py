@@ -9,20 +9,21 @@ from typing import Any
 
 import pytest
 
+from invariants.analysis.equivalence import Proof
+from invariants.analysis.event_domain import asked_by_predicates
 from invariants.cel.fold import KindAndTool
 from invariants.cel.functions import FIELD_TYPES
-from invariants.cel.values import CelError
-from invariants.check import read_specs
-from invariants.event import Event, EventView, Origin
+from invariants.check.specs import read_specs
 from invariants.formula.ast import Atom
 from invariants.image.compile import compile_program
-from invariants.kinds import asked_by_predicates
-from invariants.same_meaning import Proof
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
+from invariants.model.event import Event, Origin
+from invariants.taint.event_view import EventView
+from invariants.values.value import CelError
+from monitor.authoring.examples import prepare_trial
+from monitor.authoring.mutation_search import distinguish
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.mutation_search import distinguish
-from monitor.spec_tests import prepare_trial
+from monitor.kernel.settings import EngineSettings
 from tests.support.cel import codes, compiled
 
 KINDS = (

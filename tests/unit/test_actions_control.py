@@ -9,9 +9,9 @@ from interlock.control_record import ControlRecord, ControlView
 from monitor.actions.backoff import LONGEST_NS, backoff_ns
 from monitor.actions.contract import Order
 from monitor.actions.control import ControlDriver, ControlIssuer, write_heartbeat
-from monitor.respond import ResponsePolicy, plan
+from monitor.ingest.watermark import JudgedUpTo
+from monitor.response.plan import ResponsePolicy, plan
 from monitor.topics import CONTROL
-from monitor.watch import Judged
 from tests.support.rim import SECOND_NS, START_NS, HandClock, MemoryPublisher, make_finding
 
 ISSUER = ControlIssuer("monitor-1", 7)
@@ -166,7 +166,7 @@ def test_a_fenced_monitor_says_so() -> None:
 def test_the_heartbeat_tells_up_to_when_everything_was_judged() -> None:
     """Readers learn how old their view is; no key's state is touched."""
     rig = Rig()
-    write_heartbeat(rig.publisher, ISSUER, Judged(START_NS, None, {}))
+    write_heartbeat(rig.publisher, ISSUER, JudgedUpTo(START_NS, None, {}))
     _, key, value = rig.publisher.records[0]
     rig.view.apply(key, value)
     assert rig.view.watermarks.of(None).judged_ns == START_NS

@@ -15,12 +15,12 @@ from monitor.actions.alert import LogAlertDriver
 from monitor.actions.contract import ActionDriver, Order, Outcome
 from monitor.actions.control import ControlDriver, ControlIssuer
 from monitor.actions.dispatch import Dispatcher
-from monitor.breaker import Breaker
-from monitor.finding import Finding
+from monitor.findings.model import Finding
 from monitor.log import configure_log
-from monitor.respond import ResponsePolicy, plan
-from monitor.store import Store
-from monitor.store_records import Change
+from monitor.response.breaker import Breaker
+from monitor.response.plan import ResponsePolicy, plan
+from monitor.store.records import Change
+from monitor.store.store import Store
 from tests.support.rim import HandClock, MemoryPublisher, make_finding
 
 POLICY = ResponsePolicy(has_webhook=True)

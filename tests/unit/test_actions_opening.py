@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from interlock.control_record import ControlRecord, ControlView
-from invariants.errors import ConfigError
+from invariants.model.errors import ConfigError
 from monitor.actions.control import ControlIssuer
-from monitor.actions.opening import control_issuer, open_drivers, response_policy
-from monitor.respond import ResponsePolicy
-from monitor.settings import Settings
-from monitor.store import Store
+from monitor.actions.open import control_issuer, open_drivers, response_policy
+from monitor.config.table import Settings
+from monitor.response.plan import ResponsePolicy
+from monitor.store.store import Store
 from tests.support.rim import HandClock, MemoryPublisher
 
 

@@ -13,16 +13,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from invariants.errors import ConfigError
+from invariants.model.errors import ConfigError
 from monitor.actions.contract import Order
-from monitor.actions.webhook import (
-    WAITING_MAX,
-    WebhookAddress,
-    WebhookDriver,
-    WebhookSettings,
-    parse_webhook_url,
-)
-from monitor.respond import ResponsePolicy, plan
+from monitor.actions.webhook import WAITING_MAX, WebhookDriver, WebhookSettings
+from monitor.config.webhook_address import WebhookAddress, parse_webhook_url
+from monitor.response.plan import ResponsePolicy, plan
 from monitor.secret import Secret
 from tests.support.rim import START_NS, HandClock, make_finding
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from invariants.addresses_of_text import read_addresses
-from invariants.fact import Truth
-from invariants.sources import Shown, SourceMemory, fingerprints_of, memory_of
-from invariants.text_keys import ADDRESSES_MAX, SHOWN_ADDRESSES_MAX, readings_of, shown_keys
+from invariants.model.fact import Truth
+from invariants.taint.addresses import read_addresses
+from invariants.taint.fingerprints import (
+    ADDRESSES_MAX,
+    SHOWN_ADDRESSES_MAX,
+    readings_of,
+    shown_keys,
+)
+from invariants.taint.memory import Shown, SourceMemory, fingerprints_of, memory_of
 
 KEYS = fingerprints_of(b"a key")
 FALSE, UNKNOWN, TRUE = Truth.FALSE, Truth.UNKNOWN, Truth.TRUE

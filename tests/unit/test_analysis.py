@@ -10,11 +10,11 @@ import pytest
 from invariants.analysis.bounds import bounds_of
 from invariants.analysis.deep import analyse
 from invariants.analysis.unused import unused_lists
-from invariants.check import read_specs
-from invariants.limits import Limits
+from invariants.check.specs import read_specs
+from invariants.model.limits import Limits
+from monitor.authoring.files import default_pack_specs
 from monitor.cli.__main__ import main
-from monitor.cli.deep import trace_text
-from monitor.invariant_files import default_pack_specs
+from monitor.cli.check_deep import trace_text
 
 HEAD = """\
 version: 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from monitor.batch import Batch
-from monitor.loop import PACE_MIN, Loop, LoopSettings
+from monitor.service.batch import Batch
+from monitor.service.loop import PACE_MIN, Loop, LoopSettings
 from tests.support.rim import HandClock
 
 SETTINGS = LoopSettings(batch_records_max=10, batch_ns_max=500_000_000)

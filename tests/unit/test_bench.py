@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import monitor.decode.native as decode_module
+import monitor.ingest.decode as decode_module
 from monitor.bench import engine, run
 from monitor.bench.count_violated import CountFigures
 from monitor.bench.engine import EngineFigures, measure_engine
@@ -131,9 +131,9 @@ def test_functions_are_put_back_after_measuring() -> None:
     """Also those that an older revision lacks are no trouble."""
     before = decode_module.decode_event
     hooks = [
-        Hook("decode", "monitor.decode.native", "decode_event"),
-        Hook("none", "monitor.decode.native", "no_such_function"),
-        Hook("none", "monitor.decode.native", "take", "NoSuchClass"),
+        Hook("decode", "monitor.ingest.decode", "decode_event"),
+        Hook("none", "monitor.ingest.decode", "no_such_function"),
+        Hook("none", "monitor.ingest.decode", "take", "NoSuchClass"),
     ]
     with PartClock().attached(hooks):
         assert decode_module.decode_event is not before
@@ -175,9 +175,11 @@ def test_an_older_checkout_has_other_names() -> None:
     with pytest.raises(ModuleNotFoundError):
         import_module(name)
     try:
-        stand_in({name: "monitor.count_text", "monitor.log": "monitor.count_text"})
-        assert import_module(name) is import_module("monitor.count_text")
-        assert import_module("monitor.log") is not import_module("monitor.count_text")
+        stand_in(
+            {name: "monitor.findings.count_text", "monitor.log": "monitor.findings.count_text"}
+        )
+        assert import_module(name) is import_module("monitor.findings.count_text")
+        assert import_module("monitor.log") is not import_module("monitor.findings.count_text")
     finally:
         del sys.modules[name], sys.modules[room]
 

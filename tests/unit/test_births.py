@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.births import Births, next_births
+from monitor.kernel.births import Births, next_births
 
 
 def after(*starts: str) -> Births:

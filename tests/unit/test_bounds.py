@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from invariants.compiling import compile_invariant
-from invariants.fact import Fact, Truth
+from invariants.compile.automaton import compile_invariant
 from invariants.formula.parser import parse_formula
-from invariants.limits import DEFAULT_LIMITS, Limits
-from invariants.moment import Moment
-from invariants.report import Report
+from invariants.model.fact import Fact, Truth
+from invariants.model.limits import DEFAULT_LIMITS, Limits
+from invariants.model.report import Report
+from invariants.model.trace_point import TracePoint
 from tests.support.cases import parse_case, show_key
 from tests.support.engines import make_invariant, make_moment
 
@@ -29,7 +29,7 @@ def run(form: str, formula: str, events: Sequence[Event], **limits: int) -> tupl
     state = automaton.initial()
     told = []
     for step in case.steps:
-        if isinstance(step, Moment):
+        if isinstance(step, TracePoint):
             state, verdicts = automaton.step(state, step, True)
         else:
             state, verdicts = automaton.tick(state, step, True)

@@ -7,9 +7,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.breaker import BREAKER_WINDOW_NS, Breaker, Stopped
-from monitor.finding import Finding
-from monitor.respond import Action, ResponsePolicy, plan
+from monitor.findings.model import Finding
+from monitor.response.breaker import BREAKER_WINDOW_NS, Breaker, Stopped
+from monitor.response.plan import Action, ResponsePolicy, plan
 from tests.support.rim import START_NS, make_finding
 
 POLICY = ResponsePolicy(enforcing_max=2, kills_max=1)

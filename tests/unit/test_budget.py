@@ -9,18 +9,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from invariants.cel.shell import started
-from invariants.check import read_specs
-from invariants.event import Event, EventView, Origin
-from invariants.fact import Fact, Truth
+from invariants.check.specs import read_specs
 from invariants.image.compile import compile_program
-from invariants.limits import STEPS_MAX, STEPS_OF_PREDICATE
-from invariants.machine import Automaton
-from invariants.plan import PLANS_MAX
-from invariants.planning import Planner
-from invariants.program import Program
-from invariants.verdict import MISSING_BINDING
-from monitor.decode.native import decode_event
+from invariants.model.event import Event, Origin
+from invariants.model.fact import Fact, Truth
+from invariants.model.limits import STEPS_MAX, STEPS_OF_PREDICATE
+from invariants.model.verdict import MISSING_BINDING
+from invariants.runtime.plan import PLANS_MAX
+from invariants.runtime.planning import Planner
+from invariants.runtime.program import Program
+from invariants.runtime.stepper import Stepper
+from invariants.shell import commands as started
+from invariants.taint.event_view import EventView
+from monitor.ingest.decode import decode_event
 
 GUARD = 'kind == "call" && '
 # One for each way in which an agent's text or lists can grow an evaluation.
@@ -291,13 +292,13 @@ def test_names_of_tools_that_agents_invent_share_their_routes(
 ) -> None:
     """A route depends on what is known of the predicates, and few names differ in that."""
     routed: list[None] = []
-    real = Automaton.route
+    real = Stepper.route
 
-    def counted(self: Automaton, *rest: Any, **named: Any) -> Any:
+    def counted(self: Stepper, *rest: Any, **named: Any) -> Any:
         routed.append(None)
         return real(self, *rest, **named)
 
-    monkeypatch.setattr(Automaton, "route", counted)
+    monkeypatch.setattr(Stepper, "route", counted)
     program = program_of('args.text == "z"')
     for i in range(100):
         program.session.plan("call", f"junk{i}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from invariants.check import read_specs
-from invariants.event import Event, Origin
+from invariants.check.specs import read_specs
 from invariants.image.compile import compile_program
-from invariants.limits import Limits
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
+from invariants.model.event import Event, Origin
+from invariants.model.limits import Limits
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
+from monitor.kernel.settings import EngineSettings
 
 TEXT = """\
 version: 1

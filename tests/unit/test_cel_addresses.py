@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from invariants.cel import addresses
 from invariants.cel.named_addresses import urls
-from invariants.cel.values import Failure
+from invariants.values.value import Failure
 
 HOSTS = [
     ("https://Example.COM/path", "example.com"),

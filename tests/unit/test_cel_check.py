@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from invariants.cel.functions import FIELD_TYPES, FUNCTIONS
-from invariants.errors import Fault, Place, SpecError
+from invariants.model.errors import Fault, Place, SpecError
 from tests.support.cel import codes, compiled, faults, make_view
 
 LISTS: dict[str, tuple[Any, ...]] = {

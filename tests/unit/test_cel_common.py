@@ -13,15 +13,16 @@ import pytest
 from invariants.cel.checked import CheckedExpression, check_expression
 from invariants.cel.common import CommonParts
 from invariants.cel.compile import compile_expression
-from invariants.cel.values import CelError
-from invariants.checked import CheckedSpec
-from invariants.errors import Place
-from invariants.event import EventView, Origin
-from invariants.limits import STEPS_MAX
-from invariants.predicate import Predicate, compile_predicate
-from invariants.spec import Source
-from monitor.decode.native import decode_event
-from monitor.invariant_files import default_pack_specs
+from invariants.check.checked import CheckedSpec
+from invariants.model.errors import Place
+from invariants.model.event import Origin
+from invariants.model.limits import STEPS_MAX
+from invariants.model.source_text import SourceText
+from invariants.runtime.predicate import Predicate, compile_predicate
+from invariants.taint.event_view import EventView
+from invariants.values.value import CelError
+from monitor.authoring.files import default_pack_specs
+from monitor.ingest.decode import decode_event
 from tests.conformance.cel_generator import TYPES, events, expression
 from tests.support.cel import KEY, make_view
 from tests.support.recorded import session_files
@@ -31,7 +32,7 @@ RANDOM_COUNT = 1_500
 
 
 def checked(text: str, **lists: tuple[Any, ...]) -> CheckedExpression:
-    found, faults = check_expression(Source(text, Place()), file="a.yaml", lists=lists)
+    found, faults = check_expression(SourceText(text, Place()), file="a.yaml", lists=lists)
     assert found is not None, faults
     return found
 
@@ -79,7 +80,7 @@ def test_what_a_file_decides_is_not_shared() -> None:
     for items in (("x",), ("y",)):
         common.take(checked(chosen, a=items).node, {"a": items})
     assert common.shared(checked(chosen, a=("x",)).node, {"a": ("x",)}) is None
-    seen, places = Source("seen(args.x, 's')", Place()), {"s": 0}
+    seen, places = SourceText("seen(args.x, 's')", Place()), {"s": 0}
     found, _ = check_expression(seen, file="a.yaml", lists={}, sources=places)
     assert found is not None
     common.take(found.node, {})
@@ -137,7 +138,7 @@ def test_random_expressions_keep_their_values_and_steps() -> None:
     for number in range(RANDOM_COUNT):
         choose = Random(number).choice
         text = expression(choose, choose(TYPES), 4)
-        found, _ = check_expression(Source(text, Place()), file="a.yaml", lists={})
+        found, _ = check_expression(SourceText(text, Place()), file="a.yaml", lists={})
         if found is None:
             continue
         common = CommonParts()

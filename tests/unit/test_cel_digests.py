@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from invariants.cel import digests
-from invariants.cel.values import Failure
+from invariants.values.value import Failure
 from tests.support.cel import make_view
 
 SCALARS: tuple[Any, ...] = (

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invariants.cel.fold import KindAndTool
-from invariants.cel.values import CelError
+from invariants.values.value import CelError
 from tests.support.cel import compiled, make_view
 
 A, B = ("tool.requested", "http.post"), ("message.user", "")

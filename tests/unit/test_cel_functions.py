@@ -13,9 +13,10 @@ import re2
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from invariants.cel import digests, globs, numbers, paths, strings, times, words
-from invariants.cel.values import STRING_BYTES_MAX, CelError, Failure
-from invariants.limits import STEPS_MAX
+from invariants.cel import digests, globs, numbers, paths, strings, times
+from invariants.model.limits import STEPS_MAX
+from invariants.shell import split as words
+from invariants.values.value import STRING_BYTES_MAX, CelError, Failure
 from tests.support.cel import KEY, codes, compiled, evaluate, fails, make_view
 
 GLOBS = [

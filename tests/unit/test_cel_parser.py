@@ -7,8 +7,8 @@ import pytest
 from invariants.cel.ast import Calculation, Comparison, Constant, Logical, Unary
 from invariants.cel.lexer import SyntaxFault
 from invariants.cel.parser import DEPTH_MAX, SOURCE_LENGTH_MAX, parse
-from invariants.errors import Place, SpecError
-from invariants.spec import Source
+from invariants.model.errors import Place, SpecError
+from invariants.model.source_text import SourceText
 from tests.support.cel import codes, compiled, evaluate
 
 START = Place()
@@ -119,12 +119,12 @@ def test_faults_of_syntax_have_their_place(text: str, column: int) -> None:
 def test_places_count_from_where_the_expression_begins() -> None:
     """Later lines are taken to be indented like the first, as in a block of YAML."""
     with pytest.raises(SyntaxFault) as caught:
-        parse(Source("kind == 'a' &&\n  ?", Place(10, 5)))
+        parse(SourceText("kind == 'a' &&\n  ?", Place(10, 5)))
     assert caught.value.offset == 17
-    node = parse(Source("kind ==\n  'a'", Place(10, 5)))
+    node = parse(SourceText("kind ==\n  'a'", Place(10, 5)))
     assert isinstance(node, Comparison)
     assert (node.place, node.right.place) == (Place(10, 10), Place(11, 7))
-    folded = Source("kind == 'a'", Place(10, 5), ((0, Place(10, 5)), (8, Place(12, 3))))
+    folded = SourceText("kind == 'a'", Place(10, 5), ((0, Place(10, 5)), (8, Place(12, 3))))
     node = parse(folded)
     assert isinstance(node, Comparison)
     assert (node.left.place, node.right.place) == (Place(10, 5), Place(12, 3))
@@ -142,7 +142,7 @@ def test_precedence() -> None:
 
 def test_chains_of_and_are_one_node() -> None:
     """A long chain of `&&` is flat, so that it is no nesting."""
-    node = parse(Source(" && ".join(["true"] * 500), START))
+    node = parse(SourceText(" && ".join(["true"] * 500), START))
     assert isinstance(node, Logical)
     assert len(node.operands) == 500
     assert evaluate(" && ".join(["true"] * 500)) is True
@@ -150,17 +150,17 @@ def test_chains_of_and_are_one_node() -> None:
 
 def test_signs() -> None:
     """The last minus before a number belongs to the number; all others are operators."""
-    assert parse(Source("-1", START)) == Constant(-1, START)
-    node = parse(Source("--1", START))
+    assert parse(SourceText("-1", START)) == Constant(-1, START)
+    node = parse(SourceText("--1", START))
     assert isinstance(node, Unary)
     assert node.operand == Constant(-1, Place(1, 2))
-    difference = parse(Source("2 -1", START))
+    difference = parse(SourceText("2 -1", START))
     assert isinstance(difference, Calculation)
     assert evaluate("--1") == 1
     assert evaluate("- - 5") == 5
     assert evaluate("!!!true") is False
     with pytest.raises(SyntaxFault):
-        parse(Source('-"-"-', START))
+        parse(SourceText('-"-"-', START))
 
 
 def test_quoted_names_reach_any_key() -> None:

@@ -11,8 +11,8 @@ import pytest
 from invariants.cel.checked import CheckedExpression, check_expression
 from invariants.cel.common import CommonParts
 from invariants.cel.compile import Expression, compile_expression
-from invariants.errors import Place
-from invariants.spec import Source
+from invariants.model.errors import Place
+from invariants.model.source_text import SourceText
 from tests.support.cel import KEY, evaluate, make_view
 
 LISTS: dict[str, tuple[Any, ...]] = {"names": ("*a*", "cmd")}
@@ -23,7 +23,7 @@ VALUES: tuple[Any, ...] = (1, "text", True, [1], None, 2**70)
 
 
 def checked(text: str) -> CheckedExpression:
-    found, faults = check_expression(Source(text, Place()), file="a.yaml", lists=LISTS)
+    found, faults = check_expression(SourceText(text, Place()), file="a.yaml", lists=LISTS)
     assert found is not None, faults
     return found
 

@@ -9,8 +9,8 @@ from random import Random
 import pytest
 
 from invariants.cel.costs import by_sql
-from invariants.cel.sql.effects import sql_changes, sql_loses
-from invariants.cel.values import Failure
+from invariants.sql.effects import sql_changes, sql_loses
+from invariants.values.value import Failure
 from tests.support.cel import evaluate
 
 LOSES = [

@@ -7,8 +7,8 @@ import math
 import msgspec
 import pytest
 
-from invariants.cel.values import VALUE_DEPTH_MAX, CelError, Duration, Timestamp
-from invariants.event import EventView
+from invariants.taint.event_view import EventView
+from invariants.values.value import VALUE_DEPTH_MAX, CelError, Duration, Timestamp
 from tests.support.cel import TIME_NS, compiled, evaluate, fails, make_view, raw_view
 
 ARGS = {

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 
-from invariants.check import Refused, check_specs, read_specs
-from invariants.errors import Fault, SpecError
+from invariants.check.specs import RefusedNames, check_specs, read_specs
 from invariants.formula.format import format_formula
-from invariants.load import load_spec
+from invariants.model.errors import Fault, SpecError
+from invariants.spec.load import load_spec
 from tests.unit.test_formula_format import formulas
 
 HEAD = """\
@@ -140,4 +140,4 @@ def test_load_and_check_agree_on_what_is_whole() -> None:
     spec, faults = load_spec(text, "f.yaml")
     assert (spec is not None, faults) == (True, [])
     assert spec is not None
-    assert [fault.code for fault in check_specs([(spec, Refused())]).faults] == ["E401"]
+    assert [fault.code for fault in check_specs([(spec, RefusedNames())]).faults] == ["E401"]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from invariants.errors import ConfigError
+from invariants.model.errors import ConfigError
 from monitor.cli.__main__ import build_parser, main
-from monitor.cli.verbs import whole_number
+from monitor.cli.arguments import whole_number
 
 ROOT = Path(__file__).resolve().parents[2]
 MAY_REPEAT = {"--only"}

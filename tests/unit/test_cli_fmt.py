@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from invariants import rewrite as rewrite_module
-from invariants.rewrite import Rewritten
+from invariants.spec import format as rewrite_module
+from invariants.spec.format import Rewritten
 from monitor.cli import fmt
 from monitor.cli.__main__ import main
 

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from monitor.cli import run as run_verb
-from monitor.cli.screen import complain, json_text, safe
-from monitor.config import load_settings
-from monitor.finding_text import time_text
+from monitor.cli.output import complain, json_text, safe
+from monitor.config.load import load_settings
+from monitor.presentation import time_text
 from monitor.topics import CONTROL
 
 ROOT = Path(__file__).resolve().parents[2]

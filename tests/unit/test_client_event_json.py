@@ -18,8 +18,8 @@ import pytest
 from interlock.event_json import Draft, arguments, draft
 from interlock.json_values import PLACEHOLDER_KEY, PlainJson
 from interlock.limits import NESTING_MAX, RECORD_BYTES_MAX, has_too_costly_numbers
-from invariants.event import Event, EventRecord, Origin
-from monitor.decode.native import decode_event
+from invariants.model.event import Event, EventRecord, Origin
+from monitor.ingest.decode import decode_event
 
 IDENTITY = {"agent": "a", "parent": ""}
 

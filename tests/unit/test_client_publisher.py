@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from interlock.clock import Clock
-from interlock.publisher import Limits, Publisher
+from interlock.publisher import EventPublisher, QueueLimits
 from interlock.transport.base import Message, Transport
 from tests.support.client_transports import Failing, Keeping
 
 MILLISECOND = 1_000_000
 
 
-def limits(events_max: int = 100, block_ms: int = 0) -> Limits:
-    return Limits(
+def limits(events_max: int = 100, block_ms: int = 0) -> QueueLimits:
+    return QueueLimits(
         events_max=events_max,
         bytes_max=10**6,
         block_ns_max=block_ms * MILLISECOND,
@@ -26,11 +26,11 @@ def limits(events_max: int = 100, block_ms: int = 0) -> Limits:
 
 
 @pytest.fixture
-def make() -> Iterator[Callable[..., Publisher]]:
-    made: list[Publisher] = []
+def make() -> Iterator[Callable[..., EventPublisher]]:
+    made: list[EventPublisher] = []
 
-    def build(transport: Transport, settings: Limits | None = None) -> Publisher:
-        publisher = Publisher(lambda: transport, settings or limits(), Clock(), lambda: None)
+    def build(transport: Transport, settings: QueueLimits | None = None) -> EventPublisher:
+        publisher = EventPublisher(lambda: transport, settings or limits(), Clock(), lambda: None)
         made.append(publisher)
         return publisher
 
@@ -39,7 +39,7 @@ def make() -> Iterator[Callable[..., Publisher]]:
         publisher.close(0.5)
 
 
-def add(publisher: Publisher, kind: str, text: str) -> None:
+def add(publisher: EventPublisher, kind: str, text: str) -> None:
     publisher.add(kind, len(text), lambda: Message("s", text.encode()))
 
 
@@ -47,7 +47,7 @@ def texts(transport: Keeping) -> list[str]:
     return [message.value.decode() for message in transport.kept]
 
 
-def test_what_is_added_is_sent_in_order(make: Callable[..., Publisher]) -> None:
+def test_what_is_added_is_sent_in_order(make: Callable[..., EventPublisher]) -> None:
     """Every event once, in the order in which it was numbered."""
     transport = Keeping()
     publisher = make(transport)
@@ -58,7 +58,9 @@ def test_what_is_added_is_sent_in_order(make: Callable[..., Publisher]) -> None:
     assert publisher.stats().published == 500
 
 
-def test_numbers_have_the_order_of_sending_among_threads(make: Callable[..., Publisher]) -> None:
+def test_numbers_have_the_order_of_sending_among_threads(
+    make: Callable[..., EventPublisher],
+) -> None:
     """Threads that publish at once never swap the order of their numbers."""
     transport = Keeping()
     publisher = make(transport, limits(events_max=100_000))
@@ -80,7 +82,7 @@ def test_numbers_have_the_order_of_sending_among_threads(make: Callable[..., Pub
     assert texts(transport) == [str(n) for n in range(2400)]
 
 
-def test_a_full_queue_sheds_after_numbering(make: Callable[..., Publisher]) -> None:
+def test_a_full_queue_sheds_after_numbering(make: Callable[..., EventPublisher]) -> None:
     """A drop is a visible gap: every event had its number, and drops are counted by kind."""
     transport = Keeping()
     transport.gate.clear()
@@ -99,7 +101,7 @@ def test_a_full_queue_sheds_after_numbering(make: Callable[..., Publisher]) -> N
 
 
 def test_a_full_queue_holds_the_caller_no_longer_than_its_limit(
-    make: Callable[..., Publisher],
+    make: Callable[..., EventPublisher],
 ) -> None:
     """It waits for room up to the limit, then sheds."""
     transport = Keeping()
@@ -113,7 +115,7 @@ def test_a_full_queue_holds_the_caller_no_longer_than_its_limit(
     transport.gate.set()
 
 
-def test_room_that_comes_in_time_saves_the_event(make: Callable[..., Publisher]) -> None:
+def test_room_that_comes_in_time_saves_the_event(make: Callable[..., EventPublisher]) -> None:
     """A slow transport slows the agent a little rather than losing events."""
     transport = Keeping()
     transport.gate.clear()
@@ -129,7 +131,7 @@ def test_room_that_comes_in_time_saves_the_event(make: Callable[..., Publisher])
 
 
 def test_trouble_is_counted_and_only_the_undelivered_is_sent_again(
-    make: Callable[..., Publisher],
+    make: Callable[..., EventPublisher],
 ) -> None:
     """What a failed batch did deliver comes once; health returns with delivery."""
     transport = Failing(failures=2, delivered_each=0)
@@ -143,7 +145,7 @@ def test_trouble_is_counted_and_only_the_undelivered_is_sent_again(
     assert (stats.published, stats.errors, stats.is_healthy) == (3, 2, True)
 
 
-def test_what_no_broker_takes_holds_up_nothing(make: Callable[..., Publisher]) -> None:
+def test_what_no_broker_takes_holds_up_nothing(make: Callable[..., EventPublisher]) -> None:
     """One poisoned event is dropped and counted; the others arrive."""
     transport = Failing(failures=0)
     publisher = make(transport)
@@ -155,7 +157,9 @@ def test_what_no_broker_takes_holds_up_nothing(make: Callable[..., Publisher]) -
     assert (stats.published, stats.refused_by_broker, stats.dropped) == (2, 1, {"other": 1})
 
 
-def test_while_the_transport_is_down_nobody_waits_for_it(make: Callable[..., Publisher]) -> None:
+def test_while_the_transport_is_down_nobody_waits_for_it(
+    make: Callable[..., EventPublisher],
+) -> None:
     """Waiting would help nobody: the queue sheds at once."""
     transport = Failing(failures=10**9, delivered_each=0)
     publisher = make(transport, limits(events_max=1, block_ms=600_000))
@@ -174,7 +178,7 @@ def test_a_transport_that_cannot_be_opened_is_trouble_and_no_error() -> None:
     def refuse() -> Transport:
         raise OSError(13, "Permission denied")
 
-    publisher = Publisher(refuse, limits(), Clock(), lambda: None)
+    publisher = EventPublisher(refuse, limits(), Clock(), lambda: None)
     add(publisher, "file.read", "1")
     assert not publisher.flush(0.05)
     publisher.close(0.05)
@@ -185,7 +189,7 @@ def test_a_transport_that_cannot_be_opened_is_trouble_and_no_error() -> None:
 
 
 def test_closing_delivers_what_waits_and_counts_what_comes_later(
-    make: Callable[..., Publisher],
+    make: Callable[..., EventPublisher],
 ) -> None:
     """After closing an event is numbered and counted as dropped; closing twice is no fault."""
     transport = Keeping()
@@ -204,7 +208,7 @@ def test_closing_delivers_what_waits_and_counts_what_comes_later(
 
 
 def test_closing_ends_in_time_however_stuck_the_transport_is(
-    make: Callable[..., Publisher],
+    make: Callable[..., EventPublisher],
 ) -> None:
     """The end of the agent is not held up past the limit."""
     transport = Keeping()
@@ -217,7 +221,7 @@ def test_closing_ends_in_time_however_stuck_the_transport_is(
     transport.gate.set()
 
 
-def test_a_forked_child_starts_empty(make: Callable[..., Publisher]) -> None:
+def test_a_forked_child_starts_empty(make: Callable[..., EventPublisher]) -> None:
     """What waited is the parent's to send; the parent's transport is left alone, not closed."""
     transport = Keeping()
     publisher = make(transport)

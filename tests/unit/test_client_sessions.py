@@ -14,7 +14,7 @@ import pytest
 
 from interlock import Client, ClientOptions, Killed, SettingError, guarded
 from interlock.limits import NAME_CHARACTERS_MAX
-from invariants.event import EventRecord
+from invariants.model.event import EventRecord
 from tests.support.control_writer import ControlWriter, published
 
 Event = dict[str, Any]

@@ -21,7 +21,7 @@ from interlock.transport.target import (
     principal_of,
 )
 from monitor import topics
-from monitor.sources.log_layout import parse_file_name
+from monitor.transport.logdir.layout import parse_file_name
 
 
 def messages(*texts: str) -> list[Message]:

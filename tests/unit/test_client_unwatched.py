@@ -13,7 +13,7 @@ import pytest
 
 from interlock import Client, ClientOptions, NoView, SessionOver
 from interlock.clock import Clock
-from interlock.publisher import Limits, Publisher
+from interlock.publisher import EventPublisher, QueueLimits
 from interlock.transport.base import Message
 from tests.support.client_transports import Failing, Keeping
 from tests.support.control_writer import ControlWriter, published
@@ -97,12 +97,14 @@ def test_calls_pass_again_once_events_arrive(away: Away) -> None:
     assert kinds == ["session.started", "tool.denied", "tool.requested", "tool.completed"]
 
 
-def quiet(transport: Keeping, now_ns: list[int]) -> Publisher:
-    limits = Limits(100, 10**6, 0, 0, 3_600 * SECOND)
-    return Publisher(lambda: transport, limits, Clock(lambda: 0, lambda: now_ns[0]), lambda: None)
+def quiet(transport: Keeping, now_ns: list[int]) -> EventPublisher:
+    limits = QueueLimits(100, 10**6, 0, 0, 3_600 * SECOND)
+    return EventPublisher(
+        lambda: transport, limits, Clock(lambda: 0, lambda: now_ns[0]), lambda: None
+    )
 
 
-def add(publisher: Publisher, text: str) -> bool:
+def add(publisher: EventPublisher, text: str) -> bool:
     return publisher.add("file.read", len(text), lambda: Message("s", text.encode()))
 
 
@@ -170,8 +172,8 @@ def test_closing_does_not_wait_for_room_once_for_every_session() -> None:
     """A transport that hangs holds the end up for its time limit, not for each event."""
     transport = Keeping()
     transport.gate.clear()
-    limits = Limits(1, 10**6, 3_600 * SECOND, 0, 3_600 * SECOND)
-    publisher = Publisher(lambda: transport, limits, Clock(), lambda: None)
+    limits = QueueLimits(1, 10**6, 3_600 * SECOND, 0, 3_600 * SECOND)
+    publisher = EventPublisher(lambda: transport, limits, Clock(), lambda: None)
     add(publisher, "in flight")
     assert transport.entered.wait(5)
     add(publisher, "waiting")

@@ -12,13 +12,13 @@ import subprocess
 import pytest
 import yaml
 
+from monitor.authoring.examples import run_examples
+from monitor.authoring.files import examine
 from monitor.cli.__main__ import build_parser
 from monitor.cli.kafka import run as kafka_init
-from monitor.config import load_settings, require
-from monitor.invariant_files import examine
-from monitor.settings import TABLE, Settings
-from monitor.sources.address import KafkaAddress, parse_source_url
-from monitor.spec_tests import run_examples
+from monitor.config.load import load_settings, require
+from monitor.config.table import TABLE, Settings
+from monitor.transport.address import KafkaAddress, parse_source_url
 from tests.support.compose import ROOT, compose, flags, here, mounts, ports, services
 from tests.support.kafka_broker import KAFKA_VERSION
 

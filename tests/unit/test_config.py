@@ -9,17 +9,17 @@ from typing import get_args
 
 import pytest
 
-from invariants.errors import ConfigError
-from monitor.config import add_flags, load_settings, require
-from monitor.finding import EngineFindingType
-from monitor.finding_make import DEFAULT_SEVERITIES
-from monitor.setting import Given, Setting, ValueRefusedError, format_duration, read_value
-from monitor.settings import TABLE, Settings
-from monitor.settings_detector import DetectorSettings
-from monitor.settings_kafka import KafkaSettings
-from monitor.settings_page import render_page
-from monitor.settings_severity import SeveritySettings
-from monitor.settings_sources import SourceSettings
+from invariants.model.errors import ConfigError
+from monitor.config.detector import DetectorSettings
+from monitor.config.kafka import KafkaSettings
+from monitor.config.load import add_flags, load_settings, require
+from monitor.config.reference_page import render_page
+from monitor.config.setting import Given, Setting, ValueRefusedError, format_duration, read_value
+from monitor.config.severity import SeveritySettings
+from monitor.config.sources import SourceSettings
+from monitor.config.table import TABLE, Settings
+from monitor.findings.model import EngineFindingType
+from monitor.kernel.build_finding import DEFAULT_SEVERITIES
 
 HOUR_NS = 3_600_000_000_000
 
@@ -249,7 +249,7 @@ def test_every_engine_finding_has_a_severity() -> None:
 
 def test_kafka_settings_are_the_clients_own() -> None:
     """Every name that the door takes can be set, and the other way round."""
-    from monitor.sources.kafka_door import PLAIN_SETTINGS, SECRET_SETTINGS
+    from monitor.transport.kafka.client import PLAIN_SETTINGS, SECRET_SETTINGS
 
     assert {f.name for f in fields(KafkaSettings)} == PLAIN_SETTINGS | SECRET_SETTINGS.keys()
     given = KafkaSettings(security_protocol="SSL", ssl_check_hostname=False)
@@ -278,6 +278,8 @@ def test_durations_are_read_and_written() -> None:
 
 
 def test_the_page_is_current() -> None:
-    """`docs/configuration.md` is made of the table: run `python -m monitor.settings_page`."""
+    """`docs/configuration.md` is made of the table: run `python -m
+    monitor.config.reference_page`.
+    """
     page = Path(__file__).parents[2] / "docs" / "configuration.md"
     assert page.read_text() == render_page()

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from interlock.control_feed import LogControlFeed, Reading
+from interlock.control_feed import FeedReading, LogControlFeed
 from interlock.control_record import RECORD_BYTES_MAX, ControlRecord, ControlState, ControlView
 
 
@@ -26,7 +26,7 @@ def feed_of(directory: Path) -> LogControlFeed:
     return LogControlFeed(directory, poll_s=0.01)
 
 
-def told(reading: Reading) -> list[tuple[str, str]]:
+def told(reading: FeedReading) -> list[tuple[str, str]]:
     decoded = [
         (e.key, msgspec.json.decode(e.value or b"", type=ControlRecord)) for e in reading.entries
     ]
@@ -36,7 +36,7 @@ def told(reading: Reading) -> list[tuple[str, str]]:
 def test_a_topic_that_is_not_there_is_read_to_its_end(tmp_path: Path) -> None:
     """No directory is an empty topic, and one that appears later is read."""
     feed = feed_of(tmp_path / "control")
-    assert feed.poll(0) == Reading([], is_at_end=True)
+    assert feed.poll(0) == FeedReading([], is_at_end=True)
     (tmp_path / "control").mkdir()
     append(tmp_path / "control" / "m-0.jsonl", line("session:a", "killed", 1))
     assert told(feed.poll(0)) == [("session:a", "killed")]
@@ -172,7 +172,7 @@ def test_links_and_pipes_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "control" / "m-0.jsonl").symlink_to(tmp_path / "outside")
     os.mkfifo(tmp_path / "control" / "p-0.jsonl")
     append(tmp_path / "control" / "notes.txt", line("session:a", "killed", 1))
-    assert feed_of(tmp_path / "control").poll(0) == Reading([], is_at_end=True)
+    assert feed_of(tmp_path / "control").poll(0) == FeedReading([], is_at_end=True)
     (tmp_path / "linked").symlink_to(tmp_path / "control")
     with pytest.raises(OSError, match="symbolic link"):
         feed_of(tmp_path / "linked").poll(0)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from interlock.clock import Clock
-from interlock.control_feed import ControlFeed, Entry, Reading
+from interlock.control_feed import ControlFeed, FeedEntry, FeedReading
 from interlock.control_record import ControlState
 from interlock.control_view import ControlFollower
 from interlock.watermarks import Shard
@@ -26,8 +26,10 @@ class Hands:
         return Clock(wall_ns=lambda: self.now_ns, monotonic_ns=lambda: self.now_ns)
 
 
-def entry(key: str, state: ControlState = "active", issued_at: int = 1, **more: object) -> Entry:
-    return Entry(key, msgspec.json.encode({"state": state, "issued_at": issued_at, **more}))
+def entry(
+    key: str, state: ControlState = "active", issued_at: int = 1, **more: object
+) -> FeedEntry:
+    return FeedEntry(key, msgspec.json.encode({"state": state, "issued_at": issued_at, **more}))
 
 
 def no_feed() -> ControlFeed:
@@ -44,8 +46,8 @@ def follower(hands: Hands) -> ControlFollower:
     return ControlFollower(no_feed, hands.clock(), age_ns_max=10 * SECOND)
 
 
-def beat(hands: Hands, *entries: Entry, is_at_end: bool = True, **more: bool) -> Reading:
-    return Reading([*entries, entry("heartbeat", issued_at=hands.now_ns)], is_at_end, **more)
+def beat(hands: Hands, *entries: FeedEntry, is_at_end: bool = True, **more: bool) -> FeedReading:
+    return FeedReading([*entries, entry("heartbeat", issued_at=hands.now_ns)], is_at_end, **more)
 
 
 def test_a_half_read_topic_answers_nothing(follower: ControlFollower, hands: Hands) -> None:
@@ -54,14 +56,14 @@ def test_a_half_read_topic_answers_nothing(follower: ControlFollower, hands: Han
     assert follower.age_ns() is None
     assert follower.standing(["session:a"]) == ("active", "")
     assert not follower.is_usable()
-    follower.take_in(Reading(is_at_end=True), hands.now_ns)
+    follower.take_in(FeedReading(is_at_end=True), hands.now_ns)
     assert follower.standing(["session:a"]) == ("killed", "session:a")
     assert follower.is_usable()
 
 
 def test_without_a_heartbeat_no_view_is_usable(follower: ControlFollower, hands: Hands) -> None:
     """An empty or unattended topic is no permission."""
-    follower.take_in(Reading([entry("tool:x")], is_at_end=True), hands.now_ns)
+    follower.take_in(FeedReading([entry("tool:x")], is_at_end=True), hands.now_ns)
     assert follower.age_ns() is None
     assert not follower.is_usable()
     assert not follower.was_usable() and not follower.was_heard
@@ -74,7 +76,7 @@ def test_a_view_ages_from_its_last_heartbeat(
     """Reading on without a heartbeat keeps nothing young."""
     follower.take_in(beat(hands), hands.now_ns)
     hands.now_ns += seconds * SECOND
-    follower.take_in(Reading(is_at_end=True), hands.now_ns)
+    follower.take_in(FeedReading(is_at_end=True), hands.now_ns)
     assert follower.is_usable() is is_usable
     assert follower.was_usable() is is_usable
     assert follower.was_heard
@@ -96,14 +98,14 @@ def test_clocks_that_disagree_make_a_view_old(
 ) -> None:
     """A heartbeat from the future would else look fresh for ever."""
     ahead = entry("heartbeat", issued_at=hands.now_ns + skew * SECOND)
-    follower.take_in(Reading([ahead], is_at_end=True), hands.now_ns)
+    follower.take_in(FeedReading([ahead], is_at_end=True), hands.now_ns)
     assert not follower.is_usable()
 
 
 def test_a_feed_that_begins_anew_shows_no_past(follower: ControlFollower, hands: Hands) -> None:
     """While old records come a second time, the last whole view goes on answering."""
     follower.take_in(beat(hands, entry("session:a", "killed")), hands.now_ns)
-    again = Reading([entry("session:a", "active")], is_restart=True)
+    again = FeedReading([entry("session:a", "active")], is_restart=True)
     follower.take_in(again, hands.now_ns)
     assert follower.standing(["session:a"])[0] == "killed"
     follower.take_in(beat(hands, entry("session:a", "quarantined")), hands.now_ns)
@@ -138,9 +140,9 @@ def test_a_heartbeat_vouches_once_the_end_was_looked_for_after_it(
     asked_ns = hands.now_ns
     follower.take_in(beat(hands), asked_ns)
     assert not follower.wait_until_judged(asked_ns, 0)
-    follower.take_in(Reading([entry("session:a", "killed")]), asked_ns)
+    follower.take_in(FeedReading([entry("session:a", "killed")]), asked_ns)
     assert not follower.wait_until_judged(asked_ns, 0), "not read to the end"
-    follower.take_in(Reading(is_at_end=True), asked_ns)
+    follower.take_in(FeedReading(is_at_end=True), asked_ns)
     assert follower.wait_until_judged(asked_ns, 0)
     assert follower.standing(["session:a"])[0] == "killed"
     assert not follower.wait_until_judged(asked_ns + 1, 0)
@@ -152,9 +154,9 @@ def test_a_heartbeat_from_the_future_vouches_for_nothing(
 ) -> None:
     """By a clock that is ahead everything would count as judged."""
     future = entry("heartbeat", issued_at=hands.now_ns + ahead_ns)
-    follower.take_in(Reading([future], is_at_end=True), hands.now_ns)
+    follower.take_in(FeedReading([future], is_at_end=True), hands.now_ns)
     hands.now_ns += 2 * SECOND
-    follower.take_in(Reading(is_at_end=True), hands.now_ns)
+    follower.take_in(FeedReading(is_at_end=True), hands.now_ns)
     assert follower.wait_until_judged(hands.now_ns - 2 * SECOND, 0) is is_believed
 
 
@@ -164,9 +166,9 @@ def test_a_monitor_that_fell_behind_vouches_for_less(
     """The last heartbeat counts, not the highest: after a restart it may be older."""
     began_ns = hands.now_ns
     for issued_at in (began_ns, began_ns - 5 * SECOND):
-        reading = Reading([entry("heartbeat", issued_at=issued_at)], is_at_end=True)
+        reading = FeedReading([entry("heartbeat", issued_at=issued_at)], is_at_end=True)
         follower.take_in(reading, began_ns)
-        follower.take_in(Reading(is_at_end=True), began_ns)
+        follower.take_in(FeedReading(is_at_end=True), began_ns)
     assert not follower.wait_until_judged(began_ns, 0)
     assert follower.wait_until_judged(began_ns - 5 * SECOND, 0)
 
@@ -176,10 +178,10 @@ def test_who_reads_anew_or_is_a_new_process_knows_of_no_heartbeat(
 ) -> None:
     """What vouches has to be read by who asks, after the last trouble."""
     follower.take_in(beat(hands), hands.now_ns)
-    follower.take_in(Reading(is_restart=True, is_at_end=True), hands.now_ns)
+    follower.take_in(FeedReading(is_restart=True, is_at_end=True), hands.now_ns)
     assert not follower.wait_until_judged(hands.now_ns, 0)
     follower.take_in(beat(hands), hands.now_ns)
-    follower.take_in(Reading(is_at_end=True), hands.now_ns)
+    follower.take_in(FeedReading(is_at_end=True), hands.now_ns)
     assert follower.wait_until_judged(hands.now_ns, 0)
     follower.after_fork_in_child()
     assert not follower.wait_until_judged(hands.now_ns, 0)
@@ -200,7 +202,7 @@ def test_a_forked_child_keeps_what_was_known(follower: ControlFollower, hands: H
     follower.after_fork_in_child()
     assert follower.standing(["session:a"])[0] == "killed"
     assert follower.was_heard
-    follower.take_in(Reading([entry("session:a", "active")], is_restart=True), hands.now_ns)
+    follower.take_in(FeedReading([entry("session:a", "active")], is_restart=True), hands.now_ns)
     assert follower.standing(["session:a"])[0] == "killed"
 
 
@@ -209,7 +211,7 @@ def test_each_shard_has_an_age_of_its_own(follower: ControlFollower, hands: Hand
     old_ns = hands.now_ns - 60 * SECOND
     behind = {"agent.events/1002": old_ns}
     follower.take_in(
-        Reading([entry("heartbeat", issued_at=hands.now_ns, behind=behind)], is_at_end=True),
+        FeedReading([entry("heartbeat", issued_at=hands.now_ns, behind=behind)], is_at_end=True),
         hands.now_ns,
     )
     mine, other = (Shard("agent.events", owner, is_partition=False) for owner in (1001, 1002))

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from detectors.bloom import Words
 from detectors.contract import ModelError, Score
 from detectors.detector import DetectorState, ModelDetector
 from detectors.explain import explain
@@ -22,9 +23,8 @@ from detectors.training import (
     rows,
     train,
 )
-from detectors.words import Words
-from invariants.event import Event
-from invariants.state import StateError
+from invariants.codec.state import StateError
+from invariants.model.event import Event
 from tests.support.detection import (
     KEY,
     KEY_DIGEST,

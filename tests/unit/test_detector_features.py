@@ -14,20 +14,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.baseline import Baseline, learn_baseline
-from detectors.features import FEATURES, TOOLS_MAX, VALUE_MAX, Tally, advance, row, schema_digest
-from detectors.reading import (
+from detectors.bloom import Words, holds, with_numbers
+from detectors.features import (
+    FEATURES,
+    TOOLS_MAX,
+    VALUE_MAX,
+    FeatureCounts,
+    advance,
+    row,
+    schema_digest,
+)
+from detectors.observation import (
     MOSTLY_RESULTS,
     NEW,
     RESULTS,
     USER,
-    Action,
     Heard,
     Observation,
-    Outcome,
+    ObservedAction,
+    ObservedOutcome,
     read,
 )
 from detectors.training import GroupedSession, fit_heads, observe, rows
-from detectors.words import Words, holds, with_numbers
 from tests.support.detection import KEY, SessionBuilder, ordinary, small_model, training_sessions
 
 WORDS = Words(KEY)
@@ -38,8 +46,8 @@ def observations(made: SessionBuilder) -> list[Observation]:
     return observe(WORDS, made.events)
 
 
-def actions(made: SessionBuilder) -> list[Action]:
-    return [item for item in observations(made) if isinstance(item, Action)]
+def actions(made: SessionBuilder) -> list[ObservedAction]:
+    return [item for item in observations(made) if isinstance(item, ObservedAction)]
 
 
 def last_row(made: SessionBuilder, baseline: Baseline) -> dict[str, float]:
@@ -48,7 +56,7 @@ def last_row(made: SessionBuilder, baseline: Baseline) -> dict[str, float]:
 
 def test_the_table_is_well_made() -> None:
     """Names are unique, each says what it means, and a row has a number for each."""
-    assert len(set(NAMES)) == len(NAMES) == len(row(Tally()))
+    assert len(set(NAMES)) == len(NAMES) == len(row(FeatureCounts()))
     assert all(feature.meaning and feature.unit for feature in FEATURES)
 
 
@@ -84,7 +92,7 @@ def test_an_outcome_without_a_tool_finds_it_by_its_call() -> None:
     made.add("tool.completed", call="c1", result="x")
     made.add("tool.failed", call="unknown", error="no")
     action, known, unknown = observations(made)
-    assert isinstance(known, Outcome) and isinstance(unknown, Outcome)
+    assert isinstance(known, ObservedOutcome) and isinstance(unknown, ObservedOutcome)
     assert known.tool == action.tool
     assert (unknown.tool, unknown.is_failed) == (0, True)
 
@@ -163,7 +171,7 @@ def _storable(value: Any) -> Any:
 
 def test_memory_does_not_grow_with_the_session() -> None:
     """After ten events and after two thousand, ever new words and tools: the same bound."""
-    heard, tally, random = Heard(), Tally(), Random(0)
+    heard, tally, random = Heard(), FeatureCounts(), Random(0)
     sizes = []
     for number in range(2_000):
         text = " ".join(str(random.random()) for _ in range(20))
@@ -191,7 +199,7 @@ def test_a_bitmap_forgets_nothing_that_it_took() -> None:
 def test_numbers_of_words_depend_on_the_key_and_on_no_process() -> None:
     """The hash of a process is salted anew each time; a model's is not."""
     code = (
-        "from detectors.words import Words; "
+        "from detectors.bloom import Words; "
         "print(Words(b'0123456789abcdef').word('send_mail'), Words(bytes(16)).word('send_mail'))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)

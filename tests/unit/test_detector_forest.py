@@ -12,7 +12,7 @@ from detectors.features import FEATURES
 from detectors.forest import Floats, Forest, mean_path, path_length, path_lengths, shortening
 from detectors.forest_training import fit, flatten, grow_forest
 from detectors.model import make_head
-from detectors.rarity import KNOTS_MAX, learn_rarity
+from detectors.novelty import KNOTS_MAX, learn_rarity
 
 WIDTH = len(FEATURES)
 TOLERANCE = 1e-12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from invariants.check import read_specs
+from invariants.check.specs import read_specs
 from invariants.image.compile import compile_program
 
 TEXT = """\

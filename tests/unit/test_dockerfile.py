@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 
-from monitor.settings import Settings
+from monitor.config.table import Settings
 from tests.support.compose import ROOT, services
 
 LINES = [

@@ -13,24 +13,24 @@ import pytest
 
 from interlock.control_record import ControlRecord, ControlView
 from interlock.kinds import KNOWN_KINDS
-from invariants import check
-from invariants.check import Refused, check_specs, read_specs
-from invariants.errors import Fault
-from invariants.event import CARRIED_BY, Event, EventRecord, Origin
-from invariants.load import load_spec
+from invariants.check import specs as check
+from invariants.check.specs import RefusedNames, check_specs, read_specs
+from invariants.model.errors import Fault
+from invariants.model.event import CARRIED_BY, Event, EventRecord, Origin
+from invariants.spec.load import load_spec
+from monitor.authoring.examples import run_examples
 from monitor.cli.__main__ import VERBS, build_parser
-from monitor.config import load_settings
-from monitor.decode.native import decode_event
-from monitor.decode.rejected import REASONS
-from monitor.finding import Finding
-from monitor.finding_make import DEFAULT_SEVERITIES
-from monitor.metrics_table import METRICS
-from monitor.provenance import Provenance
-from monitor.sources.base import NoticeKind
-from monitor.sources.log_layout import from_line
-from monitor.spec_tests import run_examples
+from monitor.config.load import load_settings
+from monitor.findings.model import Finding
+from monitor.ingest.decode import decode_event
+from monitor.ingest.provenance import Provenance
+from monitor.ingest.rejected import REASONS
+from monitor.kernel.build_finding import DEFAULT_SEVERITIES
+from monitor.telemetry.metrics_table import METRICS
 from monitor.topics import APPROVALS, CONTROL, DAY_MS, ENFORCEMENT, POLICIES
 from monitor.topics import EVENTS as EVENTS_TOPIC
+from monitor.transport.base import NoticeKind
+from monitor.transport.logdir.layout import from_line
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -85,7 +85,7 @@ def _codes(cell: str) -> list[str]:
 
 def _faults(text: str) -> list[Fault]:
     spec, faults = load_spec(text, "page.yaml")
-    return [*faults, *(check_specs([(spec, Refused())]).faults if spec else [])]
+    return [*faults, *(check_specs([(spec, RefusedNames())]).faults if spec else [])]
 
 
 @pytest.mark.parametrize(

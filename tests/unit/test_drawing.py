@@ -11,11 +11,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from invariants.automaton import explicit_automaton
-from invariants.check import read_specs
-from invariants.check_expressions import check_predicate
-from invariants.checked import CheckedSpec
-from invariants.conditions import condition, cover
+from invariants.analysis.event_domain import ANYTHING, Asked, asked_by, asked_by_predicates
+from invariants.analysis.explicit_automaton import explicit_automaton
+from invariants.analysis.minimise import condition, cover
+from invariants.check.checked import CheckedSpec
+from invariants.check.expressions import check_predicate
+from invariants.check.specs import read_specs
 from invariants.drawing.dot import dot
 from invariants.drawing.layers import BOX_GAP, Box, Line, lay_out
 from invariants.drawing.mermaid import mermaid
@@ -23,11 +24,11 @@ from invariants.drawing.network import picture_of_network
 from invariants.drawing.of_automaton import picture_of_automaton
 from invariants.drawing.picture import Arrow, Node, Picture
 from invariants.drawing.svg import svg
-from invariants.errors import Place
 from invariants.formula.ast import Atom
 from invariants.formula.format import format_clearly
-from invariants.kinds import ANYTHING, Asked, asked_by, asked_by_predicates
-from invariants.spec import InvariantSpec, PredicateSpec, Source
+from invariants.model.errors import Place
+from invariants.model.source_text import SourceText
+from invariants.spec.model import InvariantSpec, PredicateSpec
 from monitor.cli.__main__ import main
 
 WRITERS = pytest.mark.parametrize("write", [mermaid, dot, svg])
@@ -275,7 +276,7 @@ def test_a_condition_is_short() -> None:
 )
 def test_what_a_predicate_can_be_true_of(when: str, asked: Asked) -> None:
     """Only what is certain is said."""
-    predicate = PredicateSpec("p", Source(when, Place()), (), Place())
+    predicate = PredicateSpec("p", SourceText(when, Place()), (), Place())
     checked, _ = check_predicate(predicate, file="a.yaml", lists={})
     assert checked is not None
     assert asked_by(checked) == asked

@@ -12,18 +12,18 @@ import msgspec
 import pytest
 
 from interlock.control_record import voucher_of
-from invariants.event import Origin
+from invariants.model.event import Origin
 from monitor.actions.contract import Done
 from monitor.actions.control import ControlIssuer
 from monitor.actions.dispatch import Dispatcher
-from monitor.decode.rejected import reject
-from monitor.effects import Effects
+from monitor.ingest.rejected import reject
+from monitor.ingest.watermark import JudgedUpTo
 from monitor.log import configure_log
-from monitor.outgoing import FINDING_BYTES_MAX, RAW_BYTES_MAX, dead_letter, fitting
-from monitor.store import Store
-from monitor.store_records import Change
+from monitor.service.outbox import Effects
+from monitor.service.record_size import FINDING_BYTES_MAX, RAW_BYTES_MAX, dead_letter, fitting
+from monitor.store.records import Change
+from monitor.store.store import Store
 from monitor.topics import DEAD_LETTERS, FINDINGS
-from monitor.watch import Judged
 from tests.support.rim import START_NS, HandClock, MemoryPublisher, make_finding
 
 RECORD_BYTES_MAX = 1_048_576 - 4_096
@@ -79,8 +79,8 @@ class Rig:
     def idle(self) -> None:
         self.effects.idle(self.judged, {})
 
-    def judged(self) -> Judged | None:
-        return None if self.judged_ns is None else Judged(self.judged_ns, None, self.behind)
+    def judged(self) -> JudgedUpTo | None:
+        return None if self.judged_ns is None else JudgedUpTo(self.judged_ns, None, self.behind)
 
     def heartbeats(self) -> list[int]:
         return [

@@ -7,16 +7,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from invariants.check import read_specs
-from invariants.event import Event, Origin
+from invariants.check.specs import read_specs
+from invariants.codec.state import StateError
+from invariants.codec.taint import CHUNK_ENTRIES
 from invariants.image.compile import compile_program
-from invariants.limits import Limits
-from invariants.program import Program
-from invariants.state import StateError
-from invariants.state_sources import CHUNK_ENTRIES
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
+from invariants.model.event import Event, Origin
+from invariants.model.limits import Limits
+from invariants.runtime.program import Program
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
+from monitor.kernel.settings import EngineSettings
 from tests.support.shelf import Shelf
 
 TEXT = """\

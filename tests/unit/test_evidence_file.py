@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from invariants.errors import ConfigError
+from invariants.model.errors import ConfigError
 from monitor.evidence_file import create_evidence, write_evidence
 
 

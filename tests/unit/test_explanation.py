@@ -6,14 +6,14 @@ from typing import Any
 
 import msgspec
 
-from invariants.check import read_specs
-from invariants.event import Event, Origin
+from invariants.check.specs import read_specs
 from invariants.image.compile import compile_program
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
-from monitor.finding_text import page
+from invariants.model.event import Event, Origin
+from monitor.findings.model import Finding
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
+from monitor.kernel.settings import EngineSettings
+from monitor.presentation import page
 from tests.support.shelf import Shelf
 
 TEXT = """\

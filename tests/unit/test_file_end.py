@@ -8,16 +8,16 @@ from random import Random
 import msgspec
 import pytest
 
-from invariants.check import read_specs
-from invariants.event import Event, Origin
+from invariants.check.specs import read_specs
 from invariants.image.compile import compile_program
-from invariants.program import Program
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.file_end import OPEN_SHOWN_MAX, FileTime, gathered, open_text
-from monitor.finding import Finding
+from invariants.model.event import Event, Origin
+from invariants.runtime.program import Program
+from monitor.findings.model import Finding
+from monitor.ingest.decode import decode_event
+from monitor.ingest.sequence import HOLES_MAX, MISSING_RANGES_MAX
+from monitor.kernel.file_end import OPEN_SHOWN_MAX, FileTime, gathered, open_text
 from monitor.kernel.kernel import Kernel
-from monitor.order import HOLES_MAX, MISSING_RANGES_MAX
+from monitor.kernel.settings import EngineSettings
 from monitor.trace_key import TraceKey
 from tests.support.rim import SECOND_NS, START_NS
 from tests.support.shelf import Shelf

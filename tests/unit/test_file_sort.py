@@ -10,10 +10,10 @@ from random import Random
 import msgspec
 import pytest
 
-from invariants.errors import ConfigError
-from monitor.file_sort import Place, SortedSource, sorted_lines
-from monitor.sources.base import Record, Stream
-from monitor.sources.files import FILE_TOPIC, FileSource
+from invariants.model.errors import ConfigError
+from monitor.ingest.file_sort import LineKey, SortedSource, sorted_lines
+from monitor.transport.base import Record, Stream
+from monitor.transport.file.reader import FILE_TOPIC, FileSource
 
 
 def line(session: str, seq: int | None, ts: int, kind: str = "x") -> bytes:
@@ -37,13 +37,13 @@ def read_all(source: SortedSource, records_max: int = 3) -> list[Record]:
 
 def test_numbers_go_before_times() -> None:
     """An event counts as late as those that its session numbered before it."""
-    places = [Place("s", 1, 5), Place("s", 0, 9), Place("t", 0, 7), Place("s", None, 8)]
+    places = [LineKey("s", 1, 5), LineKey("s", 0, 9), LineKey("t", 0, 7), LineKey("s", None, 8)]
     assert sorted_lines(places) == [2, 3, 1, 0]
 
 
 def test_equal_times_keep_the_order_of_lines() -> None:
     """Stable, also among several sessions and beside events without a number."""
-    places = [Place("s", 0, 5), Place("t", 0, 5), Place("s", None, 5), Place("s", 1, 5)]
+    places = [LineKey("s", 0, 5), LineKey("t", 0, 5), LineKey("s", None, 5), LineKey("s", 1, 5)]
     assert sorted_lines(places) == [0, 1, 2, 3]
 
 
@@ -59,7 +59,7 @@ def test_a_time_after_now_moves_nothing(tmp_path: Path) -> None:
 
 def test_what_is_no_event_stays_with_its_neighbour() -> None:
     """A record without a time is not sent to the beginning or to the end."""
-    places = [Place("s", 1, 9), Place("", None, None), Place("s", 0, 4)]
+    places = [LineKey("s", 1, 9), LineKey("", None, None), LineKey("s", 0, 4)]
     assert sorted_lines(places) == [2, 0, 1]
 
 
@@ -68,7 +68,7 @@ def test_each_session_is_in_the_order_of_its_numbers(seed: int) -> None:
     """Whatever the times say, and every line comes exactly once."""
     random = Random(seed)
     places = [
-        Place(random.choice("st"), random.choice((None, *range(9))), random.randrange(9))
+        LineKey(random.choice("st"), random.choice((None, *range(9))), random.randrange(9))
         for _ in range(40)
     ]
     order = sorted_lines(places)
@@ -112,7 +112,7 @@ def test_a_file_that_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With what to do instead; memory does not grow with it."""
-    monkeypatch.setattr("monitor.file_sort.SORT_BYTES_MAX", 5_000)
+    monkeypatch.setattr("monitor.ingest.file_sort.SORT_BYTES_MAX", 5_000)
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"\n".join(line("s", n, n) for n in range(10)))
     with (

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from invariants.errors import ConfigError
-from monitor.sources.base import Notice, Record, Stream
-from monitor.sources.files import FILE_TOPIC, FileSource
-from monitor.sources.log_layout import LINE_BYTES_MAX
+from invariants.model.errors import ConfigError
+from monitor.transport.base import Notice, Record, Stream
+from monitor.transport.file.reader import FILE_TOPIC, FileSource
+from monitor.transport.logdir.layout import LINE_BYTES_MAX
 
 LINES = [b'{"n":1}', '{"n":"ü"}'.encode(), b"\xff\x00"]
 

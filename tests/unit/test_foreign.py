@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.decode.foreign import BYTES_MAX, LINES_MAX, explained, recognise
-from monitor.sources.files import FileSource
+from monitor.transport.file.foreign import BYTES_MAX, LINES_MAX, explained, recognise
+from monitor.transport.file.reader import FileSource
 
 ROOT = Path(__file__).resolve().parents[2]
 FOREIGN = ROOT / "fixtures" / "foreign"

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invariants.fact import canonical
 from invariants.formula.ast import (
     UNBOUNDED,
     Aggregate,
@@ -27,6 +26,7 @@ from invariants.formula.durations import format_duration
 from invariants.formula.format import format_formula
 from invariants.formula.leaves import LIMIT_FUNCTIONS
 from invariants.formula.parser import parse_formula
+from invariants.model.fact import canonical
 
 MILLISECOND = 1_000_000
 

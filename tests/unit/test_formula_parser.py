@@ -2,7 +2,6 @@
 
 import pytest
 
-from invariants.errors import Place, SpecError
 from invariants.formula.ast import (
     UNBOUNDED,
     Aggregate,
@@ -21,6 +20,7 @@ from invariants.formula.ast import (
     Window,
 )
 from invariants.formula.parser import parse_formula
+from invariants.model.errors import Place, SpecError
 
 P, Q, R = Atom("p"), Atom("q"), Atom("r")
 SECOND = 1_000_000_000

@@ -7,21 +7,21 @@ from pathlib import Path
 
 import msgspec
 
-from invariants.check import read_specs
-from invariants.event import Event, Origin
+from invariants.check.specs import read_specs
 from invariants.image.compile import compile_program
-from invariants.program import Program
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
-from monitor.finding_text import line, page
-from monitor.grouping import Groups, members_of
-from monitor.invariant_files import read_specs as read_pack
+from invariants.model.event import Event, Origin
+from invariants.runtime.program import Program
+from monitor.authoring.files import read_specs as read_pack
+from monitor.authoring.packs import find_pack
+from monitor.findings.grouping import Groups, members_of
+from monitor.findings.model import Finding
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.packs import find_pack
-from monitor.respond import ResponsePolicy, plan
-from monitor.store import Store
-from monitor.store_records import Change, FindingFilter
+from monitor.kernel.settings import EngineSettings
+from monitor.presentation import line, page
+from monitor.response.plan import ResponsePolicy, plan
+from monitor.store.records import Change, FindingFilter
+from monitor.store.store import Store
 from tests.support.rim import SECOND_NS, START_NS, HandClock
 
 HEAD = """\

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from monitor.actions.control import ControlIssuer
 from monitor.actions.dispatch import Dispatcher
-from monitor.effects import Effects
-from monitor.store import Store
-from monitor.watch import Judged
+from monitor.ingest.watermark import JudgedUpTo
+from monitor.service.outbox import Effects
+from monitor.store.store import Store
 from tests.support.rim import SECOND_NS, HandClock, MemoryPublisher
 
 
@@ -32,8 +32,8 @@ def test_a_sign_of_life_that_was_not_written_makes_the_age_grow(tmp_path: Path) 
         count_failure=lambda: None,
     )
 
-    def all_judged() -> Judged:
-        return Judged(clock.now_ns(), None, {})
+    def all_judged() -> JudgedUpTo:
+        return JudgedUpTo(clock.now_ns(), None, {})
 
     effects.idle(all_judged, {})
     clock.move(4)
@@ -51,7 +51,7 @@ def test_a_sign_of_life_that_was_not_written_makes_the_age_grow(tmp_path: Path) 
     assert rounds == [0, 20, 25]
     behind_ns = clock.now_ns() - 30 * SECOND_NS
     clock.move(5)
-    effects.idle(lambda: Judged(behind_ns, None, {}), {})
+    effects.idle(lambda: JudgedUpTo(behind_ns, None, {}), {})
     assert effects.heartbeat_age_s() == 35
     clock.move(5)
     effects.idle(lambda: None, {})

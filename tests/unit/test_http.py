@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from invariants.errors import ConfigError
-from monitor.http import MonitorPages, Pulse, Standing
-from monitor.http_server import MonitorServer
+from invariants.model.errors import ConfigError
 from monitor.log import configure_log
+from monitor.telemetry.http import MonitorPages, Pulse, Standing
+from monitor.telemetry.http_server import MonitorServer
 from tests.support.rim import HandClock
 
 

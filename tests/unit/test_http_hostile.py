@@ -12,10 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invariants.errors import ConfigError
-from monitor.http import MonitorPages, Standing
-from monitor.http_request import HEAD_BYTES_MAX, OwnNames, Request, own_names, parse_request
-from monitor.http_server import (
+from invariants.model.errors import ConfigError
+from monitor.telemetry.http import MonitorPages, Standing
+from monitor.telemetry.http_request import (
+    HEAD_BYTES_MAX,
+    OwnNames,
+    Request,
+    own_names,
+    parse_request,
+)
+from monitor.telemetry.http_server import (
     CONNECTION_NS,
     CONNECTIONS_MAX,
     METRICS_MAX,

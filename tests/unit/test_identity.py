@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from monitor.sources.base import Notice, Poll, RecognisingSource, Record, Source, Stream
-from monitor.sources.files import FileSource
-from monitor.sources.identity import HEAD_BYTES
-from monitor.sources.logdir import LogDirSource
 from monitor.topics import EVENTS
+from monitor.transport.base import Notice, Poll, RecognisingSource, Record, Source, Stream
+from monitor.transport.file.reader import FileSource
+from monitor.transport.logdir.file_identity import HEAD_BYTES
+from monitor.transport.logdir.reader import LogDirSource
 
 A = Stream(EVENTS, "a-1.jsonl")
 OLD = b'{"session":"s-1","seq":0,"ts":1}\n' * 3

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from invariants.errors import ConfigError
-from monitor.invariant_files import examine
-from monitor.invariant_paths import spec_paths
+from invariants.model.errors import ConfigError
+from monitor.authoring.files import examine
+from monitor.authoring.paths import spec_paths
 
 FILE = """\
 version: 1

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from monitor.sources.kafka_batches import batch_at, screen
+from monitor.transport.kafka.batches import batch_at, screen
 
 
 def batch(base: int, count: int, codec: int = 0, content: bytes = b"content") -> bytes:

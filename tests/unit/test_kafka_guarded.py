@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from monitor.sources.base import Stream
-from monitor.sources.kafka_door import ClientFaultError, KafkaError
-from monitor.sources.kafka_ends import SILENT_S_MAX, Ends
-from monitor.sources.kafka_guarded import FAULTS, GuardedClient
-from monitor.sources.kafka_streams import Held
+from monitor.transport.base import Stream
+from monitor.transport.kafka.client import ClientFaultError, KafkaError
+from monitor.transport.kafka.ends import SILENT_S_MAX, Ends
+from monitor.transport.kafka.guarded import FAULTS, GuardedClient
+from monitor.transport.kafka.streams import Held
 
 LIBRARY = """
 def raising(error):
@@ -43,7 +43,9 @@ def test_a_fault_of_the_library_is_one_of_kafka(kind: type[Exception]) -> None:
 @pytest.mark.parametrize("error", [KeyError("x"), KafkaError("x"), OSError("x")])
 def test_what_is_not_the_librarys_fault_passes(error: Exception) -> None:
     """Our own mistakes, Kafka's errors and the system's are told apart by whoever calls."""
-    guarded = GuardedClient(client_that_raises(error, "monitor.sources.kafka"), ClientFaultError)
+    guarded = GuardedClient(
+        client_that_raises(error, "monitor.transport.kafka.consumer"), ClientFaultError
+    )
     with pytest.raises(type(error)) as caught:
         guarded.end_offsets([])
     assert caught.value is error

@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from monitor.sources.base import Stream
-from monitor.sources.kafka_door import ConsumerProtocolSubscription
-from monitor.sources.kafka_together import TogetherAssignor
+from monitor.transport.base import Stream
+from monitor.transport.kafka.assignor import TogetherAssignor
+from monitor.transport.kafka.client import ConsumerProtocolSubscription
 
 ALICE, BOB, APPROVALS = "agent.events.alice", "agent.events.bob", "interlock.approvals"
 

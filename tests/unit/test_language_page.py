@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from invariants.check import Refused, check_specs, read_specs
-from invariants.checked import CheckedSpec
+from invariants.check.checked import CheckedSpec
+from invariants.check.specs import RefusedNames, check_specs, read_specs
 from invariants.formula.parser import parse_formula
-from invariants.load import load_spec
-from invariants.spec import Example, Spec
-from monitor.spec_tests import prepare_trial
+from invariants.spec.load import load_spec
+from invariants.spec.model import Example, Spec
+from monitor.authoring.examples import prepare_trial
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "language.md").read_text()
 LESSON = PAGE[PAGE.index("## In fifteen minutes") : PAGE.index("That is the language.")]
@@ -85,11 +85,11 @@ def test_a_variable_that_no_event_names_is_refused() -> None:
     right = "always: payment(to=x) implies once[10m] approved(to=x)"
     assert right in file
     text = file.replace(right, wrong)
-    assert "E406" in {fault.code for fault in check_specs([(_spec(text), Refused())]).faults}
+    assert "E406" in {fault.code for fault in check_specs([(_spec(text), RefusedNames())]).faults}
     some = text.replace("approved(to=y)", "approved(to=_)")
     assert not [
         fault
-        for fault in check_specs([(_spec(some), Refused())]).faults
+        for fault in check_specs([(_spec(some), RefusedNames())]).faults
         if fault.severity == "error"
     ]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.invariant_files import examine
+from monitor.authoring.files import examine
 
 TEXT = """version: 1
 lists:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from invariants import check
-from invariants.errors import Place, SpecError
-from invariants.load import load_spec, read_spec
-from invariants.spec import Example, Spec
+from invariants.check import specs as check
+from invariants.model.errors import Place, SpecError
+from invariants.spec.load import load_spec, read_spec
+from invariants.spec.model import Example, Spec
 
 HEAD = """\
 version: 1

@@ -5,8 +5,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invariants.errors import Place
-from invariants.yaml_text import YamlList, YamlMap, YamlNode, YamlScalar, read_yaml, resolve_plain
+from invariants.model.errors import Place
+from invariants.yaml.nodes import YamlList, YamlMap, YamlNode, YamlScalar, read_yaml, resolve_plain
 
 
 def _value(text: str) -> object:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from invariants.errors import ConfigError
-from monitor.lock import StateLock
+from invariants.model.errors import ConfigError
 from monitor.log import FIELD_CHARACTERS_MAX, LINE_CHARACTERS_MAX, configure_log, say
 from monitor.secret import Secret, keep_key, read_secret
+from monitor.store.lock import StateLock
 
 SECRET = Secret(b"hunter-2-hunter")
 HOSTILE = 'a"\n{"level":"info"}\r\x1b[2J\u202e\u2028\ud800\0'
@@ -175,7 +175,7 @@ def test_a_second_monitor_is_refused_and_told_whose_it_is(tmp_path: Path) -> Non
 def test_a_killed_monitor_leaves_no_lock(tmp_path: Path) -> None:
     """The lock is the kernel's: it ends with its process, and needs no cleaning up."""
     code = (
-        "import sys; from monitor.lock import StateLock; "
+        "import sys; from monitor.store.lock import StateLock; "
         "lock = StateLock(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
     )
     root = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ import pytest
 
 from interlock.control_feed import LogControlFeed
 from interlock.control_record import ControlView
-from monitor.sources.log_control import LogDirControlReader
 from monitor.topics import CONTROL
+from monitor.transport.logdir.control_reader import LogDirControlReader
 
 NOW_NS = 1_700_000_000_000_000_000
 KEY = "session:s-1"

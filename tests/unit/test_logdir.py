@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from invariants.errors import ConfigError
-from monitor.sources.base import Poll, Stream
-from monitor.sources.log_layout import LINE_BYTES_MAX
-from monitor.sources.log_lines import CHUNK_BYTES
-from monitor.sources.logdir import LogDirSource, boundary_warnings
+from invariants.model.errors import ConfigError
 from monitor.topics import APPROVALS, EVENTS
+from monitor.transport.base import Poll, Stream
+from monitor.transport.logdir.layout import LINE_BYTES_MAX
+from monitor.transport.logdir.lines import CHUNK_BYTES
+from monitor.transport.logdir.reader import LogDirSource, boundary_warnings
 from tests.support.log_source import START_NS, Clock, append, drained, opened, values
 
 

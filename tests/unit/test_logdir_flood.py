@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monitor.sources.base import Frontier, Stream
-from monitor.sources.log_lines import CHUNK_BYTES, SHARE_BYTES
-from monitor.sources.log_tail import READ_BYTES_MAX, LogTail
-from monitor.sources.logdir import LogDirSource
 from monitor.topics import APPROVALS, EVENTS
+from monitor.transport.base import Frontier, Stream
+from monitor.transport.logdir.lines import CHUNK_BYTES, SHARE_BYTES
+from monitor.transport.logdir.reader import LogDirSource
+from monitor.transport.logdir.tail import READ_BYTES_MAX, LogTail
 
 START_NS = 1_700_000_000_000_000_000
 SPARSE_BYTES = 10**12

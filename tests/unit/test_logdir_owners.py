@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from monitor.sources import log_tail
-from monitor.sources.base import Poll, Stream
-from monitor.sources.log_tail import TOLD_MAX
-from monitor.sources.logdir import LogDirSource
+from monitor.ingest.watermark import JudgedUpTo, Watch
 from monitor.topics import EVENTS
-from monitor.watch import Judged, Watch
+from monitor.transport.base import Poll, Stream
+from monitor.transport.logdir import tail as log_tail
+from monitor.transport.logdir.reader import LogDirSource
+from monitor.transport.logdir.tail import TOLD_MAX
 from tests.unit.test_logdir_flood import Clock
 
 EVE, BOB = 1001, 1002
@@ -60,7 +60,7 @@ class Rig:
         self.watch.look(poll, begin_ns)
         return poll
 
-    def judged(self) -> Judged:
+    def judged(self) -> JudgedUpTo:
         judged = self.watch.judged({})
         assert judged is not None
         return judged

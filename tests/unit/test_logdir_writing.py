@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor.publish.logdir import LogDirPublisher
-from monitor.sources.log_control import LogDirControlReader
-from monitor.sources.log_layout import from_line, parse_file_name, to_line
 from monitor.topics import APPROVALS, CONTROL, DEAD_LETTERS, EVENTS
+from monitor.transport.logdir.control_reader import LogDirControlReader
+from monitor.transport.logdir.layout import from_line, parse_file_name, to_line
+from monitor.transport.logdir.writer import LogDirPublisher
 from tests.support.log_source import append, drained, opened, values
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from invariants.event import Origin
-from monitor import service
-from monitor.batch import Batch
-from monitor.config import load_settings
-from monitor.opening import Surroundings
-from monitor.service import Service
-from monitor.sources.base import Frontier, Notice, Poll, Record, Stream
-from monitor.store_records import Committed
+from invariants.model.event import Origin
+from monitor.config.load import load_settings
+from monitor.service import assemble as service
+from monitor.service.assemble import Service
+from monitor.service.batch import Batch
+from monitor.service.connect import Surroundings
+from monitor.store.records import Committed
+from monitor.transport.base import Frontier, Notice, Poll, Record, Stream
 from tests.support.rim import SECOND_NS, START_NS, HandClock
 
 INVARIANTS = """\

@@ -6,14 +6,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from invariants.check import read_specs
-from invariants.checked import CheckedSpec
-from invariants.event import Event, EventRecord, Origin
+from invariants.check.checked import CheckedSpec
+from invariants.check.specs import read_specs
 from invariants.image.compile import compile_program
-from monitor.births import Loss, next_births
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
+from invariants.model.event import Event, EventRecord, Origin
+from monitor.findings.model import Finding
+from monitor.kernel.births import Loss, next_births
 from monitor.kernel.kernel import Kernel
+from monitor.kernel.settings import EngineSettings
 from tests.support.shelf import Shelf
 
 TEXT = """

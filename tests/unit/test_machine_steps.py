@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from invariants.compiling import compile_invariant
-from invariants.fact import Fact, Truth
+from invariants.compile.automaton import compile_invariant
 from invariants.formula.parser import parse_formula
-from invariants.limits import Limits
+from invariants.model.fact import Fact, Truth
+from invariants.model.limits import Limits
 from tests.support.engines import make_invariant, make_moment
 from tests.support.states import read_back
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from invariants.event import Event, EventRecord, Origin
-from monitor.decode.rejected import reject
-from monitor.merge import Merger
-from monitor.sources.base import Frontier, Stream
-from monitor.sources.kafka_streams import Held, frontier
+from invariants.model.event import Event, EventRecord, Origin
+from monitor.ingest.merge import Merger
+from monitor.ingest.rejected import reject
+from monitor.transport.base import Frontier, Stream
+from monitor.transport.kafka.streams import Held, frontier
 
 EVENTS, APPROVALS = Stream("agent.events", "0"), Stream("interlock.approvals", "0")
 END = Frontier(0, is_at_end=True)

@@ -8,17 +8,12 @@ from typing import get_args
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitor.finding import EngineFindingType
-from monitor.finding_make import DEFAULT_SEVERITIES
-from monitor.metrics import (
-    STREAMS_MAX,
-    BatchCounts,
-    Metrics,
-    WatchedInvariant,
-)
-from monitor.metrics_registry import CONTENT_TYPE, Registry
-from monitor.metrics_table import METRICS
-from monitor.sources.base import Stream
+from monitor.findings.model import EngineFindingType
+from monitor.kernel.build_finding import DEFAULT_SEVERITIES
+from monitor.telemetry.metrics import STREAMS_MAX, BatchCounts, Metrics, WatchedInvariant
+from monitor.telemetry.metrics_registry import CONTENT_TYPE, Registry
+from monitor.telemetry.metrics_table import METRICS
+from monitor.transport.base import Stream
 
 INVARIANTS = (WatchedInvariant("no-leak", "critical", "enforce"), WatchedInvariant("slow", "info"))
 

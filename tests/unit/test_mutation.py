@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from invariants import check
-from invariants.checked import CheckedSpec
-from invariants.event import EventView
-from invariants.example_text import example_lines
-from invariants.fact import Truth
+from invariants.analysis.equivalence import mean_the_same
+from invariants.analysis.event_domain import asked_by_predicates
+from invariants.analysis.mutants import MUTANTS_MAX, mutants_of
+from invariants.check import specs as check
+from invariants.check.checked import CheckedSpec
 from invariants.formula.format import format_clearly
-from invariants.kinds import asked_by_predicates
-from invariants.load import load_spec
-from invariants.mutants import MUTANTS_MAX, mutants_of
-from invariants.same_meaning import mean_the_same
-from invariants.spec import Example, InvariantSpec
+from invariants.model.fact import Truth
+from invariants.spec.example_text import example_lines
+from invariants.spec.load import load_spec
+from invariants.spec.model import Example, InvariantSpec
+from invariants.taint.event_view import EventView
+from monitor.authoring.examples import prepare_trial, run_examples
+from monitor.authoring.files import read_specs
+from monitor.authoring.mutation import Mutation, mutate
+from monitor.authoring.packs import all_packs
 from monitor.cli.__main__ import main
-from monitor.invariant_files import read_specs
-from monitor.mutation import Mutation, mutate
-from monitor.packs import all_packs
-from monitor.spec_tests import prepare_trial, run_examples
 from tests.support.engines import make_invariant
 
 FILE = """version: 1

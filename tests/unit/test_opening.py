@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from monitor.clock import SystemClock
-from monitor.opening import open_surroundings
-from monitor.settings import Settings
-from monitor.sources.address import LogDirAddress
+from monitor.config.table import Settings
+from monitor.service.connect import open_surroundings
 from monitor.topics import POLICIES
+from monitor.transport.address import LogDirAddress
 
 MEND = "correct the `log:` address"
 

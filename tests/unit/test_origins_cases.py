@@ -8,16 +8,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from invariants.event import Event, Origin
 from invariants.image.compile import compile_program
-from invariants.limits import DEFAULT_LIMITS
-from invariants.program import Program
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.invariant_files import read_specs
+from invariants.model.event import Event, Origin
+from invariants.model.limits import DEFAULT_LIMITS
+from invariants.runtime.program import Program
+from monitor.authoring.examples import run_examples
+from monitor.authoring.files import read_specs
+from monitor.authoring.packs import find_pack
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.packs import find_pack
-from monitor.spec_tests import run_examples
+from monitor.kernel.settings import EngineSettings
 from tests.conftest import require_or_skip
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases"

@@ -8,19 +8,19 @@ import msgspec
 import pytest
 
 from interlock.control_record import ControlView
-from invariants.check import read_specs
-from invariants.errors import ConfigError
-from invariants.event import Event, Origin
+from invariants.check.specs import read_specs
 from invariants.image.compile import compile_program
-from invariants.program import Program
+from invariants.model.errors import ConfigError
+from invariants.model.event import Event, Origin
+from invariants.runtime.program import Program
 from monitor.cli.control import _still_stopped, _target
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.finding import EngineFindingType, Finding
-from monitor.finding_text import line
+from monitor.findings.model import EngineFindingType, Finding
+from monitor.ingest.decode import decode_event
+from monitor.ingest.sequence import CALLS_MAX
 from monitor.kernel.kernel import Kernel
-from monitor.order import CALLS_MAX
-from monitor.owners import USERS_MAX
+from monitor.kernel.owners import USERS_MAX
+from monitor.kernel.settings import EngineSettings
+from monitor.presentation import line
 from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
 from monitor.trace_key import TraceKey, principal_of
 from tests.support.rim import START_NS, make_finding

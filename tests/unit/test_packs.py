@@ -10,17 +10,18 @@ import msgspec
 import pytest
 
 from fixtures.packs_measure import DATA, group_of, measure, read_labels
-from invariants.errors import ConfigError
-from invariants.event import Event, EventView, Origin
 from invariants.image.compile import compile_program
-from invariants.limits import DEFAULT_LIMITS
-from invariants.spec import Example, InvariantSpec
+from invariants.model.errors import ConfigError
+from invariants.model.event import Event, Origin
+from invariants.model.limits import DEFAULT_LIMITS
+from invariants.spec.model import Example, InvariantSpec
+from invariants.taint.event_view import EventView
+from monitor.authoring.examples import run_examples
+from monitor.authoring.files import default_pack_specs, examine, read_specs
+from monitor.authoring.packs import Pack, all_packs, find_pack
+from monitor.authoring.paths import spec_paths
 from monitor.cli.__main__ import main
-from monitor.decode.native import decode_event
-from monitor.invariant_files import default_pack_specs, examine, read_specs
-from monitor.invariant_paths import spec_paths
-from monitor.packs import Pack, all_packs, find_pack
-from monitor.spec_tests import run_examples
+from monitor.ingest.decode import decode_event
 from tests.conftest import require_or_skip
 
 PACKS = all_packs()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from invariants.check import read_specs
+from invariants.check.specs import read_specs
 from invariants.formula.ast import Formula
 from invariants.formula.parser import parse_formula
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from random import Random
 
 from invariants.cel.fold import KindAndTool
-from invariants.check import read_specs
-from invariants.fact import NO_FACT, Fact
+from invariants.check.specs import read_specs
 from invariants.image.compile import compile_program
-from monitor.invariant_files import default_pack_specs
+from invariants.model.fact import NO_FACT, Fact
+from monitor.authoring.files import default_pack_specs
 
 KINDS = ("tool.requested", "tool.completed", "tool.failed", "session.started", "message.user")
 WORDS = ("send", "mail", "delete", "run", "shell", "powershell", "read", "file", "pay", "status")

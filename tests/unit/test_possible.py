@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 import re2
 
-from invariants.cel.possible import (
+from invariants.values.possible import (
     SHORT_PATTERN,
     Gap,
     Part,
@@ -19,7 +19,7 @@ from invariants.cel.possible import (
     alternatives,
     search,
 )
-from invariants.cel.unknown_text import ANY, BELOW, GLOB, GLOB_FIRST, NAME, PROGRAM, exactly
+from invariants.values.unknown_text import ANY, BELOW, GLOB, GLOB_FIRST, NAME, PROGRAM, exactly
 
 GAPS = (ANY, NAME, PROGRAM, BELOW, GLOB, GLOB_FIRST)
 PATTERNS = (

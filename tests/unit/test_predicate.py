@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 
 from invariants.cel.fold import KindAndTool
-from invariants.check_expressions import check_predicate
-from invariants.errors import Place
-from invariants.fact import ELEMENTS_MAX, NO_FACT, TEXT_CHARACTERS_MAX, Fact, Truth
-from invariants.predicate import Predicate, compile_predicate
-from invariants.spec import PredicateSpec, Source
+from invariants.check.expressions import check_predicate
+from invariants.model.errors import Place
+from invariants.model.fact import ELEMENTS_MAX, NO_FACT, TEXT_CHARACTERS_MAX, Fact, Truth
+from invariants.model.source_text import SourceText
+from invariants.runtime.predicate import Predicate, compile_predicate
+from invariants.spec.model import PredicateSpec
 from tests.support.cel import KEY, make_view
 
 
 def spec_of(when: str, values: dict[str, str]) -> PredicateSpec:
-    sources = tuple((name, Source(text, Place(3, 1))) for name, text in values.items())
-    return PredicateSpec("p", Source(when, Place(2, 1)), sources, Place())
+    sources = tuple((name, SourceText(text, Place(3, 1))) for name, text in values.items())
+    return PredicateSpec("p", SourceText(when, Place(2, 1)), sources, Place())
 
 
 def predicate(when: str, **values: str) -> Predicate:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from interlock.limits import stated_time
-from invariants.check import read_specs
-from invariants.event import Event, Origin
+from invariants.check.specs import read_specs
 from invariants.image.compile import compile_program
-from invariants.program import Program
-from invariants.scope_program import Progress
-from monitor.decode.native import decode_event
+from invariants.model.event import Event, Origin
+from invariants.runtime.program import Program
+from invariants.runtime.scope_program import Progress
+from monitor.ingest.decode import decode_event
 
 TEXT = """\
 version: 1

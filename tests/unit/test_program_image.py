@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from invariants.errors import SpecError
-from invariants.limits import DEFAULT_LIMITS, Limits
-from monitor import invariant_files, program_image
-from monitor.program_image import IMAGE_FILE
+from invariants.model.errors import SpecError
+from invariants.model.limits import DEFAULT_LIMITS, Limits
+from monitor.authoring import files as invariant_files
+from monitor.service import program_image
+from monitor.service.program_image import IMAGE_FILE
 
 FILE = """\
 version: 1

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from monitor.http import Pulse
-from monitor.pages import _pages
+from monitor.service.pages import _pages
+from monitor.telemetry.http import Pulse
 from tests.support.rim import HandClock
 
 

@@ -12,19 +12,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from invariants.errors import ConfigError
+from invariants.model.errors import ConfigError
 from monitor.cli.record import parse_time
-from monitor.settings import Settings
-from monitor.settings_kafka import KafkaSettings
-from monitor.settings_severity import SeveritySettings
-from monitor.sources.address import FileAddress, KafkaAddress, LogDirAddress
-from monitor.sources.bystander import open_bystander
-from replay.header import make_header
-from replay.live_program import find_program, name_key
-from replay.reading import RecordedFile
-from replay.recorder import Recorder, Wanted
-from replay.recording import ControlLine, FindingLine, Line, RecordLine, TickLine, content_of
-from replay.writing import RecordingWriter
+from monitor.config.kafka import KafkaSettings
+from monitor.config.severity import SeveritySettings
+from monitor.config.table import Settings
+from monitor.transport.address import FileAddress, KafkaAddress, LogDirAddress
+from monitor.transport.readonly.open import open_bystander
+from replay.capture.header import make_header
+from replay.capture.recorder import Recorder, RecordingChoice
+from replay.recording.format import ControlLine, FindingLine, Line, RecordLine, TickLine, content_of
+from replay.recording.reader import RecordedFile
+from replay.recording.writer import RecordingWriter
+from replay.timeline.program import find_program, name_key
 from tests.support.recordings import WATCHED, close_all, event, timeline_of, told
 from tests.support.rim import SECOND_NS, START_NS, HandClock, make_finding
 
@@ -60,10 +60,13 @@ def put(log: Path, topic: str, *contents: Any, writer: str = "w", number: int = 
 
 
 def recorded(
-    log: Path, wanted: Wanted | None = None, settings: Settings | None = None
+    log: Path, wanted: RecordingChoice | None = None, settings: Settings | None = None
 ) -> tuple[RecordedFile, list[Line]]:
     """Record the directory as it stands, and read the recording."""
-    wanted, settings = wanted or Wanted(), settings or Settings(state_dir=str(log / "none"))
+    wanted, settings = (
+        wanted or RecordingChoice(),
+        settings or Settings(state_dir=str(log / "none")),
+    )
     address, clock = LogDirAddress(str(log)), TickingClock(START_NS + 100 * SECOND_NS)
     place = open_bystander(address, {}, clock.now_ns)
     header = make_header(
@@ -122,7 +125,7 @@ def test_one_session_alone(log: Path) -> None:
     put(log, "agent.events", event("a", 0, "x"), event("b", 0, "secret-of-b"))
     put(log, "interlock.findings", msgspec.to_builtins(make_finding("f-1", session="b")))
     put(log, "interlock.control", {"key": "session:b", "value": {"state": "killed"}})
-    _, lines = recorded(log, Wanted(session="a"))
+    _, lines = recorded(log, RecordingChoice(session="a"))
     assert ids(lines) == ["a/0"]
     text = gzip.decompress((log.parent / "r.jsonl.gz").read_bytes())
     assert b"secret-of-b" not in text and b"f-1" not in text and b"session:b" not in text
@@ -132,7 +135,7 @@ def test_a_stretch_of_time(log: Path) -> None:
     """`--from` counts, `--until` does not."""
     put(log, "agent.events", *(event("a", n, "x", n) for n in range(6)))
     begin, end = START_NS + 2 * SECOND_NS, START_NS + 4 * SECOND_NS
-    file, lines = recorded(log, Wanted(from_ns=begin, until_ns=end))
+    file, lines = recorded(log, RecordingChoice(from_ns=begin, until_ns=end))
     assert ids(lines) == ["a/2", "a/3"]
     assert file.end is not None and not any(span.starts_log for span in file.end.streams)
 
@@ -179,7 +182,7 @@ def test_files_too_large_for_the_header_are_named(
     log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Past its bound the header names a file without its text; a replay asks for it."""
-    monkeypatch.setattr("replay.live_program.EMBEDDED_BYTES_MAX", 10)
+    monkeypatch.setattr("replay.timeline.program.EMBEDDED_BYTES_MAX", 10)
     log.mkdir()
     (tmp_path / "w.yaml").write_text(WATCHED)
     settings = Settings(invariants=(str(tmp_path / "w.yaml"),), state_dir=str(log))
@@ -222,7 +225,7 @@ def test_settings_that_verdicts_depend_on_are_in_the_header(log: Path) -> None:
     assert held.asserts == {"agent.events": ["a", "x"]}
     assert held.idle_close_ns == Settings().idle_close_ns
     kafka = KafkaAddress("b:9092", trust_ts=True)
-    made = make_header(replace(settings), kafka, [], Wanted(), created_ns=0, release="")
+    made = make_header(replace(settings), kafka, [], RecordingChoice(), created_ns=0, release="")
     assert made.settings.trust_ts and made.settings.idle_close_ns is None
 
 

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invariants.errors import ConfigError
-from replay.reading import RecordedFile
-from replay.recording import (
+from invariants.model.errors import ConfigError
+from replay.recording.format import (
     LINE_BYTES_MAX,
     BrokenLineError,
     Chain,
@@ -24,7 +23,8 @@ from replay.recording import (
     encode_line,
     text_or_base64,
 )
-from replay.writing import RecordingWriter
+from replay.recording.reader import RecordedFile
+from replay.recording.writer import RecordingWriter
 from tests.support.recordings import WHOLE, event, header_of, record, tick, write
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.births import Births
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
+from monitor.findings.model import Finding
+from monitor.ingest.provenance import Provenance
+from monitor.kernel.births import Births
 from monitor.kernel.evaluate import evaluate
 from monitor.kernel.kernel import Kernel
-from monitor.provenance import Provenance
-from replay.compare import compare
-from replay.player import read_line
-from replay.recording import Line, RecordLine
+from monitor.kernel.settings import EngineSettings
+from replay.compare.findings import compare
+from replay.recording.format import Line, RecordLine
+from replay.timeline.player import read_line
 from tests.support.recordings import (
     WATCHED,
     close_all,

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.finding import Finding
-from replay.compare import Comparison, compare
-from replay.live_program import describe, find_program
-from replay.reading import RecordedFile
-from replay.recording import EndLine, FindingLine, Header, Line, StreamSpan
-from replay.summary import summarise, summary_lines
+from monitor.findings.model import Finding
+from replay.compare.findings import FindingsComparison, compare
+from replay.compare.summary import summarise, summary_lines
+from replay.recording.format import EndLine, FindingLine, Line, RecordingHeader, StreamSpan
+from replay.recording.reader import RecordedFile
+from replay.timeline.program import describe, find_program
 from tests.support.recordings import (
     WATCHED,
     WHOLE,
@@ -51,8 +51,11 @@ def found(tmp_path: Path) -> list[Finding]:
 
 
 def compared(
-    tmp_path: Path, lines: list[Line], header: Header | None = None, end: EndLine | None = WHOLE
-) -> Comparison:
+    tmp_path: Path,
+    lines: list[Line],
+    header: RecordingHeader | None = None,
+    end: EndLine | None = WHOLE,
+) -> FindingsComparison:
     path = write(tmp_path / "r.jsonl", lines, header, end)
     with closing(RecordedFile(str(path))) as file:
         live = find_program(file.header, (), None)

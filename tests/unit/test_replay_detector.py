@@ -10,14 +10,14 @@ import msgspec
 import pytest
 
 from detectors.contract import Score
-from invariants.event import Event
-from monitor.finding import Finding
-from monitor.scoring import Scoring
+from invariants.model.event import Event
+from monitor.detection.scoring import Scoring
+from monitor.findings.model import Finding
 from monitor.trace_key import TraceKey
-from replay.compare import compare
-from replay.reading import RecordedFile
+from replay.compare.findings import compare
+from replay.recording.reader import RecordedFile
 from replay.report.scores import scores_of
-from replay.timeline import LiveDetector, Timeline
+from replay.timeline.timeline import LiveDetector, Timeline
 from tests.support.recordings import event, header_of, program_of, record, told, write
 
 LINES = [record(event("s", n, "tool.requested", n, tool="x", args={}), n) for n in range(6)]
@@ -65,7 +65,7 @@ def test_a_replay_gives_the_alarms_of_the_model(
     tmp_path: Path, live: LiveDetector, timelines: list[Timeline], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once a session, at the same event, also over snapshots between every two inputs."""
-    monkeypatch.setattr("replay.timeline.SNAPSHOT_EVERY", 1)
+    monkeypatch.setattr("replay.timeline.timeline.SNAPSHOT_EVERY", 1)
     timeline = play(write(tmp_path / "r.jsonl", LINES), live, timelines)
     found = [one for one in timeline.findings() if one.finding.type == "anomaly"]
     assert [(one.input_number, one.finding.severity) for one in found] == [(2, "critical")]

@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from invariants.errors import ConfigError
-from monitor.finding import WitnessEvent
+from invariants.model.errors import ConfigError
+from monitor.findings.model import WitnessEvent
 from monitor.kernel.standing import InvariantStanding
-from replay.look import input_at, look_at
-from replay.standing import Standing
-from replay.standing_text import standing_lines
-from replay.timeline import Timeline
+from replay.snapshot.model import Standing
+from replay.snapshot.take import input_at, look_at
+from replay.snapshot.text import standing_lines
+from replay.timeline.timeline import Timeline
 from tests.support.recordings import (
     close_all,
     event,

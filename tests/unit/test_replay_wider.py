@@ -9,15 +9,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.finding import Finding
+from monitor.findings.model import Finding
 from monitor.trace_key import TraceKey
-from replay.compare import Comparison, compare
-from replay.live_program import find_program
-from replay.look import look_at
-from replay.reading import RecordedFile
-from replay.recording import EndLine, Line, RecordedSource, StreamSpan
+from replay.compare.findings import FindingsComparison, compare
+from replay.compare.summary import summarise, summary_lines
+from replay.recording.format import EndLine, Line, RecordedSource, StreamSpan
+from replay.recording.reader import RecordedFile
 from replay.report.events import event_rows, shown_events
-from replay.summary import summarise, summary_lines
+from replay.snapshot.take import look_at
+from replay.timeline.program import find_program
 from tests.support.recordings import (
     WHOLE,
     close_all,
@@ -65,7 +65,7 @@ def compared(
     recorded_of: str = "",
     events: list[Line] = EVENTS,
     text: str = TEXT,
-) -> tuple[Comparison, list[str]]:
+) -> tuple[FindingsComparison, list[str]]:
     kafka = RecordedSource("kafka", "kafka://b:9092", ["agent.events"], True, session=recorded_of)
     lines = [*events, *map(told, found(tmp_path, events, text))]
     path = write(tmp_path / "r.jsonl", lines, header_of(text, source=kafka), end)

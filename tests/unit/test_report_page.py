@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor.cli.__main__ import main
-from monitor.incident import incident_of
+from monitor.findings.incident import incident_of
 from replay.report.chart import draw_chart
 from replay.report.render import policy_for
 from replay.report.scores import Scored

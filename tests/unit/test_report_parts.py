@@ -15,15 +15,15 @@ import pytest
 
 from interlock.control_record import ControlRecord
 from monitor.cli.__main__ import main
-from monitor.count_text import count_of
-from monitor.incident import incident_of
+from monitor.findings.count_text import count_of
+from monitor.findings.incident import incident_of
 from monitor.trace_key import TraceKey
-from replay.recording import ControlLine, Line, NoticeLine, RecordedSettings
+from replay.recording.format import ControlLine, Line, NoticeLine, RecordedSettings
 from replay.report import build, sessions
 from replay.report.build import command_for
 from replay.report.mask import masked
 from replay.report.words import offset_text
-from replay.track import SessionTrack
+from replay.timeline.session_track import SessionTrack
 from tests.support.recordings import (
     WATCHED,
     WHOLE,

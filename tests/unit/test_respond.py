@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.finding import EngineFindingType
-from monitor.incident import incident_of
-from monitor.respond import Action, ResponsePolicy, plan
+from monitor.findings.incident import incident_of
+from monitor.findings.model import EngineFindingType
+from monitor.response.plan import Action, ResponsePolicy, plan
 from tests.support.rim import make_finding
 
 POLICY = ResponsePolicy()

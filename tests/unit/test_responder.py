@@ -10,10 +10,10 @@ import pytest
 
 from interlock.control_record import ControlRecord, ControlView
 from monitor.actions.control import StandingStops
-from monitor.respond import ResponsePolicy
-from monitor.responder import Planned, Responder
-from monitor.store import Store
-from monitor.store_records import Change
+from monitor.response.plan import ResponsePolicy
+from monitor.service.responder import Planned, Responder
+from monitor.store.records import Change
+from monitor.store.store import Store
 from tests.support.rim import START_NS, HandClock, make_finding
 
 POLICY = ResponsePolicy(enforcing_max=3)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invariants.errors import SpecError
 from invariants.formula.format import format_lines
 from invariants.formula.parser import parse_formula
-from invariants.load import load_spec
-from invariants.rewrite import rewrite
+from invariants.model.errors import SpecError
+from invariants.spec.format import rewrite
+from invariants.spec.load import load_spec
 from tests.unit.test_formula_format import formulas
 
 ROOT = Path(__file__).resolve().parents[2]

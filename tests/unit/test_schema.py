@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from invariants.event import EventRecord
-from invariants.load import load_spec
-from invariants.load_example import EVENT_FIELDS
-from invariants.schema import DIALECT, event_schema, invariant_file_schema
+from invariants.model.event import EventRecord
+from invariants.spec.example import EVENT_FIELDS
+from invariants.spec.json_schema import DIALECT, event_schema, invariant_file_schema
+from invariants.spec.load import load_spec
 
 FILE = invariant_file_schema()
 INVARIANT = FILE["properties"]["invariants"]["items"]

@@ -9,15 +9,15 @@ import msgspec
 import pytest
 
 from detectors.contract import Score
-from invariants.event import Event
-from invariants.state import StateError
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
-from monitor.finding_text import page
+from invariants.codec.state import StateError
+from invariants.model.event import Event
+from monitor.detection.scoring import Scoring
+from monitor.findings.model import Finding
+from monitor.ingest.provenance import Provenance
 from monitor.kernel.evaluate import evaluate
 from monitor.kernel.kernel import Kernel
-from monitor.provenance import Provenance
-from monitor.scoring import Scoring
+from monitor.kernel.settings import EngineSettings
+from monitor.presentation import page
 from tests.support.detection import hijacked, ordinary, small_detector
 from tests.unit.test_engine import Shelf, make, program
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from invariants.cel.shell.started import shell_commands
-from invariants.cel.unknown_text import UnknownText
-from invariants.cel.values import Failure
+from invariants.shell.commands import shell_commands
+from invariants.values.unknown_text import UnknownText
+from invariants.values.value import Failure
 
 RM = ["rm", "-rf", "/"]
 

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from invariants.cel.shell.started import shell_commands
-from invariants.cel.unknown_text import UnknownText
-from invariants.cel.values import Failure
+from invariants.shell.commands import shell_commands
+from invariants.values.unknown_text import UnknownText
+from invariants.values.value import Failure
 from tests.support.shell_text import shown
 
 RM = ["rm", "-rf", "/"]

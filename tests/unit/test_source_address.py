@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from invariants.errors import ConfigError
-from monitor.sources.address import (
+from invariants.model.errors import ConfigError
+from monitor.topics import APPROVALS, ENFORCEMENT, READ_TOGETHER
+from monitor.transport.address import (
     FileAddress,
     KafkaAddress,
     LogDirAddress,
     SourceAddress,
     parse_source_url,
 )
-from monitor.topics import APPROVALS, ENFORCEMENT, READ_TOGETHER
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from invariants.fact import Truth
-from invariants.sources import (
+from invariants.model.fact import Truth
+from invariants.taint.memory import (
     CHARACTERS_OF_TEXT,
     SHOWN_CHARACTERS_MAX,
     STRING_BYTES_MAX,
@@ -18,7 +18,7 @@ from invariants.sources import (
     memory_of,
     strings_of,
 )
-from invariants.tokens_of_text import HIDDEN_CHARACTERS_MAX, characters_of, normalised
+from invariants.taint.tokens import HIDDEN_CHARACTERS_MAX, characters_of, normalised
 
 KEYS = fingerprints_of(b"a key")
 FALSE, UNKNOWN, TRUE = Truth.FALSE, Truth.UNKNOWN, Truth.TRUE

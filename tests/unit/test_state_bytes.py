@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from invariants.compiling import compile_invariant
-from invariants.fact import Fact, Truth
+from invariants.codec.state import encode_state
+from invariants.compile.automaton import compile_invariant
 from invariants.formula.parser import parse_formula
-from invariants.state import encode_state
+from invariants.model.fact import Fact, Truth
 from tests.support.engines import make_invariant, make_moment
 
 SECOND_NS = 10**9

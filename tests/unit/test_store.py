@@ -11,12 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.breaker import Stopped
-from monitor.finding import FindingRun, WitnessEvent
-from monitor.respond import ResponsePolicy, plan
-from monitor.sources.base import Stream
-from monitor.store import Store, StoreError
-from monitor.store_records import (
+from monitor.findings.model import FindingRun, WitnessEvent
+from monitor.response.breaker import Stopped
+from monitor.response.plan import ResponsePolicy, plan
+from monitor.store.records import (
     ActionMark,
     Backlog,
     Change,
@@ -25,6 +23,8 @@ from monitor.store_records import (
     Position,
     StoredScope,
 )
+from monitor.store.store import Store, StoreError
+from monitor.transport.base import Stream
 from tests.support.rim import SECOND_NS, START_NS, HandClock, WrittenScope, make_finding
 
 WAITS = LongestWaits(15 * SECOND_NS, 300 * SECOND_NS)
@@ -69,7 +69,7 @@ def test_a_store_of_more_scopes_than_names_in_memory_has_them_all(
 
     In memory they are read once, and follow what is written; beyond their bound they are let go.
     """
-    monkeypatch.setattr("monitor.store_names.NAMES_MAX", 3)
+    monkeypatch.setattr("monitor.store.names.NAMES_MAX", 3)
     assert store.load_scope("s0").header is None
     for number in range(6):
         held = f"s{number}"

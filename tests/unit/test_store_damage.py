@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from invariants.errors import ConfigError
-from monitor.sources.base import Stream
-from monitor.store import Store, StoreError
-from monitor.store_records import Change, FindingFilter, OutboxLetter, Position
+from invariants.model.errors import ConfigError
+from monitor.store.records import Change, FindingFilter, OutboxLetter, Position
+from monitor.store.store import Store, StoreError
+from monitor.transport.base import Stream
 from tests.support.rim import HandClock, WrittenScope, make_finding
 
 EVENTS_0 = Stream("agent.events", "0")
@@ -130,10 +130,10 @@ def test_a_damaged_finding_is_told(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
-from monitor.respond import ResponsePolicy, plan
-from monitor.sources.base import Stream
-from monitor.store import Store
-from monitor.store_records import Change, Position
+from monitor.response.plan import ResponsePolicy, plan
+from monitor.transport.base import Stream
+from monitor.store.store import Store
+from monitor.store.records import Change, Position
 from tests.support.rim import HandClock, WrittenScope, make_finding
 
 store = Store(sys.argv[1], clock=HandClock())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from invariants.cel.values import STRING_BYTES_MAX
+from invariants.values.value import STRING_BYTES_MAX
 from tests.support.cel import codes, compiled, evaluate, fails
 
 

@@ -8,7 +8,7 @@ import urllib.parse
 
 import pytest
 
-from invariants.tokens_of_text import _MARKS, HIDDEN_CHARACTERS_MAX, hidden_texts, spellings, tokens
+from invariants.taint.tokens import _MARKS, HIDDEN_CHARACTERS_MAX, hidden_texts, spellings, tokens
 
 ACCOUNT = "DE89-3704 0044"
 

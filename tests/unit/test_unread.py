@@ -11,19 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.limits import RECORD_BYTES_MAX, TEXT_TOKEN
-from invariants.check import read_specs
-from invariants.event import Event, Origin
+from invariants.check.specs import read_specs
 from invariants.image.compile import compile_program
-from invariants.program import Program
-from monitor.decode.native import decode_event
-from monitor.decode.rejected import Rejected
-from monitor.decode.salvage import SCAN_BYTES_MAX, salvage
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
+from invariants.model.event import Event, Origin
+from invariants.runtime.program import Program
+from monitor.findings.model import Finding
+from monitor.ingest.decode import decode_event
+from monitor.ingest.rejected import Rejected
+from monitor.ingest.rejected_log import EVERY_NS, LINES_MAX, STREAMS_MAX, RejectedLines, RejectedLog
+from monitor.ingest.salvage import SCAN_BYTES_MAX, salvage
+from monitor.ingest.sequence import Header, passed
 from monitor.kernel.kernel import Kernel
-from monitor.order import Header, passed
-from monitor.rejected_log import EVERY_NS, LINES_MAX, STREAMS_MAX, RejectedLines, RejectedLog
-from monitor.unread import PERIOD_NS, SESSIONS_MAX
+from monitor.kernel.settings import EngineSettings
+from monitor.kernel.unread import PERIOD_NS, SESSIONS_MAX
 
 TEXT = """\
 version: 1

@@ -7,14 +7,14 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from invariants.check import read_specs
-from invariants.event import Event, Origin
+from invariants.check.specs import read_specs
 from invariants.image.compile import compile_program
-from invariants.program import Program
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
+from invariants.model.event import Event, Origin
+from invariants.runtime.program import Program
+from monitor.findings.model import Finding
+from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
+from monitor.kernel.settings import EngineSettings
 from tests.support.rim import SECOND_NS, START_NS
 from tests.support.shelf import Shelf
 

@@ -9,15 +9,15 @@ import pytest
 
 from interlock.control_record import ControlRecord, ControlState, ControlView
 from invariants.image.compile import compile_program
-from monitor.finding_make import DEFAULT_SEVERITIES
-from monitor.metrics import Metrics
-from monitor.metrics_registry import Registry
-from monitor.settings import Settings
-from monitor.sources.base import Frontier, Stream
-from monitor.store import STORE_FILE, Store
-from monitor.store_records import Change
-from monitor.telling import Teller
-from monitor.upkeep import STOPPED_EVERY_NS, Upkeep, stopped
+from monitor.config.table import Settings
+from monitor.kernel.build_finding import DEFAULT_SEVERITIES
+from monitor.service.batch_metrics import Teller
+from monitor.service.maintenance import STOPPED_EVERY_NS, Upkeep, stopped
+from monitor.store.records import Change
+from monitor.store.store import STORE_FILE, Store
+from monitor.telemetry.metrics import Metrics
+from monitor.telemetry.metrics_registry import Registry
+from monitor.transport.base import Frontier, Stream
 from tests.support.rim import SECOND_NS, START_NS, HandClock, make_finding
 from tests.unit.test_metrics import samples
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from interlock.admission import Policy, refusal
 from interlock.clock import Clock
-from interlock.control_feed import Entry, Reading
+from interlock.control_feed import FeedEntry, FeedReading
 from interlock.control_record import ControlRecord, ControlView, heartbeat_key, voucher_of
 from interlock.control_view import ControlFollower
 from interlock.watermarks import VOUCHERS_MAX, Beat, Shard, Watermarks
@@ -44,7 +44,7 @@ class Rig:
         value = msgspec.json.encode(fields)
         keys = [heartbeat_key(one) for one in vouchers] if key is None else [key]
         self.follower.take_in(
-            Reading([Entry(one, value) for one in keys], is_at_end=True), self.now_ns
+            FeedReading([FeedEntry(one, value) for one in keys], is_at_end=True), self.now_ns
         )
 
     def pass_time(self, seconds: int, *alive: str, **more: Any) -> None:

@@ -9,8 +9,8 @@ from interlock.transport.base import Whereabouts
 from interlock.transport.open import shard_of
 from interlock.transport.target import KafkaTarget
 from interlock.watermarks import Beat, Heard, Shard, Watermarks
-from monitor.sources.base import Frontier, Poll, Stream
-from monitor.watch import Watch
+from monitor.ingest.watermark import Watch
+from monitor.transport.base import Frontier, Poll, Stream
 
 MINE = Shard("agent.events", 3, is_partition=True)
 FILES = Shard("agent.events", 1001, is_partition=False)

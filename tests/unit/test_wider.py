@@ -10,26 +10,20 @@ import pytest
 from msgspec import structs
 
 from interlock.limits import stated_time
-from invariants.check import read_specs
-from invariants.event import Event, Origin
+from invariants.check.specs import read_specs
+from invariants.codec.state import StateError
 from invariants.image.compile import compile_program
-from invariants.limits import Limits
-from invariants.program import Program
-from invariants.state import StateError
-from monitor.decode.native import decode_event
-from monitor.engine_settings import EngineSettings
-from monitor.finding import Finding
-from monitor.finding_text import page
+from invariants.model.event import Event, Origin
+from invariants.model.limits import Limits
+from invariants.runtime.program import Program
+from monitor.findings.model import Finding
+from monitor.ingest.decode import decode_event
+from monitor.ingest.provenance import Provenance
 from monitor.kernel.evaluate import evaluate
 from monitor.kernel.kernel import Kernel
-from monitor.provenance import Provenance
-from monitor.scope_names import (
-    WiderKey,
-    scope_named,
-    stored_name,
-    stored_trace,
-    stored_users,
-)
+from monitor.kernel.settings import EngineSettings
+from monitor.presentation import page
+from monitor.scope_key import WiderKey, scope_named, stored_name, stored_trace, stored_users
 from monitor.trace_key import TraceKey
 from tests.support.shelf import Shelf
 

@@ -1,0 +1,1 @@
+"""`Spec` to `CheckedSpec`, or all faults of all files."""

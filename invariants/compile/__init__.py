@@ -1,0 +1,1 @@
+"""Checked invariants to nodes, memories and digests."""

@@ -1,0 +1,1 @@
+"""The shared types: events, facts, verdicts, faults, limits."""

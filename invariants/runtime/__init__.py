@@ -1,0 +1,1 @@
+"""A loaded program: an event and a state in, verdicts and the next state out."""

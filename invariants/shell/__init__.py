@@ -1,0 +1,1 @@
+"""Shell commands: text to the commands that it may run."""

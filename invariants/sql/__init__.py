@@ -1,0 +1,1 @@
+"""SQL statements: text to their effects."""

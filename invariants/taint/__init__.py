@@ -1,0 +1,1 @@
+"""Data memories: the values that a session was shown, by source."""

@@ -1,0 +1,1 @@
+"""Values of expressions, also of text that is known only in part."""

@@ -1,0 +1,1 @@
+"""Work on invariant files: loading, examples, mutation, packs, rewriting."""

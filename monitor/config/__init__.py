@@ -1,0 +1,1 @@
+"""One table of settings; the page and the flags are generated from it."""

@@ -1,0 +1,1 @@
+"""The detector in the stream, its model and its training data."""

@@ -1,0 +1,1 @@
+"""Findings as data, and groups of undecided ones."""

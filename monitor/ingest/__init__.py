@@ -1,0 +1,1 @@
+"""Records to events in one order: decode, merge, provenance, watermarks, sequence."""

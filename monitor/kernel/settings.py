@@ -1,0 +1,32 @@
+"""The part of the configuration that the engine needs: values on which verdicts depend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from monitor.findings.model import Severity
+from monitor.kernel.births import NO_BIRTHS, Births
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """The part of the configuration that the engine needs; times in ns."""
+
+    lateness_ns: int = 0
+    skew_ns: int = 5_000_000_000
+    trust_ts: bool = False
+    linger_ns: int = 86_400_000_000_000
+    idle_close_ns: int | None = None
+    ids_max: int = 10_000
+    scopes_in_memory_max: int = 50_000
+    pairs_in_memory_max: int = 4_000_000
+    """The bound on data memories of all scopes in memory; then the least recently used are
+    evicted.
+    """
+    is_finished_file: bool = False
+    """The one tick comes after the last line. Until then no missing number is a gap."""
+    births: Births = NO_BIRTHS
+    """Which invariants have not seen the past of which scopes."""
+    mode_cap: str | None = None
+    severities: Mapping[str, Severity] = field(default_factory=dict)

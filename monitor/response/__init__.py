@@ -1,0 +1,1 @@
+"""Findings to planned actions, with a bound on stops; pure."""

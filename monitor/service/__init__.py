@@ -1,0 +1,1 @@
+"""The running service: assembly, the loop, effects, metrics, maintenance."""

@@ -1,0 +1,1 @@
+"""Sources and publishers: protocols, addresses, and one folder for each kind."""

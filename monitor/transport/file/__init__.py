@@ -1,0 +1,1 @@
+"""Finished files, pipes, and the records of other programs."""

@@ -1,0 +1,1 @@
+"""Kafka: consumer, producer, and the watch over topics and rights."""

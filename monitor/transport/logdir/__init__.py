@@ -1,0 +1,1 @@
+"""Log directories: files that are read as they grow, and written."""

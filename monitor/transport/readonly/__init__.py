@@ -1,0 +1,1 @@
+"""Sources for a bystander, who commits nothing."""

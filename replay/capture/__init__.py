@@ -1,0 +1,1 @@
+"""Recording as a bystander, in the order of the monitor."""

@@ -1,0 +1,1 @@
+"""Recorded findings and control records, compared with replayed ones."""

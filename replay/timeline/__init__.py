@@ -1,0 +1,1 @@
+"""A recording played once, and one session forwards and backwards."""
