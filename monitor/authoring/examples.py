@@ -22,7 +22,7 @@ from invariants.spec.model import Example, InvariantSpec
 from monitor.findings.model import Finding
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ class Trial:
     def marks(self, contents: Sequence[Mapping[str, Any]]) -> list[Marks]:
         """For each invariant, the engine's marks for a trace. Raises NoEventError."""
         events = [self.event(number, content) for number, content in enumerate(contents)]
-        engine = Kernel(self.program, EngineSettings(trust_ts=True))
-        findings = [finding for event in events for finding in engine.step(event)]
+        kernel = Kernel(self.program, KernelSettings(trust_ts=True))
+        findings = [finding for event in events for finding in kernel.step(event)]
         numbers = {(event.session, event.id): number for number, event in enumerate(events)}
         return [
             Marks(

@@ -21,7 +21,7 @@ from monitor.authoring.files import read_specs
 from monitor.bench.beside import Turn, take_turns
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 
 SMALL, LARGE = 1_000, 2_000
 WINDOW_NS: Final = 3_600 * SECOND_NS
@@ -50,7 +50,7 @@ class CountSide:
         specs = read_specs(Path(__file__).with_name("count_violated.yaml"))
         self._events = events
         self._engines = {
-            size: Kernel(compile_program(specs), EngineSettings(trust_ts=True))
+            size: Kernel(compile_program(specs), KernelSettings(trust_ts=True))
             for size in (SMALL, LARGE)
         }
         self.findings_count = 0

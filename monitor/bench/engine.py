@@ -41,7 +41,7 @@ from monitor.detection.load_model import open_detector
 from monitor.detection.scoring import Scoring
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 
 if TYPE_CHECKING:
     # Older checkouts, beside which this runs too, have no such module.
@@ -210,7 +210,7 @@ def measure_engine(
 
 
 def _engine(specs: Sequence[CheckedSpec], scoring: Scoring | None = None) -> Kernel:
-    settings = EngineSettings(trust_ts=True)
+    settings = KernelSettings(trust_ts=True)
     return Kernel(compile_program(specs), settings, scoring=scoring)
 
 

@@ -23,7 +23,9 @@ OLDER: Final[Mapping[str, str]] = {
     "monitor.findings.grouping": "monitor.grouping",
     "monitor.ingest.decode": "monitor.decode.native",
     "monitor.ingest.merge": "monitor.merge",
+    "monitor.kernel.kernel": "monitor.engine",
     "monitor.kernel.settings": "monitor.engine_settings",
+    "monitor.kernel.wider": "monitor.wider",
     "monitor.presentation": "monitor.finding_text",
     "monitor.service.assemble": "monitor.service",
     "monitor.service.batch": "monitor.batch",
@@ -39,6 +41,7 @@ OLDER: Final[Mapping[str, str]] = {
 """The name of a module, and the one that it had before."""
 OLDER_CLASSES: Final[Mapping[str, Mapping[str, str]]] = {
     "monitor.kernel.kernel": {"Kernel": "Engine"},
+    "monitor.kernel.settings": {"KernelSettings": "EngineSettings"},
 }
 """Likewise of the classes in a module."""
 

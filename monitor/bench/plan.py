@@ -25,7 +25,7 @@ from monitor.bench.recorded import pack_files
 from monitor.bench.workload import EVENT_BYTES
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 
 SHAPES_BOUND: Final = 4_096
 TURN_SHAPES: Final = 64
@@ -60,7 +60,7 @@ class PlanSide:
 
     def __init__(self, shapes: int, bound: int) -> None:
         self.program = compile_program(read_specs(*pack_files()))
-        self._engine = Kernel(self.program, EngineSettings(trust_ts=True))
+        self._engine = Kernel(self.program, KernelSettings(trust_ts=True))
         self._shapes = shapes
         self._filling = max(0, bound - shapes)
         self._met = 0

@@ -21,7 +21,7 @@ from monitor.authoring.files import read_specs
 from monitor.bench.engine import TURN_EVENTS
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 
 SHORT_EVENTS: Final = 10
 EVENTS_A_VALUE: Final = 10
@@ -48,7 +48,7 @@ class LengthFigures:
 def measure_session_length(length: int) -> LengthFigures:
     """The cost of an event in one session of `length`, over that in sessions of ten."""
     program = compile_program(read_specs(Path(__file__).with_name("session_length.yaml")))
-    engines = [Kernel(program, EngineSettings(trust_ts=True)) for _ in range(2)]
+    engines = [Kernel(program, KernelSettings(trust_ts=True)) for _ in range(2)]
     costs: tuple[list[float], list[float]] = ([], [])
     findings_count = 0
     gc.collect()

@@ -44,7 +44,7 @@ class FinishedFile:
 
     def look(self) -> None:
         """After a batch: find the first line whose time runs back, while its number is known."""
-        first = self._service.loop.engine.disorder.first
+        first = self._service.loop.kernel.disorder.first
         source = self._service.surroundings.source
         if first is None or self._line is not None:
             return
@@ -54,9 +54,9 @@ class FinishedFile:
     def end(self) -> FileEnd:
         """After the last batch. Cost: checks each session that can have open verdicts."""
         loop, source = self._service.loop, self._service.surroundings.source
-        found = gathered(loop.engine.open_verdicts())
+        found = gathered(loop.kernel.open_verdicts())
         is_sorted = isinstance(source, SortedSource)
-        disorder = loop.engine.disorder
+        disorder = loop.kernel.disorder
         notices = [disorder_text(disorder, self._line, is_sorted=is_sorted), later_text(disorder)]
         unread_count = sum(loop.notice_counts[kind] for kind in UNREAD_NOTICES)
         if unread_count:

@@ -45,7 +45,7 @@ from monitor.kernel.sessions import (
     is_repeat,
     rest_ns_of,
 )
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.kernel.table import ScopeTable
 from monitor.kernel.unread import UnreadRecords
 from monitor.kernel.wider import WiderScopes
@@ -59,7 +59,7 @@ class Kernel:
     def __init__(
         self,
         program: Program,
-        settings: EngineSettings,
+        settings: KernelSettings,
         load: Load = lambda scope: EMPTY_LOAD,
         scoring: Scoring | None = None,
     ) -> None:

@@ -23,7 +23,7 @@ from invariants.model.event import Event
 from invariants.runtime.scope_program import ScopeProgram
 from monitor.ingest.sequence import Header, Noticed
 from monitor.kernel.births import Births, Loss
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 
 
 class AfterLoss(NamedTuple):
@@ -34,7 +34,7 @@ class AfterLoss(NamedTuple):
 
 
 def at_event(
-    births: Births, settings: EngineSettings, program: ScopeProgram, header: Header, event: Event
+    births: Births, settings: KernelSettings, program: ScopeProgram, header: Header, event: Event
 ) -> AfterLoss:
     """Before an event is taken in."""
     partition = event.origin.partition
@@ -78,7 +78,7 @@ def _is_first(event: Event, loss: Loss) -> bool:
     return says_so and (is_after or not loss.is_authority)
 
 
-def _is_late(event: Event, loss: Loss, settings: EngineSettings) -> bool:
+def _is_late(event: Event, loss: Loss, settings: KernelSettings) -> bool:
     if settings.idle_close_ns is None or event.arrival_ns is None:
         return False
     return event.arrival_ns - loss.since_ns > settings.idle_close_ns

@@ -17,7 +17,7 @@ from monitor.ingest.sequence import Header, holes_told
 from monitor.kernel.births import Births, bear
 from monitor.kernel.build_finding import hole_findings
 from monitor.kernel.scope import LoadedScope, Scope, ScopeChange, read_header
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.kernel.table import ScopeTable
 from monitor.scope_key import stored_trace
 from monitor.trace_key import TraceKey
@@ -53,7 +53,7 @@ class SessionKind:
     """How sessions are stored and woken."""
 
     def __init__(
-        self, program: ScopeProgram, settings: EngineSettings, scoring: Scoring | None
+        self, program: ScopeProgram, settings: KernelSettings, scoring: Scoring | None
     ) -> None:
         self._program, self._settings, self._scoring = program, settings, scoring
 
@@ -113,7 +113,7 @@ def header_in(loaded: LoadedScope) -> Header:
     return read_header(loaded.header, Header)
 
 
-def rest_ns_of(header: Header, settings: EngineSettings) -> int | None:
+def rest_ns_of(header: Header, settings: KernelSettings) -> int | None:
     """When an idle session ends, or an ended one is evicted."""
     if header.ended_ns is not None:
         return header.touched_ns + settings.linger_ns
@@ -142,7 +142,7 @@ def end_of(key: TraceKey, header: Header, ended_ns: int) -> tuple[Event, Header]
 
 
 def holes_of(
-    sessions: ScopeTable[TraceKey, SessionScope], settings: EngineSettings
+    sessions: ScopeTable[TraceKey, SessionScope], settings: KernelSettings
 ) -> list[Finding]:
     """Numbers that did not come in the whole file, reported once."""
     findings: list[Finding] = []

@@ -10,7 +10,7 @@ from monitor.kernel.births import NO_BIRTHS, Births
 
 
 @dataclass(frozen=True, slots=True)
-class EngineSettings:
+class KernelSettings:
     """The part of the configuration that the engine needs; times in ns."""
 
     lateness_ns: int = 0

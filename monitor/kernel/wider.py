@@ -31,7 +31,7 @@ from monitor.kernel.event_names import Named, name_in
 from monitor.kernel.file_end import OpenVerdict, open_verdicts
 from monitor.kernel.scope import Load
 from monitor.kernel.sessions import is_made
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.kernel.table import ScopeTable
 from monitor.kernel.wider_scope import (
     WiderHeader,
@@ -51,7 +51,7 @@ class WiderScopes:
     """All of them, of one monitor."""
 
     def __init__(
-        self, program: Program, load: Load, settings: EngineSettings, back_ns_max: int
+        self, program: Program, load: Load, settings: KernelSettings, back_ns_max: int
     ) -> None:
         self._back_ns_max = back_ns_max
         self._programs: Final = {wider.per: wider for wider in program.wider}

@@ -19,7 +19,7 @@ from monitor.kernel.births import Births, bear
 from monitor.kernel.event_names import Named, Names
 from monitor.kernel.file_end import counts_runs
 from monitor.kernel.scope import LoadedScope, Scope, ScopeChange, read_header
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.scope_key import WiderKey, stored_name
 
 AT_END_NS: Final = 2**63 - 1
@@ -77,7 +77,7 @@ class WiderJudged(NamedTuple):
 class WiderKind:
     """How wider scopes are stored and woken."""
 
-    def __init__(self, programs: Mapping[Per, ScopeProgram], settings: EngineSettings) -> None:
+    def __init__(self, programs: Mapping[Per, ScopeProgram], settings: KernelSettings) -> None:
         self._programs = programs
         self._memory_ns: Final = {per: program.memory_ns() for per, program in programs.items()}
         self.with_runs = frozenset(

@@ -29,7 +29,7 @@ from monitor.ingest.provenance import Provenance
 from monitor.ingest.rejected import REASONS
 from monitor.kernel.births import META_NAME, Births, next_births
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.log import say
 from monitor.response.plan import LOG_TARGET, ResponsePolicy
 from monitor.secret import keep_key, read_keys, read_secret
@@ -124,7 +124,7 @@ def open_service(
     pulse = Pulse(clock, settings.http_stall_limit_ns)
     loop = Loop(
         source=surroundings.source,
-        engine=_engine(program, settings, surroundings, store, clock=clock, metrics=metrics),
+        kernel=_kernel(program, settings, surroundings, store, clock=clock, metrics=metrics),
         store=store,
         effects=effects,
         clock=clock,
@@ -292,7 +292,7 @@ def _fingerprint_keys(settings: Settings) -> list[bytes]:
     return [key.reveal() for key in read_keys("fingerprint_key_file", path)]
 
 
-def _engine(
+def _kernel(
     program: Program,
     settings: Settings,
     surroundings: Surroundings,
@@ -321,9 +321,9 @@ def _births(store: Store, program: Program, now_ns: int) -> Births:
     return births
 
 
-def _engine_settings(settings: Settings, surroundings: Surroundings) -> EngineSettings:
+def _engine_settings(settings: Settings, surroundings: Surroundings) -> KernelSettings:
     closes_idle = surroundings.is_finished_file or not surroundings.trusts_ts
-    return EngineSettings(
+    return KernelSettings(
         lateness_ns=settings.lateness_ns,
         skew_ns=settings.skew_ns,
         trust_ts=surroundings.trusts_ts,

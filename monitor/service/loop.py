@@ -79,7 +79,7 @@ class Loop:
         self,
         *,
         source: Source,
-        engine: Kernel,
+        kernel: Kernel,
         store: Store,
         effects: Effects,
         clock: Clock,
@@ -93,7 +93,7 @@ class Loop:
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._source = source
-        self._engine = engine
+        self._kernel = kernel
         self._store = store
         self._effects = effects
         self._clock = clock
@@ -131,7 +131,7 @@ class Loop:
         end.
         """
         self._effects.catch_up()
-        self._engine.expect(self._store.load_deadlines())
+        self._kernel.expect(self._store.load_deadlines())
         self._resume()
 
     def run(self, should_stop: Callable[[], bool]) -> None:
@@ -160,9 +160,9 @@ class Loop:
         return self._is_finished and self._merger.held_count == 0
 
     @property
-    def engine(self) -> Kernel:
+    def kernel(self) -> Kernel:
         """The scopes, for readers between two turns."""
-        return self._engine
+        return self._kernel
 
     @property
     def frontiers(self) -> Mapping[Stream, Frontier]:
@@ -182,7 +182,7 @@ class Loop:
         if poll.lost:
             for stream in poll.lost:
                 self._merger.forget(stream)
-            self._engine.forget_groups(frozenset(self._group_of(s) for s in poll.lost))
+            self._kernel.forget_groups(frozenset(self._group_of(s) for s in poll.lost))
         if poll.gained:
             self._resume()
         for record in poll.records:
@@ -215,14 +215,14 @@ class Loop:
             content = item.content
             if isinstance(content, Rejected):
                 batch.dead_letters.append((content, self._raw.pop(content.origin, None)))
-                self._take(batch, self._engine.unread(content))
+                self._take(batch, self._kernel.unread(content))
             else:
                 batch.shapes[content.record.kind, content.record.tool] += 1
                 if self._settings.is_finished_file:
                     self._file_time.see(content.ts_ns, now_ns)
                     content = msgspec.structs.replace(content, read_ns=now_ns)
                 group = self._group_of(item.stream)
-                stepped = evaluate(self._engine, self._provenance, content, group)
+                stepped = evaluate(self._kernel, self._provenance, content, group)
                 if stepped.findings:
                     self._take(batch, stepped.findings)
 
@@ -254,7 +254,7 @@ class Loop:
     def _tick(self) -> list[Finding]:
         """Advance the time of each group to the point before which nothing can arrive."""
         if self._settings.is_finished_file and self._has_all_been_taken():
-            return self._engine.tick(self._file_time.reached_ns)
+            return self._kernel.tick(self._file_time.reached_ns)
         if not self._settings.gives_ticks:
             return []
         # Not the current time: a process that was suspended has not seen later arrivals.
@@ -264,13 +264,13 @@ class Loop:
             reached_ns = self._merger.reached_ns(group, now_ns)
             if reached_ns is not None:
                 time_ns = reached_ns - self._settings.lateness_ns
-                findings += self._engine.tick(time_ns, frozenset({group}))
+                findings += self._kernel.tick(time_ns, frozenset({group}))
         return findings
 
     def _finish(self, batch: Batch) -> None:
         """Make the batch durable, then carry out its effects, then commit offsets to the source."""
         positions = self._merger.positions()
-        changes, dropped = self._engine.take_changes()
+        changes, dropped = self._kernel.take_changes()
         reached = {stream: self._position(stream, p) for stream, p in positions.items()}
         moved = {s: p for s, p in reached.items() if p.differs(self._committed.get(s))}
         gone = tuple(stream for stream in self._gone if stream not in positions)
@@ -294,7 +294,7 @@ class Loop:
         self._gone.difference_update(gone)
         self._effects.carry_out(committed, self._judged, self._frontiers)
         self._source.commit(positions)
-        batch.duplicates_count = self._engine.take_duplicates_count()
+        batch.duplicates_count = self._kernel.take_duplicates_count()
         self._observe(batch, committed, self._frontiers)
 
     def _position(self, stream: Stream, offset: int) -> Position:
@@ -313,7 +313,7 @@ class Loop:
     def _tell(self, notice: Notice) -> None:
         if notice.has_lost:
             # Before any position behind them is stored.
-            self._store.set_meta(META_NAME, self._engine.lose(self._loss(notice)))
+            self._store.set_meta(META_NAME, self._kernel.lose(self._loss(notice)))
         self._count_notice(notice.kind)
         self.notice_counts[notice.kind] += 1
         say("error", "source_notice", kind=notice.kind, stream=str(notice.stream), text=str(notice))

@@ -24,7 +24,7 @@ from monitor.kernel.births import NO_BIRTHS, Births
 from monitor.kernel.evaluate import evaluate
 from monitor.kernel.kernel import Kernel
 from monitor.kernel.scope import EMPTY_LOAD, LoadedScope
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.trace_key import TraceKey
 from monitor.transport.base import Record
 from replay.recording.format import (
@@ -87,7 +87,7 @@ class Player:
         self._read_ns = read_ns
         program = replace(program, wider=()) if session else program
         settings = engine_settings(header.settings, is_finished_file=header.source.kind == PLAIN)
-        self.engine = Kernel(program, replace(settings, births=births), load, scoring)
+        self.kernel = Kernel(program, replace(settings, births=births), load, scoring)
         self._provenance = _provenance(header.settings)
 
     def play(self, line: InputLine) -> Played:
@@ -96,9 +96,9 @@ class Player:
             case RecordLine():
                 return self._play_record(line)
             case TickLine(time_ns=time_ns):
-                return Played(self.engine.tick(time_ns))
+                return Played(self.kernel.tick(time_ns))
             case CloseLine(scope=scope, time_ns=time_ns, principal=principal):
-                return Played(self.engine.close(TraceKey(principal, scope), time_ns))
+                return Played(self.kernel.close(TraceKey(principal, scope), time_ns))
             case _:
                 assert_never(line)
 
@@ -106,13 +106,13 @@ class Player:
         event = read_line(line)
         if isinstance(event, Rejected):
             is_ours = not self._sessions or event.known.session in self._sessions
-            found = self.engine.unread(event) if is_ours else []
+            found = self.kernel.unread(event) if is_ours else []
             return Played(found, rejected=event, fate="rejected")
         if self._sessions and event.session not in self._sessions:
             return Played([], event, fate="other")
         if self._read_ns is not None:
             event = msgspec.structs.replace(event, read_ns=self._read_ns)
-        stepped = evaluate(self.engine, self._provenance, event, "")
+        stepped = evaluate(self.kernel, self._provenance, event, "")
         return Played(stepped.findings, stepped.event, stepped.traces, fate=stepped.fate)
 
 
@@ -140,9 +140,9 @@ def read_line(line: RecordLine) -> Event | Rejected:
 
 def engine_settings(
     settings: RecordedSettings, *, is_finished_file: bool = False
-) -> EngineSettings:
+) -> KernelSettings:
     """The engine's settings as they were live, or as a finished file is read."""
-    return EngineSettings(
+    return KernelSettings(
         lateness_ns=settings.lateness_ns,
         skew_ns=settings.skew_ns,
         trust_ts=settings.trust_ts,

@@ -69,20 +69,20 @@ class SessionTrack:
 
     def expect(self, wakes: list[tuple[int, str]]) -> None:
         """When time alone next changes something, as known at the beginning of the track."""
-        self._player.engine.expect(wakes)
+        self._player.kernel.expect(wakes)
 
     def go_on(self, inputs: Iterable[tuple[int, InputLine]], until_input: int) -> None:
         """Play more inputs of this session's id, and ticks, in order, up to one (included)."""
-        engine = self._player.engine
+        kernel = self._player.kernel
         more: list[TrackStep] = []
         for number, line in inputs:
             played = self._player.play(line)
             self.findings += [found for found in played.findings if found.trace == self.trace]
             if not isinstance(line, RecordLine):
-                _, dropped = engine.take_changes()
+                _, dropped = kernel.take_changes()
                 self._forgotten.update(dropped)
                 continue
-            held = engine.inspect(self.trace)
+            held = kernel.inspect(self.trace)
             if played.event is not None and self.trace in played.traces and held is not None:
                 more.append(TrackStep(number, played.event, played.fate, *held))
         self.steps = self.steps.extend(more)

@@ -279,7 +279,7 @@ class Timeline:
     def _play_all(self, file: RecordedFile) -> None:
         load = loader(self._shelf, lambda: self._scopes, self._ids_max)
         player = self._player(load, self.session)
-        self.disorder = player.engine.disorder
+        self.disorder = player.kernel.disorder
         for line in file.lines():
             if isinstance(line, RecordLine | TickLine | CloseLine):
                 was_in_order = self.disorder.first is None
@@ -291,7 +291,7 @@ class Timeline:
                 self._note_beside(line)
         if file.is_plain:
             self._play(player, TickLine(time_ns=self._file_time.reached_ns))
-            self.open = gathered(player.engine.open_verdicts())
+            self.open = gathered(player.kernel.open_verdicts())
             self.first_lines = [] if self.sessions else file.first_lines()
         self._keep(player)
 
@@ -344,7 +344,7 @@ class Timeline:
             index.seq_first, index.kind_first = event.seq, event.kind
         index.inputs.append(number)
         if is_taken:
-            held = player.engine.inspect(trace)
+            held = player.kernel.inspect(trace)
             assert held is not None, "the engine has just stepped it"
             extend(index.trace, held[0].position - 1, number)
             index.last_ns = max(index.last_ns, held[0].time_ns)
@@ -362,7 +362,7 @@ class Timeline:
             self._control.append(beside)
 
     def _keep(self, player: Player) -> None:
-        changes, dropped = player.engine.take_changes()
+        changes, dropped = player.kernel.take_changes()
         self._scopes = keep(self._shelf, self._scopes, changes, dropped, self._ids_max)
 
     def _take_snapshot(self, inputs_count: int) -> None:

@@ -23,7 +23,7 @@ from invariants.model.event import Event, Origin
 from invariants.runtime.program import Program
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from tests.conformance.dejavu import CannotSay, Pred, read
 from tests.conformance.dejavu_file import are_times_rising, events, invariant_file, moments
 from tests.conformance.dejavu_rewriting import predicates_of, violations_of
@@ -97,7 +97,7 @@ def loaded(formulas: list[Formula], predicates: list[Pred]) -> Program:
 
 def engine_violations(program: Program, case: dict[str, Any]) -> set[int]:
     """The numbers, from 1, of the violating events, from bytes to findings."""
-    engine = Kernel(program, EngineSettings(trust_ts=True))
+    engine = Kernel(program, KernelSettings(trust_ts=True))
     found: set[int] = set()
     for number, content in enumerate(events(case), start=1):
         stated = {**content, "ts": stated_time(content["ts"])}

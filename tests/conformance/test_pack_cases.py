@@ -24,7 +24,7 @@ from monitor.authoring.files import default_pack_specs
 from monitor.findings.model import Finding
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from tests.conftest import require_or_skip
 
 CASES = DATA.parents[1] / "cases"
@@ -61,7 +61,7 @@ def findings(lines: Iterable[bytes], name: str) -> dict[str, list[Finding]]:
         event = decode_event(line, Origin(name, "0", number))
         assert isinstance(event, Event), event
         session = event.session
-        engine = engines.setdefault(session, Kernel(packs(), EngineSettings(trust_ts=True)))
+        engine = engines.setdefault(session, Kernel(packs(), KernelSettings(trust_ts=True)))
         told = [f for f in engine.step(event) if not f.invariant.startswith("telemetry")]
         found.setdefault(session, []).extend(told)
     return found

@@ -26,7 +26,7 @@ from monitor.authoring.examples import run_examples
 from monitor.authoring.files import examine, read_specs
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from tests.support.control_writer import ControlWriter
 
 INVARIANTS = Path(__file__).resolve().parents[2] / "fixtures" / "invariants"
@@ -262,7 +262,7 @@ class Watcher(threading.Thread):
         super().__init__()
         self._control = ControlWriter(log)
         self._tail = Tail(log / EVENTS)
-        self._engine = Kernel(program, EngineSettings(trust_ts=True))
+        self._engine = Kernel(program, KernelSettings(trust_ts=True))
         self._is_over = threading.Event()
 
     def run(self) -> None:
@@ -285,7 +285,7 @@ class Watcher(threading.Thread):
 
 def _found(program: Program, events: Sequence[Mapping[str, Any]]) -> set[str]:
     """The invariants, or sorts of engine finding, that the events of one session give rise to."""
-    engine = Kernel(program, EngineSettings(trust_ts=True))
+    engine = Kernel(program, KernelSettings(trust_ts=True))
     found = set()
     for offset, content in enumerate(events):
         event = decode_event(msgspec.json.encode(content), Origin("recorded", "0", offset))

@@ -19,7 +19,7 @@ from monitor.authoring.packs import all_packs
 from monitor.findings.model import Finding
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from tests.laws import test_program as programs
 from tests.support.recorded import events as recorded_events
 from tests.support.recorded import smallest_file
@@ -38,7 +38,7 @@ def read_back(specs: Sequence[CheckedSpec]) -> tuple[Program, Program]:
 
 
 def findings(program: Program, events: Sequence[Event]) -> Iterator[list[Finding]]:
-    engine = Kernel(program, EngineSettings(trust_ts=True))
+    engine = Kernel(program, KernelSettings(trust_ts=True))
     for event in events:
         yield engine.step(event)
 

@@ -14,12 +14,12 @@ from invariants.model.event import Event
 from monitor.findings.model import Finding
 from monitor.kernel.kernel import Kernel
 from monitor.kernel.prepared import Prepared, StaleError, Taken
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from tests.laws.test_principals import CASES_HERE, draw, program
 from tests.support.shelf import Shelf
 
 SECOND_NS: Final = 10**9
-SETTINGS: Final = EngineSettings(linger_ns=30 * SECOND_NS, idle_close_ns=15 * SECOND_NS)
+SETTINGS: Final = KernelSettings(linger_ns=30 * SECOND_NS, idle_close_ns=15 * SECOND_NS)
 
 
 class World:

@@ -20,7 +20,7 @@ from invariants.runtime.program import Program
 from monitor.findings.model import Finding
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
 from monitor.trace_key import TraceKey, principal_of
 from tests.laws.conftest import CASES, FIRST_SEED
@@ -106,7 +106,7 @@ def decoded(content: dict[str, Any], topic: str, offset: int) -> Event:
 def findings_of(inputs: list[Input], random: Random | None, **options: bool) -> list[Finding]:
     """What an engine finds; with `random` it begins anew from what was stored, now and then."""
     shelf, wakes = Shelf(), dict[str, int | None]()
-    settings = EngineSettings(linger_ns=30 * SECOND_NS, idle_close_ns=15 * SECOND_NS)
+    settings = KernelSettings(linger_ns=30 * SECOND_NS, idle_close_ns=15 * SECOND_NS)
 
     def opened() -> Kernel:
         engine = Kernel(program(**options), settings, shelf.load)
@@ -166,7 +166,7 @@ def test_a_record_of_an_operator_is_seen_in_one_trace_at_most() -> None:
     """An approval without a name is never two principals' approval."""
     for seed in range(FIRST_SEED, FIRST_SEED + CASES_HERE):
         inputs = draw(Random(seed), are_named=False)
-        engine = Kernel(program(), EngineSettings())
+        engine = Kernel(program(), KernelSettings())
         for given in inputs:
             if isinstance(given, int):
                 continue

@@ -148,7 +148,7 @@ def stepped(header: RecordingHeader, lines: list[Line]) -> Iterator[tuple[int, K
     for number, line in enumerate(lines):
         assert isinstance(line, RecordLine) or hasattr(line, "time_ns")
         player.play(line)  # type: ignore[arg-type]
-        yield number, player.engine
+        yield number, player.kernel
 
 
 def state_of(found: Any) -> object:

@@ -27,7 +27,7 @@ from monitor.findings.model import Finding
 from monitor.ingest.decode import decode_event
 from monitor.kernel.build_finding import show_binding
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from tests.laws.census import Census, Run
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import Letter, final_verdicts
@@ -35,7 +35,7 @@ from tests.support.formulas import PREDICATES, choose_run
 from tests.support.rim import START_NS
 from tests.support.shelf import Shelf
 
-SETTINGS = EngineSettings(trust_ts=True, linger_ns=10**18)
+SETTINGS = KernelSettings(trust_ts=True, linger_ns=10**18)
 Input = Event | int
 
 

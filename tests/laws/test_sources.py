@@ -28,7 +28,7 @@ from invariants.runtime.program import Program
 from invariants.taint.tokens import hidden_texts
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.shelf import Shelf
 
@@ -57,7 +57,7 @@ predicates:
 )  # fmt: skip
 WORDS = ("Bob", "bob.", "BOB", "\uff22\uff4fb", "al:x.y", "7", "7.", "a/b", "!", "é", "e\u0301")
 GAPS = (" ", ", ", "\n", " (", "\t", " ... ", "=")
-SETTINGS = EngineSettings(trust_ts=True)
+SETTINGS = KernelSettings(trust_ts=True)
 
 
 def compiled(pairs_max: int = 200_000) -> Program:

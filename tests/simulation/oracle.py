@@ -27,7 +27,7 @@ from monitor.ingest.decode import decode_event
 from monitor.ingest.provenance import Provenance
 from monitor.ingest.sequence import Header, Noticed
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.kernel.wider_scope import WiderHeader
 from monitor.response.plan import Action, ResponsePolicy, plan
 from monitor.topics import CONTROL, DEAD_LETTERS, FINDINGS
@@ -102,7 +102,7 @@ def by_scope(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
 def expect_from_logs(
     outside: Outside,
     program: Program,
-    settings: EngineSettings,
+    settings: KernelSettings,
     end_ns: int,
     without: frozenset[str] = frozenset(),
 ) -> Expected:
@@ -137,7 +137,7 @@ def expect_from_logs(
 def expect_from_ledger(
     ledger: Ledger,
     program: Program,
-    settings: EngineSettings,
+    settings: KernelSettings,
     without: frozenset[str] = frozenset(),
 ) -> Expected:
     """A plain run over what one monitor took in, ticks and order as it chose them."""

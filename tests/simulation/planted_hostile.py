@@ -65,18 +65,18 @@ def stopped_sessions_are_not_judged() -> Iterator[None]:
         return planned
 
     def take_records(self: Loop, batch: Any) -> None:
-        real_step = self._engine.take
+        real_step = self._kernel.take
 
         def take(given: Any, group: str = "") -> Stepped:
             found = real_step(given, group)
-            is_stopped = set(self._engine.traces_of(given)) & stopped
+            is_stopped = set(self._kernel.traces_of(given)) & stopped
             return replace(found, findings=[]) if is_stopped else found
 
-        self._engine.take = take  # type: ignore[method-assign]
+        self._kernel.take = take  # type: ignore[method-assign]
         try:
             real_take(self, batch)
         finally:
-            del self._engine.take
+            del self._kernel.take
 
     with patch.object(Responder, "plan", plan), patch.object(Loop, "_take_records", take_records):
         yield

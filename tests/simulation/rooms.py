@@ -21,7 +21,7 @@ from monitor.ingest.sequence import Noticed
 from monitor.kernel import prepared
 from monitor.kernel.kernel import Kernel
 from monitor.kernel.scope import LoadedScope
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.store.records import Change, Committed
 from monitor.store.store import Store
 from tests.simulation.faults import Crash, Faults
@@ -127,7 +127,7 @@ class WitnessedEngine(Kernel):
     def __init__(
         self,
         program: Program,
-        settings: EngineSettings,
+        settings: KernelSettings,
         load: Callable[[str], LoadedScope],
         scoring: Scoring | None = None,
         *,

@@ -24,7 +24,7 @@ from interlock.control_record import ControlRecord, ControlState
 from monitor.actions.open import response_policy
 from monitor.config.table import Settings
 from monitor.findings.grouping import Groups
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.log import LOGGER
 from monitor.scope_key import stored_trace, stored_users
 from monitor.topics import CONTROL, FINDINGS
@@ -269,7 +269,7 @@ class World:
     def _judge(self) -> None:
         first = self.nodes[0]
         assert first.service is not None
-        settings: EngineSettings = first.service.loop._engine.settings
+        settings: KernelSettings = first.service.loop._kernel.settings
         expected = oracle.expect_from_ledger(first.ledger, self.program, settings)
         if self.scenario.is_strict:
             ticks = [
@@ -291,7 +291,7 @@ class World:
         self._judge_ledgers(expected)
         self._count(expected)
 
-    def _judge_neighbours(self, settings: EngineSettings) -> None:
+    def _judge_neighbours(self, settings: KernelSettings) -> None:
         """What the hostile principal did changes nothing for the others."""
         outside, hostile = self.outside, frozenset({RIVAL})
         if self.scenario.is_strict:

@@ -16,7 +16,7 @@ from monitor.findings.grouping import grouped, members_of
 from monitor.findings.model import Finding
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.presentation import page
 
 FILE = """\
@@ -60,7 +60,7 @@ def _findings(program: Program) -> list[Finding]:
     content = {"session": "s", "seq": 0, "ts": stated_time(1), "kind": "tool.failed", "tool": "a"}
     event = decode_event(msgspec.json.encode(content), Origin("t", "0", 0))
     assert isinstance(event, Event)
-    return Kernel(program, EngineSettings(trust_ts=True)).step(event)
+    return Kernel(program, KernelSettings(trust_ts=True)).step(event)
 
 
 def test_a_finding_says_who_answers_and_what_to_read() -> None:

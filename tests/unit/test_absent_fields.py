@@ -23,7 +23,7 @@ from monitor.authoring.examples import prepare_trial
 from monitor.authoring.mutation_search import distinguish
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from tests.support.cel import codes, compiled
 
 KINDS = (
@@ -194,7 +194,7 @@ invariants:
 def told(name: str, contents: list[dict[str, Any]]) -> list[tuple[int, str]]:
     """(number of the event, type) of all findings of `workspace`."""
     specs, _ = read_specs([("a.yaml", WHOSE.format(name=name))])
-    engine = Kernel(compile_program(specs), EngineSettings(trust_ts=True))
+    engine = Kernel(compile_program(specs), KernelSettings(trust_ts=True))
     events = [event_of(id=f"e{n}", seq=ABSENT, **content) for n, content in enumerate(contents)]
     found = [finding for event in events for finding in engine.step(event)]
     return [(int(f.anchor.id[1:]), f.type) for f in found if f.invariant == "workspace"]

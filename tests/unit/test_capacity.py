@@ -11,7 +11,7 @@ from invariants.model.event import Event, Origin
 from invariants.model.limits import Limits
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 
 TEXT = """\
 version: 1
@@ -32,7 +32,7 @@ invariants:
 def told(args: list[object], limits: Limits) -> list[str]:
     """The texts of capacity findings of a session with those events."""
     specs, _ = read_specs([("capacity.yaml", TEXT)])
-    engine = Kernel(compile_program(specs, limits=limits), EngineSettings(trust_ts=True))
+    engine = Kernel(compile_program(specs, limits=limits), KernelSettings(trust_ts=True))
     texts = []
     for seq, one in enumerate(args):
         content = {"session": "s", "seq": seq, "ts": seq, "kind": "p", "args": one}

@@ -17,7 +17,7 @@ from monitor.findings.model import Finding
 from monitor.ingest.decode import decode_event
 from monitor.ingest.rejected import Rejected
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from tests.support.shelf import Shelf
 
 TEXT = """\
@@ -55,7 +55,7 @@ KINDS = (
     ("message.user", ""),
     ("session.ended", ""),
 )
-SETTINGS = EngineSettings(trust_ts=True)
+SETTINGS = KernelSettings(trust_ts=True)
 
 
 def program() -> Program:
@@ -164,7 +164,7 @@ def test_ending_a_session_is_no_clean_slate() -> None:
 
 def test_a_session_that_fell_silent_is_closed_by_time() -> None:
     """After `idle_close` the pending is decided as at an end; after `linger` nothing is held."""
-    settings = EngineSettings(trust_ts=True, idle_close_ns=60 * 10**9, linger_ns=60 * 10**9)
+    settings = KernelSettings(trust_ts=True, idle_close_ns=60 * 10**9, linger_ns=60 * 10**9)
     engine = Kernel(program(), settings)
     engine.step(make("s", 0, 0, "approval.requested", "", "c"))
     assert engine.tick(60 * 10**9) == []
@@ -182,7 +182,7 @@ def test_a_wake_up_that_outlives_its_session_is_let_go() -> None:
     Found by the simulation.
     """
     shelf = Shelf()
-    settings = EngineSettings(trust_ts=True, idle_close_ns=3_600 * 10**9, linger_ns=60 * 10**9)
+    settings = KernelSettings(trust_ts=True, idle_close_ns=3_600 * 10**9, linger_ns=60 * 10**9)
     engine = Kernel(program(), settings, shelf.load)
     engine.step(make("s", 0, 0, "message.user", ""))
     engine.step(make("s", 1, 1, "approval.requested", "", "c"))
@@ -202,7 +202,7 @@ def test_a_session_dropped_in_a_batch_does_not_come_back_in_it() -> None:
 
     Found by the simulation.
     """
-    settings = EngineSettings(trust_ts=True, idle_close_ns=60 * 10**9, linger_ns=0)
+    settings = KernelSettings(trust_ts=True, idle_close_ns=60 * 10**9, linger_ns=0)
     told = []
     for is_stored_between in (False, True):
         shelf = Shelf()
@@ -319,7 +319,7 @@ invariants:
   - {{id: no-post, severity: warning, per: {per}, never: leaves}}
 """
     specs, _ = read_specs([("again.yaml", text)])
-    engine = Kernel(compile_program(specs), EngineSettings(linger_ns=60 * 10**9))
+    engine = Kernel(compile_program(specs), KernelSettings(linger_ns=60 * 10**9))
 
     def lived(offset: int, arrival_s: int) -> list[Finding]:
         found = []
@@ -343,7 +343,7 @@ invariants:
 
 def test_an_id_that_was_forgotten_stands_for_another_event() -> None:
     """`ids_max` events later nobody knows that an id had been used: its finding is another one."""
-    engine = Kernel(program(), EngineSettings(trust_ts=True, ids_max=3))
+    engine = Kernel(program(), KernelSettings(trust_ts=True, ids_max=3))
     seqs = [0, 1, 2, 3, 4, 1]
     kinds = ["tool.completed", "tool.requested", *["heartbeat"] * 3, "tool.requested"]
     tools = ["vault", "post", "", "", "", "post"]

@@ -14,7 +14,7 @@ from monitor.ingest.decode import decode_event
 from monitor.ingest.rejected import Rejected
 from monitor.kernel.births import Births, next_births
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from tests.support.shelf import Shelf
 
 TEXT = """
@@ -85,7 +85,7 @@ class Session:
         digests = [compiled.digest for compiled in program_.invariants]
         self.births: Births = next_births(self.stored, digests, START_NS)
         self.stored = self.births.stored()
-        settings = EngineSettings(trust_ts=True, births=self.births)
+        settings = KernelSettings(trust_ts=True, births=self.births)
         self.engine = Kernel(program_, settings, self.shelf.load)
 
     def takes(self, kind: str, at_s: float, tool: str = "", **args: object) -> list[Finding]:

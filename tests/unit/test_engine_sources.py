@@ -16,7 +16,7 @@ from invariants.model.limits import Limits
 from invariants.runtime.program import Program
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from tests.support.shelf import Shelf
 
 TEXT = """\
@@ -33,7 +33,7 @@ predicates:
 invariants:
   - {id: stranger, severity: critical, on_unknown: report, never: paid}
 """
-SETTINGS = EngineSettings(trust_ts=True)
+SETTINGS = KernelSettings(trust_ts=True)
 LETTERS = str.maketrans("0123456789", "abcdefghij")
 """Words with digits leave more keys behind than words and pairs."""
 
@@ -168,7 +168,7 @@ def test_a_full_source_stays_full_across_a_restart() -> None:
 def test_memories_leave_memory_when_all_together_are_too_large() -> None:
     """The scope untouched for longest goes first, and comes back from the store."""
     shelf = Shelf()
-    settings = EngineSettings(trust_ts=True, pairs_in_memory_max=50)
+    settings = KernelSettings(trust_ts=True, pairs_in_memory_max=50)
     engine = Kernel(program(), settings, shelf.load)
     for number in range(20):
         name = f"mallory{number}".translate(LETTERS)

@@ -12,7 +12,7 @@ from invariants.model.event import Event, Origin
 from monitor.findings.model import Finding
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.presentation import page
 from tests.support.shelf import Shelf
 
@@ -41,7 +41,7 @@ invariants:
   - {id: retries, severity: warning, never: "failed and count(failed)[1m] > 2"}
   - {id: calm, severity: warning, never: payment and not ((not failed) since secret)}
 """
-SETTINGS = EngineSettings(trust_ts=True)
+SETTINGS = KernelSettings(trust_ts=True)
 
 
 def explained(*events: tuple[str, str], is_restarted: bool = False) -> dict[str, list[str]]:

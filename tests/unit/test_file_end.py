@@ -17,7 +17,7 @@ from monitor.ingest.decode import decode_event
 from monitor.ingest.sequence import HOLES_MAX, MISSING_RANGES_MAX
 from monitor.kernel.file_end import OPEN_SHOWN_MAX, FileTime, gathered, open_text
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.trace_key import TraceKey
 from tests.support.rim import SECOND_NS, START_NS
 from tests.support.shelf import Shelf
@@ -45,7 +45,7 @@ invariants:
     per: agent
     always: asked(call=c) implies eventually[10s] answered(call=c)
 """
-SETTINGS = EngineSettings(trust_ts=True, is_finished_file=True, idle_close_ns=3_600 * SECOND_NS)
+SETTINGS = KernelSettings(trust_ts=True, is_finished_file=True, idle_close_ns=3_600 * SECOND_NS)
 
 
 def program() -> Program:
@@ -128,7 +128,7 @@ def test_many_open_verdicts_are_counted_and_some_named() -> None:
 def test_open_verdicts_are_found_in_the_store_too() -> None:
     """Scopes that left memory are not forgotten, and looking at them changes nothing."""
     shelf = Shelf()
-    settings = EngineSettings(
+    settings = KernelSettings(
         trust_ts=True,
         is_finished_file=True,
         idle_close_ns=3_600 * SECOND_NS,
@@ -179,7 +179,7 @@ def test_gaps_do_not_depend_on_the_order_of_lines(seed: int) -> None:
 def test_a_gap_is_told_where_the_numbers_jump() -> None:
     """As live: at the event that left them out, under the same id; and only once."""
     events = [event("s", 0, 0), event("s", 3, 1), event("s", 4, 2)]
-    live, engine = Kernel(program(), EngineSettings(trust_ts=True)), Kernel(program(), SETTINGS)
+    live, engine = Kernel(program(), KernelSettings(trust_ts=True)), Kernel(program(), SETTINGS)
     wanted = stepped(live, events)
     assert stepped(engine, events) == []
     assert engine.tick(0) == wanted and gaps(wanted)[0][0] == 1

@@ -17,7 +17,7 @@ from monitor.findings.grouping import Groups, members_of
 from monitor.findings.model import Finding
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.presentation import line, page
 from monitor.response.plan import ResponsePolicy, plan
 from monitor.store.records import Change, FindingFilter
@@ -70,7 +70,7 @@ UNREADABLE = (event(0, "pay"),)
 
 def verdicts(events: Sequence[Event], *invariants: str) -> list[list[Finding]]:
     """What the engine finds at each event."""
-    engine = Kernel(program(*invariants), EngineSettings(trust_ts=True))
+    engine = Kernel(program(*invariants), KernelSettings(trust_ts=True))
     return [engine.step(one) for one in events]
 
 
@@ -171,7 +171,7 @@ def loop(calls_count: int) -> list[list[Finding]]:
     """The findings of the pack at each event: one call again and again, and the session's end."""
     pack = find_pack("loops")
     assert pack is not None
-    engine = Kernel(compile_program(read_pack(pack.path)), EngineSettings(trust_ts=True))
+    engine = Kernel(compile_program(read_pack(pack.path)), KernelSettings(trust_ts=True))
     call = {"kind": "tool.requested", "tool": "process", "args": {"id": "b"}}
     contents = [*(dict(call) for _ in range(calls_count)), {"kind": "session.ended"}]
     found = []

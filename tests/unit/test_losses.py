@@ -13,7 +13,7 @@ from invariants.model.event import Event, EventRecord, Origin
 from monitor.findings.model import Finding
 from monitor.kernel.births import Loss, next_births
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from tests.support.shelf import Shelf
 
 TEXT = """
@@ -51,7 +51,7 @@ class Monitor:
     def start(self) -> None:
         digests = [compiled.digest for compiled in self.program.invariants]
         births = next_births(self.stored, digests, START_NS)
-        settings = EngineSettings(births=births, idle_close_ns=2 * HOUR_NS)
+        settings = KernelSettings(births=births, idle_close_ns=2 * HOUR_NS)
         self.engine = Kernel(self.program, settings, self.shelf.load)
 
     def loses(

@@ -17,7 +17,7 @@ from monitor.authoring.files import read_specs
 from monitor.authoring.packs import find_pack
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from tests.conftest import require_or_skip
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases"
@@ -66,7 +66,7 @@ def program() -> Program:
 
 def told(program: Program, lines: list[bytes]) -> Iterator[tuple[str, int | None, str, str]]:
     """Each finding as session, `seq` of its event, invariant, and verdict."""
-    engine = Kernel(program, EngineSettings(trust_ts=True))
+    engine = Kernel(program, KernelSettings(trust_ts=True))
     for number, line in enumerate(lines):
         event = decode_event(line, Origin("t", "0", number))
         assert isinstance(event, Event)

@@ -19,7 +19,7 @@ from monitor.ingest.decode import decode_event
 from monitor.ingest.sequence import CALLS_MAX
 from monitor.kernel.kernel import Kernel
 from monitor.kernel.owners import USERS_MAX
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.presentation import line
 from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
 from monitor.trace_key import TraceKey, principal_of
@@ -57,7 +57,7 @@ class Bench:
 
     def __init__(self, **settings: Any) -> None:
         self.shelf = Shelf()
-        self.settings = EngineSettings(trust_ts=True, **settings)
+        self.settings = KernelSettings(trust_ts=True, **settings)
         self.engine = Kernel(program(), self.settings, self.shelf.load)
         self.count = 0
         self.wakes: dict[str, int] = {}

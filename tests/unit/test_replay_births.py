@@ -13,7 +13,7 @@ from monitor.ingest.provenance import Provenance
 from monitor.kernel.births import Births
 from monitor.kernel.evaluate import evaluate
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from replay.compare.findings import compare
 from replay.recording.format import Line, RecordLine
 from replay.timeline.player import read_line
@@ -59,7 +59,7 @@ def live() -> list[Finding]:
         (program_of(), Births(1, dict.fromkeys(old, 1)), EVENTS[:EDITED_BEHIND]),
         (edited, Births(2, since), EVENTS[EDITED_BEHIND:]),
     ):
-        engine = Kernel(program, EngineSettings(trust_ts=True, births=births), shelf.load)
+        engine = Kernel(program, KernelSettings(trust_ts=True, births=births), shelf.load)
         for line in lines:
             given = read_line(line)
             assert not hasattr(given, "reason")

@@ -16,12 +16,12 @@ from monitor.findings.model import Finding
 from monitor.ingest.provenance import Provenance
 from monitor.kernel.evaluate import evaluate
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.presentation import page
 from tests.support.detection import hijacked, ordinary, small_detector
 from tests.unit.test_engine import Shelf, make, program
 
-SETTINGS = EngineSettings(trust_ts=True)
+SETTINGS = KernelSettings(trust_ts=True)
 TRUSTED = Provenance(True, {})
 
 
@@ -108,7 +108,7 @@ def test_repeated_events_are_scored_once() -> None:
 def test_eviction_changes_nothing() -> None:
     """A scope that left memory comes back with its detector's state."""
     events, shelf = mixed(1), Shelf()
-    settings = EngineSettings(trust_ts=True, scopes_in_memory_max=1)
+    settings = KernelSettings(trust_ts=True, scopes_in_memory_max=1)
     engine = Kernel(program(), settings, shelf.load, Scoring(small_detector(), "info"))
     found: list[Finding] = []
     for event in events:

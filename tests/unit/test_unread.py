@@ -22,7 +22,7 @@ from monitor.ingest.rejected_log import EVERY_NS, LINES_MAX, STREAMS_MAX, Reject
 from monitor.ingest.salvage import SCAN_BYTES_MAX, salvage
 from monitor.ingest.sequence import Header, passed
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.kernel.unread import PERIOD_NS, SESSIONS_MAX
 
 TEXT = """\
@@ -43,7 +43,7 @@ def program() -> Program:
 
 
 def engine() -> Kernel:
-    return Kernel(program(), EngineSettings(trust_ts=True))
+    return Kernel(program(), KernelSettings(trust_ts=True))
 
 
 def record(**fields: Any) -> bytes:

@@ -14,7 +14,7 @@ from invariants.runtime.program import Program
 from monitor.findings.model import Finding
 from monitor.ingest.decode import decode_event
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from tests.support.rim import SECOND_NS, START_NS
 from tests.support.shelf import Shelf
 
@@ -88,7 +88,7 @@ def told(engine: Kernel, *events: Event) -> list[tuple[str, str, int]]:
 
 
 def engine_of(*names: str, **more: object) -> Kernel:
-    return Kernel(program(*names), EngineSettings(trust_ts=True, **more))  # type: ignore[arg-type]
+    return Kernel(program(*names), KernelSettings(trust_ts=True, **more))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("first_s", [FAR_S, READ_S + 6])
@@ -175,7 +175,7 @@ def test_the_bound_is_that_of_clocks(back_s: float) -> None:
 
 def test_arrivals_bound_how_far_times_run_back() -> None:
     """Where a source vouches for arrivals, no time that an agent writes makes any doubt."""
-    settings = EngineSettings(lateness_ns=3 * SECOND_NS)
+    settings = KernelSettings(lateness_ns=3 * SECOND_NS)
     engine = Kernel(program("lately", "of-tenant"), settings)
     found: list[Finding] = []
     for seq, at_s in enumerate((FAR_S, 0, -50, 8_000, 3, FAR_S, 1)):
@@ -237,7 +237,7 @@ def test_a_restart_between_any_two_events_changes_nothing() -> None:
     shelf = Shelf()
     found: list[tuple[str, str, int]] = []
     for one in events:
-        engine = Kernel(program(*names), EngineSettings(trust_ts=True), shelf.load)
+        engine = Kernel(program(*names), KernelSettings(trust_ts=True), shelf.load)
         found += told(engine, one)
         shelf.keep(*engine.take_changes())
     assert found == whole

@@ -21,7 +21,7 @@ from monitor.ingest.decode import decode_event
 from monitor.ingest.provenance import Provenance
 from monitor.kernel.evaluate import evaluate
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import EngineSettings
+from monitor.kernel.settings import KernelSettings
 from monitor.presentation import page
 from monitor.scope_key import WiderKey, scope_named, stored_name, stored_trace, stored_users
 from monitor.trace_key import TraceKey
@@ -50,7 +50,7 @@ invariants:
     always: pay(to=x) implies eventually[10s] confirmed(to=x)
   - {id: alone, severity: warning, never: "pay(to=x) and once blocked(to=x)"}
 """
-SETTINGS = EngineSettings(trust_ts=True)
+SETTINGS = KernelSettings(trust_ts=True)
 S = 10**9
 
 
@@ -230,7 +230,7 @@ def test_a_change_of_what_is_watched_stops_no_clock(before: str, after: str) -> 
 @pytest.mark.parametrize("ticks_s", [range(1, 5_700, 60), [2_700, 5_700], []])
 def test_idle_sessions_end_where_they_stand_whenever_somebody_looked(ticks_s: list[int]) -> None:
     """A session's end stands in its agent's trace by its own time, and not by the next tick's."""
-    settings = EngineSettings(idle_close_ns=1_800 * S)
+    settings = KernelSettings(idle_close_ns=1_800 * S)
     events = [
         arrived("one", 0, 0, "session.started", agent="ann"),
         arrived("two", 0, 2_700, "note", agent="bob"),
@@ -252,7 +252,7 @@ def test_sessions_that_a_tick_ends_end_in_the_order_of_their_times() -> None:
     """Whatever else they were awaited for: the first to be idle is the first in the trace."""
     text = TIMERS + '  - {id: last, severity: warning, per: agent, never: "over and once over"}\n'
     for first, second in (("a", "b"), ("b", "a")):
-        engine = Kernel(program(text), EngineSettings(idle_close_ns=1_800 * S))
+        engine = Kernel(program(text), KernelSettings(idle_close_ns=1_800 * S))
         engine.step(arrived(first, 0, 0, "session.started", agent="ann"))
         engine.step(arrived(second, 0, 1, "tool.requested", agent="ann"))
         found = [f for f in engine.tick(9_000 * S) if f.invariant == "last"]
@@ -263,7 +263,7 @@ def test_sessions_that_a_tick_ends_end_in_the_order_of_their_times() -> None:
 def test_the_end_of_an_idle_session_decides_what_was_due_after_it(ticks_s: list[int]) -> None:
     """However late somebody looks; what was due before it is late."""
     text = TIMERS + '  - {id: end, severity: warning, always: "pay implies eventually[90s] over"}\n'
-    engine = Kernel(program(text), EngineSettings(idle_close_ns=60 * S))
+    engine = Kernel(program(text), KernelSettings(idle_close_ns=60 * S))
     engine.step(arrived("one", 0, 1, "tool.requested"))
     found = [f for tick_s in ticks_s for f in engine.tick(tick_s * S)]
     assert [(f.invariant, f.decided_ns) for f in found] == [("paid", 11 * S)]
@@ -273,7 +273,7 @@ def test_a_session_ends_once_in_the_trace_of_its_agent() -> None:
     """What came after its end has its own end, which is the session's alone."""
     text = TIMERS.replace("eventually[10s]", "eventually")
     text += '  - {id: once, severity: warning, per: agent, always: "count(over)[720h] <= 1"}\n'
-    engine = Kernel(program(text), EngineSettings(linger_ns=3_600 * S))
+    engine = Kernel(program(text), KernelSettings(linger_ns=3_600 * S))
     engine.step(arrived("one", 0, 1, "session.ended", agent="ann"))
     engine.step(arrived("one", 1, 2, "tool.requested", agent="ann"))
     assert [f.invariant for f in engine.tick(9_000 * S)] == ["paid"]
@@ -303,7 +303,7 @@ def test_who_sent_an_event_is_known_when_its_session_is_not_any_more() -> None:
         '  - {id: wide, severity: warning, per: user, always: "pay implies eventually[48h] done"}\n'
     )
     for has_ended in (False, True):
-        engine = Kernel(program(text), EngineSettings(linger_ns=3_600 * S))
+        engine = Kernel(program(text), KernelSettings(linger_ns=3_600 * S))
         event = arrived("one", 0, 1, "tool.requested", agent="bot", user="ann")
         engine.step(structs.replace(event, principal="mallory"))
         if has_ended:
@@ -412,7 +412,7 @@ predicates:
 invariants:
   - {id: a, severity: warning, always: "req implies eventually[900s] dec"}
 """
-    settings = EngineSettings(lateness_ns=10 * S, skew_ns=5 * S)
+    settings = KernelSettings(lateness_ns=10 * S, skew_ns=5 * S)
     arrivals = {"req": (0, 0), "dec": (800, arrival_s)}
     engine, found = Kernel(program(text), settings), []
     for seq, (kind, (at_s, arrived_s)) in enumerate(arrivals.items()):
