@@ -82,7 +82,7 @@ class AggregateMemory:
     body_text: str
     """The atom, whole."""
     value_name: str | None
-    relation: Relation | None
+    relation: Relation[AggregateMemory] | None
     """None for a limit."""
     slots: tuple[int, ...]
     width: int
@@ -380,7 +380,7 @@ def build_aggregate(formula: AggregateComparison, build: Builder) -> AggregateMe
 
 
 def _built(
-    aggregate: Aggregate, text: str, relation: Relation | None, build: Builder
+    aggregate: Aggregate, text: str, relation: Relation[AggregateMemory] | None, build: Builder
 ) -> AggregateMemory:
     atom = build.atom(aggregate.atom)
     return AggregateMemory(

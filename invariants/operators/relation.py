@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
+from typing import Any, Final, Generic, NamedTuple, TypeVar, assert_never
 
 from ..formula.ast import AggregateFunction, Operator
 from ..model.fact import Truth, Value
 from .tally import Range, Tally, number, value_range
 
-if TYPE_CHECKING:
-    from .aggregate import AggregateMemory
+LimitT = TypeVar("LimitT")
 
 
-class Relation(NamedTuple):
-    """The right side of an aggregate's comparison: a variable's slot, a literal, or a limit."""
+class Relation(NamedTuple, Generic[LimitT]):
+    """The right side of an aggregate's comparison: a variable's slot, a literal, or a limit, which
+    is an aggregate too.
+    """
 
     operator: Operator
     bound_slot: int | None
     bound: Value | None
-    limit: AggregateMemory | None
+    limit: LimitT | None
     negated_text: str
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ..values.unknown_text import ANY
 from .expand import assignment
 from .hooks import hooked
-from .redirections import OUTSIDE, UNKNOWN
+from .stream import OUTSIDE, UNKNOWN
 from .term import Term, known
 from .word import Word
 

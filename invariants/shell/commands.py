@@ -25,8 +25,9 @@ from .heads import Command, head, is_blank, usual
 from .marks import has_marks, marked
 from .parser import parse
 from .paths import OF_PATHS, entered, operand_of, resolved
-from .redirections import FILE, NOTHING, OUTSIDE, UNKNOWN, Stream, fed, output, substituted
-from .scope import UNKNOWN_VALUES, Scope, Values
+from .redirections import fed, output, substituted
+from .scope import UNKNOWN_VALUES, Scope
+from .stream import FILE, NOTHING, OUTSIDE, UNKNOWN, Stream, Values
 from .term import ANYTHING, SOME_PROGRAM, Term, known
 from .within import fed_to_processes, process_of, substitutions
 from .word import Word, of_plain_sh

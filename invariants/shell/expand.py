@@ -15,7 +15,8 @@ from ..values.possible import Gap, Part
 from ..values.unknown_text import ANY, GLOB, GLOB_FIRST, NAME, READINGS_MAX, VARIABLE, Reading
 from .costs import TEXT_CHARACTERS, Charge
 from .marks import unmarked
-from .scope import UNKNOWN_VALUES, Scope, Values
+from .scope import UNKNOWN_VALUES, Scope
+from .stream import Values
 from .term import ANYTHING, Term, merged
 from .word import Piece, Word
 

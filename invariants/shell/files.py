@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..values.tables import table
 from .paths import resolved
-from .redirections import OUTSIDE, UNKNOWN, Stream
+from .stream import OUTSIDE, UNKNOWN, Stream
 from .term import Term
 
 if TYPE_CHECKING:

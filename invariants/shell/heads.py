@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..values.possible import Gap
 from ..values.unknown_text import PROGRAM, UnknownText
-from .scope import Values
+from .stream import Values
 from .term import ANYTHING, Term, merged
 
 Command = list[str | UnknownText]

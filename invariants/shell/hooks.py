@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..values.tables import table
 from . import files
-from .redirections import OUTSIDE, Stream
+from .stream import OUTSIDE, Stream
 from .term import Term, known, merged
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ..values.possible import Gap
 from ..values.value import Failure
 from . import files
-from .redirections import OUTSIDE, Stream
+from .stream import OUTSIDE, Stream
 from .term import SOME_PROGRAM, Term
 from .word import Word
 

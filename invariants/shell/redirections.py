@@ -10,31 +10,14 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import dropwhile
-from typing import Final, Literal
+from typing import Final
 
 from ..values.tables import table
 from ..values.unknown_text import ANY, BELOW, NAME, READINGS_MAX, Reading
-from .scope import UNKNOWN_VALUES, Scope, Values
+from .scope import UNKNOWN_VALUES, Scope
+from .stream import UNKNOWN, Stream, Values
 from .term import Term, known, merged
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """The content of an input: `text` if it is known; `names` of files, one per line; a file; the
-    shell's own input (`outside`); or anything.
-    """
-
-    kind: Literal["known", "names", "file", "outside", "unknown"]
-    text: str = ""
-    names: Values = ()
-
-
-OUTSIDE: Final = Stream("outside")
-FILE: Final = Stream("file")
-UNKNOWN: Final = Stream("unknown")
-NOTHING: Final = Stream("known")
 
 # Programs whose input is a program of their own: it is listed behind a `<<<` among their words.
 FED: Final = table(

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..values.unknown_text import ANY, BELOW, NAME, READINGS_MAX, VARIABLE, Reading
 from .paths import HERE
-
-if TYPE_CHECKING:
-    from .redirections import Stream
-
-Values = tuple[Reading, ...]
+from .stream import Stream, Values
 
 VALUES_CHARACTERS_MAX: Final = 4_096  # Chosen: of one variable; keeps doubling values bounded.
 

@@ -20,7 +20,8 @@ from .hooks import hooks
 from .interpreters import INTERPRETERS, interpreter
 from .parser import parse
 from .paths import resolved
-from .redirections import FED, OUTSIDE, Stream, found_below, roots_of_find
+from .redirections import FED, found_below, roots_of_find
+from .stream import OUTSIDE, Stream
 from .term import SOME_PROGRAM, Term, known, merged
 from .within import process_of
 from .word import Word

@@ -9,7 +9,7 @@ from ..values.value import Failure
 from .ast import Pipeline, Simple
 from .costs import Charge
 from .parser import parse
-from .redirections import UNKNOWN, Stream
+from .stream import UNKNOWN, Stream
 from .word import Word
 
 _SUBSTITUTES: Final = re.compile(r"\$\(|`|<\(")

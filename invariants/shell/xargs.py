@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..values.unknown_text import ANY, Reading
 from .costs import WORD_STEPS
-from .redirections import OUTSIDE, Stream
+from .stream import OUTSIDE, Stream
 from .term import Term, known, merged
 from .wrappers import WRAPPERS, command_start
 

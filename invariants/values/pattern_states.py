@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 STATES_MAX: Final = 4_000  # Chosen: a pattern that is larger proves nothing here.
-_LAST: Final = 0x10FFFF
+LAST: Final = 0x10FFFF
 
 Range = tuple[int, int]
 
@@ -82,38 +82,10 @@ _ASSERTIONS: Final[dict[str, Callable[[Context], bool]]] = {
     "border": _is_border,
     "inside": lambda context: not _is_border(context),
 }
-# The characters of words and lines, as ranges.
-_ASKED: Final[tuple[Range, ...]] = (
-    (0x0A, 0x0A),
-    (0x30, 0x39),
-    (0x41, 0x5A),
-    (0x5F, 0x5F),
-    (0x61, 0x7A),
-)
 
 
 class NotReadError(Exception):
     """The pattern uses something that is not read here."""
-
-
-def automaton(pattern: str) -> Automaton | None:
-    """The automaton of `pattern`, or None."""
-    from .pattern_reader import Reader
-
-    builder = Builder()
-    try:
-        start, ends = Reader(pattern, builder).whole()
-    except NotReadError:
-        return None
-    accept = builder.add(State())
-    builder.join(ends, accept)
-    ranges = {
-        one for state in builder.states if state.reads is not None for one in state.reads.ranges
-    }
-    borders = {0, *(at for low, high in ranges | {*_ASKED} for at in (low, high + 1))}
-    # A range that begins among the halves of surrogate pairs, which no text holds, begins behind.
-    borders = {0xE000 if 0xD800 <= at < 0xE000 else at for at in borders if at <= _LAST}
-    return Automaton(builder.states, start, accept, tuple(borders))
 
 
 Fragment = tuple[int, list[int]]

@@ -18,7 +18,8 @@ from typing import Final
 
 import msgspec
 
-from .pattern_states import Automaton, Context, automaton
+from .pattern_automaton import automaton
+from .pattern_states import Automaton, Context
 
 CONFIGURATIONS_MAX: Final = 500  # Chosen: measured, patterns of the packs need at most 60.
 
