@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-
 from invariants.state import STATE_VERSION
+
 from monitor.cli.__main__ import main
 from tests.support.rim import SECOND_NS, START_NS
 

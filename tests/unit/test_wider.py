@@ -470,4 +470,6 @@ def test_a_damaged_header_is_an_error(damaged: bytes) -> None:
         shelf.headers = headers | {name: damaged}
         engine = Kernel(program(), SETTINGS, shelf.load)
         with pytest.raises(StateError, match="header of a scope"):
-            evaluate(engine, Provenance(), make("one", 1, 2, "pay", tenant="acme"), "")
+            evaluate(
+                engine, Provenance(is_trusted=True), make("one", 1, 2, "pay", tenant="acme"), ""
+            )
