@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..model.trace_point import TracePoint
-from ..operators.contract import Memory
+from ..model.verdict import EventRef
+from ..operators.contract import Because, Memory
 from ..operators.future import EMPTY_PENDING, PendingCell
-from ..operators.nodes import Node
+from ..operators.nodes import Cells, Env, Node
 from ..operators.witness import because
 from .report_mode import NOTHING_TOLD, Told
 from .tables import MissingUse
@@ -50,8 +51,19 @@ class Route(NamedTuple):
     at the event: it is left out."""
 
 
+def without_grounds(node: Node, now: TracePoint, cells: Cells, env: Env) -> tuple[EventRef, ...]:
+    """The grounds in favourable cells, which are asked for truth alone: none.
+
+    They suppose events that were not seen, at positions of events that were.
+    """
+    return ()
+
+
 def stepped(
-    held: tuple[Any, ...], now: TracePoint, memories: Sequence[Memory]
+    held: tuple[Any, ...],
+    now: TracePoint,
+    memories: Sequence[Memory],
+    grounds: Because = because,
 ) -> tuple[list[Any], int, bool]:
     """Cells after the event, the entries that were not added, and a flag for a changed cell.
 
@@ -62,7 +74,7 @@ def stepped(
     for memory in memories:
         # Cells are as varied as memories; each memory has its own type.
         before: Any = cells[memory.index]
-        after = memory.step(before, now, cells, because)
+        after = memory.step(before, now, cells, grounds)
         if after is not before:
             is_changed = True
             cells[memory.index] = after

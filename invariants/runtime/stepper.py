@@ -36,7 +36,7 @@ from ..operators.nodes import (
 from ..operators.specialise import Known, assumed, folded
 from ..operators.witness import witness_of
 from .declared import Declared
-from .machine_state import Route, State, stepped
+from .machine_state import Route, State, stepped, without_grounds
 from .missing_values import is_missing, without_missing
 from .report_mode import end_runs, runs_of, take_told
 from .tables import MissingUse, Tables
@@ -180,7 +180,7 @@ class Stepper:
         held, pending, lost_count, told, is_born, favourable = state
         cells, lost, is_changed = stepped(held, now, memories)
         if favourable is not None:
-            favourable = tuple(stepped(favourable, now, memories)[0])
+            favourable = tuple(stepped(favourable, now, memories, without_grounds)[0])
         elif not is_changed:
             return cells, state
         # A plain call: it is a third faster than `_replace`, and this is the innermost loop.

@@ -22,8 +22,11 @@ from invariants.formula.format import format_formula
 from invariants.model.limits import DEFAULT_LIMITS, Limits
 from invariants.model.report import Report
 from invariants.model.trace_point import TracePoint
+from invariants.operators.contract import EARLIEST_NS, Birth
 from invariants.runtime.machine_state import State
 from invariants.runtime.stepper import Stepper
+from invariants.runtime.unsure_time import unsure_state
+from invariants.spec.model import Per
 from tests.laws.census import Census, nodes_of
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import make_moment
@@ -61,6 +64,31 @@ def test_what_is_read_back_means_what_was_written(limits: Limits, census: Census
             assert encode_state(automaton, restarted, now_ns) == written, what
             if random.random() < 0.5:
                 restarted = read_back(automaton, restarted, now_ns)
+
+
+@pytest.mark.parametrize("per", ["session", "agent"])
+def test_doubt_about_times_is_written_too(per: Per, census: Census) -> None:
+    """Where times run back the state supposes events that it has not seen; restarts as above."""
+    census.law = f"states_unsure_{per}"
+    for seed, drawn, run in census.cases(CASES // 2, FIRST_SEED, has_overflow=True):
+        random = Random(seed)
+        automaton = compile_invariant(replace(drawn, per=per))
+        straight = restarted = automaton.initial()
+        for step in run:
+            if not isinstance(step, TracePoint):
+                continue
+            if step.position and random.random() < 0.4:
+                birth = Birth(step.position - 1, step.time_ns, is_time_known=False)
+                straight, _ = unsure_state(automaton, straight, birth, EARLIEST_NS)
+                restarted, _ = unsure_state(automaton, restarted, birth, EARLIEST_NS)
+            straight, one = automaton.step(straight, step)
+            restarted, other = automaton.step(restarted, step)
+            what = f"seed {seed}, {format_formula(drawn.formula)}"
+            assert list(one) == list(other), what
+            written = encode_state(automaton, straight, step.time_ns)
+            assert encode_state(automaton, restarted, step.time_ns) == written, what
+            if random.random() < 0.5:
+                restarted = read_back(automaton, restarted, step.time_ns)
 
 
 def test_a_state_that_was_written_earlier_is_the_same_now(census: Census) -> None:
