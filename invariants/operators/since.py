@@ -236,8 +236,10 @@ class SinceMemory:
         return SinceCell(slices, rest, blur, undone_before)
 
     def _lose(self, cell: SinceCell, entry: Entry) -> SinceCell:
-        entries_max = self.limits.window_entries_max
-        rest = push(cell.rest, entry, 1, self.window, entries_max=entries_max)
+        entries_max, held = self.limits.window_entries_max, cell.rest
+        if held is not None and held.stamp < cell.blur:
+            held = settle(held, entry.position, cell.blur, is_weakened=False)
+        rest = push(held, entry, 1, self.window, entries_max=entries_max)
         return cell._replace(rest=rest, slices=cell.slices.lost())
 
     def collect(

@@ -79,7 +79,9 @@ def push(old: Slice | None, entry: Entry, truth: int, window: Window, *, entries
     _, certain, possible, lost_ns, lost_count, _, past = old
     grown = _thinned(certain if truth == 2 else possible, entry, window)
     if len(grown) > entries_max:
-        first_ns = lost_ns[0] if lost_ns else entry.time_ns
+        # A span that has passed out of the window is over: the new one does not begin there.
+        is_open = lost_ns is not None and not _is_over(lost_ns, entry.time_ns, window)
+        first_ns = lost_ns[0] if lost_ns is not None and is_open else entry.time_ns
         return old._replace(
             stamp=entry.position,
             lost_ns=(first_ns, entry.time_ns),
@@ -140,9 +142,11 @@ def _newest_inside(entries: tuple[Entry, ...], now_ns: int, window: Window) -> E
 
 
 def _overlaps(span_ns: tuple[int, int], now_ns: int, window: Window) -> bool:
-    first_ns, last_ns = span_ns
-    is_over = window.high_ns is not None and last_ns < now_ns - window.high_ns
-    return first_ns <= now_ns - window.low_ns and not is_over
+    return span_ns[0] <= now_ns - window.low_ns and not _is_over(span_ns, now_ns, window)
+
+
+def _is_over(span_ns: tuple[int, int], now_ns: int, window: Window) -> bool:
+    return window.high_ns is not None and span_ns[1] < now_ns - window.high_ns
 
 
 def settle(held: Slice, position: int, blur: int, *, is_weakened: bool) -> Slice:

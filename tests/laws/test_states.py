@@ -6,7 +6,7 @@ bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -17,19 +17,31 @@ import pytest
 
 from invariants.codec.state import StateError, decode_state, encode_state, named_positions
 from invariants.compile.automaton import compile_invariant
-from invariants.formula.ast import Formula, Until, Window
+from invariants.formula.ast import (
+    UNBOUNDED,
+    Atom,
+    Binary,
+    Formula,
+    Temporal,
+    Until,
+    Variable,
+    Window,
+)
 from invariants.formula.format import format_formula
+from invariants.model.fact import Fact, Truth
 from invariants.model.limits import DEFAULT_LIMITS, Limits
 from invariants.model.report import Report
 from invariants.model.trace_point import TracePoint
+from invariants.model.verdict import Verdict
 from invariants.operators.contract import EARLIEST_NS, Birth
+from invariants.runtime.birth import born
 from invariants.runtime.machine_state import State
 from invariants.runtime.stepper import Stepper
 from invariants.runtime.unsure_time import unsure_state
 from invariants.spec.model import Per
 from tests.laws.census import Census, nodes_of
 from tests.laws.conftest import CASES, FIRST_SEED
-from tests.support.engines import make_moment
+from tests.support.engines import make_invariant, make_moment
 from tests.support.formulas import choose_invariant, choose_run
 from tests.support.states import positions_named, read_back
 
@@ -89,6 +101,43 @@ def test_doubt_about_times_is_written_too(per: Per, census: Census) -> None:
             assert encode_state(automaton, restarted, step.time_ns) == written, what
             if random.random() < 0.5:
                 restarted = read_back(automaton, restarted, step.time_ns)
+
+
+def test_a_loss_that_is_over_begins_no_other() -> None:
+    """A second one, later than a window, casts no doubt on the time between; restarts as above."""
+    second_ns, window = 10**9, Window(2 * 10**9, 3 * 10**9)
+    body = Temporal("once", window, Atom("b", ()))
+    automaton = compile_invariant(
+        make_invariant("always", Binary("implies", Atom("a", ()), body)),
+        Limits(window_entries_max=1),
+    )
+    fact = Fact(Truth.TRUE, {})
+    found: Sequence[Verdict] = ()
+    straight = restarted = automaton.initial()
+    for place, (name, at_ns) in enumerate(
+        (("b", 0), ("b", 1.5), ("b", 10), ("b", 11.5), ("a", 13.2))
+    ):
+        now = make_moment(place, int(at_ns * second_ns), {name: fact})
+        straight, found = automaton.step(straight, now)
+        restarted, other = automaton.step(read_back(automaton, restarted, now.time_ns), now)
+        assert list(found) == list(other)
+    assert [verdict.kind for verdict in found] == ["violated"]
+
+
+def test_doubt_about_what_found_no_room_is_kept() -> None:
+    """An unknown left side weakens what is supposed of a past, also if the event loses a value."""
+    since = Until("since", UNBOUNDED, Atom("a", ()), Atom("p", (("v", Variable("x")),)))
+    asked = Atom("q", (("v", Variable("x")),))
+    automaton = compile_invariant(
+        make_invariant("always", Binary("implies", asked, since), "violate")
+    )
+    lost = Fact(Truth.TRUE, {"v": (2,)}, overflowing=frozenset("v"))
+    first = make_moment(1, 1, {"a": Fact(Truth.UNKNOWN, {}), "p": lost})
+    second = make_moment(2, 2, {"a": Fact(Truth.TRUE, {}), "q": Fact(Truth.TRUE, {"v": (1,)})})
+    state, _ = automaton.step(born(automaton, Birth(0, 0)), first)
+    for held in (state, read_back(automaton, state, 1)):
+        (verdict,) = automaton.step(held, second)[1]
+        assert (verdict.kind, verdict.is_escalated) == ("violated", True)
 
 
 def test_a_state_that_was_written_earlier_is_the_same_now(census: Census) -> None:
