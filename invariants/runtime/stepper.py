@@ -275,7 +275,7 @@ class Stepper:
         if found.is_cut:
             verdicts.append(self._too_many(now))
         decisions: list[Decision] = []
-        if pending.waiting_count:
+        if route.is_observed and pending.waiting_count:
             pending, decisions = future.observe(pending, now, cells)
         if now.is_session_end:
             pending, more = future.end(pending, now.time_ns)
