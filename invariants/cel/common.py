@@ -55,6 +55,8 @@ class CommonParts:
         self._counts: Counter[int] = Counter()
         self._worth: dict[int, tuple[Node, bool]] = {}
         """By the identity of a node, which is kept with the answer."""
+        self._known: dict[tuple[int, int], tuple[Node, Lists, int]] = {}
+        """Numbers, likewise, by the identities of a node and of the lists of its file."""
 
     def take(self, node: Node, lists: Lists) -> None:
         """Count the parts of one expression."""
@@ -98,7 +100,15 @@ class CommonParts:
         return self._number(node, lists)
 
     def _number(self, part: object, lists: Lists) -> int:
-        return self._numbers.setdefault(self._signature(part, lists), len(self._numbers))
+        # An image has one node for all equal parts: most are met many times.
+        key = id(part), id(lists)
+        known = self._known.get(key)
+        if known is not None and known[0] is part:
+            return known[2]
+        number = self._numbers.setdefault(self._signature(part, lists), len(self._numbers))
+        if isinstance(part, Node):
+            self._known[key] = part, lists, number
+        return number
 
     def _signature(self, part: object, lists: Lists) -> object:
         if isinstance(part, tuple):

@@ -5,7 +5,7 @@ An evaluation never raises.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -64,7 +64,7 @@ class Expression(msgspec.Struct, frozen=True):
 def compile_expression(
     checked: CheckedExpression,
     *,
-    lists: Mapping[str, Sequence[Any]],
+    lists: Mapping[str, list[Any]],
     digest_key: bytes,
     sources: SourcePlaces = NO_SOURCES,
     common: CommonParts | None = None,
@@ -72,13 +72,12 @@ def compile_expression(
     """Prepare one expression; `sources` gives the place of each source in the program, `common` the
     parts that occur in other expressions too.
     """
-    values = {name: list(elements) for name, elements in lists.items()}
     leaves: list[Leaf] = []
-    prepared = prepare(checked.node, values, digest_key, sources, common)
+    prepared = prepare(checked.node, lists, digest_key, sources, common)
     return Expression(
         checked=checked,
         is_settled_by_call=checked.fields <= KNOWN_NAMES and not prepared.counts_steps,
         _prepared=prepared,
-        _folding=fold(checked.node, values, common, leaves),
+        _folding=fold(checked.node, lists, common, leaves),
         leaves=tuple(leaves),
     )

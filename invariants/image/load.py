@@ -20,7 +20,7 @@ from .alphabets import EXPRESSIONS, FORMULAS, LIMITS
 from .flat import Reader
 from .model import InvariantImage, PredicateImage, ProgramImage, ScopeImage, SourceImage
 
-Lists = Mapping[str, Sequence[Any]]
+Lists = Mapping[str, list[Any]]
 
 
 def load_program(
@@ -42,7 +42,7 @@ class _Loader:
         self._image, self._digest_key = image, digest_key
         self._nodes = Reader(EXPRESSIONS, image.expressions, {})
         self._lists: list[Lists] = [
-            {name: self._nodes.value(elements) for name, elements in file.lists.items()}
+            {name: list(self._nodes.value(elements)) for name, elements in file.lists.items()}
             for file in image.files
         ]
         self._common = CommonParts()

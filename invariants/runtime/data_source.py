@@ -62,7 +62,7 @@ def compile_source(
     digest: str,
     *,
     file: str,
-    lists: Mapping[str, Sequence[Any]],
+    lists: Mapping[str, list[Any]],
     digest_key: bytes,
     sources: SourcePlaces,
 ) -> Showing:

@@ -7,7 +7,7 @@ the effect on an invariant, nor that sums skip values that are not numbers: form
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -173,7 +173,7 @@ def _shown_decimal(ns: int) -> str:
 def compile_predicate(
     checked: CheckedPredicate,
     *,
-    lists: Mapping[str, Sequence[Any]],
+    lists: Mapping[str, list[Any]],
     digest_key: bytes,
     sources: SourcePlaces = NO_SOURCES,
     common: CommonParts | None = None,

@@ -37,7 +37,8 @@ def compiled(text: str, **lists: tuple[Any, ...]) -> Expression:
     expression, faults = check_expression(SourceText(text, Place()), file="a.yaml", lists=lists)
     if expression is None:
         raise SpecError(faults)
-    return compile_expression(expression, lists=lists, digest_key=KEY)
+    kept = {name: list(elements) for name, elements in lists.items()}
+    return compile_expression(expression, lists=kept, digest_key=KEY)
 
 
 def evaluate(text: str, **fields: Any) -> Any:

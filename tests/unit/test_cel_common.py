@@ -169,7 +169,12 @@ def predicates(*, is_shared: bool) -> Sequence[Predicate]:
     specs = default_pack_specs()
     common = common_parts(specs) if is_shared else None
     return [
-        compile_predicate(predicate, lists=spec.lists, digest_key=KEY, common=common)
+        compile_predicate(
+            predicate,
+            lists={n: list(of) for n, of in spec.lists.items()},
+            digest_key=KEY,
+            common=common,
+        )
         for spec in specs
         for predicate in spec.predicates
     ]

@@ -15,7 +15,7 @@ from invariants.model.errors import Place
 from invariants.model.source_text import SourceText
 from tests.support.cel import KEY, evaluate, make_view
 
-LISTS: dict[str, tuple[Any, ...]] = {"names": ("*a*", "cmd")}
+LISTS: dict[str, list[Any]] = {"names": ["*a*", "cmd"]}
 CONDITIONS = ("named_any(lists.names, k)", "k.contains('a')", "k.matches('^[a-m]')", "bool(k)")
 RESTS = ("args[k] == 1", "size(args[k]) > 1 / size(args)", "k.startsWith('c')", "args[k]")
 KEYS = ("a", "b", "cmd", "na", "true", "x" * 1_001, "y" * 300)
