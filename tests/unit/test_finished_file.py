@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from invariants.state import STATE_VERSION
 
+from invariants.codec.state import STATE_VERSION
 from monitor.cli.__main__ import main
 from tests.support.rim import SECOND_NS, START_NS
 
@@ -103,7 +103,7 @@ def test_states_of_another_version_are_refused_in_one_line(
     """After an upgrade, say: with what to do about it, and no traceback."""
     state = "--state-dir", str(tmp_path / "state")
     with monkeypatch.context() as older:
-        older.setattr("invariants.state.STATE_VERSION", STATE_VERSION - 1)
+        older.setattr("invariants.codec.state.STATE_VERSION", STATE_VERSION - 1)
         assert run(tmp_path, ASKED, *state) == 4
     capsys.readouterr()
     assert run(tmp_path, ASKED + ANSWERED, *state) == 2
