@@ -47,7 +47,7 @@ def sorted_lines(places: Sequence[LineKey]) -> list[int]:
 
     Examples
     --------
-    >>> sorted_lines([Place("s", 1, 20), Place("s", None, 15), Place("s", 0, 10)])
+    >>> sorted_lines([LineKey("s", 1, 20), LineKey("s", None, 15), LineKey("s", 0, 10)])
     [2, 1, 0]
     """
     keys: list[tuple[int, int, int]] = [(0, 0, 0)] * len(places)
