@@ -165,7 +165,10 @@ class Kernel:
         scope = self._sessions.scope(prepared.owner)
         if isinstance(prepared, Repeated):
             return not is_repeat(scope.seen, id_digest_of(prepared.event.id), prepared.event.digest)
-        if scope is not prepared.scope or (scope.header, scope.progress) != prepared.before:
+        header, progress = prepared.before
+        if scope is not prepared.scope or scope.header is not header:
+            return True
+        if scope.progress is not progress:
             return True
         return self._wider.is_stale(prepared.wider)
 
