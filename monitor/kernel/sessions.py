@@ -82,7 +82,8 @@ class SessionKind:
             past_ns = births.past_ns(due, header.time_ns)
             scope.progress, scope.owed = bear(self._program, scope.progress, past_ns, name, due)
             epoch = max(due.values())
-        scope.header = msgspec.structs.replace(header, epoch=epoch)
+        if epoch != header.epoch:
+            scope.header = msgspec.structs.replace(header, epoch=epoch)
 
     def wake_ns(self, key: TraceKey, scope: SessionScope) -> int | None:
         """When a deadline passes, or the session ends or is evicted."""

@@ -127,7 +127,8 @@ class WiderKind:
             noticed = loss.noticed([compiled.declared.id for compiled in program.invariants])
             told = noticed._replace(key=f"{noticed.key}/{key.per}/{key.value}")
             scope.owed = (*scope.owed, told)
-        scope.header = msgspec.structs.replace(header, epoch=epoch)
+        if epoch != header.epoch:
+            scope.header = msgspec.structs.replace(header, epoch=epoch)
 
     def rest_ns(self, key: WiderKey, scope: WiderScope) -> int | None:
         """After when the scope is as if it had never been, unless an event comes."""

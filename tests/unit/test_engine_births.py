@@ -9,7 +9,7 @@ from invariants.check.specs import read_specs
 from invariants.image.compile import compile_program
 from invariants.model.event import Event, EventRecord, Origin
 from invariants.runtime.program import Program
-from monitor.findings.model import Finding
+from monitor.findings.model import Born, Finding
 from monitor.ingest.decode import decode_event
 from monitor.ingest.rejected import Rejected
 from monitor.kernel.births import Births, next_births
@@ -90,18 +90,19 @@ class Session:
 
     def takes(self, kind: str, at_s: float, tool: str = "", **args: object) -> list[Finding]:
         """An event, at some seconds; everything is stored behind it."""
+        findings = self.engine.step(self.makes(kind, at_s, tool, **args))
+        self.shelf.keep(*self.engine.take_changes())
+        return findings
+
+    def makes(self, kind: str, at_s: float, tool: str = "", **args: object) -> Event:
+        """The next event, at some seconds."""
         raw = msgspec.Raw(msgspec.json.encode(args))
         time_ns = START_NS + int(at_s * SECOND_NS)
         record = EventRecord(
             session="s", seq=self.seq, ts=time_ns, kind=kind, tool=tool, args=raw, agent="a"
         )
-        event = Event(
-            record, f"s/{self.seq}", time_ns, b"%d" % self.seq, Origin("t", "0", self.seq)
-        )
-        self.seq += 1
-        findings = self.engine.step(event)
-        self.shelf.keep(*self.engine.take_changes())
-        return findings
+        number, self.seq = self.seq, self.seq + 1
+        return Event(record, f"s/{number}", time_ns, b"%d" % number, Origin("t", "0", number))
 
 
 def types(findings: list[Finding]) -> list[tuple[str, str]]:
@@ -240,3 +241,16 @@ def test_a_birth_that_an_unreadable_record_met_is_told() -> None:
     session.shelf.keep(*session.engine.take_changes())
     session.start(program("[2h]"))
     assert types(session.takes("tool.completed", 1)) == []
+
+
+@pytest.mark.parametrize("per", ["session", "agent"])
+def test_what_a_replay_has_judged_it_can_take_in(per: str) -> None:
+    """With births of other scopes recorded: to look at a scope again does not change it."""
+    session = Session(program(per=per))
+    (compiled, *_) = session.program.invariants
+    born = Born(per, "other", 3, START_NS, 2, {compiled.digest: compiled.declared.id})
+    births = Births(recorded={(per, "other", 3): born})
+    kernel = Kernel(session.program, KernelSettings(trust_ts=True, births=births))
+    for at_s in range(2):
+        judged = kernel.prepare(session.makes("approval.granted", at_s, "pay", to="bob"))
+        assert kernel.commit(judged).fate == "taken"
