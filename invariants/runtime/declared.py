@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from ..model.report import Report
-from ..spec.model import Action, Per, Severity
+from ..spec.model import ActionKind, Per, Severity
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +25,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     report: Report
     mode: Literal["observe", "enforce"]
     fail: Literal["open", "closed"]
-    respond: tuple[Action, ...]
+    respond: tuple[ActionKind, ...]
     formula: str
     violating: str
     reach_ns: int | None

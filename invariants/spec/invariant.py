@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from ..formula.ast import Formula
 from ..formula.format import format_formula
@@ -16,7 +16,7 @@ from ..yaml.nodes import YamlMap, YamlNode, YamlScalar
 from .about import ABOUT_KEYS, read_about
 from .example import read_example
 from .formula import read_formula
-from .model import Action, Example, InvariantSpec, Per, Severity
+from .model import ActionKind, Example, InvariantSpec, Per, Severity
 from .pattern import read_pattern
 from .pattern_table import Form
 from .typed_yaml import Shape, sort_of
@@ -32,11 +32,7 @@ _SEVERITIES: Final[dict[str, Severity]] = {
     "warning": "warning",
     "critical": "critical",
 }
-_ACTIONS: Final[dict[str, Action]] = {
-    "alert": "alert",
-    "quarantine": "quarantine",
-    "kill": "kill",
-}
+_ACTIONS: Final[dict[str, ActionKind]] = {kind: kind for kind in get_args(ActionKind)}
 _ON_UNKNOWN: Final[dict[str, Literal["violate", "report"]]] = {
     "violate": "violate",
     "report": "report",
@@ -172,8 +168,8 @@ def _form(keys: Mapping[str, YamlNode], top: YamlMap, shape: Shape) -> str | Non
     return present[0] if present else None
 
 
-def _read_respond(node: YamlNode, shape: Shape) -> tuple[Action, ...]:
-    actions: list[Action] = []
+def _read_respond(node: YamlNode, shape: Shape) -> tuple[ActionKind, ...]:
+    actions: list[ActionKind] = []
     for item in shape.items_of(node, "`respond`") or ():
         action = shape.choice_of(item, "an action", _ACTIONS)
         if action in actions:

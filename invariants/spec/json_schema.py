@@ -6,7 +6,7 @@ formulas, CEL, repeated keys); a file that the schema refuses is refused there t
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from .about import (
     DESCRIPTION_CHARACTERS_MAX,
@@ -16,6 +16,7 @@ from .about import (
     TAG_CHARACTERS_MAX,
     TAGS_MAX,
 )
+from .model import ActionKind
 from .pattern_table import PATTERNS
 
 Schema = dict[str, Any]
@@ -200,7 +201,7 @@ def _invariant() -> Schema:
             "type": "array",
             "minItems": 1,
             "uniqueItems": True,
-            "items": {"enum": ["alert", "quarantine", "kill"]},
+            "items": {"enum": list(get_args(ActionKind))},
             "default": ["alert"],
         },
         "examples": {"type": "array", "minItems": 1, "items": _example()},

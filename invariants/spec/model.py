@@ -16,7 +16,9 @@ from ..model.report import Report
 from ..model.source_text import SourceText
 
 Severity = Literal["info", "warning", "critical"]
-Action = Literal["alert", "quarantine", "kill"]
+ActionKind = Literal["alert", "quarantine", "kill"]
+"""The words of `respond`; the monitor plans actions of these kinds."""
+
 Per = Literal["session", "agent", "user", "tenant"]
 """The scope whose events form one trace."""
 
@@ -91,7 +93,7 @@ class InvariantSpec:
     report: Report = "every"
     mode: Literal["observe", "enforce"] = "observe"
     fail: Literal["open", "closed"] = "closed"
-    respond: tuple[Action, ...] = ("alert",)
+    respond: tuple[ActionKind, ...] = ("alert",)
     examples: tuple[Example, ...] = ()
     has_on_unknown: bool = False
     """True if `on_unknown` was written; a critical invariant requires it."""

@@ -6,8 +6,10 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from invariants.spec.model import ActionKind
+
 from ..findings.model import Finding
-from ..response.plan import Action, ActionKind, ActionMode
+from ..response.plan import Action, ActionMode
 
 OutcomeKind = Literal["done", "superseded", "started", "busy", "retry", "failed"]
 OUTCOMES: tuple[OutcomeKind | Literal["would", "held"], ...] = (

@@ -14,10 +14,10 @@ from typing import Final
 import msgspec
 
 from interlock.control_record import ControlRecord, ControlState, ControlView, heartbeat_key
+from invariants.spec.model import ActionKind
 
 from ..clock import Clock
 from ..ingest.watermark import JudgedUpTo
-from ..response.plan import ActionKind
 from ..topics import CONTROL
 from ..transport.base import Publisher
 from .backoff import STOP_LONGEST_NS, backoff_ns

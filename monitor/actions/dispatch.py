@@ -11,7 +11,7 @@ from typing import Final
 
 from ..clock import Clock
 from ..log import say
-from ..response.plan import LOG_TARGET, WEBHOOK_TARGET, Action
+from ..response.plan import Action
 from ..store.records import ActionMark, StoredAction
 from ..store.store import Store
 from .backoff import LONGEST
@@ -95,7 +95,6 @@ class Dispatcher:
 def _driver_name(action: Action) -> str:
     if action.is_enforcing:
         return CONTROL_DRIVER
-    assert action.target in (LOG_TARGET, WEBHOOK_TARGET)
     return action.target
 
 

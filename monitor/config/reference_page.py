@@ -68,7 +68,9 @@ _TITLES: Final = {
 
 
 def render_page() -> str:
-    """The whole page."""
+    """The whole page. A setting of a new section (`name.setting`) needs a title for it here."""
+    untitled = {_section(setting) for setting in TABLE} - _TITLES.keys()
+    assert not untitled, f"add titles to `_TITLES` for {sorted(untitled)}"
     exempt = ", ".join(f"`{name}`" for name in sorted(EXEMPT_VARIABLES - {CONFIG_VARIABLE}))
     parts = [_HEAD.format(config=CONFIG_VARIABLE, exempt=exempt)]
     for section, title in _TITLES.items():

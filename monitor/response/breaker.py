@@ -21,8 +21,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from invariants.spec.model import ActionKind
+
 from ..findings.model import Finding
-from .plan import Action, ActionKind, ResponsePolicy, as_kind, loud_alerts
+from .plan import Action, ResponsePolicy, as_kind, loud_alerts
 
 BREAKER_WINDOW_NS: Final = 3_600 * 1_000_000_000
 PRINCIPALS: Final = "principals"

@@ -21,15 +21,18 @@ from typing import Final, Literal
 
 import msgspec
 
+from invariants.spec.model import ActionKind
+
 from ..findings.incident import incident_of
 from ..findings.model import Finding, Severity
 
-ActionKind = Literal["alert", "quarantine", "kill"]
 ActionState = Literal["planned", "would", "held", "done", "failed"]
 ActionMode = Literal["observe", "enforce"]
 
 URGENCY: Final[Mapping[ActionKind, int]] = {"kill": 0, "quarantine": 1, "alert": 2}
-"""The order in which actions are carried out: stops before alerts."""
+"""The order in which actions are carried out: stops before alerts. The numbers are stored, and the
+store takes those below 2 for stops (`monitor/store/schema.py`): a new kind takes the next number.
+"""
 
 ENFORCING_KINDS: Final[tuple[ActionKind, ...]] = ("quarantine", "kill")
 LOG_TARGET: Final = "log"
@@ -122,13 +125,13 @@ def _kinds(finding: Finding) -> tuple[ActionKind, ...]:
         return ()
     if finding.undecided:  # Its verdicts are planned for one by one.
         if finding.type == "violated":
-            is_told = "alert" in finding.respond
-        else:
-            is_told = finding.severity != "info"  # Information only: it raises no alert.
-        return ("alert",) if is_told else ()
+            respond = finding.respond
+            return tuple(k for k in URGENCY if k in respond and k not in ENFORCING_KINDS)
+        # Information only: it raises no alert.
+        return () if finding.severity == "info" else ("alert",)
     if finding.group:
-        respond = finding.respond if finding.type == "violated" else ()
-        return tuple(kind for kind in URGENCY if kind in respond and kind in ENFORCING_KINDS)
+        respond = finding.respond if finding.type == "violated" else []
+        return tuple(k for k in URGENCY if k in respond and k in ENFORCING_KINDS)
     if finding.type == "birth":
         return ()  # After each change of invariants there is one for every running session.
     if finding.type != "violated":

@@ -15,10 +15,12 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from invariants.spec.model import ActionKind
+
 from ..clock import Clock
 from ..findings.model import Finding
 from ..response.breaker import Breaker
-from ..response.plan import Action, ActionKind, ResponsePolicy, plan
+from ..response.plan import Action, ResponsePolicy, plan
 from ..store.store import Store
 
 

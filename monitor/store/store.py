@@ -22,12 +22,13 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from interlock.limits import NUMBER_MAX
+from invariants.spec.model import ActionKind
 
 from ..clock import Clock
 from ..findings.incident import incident_of
 from ..findings.model import Finding
 from ..response.breaker import BREAKER_WINDOW_NS, Stopped
-from ..response.plan import Action, ActionKind
+from ..response.plan import Action
 from ..transport.base import Stream
 from .names import StoredNames
 from .records import (

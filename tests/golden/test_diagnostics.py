@@ -43,7 +43,10 @@ def _hold_against_golden(path: Path, faults: tuple[Fault, ...]) -> None:
     golden = path.with_suffix(".txt")
     if IS_UPDATE:
         golden.write_text(told, encoding="utf-8")
-    assert told == golden.read_text(encoding="utf-8")
+    mend = (
+        "if the change is meant: INTERLOCK_UPDATE_GOLDEN=1 pytest tests/golden, then read the diff"
+    )
+    assert told == golden.read_text(encoding="utf-8"), mend
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)

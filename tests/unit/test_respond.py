@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from invariants.spec.model import ActionKind
+from monitor.findings.grouping import grouped
 from monitor.findings.incident import incident_of
 from monitor.findings.model import EngineFindingType
-from monitor.response.plan import Action, ResponsePolicy, plan
+from monitor.response.plan import ENFORCING_KINDS, URGENCY, Action, ResponsePolicy, plan
 from tests.support.rim import make_finding
 
 POLICY = ResponsePolicy()
@@ -90,6 +92,19 @@ def test_the_incident_does_not_show_the_finding() -> None:
     incident = plan(make_finding("f-abcdef"), POLICY)[0].incident
     assert "abcdef" not in incident
     assert incident == incident_of("f-abcdef") != incident_of("f-abcdee")
+
+
+def test_every_word_of_respond_is_planned() -> None:
+    """Each word has a place in the order, in a finding of one verdict and in one of a group. The
+    store's queries take an urgency below 2 for a stop.
+    """
+    for kind in get_args(ActionKind):
+        assert (URGENCY[kind] < 2) == (kind in ENFORCING_KINDS)
+        alone = make_finding(respond=[kind])
+        verdict = make_finding(respond=[kind], group="g-1")
+        parts = [verdict, *grouped([verdict])]
+        assert {action.kind for action in plan(alone, POLICY)} == {kind}
+        assert {action.kind for part in parts for action in plan(part, POLICY)} == {kind}
 
 
 findings = st.builds(
