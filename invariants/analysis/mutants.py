@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final, assert_never
+from typing import Final, Literal, assert_never
 
 from ..check.checked import CheckedSpec
 from ..check.horizon import check_scope
@@ -33,6 +33,7 @@ from ..formula.ast import (
     SessionEnd,
     Temporal,
     Term,
+    UnaryOperator,
     Until,
     Variable,
     Window,
@@ -52,16 +53,6 @@ _NEIGHBOURS: Final[dict[Operator, Operator]] = {
     "<=": "<",
     ">": ">=",
     ">=": ">",
-}
-_TURNED: Final[dict[str, tuple[str, ...]]] = {
-    "once": ("historically", "previous", "eventually"),
-    "historically": ("once", "always"),
-    "previous": ("once", "next"),
-    "next": ("eventually", "previous"),
-    "eventually": ("always", "next", "once"),
-    "always": ("eventually", "historically"),
-    "since": ("until",),
-    "until": ("since",),
 }
 
 
@@ -266,13 +257,30 @@ def _of_binary(formula: Binary) -> Iterator[tuple[str, Formula]]:
 def _of_temporal(formula: Temporal) -> Iterator[tuple[str, Formula]]:
     word = f"{formula.operator}{format_window(formula.window)}"
     yield f"dropped `{word}`", formula.body
-    for other in _TURNED[formula.operator]:
-        # The tables of operators hold no other words than those of each sort of node.
-        turned = Temporal(other, formula.window, formula.body, formula.place)  # type: ignore[arg-type]
-        yield f"`{other}` for `{formula.operator}`", turned
+    for other in _turned(formula.operator):
+        yield f"`{other}` for `{formula.operator}`", replace(formula, operator=other)
     for window in _windows(formula.window):
         shown = f"{formula.operator}{format_window(window)}"
         yield f"`{shown}` for `{word}`", replace(formula, window=window)
+
+
+def _turned(operator: UnaryOperator) -> tuple[UnaryOperator, ...]:
+    """The operators that an author may have confused with this one."""
+    match operator:
+        case "once":
+            return "historically", "previous", "eventually"
+        case "historically":
+            return "once", "always"
+        case "previous":
+            return "once", "next"
+        case "next":
+            return "eventually", "previous"
+        case "eventually":
+            return "always", "next", "once"
+        case "always":
+            return "eventually", "historically"
+        case _:
+            assert_never(operator)
 
 
 def _of_until(formula: Until) -> Iterator[tuple[str, Formula]]:
@@ -283,9 +291,8 @@ def _of_until(formula: Until) -> Iterator[tuple[str, Formula]]:
     yield f"dropped `{word}` and what stands before it", right
     yield f"dropped `{word}` and what stands behind it", left
     yield f"both sides of `{word}` swapped", replace(formula, left=right, right=left)
-    for other in _TURNED[operator]:
-        turned = Until("until" if other == "until" else "since", window, left, right, formula.place)
-        yield f"`{other}` for `{operator}`", turned
+    other: Literal["since", "until"] = "until" if operator == "since" else "since"
+    yield f"`{other}` for `{operator}`", replace(formula, operator=other)
     for instead in _windows(window):
         shown = f"{operator}{format_window(instead)}"
         yield f"`{shown}` for `{word}`", replace(formula, window=instead)

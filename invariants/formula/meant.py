@@ -10,19 +10,11 @@ from difflib import SequenceMatcher
 from typing import Final
 
 from ..model.nearest import nearest
+from .ast import UNARY_OPERATORS
 from .tokens import AGGREGATE_WORDS, Token
 
 JOINS: Final = ("iff", "implies", "or", "and", "since", "until")
-UNARY: Final = (
-    "not",
-    "previous",
-    "once",
-    "historically",
-    "next",
-    "eventually",
-    "always",
-    "exists",
-)
+UNARY: Final = ("not", *UNARY_OPERATORS, "exists")
 LETTERS: Final = {
     "G": "always",
     "F": "eventually",

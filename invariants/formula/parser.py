@@ -6,8 +6,7 @@
     conjunct   = interval { "and" interval }
     interval   = unary [ ("since" | "until") [ window ] unary ]
     unary      = "not" unary
-               | ("previous" | "once" | "historically" | "next" | "eventually" | "always")
-                 [ window ] unary
+               | word [ window ] unary          (* a word of `UNARY_OPERATORS` in `ast.py` *)
                | "exists" variable "(" formula ")"
                | "(" formula ")" | "session_end" | comparison | atom
     comparison = side operator side            (* at most one side an aggregate *)

@@ -5,9 +5,9 @@ A new operator has its file here, a name in `KINDS` and a case in `memory_of`.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, assert_never
 
-from ..formula.ast import AggregateComparison, Formula, Temporal, Until
+from ..formula.ast import AggregateComparison, Formula, Temporal, UnaryOperator, Until
 from .aggregate import AggregateMemory, build_aggregate
 from .closed_since import ClosedSinceMemory
 from .contract import Builder, Memory
@@ -31,13 +31,25 @@ RECORDS: Final = {"relation": Relation, "since-texts": SinceTexts}
 def memory_of(formula: Formula, build: Builder) -> Memory:
     """The memory of a past operator or an aggregate; its operands are built first."""
     match formula:
-        case Temporal("once", window, body):
-            return build_since(formula, window, None, body, build)
+        case Temporal(operator):
+            return _memory_of_temporal(operator, formula, build)
         case Until("since", window, left, right):
             return build_since(formula, window, left, right, build)
-        case Temporal("previous", window, body):
-            return build_previous(formula, window, body, build)
         case AggregateComparison():
             return build_aggregate(formula, build)
         case _:
             raise AssertionError(f"no memory for {type(formula).__name__}: check refuses it")
+
+
+def _memory_of_temporal(operator: UnaryOperator, formula: Temporal, build: Builder) -> Memory:
+    window, body = formula.window, formula.body
+    match operator:
+        case "once":
+            return build_since(formula, window, None, body, build)
+        case "previous":
+            return build_previous(formula, window, body, build)
+        case "historically" | "next" | "eventually" | "always":
+            # `normalise` writes the first by `once`; those of the future are in `future.py`.
+            raise AssertionError(f"`{operator}` has no memory of the past")
+        case _:
+            assert_never(operator)

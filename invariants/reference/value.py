@@ -23,6 +23,7 @@ from ..formula.ast import (
     Not,
     SessionEnd,
     Temporal,
+    UnaryOperator,
     Until,
     Window,
 )
@@ -85,12 +86,8 @@ class Meaning:
                 return negation(at(i, f))
             case Binary(operator, f, g):
                 return connect(operator, at(i, f), at(i, g))
-            case Temporal("previous", w, f):
-                return at(i - 1, f) if i > 0 and i - 1 in self.ages(w, i) else FALSE
-            case Temporal("once", w, f):
-                return max((at(j, f) for j in self.ages(w, i)), default=FALSE)
-            case Temporal("historically", w, f):
-                return min((at(j, f) for j in self.ages(w, i)), default=TRUE)
+            case Temporal(operator, w, f):
+                return self._temporal(operator, w, f, i, env)
             case Until("since", w, f, g):
                 lasting = [
                     min([at(j, g), *(at(k, f) for k in range(j + 1, i + 1))])
@@ -99,10 +96,26 @@ class Meaning:
                 return max(lasting, default=FALSE)
             case Exists(x, f):
                 return max(self.value(f, i, extended(env, x, v)) for v in self.universe(0, i))
-            case Temporal(operator) | Until(operator):
-                raise AssertionError(f"`{operator}` stands only at the top")
+            case Until():
+                raise AssertionError("`until` stands only at the top")
             case _:
                 assert_never(formula)
+
+    def _temporal(self, operator: UnaryOperator, w: Window, f: Formula, i: int, env: Env) -> Truth:
+        def at(j: int) -> Truth:
+            return self.value(f, j, env)
+
+        match operator:
+            case "previous":
+                return at(i - 1) if i > 0 and i - 1 in self.ages(w, i) else FALSE
+            case "once":
+                return max((at(j) for j in self.ages(w, i)), default=FALSE)
+            case "historically":
+                return min((at(j) for j in self.ages(w, i)), default=TRUE)
+            case "next" | "eventually" | "always":
+                raise AssertionError(f"`{operator}` stands only at the top")
+            case _:
+                assert_never(operator)
 
     def ages(self, window: Window, i: int) -> list[int]:
         """Events j <= i whose age at event i lies in the window."""
