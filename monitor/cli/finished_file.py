@@ -12,9 +12,8 @@ import msgspec
 
 from monitor.ingest.file_sort import SortedSource
 from monitor.kernel.file_end import OpenVerdicts, disorder_text, gathered, later_text, open_text
-from monitor.transport.base import UNREAD_NOTICES
+from monitor.transport.base import UNREAD_NOTICES, LineSource
 from monitor.transport.file.foreign import explained
-from monitor.transport.file.reader import FileSource
 
 if TYPE_CHECKING:
     from monitor.service.assemble import Service
@@ -48,7 +47,7 @@ class FinishedFile:
         source = self._service.surroundings.source
         if first is None or self._line is not None:
             return
-        if isinstance(source, FileSource | SortedSource):
+        if isinstance(source, LineSource):
             self._line = source.line_of(first.offset)
 
     def end(self) -> FileEnd:
@@ -75,6 +74,6 @@ class FinishedFile:
     def _no_event(self) -> list[str]:
         source = self._service.surroundings.source
         notices = ["the file contains no event: nothing was judged"]
-        if isinstance(source, FileSource | SortedSource) and source.first_lines:
+        if isinstance(source, LineSource) and source.first_lines:
             notices.append(explained(source.first_lines))
         return notices

@@ -34,7 +34,6 @@ from monitor.config.load import add_flags, load_settings, require
 from monitor.config.table import Settings
 from monitor.findings.count_text import count_of
 from monitor.findings.model import SEVERITIES, Finding, Severity
-from monitor.ingest.file_sort import SortedSource
 from monitor.ingest.rejected import Rejected
 from monitor.ingest.rejected_log import RejectedLines, RejectedLog
 from monitor.log import configure_log
@@ -43,7 +42,8 @@ from monitor.presentation import line, unjudged_text
 from monitor.secret import Secret, read_keys, read_secret
 from monitor.service.batch import Batch
 from monitor.store.records import Committed
-from monitor.transport.address import FileAddress, parse_source_url
+from monitor.transport.address import parse_source_url
+from monitor.transport.base import LineSource
 from monitor.transport.file.reader import FileSource
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.config, flags=vars(arguments))
     require(settings, "source", "invariants")
     assert settings.source is not None, "`require` checked it"
-    is_file = isinstance(parse_source_url(settings.source), FileAddress)
+    is_file = parse_source_url(settings.source).is_finished
     log_level = "warning" if is_file and settings.log_level == "info" else settings.log_level
     configure_log(log_level, settings.log_format, secrets_of(settings))
     # A finished file is read anew each time, unless a state directory is set.
@@ -206,8 +206,7 @@ class _Printer:
         """True for a run of violations that may continue: it is printed once, when it is over."""
         assert self._service is not None, "attached before the first batch"
         is_over = finding.run is None or finding.run.over is not None
-        is_file = isinstance(self._service.surroundings.source, FileSource | SortedSource)
-        return is_file and not is_over
+        return self._service.surroundings.is_finished_file and not is_over
 
     def summary(self) -> int:
         """The exit code of a finished file: 1 if an invariant was violated, 4 if not all was
@@ -268,7 +267,7 @@ class _Printer:
     def _reject(self, rejected: Rejected) -> None:
         assert self._service is not None, "attached before the first batch"
         source = self._service.surroundings.source
-        if isinstance(source, FileSource | SortedSource):
+        if isinstance(source, LineSource):
             self._rejected.take(rejected, source.line_of)
         else:
             self._rejected_log.take(rejected)

@@ -61,13 +61,6 @@ def open_surroundings(
         The address is not usable as given.
     OSError
         A broker does not answer.
-
-    Raises
-    ------
-    ConfigError
-        Where the address cannot be used as it is.
-    OSError
-        Where a broker does not answer.
     """
     if is_sorted and not isinstance(address, FileAddress):
         raise ConfigError(
@@ -92,14 +85,14 @@ def open_surroundings(
                 _together,
                 _together,
                 settings.trust_ts,
-                is_finished_file=False,
+                address.is_finished,
                 warnings=(*strange, *source.warnings),
             )
         case FileAddress(path):
             file = open_file(
                 path, is_sorted=is_sorted, latest_ns=lambda: clock.now_ns() + settings.skew_ns
             )
-            return Surroundings(file, None, None, _together, _together, True, is_finished_file=True)
+            return Surroundings(file, None, None, _together, _together, True, address.is_finished)
 
 
 def open_control(
@@ -180,7 +173,7 @@ def _open_kafka(address: KafkaAddress, settings: Settings, *, reads_all: bool) -
         _by_partition,
         _together if reads_all else _by_partition,
         trusts_ts,
-        is_finished_file=False,
+        address.is_finished,
         warnings=tuple(source.warnings),
         shared_group=group or "",
     )

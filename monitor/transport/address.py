@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePath
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -38,11 +38,15 @@ class KafkaAddress(msgspec.Struct, frozen=True):
     instance: str | None = None
     trust_ts: bool = False
 
+    is_finished: ClassVar[bool] = False
+
 
 class LogDirAddress(msgspec.Struct, frozen=True):
     """A log directory: `DIRECTORY/TOPIC/WRITER-N.jsonl`."""
 
     directory: str
+
+    is_finished: ClassVar[bool] = False
 
 
 class FileAddress(msgspec.Struct, frozen=True):
@@ -50,8 +54,12 @@ class FileAddress(msgspec.Struct, frozen=True):
 
     path: str
 
+    is_finished: ClassVar[bool] = True
+
 
 SourceAddress = KafkaAddress | LogDirAddress | FileAddress
+"""`is_finished`: the source has an end, so that it is judged once: findings are printed, nobody is
+stopped, and the state is not kept unless a state directory is set."""
 
 
 def parse_source_url(text: str) -> SourceAddress:

@@ -183,6 +183,18 @@ class RecognisingSource(Protocol):
         """
 
 
+@runtime_checkable
+class LineSource(Protocol):
+    """A finished source of lines that people may look up: notes about it name the line."""
+
+    @property
+    def first_lines(self) -> list[bytes]:
+        """The beginning of the text, as far as it helps to identify its format."""
+
+    def line_of(self, offset: int) -> int | None:
+        """The number (from 1) of the line at an offset; known for records of the last few polls."""
+
+
 class Publisher(Protocol):
     """The destination of records: findings, control records, dead letters, and a client's
     events.
