@@ -3,8 +3,8 @@
 A *memory* is the frozen description of one such operator in one invariant. Its *cell* is what it
 keeps of a scope: an immutable value, from `initial`, changed by `step` alone. All that the machine,
 witnesses, stored states, births and replay need of a cell, they ask the memory; nobody else knows
-what a cell looks like. A new operator is a class with these methods in a file of this folder, and a
-line in `table.py`.
+what a cell looks like. A new operator is a class with these methods in a file of this folder, and
+two lines in `table.py`: its name in images, and the formula that it keeps.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def test_messages_are_plain() -> None:
         for line, text in _texts(path, of_docstrings=False)
         for found in _found(text)
     ]
-    assert not odd
+    assert not odd, "write these for a person who meets them:\n" + "\n".join(odd)
 
 
 def test_docstrings_are_plain() -> None:
@@ -140,4 +140,5 @@ def test_docstrings_are_plain() -> None:
         for line, text in _texts(path, of_docstrings=True)
         for found in _found(text, (NOT_VALID, OPENING))
     ]
-    assert not odd
+    mend = "begin with a noun or a verb, not `What` or `Whether`, and write `is not a`:\n"
+    assert not odd, mend + "\n".join(odd)

@@ -38,8 +38,9 @@ from monitor.transport.address import (
     ],
 )
 def test_an_address_is_understood(text: str, address: SourceAddress) -> None:
-    """Each documented form gives its typed address."""
+    """Each documented form gives its typed address; only files and pipes have an end."""
     assert parse_source_url(text) == address
+    assert address.is_finished == isinstance(address, FileAddress)
 
 
 @pytest.mark.parametrize(
