@@ -20,7 +20,7 @@ from ..formula.format import format_formula
 from ..runtime.data_source import describe_sources
 from ..spec.model import InvariantSpec
 
-PROGRAM_VERSION: Final = 4
+PROGRAM_VERSION: Final = 5
 """Raised whenever the same file could give another verdict than before."""
 
 

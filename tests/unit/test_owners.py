@@ -145,7 +145,7 @@ def test_finding_ids_differ_between_principals_alone() -> None:
         (found,) = bench.say(principal, "tool.requested", tool="post")
         ids[principal] = found.id
     assert len(set(ids.values())) == 3
-    assert ids[""] == "f-bfb6b435e16fbc0bd871851a"
+    assert ids[""] == "f-7da9685c947c8f58816c26db"
 
 
 @pytest.mark.parametrize("topic", [APPROVALS, ENFORCEMENT])
