@@ -1,4 +1,4 @@
-"""Builds findings from verdicts, and from observations of the engine itself."""
+"""Builds findings from verdicts, and from observations of the kernel itself."""
 
 from __future__ import annotations
 

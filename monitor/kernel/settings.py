@@ -1,4 +1,4 @@
-"""The part of the configuration that the engine needs: values on which verdicts depend."""
+"""The part of the configuration that the kernel needs: values on which verdicts depend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monitor.kernel.births import NO_BIRTHS, Births
 
 @dataclass(frozen=True, slots=True)
 class KernelSettings:
-    """The part of the configuration that the engine needs; times in ns."""
+    """The part of the configuration that the kernel needs; times in ns."""
 
     lateness_ns: int = 0
     skew_ns: int = 5_000_000_000

@@ -43,7 +43,7 @@ _NARROWED: Final = frozenset({"field", "too_deep", "too_large", "numbers", "not_
 
 
 class UnreadRecords:
-    """The previous reports of one engine."""
+    """The previous reports of one kernel."""
 
     def __init__(self, program: Program, severities: Mapping[str, Severity]) -> None:
         self._programs = program.scopes
