@@ -40,7 +40,9 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         elif only in (None, verb):
             import_module(f"monitor.cli.{verb}").add(verbs)
     completion = verbs.add_parser("completion", help="print a shell completion script")
-    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.add_argument(
+        "shell", choices=("bash", "zsh", "tcsh"), help="the shell to complete in"
+    )
     completion.set_defaults(run=_completion)
     return parser
 
