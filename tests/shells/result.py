@@ -14,9 +14,9 @@ from .trial import SHELL_NAMES, Absent, Tally
 
 BEGIN, END = "<!-- begin of the shell run -->", "<!-- end of the shell run -->"
 WORDS = {
-    "known": "told word for word",
-    "partly": "told with words that only the run knows",
-    "unknown": "told as unknown",
+    "known": "listed word for word",
+    "partly": "listed with words known only at run time",
+    "unknown": "listed as unknown",
     "absent": "silently absent",
 }
 

@@ -15,7 +15,7 @@ from monitor.cli.__main__ import build_parser
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGES: Final = ("invariants", "detectors", "monitor", "replay", "interlock")
-GENERATED: Final = {"packs.md", "shells.md", "benchmarks.md"}
+GENERATED: Final = {"packs.md", "benchmarks.md"}
 """Pages that programs write; their texts are in those programs."""
 PAGES: Final = sorted(
     {ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").glob("*.md")}

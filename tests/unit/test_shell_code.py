@@ -127,7 +127,7 @@ def test_code_that_is_not_known_is_told(text: str) -> None:
     ],
 )
 def test_honest_work_is_known(text: str) -> None:
-    """Nothing is told as unknown where nothing is hidden."""
+    """Nothing is listed as unknown where nothing is hidden."""
     assert not any(isinstance(command[0], UnknownText) for command in shell_commands(text))
 
 
