@@ -321,6 +321,16 @@ def arrived(session: str, seq: int, at_s: int, kind: str, **more: Any) -> Event:
     return event
 
 
+def test_the_longest_window_says_how_long_a_scope_matters() -> None:
+    """Of all windows of all invariants about the kind of scope."""
+    text = TEXT[: TEXT.index("invariants:")] + (
+        "invariants:\n  - {id: late, severity: info, per: tenant, "
+        'never: "pay(to=x) and once[1h] confirmed(to=x) and not once[10s] block"}\n'
+    )
+    (tenants,) = program(text).wider
+    assert tenants.memory_ns() == 3_600 * S
+
+
 def test_what_can_matter_no_more_is_let_go_of() -> None:
     """After the longest reach of its invariants; never while one of them has none."""
     shelf = Shelf()
