@@ -325,7 +325,7 @@ def test_the_longest_window_says_how_long_a_scope_matters() -> None:
     """Of all windows of all invariants about the kind of scope."""
     text = TEXT[: TEXT.index("invariants:")] + (
         "invariants:\n  - {id: late, severity: info, per: tenant, "
-        'never: "pay(to=x) and once[1h] confirmed(to=x) and not once[10s] block"}\n'
+        'never: "pay(to=x) and once[1h] confirmed(to=x) and not once[10s] blocked"}\n'
     )
     (tenants,) = program(text).wider
     assert tenants.memory_ns() == 3_600 * S
