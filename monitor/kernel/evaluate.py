@@ -30,7 +30,7 @@ def _evaluated(kernel: Kernel, provenance: Provenance, event: Event, group: str)
     topic = event.origin.topic
     if not provenance.may_assert(topic, event.kind):
         text = f"`{topic}` may not assert `{event.kind}`; no invariant sees the event"
-        return _refused(kernel, event, group, Noticed("provenance", text))
+        return _refused(kernel, event, Noticed("provenance", text))
     try:
         stepped = kernel.take(event, group)
     except (StoreError, StateError):
@@ -38,19 +38,19 @@ def _evaluated(kernel: Kernel, provenance: Provenance, event: Event, group: str)
     except Exception as error:  # noqa: BLE001 (the one place; it counts and reports each error)
         # A bug of Interlock, triggered by one event: it is reported as a finding, and the stream
         # continues. The scope keeps its state, since a step returns a new one or fails.
-        return _refused(kernel, event, group, _unevaluable("engine", event, error))
+        return _refused(kernel, event, _unevaluable("engine", event, error))
     if stepped.taken is None:
         return stepped
     try:
         found = kernel.score(stepped.taken)
     except Exception as error:  # noqa: BLE001 (as above; no verdict is lost with a score)
-        found = kernel.refuse(event, _unevaluable("detector", event, error), group)
+        found = kernel.refuse(event, _unevaluable("detector", event, error))
     return replace(stepped, findings=stepped.findings + found) if found else stepped
 
 
-def _refused(kernel: Kernel, event: Event, group: str, noticed: Noticed) -> Stepped:
+def _refused(kernel: Kernel, event: Event, noticed: Noticed) -> Stepped:
     traces = kernel.traces_of(event)
-    return Stepped(kernel.refuse(event, noticed, group), "refused", event, traces)
+    return Stepped(kernel.refuse(event, noticed), "refused", event, traces)
 
 
 def _unevaluable(part: str, event: Event, error: Exception) -> Noticed:

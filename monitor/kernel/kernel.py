@@ -10,7 +10,7 @@
 It owns no clock, file or socket. It calls `load` for scopes that are not in memory, and
 `take_changes` returns the changes of a batch, to be stored together with the batch's positions. A
 verdict depends on the events and their effective times, and on nothing else. Nobody else knows what
-a state looks like. To let go of a `Prepared` is to discard it.
+a state looks like. A `Prepared` that is not committed needs no clean-up.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Kernel:
         """
         owner = self._owners.trace_of(event)
         if isinstance(owner, Unowned):
-            return Unplaced(event, owner.noticed, owner.traces, group)
+            return Unplaced(event, owner.noticed, owner.traces)
         scope = self._sessions.scope(owner)
         if event.principal != owner.principal:
             event = msgspec.structs.replace(event, principal=owner.principal)
@@ -165,10 +165,7 @@ class Kernel:
         scope = self._sessions.scope(prepared.owner)
         if isinstance(prepared, Repeated):
             return not is_repeat(scope.seen, id_digest_of(prepared.event.id), prepared.event.digest)
-        header, progress = prepared.before
-        if scope is not prepared.scope or scope.header is not header:
-            return True
-        if scope.progress is not progress:
+        if scope is not prepared.scope or not scope.is_at(prepared.before):
             return True
         return self._wider.is_stale(prepared.wider)
 
@@ -178,8 +175,8 @@ class Kernel:
         if isinstance(prepared, Repeated):
             self._duplicates_count += 1
             return Stepped([], "repeat", prepared.event, (prepared.owner,))
-        event, noticed, traces, group = prepared
-        return Stepped(self.refuse(event, noticed, group), "refused", event, traces)
+        event, noticed, traces = prepared
+        return Stepped(self.refuse(event, noticed), "refused", event, traces)
 
     def _take(self, taken: Taken) -> Stepped:
         event, owner, scope, wider = taken.event, taken.owner, taken.scope, taken.wider
@@ -313,7 +310,7 @@ class Kernel:
             ids_max=self.settings.ids_max,
         )
 
-    def refuse(self, event: Event, noticed: Noticed, group: str) -> list[Finding]:
+    def refuse(self, event: Event, noticed: Noticed) -> list[Finding]:
         """A finding about an event that the invariants do not see, at the next one's position."""
         traces = ((key, self._sessions.scope(key).header) for key in self.traces_of(event))
         return refusals(event, noticed, traces, self.settings.severities)

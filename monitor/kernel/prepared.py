@@ -30,7 +30,6 @@ class Unplaced(NamedTuple):
     event: Event
     noticed: Noticed
     traces: tuple[TraceKey, ...]
-    group: str
 
 
 class Repeated(NamedTuple):

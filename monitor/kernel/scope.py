@@ -59,6 +59,10 @@ class Scope(msgspec.Struct, Generic[HeaderT]):
     owed: tuple[Noticed, ...] = ()
     """Notices from its loading, to be reported with the next input."""
 
+    def is_at(self, before: tuple[HeaderT, Progress] | None) -> bool:
+        """True if it still has this header and this progress."""
+        return before is not None and self.header is before[0] and self.progress is before[1]
+
     def take_owed(self) -> tuple[Noticed, ...]:
         """Pending notices, reported once."""
         owed, self.owed = self.owed, ()

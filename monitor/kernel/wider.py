@@ -140,10 +140,7 @@ class WiderScopes:
         """True if a scope has another content than the one in which an event was judged."""
         return any(
             one.scope is not None
-            and (
-                self.table.scope(one.key) is not one.scope
-                or (one.scope.header, one.scope.progress) != one.before
-            )
+            and (self.table.scope(one.key) is not one.scope or not one.scope.is_at(one.before))
             for one in judged
         )
 

@@ -36,7 +36,6 @@ class Refused:
 
     event: Event
     noticed: Noticed
-    group: str
 
 
 @dataclass(frozen=True, slots=True)

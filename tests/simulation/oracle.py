@@ -124,10 +124,10 @@ def expect_from_logs(
             expected.findings += engine.reach(event)
             if not provenance.may_assert(origin.topic, event.kind):
                 refusal = Noticed("provenance", "")
-                expected.findings += engine.refuse(event, refusal, origin.partition)
+                expected.findings += engine.refuse(event, refusal)
             elif event.record.tool == POISON:
                 refusal = Noticed("unevaluable", "")
-                expected.findings += engine.refuse(event, refusal, origin.partition)
+                expected.findings += engine.refuse(event, refusal)
             else:
                 _step(expected, engine, event, origin.partition)
     expected.findings += engine.tick(end_ns)
@@ -150,8 +150,8 @@ def expect_from_ledger(
             match given:
                 case Stepped(event, group):
                     _step(expected, engine, event, group)
-                case Refused(event, noticed, group):
-                    expected.findings += engine.refuse(event, noticed, group)
+                case Refused(event, noticed):
+                    expected.findings += engine.refuse(event, noticed)
                 case Unread(rejected):
                     expected.findings += engine.unread(rejected)
                 case Ticked(time_ns, groups):

@@ -153,9 +153,9 @@ class WitnessedEngine(Kernel):
         self._ledger.at_hand.given.append(Ticked(time_ns, groups))
         return self._note(super().tick(time_ns, groups))
 
-    def refuse(self, event: Event, noticed: Noticed, group: str) -> list[Finding]:
-        self._ledger.at_hand.given.append(Refused(event, noticed, group))
-        return super().refuse(event, noticed, group)
+    def refuse(self, event: Event, noticed: Noticed) -> list[Finding]:
+        self._ledger.at_hand.given.append(Refused(event, noticed))
+        return super().refuse(event, noticed)
 
     def unread(self, rejected: Rejected) -> list[Finding]:
         self._ledger.at_hand.given.append(Unread(rejected))
