@@ -52,6 +52,7 @@ QUESTIONS = {
 REFERENCE = {
     "Predicates (CEL)": "docs/cel",
     "Events, topics, findings": "docs/events",
+    "Roles of principals": "docs/principals",
     "Settings": "docs/configuration",
     "Unusual sessions": "docs/detection",
     "Recordings and replay": "docs/replay",

@@ -6,13 +6,12 @@ its session. `example_times.py` computes the times of events. Numbers follow JSO
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 from ..cel.unknown_names import MEANT_FIELDS
 from ..yaml.faults import E_EXAMPLE, E_KEY_UNKNOWN
-from ..yaml.nodes import YamlList, YamlMap, YamlNode, YamlScalar
+from ..yaml.nodes import YamlList, YamlNode, YamlScalar
 from .example_times import TIME_KEYS, TIME_NS_MAX, Times
 from .model import Example
 from .typed_yaml import Shape, did_you_mean, sort_of
@@ -91,7 +90,7 @@ def _read_event(node: YamlNode, shape: Shape) -> tuple[dict[str, Any], dict[str,
                 key.place, E_KEY_UNKNOWN, message, f"{mend} (other values belong in `attributes`)"
             )
             continue
-        json_value = _json_value(value, shape)
+        json_value = shape.json_of(value)
         problem = _field_problem(key.text, json_value)
         if problem:
             message = f"`{key.text}` of an event must be {problem}, not {sort_of(value)}"
@@ -135,19 +134,6 @@ def _field_problem(field: str, value: Any) -> str:
     if field == "seq" and not (is_integer and 0 <= value <= TIME_NS_MAX):
         return "a whole number from 0"
     return ""
-
-
-def _json_value(node: YamlNode, shape: Shape) -> Any:
-    match node:
-        case YamlMap(entries=entries):
-            return {key.text: _json_value(value, shape) for key, value in entries}
-        case YamlList(items=items):
-            return [_json_value(item, shape) for item in items]
-        case YamlScalar(value=value):
-            if isinstance(value, float) and not math.isfinite(value):
-                message = f"`{node.text}` is not a valid JSON value"
-                shape.add(node.place, E_EXAMPLE, message, "write a finite number")
-            return value
 
 
 def _read_positions(

@@ -71,7 +71,7 @@ class Times:
         value = node.value if isinstance(node, YamlScalar) else None
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= TIME_NS_MAX:
             return value, value
-        if isinstance(value, str) and (time_ns := _parse_time(value)) is not None:
+        if isinstance(value, str) and (time_ns := parse_rfc3339_ns(value)) is not None:
             return value, time_ns
         expected = "an RFC 3339 time, whole nanoseconds or a duration"
         message = f"`ts` of an event must be {expected}, not {sort_of(node)}"
@@ -107,7 +107,7 @@ _RFC_3339 = re.compile(
 
 
 def _mend_of_span(text: str) -> str:
-    if _parse_time(text) is not None:
+    if parse_rfc3339_ns(text) is not None:
         return f"write `ts: {text}`"
     if text.isascii() and text.isdigit():
         return f"write its unit: `{text[:40]}s`, `{text[:40]}m` or `{text[:40]}h`"
@@ -117,7 +117,7 @@ def _mend_of_span(text: str) -> str:
     return f"{DURATION_MEND}, at most `{DURATION_DAYS_MAX}d`"
 
 
-def _parse_time(text: str) -> int | None:
+def parse_rfc3339_ns(text: str) -> int | None:
     """RFC 3339 as nanoseconds since 1970, exactly; None where it is none, or before 1970."""
     match = _RFC_3339.fullmatch(text)
     if match is None:
@@ -137,6 +137,6 @@ def read_time_ns(ts: int | str) -> int:
     """Nanoseconds of a time as an example has it."""
     if isinstance(ts, int):
         return ts
-    time_ns = _parse_time(ts)
+    time_ns = parse_rfc3339_ns(ts)
     assert time_ns is not None, "only times that were read are kept"
     return time_ns

@@ -6,9 +6,10 @@ file are reported at once.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from ..formula.tokens import RESERVED_WORDS, show_text
 from ..model.errors import Fault, Place
@@ -19,6 +20,7 @@ from ..yaml.faults import (
     E_CHOICE,
     E_CUT,
     E_EMPTY,
+    E_EXAMPLE,
     E_FLOW_MAP,
     E_KEY_MISSING,
     E_KEY_UNKNOWN,
@@ -168,6 +170,19 @@ class Shape:
         mend = f"write `{near}`" if near else "write one of them"
         self.add(scalar.place, E_CHOICE, message, mend)
         return None
+
+    def json_of(self, node: YamlNode) -> Any:
+        """The JSON value of a node; a number that JSON cannot write is reported (E215)."""
+        match node:
+            case YamlMap(entries=entries):
+                return {key.text: self.json_of(value) for key, value in entries}
+            case YamlList(items=items):
+                return [self.json_of(item) for item in items]
+            case YamlScalar(value=value):
+                if isinstance(value, float) and not math.isfinite(value):
+                    message = f"`{node.text}` is not a valid JSON value"
+                    self.add(node.place, E_EXAMPLE, message, "write a finite number")
+                return value
 
     def expression_of(self, node: YamlNode, what: str) -> SourceText | None:
         """The text of a CEL expression or a formula, with its places."""
