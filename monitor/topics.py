@@ -10,12 +10,15 @@ import msgspec
 EVENTS: Final = "agent.events"
 APPROVALS: Final = "interlock.approvals"
 ENFORCEMENT: Final = "interlock.enforcement"
+GATE: Final = "interlock.gate"
 FINDINGS: Final = "interlock.findings"
 CONTROL: Final = "interlock.control"
 DEAD_LETTERS: Final = "interlock.dlq"
 
-READ_TOGETHER: Final = (EVENTS, APPROVALS, ENFORCEMENT)
+READ_TOGETHER: Final = (EVENTS, APPROVALS, ENFORCEMENT, GATE)
 """Keyed by session, with the same number of partitions, read by one consumer."""
+OPTIONAL: Final = (GATE,)
+"""Of these, the topics that need not exist. One that is created later is then read as well."""
 
 DAY_MS: Final = 86_400_000
 
@@ -31,6 +34,7 @@ POLICIES: Final[Mapping[str, TopicPolicy]] = {
     EVENTS: TopicPolicy("delete", 7 * DAY_MS),
     APPROVALS: TopicPolicy("delete", 30 * DAY_MS),
     ENFORCEMENT: TopicPolicy("delete", 30 * DAY_MS),
+    GATE: TopicPolicy("delete", 7 * DAY_MS),
     FINDINGS: TopicPolicy("delete", 90 * DAY_MS),
     CONTROL: TopicPolicy("compact", None),
     DEAD_LETTERS: TopicPolicy("delete", 30 * DAY_MS),

@@ -4,9 +4,10 @@ The principal is the NAME of the topic `agent.events.NAME`, which the broker's a
 protect. If the topic has no name, it is empty, and the session alone identifies the trace. A value
 that a producer writes into an event (`agent`, `user`, `session`) is never an identity.
 
-Operators and gates have their own topics, and their records concern sessions of other principals.
-Only there a record's field `principal` is trusted. `monitor/kernel/owners.py` finds the session of
-a record without it.
+Operators, supervisors and gates have their own topics, and their records concern sessions of other
+principals. Only there a record's field `principal` is trusted. `monitor/kernel/owners.py` finds the
+session of a record without it. The records of a gate are the events of its sessions, as the agents
+told them to it; those of operators and supervisors are about sessions of others.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from interlock.control_record import session_target, session_targets
-from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
+from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS, GATE
 
 _PRINCIPAL_PREFIX: Final = EVENTS + "."
-AUTHORITY_TOPICS: Final = frozenset({APPROVALS, ENFORCEMENT})
+OTHERS_TOPICS: Final = frozenset({APPROVALS, ENFORCEMENT})
+AUTHORITY_TOPICS: Final = OTHERS_TOPICS | {GATE}
 
 
 class TraceKey(NamedTuple):
@@ -56,3 +58,8 @@ def principal_of(topic: str) -> str:
 def is_authority(topic: str) -> bool:
     """True if operators or gates write to this topic, and may name the principal of a session."""
     return topic in AUTHORITY_TOPICS
+
+
+def is_about_others(topic: str) -> bool:
+    """True if the records of this topic are about sessions whose own events are on others."""
+    return topic in OTHERS_TOPICS

@@ -18,12 +18,13 @@ from interlock.kinds import (
     RUNTIME_KINDS,
     SHARED_KINDS,
 )
-from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS
+from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS, GATE
 
 DEFAULT_ASSERTS: Final[Mapping[str, frozenset[str]]] = {
     EVENTS: RUNTIME_KINDS | SHARED_KINDS,
     APPROVALS: OPERATOR_KINDS,
     ENFORCEMENT: ENFORCEMENT_KINDS | SHARED_KINDS,
+    GATE: KNOWN_KINDS,
 }
 
 

@@ -14,7 +14,7 @@ import msgspec
 from invariants.model.event import SECOND_NS, Event, Identity
 from invariants.runtime.unsure_time import TimeDoubt
 from monitor.findings.model import Born, EngineFindingType
-from monitor.trace_key import is_authority
+from monitor.trace_key import is_about_others
 
 MISSING_RANGES_MAX: Final = 64
 """Chosen: holes in a session's numbering that are remembered; past it, late fills look new."""
@@ -69,7 +69,7 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     holes: tuple[Hole, ...] = ()
     """For a finished file, instead of `missing`: reported at its end, if they are still there."""
     has_spoken: bool = False
-    """True if its agent has sent events, and not only operators and gates."""
+    """True if its agent has sent events (or a gate for it), and not only operators."""
     calls: tuple[bytes, ...] = ()
     """For a principal: digests of the calls that it requested, the latest `CALLS_MAX`."""
     partition: str = ""
@@ -245,7 +245,7 @@ def _rarely_changed(header: Header, event: Event, noticed: list[Noticed]) -> dic
     origin, record = event.origin, event.record
     changed: dict[str, Any] = {} if header.position else {"began": _began(event)}
     if not header.has_spoken:
-        changed["has_spoken"] = not is_authority(origin.topic)
+        changed["has_spoken"] = not is_about_others(origin.topic)
     if origin.partition != header.partition and origin.partition.isdecimal():
         if not header.partition:
             changed["partition"] = origin.partition

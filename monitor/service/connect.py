@@ -156,7 +156,7 @@ def _open_kafka(address: KafkaAddress, settings: Settings, *, reads_all: bool) -
     trusts_ts = address.trust_ts or settings.trust_ts
     kafka = settings.kafka.client_settings()
     group = None if reads_all else address.group
-    check_rights(address.bootstrap, address.topics, group, kafka)
+    doubts = check_rights(address.bootstrap, address.topics, group, kafka)
     source = KafkaSource(
         address.bootstrap,
         address.topics,
@@ -174,6 +174,6 @@ def _open_kafka(address: KafkaAddress, settings: Settings, *, reads_all: bool) -
         _together if reads_all else _by_partition,
         trusts_ts,
         address.is_finished,
-        warnings=tuple(source.warnings),
+        warnings=(*doubts, *source.warnings),
         shared_group=group or "",
     )

@@ -40,7 +40,7 @@ from monitor.service.outbox import Effects
 from monitor.service.responder import Responder
 from monitor.store.records import Change, Committed, Position
 from monitor.store.store import Store
-from monitor.trace_key import is_authority
+from monitor.trace_key import is_about_others
 from monitor.transport.base import Frontier, Notice, NoticeKind, RecognisingSource, Source, Stream
 
 PACE_MIN: Final = 100
@@ -307,7 +307,7 @@ class Loop:
     def _loss(self, notice: Notice) -> Loss:
         topic, group = notice.stream.topic, self._group_of(notice.stream)
         to_offset = 0 if notice.begins_again else notice.to_offset
-        is_by_operators = is_authority(topic)
+        is_by_operators = is_about_others(topic)
         return Loss(0, self._clock.now_ns(), str(notice), topic, group, to_offset, is_by_operators)
 
     def _tell(self, notice: Notice) -> None:

@@ -102,7 +102,7 @@ class Notice(msgspec.Struct, frozen=True):
     partitions than before. `late_start`: a stream that is read for the first time has lost its
     beginning to retention. `gone`: files that an earlier run had read no longer exist; anything
     written after the position is lost. `unassigned`: members of the group read different topics, so
-    that no member reads this stream.
+    that no member reads this stream; or a topic was created late with another number of partitions.
     """
 
     kind: NoticeKind

@@ -12,7 +12,7 @@ from monitor.transport.kafka.client import KafkaTimeoutError
 from monitor.transport.kafka.consumer import KafkaSource
 from monitor.transport.kafka.control_reader import KafkaControlReader
 from monitor.transport.kafka.producer import KafkaPublisher
-from tests.support.kafka_mock import API_VERSION, mock_cluster, why_no_mock
+from tests.support.kafka_mock import API_VERSION, mock_cluster, unchecked, why_no_mock
 from tests.support.kafka_topics import read_until
 
 pytestmark = pytest.mark.skipif(why_no_mock() is not None, reason=str(why_no_mock()))
@@ -23,7 +23,7 @@ OLD = {"api_version": API_VERSION}
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     # The mock answers no admin request.
-    monkeypatch.setattr("monitor.transport.kafka.consumer.check_topics", lambda *_, **__: ())
+    monkeypatch.setattr("monitor.transport.kafka.consumer.check_topics", unchecked)
     with mock_cluster({EVENTS: 4, APPROVALS: 4, ENFORCEMENT: 4, CONTROL: 2}) as bootstrap:
         yield bootstrap
 

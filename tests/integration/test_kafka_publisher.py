@@ -240,7 +240,8 @@ class TestTopics:
         second = init_topics(kafka_broker.bootstrap, 3, 1, topics=policies)
         assert [report for report in second if report.is_created or report.differences] == []
         together = [f"{mark}.{topic}" for topic in READ_TOGETHER]
-        assert check_topics(kafka_broker.bootstrap, together) == ()
+        checked = check_topics(kafka_broker.bootstrap, together)
+        assert (checked.topics, checked.warnings) == (tuple(together), ())
         reader = KafkaControlReader(kafka_broker.bootstrap, f"{mark}.{CONTROL}")
         assert reader.read_to_end(10) == []
         reader.close()

@@ -16,7 +16,16 @@ from invariants.model.errors import ConfigError
 from monitor.clock import SystemClock
 from monitor.config.load import load_settings
 from monitor.service.assemble import Service, open_service
-from monitor.topics import APPROVALS, CONTROL, DEAD_LETTERS, ENFORCEMENT, EVENTS, FINDINGS, POLICIES
+from monitor.topics import (
+    APPROVALS,
+    CONTROL,
+    DEAD_LETTERS,
+    ENFORCEMENT,
+    EVENTS,
+    FINDINGS,
+    GATE,
+    POLICIES,
+)
 from monitor.transport.kafka.client import open_admin
 from monitor.transport.kafka.topic_config import check_topics, init_topics
 from tests.support.kafka_broker import why_not_available
@@ -29,6 +38,7 @@ NEEDED: Final = (
     Right("READ", "topic", TOPICS[1]),
     Right("READ", "topic", APPROVALS),
     Right("READ", "topic", ENFORCEMENT),
+    Right("READ", "topic", GATE),
     Right("READ", "topic", CONTROL),
     Right("WRITE", "topic", CONTROL),
     Right("WRITE", "topic", FINDINGS),
@@ -155,7 +165,21 @@ def _is_stopped(client: Client, key: str) -> bool:
     return follower.record(key) is not None
 
 
-@pytest.mark.parametrize("missing", NEEDED, ids=lambda right: "-".join(right))
+def test_without_the_right_on_the_gates_topic_the_monitor_starts_and_warns(lab: Lab) -> None:
+    """The broker answers the same for a topic that does not exist, which is not an error."""
+    lab.allow(*(right for right in NEEDED if right.name != GATE))
+    with ExitStack() as stack:
+        service = lab.open(stack, "no-gate")
+        denied, _ = service.surroundings.warnings
+        assert denied.startswith(f"`User:monitor` may not READ the topic `{GATE}` (or it does not")
+        assert denied.endswith("no monitor judges their sessions until then")
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [right for right in NEEDED if right.name != GATE],
+    ids=lambda right: "-".join(right),
+)
 def test_a_missing_right_is_named(lab: Lab, missing: Right) -> None:
     """The error names the principal, the operation and the resource, and nothing else."""
     lab.allow(*(right for right in NEEDED if right != missing))
@@ -173,7 +197,7 @@ def test_all_missing_rights_are_named_at_once(lab: Lab) -> None:
     lab.allow()
     with ExitStack() as stack, pytest.raises(ConfigError) as error:
         lab.open(stack, "nothing")
-    assert len(str(error.value).splitlines()) == len(NEEDED)
+    assert len(str(error.value).splitlines()) == len(NEEDED) - 1  # The gate's need not exist.
 
 
 def test_with_describe_configs_the_topics_are_checked(lab: Lab) -> None:
@@ -183,7 +207,7 @@ def test_with_describe_configs_the_topics_are_checked(lab: Lab) -> None:
     monitor = user_settings("monitor", lab.folder)
     _create_with_own_times(lab, topic)
     lab.rights.grant("monitor", [Right("READ", "topic", topic)])
-    (doubt,) = check_topics(lab.bootstrap, [topic], monitor)
+    (doubt,) = check_topics(lab.bootstrap, [topic], monitor).warnings
     assert "LogAppendTime" in doubt
     lab.rights.grant("monitor", [Right("DESCRIBE_CONFIGS", "topic", topic)])
     with pytest.raises(ConfigError, match=r"times that producers choose.*LogAppendTime"):

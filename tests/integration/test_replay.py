@@ -39,7 +39,7 @@ from replay.recording.reader import RecordedFile
 from replay.recording.writer import RecordingWriter
 from tests.support import recorded
 from tests.support.kafka_broker import Broker
-from tests.support.kafka_mock import API_VERSION, mock_cluster, why_no_mock
+from tests.support.kafka_mock import API_VERSION, mock_cluster, unchecked, why_no_mock
 from tests.support.kafka_topics import ends_of, read_until, values_from
 from tests.support.monitor_process import MonitorProcess, wait_until_done
 from tests.support.recordings import WATCHED, event, header_of, record, told, write
@@ -223,7 +223,7 @@ def test_exit_codes(tmp_path: Path) -> None:
 @pytest.mark.skipif(why_no_mock() is not None, reason=str(why_no_mock()))
 def test_the_live_group_does_not_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a topic is recorded its member keeps all partitions, and its offsets stay put."""
-    monkeypatch.setattr("monitor.transport.kafka.consumer.check_topics", lambda *_, **__: ())
+    monkeypatch.setattr("monitor.transport.kafka.consumer.check_topics", unchecked)
     old = {"api_version": API_VERSION}
     topics = {EVENTS: 4, APPROVALS: 4, ENFORCEMENT: 4, CONTROL: 2, FINDINGS: 4}
     with mock_cluster(topics) as bootstrap:

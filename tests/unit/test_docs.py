@@ -27,8 +27,7 @@ from monitor.ingest.provenance import Provenance
 from monitor.ingest.rejected import REASONS
 from monitor.kernel.build_finding import DEFAULT_SEVERITIES
 from monitor.telemetry.metrics_table import METRICS
-from monitor.topics import APPROVALS, CONTROL, DAY_MS, ENFORCEMENT, POLICIES
-from monitor.topics import EVENTS as EVENTS_TOPIC
+from monitor.topics import CONTROL, DAY_MS, POLICIES, READ_TOGETHER
 from monitor.transport.base import NoticeKind
 from monitor.transport.logdir.layout import from_line
 
@@ -176,7 +175,7 @@ def test_every_field_of_findings_and_control_records_is_told() -> None:
 def test_the_table_of_kinds_is_the_one_that_is_held() -> None:
     """Who may assert which kind, cell by cell."""
     told = set()
-    topics = (EVENTS_TOPIC, APPROVALS, ENFORCEMENT)
+    topics = READ_TOGETHER
     for row in _rows(_section(EVENTS, "Kinds and their topics")):
         for kind in _codes(row[0]):
             told.add(kind)

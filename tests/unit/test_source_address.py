@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from invariants.model.errors import ConfigError
-from monitor.topics import APPROVALS, ENFORCEMENT, READ_TOGETHER
+from monitor.topics import APPROVALS, ENFORCEMENT, GATE, READ_TOGETHER
 from monitor.transport.address import (
     FileAddress,
     KafkaAddress,
@@ -26,7 +26,7 @@ from monitor.transport.address import (
             "kafka://h:1/agent.events.x,agent.events.y?instance=m-1&trust_ts=true",
             KafkaAddress(
                 "h:1",
-                ("agent.events.x", "agent.events.y", APPROVALS, ENFORCEMENT),
+                ("agent.events.x", "agent.events.y", APPROVALS, ENFORCEMENT, GATE),
                 instance="m-1",
                 trust_ts=True,
             ),
@@ -107,6 +107,6 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(text: str) -> None
 def test_more_topics_than_a_heartbeat_can_name_are_refused() -> None:
     """It says which topics it speaks of, and guards of others must not believe it."""
     fitting = ",".join(f"agent.events.{n:04}" for n in range(588))
-    assert len(parse_source_url(f"kafka://b:9092/{fitting}").topics) == 590  # type: ignore[union-attr]
+    assert len(parse_source_url(f"kafka://b:9092/{fitting}").topics) == 591  # type: ignore[union-attr]
     with pytest.raises(ConfigError, match="heartbeat"):
         parse_source_url(f"kafka://b:9092/{fitting},agent.events.more")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from interlock.transport.target import parse_target
 from interlock.transport.target import principal_of as client_principal
-from monitor.trace_key import TraceKey, is_authority, principal_of
+from monitor.trace_key import TraceKey, is_about_others, is_authority, principal_of
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyzABC0123456789._-", min_size=1, max_size=12)
 
@@ -39,9 +39,12 @@ def test_operators_and_gates_alone_may_name_a_principal() -> None:
     """Only the topics of operators and gates are believed when they name somebody."""
     assert is_authority("interlock.approvals")
     assert is_authority("interlock.enforcement")
+    assert is_authority("interlock.gate")
     assert not is_authority("agent.events.alice")
     assert not is_authority("agent.events")
     assert not is_authority("file")
+    assert is_about_others("interlock.enforcement")
+    assert not is_about_others("interlock.gate")
 
 
 @given(NAMES, st.text(max_size=12), NAMES, st.text(max_size=12))

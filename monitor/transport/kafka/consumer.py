@@ -19,11 +19,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ...clock import SystemClock
-from ...topics import READ_TOGETHER
+from ...topics import OPTIONAL, READ_TOGETHER
 from ..address import GROUP
 from ..base import Notice, Poll, Record, Stream
 from .assignor import Listener, TogetherAssignor, go_on_joining
@@ -31,7 +31,6 @@ from .client import (
     CorruptRecordError,
     KafkaError,
     LogTruncationError,
-    OffsetAndMetadata,
     OffsetOutOfRangeError,
     UnsupportedCodecError,
     open_consumer,
@@ -39,8 +38,9 @@ from .client import (
 from .ends import Ends
 from .fetch_screen import CONTENT_ERRORS, FetchTap
 from .guarded import is_of_the_library
-from .stall import StallWatch
-from .streams import Held, assign_all, frontier, reread, to_record, told, unstamped
+from .late_topics import LateTopics
+from .stall import StallWatch, failed
+from .streams import Held, assign_all, frontier, offsets_of, reread, skipped, taken, told
 from .topic_changes import PartitionCounts, place, replaced, topic_identity
 from .topic_config import check_topics
 
@@ -67,6 +67,8 @@ class KafkaSource:
         `security_protocol`, `sasl_*`, `ssl_*` and the like; passwords by file.
     trust_ts
         Backfills: records have no arrival, whatever the topic's settings.
+    optional
+        Of `topics`, those that are read once they exist.
     stall_s
         A client that fetches nothing for this long, although there is something, is recreated.
 
@@ -87,12 +89,12 @@ class KafkaSource:
         instance: str | None = None,
         settings: Mapping[str, object] | None = None,
         trust_ts: bool = False,
+        optional: Collection[str] = OPTIONAL,
         stall_s: float = STALL_S,
         monotonic: Callable[[], float] = time.monotonic,
         now_ns: Callable[[], int] = CLOCK.now_ns,
         **more: object,
     ) -> None:
-        self._topics = tuple(topics)
         self._group = group
         self._trust_ts = trust_ts
         self._stall_s = stall_s
@@ -106,7 +108,10 @@ class KafkaSource:
             partition_assignment_strategy=[self._assignor],
             **more,
         )
-        self.warnings = check_topics(bootstrap, self._topics, settings, trust_ts=trust_ts)
+        checked = check_topics(bootstrap, topics, settings, trust_ts=trust_ts, optional=optional)
+        self._topics = checked.topics
+        self._late = LateTopics(topics, checked.topics)
+        self.warnings = checked.warnings
         """Permitted but doubtful properties of the topics, to be logged at start."""
         self._consumer: Any = None
         self._tap: FetchTap | None = None
@@ -114,11 +119,12 @@ class KafkaSource:
         self._held: dict[Any, Held] = {}
         self._positions: dict[Stream, int] = {}
         self._identities: dict[Stream, str] = {}
-        self._counts = PartitionCounts(self._topics)
+        self._counts = PartitionCounts()
         self._committed: dict[Any, Any] = {}
         self._refetched: dict[Any, int] = {}
         self._fault = ""
         """An error of the client that concerns no batch: the client is recreated."""
+        self._has_new_topics = False
         self._ends = Ends(monotonic, now_ns)
         self._connect()
 
@@ -158,11 +164,7 @@ class KafkaSource:
 
     def commit(self, positions: Mapping[Stream, int]) -> None:
         """Advisory and asynchronous: an error here loses nothing, so none is raised."""
-        offsets = {
-            tp: OffsetAndMetadata(positions[held.stream], "", -1)
-            for tp, held in self._held.items()
-            if held.is_placed and held.stream in positions
-        }
+        offsets = offsets_of(self._held, positions)
         if not offsets or self._consumer is None or self._group is None:
             return
         self._committed.update(offsets)
@@ -191,6 +193,7 @@ class KafkaSource:
             self._consumer.subscribe(
                 list(self._topics), listener=Listener(self._on_assigned, self._on_gone)
             )
+        self._late.watch(self._consumer)
         self._stall = StallWatch(self._stall_s, self._monotonic)
 
     def _reconnect(self, timeout_s: float) -> bool:
@@ -202,13 +205,16 @@ class KafkaSource:
         return True
 
     def _look_for_more(self) -> list[Notice]:
-        """Topics that got more partitions: a group is given them, a bystander takes them."""
-        grown = self._counts.grown(self._consumer)
+        """Topics that got more partitions (a group is given them), or were created since."""
+        grown = self._counts.grown(self._consumer, self._topics)
         if grown and self._group is None:
             held = set(self._held)
             everything = assign_all(self._consumer, self._topics)
             self._on_assigned([tp for tp in everything if tp not in held])
-        return grown
+        found, refused = self._late.take(self._consumer, self._topics)
+        if found:
+            self._topics, self._has_new_topics = (*self._topics, *found), True
+        return [*grown, *refused]
 
     def _on_assigned(self, partitions: Iterable[Any]) -> None:
         """On the client's thread; nothing is fetched until `resume`."""
@@ -329,11 +335,9 @@ class KafkaSource:
     def _step_over(
         self, tp: Any, first: int, following: int, reason: str, notices: list[Notice]
     ) -> None:
-        held = self._held[tp]
         following = max(following, first + 1)
         self._consumer.seek(tp, following)
-        detail = f"records {first} to {following - 1} were skipped: {reason}"
-        notices.append(Notice("unreadable", held.stream, first, following, detail))
+        notices.append(skipped(self._held[tp].stream, first, following, reason))
 
     def _position(self, tp: Any) -> int | None:
         """The client's position, None if it does not hold the stream (any more)."""
@@ -351,12 +355,7 @@ class KafkaSource:
             held = self._held.get(tp)
             if held is None or not held.is_placed:
                 continue
-            held.position = max(held.position, found[-1].offset + 1)
-            notice = None if self._trust_ts else unstamped(held, found)
-            notices += [notice] if notice is not None else []
-            records += [
-                to_record(held, one, trust_ts=self._trust_ts, found_ns=found_ns) for one in found
-            ]
+            records += taken(held, found, notices, trust_ts=self._trust_ts, found_ns=found_ns)
         return tuple(records)
 
     def _update_positions(self) -> None:
@@ -381,15 +380,16 @@ class KafkaSource:
         return self._let_go()
 
     def _faulty(self, notices: list[Notice]) -> tuple[Stream, ...]:
-        """Let go of a client that failed in a way of its own; the streams it held."""
+        """Let go of a client that failed in a way of its own, or reads too few topics; returns the
+        streams it held.
+        """
         fault, self._fault = self._fault, ""
-        if not fault:
+        if fault:
+            notices += failed(fault, self._held)
+            time.sleep(PAUSE_ON_ERROR_S)
+        elif not self._has_new_topics:
             return ()
-        detail = f"the Kafka client failed ({fault}) and is recreated"
-        notices += [
-            Notice("stalled", h.stream, h.position, h.position, detail) for h in self._held.values()
-        ]
-        time.sleep(PAUSE_ON_ERROR_S)
+        self._has_new_topics = False
         return self._let_go()
 
     def _let_go(self) -> tuple[Stream, ...]:

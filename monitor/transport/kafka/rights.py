@@ -8,12 +8,12 @@ that is too old to answer is not queried further. The check writes nothing and j
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from invariants.model.errors import ConfigError
 
-from ...topics import CONTROL, DEAD_LETTERS, FINDINGS
+from ...topics import CONTROL, DEAD_LETTERS, FINDINGS, OPTIONAL
 from .client import AuthorizationError, KafkaError, open_admin
 
 TOPIC_DENIED: Final = 29
@@ -24,12 +24,16 @@ WRITTEN: Final[Mapping[str, Collection[str]]] = {
     DEAD_LETTERS: ("WRITE",),
 }
 """The monitor's operations on topics from which it reads no events."""
+UNTIL_THEN: Final = "if gates write it, no monitor judges their sessions until then"
 
 
 def check_rights(
     bootstrap: str, topics: Sequence[str], group: str | None, settings: Mapping[str, object]
-) -> None:
-    """Refuse to start without a right that is needed later.
+) -> tuple[str, ...]:
+    """Refuse to start without a right that is needed later; returns warnings.
+
+    A topic that need not exist is not needed if the broker denies it: it answers the same for one
+    that does not exist.
 
     Raises
     ------
@@ -42,9 +46,10 @@ def check_rights(
     who = principal_text(settings)
     admin = open_admin(bootstrap, settings)
     try:
+        denied, missing = _missing_of_topics(admin, needed)
         lines = [
             missing_text(who, operation, "topic", topic)
-            for topic, operations in _missing_of_topics(admin, needed)
+            for topic, operations in missing.items()
             for operation in operations
         ]
         if group is not None and not _may_read_group(admin, group):
@@ -55,6 +60,7 @@ def check_rights(
         admin.close()
     if lines:
         raise ConfigError("\n".join(lines))
+    return tuple(f"{missing_text(who, 'READ', 'topic', topic)}; {UNTIL_THEN}" for topic in denied)
 
 
 def missing_text(who: str, operation: str, kind: str, name: str) -> str:
@@ -80,16 +86,23 @@ def principal_text(settings: Mapping[str, object]) -> str:
 
 def _missing_of_topics(
     admin: Any, needed: Mapping[str, Collection[str]]
-) -> Iterator[tuple[str, list[str]]]:
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Optional topics that the broker denies, and the missing operations on all others."""
     described = {one["name"]: one for one in admin.describe_topics(list(needed))}
+    denied: list[str] = []
+    missing: dict[str, list[str]] = {}
     for topic, operations in needed.items():
         one = described[topic]
         if one["error_code"] == TOPIC_DENIED:
-            yield topic, list(operations)
+            if topic in OPTIONAL:
+                denied.append(topic)
+            else:
+                missing[topic] = list(operations)
         # An old broker returns no list; `check_topics` reports a missing topic.
         elif not one["error_code"] and one["authorized_operations"]:
             allowed = one["authorized_operations"]
-            yield topic, [name for name in operations if name not in allowed]
+            missing[topic] = [name for name in operations if name not in allowed]
+    return denied, missing
 
 
 def _may_read_group(admin: Any, group: str) -> bool:

@@ -49,3 +49,9 @@ class StallWatch:
         ]
         self._seen = behind
         return found
+
+
+def failed(fault: str, held: Mapping[Any, Held]) -> list[Notice]:
+    """One notice for each stream of a client that failed in a way of its own."""
+    detail = f"the Kafka client failed ({fault}) and is recreated"
+    return [Notice("stalled", h.stream, h.position, h.position, detail) for h in held.values()]

@@ -5,14 +5,20 @@ Pure: values of the client library in, values of `monitor.transport.base` out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from invariants.model.event import Origin
 
 from ..base import Frontier, Notice, Record, Stream
-from .client import AuthorizationError, FencedInstanceIdError, KafkaError, TopicPartition
+from .client import (
+    AuthorizationError,
+    FencedInstanceIdError,
+    KafkaError,
+    OffsetAndMetadata,
+    TopicPartition,
+)
 
 LOG_APPEND_TIME: Final = 1
 MILLISECOND_NS: Final = 1_000_000
@@ -43,6 +49,16 @@ def told(error: KafkaError) -> OSError:
     if isinstance(error, AuthorizationError):
         return PermissionError(f"the broker does not allow it: {error}")
     return OSError(f"the Kafka client failed: {error}")
+
+
+def taken(
+    held: Held, found: Sequence[Any], notices: list[Notice], *, trust_ts: bool, found_ns: int
+) -> list[Record]:
+    """Records of the client as ours; adds a notice if they are unstamped."""
+    held.position = max(held.position, found[-1].offset + 1)
+    notice = None if trust_ts else unstamped(held, found)
+    notices += [notice] if notice is not None else []
+    return [to_record(held, one, trust_ts=trust_ts, found_ns=found_ns) for one in found]
 
 
 def to_record(held: Held, one: Any, *, trust_ts: bool, found_ns: int) -> Record:
@@ -93,6 +109,21 @@ def frontier(held: Held) -> Frontier:
         lag_records=max(0, (end or 0) - held.position) if held.is_placed else 0,
         identity=held.identity,
     )
+
+
+def offsets_of(held: Mapping[Any, Held], positions: Mapping[Stream, int]) -> dict[Any, Any]:
+    """The positions of placed streams, as the client commits them."""
+    return {
+        tp: OffsetAndMetadata(positions[one.stream], "", -1)
+        for tp, one in held.items()
+        if one.is_placed and one.stream in positions
+    }
+
+
+def skipped(stream: Stream, first: int, following: int, reason: str) -> Notice:
+    """The notice about records that could not be read."""
+    detail = f"records {first} to {following - 1} were skipped: {reason}"
+    return Notice("unreadable", stream, first, following, detail)
 
 
 def assign_all(consumer: Any, topics: Iterable[str]) -> list[Any]:

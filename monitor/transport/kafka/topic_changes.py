@@ -75,14 +75,13 @@ def replaced(consumer: Any, held: Mapping[Any, Held]) -> list[Any]:
 class PartitionCounts:
     """Remembers how many partitions each topic had when it was first seen."""
 
-    def __init__(self, topics: Sequence[str]) -> None:
-        self._topics = topics
+    def __init__(self) -> None:
         self._counts: dict[str, int] = {}
 
-    def grown(self, consumer: Any) -> list[Notice]:
+    def grown(self, consumer: Any, topics: Sequence[str]) -> list[Notice]:
         """A notice for each topic that has more of them now, once."""
         notices = []
-        for topic in self._topics:
+        for topic in topics:
             count = len(consumer._cluster.partitions_for_topic(topic) or ())
             before = self._counts.get(topic, count)
             self._counts[topic] = max(count, before)

@@ -5,13 +5,13 @@ Input: `monitor.topics.POLICIES`. An existing topic is never changed: difference
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from invariants.model.errors import ConfigError
 
-from ...topics import POLICIES, READ_TOGETHER, TopicPolicy
+from ...topics import OPTIONAL, POLICIES, READ_TOGETHER, TopicPolicy
 from .client import (
     ConfigResource,
     ConfigResourceType,
@@ -34,6 +34,14 @@ class TopicReport:
     topic: str
     is_created: bool
     differences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedTopics:
+    """The topics that exist and may be read, and their permitted but doubtful properties."""
+
+    topics: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def topic_settings(policy: TopicPolicy) -> dict[str, str]:
@@ -94,8 +102,9 @@ def check_topics(
     settings: Mapping[str, object] | None = None,
     *,
     trust_ts: bool = False,
-) -> tuple[str, ...]:
-    """Refuse topics that would make verdicts wrong; returns permitted but doubtful properties.
+    optional: Collection[str] = OPTIONAL,
+) -> CheckedTopics:
+    """Refuse topics that would make verdicts wrong; an absent one of `optional` is left out.
 
     Raises
     ------
@@ -108,8 +117,8 @@ def check_topics(
     who = principal_text(settings or {})
     admin = open_admin(bootstrap, settings or {})
     try:
-        counts = _partition_counts(admin, topics, who)
-        absent = [topic for topic in topics if topic not in counts]
+        counts = _partition_counts(admin, topics, who, may_be_denied=optional)
+        absent = [topic for topic in topics if topic not in counts and topic not in optional]
         found = {topic: _settings_of(admin, topic) for topic in topics if topic in counts}
     except KafkaError as error:
         raise OSError(f"the topics could not be queried: {error}") from error
@@ -118,7 +127,8 @@ def check_topics(
     faults = _faults(counts, absent, found, trust_ts=trust_ts)
     if faults:
         raise ConfigError("\n".join(faults))
-    return (*_unseen(who, found), *_compressed(found))
+    there = tuple(topic for topic in topics if topic in counts)
+    return CheckedTopics(there, (*_unseen(who, found), *_compressed(found)))
 
 
 def _unseen(who: str, found: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
@@ -182,14 +192,19 @@ def _create(
 
 
 def _partition_counts(
-    admin: Any, topics: Mapping[str, object] | Sequence[str], who: str = "the administrator"
+    admin: Any,
+    topics: Mapping[str, object] | Sequence[str],
+    who: str = "the administrator",
+    *,
+    may_be_denied: Collection[str] = (),
 ) -> dict[str, int]:
     described = admin.describe_topics(list(topics))
-    denied = [one["name"] for one in described if one["error_code"] == TOPIC_DENIED]
-    if denied:
-        raise ConfigError("\n".join(missing_text(who, "READ", "topic", name) for name in denied))
+    denied = {one["name"] for one in described if one["error_code"] == TOPIC_DENIED}
+    refused = [name for name in topics if name in denied and name not in may_be_denied]
+    if refused:
+        raise ConfigError("\n".join(missing_text(who, "READ", "topic", name) for name in refused))
     for one in described:
-        if one["error_code"] not in (0, UNKNOWN_TOPIC):
+        if one["error_code"] not in (0, UNKNOWN_TOPIC) and one["name"] not in denied:
             raise OSError(f"topic `{one['name']}`: the broker answers error {one['error_code']}")
     return {one["name"]: len(one["partitions"]) for one in described if not one["error_code"]}
 

@@ -21,7 +21,7 @@ from typing import Final
 from invariants.model.errors import ConfigError
 from invariants.model.event import Origin
 
-from ...topics import APPROVALS, CONTROL, ENFORCEMENT, EVENTS, READ_TOGETHER
+from ...topics import CONTROL, EVENTS, READ_TOGETHER
 from ..base import Frontier, Poll, Record, Stream
 from .layout import from_line
 from .lines import Line
@@ -200,7 +200,7 @@ class LogDirSource:
 def boundary_warnings(directory: Path) -> tuple[str, ...]:
     """Places where users other than the owner can write, or remove each other's files."""
     told = []
-    for path in (directory, *(directory / topic for topic in (APPROVALS, ENFORCEMENT, CONTROL))):
+    for path in (directory, *(directory / topic for topic in (*READ_TOGETHER[1:], CONTROL))):
         try:
             mode = path.stat().st_mode
         except OSError:
