@@ -45,7 +45,11 @@ def rank(kind: str) -> int:
 
 
 class Buffer:
-    """Events in the order in which they were given, at most `events_max` and `bytes_max`."""
+    """Events in the order in which they were given, at most `events_max` and `bytes_max`.
+
+    Places in this order count from 1. `last_place` is that of the newest event, `taken_to` that of
+    the last one that was taken.
+    """
 
     def __init__(self, events_max: int, bytes_max: int) -> None:
         self._events_max = events_max
@@ -54,7 +58,9 @@ class Buffer:
         # Both orders are oldest first, so the head of a rank is its oldest waiting event. A rank
         # may name events that are not there: a signal may break off `append` at any line.
         self._by_rank: tuple[deque[int], ...] = tuple(deque() for _ in range(LAST_TO_GO + 1))
-        self._numbers = itertools.count()
+        self._numbers = itertools.count(1)
+        self.last_place = 0
+        self.taken_to = 0
         self.bytes_count = 0
 
     def __len__(self) -> int:
@@ -66,7 +72,7 @@ class Buffer:
 
     def append(self, event: Waiting) -> list[Waiting]:
         """Add an event; returns the events that were shed for it (perhaps the event itself)."""
-        number = next(self._numbers)
+        number = self.last_place = next(self._numbers)
         self._by_rank[rank(event.kind)].append(number)
         self.bytes_count += event.size
         self._waiting[number] = event
@@ -80,14 +86,20 @@ class Buffer:
                 shed.append(self._remove(oldest))
         return shed
 
-    def take(self, events_max: int, bytes_max: int) -> list[Waiting]:
-        """The oldest events, in order: at least one if any waits, up to both limits."""
+    def take(self, events_max: int, bytes_max: int, *, is_one_key: bool = False) -> list[Waiting]:
+        """The oldest events, in order: at least one if any waits, up to both limits.
+
+        With `is_one_key`, up to the next event of another key.
+        """
         taken: list[Waiting] = []
         size = 0
         while self._waiting and len(taken) < events_max:
             number, event = next(iter(self._waiting.items()))
             if taken and size + event.size > bytes_max:
                 break
+            if taken and is_one_key and event.message.key != taken[0].message.key:
+                break
+            self.taken_to = number
             numbers = self._by_rank[rank(event.kind)]
             while numbers and numbers[0] <= number:
                 numbers.popleft()

@@ -1,8 +1,10 @@
-"""One tool call: guarded, announced, run, and its outcome published; as a `with` block or a
-decorator, for plain and for `async` functions and for generators of both sorts.
+"""One tool call: requested, run, and its outcome published; as a `with` block or a decorator, for
+plain and for `async` functions and for generators of both sorts.
 
-A lazy object (a coroutine, a generator) does nothing when it is created: the guard is called when
-it begins, and its outcome is published when it ends.
+A lazy object (a coroutine, a generator) does nothing when it is created: the call is requested when
+it begins, and its outcome is published when it ends. If only the function's result shows that it is
+lazy, the call is requested before the function runs, and the judge is consulted again when the
+object begins.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapp
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
-from .errors import Refused, SessionOver, SettingError
+from .errors import Denied, SettingError
 from .event_json import Arguments, arguments
 from .names import checked_name
 from .path_args import resolved
@@ -25,12 +27,15 @@ from .ports import Caller
 P = ParamSpec("P")
 T = TypeVar("T")
 
+Edited = Mapping[str, object] | None
+"""The arguments with which an operator approved a call, if not with its own."""
+
 
 class ToolCall:
     """`with session.tool("http.get", url=url) as call: call.result = fetch(url)`.
 
-    Entering guards and publishes `tool.requested`, or `tool.denied` and raises `Refused`.
-    Leaving publishes `tool.completed` with `result`, or `tool.failed` and lets the error pass.
+    Entering requests the call, or raises `Refused`. Leaving publishes `tool.completed` with
+    `result`, or `tool.failed` and lets the error pass.
     """
 
     def __init__(self, session: Caller, tool: str, args: Mapping[str, object]) -> None:
@@ -41,25 +46,58 @@ class ToolCall:
         self.id = uuid.uuid4().hex
         self.result: object = None
         self.is_generator = False
-        self._args = args
+        self.args = args
         self._told: Arguments | None = None
 
+    def with_id(self, call_id: str) -> ToolCall:
+        """Use the model's own id of the call, which no other call of the session has."""
+        self.id = checked_name(call_id, "call") or self.id
+        return self
+
+    def run(self, function: Callable[..., T]) -> T:
+        """`function` with the call's arguments, or with those that an operator approved instead."""
+        return run(self, function)
+
+    async def run_async(self, function: Callable[..., Awaitable[T]]) -> T:
+        """As `run`, for an `async` function."""
+        return await awaited(self, self.invoking(function))
+
+    def invoking(self, function: Callable[..., T]) -> Callable[[Edited], T]:
+        """`function` as it is run once it is known if the arguments were edited."""
+        return lambda edited: function(**(self.args if edited is None else edited))
+
+    def told(self) -> Arguments:
+        """Converted once: the arguments of the request and of the outcome cannot differ."""
+        if self._told is None:
+            self._told = arguments(resolved(self.tool, self.args, self._session.path_args))
+        return self._told
+
+    def begin(self) -> Edited:
+        """Request the call; `Refused` if it may not be made."""
+        edited = self._session.request(self)
+        self._take_over(edited)
+        return edited
+
+    async def begin_async(self) -> Edited:
+        """Like `begin`; waiting blocks no other task."""
+        edited = await self._session.request_async(self)
+        self._take_over(edited)
+        return edited
+
+    def resume(self) -> None:
+        """For lazy objects that begin after the call was requested."""
+        self._session.resume(self)
+
+    async def resume_async(self) -> None:
+        """As `resume`."""
+        await self._session.resume_async(self)
+
     def __enter__(self) -> ToolCall:
-        refused: Refused | None = None
-        try:
-            self._session.guard(self.tool)
-        except Refused as error:
-            refused = error
-        self._begin(refused)
+        self._refuse_edited(self.begin())
         return self
 
     async def __aenter__(self) -> ToolCall:
-        refused: Refused | None = None
-        try:
-            await self._session.guard_async(self.tool)
-        except Refused as error:
-            refused = error
-        self._begin(refused)
+        self._refuse_edited(await self.begin_async())
         return self
 
     def __exit__(
@@ -82,62 +120,70 @@ class ToolCall:
     ) -> None:
         self.__exit__(kind, error, trace)
 
-    def ask_again(self) -> None:
-        """For lazy objects: announced when created, and perhaps stopped since then.
+    def _take_over(self, edited: Edited) -> None:
+        if edited is not None:
+            self.args = edited
+            self._told = arguments(edited)
 
-        A caller that awaits a hundred calls one after the other must not bypass a stop in between.
-        """
-        try:
-            self._session.guard(self.tool)
-        except Refused as refused:
-            self._deny(refused)
-            raise
+    def _refuse_edited(self, edited: Edited) -> None:
+        """The code of a block has its own arguments: nobody approved a call with them."""
+        if edited is not None:
+            refused = Denied(
+                self.tool,
+                f"`{self.tool}` refused: it was approved with other arguments, and a `with` block "
+                "cannot receive them; use `session.tool(...).run(function)`",
+            )
+            self._emit("tool.failed", error="Denied: not run, because its arguments were edited")
+            raise refused
 
-    async def ask_again_async(self) -> None:
-        """As `ask_again`."""
-        try:
-            await self._session.guard_async(self.tool)
-        except Refused as refused:
-            self._deny(refused)
-            raise
-
-    def _deny(self, refused: Refused) -> None:
-        self._emit("tool.denied", error=f"{type(refused).__name__}: {refused}")
-
-    def _begin(self, refused: Refused | None) -> None:
-        # Converted once: the arguments of the request and of the outcome cannot differ.
-        self._told = arguments(resolved(self.tool, self._args, self._session.path_args))
-        if refused is None:
-            if not self._emit("tool.requested"):
-                raise SessionOver(f"`{self.tool}` refused: the client was closed in the meantime")
-            return
-        self._deny(refused)
-        raise refused
-
-    def _emit(self, kind: str, *, result: object = None, error: str = "") -> bool:
+    def _emit(self, kind: str, *, result: object = None, error: str = "") -> None:
         if not self._session.is_running:
             # A child that was forked during the call continues in its own session.
             self._session.start()
-        return self._session.publish(
-            kind, tool=self.tool, call=self.id, args=self._told, result=result, error=error
+        self._session.publish(
+            kind, tool=self.tool, call=self.id, args=self.told(), result=result, error=error
         )
 
 
-def run(call: ToolCall, function: Callable[..., T], args: Mapping[str, Any]) -> T:
-    """Make the call. If the function returns a lazy object, its outcome is published at its end."""
+def run(
+    call: ToolCall, function: Callable[..., T], invoke: Callable[[Edited], T] | None = None
+) -> T:
+    """Make the call, by `invoke` or with its own arguments.
+
+    If the function is lazy, the call is requested when the object begins. If only its result is,
+    the outcome is published when that ends.
+    """
+    invoke = call.invoking(function) if invoke is None else invoke
+    later: object = None
+    if inspect.iscoroutinefunction(function):
+        return cast(T, awaited(call, cast(Any, invoke)))
+    if inspect.isgeneratorfunction(function):
+        return cast(T, _generated(call, invoke, is_announced=False))
+    if inspect.isasyncgenfunction(function):
+        return cast(T, _generated_async(call, invoke, is_announced=False))
+    edited = call.begin()
     with contextlib.ExitStack() as outcome:
-        outcome.enter_context(call)
-        result = function(**args)
-        later: object = None
+        outcome.push(call)
+        result = invoke(edited)
         if inspect.isgenerator(result):
-            later = _generated(call, lambda: result, is_announced=True)
+            later = _generated(call, lambda _: result, is_announced=True)
         elif inspect.isasyncgen(result):
-            later = _generated_async(call, lambda: result, is_announced=True)
+            later = _generated_async(call, lambda _: result, is_announced=True)
         elif inspect.isawaitable(result):
-            later = _awaited(call, result)
+            later = _awaited_later(call, result)
         if later is not None:
             outcome.pop_all()
             return cast(T, later)
+        call.result = result
+    return result
+
+
+async def awaited(call: ToolCall, invoke: Callable[[Edited], Awaitable[T]]) -> T:
+    """Make the call of an `async` function."""
+    edited = await call.begin_async()
+    with contextlib.ExitStack() as outcome:
+        outcome.push(call)
+        result = await invoke(edited)
         call.result = result
     return result
 
@@ -148,34 +194,32 @@ def recorded(
     """`function` as a tool: every call of it is a `ToolCall` with its arguments by name."""
     signature = inspect.signature(function)
 
-    def begin(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> ToolCall:
+    def begun(
+        args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[ToolCall, Callable[[Edited], T]]:
         current = session() if callable(session) else session
-        return ToolCall(current, tool, named(signature, args, kwargs))
+
+        def invoke(edited: Edited) -> T:
+            if edited is None:
+                return function(*args, **kwargs)
+            bound = rebound(signature, args, kwargs, edited)
+            return function(*bound.args, **bound.kwargs)
+
+        return ToolCall(current, tool, named(signature, args, kwargs)), invoke
 
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-            async with begin(args, kwargs) as call:
-                call.result = await function(*args, **kwargs)
-            return call.result
+            call, invoke = begun(args, kwargs)
+            return await awaited(call, cast(Any, invoke))
 
         return cast(Callable[P, T], run_async)
 
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        generated = _generated if inspect.isgeneratorfunction(function) else _generated_async
-
-        @functools.wraps(function)
-        def run_generator(*args: P.args, **kwargs: P.kwargs) -> Any:
-            # Nothing of it runs before the first value is requested.
-            call = begin(args, kwargs)
-            return generated(call, lambda: function(*args, **kwargs), is_announced=False)
-
-        return cast(Callable[P, T], run_generator)
-
     @functools.wraps(function)
     def run_plain(*args: P.args, **kwargs: P.kwargs) -> T:
-        return run(begin(args, kwargs), lambda: function(*args, **kwargs), {})
+        call, invoke = begun(args, kwargs)
+        return run(call, function, invoke)
 
     return run_plain
 
@@ -203,10 +247,44 @@ def named(
     return told
 
 
-async def _awaited(call: ToolCall, awaitable: Awaitable[object]) -> object:
+def rebound(
+    signature: inspect.Signature,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    edited: Mapping[str, object],
+) -> inspect.BoundArguments:
+    """The reverse of `named`: `edited` as arguments of the function, with the `self` of the call.
+
+    Raises
+    ------
+    TypeError
+        The function has no such argument.
+    """
+    own = signature.bind(*args, **kwargs).arguments
+    bound = signature.bind_partial()
+    left = dict(edited)
+    more: str | None = None
+    for position, (name, parameter) in enumerate(signature.parameters.items()):
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            more = name
+        elif not position and name in ("self", "cls"):
+            bound.arguments[name] = own[name]
+        elif parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            items = left.pop(name, ())
+            bound.arguments[name] = tuple(items) if isinstance(items, list) else (items,)
+        elif name in left:
+            bound.arguments[name] = left.pop(name)
+    if more is not None:
+        bound.arguments[more] = {name.removeprefix(f"{more}."): left[name] for name in left}
+    elif left:
+        raise TypeError(f"the approved arguments contain `{min(left)}`, which the tool lacks")
+    return bound
+
+
+async def _awaited_later(call: ToolCall, awaitable: Awaitable[object]) -> object:
     if inspect.iscoroutine(awaitable):
         try:
-            await call.ask_again_async()
+            await call.resume_async()
         except BaseException:
             awaitable.close()
             raise
@@ -217,30 +295,32 @@ async def _awaited(call: ToolCall, awaitable: Awaitable[object]) -> object:
 
 
 def _generated(
-    call: ToolCall, begin: Callable[[], Any], *, is_announced: bool
+    call: ToolCall, begin: Callable[[Edited], Any], *, is_announced: bool
 ) -> Generator[object, object, object]:
     call.is_generator = True
+    edited: Edited = None
+    if is_announced:
+        call.resume()
+    else:
+        edited = call.begin()
     with contextlib.ExitStack() as outcome:
-        if is_announced:
-            call.ask_again()
-            outcome.push(call)
-        else:
-            outcome.enter_context(call)
-        call.result = yield from begin()
+        outcome.push(call)
+        call.result = yield from begin(edited)
     return call.result
 
 
 async def _generated_async(
-    call: ToolCall, begin: Callable[[], Any], *, is_announced: bool
+    call: ToolCall, begin: Callable[[Edited], Any], *, is_announced: bool
 ) -> AsyncGenerator[object, object]:
     call.is_generator = True
+    edited: Edited = None
+    if is_announced:
+        await call.resume_async()
+    else:
+        edited = await call.begin_async()
     async with contextlib.AsyncExitStack() as outcome:
-        if is_announced:
-            await call.ask_again_async()
-            outcome.push(call)
-        else:
-            await outcome.enter_async_context(call)
-        items = await outcome.enter_async_context(contextlib.aclosing(begin()))
+        outcome.push(call)
+        items = await outcome.enter_async_context(contextlib.aclosing(begin(edited)))
         sent: object = None
         while True:
             try:

@@ -18,6 +18,7 @@ from .options import ClientOptions
 from .publisher import Stats
 from .recorded_event import recorded_event
 from .session import Session
+from .stream import StreamJudge
 
 ANCESTORS_MAX: Final = 32
 
@@ -50,7 +51,7 @@ class Client:
     ) -> None:
         identity = {"agent": agent, "user": user, "tenant": tenant}
         checked = {what: checked_name(name, what) for what, name in identity.items()}
-        self._connection = Connection(target, checked, options)
+        self._connection = Connection(StreamJudge(target, checked, options), options)
 
     def __enter__(self) -> Client:
         return self

@@ -59,17 +59,25 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """How much may wait, how long a caller may be held, how long events are gathered."""
+    """How much may wait, how long a caller may be held, how long events are gathered.
+
+    With `is_one_key` a batch contains events of one session.
+    """
 
     events_max: int
     bytes_max: int
     block_ns_max: int
     linger_ns: int
     heartbeat_ns: int
+    is_one_key: bool = False
 
 
 class EventPublisher:
-    """See the module. `on_heartbeat` is called by the sending thread every `heartbeat_ns`."""
+    """See the module.
+
+    `on_heartbeat` is called by the sending thread every `heartbeat_ns`; `on_lost`, under the lock,
+    with the kind, the message and the reason for each event that will never be delivered.
+    """
 
     def __init__(
         self,
@@ -77,11 +85,13 @@ class EventPublisher:
         limits: QueueLimits,
         clock: Clock,
         on_heartbeat: Callable[[], None],
+        on_lost: Callable[[str, Message, str], None],
     ) -> None:
         self._open_transport = open_transport
         self._limits = limits
         self._clock = clock
         self._on_heartbeat = on_heartbeat
+        self._on_lost = on_lost
         self._transport: Transport | None = None
         self._reset()
 
@@ -97,13 +107,17 @@ class EventPublisher:
         self._is_healthy = True
         self._dropped: dict[str, int] = {}
         self._unsent_since_ns: int | None = None
+        self._settled_to = 0
+        self._is_barred = False
+        self._awaiting_count = 0
         self._is_hastening = False
         self._is_closed = False
         self._gives_up = False
         self._has_ended = False
 
-    def add(self, kind: str, size: int, numbered: Callable[[], Message]) -> bool:
-        """Number an event of about `size` bytes and queue it; False if the publisher is closed.
+    def add(self, kind: str, size: int, numbered: Callable[[], Message]) -> int:
+        """Number an event of about `size` bytes and queue it. Returns its place in the queue, from
+        1, or 0 if the publisher is closed.
 
         `numbered` is called once, under the lock: the order of numbers is the order of sending.
         """
@@ -111,16 +125,16 @@ class EventPublisher:
             self._wait_for_room(size)
             event = Waiting(kind, numbered())
             if self._is_closed:
-                self._count_drop(event)
-                return False
+                self._count_drop(event, "the client was closed")
+                return 0
             if self._unsent_since_ns is None:
                 self._unsent_since_ns = self._clock.monotonic_ns()
             for shed in self._buffer.append(event):
-                self._count_drop(shed)
+                self._count_drop(shed, "the queue of unsent events was full")
             if self._thread is None:
                 self._start()
             self._changed.notify_all()
-            return True
+            return self._buffer.last_place
 
     def unsent_ns(self) -> int:
         """How long events have been given and none delivered; 0 while they arrive. Takes no lock.
@@ -141,6 +155,25 @@ class EventPublisher:
         """Wait until all added events are sent; False if this takes longer."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting_count(), timeout_s)
+
+    def wait_until_sent(self, place: int, timeout_s: float) -> bool:
+        """Wait until the event at `place` and all before it are delivered, refused or shed.
+
+        False if this takes longer, or if the transport says that it will. Events are not gathered
+        meanwhile.
+        """
+        if place <= self._settled_to:
+            return True
+        with self._changed:
+            self._awaiting_count += 1
+            self._changed.notify_all()
+            try:
+                self._changed.wait_for(
+                    lambda: self._is_settled(place) or self._is_barred or self._is_closed, timeout_s
+                )
+                return self._is_settled(place)
+            finally:
+                self._awaiting_count -= 1
 
     def close(self, timeout_s: float) -> None:
         """Send waiting events for at most `timeout_s`; then the thread ends. Safe to call twice."""
@@ -181,6 +214,9 @@ class EventPublisher:
         """A thread that ended unexpectedly hit a bug of Interlock: it sends nothing more."""
         return self._thread is not None and not self._thread.is_alive() and not self._is_closed
 
+    def _is_settled(self, place: int) -> bool:
+        return place <= self._settled_to or not self._waiting_count()
+
     def _waiting_count(self) -> int:
         return len(self._buffer) + self._in_flight[0]
 
@@ -197,9 +233,10 @@ class EventPublisher:
             self._limits.block_ns_max / 1e9,
         )
 
-    def _count_drop(self, event: Waiting) -> None:
+    def _count_drop(self, event: Waiting, reason: str) -> None:
         kind = event.kind if event.kind in _COUNTED_KINDS else "other"
         self._dropped[kind] = self._dropped.get(kind, 0) + 1
+        self._on_lost(event.kind, event.message, reason)
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._run, name="interlock-publisher", daemon=True)
@@ -235,38 +272,45 @@ class EventPublisher:
                 return None
             if len(self._buffer) and self._limits.linger_ns:
                 self._changed.wait_for(self._is_batch_full, self._limits.linger_ns / 1e9)
-            batch = self._buffer.take(BATCH_EVENTS_MAX, BATCH_BYTES_MAX)
+            batch = self._buffer.take(
+                BATCH_EVENTS_MAX, BATCH_BYTES_MAX, is_one_key=self._limits.is_one_key
+            )
             self._in_flight = (len(batch), sum(event.size for event in batch))
             self._changed.notify_all()
             return batch
 
     def _is_batch_full(self) -> bool:
-        return self._is_closed or len(self._buffer) >= BATCH_EVENTS_MAX
+        is_hurried = self._is_closed or self._awaiting_count > 0
+        return is_hurried or len(self._buffer) >= BATCH_EVENTS_MAX
 
     def _deliver(self, batch: list[Waiting]) -> None:
         """Send until all is delivered, refused for good, or the client gives up."""
         pause_s = RETRY_FIRST_S
         while batch:
-            undelivered, refused_count = self._try_to_send(batch)
+            undelivered, refused_count, after_s = self._try_to_send(batch)
             delivered_count = len(batch) - len(undelivered) - refused_count
             with self._changed:
                 self._published += delivered_count
                 self._in_flight = (len(undelivered), sum(event.size for event in undelivered))
                 if not undelivered:
                     self._is_healthy, self._last_error = True, ""
+                    self._is_barred = False
+                    self._settled_to = self._buffer.taken_to
                 if delivered_count:
                     is_waiting = self._waiting_count() > 0
                     self._unsent_since_ns = self._clock.monotonic_ns() if is_waiting else None
                 self._changed.notify_all()
                 if undelivered:
-                    self._changed.wait_for(lambda: self._gives_up, pause_s)
+                    self._changed.wait_for(lambda: self._gives_up, max(pause_s, after_s))
                 if self._gives_up:
                     return
             batch = undelivered
             pause_s = min(2 * pause_s, RETRY_LONGEST_S)
 
-    def _try_to_send(self, batch: list[Waiting]) -> tuple[list[Waiting], int]:
-        """One attempt; returns the events to send again, and the number that will never be sent."""
+    def _try_to_send(self, batch: list[Waiting]) -> tuple[list[Waiting], int, float]:
+        """One attempt; returns the events to send again, the number that will never be sent, and
+        the least pause that the receiver asked for.
+        """
         try:
             if self._transport is None:
                 self._transport = self._open_transport()
@@ -274,15 +318,17 @@ class EventPublisher:
         except Undelivered as trouble:
             with self._changed:
                 self._note_trouble(str(trouble))
+                self._is_barred = trouble.is_lasting
                 for position in trouble.refused:
-                    self._count_drop(batch[position])
+                    self._count_drop(batch[position], str(trouble))
                 self._refused += len(trouble.refused)
-            return [batch[position] for position in trouble.retry], len(trouble.refused)
+            retry = [batch[position] for position in trouble.retry]
+            return retry, len(trouble.refused), min(trouble.after_s, RETRY_LONGEST_S)
         except OSError as error:
             with self._changed:
                 self._note_trouble(error.strerror or type(error).__name__)
-            return batch, 0
-        return [], 0
+            return batch, 0, 0.0
+        return [], 0, 0.0
 
     def _note_trouble(self, reason: str) -> None:
         self._errors += 1

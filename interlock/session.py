@@ -1,62 +1,50 @@
-"""One run of one agent on one task: numbers its events, and calls the guard before each call."""
+"""One run of one agent on one task, as its user sees it."""
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from .admission import refusal, wait_left_s
 from .calls import ToolCall, recorded, run
-from .control_record import session_targets
-from .errors import NoView, Refused, SessionOver, SettingError
+from .errors import SessionOver, SettingError
 from .event_json import Arguments, arguments, draft
 from .kinds import meant_kind
 from .names import checked_name
-from .ports import Link
-from .transport.base import Message
-from .watermarks import Shard
+from .ports import Requested, SessionPort
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _ancestor_keys(principal: str, name: str) -> tuple[str, ...]:
-    """The control key that stops an ancestor: of the same principal, unless the name has
-    another.
-    """
-    other, slash, session_id = name.rpartition("/")
-    return session_targets(other if slash else principal, session_id)
-
-
 class Session:
     """Made by `Client.session()`; a context manager. Safe to use from many threads.
 
-    In a forked child the session continues under its own id, with the old one as its parent: two
-    processes cannot share one sequence of numbers.
+    In a forked child, a published session continues under a new id, with the old one as its parent:
+    two processes cannot share one sequence of numbers. A gate numbers the events itself, so there
+    it remains the same session, and the child does not end it.
     """
 
-    def __init__(self, link: Link, session_id: str, ancestors: tuple[str, ...]) -> None:
-        self._link = link
+    def __init__(
+        self,
+        connection: SessionPort,
+        session_id: str,
+        ancestors: tuple[str, ...],
+        *,
+        is_resumable: bool = False,
+    ) -> None:
+        self._connection = connection
+        self._is_resumable = is_resumable
         self._starting = threading.RLock()
         self._identify(session_id, ancestors)
 
     def _identify(self, session_id: str, ancestors: tuple[str, ...]) -> None:
         self.id = session_id
         self.ancestors = ancestors
-        # One step, so that a signal in between gives no number twice.
-        self._numbers = itertools.count()
+        self._link = self._connection.link(session_id, ancestors)
         self._is_started = False
         self._is_over = False
-        self.last_event_ns = 0
-        self._keys = (
-            *session_targets(self._link.principal, session_id),
-            *(key for name in ancestors for key in _ancestor_keys(self._link.principal, name)),
-            *self._link.control_keys,
-        )
-        self._placed: tuple[object, list[Shard | None]] = ((), [])
 
     def __repr__(self) -> str:
         return f"Session({self.id!r})"
@@ -73,11 +61,16 @@ class Session:
 
     @property
     def path_args(self) -> frozenset[str]:
-        return self._link.path_args
+        return self._connection.path_args
 
     @property
     def is_running(self) -> bool:
         return self._is_started and not self._is_over
+
+    @property
+    def last_event_ns(self) -> int:
+        """When the last event was queued, by the monotonic clock."""
+        return self._link.last_event_ns
 
     def __enter__(self) -> Session:
         self.start()
@@ -89,25 +82,31 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.end(error=kind.__name__ if kind is not None else "")
+        if not self._is_resumable:
+            self.end(error=kind.__name__ if kind is not None else "")
 
     def start(self) -> None:
         """Publish `session.started`, once; the first event or call does so by itself."""
         with self._starting:
             if self._is_started:
                 return
-            self._link.begin()
-            self.publish("session.started")
+            self._connection.begin()
+            self._link.start()
             # Last, so that no other thread's event comes before.
             self._is_started = True
 
     def end(self, error: str = "") -> None:
-        """Publish `session.ended`, once: its `seq` is the session's last."""
+        """Publish `session.ended`, once: it is the session's last event."""
         with self._starting:
             if not self.is_running:
                 return
             self._is_over = True
             self.publish("session.ended", error=error)
+
+    def close(self) -> None:
+        """The client closes: end the session, unless another process continues it."""
+        if not self._is_resumable:
+            self.end(error="client closed")
 
     def emit(
         self,
@@ -168,23 +167,20 @@ class Session:
         return ToolCall(self, tool, args)
 
     def call(self, tool: str, function: Callable[..., T], /, **args: Any) -> T:
-        """Guard, publish, run `function(**args)`, publish the outcome; errors pass through.
+        """Guard or ask, run `function(**args)`, publish the outcome; errors pass through.
 
         Raises
         ------
         Refused
             The function was not run.
         """
-        return run(self.tool(tool, **args), function, args)
+        return run(self.tool(tool, **args), function)
 
     async def call_async(
         self, tool: str, function: Callable[..., Awaitable[T]], /, **args: Any
     ) -> T:
-        """As `call`, for an `async` function; waiting for a first view blocks no other task."""
-        async with self.tool(tool, **args) as call:
-            result = await function(**args)
-            call.result = result
-        return result
+        """As `call`, for an `async` function; waiting for an answer blocks no other task."""
+        return await self.tool(tool, **args).run_async(function)
 
     def tool_call(self, tool: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
         """Decorate a function, plain or `async`: each call of it is guarded and published."""
@@ -196,25 +192,33 @@ class Session:
 
     def guard(self, tool: str) -> None:
         """See `interlock.guard`. Cost: a few microseconds if the view is fresh."""
-        answer = self._answer(tool)
-        if answer is None:
-            return
-        if isinstance(answer, NoView) and (wait_s := self._wait_left_s()) > 0:
-            assert self._link.follower is not None, "a guard answered"
-            self._link.follower.wait_until_usable(wait_s, self._shards())
-            answer = self._answer(tool, is_wait_over=True)
-        if answer is not None:
-            raise answer
+        self._check_open(tool)
+        self._link.admit(tool)
 
     async def guard_async(self, tool: str) -> None:
         """Like `guard`; if it has to wait, it does so in a thread."""
-        answer = self._answer(tool)
-        if isinstance(answer, NoView) and self._wait_left_s() > 0:
-            import asyncio  # A slow import, and already loaded if this runs.
+        self._check_open(tool)
+        await self._link.admit_async(tool)
 
-            await asyncio.to_thread(self.guard, tool)
-        elif answer is not None:
-            raise answer
+    def request(self, call: Requested) -> Mapping[str, object] | None:
+        """Before a call: raise `Refused`, or announce it; see `ToolCall`, which calls this."""
+        self._check_open(call.tool)
+        return self._link.request(call)
+
+    async def request_async(self, call: Requested) -> Mapping[str, object] | None:
+        """Like `request`; waiting blocks no other task."""
+        self._check_open(call.tool)
+        return await self._link.request_async(call)
+
+    def resume(self, call: Requested) -> None:
+        """Raise `Refused` if the session was stopped since `call` was announced."""
+        self._check_open(call.tool)
+        self._link.resume(call)
+
+    async def resume_async(self, call: Requested) -> None:
+        """Like `resume`; waiting blocks no other task."""
+        self._check_open(call.tool)
+        await self._link.resume_async(call)
 
     def publish(
         self,
@@ -234,7 +238,7 @@ class Session:
         """
         event = draft(
             kind,
-            identity={**self._link.identity, "parent": self.parent},
+            identity=self._link.identity,
             tool=checked_name(tool, "tool"),
             call=checked_name(call, "call"),
             args=args,
@@ -243,52 +247,24 @@ class Session:
             text=text,
             attributes=attributes,
         )
-
-        def numbered() -> Message:
-            seq = next(self._numbers)
-            now_ns = self._link.clock.wall_ns()
-            self.last_event_ns = self._link.clock.monotonic_ns()
-            return Message(self.id, event.numbered(self.id, seq, now_ns))
-
-        return self._link.publish(event, numbered)
+        return self._link.publish(event)
 
     def after_fork_in_child(self, new_id: str) -> None:
-        """Go on as a child of the session that this was."""
+        """Continue under `new_id`: as a child of the session that this was, if it is another."""
         was_over = self._is_over
         self._starting = threading.RLock()
-        self._identify(new_id, self.lineage)
+        if new_id == self.id:
+            self._is_resumable = True
+            self._identify(new_id, self.ancestors)
+        else:
+            self._identify(new_id, self.lineage)
         self._is_over = was_over
 
-    def _answer(self, tool: str, *, is_wait_over: bool = False) -> Refused | None:
+    def _check_open(self, tool: str) -> None:
+        """Start the session if it is new; SessionOver if it, or the client, has ended."""
         if self._is_over:
             raise SessionOver(f"`{tool}` refused: session `{self.id}` has ended")
-        if self._link.is_closed:
+        if self._connection.is_closed:
             raise SessionOver(f"`{tool}` refused: the client was closed")
         if not self._is_started:
             self.start()
-        follower = self._link.follower
-        if follower is None:
-            return None
-        keys = (*self._keys, f"tool:{tool}")
-        return refusal(
-            tool,
-            keys,
-            follower,
-            self._link.policy,
-            shards=self._shards(),
-            unsent_ns=self._link.unsent_ns(),
-            is_wait_over=is_wait_over,
-        )
-
-    def _wait_left_s(self) -> float:
-        follower = self._link.follower
-        if follower is None:
-            return 0.0
-        return wait_left_s(follower, self._link.policy, self._shards())
-
-    def _shards(self) -> list[Shard | None]:
-        """The shards with events of this session and of its ancestors, whose stops apply to it."""
-        known = self._link.places
-        if self._placed[0] != known:
-            self._placed = known, [self._link.shard(name) for name in self.lineage]
-        return self._placed[1]

@@ -55,6 +55,7 @@ DOORS = {
 }
 # Names that something outside the house calls: kafka-python, users of the client, Python itself.
 CALLED_FROM_OUTSIDE = {
+    "interlock.calls": {"ToolCall.with_id"},
     "interlock.client": {"Client.healthy"},
     "interlock.session": {"Session.assistant_message", "Session.tool_call", "Session.user_message"},
     # The gate's server calls these; take them out with it.

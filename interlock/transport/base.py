@@ -12,22 +12,37 @@ from typing import NamedTuple, Protocol
 
 
 class Message(NamedTuple):
-    """The session (the partition key) and one event as JSON."""
+    """The session (the partition key) and one event as JSON.
+
+    `is_opening`: not an event but the names of a new session, for a gate.
+    """
 
     key: str
     value: bytes
+    is_opening: bool = False
 
 
 class Undelivered(OSError):  # noqa: N818 - a partial result, not only an error
     """Some of a batch was not sent: `retry` are to be sent again, `refused` never will be taken.
 
-    Both are positions in the batch; all others were delivered.
+    Both are positions in the batch; all others were delivered. `after_s` is a pause that the
+    receiver asked for. `is_lasting`: an operator must mend it, so nobody should wait for it.
     """
 
-    def __init__(self, reason: str, retry: Sequence[int], refused: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        reason: str,
+        retry: Sequence[int],
+        refused: Sequence[int] = (),
+        *,
+        after_s: float = 0.0,
+        is_lasting: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.retry = tuple(retry)
         self.refused = tuple(refused)
+        self.after_s = after_s
+        self.is_lasting = is_lasting
 
 
 class Transport(Protocol):

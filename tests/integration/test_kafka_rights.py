@@ -151,7 +151,7 @@ def test_exactly_the_rights_suffice_and_a_stranger_stops_itself_alone(lab: Lab) 
             with pytest.raises(Quarantined):
                 hers.call("read", lambda: 1)
             assert his.call("post", lambda: 2) == 2
-            follower = bob._connection.follower
+            follower = bob._connection.judge.follower
             assert follower is not None
             assert follower.record("principal:bob") is None
             assert follower.record("session:s-bob") is None
@@ -160,7 +160,7 @@ def test_exactly_the_rights_suffice_and_a_stranger_stops_itself_alone(lab: Lab) 
 
 
 def _is_stopped(client: Client, key: str) -> bool:
-    follower = client._connection.follower
+    follower = client._connection.judge.follower
     assert follower is not None
     return follower.record(key) is not None
 

@@ -30,7 +30,9 @@ def make() -> Iterator[Callable[..., EventPublisher]]:
     made: list[EventPublisher] = []
 
     def build(transport: Transport, settings: QueueLimits | None = None) -> EventPublisher:
-        publisher = EventPublisher(lambda: transport, settings or limits(), Clock(), lambda: None)
+        publisher = EventPublisher(
+            lambda: transport, settings or limits(), Clock(), lambda: None, lambda *_: None
+        )
         made.append(publisher)
         return publisher
 
@@ -178,7 +180,7 @@ def test_a_transport_that_cannot_be_opened_is_trouble_and_no_error() -> None:
     def refuse() -> Transport:
         raise OSError(13, "Permission denied")
 
-    publisher = EventPublisher(refuse, limits(), Clock(), lambda: None)
+    publisher = EventPublisher(refuse, limits(), Clock(), lambda: None, lambda *_: None)
     add(publisher, "file.read", "1")
     assert not publisher.flush(0.05)
     publisher.close(0.05)

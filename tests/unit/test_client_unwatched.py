@@ -100,11 +100,15 @@ def test_calls_pass_again_once_events_arrive(away: Away) -> None:
 def quiet(transport: Keeping, now_ns: list[int]) -> EventPublisher:
     limits = QueueLimits(100, 10**6, 0, 0, 3_600 * SECOND)
     return EventPublisher(
-        lambda: transport, limits, Clock(lambda: 0, lambda: now_ns[0]), lambda: None
+        lambda: transport,
+        limits,
+        Clock(lambda: 0, lambda: now_ns[0]),
+        lambda: None,
+        lambda *_: None,
     )
 
 
-def add(publisher: EventPublisher, text: str) -> bool:
+def add(publisher: EventPublisher, text: str) -> int:
     return publisher.add("file.read", len(text), lambda: Message("s", text.encode()))
 
 
@@ -173,7 +177,7 @@ def test_closing_does_not_wait_for_room_once_for_every_session() -> None:
     transport = Keeping()
     transport.gate.clear()
     limits = QueueLimits(1, 10**6, 3_600 * SECOND, 0, 3_600 * SECOND)
-    publisher = EventPublisher(lambda: transport, limits, Clock(), lambda: None)
+    publisher = EventPublisher(lambda: transport, limits, Clock(), lambda: None, lambda *_: None)
     add(publisher, "in flight")
     assert transport.entered.wait(5)
     add(publisher, "waiting")

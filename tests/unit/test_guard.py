@@ -190,7 +190,7 @@ def test_a_view_too_old_is_answered_as_fail_says(
     control.beat()
     session = client.session("s1")
     session.start()
-    assert client._connection.follower.wait_until_usable(5)
+    assert client._connection.judge.follower.wait_until_usable(5)
     assert refusal_of(session, tool) is None
     offset[0] = 6 * 10**9
     refused = refusal_of(session, tool)
@@ -250,7 +250,7 @@ def test_a_closed_client_does_not_answer_from_memory_for_long(
     control.beat()
     session = client.session("s1")
     assert refusal_of(session) is None
-    client._connection.follower.stop(5)
+    client._connection.judge.follower.stop(5)
     offset[0] = 60 * 10**9
     assert isinstance(refusal_of(session), NoView)
 
