@@ -6,6 +6,7 @@ the first event or call.
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -15,6 +16,7 @@ from .connection import Connection
 from .errors import SettingError
 from .names import checked_ancestor, checked_name, checked_session_id
 from .options import ClientOptions
+from .ports import Judge
 from .publisher import Stats
 from .recorded_event import recorded_event
 from .session import Session
@@ -26,13 +28,16 @@ _DEFAULTS: Final = ClientOptions()
 
 
 class Client:
-    """Publishes events, follows the control topic, answers `guard`.
+    """Asks a gate before each call, or publishes events and follows the control topic.
 
     Parameters
     ----------
-    target : `kafka://HOST:PORT[,HOST:PORT]/agent.events` or `log:DIRECTORY`.
-    options : how it publishes, and what `guard` answers; see `ClientOptions`.
-    agent, user, tenant : identities that every event states.
+    target : `kafka://HOST:PORT[,HOST:PORT]/agent.events` or `log:DIRECTORY`; without a gate only.
+    options : how it publishes, and how calls are decided; see `ClientOptions`.
+    gate : `unix:PATH` or `http://HOST:PORT`, which is asked before each call and told of all else.
+    token : of the gate's principal: as text, or as the path of a file that contains it. By default
+        that of the environment: `INTERLOCK_GATE_TOKEN`, `INTERLOCK_GATE_TOKEN_FILE`.
+    agent, user, tenant : identities that every event states; with a gate, those of the sessions.
 
     Raises
     ------
@@ -42,16 +47,19 @@ class Client:
 
     def __init__(
         self,
-        target: str,
+        target: str | None = None,
         options: ClientOptions = _DEFAULTS,
         *,
+        gate: str | None = None,
+        token: str | os.PathLike[str] | None = None,
         agent: str = "",
         user: str = "",
         tenant: str = "",
     ) -> None:
         identity = {"agent": agent, "user": user, "tenant": tenant}
         checked = {what: checked_name(name, what) for what, name in identity.items()}
-        self._connection = Connection(StreamJudge(target, checked, options), options)
+        judge = _judge(target, gate, token, checked, options)
+        self._connection = Connection(judge, options)
 
     def __enter__(self) -> Client:
         return self
@@ -69,15 +77,21 @@ class Client:
         session_id: str | None = None,
         *,
         parent: Session | str | Iterable[str] | None = None,
+        is_resumable: bool = False,
     ) -> Session:
         """A session, to be used as a context manager; its id is random unless given.
+
+        With a gate, an id that is known there resumes that session, also in another process. If
+        `is_resumable`, only `end()` ends it: not the end of its block, of the client or process.
 
         `parent` is the session that starts this one, or its id, or its whole `lineage` if it runs
         in another process: an id alone does not identify its own parents. An id means a session of
         the same principal; `NAME/ID` is one of another principal.
         """
         own_id = uuid.uuid4().hex if session_id is None else checked_session_id(session_id)
-        session = Session(self._connection, own_id, _lineage(parent))
+        if is_resumable and not self._connection.judge.is_gate:
+            raise SettingError("`is_resumable` needs a gate, which numbers the events of a session")
+        session = Session(self._connection, own_id, _lineage(parent), is_resumable=is_resumable)
         self._connection.attach(session)
         return session
 
@@ -99,6 +113,7 @@ class Client:
 
         A resulting stop is then known here, and `guard` refuses: wait before an irreversible
         action. The wait lasts as long as the monitor is behind, plus up to one of its heartbeats.
+        A gate judges what it is told when it arrives, so this is `flush` then.
         Events that were shed (`stats().dropped`) are never judged. SettingError for
         `control=False`.
         """
@@ -126,6 +141,25 @@ class Client:
         """
         kind, message = recorded_event(event)
         self._connection.publish_recorded(kind, message)
+
+
+def _judge(
+    target: str | None,
+    gate: str | None,
+    token: str | os.PathLike[str] | None,
+    identity: Mapping[str, str],
+    options: ClientOptions,
+) -> Judge:
+    if (target is None) == (gate is None):
+        raise SettingError("`Client` needs exactly one of `target` and `gate`")
+    if gate is not None:
+        from .gate.judge import GateJudge  # Loads a library for HTTP.
+
+        return GateJudge(gate, token, identity, options)
+    if token is not None:
+        raise SettingError("`token` is for a `gate`; Kafka has `kafka_options`")
+    assert target is not None, "one of the two"
+    return StreamJudge(target, identity, options)
 
 
 def _lineage(parent: Session | str | Iterable[str] | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+import uuid
 import weakref
 from collections.abc import Callable
 from typing import Final
@@ -31,10 +32,12 @@ class Connection:
     def __init__(self, judge: Judge, options: ClientOptions) -> None:
         self.judge = judge
         self._heartbeat_ns = options.heartbeat_ns
+        self._block_s_max = options.block_ms_max / 1e3
         self.clock = options.clock
         self.path_args = frozenset(options.path_args)
+        limits = dataclasses.replace(options.limits(), is_one_key=judge.is_gate)
         self._publisher = EventPublisher(
-            judge.open_transport, options.limits(), self.clock, self._send_heartbeats, judge.lost
+            judge.open_transport, limits, self.clock, self._send_heartbeats, judge.lost
         )
         self._forget()
         _connections.add(self)
@@ -101,6 +104,16 @@ class Connection:
         _finish_before_multiprocessing_does()
         self.judge.begin()
 
+    @property
+    def last_error(self) -> str:
+        """The last trouble with the transport, until events are delivered again."""
+        return self._publisher.last_error
+
+    @property
+    def is_away(self) -> bool:
+        """True if that trouble was that nobody answered."""
+        return self._publisher.is_away
+
     def unsent_ns(self) -> int:
         """How long events have waited and none was delivered; 0 while they arrive."""
         return self._publisher.unsent_ns()
@@ -122,6 +135,11 @@ class Connection:
         _finish_before_multiprocessing_does()
         self._publisher.add(kind, len(message.value), lambda: message)
 
+    def before_fork(self) -> None:
+        """Deliver what was told before the fork: a gate must not judge the child's calls before."""
+        if self.judge.is_gate:
+            self._publisher.flush(self._block_s_max)
+
     def after_fork_in_child(self) -> None:
         """Begin anew in this process: own threads, own files, own sessions, nothing waiting."""
         sessions = list(self._sessions)
@@ -129,7 +147,8 @@ class Connection:
         self._publisher.after_fork_in_child()
         self.judge.after_fork_in_child()
         for session in sessions:
-            session.after_fork_in_child(self.judge.id_in_child(session.id))
+            # Two processes cannot share one sequence of numbers, unless a gate gives them.
+            session.after_fork_in_child(session.id if self.judge.is_gate else uuid.uuid4().hex)
             self._sessions.add(session)
 
     def _running_sessions(self) -> list[Attached]:
@@ -145,6 +164,11 @@ class Connection:
 
 
 _connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+def _before_fork() -> None:
+    for connection in list(_connections):
+        connection.before_fork()
 
 
 def _after_fork_in_child() -> None:
@@ -170,4 +194,4 @@ _finishing_in: list[int] = []
 
 atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)

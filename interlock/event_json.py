@@ -26,8 +26,8 @@ from .limits import (
     stated_time,
 )
 
-_HEAD_BYTES: Final = 1024
-"""Kept free for `session`, `seq` and `ts`: an id has at most 128 bytes."""
+_HEAD_BYTES: Final = 64 * 1024
+"""Kept free for `session`, `seq` and `ts`, and for what a gate adds to a record."""
 
 _ATTRIBUTES_BYTES_MAX: Final = 64 * 1024
 _NOTES_BYTES: Final = 32 * 1024
@@ -79,6 +79,13 @@ class Draft:
         ts = _encode(stated_time(ts_ns))
         return b'{"session":"%s","seq":%d,"ts":%s,' % (session.encode(), seq, ts) + self.rest[1:]
 
+    def asked(self, session: str, request: str) -> bytes:
+        """A request of a call as a gate is asked: without its kind, with the id of the request."""
+        kind = b'{"kind":"tool.requested",'
+        assert self.rest.startswith(kind), "a gate is asked about calls alone"
+        head = b'{"session":"%s","request":"%s",' % (session.encode(), request.encode())
+        return head + self.rest[len(kind) :]
+
 
 class _Rest(msgspec.Struct, omit_defaults=True, kw_only=True):
     # `kind` has no default, so the object is never empty and `numbered` may cut its brace.
@@ -122,9 +129,13 @@ def draft(
     error: str = "",
     text: str = "",
     attributes: Mapping[str, object] | None = None,
+    is_unasked: bool = False,
 ) -> Draft:
-    """The event as JSON, truncated to size, with notes in `attributes` on missing parts."""
-    notes: dict[str, object] = {}
+    """The event as JSON, truncated to size, with notes in `attributes` on missing parts.
+
+    `is_unasked`: a call that was made without the answer of a gate, which is noted too.
+    """
+    notes: dict[str, object] = {"interlock_unasked": True} if is_unasked else {}
     rest = _Rest(
         kind=kind,
         agent=identity.get("agent", ""),

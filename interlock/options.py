@@ -24,6 +24,8 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "unsent_s_max": (0.1, 86_400),
     "wait_s_max": (0, 600),
     "control_poll_ms": (1, 1_000),
+    "ask_s_max": (0.1, 600),
+    "hold_s_max": (0, 86_400),
 }
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "fail": ("open", "closed"),
@@ -33,7 +35,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientOptions:
-    """How a client publishes, and what its guard answers.
+    """How a client publishes, and how its calls are decided.
 
     Parameters
     ----------
@@ -43,13 +45,16 @@ class ClientOptions:
     buffer_events_max, buffer_bytes_max : how much may wait; past it events are shed.
     linger_ms : how long events are gathered before they are sent.
     heartbeat_s : a running session without events for so long sends a sign of life.
-    fail : what `guard` answers when its view is too old: `closed` refuses.
-    irreversible_tools : refused without a fresh view whatever `fail` and `before_view` say.
+    fail : if nobody can decide (a view that is too old, no answer of a gate): `closed` refuses.
+    irreversible_tools : refused in that case whatever `fail` and `before_view` say.
     unsent_s_max : how long events may be undelivered before `guard` answers as `fail` says.
     view_age_s_max : the age from which a view is too old; several heartbeats of the monitor.
     before_view : before the first view: `wait` (then as `fail` says), `refuse` or `allow`.
     wait_s_max : how long `wait` waits.
     control_poll_ms : how often a log directory is looked at for control records.
+    ask_s_max : how long a call waits for the answer of a gate, retries included.
+    hold_s_max : how long a held call waits for an approval.
+    gate_over_network : accept `http` to a gate on another host, in clear.
     path_args : arguments that are paths, as `path` or `read_file.path`: published resolved.
     kafka_options : `security_*`, `sasl_*`, `ssl_*`, `client_id` of the Kafka connection.
     clock : the clocks, for tests.
@@ -74,6 +79,9 @@ class ClientOptions:
     before_view: BeforeView = "wait"
     wait_s_max: float = 30
     control_poll_ms: float = 10
+    ask_s_max: float = 10
+    hold_s_max: float = 300
+    gate_over_network: bool = False
     path_args: Iterable[str] = ()
     kafka_options: Mapping[str, object] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)

@@ -43,6 +43,9 @@ class Link(Protocol):
     def start(self) -> None:
         """The first event of the session."""
 
+    def check_kind(self, kind: str) -> None:
+        """SettingError for a kind of event that only the judge records."""
+
     def publish(self, event: Draft) -> bool:
         """Queue an event; False if the client is closed, so that nobody will see it."""
 
@@ -76,6 +79,14 @@ class Queue(Protocol):
     @property
     def is_closed(self) -> bool: ...
 
+    @property
+    def last_error(self) -> str:
+        """The last trouble with the transport, until events are delivered again."""
+
+    @property
+    def is_away(self) -> bool:
+        """True if that trouble was that nobody answered."""
+
     def unsent_ns(self) -> int:
         """How long events have waited and none was delivered; 0 while they arrive."""
 
@@ -92,7 +103,13 @@ class Queue(Protocol):
 
 
 class Judge(Protocol):
-    """The judge of a client's calls, and the way to it."""
+    """The judge of a client's calls, and the way to it.
+
+    `is_gate`: it numbers the events itself, so that processes can share a session, and it accepts
+    events of one session at a time.
+    """
+
+    is_gate: bool
 
     def link(self, queue: Queue, session_id: str, ancestors: tuple[str, ...]) -> Link:
         """Connect a session."""
@@ -117,9 +134,6 @@ class Judge(Protocol):
 
     def stop(self, timeout_s: float) -> None:
         """End waiting, and the threads; returns after `timeout_s` at the latest."""
-
-    def id_in_child(self, session_id: str) -> str:
-        """The id under which a session continues in a forked child."""
 
     def after_fork_in_child(self) -> None:
         """Begin anew: own threads, own connections."""

@@ -38,7 +38,8 @@ class Stats:
     `dropped`: numbered and not sent, by kind. `waiting_events` and `waiting_bytes`: still to be
     sent. `unserialisable`: values that JSON cannot represent. `oversize`: events whose arguments
     did not fit. `cut`: events with a truncated result or text. `view_age_s`: None without a control
-    view.
+    view. `asked`: calls that a gate was asked about; `unanswered`: those without its answer;
+    `unasked`: those of them that were made all the same.
     """
 
     published: int = 0
@@ -55,6 +56,9 @@ class Stats:
     control_errors: int = 0
     control_unreadable: int = 0
     view_age_s: float | None = None
+    asked: int = 0
+    unanswered: int = 0
+    unasked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +107,13 @@ class EventPublisher:
         self._published = 0
         self._refused = 0
         self._errors = 0
-        self._last_error = ""
+        self.last_error = ""
         self._is_healthy = True
         self._dropped: dict[str, int] = {}
         self._unsent_since_ns: int | None = None
         self._settled_to = 0
         self._is_barred = False
+        self.is_away = False
         self._awaiting_count = 0
         self._is_hastening = False
         self._is_closed = False
@@ -206,7 +211,7 @@ class EventPublisher:
                 waiting_events=len(self._buffer) + in_flight_events,
                 waiting_bytes=self._buffer.bytes_count + in_flight_bytes,
                 errors=self._errors,
-                last_error=self._last_error,
+                last_error=self.last_error,
                 is_healthy=self._is_healthy and not self._has_died(),
             )
 
@@ -293,19 +298,29 @@ class EventPublisher:
                 self._published += delivered_count
                 self._in_flight = (len(undelivered), sum(event.size for event in undelivered))
                 if not undelivered:
-                    self._is_healthy, self._last_error = True, ""
-                    self._is_barred = False
+                    self._is_healthy, self.last_error = True, ""
+                    self._is_barred = self.is_away = False
                     self._settled_to = self._buffer.taken_to
                 if delivered_count:
                     is_waiting = self._waiting_count() > 0
                     self._unsent_since_ns = self._clock.monotonic_ns() if is_waiting else None
                 self._changed.notify_all()
                 if undelivered:
-                    self._changed.wait_for(lambda: self._gives_up, max(pause_s, after_s))
+                    self._pause(pause_s, after_s)
                 if self._gives_up:
                     return
             batch = undelivered
             pause_s = min(2 * pause_s, RETRY_LONGEST_S)
+
+    def _pause(self, pause_s: float, after_s: float) -> None:
+        """Before the next attempt; short while somebody waits, unless the receiver asked for it."""
+        if after_s:
+            self._changed.wait_for(lambda: self._gives_up, max(pause_s, after_s))
+        elif not self._changed.wait_for(
+            lambda: self._gives_up or self._awaiting_count > 0, pause_s
+        ):
+            return
+        self._changed.wait_for(lambda: self._gives_up, RETRY_FIRST_S)
 
     def _try_to_send(self, batch: list[Waiting]) -> tuple[list[Waiting], int, float]:
         """One attempt; returns the events to send again, the number that will never be sent, and
@@ -319,6 +334,7 @@ class EventPublisher:
             with self._changed:
                 self._note_trouble(str(trouble))
                 self._is_barred = trouble.is_lasting
+                self.is_away = not trouble.is_answer
                 for position in trouble.refused:
                     self._count_drop(batch[position], str(trouble))
                 self._refused += len(trouble.refused)
@@ -327,11 +343,12 @@ class EventPublisher:
         except OSError as error:
             with self._changed:
                 self._note_trouble(error.strerror or type(error).__name__)
+                self.is_away = True
             return batch, 0, 0.0
         return [], 0, 0.0
 
     def _note_trouble(self, reason: str) -> None:
         self._errors += 1
         self._is_healthy = False
-        self._last_error = reason[:200]
+        self.last_error = reason[:200]
         self._changed.notify_all()

@@ -125,11 +125,12 @@ class Session:
         Raises
         ------
         SettingError
-            `kind`, `tool` or `call` is not a valid name.
+            `kind`, `tool` or `call` is not a valid name, or the gate itself records the kind.
         """
         if not checked_name(kind, "kind"):
             raise SettingError("`kind` is empty")
         kind = meant_kind(kind) or kind
+        self._link.check_kind(kind)
         self.start()
         told = None if args is None else arguments(args)
         self.publish(

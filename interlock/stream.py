@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import uuid
 from collections.abc import Mapping
 
 from .admission import refusal, wait_left_s
@@ -37,6 +36,8 @@ class StreamJudge:
     SettingError
         For a target that cannot be used.
     """
+
+    is_gate = False
 
     def __init__(self, target: str, identity: Mapping[str, str], options: ClientOptions) -> None:
         self._target: Target = parse_target(target)
@@ -102,10 +103,6 @@ class StreamJudge:
         if self.follower is not None:
             self.follower.stop(timeout_s)
 
-    def id_in_child(self, session_id: str) -> str:
-        """Another one: two processes cannot share one sequence of numbers."""
-        return uuid.uuid4().hex
-
     def after_fork_in_child(self) -> None:
         """Follow the control topic with a thread of this process."""
         if self.follower is not None:
@@ -158,6 +155,9 @@ class StreamLink:
     def start(self) -> None:
         """Publish `session.started`."""
         self.publish(draft("session.started", identity=self.identity))
+
+    def check_kind(self, kind: str) -> None:
+        """Nothing: the monitor decides what a topic may state."""
 
     def publish(self, event: Draft) -> bool:
         """Number the event and queue it; False if the client is closed."""

@@ -27,6 +27,7 @@ class Undelivered(OSError):  # noqa: N818 - a partial result, not only an error
 
     Both are positions in the batch; all others were delivered. `after_s` is a pause that the
     receiver asked for. `is_lasting`: an operator must mend it, so nobody should wait for it.
+    `is_answer`: the receiver is there, and does not take the events now.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Undelivered(OSError):  # noqa: N818 - a partial result, not only an error
         *,
         after_s: float = 0.0,
         is_lasting: bool = False,
+        is_answer: bool = False,
     ) -> None:
         super().__init__(reason)
         self.retry = tuple(retry)
         self.refused = tuple(refused)
         self.after_s = after_s
         self.is_lasting = is_lasting
+        self.is_answer = is_answer
 
 
 class Transport(Protocol):

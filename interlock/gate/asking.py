@@ -1,0 +1,161 @@
+"""Asks a gate for one decision: retried with the same request id, so that it is made once.
+
+A request is repeated on connection errors, timeouts, 429 and 5xx, until `ask_s_max`. A held call
+is polled until `hold_s_max`. If no gate answered an ask, each further one is tried once, until the
+gate answers again: an agent that may continue without it should not wait each time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from .answer import Answer, read_answer, read_failure
+from .exchange import Exchange, NotAGate, Response, Unanswered
+
+PAUSE_FIRST_S: Final = 0.05
+PAUSE_LONGEST_S: Final = 1.0
+ATTEMPT_S_MAX: Final = 5.0
+"""Chosen: a gate answers in milliseconds. A connection that is silent for so long is given up."""
+AWAY_ATTEMPT_S: Final = 1.0
+POLL_S: Final = 25.0
+"""Chosen: below the 30 s after which proxies give up on a silent connection."""
+_POLL_LEEWAY_S: Final = 5.0
+_EARLY_S: Final = 1.0
+
+
+class Unjudged(Exception):  # noqa: N818 - the gate did not judge
+    """There is no decision.
+
+    `is_away`: no gate answered, so that the client's settings decide. `was_sent`: the gate may have
+    recorded the request.
+    """
+
+    def __init__(self, reason: str, *, is_away: bool, was_sent: bool) -> None:
+        super().__init__(reason)
+        self.is_away = is_away
+        self.was_sent = was_sent
+
+
+@dataclass(frozen=True, slots=True)
+class AskLimits:
+    """How long an ask is retried, and how long a held call is waited for; in seconds."""
+
+    ask_s_max: float
+    hold_s_max: float
+
+
+class Asker:
+    """Asks from any thread, which waits for the answer."""
+
+    def __init__(self, exchange: Exchange, limits: AskLimits) -> None:
+        self._exchange = exchange
+        self._limits = limits
+        self._reset()
+
+    def _reset(self) -> None:
+        self._is_closed = threading.Event()
+        self._is_away = False
+
+    @property
+    def patience_s(self) -> float:
+        """How long the next ask may take in all: short while no gate answers."""
+        return AWAY_ATTEMPT_S if self._is_away else self._limits.ask_s_max
+
+    def ask(self, session: str, request: str, body: bytes, deadline_ns: int) -> Answer:
+        """The decision about `request`: a held one only if nobody decided within `hold_s_max`.
+
+        Raises
+        ------
+        Unjudged
+            There is no decision.
+        """
+        response = self._response("POST", "/v1/ask", body, deadline_ns)
+        answer = _read(response, session, request)
+        hold_until_ns = time.monotonic_ns() + int(self._limits.hold_s_max * 1e9)
+        while answer.decision == "hold" and (left_s := _left_s(hold_until_ns)) > 0:
+            began_ns = time.monotonic_ns()
+            answer = self._poll(session, request, min(left_s, POLL_S))
+            if answer.decision == "hold" and time.monotonic_ns() - began_ns < _EARLY_S * 1e9:
+                # Not a long poll: the gate should not be asked in a busy loop.
+                self._is_closed.wait(min(_EARLY_S, max(0.0, _left_s(hold_until_ns))))
+        return answer
+
+    def note_away(self) -> None:
+        """No gate answered: the next ask is tried once."""
+        self._is_away = True
+
+    def close(self) -> None:
+        """End waiting. Safe to call twice."""
+        self._is_closed.set()
+        self._exchange.close()
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew, with connections of this process."""
+        self._exchange.after_fork_in_child()
+        self._reset()
+
+    def _poll(self, session: str, request: str, wait_s: float) -> Answer:
+        """A held call is in the gate's log: without an answer it is not made, whatever `fail`."""
+        asked = urlencode({"session": session, "request": request, "wait_s": f"{wait_s:.0f}"})
+        deadline_ns = time.monotonic_ns() + int((self._limits.ask_s_max + wait_s) * 1e9)
+        try:
+            response = self._response(
+                "GET", f"/v1/answers?{asked}", None, deadline_ns, wait_s + _POLL_LEEWAY_S
+            )
+        except Unjudged as trouble:
+            raise Unjudged(str(trouble), is_away=False, was_sent=True) from None
+        return _read(response, session, request)
+
+    def _response(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        deadline_ns: int,
+        attempt_s: float = ATTEMPT_S_MAX,
+    ) -> Response:
+        """A response of the gate that is neither 429 nor 5xx; at least one attempt is made."""
+        pause_s = PAUSE_FIRST_S
+        was_sent = False
+        while True:
+            timeout_s = max(PAUSE_FIRST_S, min(_left_s(deadline_ns), attempt_s))
+            is_away, asked_s = True, 0.0
+            try:
+                response = self._exchange.send(method, path, body, timeout_s)
+            except Unanswered as error:
+                was_sent = was_sent or error.was_sent
+                reason = str(error)
+            except NotAGate as error:
+                raise Unjudged(str(error), is_away=False, was_sent=True) from None
+            else:
+                was_sent = True
+                if response.status != 429 and response.status < 500:
+                    self._is_away = False
+                    return response
+                # An agent can cause a 429 by a flood of its own, which must not open anything.
+                is_away, asked_s = response.status != 429, response.retry_after_s
+                reason = f"status {response.status}: {read_failure(response.body)}"
+            pause_s = max(pause_s, asked_s)
+            if self._is_closed.is_set() or _left_s(deadline_ns) <= pause_s:
+                self._is_away = is_away
+                raise Unjudged(reason, is_away=is_away, was_sent=was_sent)
+            self._is_closed.wait(pause_s)
+            pause_s = min(2 * pause_s, PAUSE_LONGEST_S)
+
+
+def _read(response: Response, session: str, request: str) -> Answer:
+    if response.status == 200:
+        try:
+            return read_answer(response.body, session, request)
+        except NotAGate as error:
+            raise Unjudged(str(error), is_away=False, was_sent=True) from None
+    reason = read_failure(response.body) or "it gave no reason"
+    raise Unjudged(f"status {response.status}: {reason}", is_away=False, was_sent=False)
+
+
+def _left_s(deadline_ns: int) -> float:
+    return (deadline_ns - time.monotonic_ns()) / 1e9

@@ -1,0 +1,465 @@
+"""Agents that ask a gate before each call: what runs, what is recorded, and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from interlock import (
+    Client,
+    ClientError,
+    ClientOptions,
+    Denied,
+    Held,
+    NoGate,
+    SessionOver,
+    SettingError,
+    guard,
+    guarded,
+)
+from tests.support.faulty_line import FaultyLine
+from tests.support.gate_stand_in import StandInGate
+
+QUICK = ClientOptions(ask_s_max=5, linger_ms=0)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[StandInGate]:
+    gate = StandInGate(tmp_path / "gate.sock")
+    gate.start()
+    yield gate
+    gate.stop()
+
+
+@pytest.fixture
+def client(gate: StandInGate) -> Iterator[Client]:
+    with Client(gate=gate.address, options=QUICK, agent="bot", user="u") as client:
+        yield client
+
+
+def kinds(gate: StandInGate) -> list[str]:
+    return [event["kind"] for event in gate.log()]
+
+
+def test_a_call_is_asked_made_and_told(gate: StandInGate, client: Client) -> None:
+    """In this order, under one call id, with the names of the session stated once."""
+    seen_before: list[list[str]] = []
+
+    def fetch(url: str) -> str:
+        seen_before.append(kinds(gate))
+        return f"<{url}>"
+
+    with client.session("s1") as session:
+        session.user_message("hello")
+        assert session.call("http.get", fetch, url="ü") == "<ü>"
+    assert client.flush(10)
+    assert seen_before == [["session.started", "message.user", "tool.requested"]]
+    started, _, requested, completed, _ = gate.log()
+    assert (started["agent"], started["user"]) == ("bot", "u")
+    assert requested["args"] == completed["args"] == {"url": "ü"}
+    assert requested["call"] == completed["call"]
+    assert completed["result"] == "<ü>"
+    assert "agent" not in completed
+    assert kinds(gate)[3:] == ["tool.completed", "session.ended"]
+    assert client.stats().asked == 1
+
+
+def test_a_denied_call_is_not_made(gate: StandInGate, client: Client) -> None:
+    """The error is the sentence for the model; the gate itself has recorded the denial."""
+    with client.session("s1") as session:
+        with pytest.raises(Denied) as denied:
+            session.call("delete", pytest.fail, path="/x")
+        assert session.call("read", lambda: 1) == 1
+    assert str(denied.value) == "This call was refused before it ran: nothing is deleted."
+    assert denied.value.invariants == ("nothing-deleted",)
+    assert (denied.value.state, denied.value.incident) == ("denied", "i-1")
+    assert client.flush(10)
+    assert kinds(gate)[1:3] == ["tool.denied", "tool.requested"]
+
+
+def test_each_form_of_a_call_asks_once(gate: StandInGate, client: Client) -> None:
+    """Blocks, decorators, `async` functions and generators of both sorts."""
+    session = client.session("s1")
+
+    @session.tool_call("decorated")
+    def decorated(n: int, *more: int, flag: bool = False) -> int:
+        return n
+
+    @guarded(lambda: session, "lazy")
+    async def lazy(n: int) -> int:
+        return n
+
+    @session.tool_call("counted")
+    def counted(n: int) -> Iterator[int]:
+        yield from range(n)
+
+    @session.tool_call("counted_async")
+    async def counted_async(n: int) -> AsyncIterator[int]:
+        for i in range(n):
+            yield i
+
+    async def plain(n: int) -> int:
+        return n
+
+    async def main() -> None:
+        assert await lazy(2) == 2
+        assert await session.call_async("call_async", plain, n=3) == 3
+        assert await session.call("call", plain, n=4) == 4
+        async with session.tool("block_async", n=5) as call:
+            call.result = 5
+        assert [i async for i in counted_async(2)] == [0, 1]
+
+    assert decorated(1, 2) == 1
+    asyncio.run(main())
+    with session.tool("block", n=6).with_id("model-1") as call:
+        call.result = 6
+    assert list(counted(2)) == [0, 1]
+    assert client.flush(10)
+    requested = [e["tool"] for e in gate.log() if e["kind"] == "tool.requested"]
+    completed = [e["tool"] for e in gate.log() if e["kind"] == "tool.completed"]
+    assert requested == completed == [
+        "decorated", "lazy", "call_async", "call", "block_async", "counted_async", "block",
+        "counted",
+    ]  # fmt: skip
+    assert next(e for e in gate.log() if e.get("tool") == "block")["call"] == "model-1"
+
+
+def in_background(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    """A thread with `work`, and a list that gets its result or its error."""
+    results: list[Any] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except (ClientError, TypeError) as error:
+            results.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, results
+
+
+def held(gate: StandInGate, count: int = 1) -> str:
+    """The request that was held last, once `count` are."""
+    while len(gate.held()) < count:
+        threading.Event().wait(0.001)
+    return gate.held()[-1]
+
+
+def test_a_held_call_waits_for_its_approval(gate: StandInGate, client: Client) -> None:
+    """It is made when an operator has granted it, and not before."""
+    session = client.session("s1")
+    thread, results = in_background(lambda: session.call("pay", lambda amount: amount, amount=3))
+    request = held(gate)
+    assert not results
+    gate.rule(request, "grant")
+    thread.join(30)
+    assert results == [3]
+    assert client.flush(10)
+    assert kinds(gate)[1:] == [
+        "approval.requested", "approval.granted", "tool.requested", "tool.completed",
+    ]  # fmt: skip
+
+
+def test_a_held_call_that_is_refused_or_forgotten_is_not_made(gate: StandInGate) -> None:
+    """A refusal is a denial; without an answer the call is given up."""
+    options = ClientOptions(hold_s_max=0)
+    with Client(gate=gate.address, options=options) as hasty, pytest.raises(Held) as given_up:
+        hasty.session("hasty").call("pay", pytest.fail)
+    assert given_up.value.approval.startswith("ap-")
+    with Client(gate=gate.address, options=QUICK) as client:
+        session = client.session("s1")
+        thread, results = in_background(lambda: session.call("pay", pytest.fail))
+        gate.rule(held(gate, 2), "deny")
+        thread.join(30)
+    assert isinstance(results[0], Denied)
+    assert str(results[0]) == "The operator refused this call."
+
+
+def test_a_call_that_was_approved_with_other_arguments_is_made_with_them(
+    gate: StandInGate, client: Client
+) -> None:
+    """By every form that can receive them; the outcome states them too."""
+    session = client.session("s1")
+    got: list[object] = []
+
+    class Bank:
+        @session.tool_call("pay")
+        def pay(self, amount: int, /, to: str = "x", *notes: str, **more: object) -> None:
+            got.append((self, amount, to, notes, more))
+
+    bank = Bank()
+
+    def as_a_call() -> None:
+        session.call("pay", lambda amount, to: got.append((amount, to)), amount=3, to="x")
+
+    works = [lambda: bank.pay(3, "x", "n", k=1), as_a_call]
+    edits: list[dict[str, object]] = [
+        {"amount": 1, "to": "y", "notes": ["m"], "k": 2},
+        {"amount": 1, "to": "y"},
+    ]
+    for work, edited in zip(works, edits, strict=True):
+        thread, results = in_background(work)
+        gate.rule(held(gate), "grant", edited)
+        thread.join(30)
+        assert results == [None]
+    assert got == [(bank, 1, "y", ("m",), {"k": 2}), (1, "y")]
+    assert client.flush(10)
+    outcomes = [e["args"] for e in gate.log() if e["kind"] == "tool.completed"]
+    assert outcomes == edits
+
+
+def test_a_block_does_not_run_with_arguments_that_nobody_approved(
+    gate: StandInGate, client: Client
+) -> None:
+    """The code of a block cannot receive others: it is refused, and recorded as not made."""
+    session = client.session("s1")
+
+    def block() -> None:
+        with session.tool("pay", amount=3):
+            pytest.fail("ran")
+
+    thread, results = in_background(block)
+    gate.rule(held(gate), "grant", {"amount": 1})
+    thread.join(30)
+    assert isinstance(results[0], Denied)
+    assert client.flush(10)
+    assert kinds(gate)[-2:] == ["tool.requested", "tool.failed"]
+
+
+def test_arguments_that_the_tool_lacks_are_an_error_of_the_call(
+    gate: StandInGate, client: Client
+) -> None:
+    """Nothing ran, and the outcome says why."""
+    session = client.session("s1")
+    pay = session.tool_call("pay")(lambda amount: pytest.fail("ran"))
+    thread, results = in_background(lambda: pay(3))
+    gate.rule(held(gate), "grant", {"amount": 1, "to": "y"})
+    thread.join(30)
+    assert isinstance(results[0], TypeError)
+    assert client.flush(10)
+    assert kinds(gate)[-1] == "tool.failed"
+
+
+FATES = ("lose request", "lose answer", "cut answer")
+
+
+@pytest.mark.parametrize("fate", FATES)
+@pytest.mark.parametrize("path", ["/v1/sessions", "/v1/ask", "/v1/tell"])
+def test_a_lost_request_or_answer_changes_nothing(
+    gate: StandInGate, tmp_path: Path, path: str, fate: str
+) -> None:
+    """The tool runs once, and the gate records each event once, in order."""
+    faults = itertools.cycle([fate, fate, "pass"])
+    line = FaultyLine(
+        tmp_path / "line.sock", gate.path, lambda told: next(faults) if path in told else "pass"
+    )
+    ran: list[int] = []
+    with Client(gate=line.address, options=QUICK) as client, client.session("s1") as session:
+        for n in range(3):
+            session.call("count", lambda n: ran.append(n), n=n)
+            session.assistant_message(str(n))
+    line.close()
+    assert ran == [0, 1, 2]
+    one = ["tool.requested", "tool.completed", "message.assistant"]
+    assert kinds(gate) == ["session.started", *one * 3, "session.ended"]
+    assert [e["args"]["n"] for e in gate.log() if e["kind"] == "tool.requested"] == ran
+    assert client.stats().dropped == {}
+
+
+def test_events_of_parallel_sessions_each_keep_their_order(
+    gate: StandInGate, client: Client
+) -> None:
+    """An ask comes after all that its own session told before, whatever the others do."""
+
+    def agent(name: str) -> None:
+        with client.session(name) as session:
+            for n in range(20):
+                session.assistant_message(str(n))
+                session.call("t", lambda n: n, n=n)
+
+    threads = [threading.Thread(target=agent, args=(f"s{i}",)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert client.flush(10)
+    one = ["message.assistant", "tool.requested", "tool.completed"]
+    for i in range(8):
+        told = [e for e in gate.log() if e["session"] == f"s{i}"]
+        assert [e["kind"] for e in told] == ["session.started", *one * 20, "session.ended"]
+        assert [int(e["text"]) for e in told if "text" in e] == list(range(20))
+
+
+def test_parallel_calls_of_one_session_are_each_asked(gate: StandInGate, client: Client) -> None:
+    """One answer for each call."""
+    session = client.session("s1")
+    works = [in_background(lambda n=n: session.call("t", lambda n: n, n=n)) for n in range(16)]
+    for thread, _ in works:
+        thread.join(30)
+    assert [results for _, results in works] == [[n] for n in range(16)]
+    assert client.flush(10)
+    assert kinds(gate).count("tool.requested") == kinds(gate).count("tool.completed") == 16
+
+
+def test_without_a_gate_no_call_is_made(tmp_path: Path) -> None:
+    """The refusal names the address and what can be done; once it is known, it comes at once."""
+    options = ClientOptions(ask_s_max=0.3)
+    with Client(gate=f"unix:{tmp_path}/away.sock", options=options) as client:
+        session = client.session("s1")
+        for _ in range(2):
+            with pytest.raises(NoGate, match=r"away\.sock.*start the gate"):
+                session.call("t", pytest.fail)
+        assert client.stats().unanswered == 2
+        client.close(0)
+
+
+def test_an_agent_may_continue_without_a_gate_and_tells_it_later(
+    gate: StandInGate, tmp_path: Path
+) -> None:
+    """But not for irreversible tools. The gate learns of the calls when it is back."""
+    gate.stop()
+    options = ClientOptions(ask_s_max=0.3, fail="open", irreversible_tools=["pay"])
+    with Client(gate=gate.address, options=options) as client:
+        session = client.session("s1")
+        assert session.call("t", lambda: 1) == 1
+        with pytest.raises(NoGate):
+            session.call("pay", pytest.fail)
+        gate.start()
+        assert client.flush(30)
+        assert session.call("t", lambda: 2) == 2
+        assert client.stats().unasked == 1
+    unasked, completed, asked, *_ = gate.log()[1:]
+    assert unasked["kind"] == "tool.requested"
+    assert unasked["attributes"] == {"interlock_unasked": True}
+    assert completed["call"] == unasked["call"]
+    assert asked["gate"]["request"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 429])
+def test_a_gate_that_does_not_judge_opens_nothing(
+    gate: StandInGate, tmp_path: Path, status: int
+) -> None:
+    """`fail: open` is for a gate that does not answer; an agent can cause any of these answers."""
+    head = f"HTTP/1.1 {status} X\r\nContent-Length: 41\r\nRetry-After: 1\r\n\r\n".encode()
+    refusal = head + b'{"error":{"code":"c","message":"reason"}}'
+    line = FaultyLine(
+        tmp_path / "line.sock", gate.path, lambda told: [refusal] if "/v1/ask" in told else "pass"
+    )
+    options = ClientOptions(ask_s_max=0.3, fail="open")
+    client = Client(gate=line.address, options=options)
+    with client, pytest.raises(NoGate, match="reason"):
+        client.session("s1").call("t", pytest.fail)
+    line.close()
+
+
+def test_a_session_that_the_gate_does_not_know_in_full_makes_no_calls(
+    gate: StandInGate, client: Client
+) -> None:
+    """An event that was refused could have been the one that matters; others are still told."""
+    session = client.session("s1")
+    session.emit("note.first")
+    session.emit("refused.by.gate")
+    session.emit("note.last")
+    assert client.flush(10)
+    with pytest.raises(NoGate, match=r"did not reach the gate.*not taken here.*new session"):
+        session.call("t", pytest.fail)
+    assert kinds(gate) == ["session.started", "note.first", "note.last"]
+    assert client.stats().dropped == {"other": 1}
+    assert client.session("s2").call("t", lambda: 1) == 1
+
+
+def test_names_of_a_session_cannot_change(gate: StandInGate, client: Client) -> None:
+    """Another user's session is not continued: nothing is asked in it."""
+    client.session("s1").call("t", lambda: 1)
+    other = Client(gate=gate.address, options=QUICK, user="mallory")
+    with other, pytest.raises(NoGate, match="cannot change"):
+        other.session("s1").call("t", pytest.fail)
+
+
+def test_a_session_is_resumed_by_its_id(gate: StandInGate) -> None:
+    """By a client that ends before the session does, as in a queue's workers."""
+    for n in range(3):
+        client = Client(gate=gate.address, options=QUICK)
+        with client, client.session("run-1", is_resumable=True) as session:
+            session.call("t", lambda n: n, n=n)
+            if n == 2:
+                session.end()
+    one = ["tool.requested", "tool.completed"]
+    assert kinds(gate) == ["session.started", *one * 3, "session.ended"]
+
+
+def test_what_only_a_target_can_do_is_refused(gate: StandInGate, client: Client) -> None:
+    """Loudly: a guard that decides nothing would be believed."""
+    session = client.session("s1")
+    with pytest.raises(SettingError, match="judges a call by its arguments"):
+        guard(session, "t")
+    with pytest.raises(SettingError, match="the gate itself records"):
+        session.emit("tool.requested", tool="t")
+    with pytest.raises(SettingError, match="publish recorded events to a target"):
+        client.publish_recorded({"session": "a", "seq": 0, "ts": 0, "kind": "x"})
+    session.user_message("hi")
+    assert client.wait_until_judged(10)
+    assert kinds(gate) == ["session.started", "message.user"]
+
+
+def test_a_closed_client_makes_no_calls(gate: StandInGate, client: Client) -> None:
+    """Also if it is closed while a call waits for an approval."""
+    session = client.session("s1")
+    thread, results = in_background(lambda: session.call("pay", pytest.fail))
+    held(gate)
+    client.close()
+    thread.join(30)
+    assert isinstance(results[0], SessionOver)
+    with pytest.raises(SessionOver):
+        session.call("t", pytest.fail)
+    assert kinds(gate)[-1] == "session.ended"
+
+
+def test_waiting_for_an_approval_blocks_no_other_task(gate: StandInGate, client: Client) -> None:
+    """Neither the loop, nor the threads that other code gives to it."""
+    session = client.session("s1")
+    waiting_count = 40
+
+    async def pay(n: int) -> int:
+        return n
+
+    async def main() -> list[int]:
+        calls = [
+            asyncio.ensure_future(session.call_async("pay", pay, n=n)) for n in range(waiting_count)
+        ]
+        while len(gate.held()) < waiting_count:
+            await asyncio.to_thread(lambda: None)
+        for request in gate.held():
+            await asyncio.to_thread(gate.rule, request, "grant")
+        return await asyncio.gather(*calls)
+
+    assert asyncio.run(main()) == list(range(waiting_count))
+
+
+def test_a_cancelled_call_is_not_made_and_recorded_so(gate: StandInGate, client: Client) -> None:
+    """The gate allowed it after the task was cancelled."""
+    session = client.session("s1")
+
+    async def pay() -> None:
+        pytest.fail("ran")
+
+    async def main() -> None:
+        call = asyncio.ensure_future(session.call_async("pay", pay))
+        while not gate.held():
+            await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        gate.rule(gate.held()[0], "grant")
+        while kinds(gate)[-1] != "tool.failed":
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert gate.log()[-1]["error"] == "CancelledError: the call was not made"
