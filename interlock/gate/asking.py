@@ -21,6 +21,9 @@ PAUSE_LONGEST_S: Final = 1.0
 ATTEMPT_S_MAX: Final = 5.0
 """Chosen: a gate answers in milliseconds. A connection that is silent for so long is given up."""
 AWAY_ATTEMPT_S: Final = 1.0
+AWAY: Final = (502, 503, 504)
+"""Of a gate that is not ready, or of a proxy without one. An agent can cause a 429 by a flood, and
+perhaps a 500 by its arguments, which must not open anything."""
 POLL_S: Final = 25.0
 """Chosen: below the 30 s after which proxies give up on a silent connection."""
 _POLL_LEEWAY_S: Final = 5.0
@@ -136,8 +139,7 @@ class Asker:
                 if response.status != 429 and response.status < 500:
                     self._is_away = False
                     return response
-                # An agent can cause a 429 by a flood of its own, which must not open anything.
-                is_away, asked_s = response.status != 429, response.retry_after_s
+                is_away, asked_s = response.status in AWAY, response.retry_after_s
                 reason = f"status {response.status}: {read_failure(response.body)}"
             pause_s = max(pause_s, asked_s)
             if self._is_closed.is_set() or _left_s(deadline_ns) <= pause_s:

@@ -14,6 +14,7 @@ import msgspec
 
 from ..transport.base import Message, Undelivered
 from .answer import read_failure
+from .asking import AWAY
 from .exchange import Exchange, NotAGate, Response, Unanswered
 
 ATTEMPT_S: Final = 10.0
@@ -95,7 +96,7 @@ class TellTransport:
                 tuple(refused),
                 after_s=response.retry_after_s,
                 is_lasting=response.status == 401,
-                is_answer=response.status < 500,
+                is_answer=response.status not in AWAY,
             )
         if response.status < 300 and not _is_confirmed(part, response.body):
             reason = "its answer is not that of a gate"

@@ -25,9 +25,17 @@ PREFIX: Final = "INTERLOCK_"
 FILE_BYTES_MAX: Final = 1 << 20
 
 EXEMPT_VARIABLES: Final = frozenset(
-    {CONFIG_VARIABLE, "INTERLOCK_REQUIRE", "INTERLOCK_LAWS_CASES", "INTERLOCK_KAFKA_CACHE"}
+    {
+        CONFIG_VARIABLE,
+        "INTERLOCK_GATE_TOKEN",
+        "INTERLOCK_GATE_TOKEN_FILE",
+        "INTERLOCK_KAFKA_CACHE",
+        "INTERLOCK_LAWS_CASES",
+        "INTERLOCK_REQUIRE",
+    }
 )
-"""Our variables that are not settings: the path of the file, and those that the tests read."""
+"""Our variables that are not settings: the path of the file, those that agents read, and those that
+the tests read."""
 
 _OF_KUBERNETES: Final = re.compile(
     r"INTERLOCK_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import dataclasses
 import inspect
 import json
 import re
+import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +18,10 @@ from typing import Any
 
 import pytest
 
-from interlock import Client, guarded
+from interlock import Client, ClientOptions, guarded
 from monitor.cli.__main__ import main
+from tests.conftest import require_or_skip
+from tests.support.gate_stand_in import StandInGate
 from tests.support.monitor_process import MonitorProcess
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,9 +59,61 @@ def own_signals() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
+WITHOUT_A_GATE = "## Publishing without a gate"
+SOCKET = "/run/interlock/gate.sock"
+
+
 def blocks(page: str, directory: Path) -> list[str]:
-    text = (ROOT / page).read_text()
-    return [block.replace("/var/lib/interlock", str(directory)) for block in BLOCK.findall(text)]
+    text = (ROOT / page).read_text().partition(WITHOUT_A_GATE)
+    return [
+        block.replace("/var/lib/interlock", str(directory))
+        for block in BLOCK.findall(text[2] or text[0])
+    ]
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[StandInGate]:
+    gate = StandInGate(tmp_path / "gate.sock")
+    gate.start()
+    yield gate
+    gate.stop()
+
+
+def test_the_gated_agent_of_the_page_runs(gate: StandInGate) -> None:
+    """The first agent that a reader sees: each block asks, and its calls are recorded."""
+    part = (ROOT / "docs" / "agents.md").read_text().partition(WITHOUT_A_GATE)[0]
+    names: dict[str, Any] = {"read_inbox": lambda limit: ["mail"] * limit}
+    for block in BLOCK.findall(part):
+        names["mails"] = []
+        execute(block.replace(SOCKET, str(gate.path)), names)
+        assert len(names["mails"]) == 20 or "run-7" in block
+    names["client"].close()
+    told = [event["kind"] for event in gate.log()]
+    assert told.count("tool.requested") == told.count("tool.completed") == 3
+    assert told.count("session.started") == told.count("session.ended") + 1 == 3
+
+
+def test_the_request_of_the_page_is_answered(gate: StandInGate) -> None:
+    """The `curl` command, as a reader pastes it."""
+    if shutil.which("curl") is None:
+        require_or_skip("curl", "`curl` is not installed")
+    (command,) = re.findall(r"^curl (?:.*\\\n)*.*", (ROOT / "docs/agents.md").read_text(), re.M)
+    done = subprocess.run(
+        ["sh", "-c", command.replace(SOCKET, str(gate.path))],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert json.loads(done.stdout)["decision"] == "allow"
+    assert gate.log()[-1]["args"] == {"limit": 20}
+
+
+def test_every_option_is_on_the_page() -> None:
+    """The table has a row for each field of the options."""
+    part = (ROOT / "docs" / "agents.md").read_text().partition("\n## Settings\n")[2]
+    rows = [re.findall("`([^`]+)`", row.split("|")[1]) for row in part.splitlines() if "|" in row]
+    told = sorted(name for row in rows for name in row)
+    assert told == sorted(field.name for field in dataclasses.fields(ClientOptions))
 
 
 def execute(block: str, names: dict[str, Any]) -> None:

@@ -342,7 +342,7 @@ def test_an_agent_may_continue_without_a_gate_and_tells_it_later(
     assert asked["gate"]["request"]
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 429])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 429, 500])
 def test_a_gate_that_does_not_judge_opens_nothing(
     gate: StandInGate, tmp_path: Path, status: int
 ) -> None:

@@ -6,7 +6,7 @@ import json
 import socketserver
 import threading
 import uuid
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,11 +15,16 @@ Event = dict[str, Any]
 
 
 class StandInGate:
-    """Listens on a Unix socket; `log()` is what it recorded."""
+    """Listens on a Unix socket, and with `is_http` on a port; `log()` is what it recorded."""
 
-    def __init__(self, path: Path) -> None:
+    token = "token-of-the-stand-in"
+
+    def __init__(self, path: Path, *, is_http: bool = False) -> None:
         self.path = path
         self.address = f"unix:{path}"
+        self.url = ""
+        self._is_http = is_http
+        self._http: ThreadingHTTPServer | None = None
         self._events: list[Event] = []
         self._names: dict[str, Event] = {}
         self._answers: dict[tuple[str, str], Event] = {}
@@ -36,12 +41,17 @@ class StandInGate:
         self.path.unlink(missing_ok=True)
         self._server = _Server(str(self.path), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        if self._is_http:
+            self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+            self.url = f"http://127.0.0.1:{self._http.server_port}"
+            threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        for server in (self._server, self._http):
+            if server is not None:
+                server.shutdown()
+                server.server_close()
+        self._server = self._http = None
         self.path.unlink(missing_ok=True)
 
     def log(self) -> list[Event]:
@@ -104,6 +114,7 @@ class StandInGate:
             if self._has_ended(session):
                 return _failure(409, "the session has ended; open another, with a new id")
             assert set(body) <= {"session", "request", "tool", "args", "call", "attributes"}
+            body.setdefault("call", request)
             decision = {"delete": "deny", "pay": "hold"}.get(body["tool"], "allow")
             kind = {"deny": "tool.denied", "hold": "approval.requested"}.get(decision)
             event = {k: v for k, v in body.items() if k not in ("session", "request")}
@@ -140,7 +151,7 @@ class StandInGate:
             if self._has_ended(session):
                 return _failure(409, "the session has ended; open another, with a new id")
             for event in body["events"]:
-                if event["kind"].startswith("refused."):
+                if event["kind"].startswith("refused.") or event["kind"] == "tool.denied":
                     return _failure(400, "`kind`: not taken here")
             seq = [self._record(session, event) for event in body["events"]]
             self._told[session, request] = seq
