@@ -24,6 +24,8 @@ _WORDS: Final = {
     "provenance": "its topic may not assert this kind",
     "contested": "another principal used its ID before",
     "unowned": "not applied: no principal is named",
+    "bypass": "its gate did not see it",
+    "misplaced": "not applied: its session has a gate",
     "split": "comes from two partitions",
     "after_end": "came after the end",
     "unscoped": "names no scope",

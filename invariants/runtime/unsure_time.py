@@ -25,7 +25,7 @@ from ..model.event import Event
 from ..model.verdict import Verdict
 from ..operators.contract import EARLIEST_NS, Birth, is_bounded
 from ..taint.memory import Shown
-from .birth import born, unknown_cells
+from .birth import born, born_progress, unknown_cells
 from .machine_state import State
 from .scope_program import Judged, Progress, ScopeProgram
 from .stepper import Stepper
@@ -39,11 +39,13 @@ class TimeDoubt(msgspec.Struct, frozen=True):
     """The distance in time between an event and earlier ones is not known.
 
     The distance from obligations that began up to `sure_ns` is known. `is_own`: the event's own
-    time is not known, so that no distance from it is known either.
+    time is not known, so that no distance from it is known either. `has_forgotten`: a trace that is
+    wider than a session may have forgotten events that were too old for the time believed.
     """
 
     sure_ns: int = EARLIEST_NS
     is_own: bool = False
+    has_forgotten: bool = False
 
 
 def step_at(
@@ -56,7 +58,9 @@ def step_at(
     """`ScopeProgram.step`, of an event whose time is in doubt or is not."""
     if doubt is None:
         return program.step(progress, event, asked)
-    progress, before = _unsure(program, progress, event.time_ns, doubt.sure_ns)
+    progress, before = _unsure(
+        program, progress, event.time_ns, doubt.sure_ns, has_forgotten=doubt.has_forgotten
+    )
     judged = program.step(progress, event, asked)
     after: list[tuple[int, Verdict]] = []
     if doubt.is_own:
@@ -79,12 +83,20 @@ def _measures_time(automaton: Stepper) -> bool:
 
 
 def _unsure(
-    program: ScopeProgram, progress: Progress, time_ns: int, sure_ns: int
+    program: ScopeProgram,
+    progress: Progress,
+    time_ns: int,
+    sure_ns: int,
+    *,
+    has_forgotten: bool = False,
 ) -> tuple[Progress, list[tuple[int, Verdict]]]:
     """The progress if the distance of earlier events from `time_ns` is unknown."""
-    if not progress.position:
-        return progress, []
     birth = Birth(progress.position - 1, time_ns, is_time_known=False)
+    if not progress.position:
+        if has_forgotten and program.per != "session":
+            timed = {c.digest for c in program.invariants if _measures_time(c.automaton)}
+            progress, _ = born_progress(program, progress, birth, timed)
+        return progress, []
     states, verdicts = {}, list[tuple[int, Verdict]]()
     for index, compiled in enumerate(program.invariants):
         state, found = unsure_state(compiled.automaton, progress.states[index], birth, sure_ns)

@@ -49,8 +49,23 @@ class SeveritySettings:
         "severity.unowned",
         "choice",
         "critical",
-        "A record of an operator or a gate names no `principal`, and several use its session's ID: "
-        "it is not applied.",
+        "A record of an operator or supervisor names no `principal`, and several use its "
+        "session's ID: it is not applied.",
+        choices=SEVERITIES,
+    )
+    bypass: Severity = row(
+        "severity.bypass",
+        "choice",
+        "critical",
+        "A session that a gate guards has events that its gate did not see.",
+        choices=SEVERITIES,
+    )
+    misplaced: Severity = row(
+        "severity.misplaced",
+        "choice",
+        "warning",
+        "A record of an operator or supervisor is about a session that a gate guards: it is not "
+        "applied, since the gate takes in approvals itself.",
         choices=SEVERITIES,
     )
     split: Severity = row(

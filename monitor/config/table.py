@@ -98,6 +98,15 @@ class Settings:
         minimum=0,
         maximum=_H,
     )
+    gate_lateness_ns: int = row(
+        "gate_lateness",
+        "duration",
+        30 * _S,
+        "How late a gate's event may arrive and still count at the gate's time. Deadlines of "
+        "sessions that a gate guards are decided later by this duration.",
+        minimum=0,
+        maximum=_H,
+    )
     linger_ns: int = row(
         "linger",
         "duration",

@@ -19,6 +19,8 @@ EngineFindingType = Literal[
     "provenance",
     "contested",
     "unowned",
+    "bypass",
+    "misplaced",
     "split",
     "after_end",
     "unscoped",
@@ -40,6 +42,7 @@ UNJUDGED_TYPES: Final[frozenset[FindingType]] = frozenset(
         "unscoped",
         "unevaluable",
         "unowned",
+        "misplaced",
         "provenance",
     }
 )

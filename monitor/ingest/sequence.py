@@ -11,9 +11,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from invariants.model.event import SECOND_NS, Event, Identity
+from invariants.model.event import Event, Identity
 from invariants.runtime.unsure_time import TimeDoubt
 from monitor.findings.model import Born, EngineFindingType
+from monitor.ingest.effective_time import Clocks, timing_of
+from monitor.topics import GATE
 from monitor.trace_key import is_about_others
 
 MISSING_RANGES_MAX: Final = 64
@@ -21,11 +23,11 @@ MISSING_RANGES_MAX: Final = 64
 CALLS_MAX: Final = 64
 """Chosen: the latest calls of a trace that are remembered; beyond it, any call may be its own."""
 LATEST_NS: Final = 2**63
-UNSURE_TEXT: Final = (
-    ": the distance in time between events of its trace is not known, and windows may be judged "
-    "wrongly"
-)
 ASKING_KINDS: Final = frozenset({"tool.requested", "approval.requested"})
+EARLY_TEXT: Final = (
+    "records of operators or supervisors about this session were applied before its gate's first "
+    "event: verdicts of the gate and of the monitor may differ"
+)
 CONFLICTS_MAX: Final = 1_000
 """Chosen: as many as verdicts of one invariant may wait; past it two findings may have one id."""
 HOLES_MAX: Final = 1_024
@@ -92,6 +94,10 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     """The last loss of records that was reported to it, or ruled out
     (`monitor/kernel/losses.py`).
     """
+    is_gated: bool = False
+    """True if a gate guards it: an event of it came from one."""
+    is_bypassed: bool = False
+    """True if an event of it came from elsewhere as well: this is reported once."""
 
     def conflict_at(self, position: int) -> str:
         """The digest of the event at a position, if another content had its id before; else `""`.
@@ -148,36 +154,6 @@ class Admission(msgspec.Struct, frozen=True):
         )
 
 
-class Clocks(NamedTuple):
-    """How far the times of producers are believed."""
-
-    lateness_ns: int
-    skew_ns: int
-    trust_ts: bool
-
-    @property
-    def back_ns_max(self) -> int:
-        """How far times may run back in a trace and be raised; beyond it they are in doubt.
-
-        If the source vouches for arrivals, times run back no further.
-        """
-        return self.lateness_ns + self.skew_ns
-
-
-class Timing(msgspec.Struct, frozen=True):
-    """The effective time of an event, and a flag for an unknown distance from others.
-
-    `is_unsure`: its own time is not known. `back_ns` is how far it runs back, if that is the
-    reason. Then the times of its predecessors are in doubt as well, and verdicts based on them have
-    been given.
-    """
-
-    time_ns: int
-    doubt: TimeDoubt | None = None
-    is_unsure: bool = False
-    back_ns: int = 0
-
-
 def missing_numbers(first: int, last: int) -> Noticed:
     """A `gap`: numbers that did not come."""
     text = f"{last - first + 1} event(s) are missing: seq {first} to {last}"
@@ -199,7 +175,8 @@ def admit(
     In a finished file a missing number may follow further down: a hole is kept in `holes`, and is
     not reported before the end of the file. `timed` are the invariants that measure time.
     """
-    timing = timing_of(event, header, clocks)
+    is_before_unsure = header.is_time_unsure
+    timing = timing_of(event, header.time_ns, clocks, is_before_unsure=is_before_unsure)
     time_ns, record, ts_ns, seq = timing.time_ns, event.record, event.ts_ns, event.seq
     noticed: list[Noticed] = []
     waits_at = (header.position, time_ns, event.id) if is_finished_file else None
@@ -207,9 +184,10 @@ def admit(
     is_back = ts_ns < header.time_ns or (
         seq_max == header.seq_max and seq is not None and not noticed
     )
-    is_disordered = timing.back_ns > 0 and bool(timed)
+    # A gate's event that came too late may concern wider scopes, which are not told of it.
+    is_disordered = bool(timing.disorder) and (bool(timed) or event.origin.topic == GATE)
     if is_disordered and not header.is_disordered:
-        noticed.append(Noticed("disorder", _back_text(timing.back_ns), could_concern=timed))
+        noticed.append(Noticed("disorder", timing.disorder, could_concern=timed))
     if header.ended_ns is not None:
         text = f"an event of kind `{record.kind}` arrived after the session had ended"
         noticed.append(Noticed("after_end", text))
@@ -228,8 +206,7 @@ def admit(
         ended_ns=time_ns if record.kind == "session.ended" else header.ended_ns,
         agent=first.agent,
         group=group,
-        # A session that seems to go on in the future is not idle.
-        touched_ns=max(time_ns, ts_ns) if event.arrival_ns is None else event.arrival_ns,
+        touched_ns=_touched_ns(header, event, time_ns),
         user=first.user,
         tenant=first.tenant,
         holes=holes,
@@ -252,11 +229,59 @@ def _rarely_changed(header: Header, event: Event, noticed: list[Noticed]) -> dic
         elif not header.is_split:
             changed["is_split"] = True
             noticed.append(Noticed("split", _split_text(header.partition, event)))
+    if (is_of_gate := origin.topic == GATE) != header.is_gated:
+        changed |= _mixed(header, event, noticed, is_of_gate=is_of_gate)
     if event.principal:
         changed["principal"] = header.principal or event.principal
         if record.call and record.kind in ASKING_KINDS:
             changed["calls"] = _calls_after(header, record.call)
     return changed
+
+
+def _mixed(
+    header: Header, event: Event, noticed: list[Noticed], *, is_of_gate: bool
+) -> dict[str, bool]:
+    """The first event of a gate, or one from elsewhere in a session that a gate guards."""
+    changed = {"is_gated": True} if is_of_gate else {}
+    if header.is_bypassed or not header.position:
+        return changed
+    if is_of_gate and not header.has_spoken:
+        noticed.append(Noticed("misplaced", EARLY_TEXT))
+        return changed
+    noticed.append(Noticed("bypass", _bypass_text(event, is_of_gate=is_of_gate)))
+    return changed | {"is_bypassed": True}
+
+
+def _bypass_text(event: Event, *, is_of_gate: bool) -> str:
+    where = "before its gate's first" if is_of_gate else f"from `{event.origin.topic}`"
+    return (
+        f"an event of this session came {where}, so that the gate did not see it: the agent acted "
+        "without asking its gate, or another process uses its identity"
+    )
+
+
+def misplaced_in(header: Header, event: Event) -> Noticed | None:
+    """The report of a record of operators or supervisors about a session that a gate guards.
+
+    Its gate takes in approvals itself, in its own order: another order would give other verdicts.
+    """
+    if not (header.is_gated and is_about_others(event.origin.topic)):
+        return None
+    text = (
+        f"`{event.kind}` on `{event.origin.topic}` is about a session that a gate guards, and was "
+        "not applied: approve or deny at the gate (`interlock approvals`)"
+    )
+    return Noticed("misplaced", text)
+
+
+def _touched_ns(header: Header, event: Event, time_ns: int) -> int:
+    """When an event touched its session: at its arrival, or at its time if a gate vouches for it.
+
+    Without an arrival, a session that seems to go on in the future is not idle.
+    """
+    if event.origin.topic == GATE:
+        return max(header.touched_ns, time_ns)
+    return max(time_ns, event.ts_ns) if event.arrival_ns is None else event.arrival_ns
 
 
 def passed(header: Header, seq: int | None) -> Header:
@@ -311,48 +336,9 @@ def _split_text(partition: str, event: Event) -> str:
     )
 
 
-def timing_of(event: Event, header: Header, clocks: Clocks) -> Timing:
-    """`ts` moved into [arrival - lateness, arrival + skew], then raised to its predecessor's.
-
-    Otherwise one event stamped 2099 would keep an approval alive for ever. If no source vouches for
-    an arrival, and in backfills (`trust_ts`), `ts` is only raised. But a time later than that of
-    reading raises nothing, and one that runs back further than clocks differ is raised in doubt,
-    since its predecessor's may be wrong.
-    """
-    believed_ns, before_ns = event.ts_ns, header.time_ns
-    if event.arrival_ns is not None and not clocks.trust_ts:
-        believed_ns = clamped_ns(event, clocks.lateness_ns, clocks.skew_ns)
-    elif event.read_ns is not None and event.ts_ns > event.read_ns + clocks.skew_ns:
-        return Timing(before_ns, TimeDoubt(is_own=True), True)
-    if believed_ns >= before_ns and not header.is_time_unsure:
-        return Timing(believed_ns)
-    time_ns = max(believed_ns, before_ns)
-    # Those of the time before it may have been raised as well.
-    sure_ns = min(believed_ns, before_ns - 1) if header.is_time_unsure else believed_ns
-    if time_ns - believed_ns > clocks.back_ns_max:
-        return Timing(time_ns, TimeDoubt(sure_ns), True, time_ns - believed_ns)
-    return Timing(time_ns, TimeDoubt(sure_ns) if header.is_time_unsure else None)
-
-
 def doubt_at_end(header: Header) -> TimeDoubt | None:
     """At the end of a session that no client sent, obligations are decided by order alone."""
     return TimeDoubt(LATEST_NS) if header.is_time_unsure else None
-
-
-def _back_text(back_ns: int) -> str:
-    return f"its time is {back_ns / SECOND_NS:.0f} s before that of an earlier event{UNSURE_TEXT}"
-
-
-def clamped_ns(event: Event, lateness_ns: int, skew_ns: int) -> int:
-    """`ts` moved into the interval that its arrival allows; the event must have an arrival.
-
-    A record of a log directory arrived at some time since the last look that did not find it.
-    """
-    arrival_ns = event.arrival_ns
-    assert arrival_ns is not None, "asked for events that arrived"
-    earliest_ns = arrival_ns if event.not_before_ns is None else event.not_before_ns
-    time_ns = max(event.ts_ns, earliest_ns - lateness_ns)
-    return min(time_ns, arrival_ns + skew_ns)
 
 
 def _follow_seq(

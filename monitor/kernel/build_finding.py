@@ -32,6 +32,8 @@ DEFAULT_SEVERITIES: Final[Mapping[str, Severity]] = {
     "provenance": "critical",
     "contested": "warning",
     "unowned": "critical",
+    "bypass": "critical",
+    "misplaced": "warning",
     "split": "critical",
     "after_end": "warning",
     "unscoped": "warning",

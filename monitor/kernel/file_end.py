@@ -17,11 +17,13 @@ import msgspec
 from invariants.model.event import Origin
 from invariants.operators.future import Anchor
 from invariants.operators.nodes import UNBOUND
-from invariants.runtime.scope_program import Compiled, Progress, ScopeProgram
+from invariants.runtime.scope_program import Compiled, Judged, Progress, ScopeProgram
 from invariants.runtime.unsure_time import TimeDoubt
 from monitor.findings.model import Severity
 from monitor.kernel.build_finding import show_binding
 from monitor.kernel.event_names import Named, Names, name_in
+from monitor.kernel.scope import ScopeT
+from monitor.kernel.table import KeyT, ScopeTable
 from monitor.presentation import time_text, visible
 
 OPEN_LISTED_MAX: Final = 1_000
@@ -98,6 +100,16 @@ def gathered(found: Iterator[OpenVerdict]) -> OpenVerdicts:
 def counts_runs(program: ScopeProgram) -> bool:
     """True if violations in a row are counted (`report: edge`) in the program's sort of scope."""
     return any(c.declared.report == "edge" for c in program.invariants)
+
+
+def runs_of(
+    sessions: ScopeTable[KeyT, ScopeT], program: ScopeProgram
+) -> Iterator[tuple[KeyT, ScopeT, Judged]]:
+    """Runs of violations that the file does not end, with their size at its end."""
+    if counts_runs(program):
+        for key, scope in sessions.waited_for():
+            if (judged := program.runs(scope.progress)).verdicts:
+                yield key, scope, judged
 
 
 def open_verdicts(

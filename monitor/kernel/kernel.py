@@ -27,10 +27,11 @@ from invariants.runtime.unsure_time import step_at, timed_ids
 from monitor.detection.scoring import Scoring
 from monitor.findings.model import Finding
 from monitor.ingest.rejected import Rejected
-from monitor.ingest.sequence import Clocks, Header, Noticed, admit, doubt_at_end
+from monitor.ingest.sequence import Header, Noticed, admit, doubt_at_end, misplaced_in
 from monitor.kernel.births import Loss
 from monitor.kernel.build_finding import refusals, session_findings
-from monitor.kernel.file_end import Disorder, OpenVerdict, counts_runs, open_verdicts
+from monitor.kernel.file_end import Disorder, OpenVerdict, open_verdicts, runs_of
+from monitor.kernel.gated_sessions import reach_gated
 from monitor.kernel.losses import at_event, at_rest
 from monitor.kernel.owners import Owners, Unowned
 from monitor.kernel.prepared import Prepared, Repeated, StaleError, Stepped, Taken, Unplaced
@@ -50,6 +51,7 @@ from monitor.kernel.table import ScopeTable
 from monitor.kernel.unread import UnreadRecords
 from monitor.kernel.wider import WiderScopes
 from monitor.scope_key import WiderKey, scope_named
+from monitor.topics import GATE
 from monitor.trace_key import TraceKey
 
 
@@ -75,7 +77,7 @@ class Kernel:
             pairs_max=settings.pairs_in_memory_max,
         )
         self._owners = Owners(load, self._header)
-        self._clocks = Clocks(settings.lateness_ns, settings.skew_ns, settings.trust_ts)
+        self._clocks = settings.clocks()
         self._timed = timed_ids(program.session)
         self._duplicates_count = 0
         self._unread = UnreadRecords(program, settings.severities)
@@ -83,12 +85,15 @@ class Kernel:
 
     def reach(self, event: Event) -> list[Finding]:
         """Do all that time alone decides before an event, if scopes are wider than a session: else
-        ticks would decide whether an idle session ends before or after it in a wider trace.
+        ticks would decide whether an idle session ends before or after it in a wider trace. In a
+        session of a gate, which ticks reach later, do all that is due before its event.
         """
-        arrival_ns = event.arrival_ns
-        if not self.program.wider or arrival_ns is None or event.not_before_ns is not None:
-            return []
-        return self.tick(arrival_ns - self.settings.lateness_ns)
+        found, arrival_ns = list[Finding](), event.arrival_ns
+        if self.program.wider and arrival_ns is not None and event.not_before_ns is None:
+            found = self.tick(arrival_ns - self.settings.lateness_ns)
+        if event.origin.topic == GATE:
+            found += reach_gated(self._sessions, self._owners, event, self.settings, self._wake)
+        return found
 
     def step(self, event: Event, group: str = "") -> list[Finding]:
         """Take in one event; findings in the order in which they were decided."""
@@ -108,6 +113,8 @@ class Kernel:
         if isinstance(owner, Unowned):
             return Unplaced(event, owner.noticed, owner.traces)
         scope = self._sessions.scope(owner)
+        if misplaced := misplaced_in(scope.header, event):
+            return Unplaced(event, misplaced, (owner,))
         if event.principal != owner.principal:
             event = msgspec.structs.replace(event, principal=owner.principal)
         id_digest = id_digest_of(event.id)
@@ -218,7 +225,9 @@ class Kernel:
         groups = None if self.program.wider else groups
         if self.settings.is_finished_file:
             findings += holes_of(self._sessions, self.settings)
-            findings += self._tell_runs()
+            for key, scope, judged in runs_of(self._sessions, self._session):
+                findings += self._apply(key, scope, judged, None, scope.header)
+            findings += self._wider.runs()
         sessions = self._sessions
         while (entry := sessions.pop_due(time_ns)) is not None:
             due_ns, key = entry
@@ -235,7 +244,8 @@ class Kernel:
             # end in the order of their own times, whatever was stored, loaded or read in between.
             next_ns = sessions.wake_ns(key, scope)
             if next_ns is not None and next_ns <= due_ns:
-                findings += self._wake(key, scope, time_ns)
+                held_back_ns = self.settings.held_back_ns(scope.header)
+                findings += self._wake(key, scope, time_ns - held_back_ns)
             if sessions.held(key) is not None:
                 sessions.queue(key, scope)
         sessions.put_back(waiting)
@@ -368,15 +378,6 @@ class Kernel:
         for key, scope in self._sessions.waited_for():
             yield from open_verdicts(self._session, scope.progress, key.session)
         yield from self._wider.open_verdicts()
-
-    def _tell_runs(self) -> list[Finding]:
-        """Runs of violations that the file does not end, with their size at its end."""
-        findings: list[Finding] = []
-        if counts_runs(self._session):
-            for key, scope in self._sessions.waited_for():
-                if (judged := self._session.runs(scope.progress)).verdicts:
-                    findings += self._apply(key, scope, judged, None, scope.header)
-        return findings + self._wider.runs()
 
     def _header(self, key: TraceKey) -> Header:
         """The header of a session; it stays in memory or in the store."""

@@ -86,12 +86,11 @@ class SessionKind:
             scope.header = msgspec.structs.replace(header, epoch=epoch)
 
     def wake_ns(self, key: TraceKey, scope: SessionScope) -> int | None:
-        """When a deadline passes, or the session ends or is evicted."""
-        deadline_ns = scope.progress.next_deadline_ns
-        rest_ns = rest_ns_of(scope.header, self._settings)
-        if deadline_ns is None or rest_ns is None:
-            return rest_ns if deadline_ns is None else deadline_ns
-        return min(deadline_ns, rest_ns)
+        """When a tick decides a deadline, ends the session or evicts it."""
+        due_ns = due_ns_of(scope, self._settings)
+        if due_ns is None:
+            return None
+        return due_ns + self._settings.held_back_ns(scope.header)
 
     def change(self, key: TraceKey, scope: SessionScope, wake_ns: int | None) -> ScopeChange:
         """The changes to write; from now on they count as written."""
@@ -120,6 +119,14 @@ def rest_ns_of(header: Header, settings: KernelSettings) -> int | None:
         return header.touched_ns + settings.linger_ns
     idle_ns = settings.idle_close_ns
     return None if idle_ns is None else header.touched_ns + idle_ns
+
+
+def due_ns_of(scope: SessionScope, settings: KernelSettings) -> int | None:
+    """When a deadline passes, or the session ends or is evicted."""
+    deadline_ns, rest_ns = scope.progress.next_deadline_ns, rest_ns_of(scope.header, settings)
+    if deadline_ns is None or rest_ns is None:
+        return rest_ns if deadline_ns is None else deadline_ns
+    return min(deadline_ns, rest_ns)
 
 
 def end_of(key: TraceKey, header: Header, ended_ns: int) -> tuple[Event, Header]:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from monitor.findings.model import Severity
+from monitor.ingest.effective_time import Clocks
 from monitor.kernel.births import NO_BIRTHS, Births
+
+
+class GatedHeader(Protocol):
+    """The header of a scope of any kind."""
+
+    @property
+    def is_gated(self) -> bool:
+        """True if an event of it came from a gate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +26,8 @@ class KernelSettings:
     lateness_ns: int = 0
     skew_ns: int = 5_000_000_000
     trust_ts: bool = False
+    gate_lateness_ns: int = 0
+    """How late events of gates may arrive. Ticks decide later by this in scopes that have some."""
     linger_ns: int = 86_400_000_000_000
     idle_close_ns: int | None = None
     ids_max: int = 10_000
@@ -30,3 +42,11 @@ class KernelSettings:
     """Which invariants have not seen the past of which scopes."""
     mode_cap: str | None = None
     severities: Mapping[str, Severity] = field(default_factory=dict)
+
+    def clocks(self) -> Clocks:
+        """How far the times of events are believed."""
+        return Clocks(self.lateness_ns, self.skew_ns, self.trust_ts, self.gate_lateness_ns)
+
+    def held_back_ns(self, header: GatedHeader) -> int:
+        """How far a scope's time stays behind that of a tick: a gate's event may still come."""
+        return self.gate_lateness_ns if header.is_gated else 0

@@ -25,7 +25,8 @@ from invariants.spec.model import Per
 from invariants.taint.memory import Shown
 from monitor.findings.grouping import doubts_of
 from monitor.findings.model import Finding
-from monitor.ingest.sequence import UNSURE_TEXT, Header, Noticed
+from monitor.ingest.effective_time import UNSURE_TEXT
+from monitor.ingest.sequence import Header, Noticed
 from monitor.kernel.build_finding import Wider, engine_finding, verdict_finding, wider_place
 from monitor.kernel.event_names import Named, name_in
 from monitor.kernel.file_end import OpenVerdict, open_verdicts
@@ -103,7 +104,12 @@ class WiderScopes:
             name = f"{per}/{key.value}"
             noticed = (Noticed("disorder", text, name, None, self._timed[per]),)
         after = WiderHeader(
-            before.position + 1, time_ns, before.epoch, is_unsure, before.is_disordered or is_told
+            before.position + 1,
+            time_ns,
+            before.epoch,
+            is_unsure,
+            before.is_disordered or is_told,
+            before.is_gated or header.is_gated,
         )
         placed = msgspec.structs.replace(event, time_ns=time_ns, is_time_unsure=is_unsure)
         judged = step_at(program, scope.progress, placed, doubt, asked)
@@ -239,13 +245,15 @@ class WiderScopes:
             if scope.header.position == 0:
                 self.table.forget(key)  # The entry has outlived its scope.
                 continue
-            judged = self._programs[key.per].tick(scope.progress, time_ns)
+            reached_ns = time_ns - self._settings.held_back_ns(scope.header)
+            judged = self._programs[key.per].tick(scope.progress, reached_ns)
             if judged.progress is not scope.progress:
                 after = WiderJudged(key, scope, scope.header, judged)
                 self._keep(scope, after)
                 findings += self._verdicts(after)
             rest_ns = self._kind.rest_ns(key, scope)
-            if rest_ns is not None and rest_ns < time_ns:
+            # A gate's event whose time is before that of the scope must find it.
+            if rest_ns is not None and rest_ns < time_ns - self._settings.gate_lateness_ns:
                 self.table.drop(key)
             else:
                 self.table.queue(key, scope)

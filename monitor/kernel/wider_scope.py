@@ -37,6 +37,8 @@ class WiderHeader(msgspec.Struct, frozen=True, array_like=True):
     is_time_unsure: bool = False
     is_disordered: bool = False
     """Both as of a session (`monitor/ingest/sequence.py`)."""
+    is_gated: bool = False
+    """True if a gate guards a session of it."""
 
 
 class WiderScope(Scope[WiderHeader], kw_only=True):
@@ -79,6 +81,7 @@ class WiderKind:
 
     def __init__(self, programs: Mapping[Per, ScopeProgram], settings: KernelSettings) -> None:
         self._programs = programs
+        self._settings = settings
         self._memory_ns: Final = {per: program.memory_ns() for per, program in programs.items()}
         self.with_runs = frozenset(
             per
@@ -140,9 +143,12 @@ class WiderKind:
     def wake_ns(self, key: WiderKey, scope: WiderScope) -> int | None:
         """When a deadline passes, or nothing is remembered any more."""
         rest_ns, deadline_ns = self.rest_ns(key, scope), scope.progress.next_deadline_ns
-        due_ns = rest_ns if deadline_ns is None else deadline_ns
+        if deadline_ns is not None:
+            return deadline_ns + self._settings.held_back_ns(scope.header)
+        if rest_ns is not None:
+            return rest_ns + self._settings.gate_lateness_ns
         # At the end of a file its runs are reported, also after a restart: it must be found then.
-        return AT_END_NS if due_ns is None and key.per in self.with_runs else due_ns
+        return AT_END_NS if key.per in self.with_runs else None
 
     def change(self, key: WiderKey, scope: WiderScope, wake_ns: int | None) -> ScopeChange:
         """The changes to write; from now on they count as written.

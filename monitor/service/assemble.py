@@ -327,6 +327,7 @@ def _engine_settings(settings: Settings, surroundings: Surroundings) -> KernelSe
         lateness_ns=settings.lateness_ns,
         skew_ns=settings.skew_ns,
         trust_ts=surroundings.trusts_ts,
+        gate_lateness_ns=0 if surroundings.trusts_ts else settings.gate_lateness_ns,
         linger_ns=settings.linger_ns,
         idle_close_ns=settings.idle_close_ns if closes_idle else None,
         ids_max=settings.ids_max,

@@ -104,6 +104,7 @@ def _recorded(settings: Settings, *, trusts_ts: bool) -> RecordedSettings:
         lateness_ns=settings.lateness_ns,
         skew_ns=settings.skew_ns,
         trust_ts=trusts_ts,
+        gate_lateness_ns=0 if trusts_ts else settings.gate_lateness_ns,
         linger_ns=settings.linger_ns,
         idle_close_ns=None if trusts_ts else settings.idle_close_ns,
         ids_max=settings.ids_max,

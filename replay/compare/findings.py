@@ -40,6 +40,8 @@ REPEATABLE: Final = frozenset(
         "provenance",
         "contested",
         "unowned",
+        "bypass",
+        "misplaced",
         "split",
         "after_end",
         "unscoped",

@@ -41,6 +41,7 @@ class RecordedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lateness_ns: Nanoseconds = 0
     skew_ns: Nanoseconds = 5_000_000_000
     trust_ts: bool = False
+    gate_lateness_ns: Nanoseconds = 0
     linger_ns: Nanoseconds = 86_400_000_000_000
     idle_close_ns: Nanoseconds | None = None
     ids_max: Count = 10_000

@@ -16,6 +16,8 @@ VERDICTS: Final[Mapping[str, str]] = {
     "provenance": "kind not allowed on this topic",
     "contested": "session ID of another principal",
     "unowned": "record without a principal",
+    "bypass": "event that the gate did not see",
+    "misplaced": "record outside the gate",
     "split": "session on two partitions",
     "after_end": "event after the session's end",
     "unscoped": "scope not named",

@@ -146,6 +146,7 @@ def engine_settings(
         lateness_ns=settings.lateness_ns,
         skew_ns=settings.skew_ns,
         trust_ts=settings.trust_ts,
+        gate_lateness_ns=settings.gate_lateness_ns,
         linger_ns=settings.linger_ns,
         idle_close_ns=settings.idle_close_ns,
         ids_max=settings.ids_max,

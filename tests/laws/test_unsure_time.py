@@ -19,7 +19,8 @@ from invariants.operators.contract import EARLIEST_NS, Birth
 from invariants.runtime.machine_state import State
 from invariants.runtime.stepper import Stepper
 from invariants.runtime.unsure_time import unsure_state
-from monitor.ingest.sequence import Clocks, Header, timing_of
+from monitor.ingest.effective_time import Clocks, timing_of
+from monitor.ingest.sequence import Header
 from tests.laws.census import Census
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.engines import final_verdicts
@@ -55,7 +56,7 @@ def told_of(automaton: Stepper, moments: list[TracePoint], stamps: list[int]) ->
     for number, (moment, stamp) in enumerate(zip(moments, stamps, strict=True)):
         record = EventRecord(session="s", ts=0, kind="x")
         event = Event(record, "", stamp, b"", Origin("t", "", number), read_ns=READ_NS)
-        timing = timing_of(event, header, CLOCKS)
+        timing = timing_of(event, header.time_ns, CLOCKS, is_before_unsure=header.is_time_unsure)
         if timing.doubt is not None:
             state = doubt(state, timing.time_ns, timing.doubt.sure_ns, number)
         seen = moment._replace(time_ns=timing.time_ns)

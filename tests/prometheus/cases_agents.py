@@ -90,6 +90,19 @@ CASES = [
     ),
     Case("InterlockProvenance", "a gap is none", {ENGINE % ("warning", "gap"): "0x3 1x80"}, "4m"),
     Case(
+        "InterlockGateBypassed",
+        "an agent acts without asking",
+        {ENGINE % ("critical", "bypass"): "0x3 1x80"},
+        "4m",
+        [(engine("bypass"), "1")],
+    ),
+    Case(
+        "InterlockGateBypassed",
+        "a gap is none",
+        {ENGINE % ("warning", "gap"): "0x3 1x80"},
+        "4m",
+    ),
+    Case(
         "InterlockIdentityInDoubt",
         "an approval that names no principal",
         {ENGINE % ("critical", "unowned"): "0x3 1x80", ENGINE % ("warning", "contested"): "5x80"},
