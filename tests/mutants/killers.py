@@ -137,7 +137,12 @@ LIKELIEST: tuple[tuple[tuple[str, ...], tuple[tuple[str, ...], ...]], ...] = (
         (VOUCHERS, WHOSE),
     ),
     (
-        ("monitor/kernel/owners", "monitor/ingest/sequence", "monitor/trace_key"),
+        (
+            "monitor/kernel/owners",
+            "monitor/ingest/sequence",
+            "monitor/ingest/effective_time",
+            "monitor/trace_key",
+        ),
         (TIMES, WHOSE, WRITTEN),
     ),
     (("monitor/ingest/file_sort", "monitor/kernel/file_end"), (WHOLE, FILES)),
