@@ -27,7 +27,9 @@ class KernelSettings:
     skew_ns: int = 5_000_000_000
     trust_ts: bool = False
     gate_lateness_ns: int = 0
-    """How late events of gates may arrive. Ticks decide later by this in scopes that have some."""
+    """How late events of gates may arrive; 0 in a gate, which sees them first. Ticks decide later
+    by this in scopes that have some.
+    """
     linger_ns: int = 86_400_000_000_000
     idle_close_ns: int | None = None
     ids_max: int = 10_000

@@ -1,0 +1,1 @@
+"""Sends the log of a gate to Kafka."""

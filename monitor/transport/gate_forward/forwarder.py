@@ -1,0 +1,201 @@
+"""Sends a gate's own log to Kafka, in order, at least once.
+
+    log directory -> records -> rounds -> publisher -> acknowledged -> position file
+
+Input: `DIR/interlock.gate/WRITER-N.jsonl`, as the gate appends to it. Output: the same records on
+the topic `interlock.gate`, each under the key of its session, so that one session's are in one
+partition, in their order. A position is stored only after everything before it was acknowledged. So
+a crash repeats at most one chunk, and loses nothing. It runs on a thread of its own: the gate's
+answers never wait for Kafka.
+
+It deliberately gives up nothing: a record that Kafka refuses is sent again until it is taken, and
+`status` says why it is not. Monitors would otherwise judge a session without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ...log import say
+from ...topics import GATE
+from ..base import Poll, Publisher
+from ..logdir.reader import LogDirSource
+from .position_file import Place, PositionFile
+from .rounds import ToSend, hand_over, rounds, to_send
+
+CHUNK_RECORDS: Final = 500
+"""Chosen: the records that are read ahead, and that a crash may repeat."""
+LOOK_S: Final = 0.05
+"""How often an idle log is looked at if nobody wakes the forwarder."""
+ACKNOWLEDGED_S: Final = 5.0
+"""How long one wait for acknowledgements lasts; the next one waits for the same records."""
+PAUSES_S: Final = (0.2, 1.0, 5.0)
+"""Pauses before a failed round is repeated; the last one for all further attempts."""
+
+
+class ForwardStatus(NamedTuple):
+    """How far a forwarder is. `behind_since_ns` is the gate's time of the oldest record that is
+    read and not acknowledged; `trouble` says why it does not get on, and is empty while it does.
+    """
+
+    sent_count: int = 0
+    lag_records: int = 0
+    behind_since_ns: int | None = None
+    trouble: str = "it has not started"
+
+
+class Forwarder:
+    """Follows the log in `directory`, on a thread of its own.
+
+    Parameters
+    ----------
+    open_publisher
+        Opens a publisher to Kafka that loses nothing silently; called again after it fails.
+    now_ns
+        The clock of the source.
+
+    Raises
+    ------
+    ConfigError
+        The directory does not exist, or the position file is damaged.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        position_path: Path,
+        open_publisher: Callable[[], Publisher],
+        *,
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._source = LogDirSource(directory, (GATE,), now_ns=now_ns)
+        self._file = PositionFile(position_path)
+        self._places = self._file.load()
+        self._open = open_publisher
+        self._publisher: Publisher | None = None
+        self._status = ForwardStatus()
+        self._woken = threading.Event()
+        self._is_stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="gate-forwarder")
+
+    def start(self) -> None:
+        """Begin to forward."""
+        self._source.recognise({s: p.identity for s, p in self._places.items() if p.identity})
+        self._status = ForwardStatus(trouble="")
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is a new record: it is sent at once. Safe to call from any thread."""
+        self._woken.set()
+
+    @property
+    def status(self) -> ForwardStatus:
+        """How far it is, now."""
+        return self._status
+
+    def close(self) -> None:
+        """Stop after the round under way; what was not sent is sent after the next start."""
+        self._is_stopping.set()
+        self._woken.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._source.close()
+
+    def _run(self) -> None:
+        try:
+            while not self._is_stopping.is_set():
+                self._woken.clear()
+                if not self._forward_chunk():
+                    self._woken.wait(LOOK_S)
+        finally:
+            with contextlib.suppress(OSError):
+                self._let_go()
+            if not self._is_stopping.is_set():
+                self._tell("it has failed, see the log of this process; restart the gate")
+
+    def _forward_chunk(self) -> bool:
+        """Send what one look finds; true if there may be more at once."""
+        poll = self._source.poll(0, CHUNK_RECORDS)
+        for notice in poll.notices:
+            say("error", "gate_log_notice", kind=notice.kind, text=str(notice))
+        if poll.gained:
+            self._source.resume({stream: place.offset for stream, place in self._places.items()})
+        records = [to_send(record) for record in poll.records]
+        left_count = sum(frontier.lag_records for frontier in poll.frontiers.values())
+        self._note(records, left_count)
+        for of_round in rounds(records):
+            if not self._send(of_round):
+                return False
+            sent_count = self._status.sent_count + len(of_round)
+            self._status = self._status._replace(sent_count=sent_count)
+        self._store(poll)
+        self._note([], left_count)
+        return bool(records or poll.gained)
+
+    def _note(self, records: list[ToSend], left_count: int) -> None:
+        since_ns = min((record.ts_ns for record in records), default=None)
+        lag = left_count + len(records)
+        self._status = self._status._replace(lag_records=lag, behind_since_ns=since_ns)
+
+    def _send(self, records: list[ToSend]) -> bool:
+        """Return when all were acknowledged; false if it was told to stop before."""
+        attempt = 0
+        while not self._is_stopping.is_set():
+            try:
+                self._publish(records)
+            except OSError as error:
+                self._tell(f"Kafka does not take the gate's records: {error}")
+                # A producer that failed is replaced: its late deliveries are copies.
+                with contextlib.suppress(OSError):
+                    self._let_go()
+                self._is_stopping.wait(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
+                attempt += 1
+            else:
+                self._tell("")
+                return True
+        return False
+
+    def _publish(self, records: list[ToSend]) -> None:
+        if self._publisher is None:
+            self._publisher = self._open()
+        hand_over(self._publisher, records)
+        while True:
+            try:
+                self._publisher.flush(ACKNOWLEDGED_S)
+            except TimeoutError as error:
+                # Not refused yet: the same producer goes on until it gives them up.
+                self._tell(f"Kafka does not acknowledge the gate's records: {error}")
+                if self._is_stopping.is_set():
+                    raise
+            else:
+                return
+
+    def _store(self, poll: Poll) -> None:
+        """The places behind everything that was acknowledged."""
+        places = {s: p for s, p in self._places.items() if s not in poll.gone}
+        for stream, frontier in poll.frontiers.items():
+            if frontier.next_offset is not None and stream not in poll.gained:
+                places[stream] = Place(frontier.next_offset, frontier.identity)
+        if places == self._places:
+            return
+        try:
+            self._file.store(places)
+        except OSError as error:
+            # Tried again after the next look. Until then a crash would repeat more.
+            self._tell(f"the forwarder's position cannot be stored: {error}")
+        else:
+            self._places = places
+
+    def _tell(self, trouble: str) -> None:
+        if trouble != self._status.trouble:
+            say("error" if trouble else "info", "gate_forward", text=trouble or "it gets on")
+            self._status = self._status._replace(trouble=trouble)
+
+    def _let_go(self) -> None:
+        publisher, self._publisher = self._publisher, None
+        if publisher is not None:
+            publisher.close()
