@@ -39,8 +39,10 @@ REACHING_UP = {
 # The monitor shares with the client what control records mean, and what an event may hold.
 SHARED_WITH_CLIENT = {
     "interlock.control_record",
+    "interlock.errors",
     "interlock.kinds",
     "interlock.limits",
+    "interlock.names",
     "interlock.watermarks",
 }
 # The benchmark of the kill switch plays the agent.
@@ -59,6 +61,8 @@ CALLED_FROM_OUTSIDE = {
     "interlock.client": {"Client.healthy"},
     "interlock.session": {"Session.assistant_message", "Session.tool_call", "Session.user_message"},
     # The gate's server calls these; take them out with it.
+    "monitor.gate.assemble": {"open_gate", "own_operators"},
+    "monitor.gate.errors": {"CrowdedError"},
     "monitor.principals.model": {"Principals.may_approve", "Principals.standing"},
     "monitor.principals.load": {"load_principals"},
     "monitor.transport.gate_forward.forwarder": {"Forwarder", "Forwarder.wake"},

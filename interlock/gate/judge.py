@@ -235,13 +235,11 @@ class GateLink:
 
     def _ask(self, asked: Draft, request: str) -> Answer:
         asker = self._judge.asker
-        is_once = asker.is_away
-        patience_s = asker.attempt_s_min if is_once else self._judge.limits.ask_s_max
+        patience_s = asker.patience_s
         deadline_ns = time.monotonic_ns() + int(patience_s * 1e9)
-        if self._queue.wait_until_sent(self._last_place, patience_s, is_once=is_once):
+        if self._queue.wait_until_sent(self._last_place, patience_s):
             self._check_known()
-            body = asked.asked(self._id, request)
-            return asker.ask(self._id, request, body, 0 if is_once else deadline_ns)
+            return asker.ask(self._id, request, asked.asked(self._id, request), deadline_ns)
         if self._queue.is_away:
             asker.note_away()
         reason = shown(self._queue.last_error) or "too many of them wait"

@@ -104,6 +104,8 @@ class ScopeProgram:
     _planner: Planner = field(init=False, repr=False, compare=False)
     _awaiting: tuple[int, ...] = field(init=False, repr=False, compare=False)
     """The invariants whose verdicts can have deadlines."""
+    _selective: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """The invariants whose `report` leaves verdicts out."""
 
     def __post_init__(self) -> None:
         automata = [(compiled.automaton, compiled.file_index) for compiled in self.invariants]
@@ -116,16 +118,30 @@ class ScopeProgram:
             if compiled.automaton.tables.future is not None
         )
         object.__setattr__(self, "_awaiting", awaiting)
+        selective = tuple(
+            index
+            for index, compiled in enumerate(self.invariants)
+            if compiled.declared.report != "every"
+        )
+        object.__setattr__(self, "_selective", selective)
 
     def plan(self, kind: str, tool: str) -> Plan:
         """Which predicates and invariants an event of this kind and tool can concern."""
         return self._planner.plan(kind, tool)
 
-    def step(self, progress: Progress, event: Event, asked: Shown | None = None) -> Judged:
+    def step(
+        self,
+        progress: Progress,
+        event: Event,
+        asked: Shown | None = None,
+        *,
+        is_unreported: bool = False,
+    ) -> Judged:
         """Process one event, whose effective time is set and not before its predecessor's.
 
         `asked` contains the values shown to the event's own session; by default those shown to this
-        scope.
+        scope. `is_unreported`: every violation at the event is a verdict, whatever `report` says,
+        and no other verdict is; the progress is then of no use.
         """
         record = event.record
         plan = self.plan(record.kind, record.tool)
@@ -153,7 +169,9 @@ class ScopeProgram:
                 now = self._moment(compiled.file_index, plan, progress.position, view, facts)
                 moments[compiled.file_index] = now
             old = states[index]
-            state, found = compiled.automaton.step(old, now, False, route)
+            state, found = compiled.automaton.step(old, now, is_unreported, route)
+            if is_unreported:
+                found = [verdict for verdict in found if verdict.kind == "violated"]
             if state is not old:
                 states[index] = state
                 is_awaited = is_awaited or state.pending is not old.pending
@@ -174,6 +192,10 @@ class ScopeProgram:
         else:
             after = Progress(position, tuple(states), progress.next_deadline_ns, shown)
         return Judged(after, tuple(verdicts), tuple(lost), sources_lost)
+
+    def leaves_out(self, progress: Progress) -> bool:
+        """True if `report` may leave out a verdict of the next event."""
+        return any(progress.states[index].told for index in self._selective)
 
     def asked_of(self, shown: Shown, event: Event) -> Shown:
         """The values shown to an event's session, and its parent as the event states it."""

@@ -1,6 +1,7 @@
 """Events whose distance in time from others is not known.
 
     step_at(program, progress, event, doubt, asked) -> Judged
+    violations_at(program, judged, progress, event, doubt, asked) -> verdicts
 
 The producers choose the times of a trace. If times run back, or are later than the time at which
 they are read, the order of the events is certain, but their distance is not known. So the content
@@ -67,6 +68,33 @@ def step_at(
         progress, after = _unsure(program, judged.progress, event.time_ns, EARLIEST_NS)
         judged = judged._replace(progress=progress)
     return judged._replace(verdicts=(*before, *judged.verdicts, *after))
+
+
+def violations_at(
+    program: ScopeProgram,
+    judged: Judged,
+    progress: Progress,
+    event: Event,
+    *,
+    doubt: TimeDoubt | None,
+    asked: Shown | None = None,
+) -> tuple[tuple[int, Verdict], ...]:
+    """Every violation that an event decides, also those that `report` leaves out.
+
+    `judged` is what `step_at` made of the other arguments. Deadlines before the event must have
+    been decided: their verdicts are not distinguished from the event's own.
+    """
+    verdicts = judged.verdicts
+    if program.leaves_out(progress):
+        if doubt is not None:
+            progress, _ = _unsure(program, progress, event.time_ns, doubt.sure_ns)
+        verdicts = program.step(progress, event, asked, is_unreported=True).verdicts
+    return tuple(one for one in verdicts if _is_violated_now(one[1]))
+
+
+def _is_violated_now(verdict: Verdict) -> bool:
+    """True for a violation, but not for an earlier one that is reported again as a run."""
+    return verdict.kind == "violated" and (verdict.run is None or verdict.run.count == 1)
 
 
 def timed_ids(program: ScopeProgram) -> tuple[str, ...]:

@@ -308,10 +308,12 @@ def holes_told(header: Header) -> Header:
 def _began(event: Event) -> bytes:
     """Identifies a session by its first event: by its content and, in a live source, by its place.
 
-    The place makes a copy of the event begin another session; in a finished file only the content
-    counts, so that a copy of the file gives the same findings.
+    The place makes a copy of the event begin another session. In a finished file only the content
+    counts, so that a copy of the file gives the same findings; likewise for a gate's events, which
+    the gate judges before they have a place.
     """
-    place = "" if event.arrival_ns is None else str(event.origin)
+    is_placed = event.arrival_ns is not None and event.origin.topic != GATE
+    place = str(event.origin) if is_placed else ""
     return hashlib.blake2b(event.digest + place.encode(), digest_size=8).digest()
 
 

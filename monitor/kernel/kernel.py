@@ -35,6 +35,7 @@ from monitor.kernel.gated_sessions import reach_gated
 from monitor.kernel.losses import at_event, at_rest
 from monitor.kernel.owners import Owners, Unowned
 from monitor.kernel.prepared import Prepared, Repeated, StaleError, Stepped, Taken, Unplaced
+from monitor.kernel.prevented import prevented
 from monitor.kernel.scope import EMPTY_LOAD, Load, ScopeChange
 from monitor.kernel.sessions import (
     SessionKind,
@@ -103,11 +104,13 @@ class Kernel:
         """The same, with the fate of the event."""
         return self._commit(self.prepare(event, group))
 
-    def prepare(self, event: Event, group: str = "") -> Prepared:
+    def prepare(self, event: Event, group: str = "", upon: Taken | None = None) -> Prepared:
         """Judge an event in its session and in every wider scope, with all deadlines before it; no
         scope changes.
 
-        Deadlines of other scopes that its arrival proves are for `reach`, before it.
+        Deadlines of other scopes that its arrival proves are for `reach`, before it. `upon` is an
+        event of the same session that is supposed to come just before; the result is for readers,
+        and cannot be committed.
         """
         owner = self._owners.trace_of(event)
         if isinstance(owner, Unowned):
@@ -121,7 +124,10 @@ class Kernel:
         if known := is_repeat(scope.seen, id_digest, event.digest):
             return Repeated(event, owner)
         settings, digest = self.settings, "" if known is None else event.digest.hex()
-        header = scope.header
+        header, progress = scope.header, scope.progress
+        if upon is not None:
+            assert upon.owner == owner, "supposed in the same session"
+            header, progress = upon.header, upon.judged.progress
         before, lost = at_event(self._sessions.births, settings, self._session, header, event)
         admission = admit(
             before,
@@ -133,16 +139,16 @@ class Kernel:
             conflict_digest=digest,
         )
         placed = admission.placed(event)
-        asked = self._session.asked_of(scope.progress.shown, placed)
+        asked = self._session.asked_of(progress.shown, placed)
         after, doubt = admission.header, admission.doubt
         return Taken(
             placed,
             owner,
             scope,
-            (header, scope.progress),
+            (header, progress),
             after,
-            step_at(self._session, scope.progress, placed, doubt),
-            self._wider.judge(placed, after, asked, doubt),
+            step_at(self._session, progress, placed, doubt),
+            self._wider.judge(placed, after, asked, doubt, () if upon is None else upon.wider),
             doubt,
             admission.is_back,
             (*lost, *admission.noticed),
@@ -151,14 +157,12 @@ class Kernel:
             digest,
         )
 
-    def commit(self, prepared: Prepared) -> Stepped:
-        """Take an event in as it was judged.
+    def violations(self, taken: Taken) -> list[Finding]:
+        """The violations that taking an event in would decide, as of a prevented call."""
+        return prevented(self._session, self._wider, self.settings, taken)
 
-        Raises
-        ------
-        StaleError
-            One of its scopes has changed since; nothing was done.
-        """
+    def commit(self, prepared: Prepared) -> Stepped:
+        """Take an event in as it was judged. StaleError if one of its scopes has changed since."""
         if self._is_stale(prepared):
             raise StaleError("a scope has changed since the event was judged: judge it again")
         return self._commit(prepared)

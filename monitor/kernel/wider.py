@@ -20,7 +20,7 @@ from invariants.model.event import Event
 from invariants.model.verdict import EventRef
 from invariants.runtime.program import Program
 from invariants.runtime.scope_program import Judged
-from invariants.runtime.unsure_time import TimeDoubt, step_at, timed_ids
+from invariants.runtime.unsure_time import TimeDoubt, step_at, timed_ids, violations_at
 from invariants.spec.model import Per
 from invariants.taint.memory import Shown
 from monitor.findings.grouping import doubts_of
@@ -68,24 +68,40 @@ class WiderScopes:
         )
 
     def judge(
-        self, event: Event, header: Header, asked: Shown, doubt: TimeDoubt | None = None
+        self,
+        event: Event,
+        header: Header,
+        asked: Shown,
+        doubt: TimeDoubt | None = None,
+        upon: Sequence[WiderJudged] = (),
     ) -> list[WiderJudged]:
         """The results of an event in each wider scope to which it belongs; changes nothing.
 
         `event` has its effective time; `header` is its session's after it, `asked` the values shown
-        to its session before, `doubt` the doubt about its time there.
+        to its session before, `doubt` the doubt about its time there, `upon` the results of an
+        event that is supposed to come just before.
         """
-        return [
-            one
-            for per in self._programs
-            if (one := self._judge(per, event, header, asked, doubt)) is not None
-        ]
+        supposed = {one.key: one for one in upon}
+        results: list[WiderJudged] = []
+        for per in self._programs:
+            key = WiderKey(per, scope_of(per, event))
+            one = self._judge(key, event, header, asked=asked, doubt=doubt, upon=supposed.get(key))
+            if one is not None:
+                results.append(one)
+        return results
 
     def _judge(
-        self, per: Per, event: Event, header: Header, asked: Shown, doubt: TimeDoubt | None
+        self,
+        key: WiderKey,
+        event: Event,
+        header: Header,
+        *,
+        asked: Shown,
+        doubt: TimeDoubt | None,
+        upon: WiderJudged | None,
     ) -> WiderJudged | None:
+        per = key.per
         program = self._programs[per]
-        key = WiderKey(per, scope_of(per, event))
         named = self._named(event, header)
         if not key.value:
             verdicts = program.unscoped(event, asked)
@@ -94,7 +110,9 @@ class WiderScopes:
             judged = Judged(program.initial, tuple(verdicts))
             return WiderJudged(key, None, NO_SCOPE, judged, None, named)
         scope = self.table.scope(key)
-        before = scope.header
+        before, progress = scope.header, scope.progress
+        if upon is not None:
+            before, progress = upon.header, upon.judged.progress
         time_ns = max(event.time_ns, before.time_ns)
         doubt, is_unsure = self._doubt(event, before, doubt)
         is_told = doubt is not None and is_unsure and not doubt.is_own and bool(self._timed[per])
@@ -112,8 +130,11 @@ class WiderScopes:
             before.is_gated or header.is_gated,
         )
         placed = msgspec.structs.replace(event, time_ns=time_ns, is_time_unsure=is_unsure)
-        judged = step_at(program, scope.progress, placed, doubt, asked)
-        return WiderJudged(key, scope, after, judged, (before, scope.progress), named, noticed)
+        judged = step_at(program, progress, placed, doubt, asked)
+        before_it = before, progress
+        return WiderJudged(
+            key, scope, after, judged, before_it, named, noticed, placed, doubt, asked
+        )
 
     def _named(self, event: Event, header: Header) -> Named:
         """An event in its own session, for a trace of many."""
@@ -141,6 +162,20 @@ class WiderScopes:
         if before.is_time_unsure:
             sure_ns = min(sure_ns, before.time_ns - 1)
         return TimeDoubt(sure_ns), is_unsure
+
+    def violations(self, judged: Sequence[WiderJudged]) -> list[Finding]:
+        """Every violation of results of `judge`, also those that `report` leaves out."""
+        findings: list[Finding] = []
+        for one in judged:
+            verdicts = one.judged.verdicts
+            if one.event is not None and one.before is not None:
+                program, progress = self._programs[one.key.per], one.before[1]
+                verdicts = violations_at(
+                    program, one.judged, progress, one.event, doubt=one.doubt, asked=one.asked
+                )
+            violated = tuple(found for found in verdicts if found[1].kind == "violated")
+            findings += self._verdicts(one._replace(judged=one.judged._replace(verdicts=violated)))
+        return findings
 
     def is_stale(self, judged: Sequence[WiderJudged]) -> bool:
         """True if a scope has another content than the one in which an event was judged."""

@@ -13,7 +13,9 @@ from invariants.codec.progress import decode_progress, encode_progress
 from invariants.codec.state import DAMAGE, StateError, named_positions
 from invariants.model.event import Event
 from invariants.runtime.scope_program import Judged, Progress, ScopeProgram
+from invariants.runtime.unsure_time import TimeDoubt
 from invariants.spec.model import Per
+from invariants.taint.memory import Shown
 from monitor.ingest.sequence import Noticed
 from monitor.kernel.births import Births, bear
 from monitor.kernel.event_names import Named, Names
@@ -66,6 +68,10 @@ class WiderJudged(NamedTuple):
     """The header and the progress that an event was judged by."""
     named: Named | None = None
     noticed: tuple[Noticed, ...] = ()
+    event: Event | None = None
+    """As the scope took it in, with its time there."""
+    doubt: TimeDoubt | None = None
+    asked: Shown | None = None
 
     def names(self) -> Names:
         """The names of all events that the verdicts may name."""

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from interlock.control_record import ControlView
-from invariants.image.load import load_program
-from invariants.model.limits import Limits
 from invariants.runtime.program import Program
 from monitor.actions.alert import ToldAlready
 from monitor.actions.control import ControlIssuer, StandingStops
@@ -27,12 +25,8 @@ from monitor.config.table import Settings
 from monitor.detection.load_model import open_scoring
 from monitor.ingest.provenance import Provenance
 from monitor.ingest.rejected import REASONS
-from monitor.kernel.births import META_NAME, Births, next_births
 from monitor.kernel.kernel import Kernel
-from monitor.kernel.settings import KernelSettings
-from monitor.log import say
 from monitor.response.plan import LOG_TARGET, ResponsePolicy
-from monitor.secret import keep_key, read_keys, read_secret
 from monitor.service.batch import Batch
 from monitor.service.batch_metrics import Teller
 from monitor.service.connect import Surroundings, open_surroundings
@@ -40,11 +34,11 @@ from monitor.service.loop import Loop, LoopSettings, Observer, scope_loader
 from monitor.service.maintenance import Upkeep
 from monitor.service.outbox import Effects
 from monitor.service.pages import serve
-from monitor.service.program_image import program_image
+from monitor.service.program import kernel_settings, open_births, open_program, tell_of_change
 from monitor.service.responder import Responder
 from monitor.store.lock import StateLock
 from monitor.store.records import Committed
-from monitor.store.store import STORE_FILE, Store, StoreError
+from monitor.store.store import STORE_FILE, Store
 from monitor.telemetry.http import Pulse
 from monitor.telemetry.metrics import Metrics, WatchedInvariant
 from monitor.transport.address import SourceAddress, parse_source_url
@@ -55,7 +49,6 @@ if TYPE_CHECKING:
     from monitor.telemetry.metrics_registry import Registry
 
 CONTROL_READ_S: Final = 30.0
-KEY_FILE: Final = "digest.key"
 POLL_WAIT_S_MAX: Final = 0.5
 
 
@@ -87,7 +80,7 @@ def open_service(
     address = parse_source_url(settings.source)
     state_dir = Path(settings.state_dir)
     stack.enter_context(StateLock(state_dir))
-    program = _program(settings, state_dir, keeps_image=not is_passing)
+    program = open_program(settings, state_dir, keeps_image=not is_passing)
     store = Store(
         state_dir / STORE_FILE,
         clock=clock,
@@ -95,7 +88,7 @@ def open_service(
         ids_max=settings.ids_max,
     )
     stack.callback(store.close)
-    _tell_of_change(store, program)
+    tell_of_change(store, program)
     metrics = _metrics(settings, program)
     surroundings = _surroundings(address, settings, clock, program, store, is_sorted=is_sorted)
     stack.callback(surroundings.source.close)
@@ -258,40 +251,6 @@ def own_version() -> str:
         return "unknown"
 
 
-def _program(settings: Settings, state_dir: Path, *, keeps_image: bool) -> Program:
-    locations, image_dir = list(map(Path, settings.invariants)), state_dir if keeps_image else None
-    image = program_image(locations, _limits(settings), image_dir)
-    return load_program(
-        image,
-        digest_key=_digest_key(settings, state_dir),
-        fingerprint_keys=_fingerprint_keys(settings),
-    )
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        slices_max=settings.slices_max,
-        window_entries_max=settings.window_entries_max,
-        pending_max=settings.pending_max,
-        pairs_max=settings.sources.pairs_max,
-    )
-
-
-def _digest_key(settings: Settings, state_dir: Path) -> bytes:
-    """The key of `digest(...)`: it lasts as long as the state that contains its results."""
-    if settings.digest_key_file is not None:
-        return read_secret("digest_key_file", settings.digest_key_file).reveal()
-    return keep_key(state_dir / KEY_FILE).reveal()
-
-
-def _fingerprint_keys(settings: Settings) -> list[bytes]:
-    """The keys of data memories, the newest first; none if the digests' key is used."""
-    path = settings.sources.fingerprint_key_file
-    if path is None:
-        return []
-    return [key.reveal() for key in read_keys("fingerprint_key_file", path)]
-
-
 def _kernel(
     program: Program,
     settings: Settings,
@@ -302,41 +261,14 @@ def _kernel(
     metrics: Metrics,
 ) -> Kernel:
     scoring = open_scoring(settings, metrics)
-    births = _births(store, program, clock.now_ns())
-    engine_settings = replace(_engine_settings(settings, surroundings), births=births)
-    return Kernel(program, engine_settings, scope_loader(store), scoring)
-
-
-def _births(store: Store, program: Program, now_ns: int) -> Births:
-    """The invariants that have not seen the past of running sessions, from the store.
-
-    Raises StoreError if that record is damaged.
-    """
-    digests = [compiled.digest for compiled in program.invariants]
-    try:
-        births = next_births(store.meta(META_NAME), digests, now_ns)
-    except ValueError as error:
-        raise StoreError(f"the store's record of invariants is damaged: {error}") from error
-    store.set_meta(META_NAME, births.stored())
-    return births
-
-
-def _engine_settings(settings: Settings, surroundings: Surroundings) -> KernelSettings:
-    closes_idle = surroundings.is_finished_file or not surroundings.trusts_ts
-    return KernelSettings(
-        lateness_ns=settings.lateness_ns,
-        skew_ns=settings.skew_ns,
-        trust_ts=surroundings.trusts_ts,
-        gate_lateness_ns=0 if surroundings.trusts_ts else settings.gate_lateness_ns,
-        linger_ns=settings.linger_ns,
-        idle_close_ns=settings.idle_close_ns if closes_idle else None,
-        ids_max=settings.ids_max,
+    births = open_births(store, program, clock.now_ns())
+    engine_settings = kernel_settings(
+        settings,
+        births,
+        trusts_ts=surroundings.trusts_ts,
         is_finished_file=surroundings.is_finished_file,
-        scopes_in_memory_max=settings.scopes_in_memory_max,
-        pairs_in_memory_max=settings.sources.pairs_in_memory_max,
-        mode_cap="observe" if settings.mode == "observe" else None,
-        severities=settings.severity.by_type(),
     )
+    return Kernel(program, engine_settings, scope_loader(store), scoring)
 
 
 def _loop_settings(settings: Settings, surroundings: Surroundings) -> LoopSettings:
@@ -348,18 +280,3 @@ def _loop_settings(settings: Settings, surroundings: Surroundings) -> LoopSettin
         poll_wait_s=min(settings.poll_interval_ns / 1e9, POLL_WAIT_S_MAX),
         keeps_raw=settings.dlq_raw,
     )
-
-
-def _tell_of_change(store: Store, program: Program) -> None:
-    """A changed program sees running sessions only from now on: this is logged."""
-    known = store.meta("program_digest")
-    if known is not None and known != program.digest:
-        say(
-            "warning",
-            "program_changed",
-            before=known,
-            now=program.digest,
-            text="invariants that are new, were changed or were put back have not seen all events "
-            "of running sessions: verdicts that depend on those are inconclusive, and stop nobody",
-        )
-    store.set_meta("program_digest", program.digest)

@@ -1,0 +1,188 @@
+"""Held calls: who may approve them, until when, and what follows.
+
+    begun(line, note)              a call begins to wait
+    rule(operator, held, ruling)   a grant, a refusal, or one of several grants
+    complete(held)                 judge a call again that was granted
+    expire(held)                   nobody answered in time
+
+A grant and the call that it is for are one step: `approval.granted` is taken in, and the call is
+judged again at once. So a grant is used once, for the call, the arguments, the session and the
+principal that it was given for. A call that is still refused behind it stays refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from monitor.gate import words
+from monitor.gate.decider import Asked, Decider
+from monitor.gate.errors import ConflictError, ForbiddenError, MalformedError
+from monitor.gate.note import GateNote, Line
+from monitor.gate.recorder import Recorder
+from monitor.gate.wire import HeldCall, Ruling
+from monitor.principals.model import ApprovalRules
+from monitor.trace_key import TraceKey
+
+HELD_MAX: Final = 1_000
+"""Chosen: calls of all sessions that wait at a time; the next is denied, not held."""
+HELD_OF_PRINCIPAL_MAX: Final = 50
+REASON_CHARS_MAX: Final = 500
+_NO_FILE_RULES: Final = ApprovalRules()
+
+
+class Approvals:
+    """The held calls of one gate. `operators` may approve if there is no file of principals."""
+
+    def __init__(self, recorder: Recorder, decider: Decider, operators: frozenset[str]) -> None:
+        self._recorder, self._decider, self._operators = recorder, decider, operators
+
+    def has_room(self, principal: str) -> bool:
+        """True if one more call of a principal may wait."""
+        held = self._recorder.book.held.values()
+        own = sum(call.principal == principal for call in held)
+        return len(held) < HELD_MAX and own < HELD_OF_PRINCIPAL_MAX
+
+    def begun(self, line: Line, note: GateNote) -> GateNote:
+        """The note of a call that begins to wait."""
+        rules = self._rules(line.ts)
+        return msgspec.structs.replace(
+            note,
+            approval=_approval_id(line),
+            asked_ns=line.ts,
+            expires_ns=line.ts + rules.expires_ns,
+            approvers=rules.approvers,
+        )
+
+    def check_operator(self, operator: str, time_ns: int) -> None:
+        """ForbiddenError unless this principal may see and decide held calls."""
+        principals = self._recorder.principals
+        if principals is None:
+            is_one = operator in self._operators
+        else:
+            is_one = principals.may_approve(operator, time_ns)
+        if not is_one:
+            raise ForbiddenError("only a principal with a role that may approve can do this")
+
+    def rule(self, operator: str, held: HeldCall, ruling: Ruling) -> None:
+        """Carry out an operator's decision.
+
+        Raises
+        ------
+        ForbiddenError
+            It is the operator's own call.
+        ConflictError
+            The operator has granted it already, or it has expired.
+        """
+        time_ns = self._recorder.reach_now()
+        self.check_operator(operator, time_ns)
+        if operator == held.principal:
+            raise ForbiddenError("nobody may approve a call of their own")
+        if len(ruling.reason) > REASON_CHARS_MAX:
+            raise MalformedError(f"`reason`: at most {REASON_CHARS_MAX} characters")
+        if time_ns >= held.expires_ns:
+            raise ConflictError("the call has expired; the agent must ask again")
+        if ruling.decision == "deny":
+            self._refuse(held, operator, ruling.reason, words.overruled("an operator refused it"))
+            return
+        if operator in held.granted_by:
+            raise ConflictError("you have granted it already; another operator must, too")
+        self._grant(held, operator, ruling)
+
+    def expire(self, held: HeldCall) -> None:
+        """Refuse a call that nobody answered in time."""
+        self._refuse(held, "", "expired", words.overruled("no operator answered in time"))
+
+    def _grant(self, held: HeldCall, operator: str, ruling: Ruling) -> None:
+        by = [*held.granted_by, operator]
+        is_edited = bool(bytes(ruling.args)) and bytes(ruling.args) != bytes(held.args)
+        if is_edited and len(by) > 1:
+            raise ConflictError("other operators have granted the call as it is: refuse it instead")
+        asked = Asked(held.tool, held.call, ruling.args if is_edited else held.args)
+        is_enough = len(by) >= held.approvers
+        if is_edited and not is_enough:
+            raise ConflictError("a call that needs several operators cannot be edited by one")
+        attributes: dict[str, object] = {
+            "approval": held.id,
+            "approver": operator,
+            "approvers": by,
+        }
+        if ruling.reason:
+            attributes["reason"] = ruling.reason
+        if is_edited:
+            attributes["edited_from"] = held.request
+        kind = "approval.granted" if is_enough else "control.applied"
+        self._write(kind, held, asked, attributes=attributes, by=by, is_edited=is_edited)
+
+    def complete(self, held: HeldCall) -> None:
+        """Judge a call again that enough operators have granted; after a kill, when it starts."""
+        assert held.is_granted, "the caller looked"
+        note = self._note(held, held.granted_by, is_edited=held.is_edited)
+        asked = Asked(held.tool, held.call, held.args)
+        self._decider.decide(TraceKey(held.principal, held.session), note, asked, None)
+
+    def _refuse(self, held: HeldCall, operator: str, reason: str, message: str) -> None:
+        key = TraceKey(held.principal, held.session)
+        asked = Asked(held.tool, held.call, held.args)
+        attributes: dict[str, object] = {"approval": held.id, "approver": operator}
+        if reason:
+            attributes["reason"] = reason
+        self._write("approval.denied", held, asked, attributes=attributes, by=held.granted_by)
+        note = self._note(held, held.granted_by)
+        note = msgspec.structs.replace(
+            note,
+            decision="deny",
+            message=message,
+            reason="expired" if not operator else "refused by an operator",
+            invariants=held.invariants,
+        )
+        time_ns = self._recorder.reach_now()
+        line = self._recorder.line(key, "tool.requested", time_ns, **asked.fields())
+        self._decider.deny(line, note)
+
+    def _write(
+        self,
+        kind: str,
+        held: HeldCall,
+        asked: Asked,
+        *,
+        attributes: Mapping[str, object],
+        by: list[str],
+        is_edited: bool = False,
+    ) -> None:
+        key = TraceKey(held.principal, held.session)
+        told = asked._replace(attributes=msgspec.Raw(msgspec.json.encode(attributes)))
+        time_ns = self._recorder.reach_now()
+        line = self._recorder.line(key, kind, time_ns, **told.fields())
+        note = GateNote(
+            name=self._recorder.name,
+            request=held.request,
+            approval=held.id,
+            by=by,
+            is_edited=is_edited,
+        )
+        self._decider.record(msgspec.structs.replace(line, gate=note))
+
+    def _note(self, held: HeldCall, by: list[str], *, is_edited: bool = False) -> GateNote:
+        return GateNote(
+            name=self._recorder.name,
+            request=held.request,
+            digest=held.args_digest,
+            approval=held.id,
+            asked_ns=held.asked_ns,
+            by=by,
+            is_edited=is_edited,
+        )
+
+    def _rules(self, time_ns: int) -> ApprovalRules:
+        principals = self._recorder.principals
+        return _NO_FILE_RULES if principals is None else principals.approvals(time_ns)
+
+
+def _approval_id(line: Line) -> str:
+    """Derived from the record, so that a restart gives the same."""
+    text = msgspec.json.encode([line.principal, line.session, line.seq, line.ts])
+    return "a-" + blake2b(text, digest_size=10, person=b"approval").hexdigest()

@@ -1,0 +1,174 @@
+"""Puts a gate together from its settings, with the state that its log and its store have.
+
+The store has the kernel's states and the book as of the last checkpoint, with the log's place. What
+the log has behind it is taken in again, before the first answer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from invariants.model.errors import ConfigError
+from monitor.clock import Clock
+from monitor.config.table import Settings
+from monitor.gate.book import Book
+from monitor.gate.gate import Gate
+from monitor.gate.log import GateLog, LogPlace
+from monitor.gate.note import read_line
+from monitor.gate.recorder import Recorder
+from monitor.gate.stops import Stops
+from monitor.kernel.kernel import Kernel
+from monitor.log import say
+from monitor.principals.model import Principals
+from monitor.scope_key import scope_named
+from monitor.service.loop import scope_loader
+from monitor.service.program import kernel_settings, open_births, open_program, tell_of_change
+from monitor.store.lock import StateLock
+from monitor.store.records import Change, Position
+from monitor.store.store import STORE_FILE, Store
+from monitor.topics import GATE
+from monitor.trace_key import TraceKey
+from monitor.transport.base import ControlReader, Stream
+
+
+class GateOptions(msgspec.Struct, frozen=True):
+    """Where a gate's log is, and who may decide without a file of principals."""
+
+    log_dir: Path
+    is_synced: bool = False
+    operators: frozenset[str] = frozenset()
+
+
+def uid_principal(uid: int) -> str:
+    """The principal of a user of this machine whom no file names."""
+    return f"uid-{uid}"
+
+
+def own_operators() -> frozenset[str]:
+    """Without a file of principals: the gate's own user, and root."""
+    return frozenset({uid_principal(os.geteuid()), uid_principal(0)})
+
+
+def open_gate(
+    settings: Settings,
+    options: GateOptions,
+    clock: Clock,
+    stack: ExitStack,
+    *,
+    principals: Principals | None = None,
+    control: ControlReader | None = None,
+) -> Gate:
+    """Open everything, and take in what the log has behind the last checkpoint; `stack` closes it.
+
+    Raises
+    ------
+    InterlockError, OSError
+        With nothing kept.
+    """
+    state_dir = Path(settings.state_dir)
+    stack.enter_context(StateLock(state_dir))
+    program = open_program(settings, state_dir, keeps_image=True)
+    store = Store(
+        state_dir / STORE_FILE,
+        clock=clock,
+        synchronous=settings.store_synchronous,
+        ids_max=settings.ids_max,
+    )
+    stack.callback(store.close)
+    tell_of_change(store, program)
+    births = open_births(store, program, clock.now_ns())
+    own = kernel_settings(settings, births, trusts_ts=False, is_finished_file=False)
+    # Its own events never come late: deadlines are decided at once.
+    own = dataclasses.replace(own, gate_lateness_ns=0)
+    kernel = Kernel(program, own, scope_loader(store))
+    log = GateLog(options.log_dir, store.identity, is_synced=options.is_synced)
+    stack.callback(log.close)
+    recorder = Recorder(
+        kernel,
+        log,
+        Book(scope_loader(store)),
+        name=store.identity,
+        clock=clock,
+        principals=principals,
+    )
+    keeper = _Keeper(store, recorder, log)
+    keeper.recover()
+    stack.callback(keeper.keep)
+    return Gate(recorder, Stops(control), operators=options.operators, checkpoint=keeper.keep)
+
+
+class _Keeper:
+    """Checkpoints of one gate: its kernel and its book, with the place of its log."""
+
+    def __init__(self, store: Store, recorder: Recorder, log: GateLog) -> None:
+        self._store, self._recorder, self._log = store, recorder, log
+        self._kept = LogPlace()
+
+    def recover(self) -> None:
+        """Take in the records behind the last checkpoint.
+
+        Raises
+        ------
+        ConfigError
+            A part of the log that is needed is not there.
+        """
+        self._kept = place = self._stored()
+        if not self._log.has(place):
+            raise ConfigError(
+                f"the gate's log ends before its state does (file {place.number}, byte "
+                f"{place.offset}): restore the log, or begin with another `state_dir`"
+            )
+        self._recorder.kernel.expect(self._store.load_deadlines())
+        count = 0
+        for value in self._log.read_from(place):
+            self._recorder.take_again(value, read_line(value))
+            count += 1
+        if count:
+            say("info", "gate_recovered", records=count)
+        self.keep()
+
+    def keep(self) -> None:
+        """Write what changed, with the end of the log; without it, a restart reads more of it."""
+        if self._recorder.trouble:
+            return
+        try:
+            place = self._log.place()
+        except OSError as error:
+            say("error", "gate_checkpoint_failed", text=error.strerror or type(error).__name__)
+            return
+        self._write(place)
+
+    def _write(self, place: LogPlace) -> None:
+        kernel, book = self._recorder.kernel, self._recorder.book
+        changes, dropped = kernel.take_changes()
+        gone = [key for name in dropped if isinstance(key := scope_named(name), TraceKey)]
+        rows, rows_dropped = book.take_changes(gone)
+        if not (changes or dropped or rows) and place == self._kept:
+            return
+        before = self._kept
+        self._store.commit(
+            Change(
+                positions={_stream(place): Position(place.offset)} if place.number else {},
+                positions_dropped=[_stream(before)] if 0 < before.number < place.number else (),
+                scopes=[*changes, *rows],
+                dropped=[*dropped, *rows_dropped],
+            )
+        )
+        self._kept = place
+
+    def _stored(self) -> LogPlace:
+        places = [
+            LogPlace(int(stream.partition), position.next_offset)
+            for stream, position in self._store.load_positions().items()
+            if stream.topic == GATE
+        ]
+        return max(places, default=LogPlace())
+
+
+def _stream(place: LogPlace) -> Stream:
+    return Stream(GATE, str(place.number))

@@ -1,0 +1,216 @@
+"""What a gate remembers beside the kernel's states: sessions, answers, and calls that wait.
+
+    book.apply(line)      one record of the log; the book is a function of its log
+    book.row(key)         a session; `book.held` are the calls that wait
+
+It decides nothing. A row is read from the store when it is asked for, and `take_changes` returns
+the rows that must be written.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+import msgspec
+
+from invariants.codec.state import StateError
+from invariants.model.event import RAW_ABSENT
+from monitor.gate.note import GateNote, Line
+from monitor.gate.wire import Answer, HeldCall, Hold
+from monitor.kernel.scope import LoadedScope, ScopeChange
+from monitor.trace_key import TraceKey
+
+ANSWERS_MAX: Final = 128
+"""Chosen: answers that a session keeps for retries, each about 1 KiB. An older request is judged as
+a new one, so a retry must come before its session has asked as often again."""
+RECENT_MAX: Final = 12
+RECENT_CHARS_MAX: Final = 200
+"""Chosen: what an operator reads before a decision."""
+ROWS_IN_MEMORY_MAX: Final = 10_000
+HELD_NAME: Final = "\x1fgate-held"
+_ROW_PREFIX: Final = "\x1fgate-session\x1f"
+"""No trace has such a name (`monitor/scope_key.py`)."""
+
+
+RowT = TypeVar("RowT")
+
+
+class Given(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An answer that was given, and what it was given to."""
+
+    digest: str
+    call: str
+    seq: int
+    note: GateNote
+    args: msgspec.Raw = RAW_ABSENT
+
+    def answer(self, session: str) -> Answer:
+        """The answer as the asker gets it."""
+        note = self.note
+        assert note.decision, "only answers are kept"
+        is_held = note.decision == "hold"
+        return Answer(
+            decision=note.decision,
+            request=note.request,
+            call=self.call,
+            session=session,
+            seq=self.seq,
+            message=note.message,
+            reason=note.reason,
+            incident=note.incident,
+            invariants=note.invariants,
+            would_deny=note.would_deny,
+            approval=Hold(note.approval, note.expires_ns) if is_held else None,
+            args=self.args,
+        )
+
+
+class RecentEvent(msgspec.Struct, frozen=True, array_like=True):
+    """An event as an operator sees it who decides about a call; `text` is its content, cut."""
+
+    seq: int
+    time_ns: int
+    kind: str
+    tool: str
+    text: str
+
+
+class SessionRow(msgspec.Struct, omit_defaults=True):
+    """A session at its gate; mutable, and private to the book. `seq` is its next number."""
+
+    seq: int = 0
+    agent: str = ""
+    user: str = ""
+    tenant: str = ""
+    parent: str = ""
+    is_ended: bool = False
+    answers: dict[str, Given] = {}
+    """By request id, the oldest first."""
+    recent: list[RecentEvent] = []
+    """The latest events, the oldest first."""
+
+
+class _Held(msgspec.Struct, frozen=True):
+    calls: list[HeldCall]
+
+
+class Book:
+    """The sessions, answers and held calls of one gate. `load` reads the store."""
+
+    def __init__(self, load: Callable[[str], LoadedScope]) -> None:
+        self._load = load
+        self._rows: OrderedDict[TraceKey, SessionRow] = OrderedDict()
+        self._changed: set[TraceKey] = set()
+        stored = load(HELD_NAME).header
+        calls = [] if stored is None else _read(stored, _Held).calls
+        self.held: dict[str, HeldCall] = {call.id: call for call in calls}
+        """By the id of the approval, the oldest first."""
+        self._has_held_changed = False
+
+    def row(self, key: TraceKey) -> SessionRow:
+        """A session; a new one has the number 0."""
+        row = self._rows.get(key)
+        if row is None:
+            stored = self._load(_stored_row(key)).header
+            row = SessionRow() if stored is None else _read(stored, SessionRow)
+            self._rows[key] = row
+        self._rows.move_to_end(key)
+        return row
+
+    def given(self, key: TraceKey, request: str) -> Given | None:
+        """The answer to a request that was asked before."""
+        return self.row(key).answers.get(request)
+
+    def who_asked(self, key: TraceKey, call: str) -> str | None:
+        """The request that used a call's id; None if none of those that are kept did."""
+        found = (r for r, given in self.row(key).answers.items() if given.call == call)
+        return next(found, None)
+
+    def apply(self, line: Line) -> None:
+        """One record of the log, after it was written."""
+        key = TraceKey(line.principal, line.session)
+        row = self.row(key)
+        self._changed.add(key)
+        row.seq = line.seq + 1
+        row.agent, row.user = row.agent or line.agent, row.user or line.user
+        row.tenant, row.parent = row.tenant or line.tenant, row.parent or line.parent
+        row.is_ended = row.is_ended or line.kind == "session.ended"
+        row.recent = [*row.recent[1 - RECENT_MAX :], _recent(line)]
+        note = line.gate
+        if note is None or not note.request:
+            return
+        if note.decision:
+            args = line.args if note.is_edited else RAW_ABSENT
+            row.answers.pop(note.request, None)
+            row.answers[note.request] = Given(note.digest, line.call, line.seq, note, args)
+            while len(row.answers) > ANSWERS_MAX:
+                row.answers.pop(next(iter(row.answers)))
+        if note.approval:
+            self._hold(line, note)
+
+    def _hold(self, line: Line, note: GateNote) -> None:
+        """A held call begins to wait, has one more grant, or waits no longer."""
+        self._has_held_changed = True
+        waiting = self.held.get(note.approval)
+        if note.decision == "hold":
+            self.held[note.approval] = HeldCall(
+                id=note.approval,
+                principal=line.principal,
+                session=line.session,
+                request=note.request,
+                call=line.call,
+                tool=line.tool,
+                args=line.args,
+                args_digest=note.digest,
+                asked_ns=line.ts,
+                expires_ns=note.expires_ns,
+                message=note.message,
+                invariants=note.invariants,
+                approvers=note.approvers,
+            )
+        elif note.decision:
+            self.held.pop(note.approval, None)
+        elif waiting is not None:
+            args = line.args if note.is_edited else waiting.args
+            self.held[note.approval] = msgspec.structs.replace(
+                waiting, granted_by=note.by, args=args, is_edited=note.is_edited
+            )
+
+    def take_changes(self, gone: Iterable[TraceKey]) -> tuple[list[ScopeChange], list[str]]:
+        """The rows to write since the last call, and those of sessions that are `gone`."""
+        dropped = []
+        for key in gone:
+            self._rows.pop(key, None)
+            self._changed.discard(key)
+            dropped.append(_stored_row(key))
+        changes = [
+            ScopeChange(_stored_row(key), msgspec.json.encode(self._rows[key]), None, {}, ())
+            for key in self._changed
+        ]
+        if self._has_held_changed:
+            held = msgspec.json.encode(_Held(list(self.held.values())))
+            changes.append(ScopeChange(HELD_NAME, held, None, {}, ()))
+        self._changed, self._has_held_changed = set(), False
+        while len(self._rows) > ROWS_IN_MEMORY_MAX:
+            self._rows.popitem(last=False)
+        return changes, dropped
+
+
+def _recent(line: Line) -> RecentEvent:
+    content = bytes(line.args or line.result)[:RECENT_CHARS_MAX].decode("utf-8", "ignore")
+    text = (line.text or line.error)[:RECENT_CHARS_MAX] or content
+    return RecentEvent(line.seq, line.ts, line.kind, line.tool, text)
+
+
+def _read(data: bytes, type_: type[RowT]) -> RowT:
+    """A stored row. StateError if it is damaged: going on would forget answers."""
+    try:
+        return msgspec.json.decode(data, type=type_)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StateError(f"a stored row of the gate cannot be read: {error}") from error
+
+
+def _stored_row(key: TraceKey) -> str:
+    return f"{_ROW_PREFIX}{key.principal}/{key.session}"

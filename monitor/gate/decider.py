@@ -1,0 +1,134 @@
+"""A request, decided and written down: used when it is asked, and again when it is approved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from invariants.model.event import RAW_ABSENT
+from monitor.findings.incident import incident_of
+from monitor.findings.model import Finding
+from monitor.gate import words
+from monitor.gate.judgement import judge
+from monitor.gate.note import GateNote, Line
+from monitor.gate.recorder import Recorder
+from monitor.gate.stops import Stops
+from monitor.gate.wire import Reason, WitnessRef
+from monitor.kernel.evaluate import attempted
+from monitor.presentation import visible
+from monitor.trace_key import TraceKey
+
+WITNESS_MAX: Final = 8
+ROLES_MAX: Final = 4
+ROLE_CHARS_MAX: Final = 100
+REASONS_MAX: Final = 8
+"""Chosen: what an answer lists, at most some 30 KiB; the findings have all of it."""
+_DIGEST_BYTES: Final = 16
+
+Hold = Callable[[Line, GateNote], GateNote]
+"""Completes the note of a call that begins to wait."""
+
+
+class Asked(NamedTuple):
+    """The call that is asked for."""
+
+    tool: str
+    call: str
+    args: msgspec.Raw = RAW_ABSENT
+    attributes: msgspec.Raw = RAW_ABSENT
+
+    def fields(self) -> dict[str, Any]:
+        """As fields of an event."""
+        return self._asdict()
+
+    def digest(self) -> str:
+        """Of everything that a repeated request must have in common with the first."""
+        parts = [self.tool, self.call, bytes(self.args).decode(), bytes(self.attributes).decode()]
+        return blake2b(msgspec.json.encode(parts), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+class Decider:
+    """Decides with the kernel, the stops in force, and nothing else."""
+
+    def __init__(self, recorder: Recorder, stops: Stops) -> None:
+        self._recorder, self._stops = recorder, stops
+
+    def decide(self, key: TraceKey, note: GateNote, asked: Asked, hold: Hold | None) -> Line:
+        """The record of the decision. Without `hold` a call cannot wait, and is denied instead.
+
+        Raises
+        ------
+        MalformedError, NotReadyError
+            Nothing was decided, and nothing is written down.
+        """
+        recorder = self._recorder
+        time_ns = recorder.reach_now()
+        line = recorder.line(key, "tool.requested", time_ns, **asked.fields())
+        event = recorder.event(line)
+        stop = self._stops.stop_of(key, recorder.book.row(key), asked.tool, time_ns)
+        if stop is not None:
+            text = words.stopped(stop.state, stop.incident)
+            return self.deny(line, _denied(note, text, stop.state, stop.incident))
+        judgement = attempted(lambda: judge(recorder.kernel, event), event)
+        if judgement is None:
+            return self.deny(line, _denied(note, words.not_judged(), "not judged"))
+        enforced = judgement.enforced
+        note = msgspec.structs.replace(
+            note, invariants=_reasons(enforced), would_deny=_reasons(judgement.observed)
+        )
+        if judgement.decision == "allow":
+            line = _with(line, msgspec.structs.replace(note, decision="allow"))
+            recorder.take(line, event, judgement.taken)
+            return line
+        incident = incident_of(enforced[0].id)
+        if judgement.decision == "hold" and hold is not None:
+            held = msgspec.structs.replace(
+                note,
+                decision="hold",
+                message=words.held(enforced),
+                reason="approval",
+                incident=incident,
+            )
+            return self.record(_with(line, hold(line, held), "approval.requested"))
+        return self.deny(line, _denied(note, words.denied(enforced), "violation", incident))
+
+    def deny(self, line: Line, note: GateNote) -> Line:
+        """Write down that a call was refused, with the whole request."""
+        return self.record(_with(line, note, "tool.denied", note.reason))
+
+    def record(self, line: Line) -> Line:
+        """Write an event down that needs no decision."""
+        self._recorder.take(line, self._recorder.event(line))
+        return line
+
+
+def _with(line: Line, note: GateNote, kind: str = "", error: str = "") -> Line:
+    return msgspec.structs.replace(line, kind=kind or line.kind, gate=note, error=error)
+
+
+def _denied(note: GateNote, message: str, reason: str, incident: str = "") -> GateNote:
+    return msgspec.structs.replace(
+        note, decision="deny", message=message, reason=reason, incident=incident
+    )
+
+
+def _reasons(findings: list[Finding]) -> list[Reason]:
+    return [
+        Reason(
+            finding.invariant,
+            visible(finding.summary, words.SUMMARY_CHARS_MAX),
+            finding.id,
+            [
+                WitnessRef(event.position, event.id, event.time_ns, _roles(event.roles))
+                for event in finding.witness[:WITNESS_MAX]
+            ],
+        )
+        for finding in findings[:REASONS_MAX]
+    ]
+
+
+def _roles(roles: list[str]) -> list[str]:
+    return [visible(role, ROLE_CHARS_MAX) for role in roles[:ROLES_MAX]]

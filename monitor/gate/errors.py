@@ -1,0 +1,54 @@
+"""What a gate refuses to answer, each with a stable code; the server maps codes to HTTP status.
+
+GateError
+├── MalformedError    `malformed`     the request cannot be read, or is beyond a limit
+├── ForbiddenError    `forbidden`     the principal may not do this
+├── UnknownError      `unknown`       no such session, request or held call
+├── ConflictError     `conflict`      it contradicts what the gate holds
+├── CrowdedError      `crowded`       a bound of this principal is reached
+└── NotReadyError     `not_ready`     the gate cannot record, so it answers nothing
+"""
+
+from __future__ import annotations
+
+
+class GateError(Exception):
+    """A request that got no answer: nothing was recorded, and the call may not be made."""
+
+    code = "error"
+
+
+class MalformedError(GateError):
+    """The request cannot be read, or is beyond a limit."""
+
+    code = "malformed"
+
+
+class ForbiddenError(GateError):
+    """The principal may not do this."""
+
+    code = "forbidden"
+
+
+class UnknownError(GateError):
+    """The gate has no such session, request or held call."""
+
+    code = "unknown"
+
+
+class ConflictError(GateError):
+    """The request contradicts what the gate holds."""
+
+    code = "conflict"
+
+
+class CrowdedError(GateError):
+    """A bound of this principal is reached."""
+
+    code = "crowded"
+
+
+class NotReadyError(GateError):
+    """The gate cannot record, so it answers nothing."""
+
+    code = "not_ready"

@@ -1,0 +1,235 @@
+"""The gate: asks the kernel before a call runs, writes down what it answers, then answers.
+
+    open(principal, opening)     a session begins, or goes on in another process
+    ask(principal, ask)          may this call be made?
+    tell(principal, telling)     what else happened
+    rule(operator, id, ruling)   an operator's decision about a held call
+    tick()                       deadlines, expiry of held calls, a checkpoint
+
+It is used by one thread: an answer and what it changes are one step, so that parallel calls see
+each other. It owns no socket. `judgement.py` has the decision itself.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from interlock.errors import SettingError
+from interlock.kinds import KNOWN_KINDS, RUNTIME_KINDS
+from interlock.limits import RECORD_BYTES_MAX
+from interlock.names import checked_ancestor, checked_name, checked_session_id
+from monitor.gate.approvals import Approvals
+from monitor.gate.book import Book, RecentEvent
+from monitor.gate.decider import Asked, Decider
+from monitor.gate.errors import ConflictError, MalformedError, UnknownError
+from monitor.gate.note import GateNote
+from monitor.gate.recorder import Recorder
+from monitor.gate.stops import Stops
+from monitor.gate.wire import (
+    Answer,
+    Ask,
+    HeldCall,
+    Opened,
+    Opening,
+    Recorded,
+    Ruling,
+    Telling,
+    Told,
+)
+from monitor.trace_key import TraceKey
+
+REQUEST_CHARS_MAX: Final = 128
+TOLD_KINDS: Final = RUNTIME_KINDS - {"tool.requested"}
+"""The known kinds that an agent may tell: it asks for calls, and cannot approve or deny any."""
+ASK_BYTES_MAX: Final = RECORD_BYTES_MAX - 64 * 1024
+"""A record has the request and the gate's own part of it."""
+EVENTS_MAX: Final = 1_000
+"""Chosen: events of one `tell`."""
+
+
+class Gate:
+    """One gate. Every method may raise a `GateError`: then nothing of the call happened."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        stops: Stops,
+        *,
+        operators: frozenset[str],
+        checkpoint: Callable[[], None],
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self._recorder, self._stops = recorder, stops
+        self._decider = Decider(recorder, stops)
+        self._approvals = Approvals(recorder, self._decider, operators)
+        self._checkpoint, self._new_id = checkpoint, new_id
+
+    @property
+    def _book(self) -> Book:
+        return self._recorder.book
+
+    @property
+    def trouble(self) -> str:
+        """Why the gate answers nothing any more; empty while all is well."""
+        return self._recorder.trouble
+
+    def open(self, principal: str, opening: Opening) -> Opened:
+        """Begin a session, or go on with it. Names cannot change once it has begun."""
+        key = _key(principal, opening.session or self._new_id())
+        row = self._book.row(key)
+        if row.is_ended:
+            raise ConflictError("the session has ended; open another, with a new id")
+        stated = {name: _name(getattr(opening, name), name) for name in ("agent", "user", "tenant")}
+        stated["parent"] = _ancestor(opening.parent)
+        if row.seq == 0:
+            self._begin(key, stated)
+            return Opened(key.session, principal, False, row.seq)
+        for name, value in stated.items():
+            if value and value != getattr(row, name):
+                raise ConflictError(f"`{name}` of the session cannot change after its begin")
+        return Opened(key.session, principal, True, row.seq)
+
+    def ask(self, principal: str, ask: Ask) -> Answer:
+        """Decide about a call, write the decision down, and return it."""
+        key = _key(principal, ask.session)
+        asked = Asked(_name(ask.tool, "tool"), _name(ask.call, "call"), ask.args, ask.attributes)
+        if len(bytes(ask.args)) + len(bytes(ask.attributes)) > ASK_BYTES_MAX:
+            raise MalformedError(f"`args` and `attributes`: at most {ASK_BYTES_MAX} bytes together")
+        if not asked.tool:
+            raise MalformedError("`tool` is empty; name the tool that is to be called")
+        if len(ask.request) > REQUEST_CHARS_MAX or not ask.request.isprintable():
+            raise MalformedError(f"`request`: at most {REQUEST_CHARS_MAX} printable characters")
+        digest = asked.digest()
+        given = self._book.given(key, ask.request) if ask.request else None
+        if given is not None:
+            if given.note.digest != digest:
+                raise ConflictError("this `request` was asked for another call; use a new id")
+            return given.answer(key.session)
+        row = self._book.row(key)
+        if row.is_ended:
+            raise ConflictError("the session has ended; open another, with a new id")
+        if asked.call and self._book.who_asked(key, asked.call) is not None:
+            raise ConflictError("this `call` was asked for before; give each call its own id")
+        request = ask.request or self._new_id()
+        note = GateNote(name=self._recorder.name, request=request, digest=digest)
+        asked = asked._replace(call=asked.call or request)
+        if row.seq == 0:
+            self._recorder.event(self._recorder.line(key, "tool.requested", 0, **asked.fields()))
+            self._begin(key, {})
+        hold = self._approvals.begun if self._approvals.has_room(principal) else None
+        self._decider.decide(key, note, asked, hold)
+        answer = self.answer(principal, ask.session, request)
+        assert answer is not None, "the book has what was just written"
+        return answer
+
+    def answer(self, principal: str, session: str, request: str) -> Answer | None:
+        """The answer to a request as it stands now (that of a held call changes), if known."""
+        key = _key(principal, session)
+        given = self._book.given(key, request)
+        return None if given is None else given.answer(session)
+
+    def tell(self, principal: str, telling: Telling) -> Recorded:
+        """Take in events that need no answer; all of them, or none."""
+        key = _key(principal, telling.session)
+        if self._book.row(key).is_ended:
+            raise ConflictError("the session has ended; open another, with a new id")
+        if len(telling.events) > EVENTS_MAX:
+            raise MalformedError(f"`events`: at most {EVENTS_MAX} at a time")
+        told = [(_told_kind(one), _told_fields(one)) for one in telling.events]
+        for kind, fields in told:  # Each is read before any is written.
+            self._recorder.event(self._recorder.line(key, kind, 0, **fields))
+        if told and self._book.row(key).seq == 0 and told[0][0] != "session.started":
+            self._begin(key, {})
+        return Recorded([self._record(key, kind, fields) for kind, fields in told])
+
+    def _record(self, key: TraceKey, kind: str, fields: Mapping[str, object]) -> int:
+        line = self._recorder.line(key, kind, self._recorder.reach_now(), **fields)
+        return self._decider.record(line).seq
+
+    def held(self, operator: str) -> list[HeldCall]:
+        """The calls that wait for an approval, the oldest first."""
+        self._approvals.check_operator(operator, self._recorder.reach_now())
+        return list(self._book.held.values())
+
+    def recent(self, operator: str, approval: str) -> list[RecentEvent]:
+        """The latest events of the session of a held call, the oldest first."""
+        held = self._held(operator, approval)
+        return list(self._book.row(TraceKey(held.principal, held.session)).recent)
+
+    def rule(self, operator: str, approval: str, ruling: Ruling) -> Answer:
+        """Carry out an operator's decision; returns what the agent gets."""
+        held = self._held(operator, approval)
+        self._approvals.rule(operator, held, ruling)
+        self._complete()
+        answer = self.answer(held.principal, held.session, held.request)
+        assert answer is not None, "a held call has an answer"
+        return answer
+
+    def _held(self, operator: str, approval: str) -> HeldCall:
+        self._approvals.check_operator(operator, self._recorder.reach_now())
+        held = self._book.held.get(approval)
+        if held is None:
+            raise UnknownError("no call waits under this id: it was answered, or has expired")
+        return held
+
+    def tick(self) -> None:
+        """Let time pass: stops, deadlines, held calls that expire, a checkpoint."""
+        self._stops.follow()
+        time_ns = self._recorder.reach_now()
+        if self._recorder.trouble:
+            return
+        self._complete()
+        for held in [call for call in self._book.held.values() if call.expires_ns <= time_ns]:
+            self._approvals.expire(held)
+        self._checkpoint()
+
+    def _complete(self) -> None:
+        for held in [call for call in self._book.held.values() if call.is_granted]:
+            self._approvals.complete(held)
+
+    def _begin(self, key: TraceKey, stated: dict[str, str]) -> None:
+        line = self._recorder.line(key, "session.started", self._recorder.reach_now(), **stated)
+        self._decider.record(line)
+
+
+def _key(principal: str, session: str) -> TraceKey:
+    try:
+        return TraceKey(principal, checked_session_id(session))
+    except SettingError as error:
+        raise MalformedError(f"`session`: {error}") from None
+
+
+def _name(text: str, what: str) -> str:
+    try:
+        return checked_name(text, what)
+    except SettingError as error:
+        raise MalformedError(str(error)) from None
+
+
+def _ancestor(text: str) -> str:
+    try:
+        return checked_ancestor(text) if text else ""
+    except SettingError as error:
+        raise MalformedError(f"`parent`: {error}") from None
+
+
+def _told_kind(told: Told) -> str:
+    """The kind of an event that an agent tells. MalformedError if it may not."""
+    if told.kind == "tool.requested":
+        raise MalformedError("`tool.requested` cannot be told: ask for the call")
+    if not told.kind or (told.kind in KNOWN_KINDS and told.kind not in TOLD_KINDS):
+        raise MalformedError(f"an agent cannot tell an event of kind `{_name(told.kind, 'kind')}`")
+    return _name(told.kind, "kind")
+
+
+def _told_fields(told: Told) -> dict[str, object]:
+    """The other fields of an event that an agent tells."""
+    for what in ("tool", "call"):
+        _name(getattr(told, what), what)
+    fields = msgspec.structs.asdict(told)
+    del fields["kind"]
+    return fields

@@ -1,0 +1,91 @@
+"""The gate's one decision: what would follow if the call were made now?
+
+    judge(kernel, request) -> Judgement
+
+A request is denied exactly if taking it in would decide a violation, of whatever anchor, of an
+invariant that is enforced, and a tick to its time would not. It is held exactly if no such
+violation would be left behind a matching `approval.granted`. There is no other policy: the stream
+agrees, because it evaluates the same invariants over the same events. Nothing is taken in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from invariants.model.event import Event
+from monitor.findings.model import Finding
+from monitor.gate.wire import Decision
+from monitor.kernel.kernel import Kernel
+from monitor.kernel.prepared import Taken
+
+UNKNOWN_ATTRIBUTES = msgspec.Raw(b'{"interlock_attributes_omitted":true}')
+"""Who will approve is not known yet, so every read of an approval's attributes is unknown."""
+
+
+class Judgement(NamedTuple):
+    """The decision, the request as it was judged, and the violations: enforced or only observed."""
+
+    decision: Decision
+    taken: Taken
+    enforced: list[Finding]
+    observed: list[Finding]
+
+
+def judge(kernel: Kernel, request: Event) -> Judgement:
+    """Decide about a request at its time, which the kernel must have reached (`tick`)."""
+    taken = _judged(kernel, request)
+    found = kernel.violations(taken)
+    enforced = [finding for finding in found if finding.mode == "enforce"]
+    observed = [finding for finding in found if finding.mode != "enforce"]
+    if not enforced:
+        return Judgement("allow", taken, enforced, observed)
+    decision: Decision = "hold" if _approval_helps(kernel, request, enforced) else "deny"
+    return Judgement(decision, taken, enforced, observed)
+
+
+def _approval_helps(kernel: Kernel, request: Event, without: Iterable[Finding]) -> bool:
+    """True if no enforced violation is certain once an operator has approved the call.
+
+    An approval's attributes are not known before somebody gives it: a violation that is only a
+    doubt about them does not count, and is decided when the call is judged again.
+    """
+    granted = _judged(kernel, _approval_of(request))
+    after = _judged(kernel, _later(request), granted)
+    doubted = {_subject(finding) for finding in without if finding.is_escalated}
+    return all(
+        finding.mode != "enforce" or (finding.is_escalated and _subject(finding) not in doubted)
+        for finding in (*kernel.violations(granted), *kernel.violations(after))
+    )
+
+
+def _judged(kernel: Kernel, event: Event, upon: Taken | None = None) -> Taken:
+    prepared = kernel.prepare(event, upon=upon)
+    assert isinstance(prepared, Taken), (
+        "a gate names the principal, and gives each event its number"
+    )
+    return prepared
+
+
+def _approval_of(request: Event) -> Event:
+    """The approval of a request, by somebody who is not known yet."""
+    record = request.record
+    granted = msgspec.structs.replace(
+        record, kind="approval.granted", attributes=UNKNOWN_ATTRIBUTES, error="", text=""
+    )
+    return msgspec.structs.replace(request, record=granted)
+
+
+def _later(request: Event) -> Event:
+    """The request with the number behind its own."""
+    seq = request.seq
+    assert seq is not None, "a gate numbers events"
+    record = msgspec.structs.replace(request.record, seq=seq + 1)
+    return msgspec.structs.replace(request, record=record, id=f"{record.session}/{seq + 1}")
+
+
+def _subject(finding: Finding) -> tuple[str, str, str]:
+    """What a violation is about, whatever its event."""
+    return finding.invariant, finding.scope_kind, repr(sorted(finding.binding.items()))

@@ -1,0 +1,152 @@
+"""What agents and operators send to a gate, and its answers, field by field as JSON has them.
+
+Source: docs/gate.md. Values of arguments stay raw bytes until a predicate reads them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from invariants.model.event import RAW_ABSENT
+
+Decision = Literal["allow", "deny", "hold"]
+
+
+class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Open a session, or resume it. Names that are left out are those of the session so far."""
+
+    session: str = ""
+    agent: str = ""
+    user: str = ""
+    tenant: str = ""
+    parent: str = ""
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A session that is open; `seq` is the number that its next event gets."""
+
+    session: str
+    principal: str
+    is_resumed: bool
+    seq: int
+
+
+class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """May this call be made? `request` makes a retry get the same answer; `call` is the model's
+    id of the call.
+    """
+
+    session: str
+    tool: str
+    args: msgspec.Raw = RAW_ABSENT
+    request: str = ""
+    call: str = ""
+    attributes: msgspec.Raw = RAW_ABSENT
+
+
+class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Anything else that happened: an outcome of a call, a message."""
+
+    kind: str
+    tool: str = ""
+    call: str = ""
+    args: msgspec.Raw = RAW_ABSENT
+    result: msgspec.Raw = RAW_ABSENT
+    error: str = ""
+    text: str = ""
+    attributes: msgspec.Raw = RAW_ABSENT
+
+
+class Telling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Events of one session, in their order."""
+
+    session: str
+    events: list[Told]
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """The numbers that events got in their session."""
+
+    seq: list[int]
+
+
+class WitnessRef(msgspec.Struct, frozen=True):
+    """An event of the session that proves a violation."""
+
+    position: int
+    id: str
+    time_ns: int
+    roles: list[str] = []
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One invariant that the call would violate, with the finding that reports it."""
+
+    id: str
+    summary: str
+    finding: str
+    witness: list[WitnessRef] = []
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """The approval that a held call waits for; times in ns."""
+
+    id: str
+    expires_ns: int
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The answer to a request.
+
+    `message` is for the model, and contains only text of our own and of invariants. `would_deny`
+    are invariants in `mode: observe` that the call violates. `args` are those that an operator
+    approved in place of the agent's.
+    """
+
+    decision: Decision
+    request: str
+    call: str
+    session: str
+    seq: int
+    message: str = ""
+    reason: str = ""
+    incident: str = ""
+    invariants: list[Reason] = []
+    would_deny: list[Reason] = []
+    approval: Hold | None = None
+    args: msgspec.Raw = RAW_ABSENT
+
+
+class HeldCall(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A call that waits for an approval, as an operator sees it."""
+
+    id: str
+    principal: str
+    session: str
+    request: str
+    call: str
+    tool: str
+    args: msgspec.Raw = RAW_ABSENT
+    args_digest: str
+    asked_ns: int
+    expires_ns: int
+    message: str
+    invariants: list[Reason]
+    granted_by: list[str] = []
+    approvers: int = 1
+    is_edited: bool = False
+
+    @property
+    def is_granted(self) -> bool:
+        """True if enough operators have granted it, and it is still to be judged again."""
+        return len(self.granted_by) >= self.approvers
+
+
+class Ruling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An operator's decision about a held call; `args` replace the agent's."""
+
+    decision: Literal["grant", "deny"]
+    reason: str = ""
+    args: msgspec.Raw = RAW_ABSENT

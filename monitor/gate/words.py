@@ -1,0 +1,68 @@
+"""The sentences of a gate: for the model that asked, and for the record.
+
+They contain our own text and that of the invariants' files. Nothing that an agent wrote is
+repeated: not its tool's name, no argument, no value of a binding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from monitor.findings.model import Finding
+from monitor.presentation import visible
+
+SUMMARY_CHARS_MAX: Final = 300
+NAMED_MAX: Final = 4
+"""Chosen: invariants that a message names; the record has all of them."""
+
+_AGAIN: Final = "Do not try it again: the answer will be the same in this session."
+_ELSE: Final = "Continue without it, or tell the user that it was refused."
+
+
+def denied(findings: Sequence[Finding]) -> str:
+    """For a model whose call was refused by invariants."""
+    return f"This call was refused before it ran: {_why(findings)}. {_AGAIN} {_ELSE}"
+
+
+def held(findings: Sequence[Finding]) -> str:
+    """For a model whose call waits for an operator."""
+    return (
+        f"This call waits for the approval of an operator: {_why(findings)}. It has not run. Wait "
+        "for the answer; do not ask for it in another form."
+    )
+
+
+def overruled(by: str) -> str:
+    """For a model whose held call was refused, or not answered in time."""
+    return f"This call was refused before it ran: {by}. {_AGAIN} {_ELSE}"
+
+
+def stopped(state: str, incident: str) -> str:
+    """For a model whose session was stopped by a monitor or an operator."""
+    named = f" (incident {visible(incident, 80)})" if incident else ""
+    return (
+        f"This call was refused before it ran: this session is {state}{named}. An operator can "
+        "release it; until then, every call is refused."
+    )
+
+
+def not_judged() -> str:
+    """For a model whose call the engine failed on."""
+    return (
+        "This call was refused before it ran: it could not be judged, because of an error of the "
+        f"gate. {_ELSE}"
+    )
+
+
+def _why(findings: Sequence[Finding]) -> str:
+    told = dict.fromkeys(_summary(finding) for finding in findings)
+    named = list(told)[:NAMED_MAX]
+    more = len(told) - len(named)
+    return "; ".join(named) + (f"; and {more} more" if more else "")
+
+
+def _summary(finding: Finding) -> str:
+    text = visible(finding.summary or finding.invariant, SUMMARY_CHARS_MAX)
+    doubt = " (this could not be ruled out)" if finding.is_escalated else ""
+    return text.rstrip(".") + doubt

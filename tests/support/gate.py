@@ -1,0 +1,125 @@
+"""A gate in this process, with its own state and log, whose clock the test moves."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from monitor.config.table import Settings
+from monitor.gate.assemble import GateOptions, open_gate
+from monitor.gate.gate import Gate
+from monitor.gate.wire import Answer, Ask, Telling, Told
+from monitor.principals.model import Principals
+
+START_NS = 1_800_000_000_000_000_000
+MS_NS = 1_000_000
+
+INVARIANTS = """
+version: 1
+predicates:
+  reads_secret: kind == "tool.completed" && tool == "read_file" && args.path.startsWith("/secrets")
+  posts: kind == "tool.requested" && tool == "http.post"
+  pays: kind == "tool.requested" && tool == "pay"
+  pays_much: kind == "tool.requested" && tool == "pay" && args.amount > 1000
+  granted: kind == "approval.granted" && tool == "pay"
+invariants:
+  - id: no-leak
+    summary: no post after a secret was read
+    severity: critical
+    mode: enforce
+    on_unknown: violate
+    report: first
+    never: posts and once(reads_secret)
+    respond: [kill]
+  - id: pay-approved
+    summary: a payment needs an approval
+    severity: critical
+    mode: enforce
+    on_unknown: report
+    never: pays and not previous(granted)
+  - id: pay-little
+    summary: payments are small
+    severity: warning
+    mode: observe
+    never: pays_much
+"""
+
+
+class HandClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time_ns = START_NS
+
+    def now_ns(self) -> int:
+        self.time_ns += MS_NS
+        return self.time_ns
+
+    def monotonic_ns(self) -> int:
+        return self.time_ns
+
+
+class GateHere:
+    """A gate over one folder, which can be stopped, killed and opened again."""
+
+    def __init__(
+        self, folder: Path, text: str = INVARIANTS, principals: Principals | None = None
+    ) -> None:
+        self.folder, self.clock, self.principals = folder, HandClock(), principals
+        (folder / "invariants.yaml").write_text(text)
+        self._stack = ExitStack()
+        self.gate = self._open()
+
+    def _open(self) -> Gate:
+        settings = replace(
+            Settings(),
+            invariants=(str(self.folder / "invariants.yaml"),),
+            state_dir=str(self.folder / "state"),
+            store_synchronous="normal",
+        )
+        options = GateOptions(self.folder / "log", operators=frozenset({"ana", "ben"}))
+        return open_gate(settings, options, self.clock, self._stack, principals=self.principals)
+
+    def restart(self, *, is_killed: bool = False) -> None:
+        """Close it, or let it go as it is, and open it again."""
+        if is_killed:
+            # Its files are closed without a checkpoint: what a kill leaves.
+            self.gate._checkpoint.__self__._recorder.trouble = "killed"  # type: ignore[attr-defined]
+        self._stack.close()
+        self._stack = ExitStack()
+        self.gate = self._open()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def ask(self, tool: str, *, session: str = "s-1", who: str = "bot", **fields: Any) -> Answer:
+        """One request; `args` as a plain object."""
+        return self.gate.ask(who, Ask(session, tool, **_raw(fields)))
+
+    def tell(self, kind: str, *, session: str = "s-1", who: str = "bot", **fields: Any) -> None:
+        """One event."""
+        self.gate.tell(who, Telling(session, [Told(kind, **_raw(fields))]))
+
+    def read_secret(self, **fields: Any) -> None:
+        self.tell("tool.completed", tool="read_file", args={"path": "/secrets/key"}, **fields)
+
+    def records(self) -> list[dict[str, Any]]:
+        """All records of the log, in their order."""
+        files = sorted(
+            (self.folder / "log" / "interlock.gate").glob("*.jsonl"),
+            key=lambda path: int(path.stem.rpartition("-")[2]),
+        )
+        return [
+            msgspec.json.decode(line) for path in files for line in path.read_bytes().splitlines()
+        ]
+
+
+def _raw(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: msgspec.Raw(msgspec.json.encode(value)) if isinstance(value, dict) else value
+        for name, value in fields.items()
+    }
