@@ -220,9 +220,11 @@ def _ancestor(text: str) -> str:
 def _told_kind(told: Told) -> str:
     """The kind of an event that an agent tells. MalformedError if it may not."""
     if told.kind == "tool.requested":
-        raise MalformedError("`tool.requested` cannot be told: ask for the call")
+        raise MalformedError("`tool.requested` cannot be reported: ask for the call")
     if not told.kind or (told.kind in KNOWN_KINDS and told.kind not in TOLD_KINDS):
-        raise MalformedError(f"an agent cannot tell an event of kind `{_name(told.kind, 'kind')}`")
+        raise MalformedError(
+            f"an agent cannot report an event of kind `{_name(told.kind, 'kind')}`"
+        )
     return _name(told.kind, "kind")
 
 
