@@ -1,4 +1,4 @@
-"""What a gate remembers beside the kernel's states: sessions, answers, and calls that wait.
+"""The memory of a gate beside the kernel's states: sessions, answers, and calls that wait.
 
     book.apply(line)      one record of the log; the book is a function of its log
     book.row(key)         a session; `book.held` are the calls that wait

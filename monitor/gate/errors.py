@@ -1,4 +1,4 @@
-"""What a gate refuses to answer, each with a stable code; the server maps codes to HTTP status.
+"""Requests that a gate does not answer, each with a stable code that the server maps to a status.
 
 GateError
 ├── MalformedError    `malformed`     the request cannot be read, or is beyond a limit

@@ -22,7 +22,7 @@ from monitor.kernel.kernel import Kernel
 from monitor.kernel.prepared import Taken
 
 UNKNOWN_ATTRIBUTES = msgspec.Raw(b'{"interlock_attributes_omitted":true}')
-"""Who will approve is not known yet, so every read of an approval's attributes is unknown."""
+"""The approver is not known yet, so every read of an approval's attributes is unknown."""
 
 
 class Judgement(NamedTuple):
@@ -87,5 +87,5 @@ def _later(request: Event) -> Event:
 
 
 def _subject(finding: Finding) -> tuple[str, str, str]:
-    """What a violation is about, whatever its event."""
+    """The subject of a violation, whatever its event."""
     return finding.invariant, finding.scope_kind, repr(sorted(finding.binding.items()))

@@ -17,7 +17,7 @@ Answered = Literal["", "allow", "deny", "hold"]
 
 
 class GateNote(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What a gate adds to an event. `name` is the gate's; times in ns.
+    """The part of an event that a gate adds. `name` is the gate's; times in ns.
 
     `request` and `digest` (of tool and arguments) identify what was asked, `decision` is the
     answer, with its texts. `approval` is the held call that the event is about, `by` are the

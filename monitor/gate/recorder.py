@@ -33,7 +33,7 @@ from monitor.topics import GATE
 from monitor.trace_key import TraceKey
 
 STATED: Final = ("agent", "user", "tenant", "parent")
-"""What a session states once, at its begin; its events repeat it."""
+"""The names that a session states once, at its begin; its events repeat them."""
 _TRUSTED: Final = Provenance()
 
 

@@ -1,4 +1,4 @@
-"""What agents and operators send to a gate, and its answers, field by field as JSON has them.
+"""The requests of agents and operators to a gate, and its answers, field by field as JSON has them.
 
 Source: docs/gate.md. Values of arguments stay raw bytes until a predicate reads them.
 """
