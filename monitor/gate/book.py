@@ -88,6 +88,8 @@ class SessionRow(msgspec.Struct, omit_defaults=True):
     is_ended: bool = False
     answers: dict[str, Given] = {}
     """By request id, the oldest first."""
+    calls: dict[str, str] = {}
+    """The requests of these answers, by the id of their call."""
     recent: list[RecentEvent] = []
     """The latest events, the oldest first."""
 
@@ -125,8 +127,7 @@ class Book:
 
     def who_asked(self, key: TraceKey, call: str) -> str | None:
         """The request that used a call's id; None if none of those that are kept did."""
-        found = (r for r, given in self.row(key).answers.items() if given.call == call)
-        return next(found, None)
+        return self.row(key).calls.get(call)
 
     def apply(self, line: Line) -> None:
         """One record of the log, after it was written."""
@@ -145,8 +146,10 @@ class Book:
             args = line.args if note.is_edited else RAW_ABSENT
             row.answers.pop(note.request, None)
             row.answers[note.request] = Given(note.digest, line.call, line.seq, note, args)
+            row.calls[line.call] = note.request
             while len(row.answers) > ANSWERS_MAX:
-                row.answers.pop(next(iter(row.answers)))
+                oldest = row.answers.pop(next(iter(row.answers)))
+                row.calls.pop(oldest.call, None)
         if note.approval:
             self._hold(line, note)
 

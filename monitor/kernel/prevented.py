@@ -48,19 +48,23 @@ def prevented(
     """
     header, progress = taken.before
     verdicts = violations_at(program, taken.judged, progress, taken.event, doubt=taken.doubt)
-    found = session_findings(
-        program,
-        Judged(taken.judged.progress, verdicts),
-        (),
-        trace=taken.owner,
-        anchor=EventRef(header.position, taken.header.time_ns, taken.event.id),
-        senders=(header, taken.header),
-        conflict_digest=taken.conflict_digest,
-        mode_cap=settings.mode_cap,
-        severities=settings.severities,
-        ids_max=settings.ids_max,
-    )
-    return [_prevented(finding, taken) for finding in found + wider.violations(taken.wider)]
+    found: list[Finding] = []
+    if verdicts:
+        found = session_findings(
+            program,
+            Judged(taken.judged.progress, verdicts),
+            (),
+            trace=taken.owner,
+            anchor=EventRef(header.position, taken.header.time_ns, taken.event.id),
+            senders=(header, taken.header),
+            conflict_digest=taken.conflict_digest,
+            mode_cap=settings.mode_cap,
+            severities=settings.severities,
+            ids_max=settings.ids_max,
+        )
+    if taken.wider:
+        found += wider.violations(taken.wider)
+    return [_prevented(finding, taken) for finding in found]
 
 
 def _prevented(finding: Finding, taken: Taken) -> Finding:
