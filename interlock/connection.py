@@ -75,9 +75,9 @@ class Connection:
         """Wait until published events are delivered; False if this takes longer."""
         return self._publisher.flush(timeout_s)
 
-    def wait_until_sent(self, place: int, timeout_s: float) -> bool:
+    def wait_until_sent(self, place: int, timeout_s: float, *, is_once: bool) -> bool:
         """Wait until the event at `place` and all before it are delivered, refused or shed."""
-        return self._publisher.wait_until_sent(place, timeout_s)
+        return self._publisher.wait_until_sent(place, timeout_s, is_once=is_once)
 
     def wait_until_judged(self, timeout_s: float = 60.0) -> bool:
         """Wait until everything published so far is judged; False after `timeout_s`."""

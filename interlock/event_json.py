@@ -37,8 +37,10 @@ _ERROR_CHARS_MAX: Final = 4096
 _LOST_NAMES_BYTES_MAX: Final = 16 * 1024
 """Half of the notes. Arguments whose names take more are not listed individually."""
 
-_FIELD_LEVELS: Final = NESTING_MAX - 1
-_ARGUMENT_LEVELS: Final = NESTING_MAX - 2
+_ENVELOPE_LEVELS: Final = 2
+"""A gate receives events as a list in an object, which has the same limit as an event."""
+_FIELD_LEVELS: Final = NESTING_MAX - _ENVELOPE_LEVELS - 1
+_ARGUMENT_LEVELS: Final = _FIELD_LEVELS - 1
 """Levels that remain below the event and the object of its arguments."""
 
 _ARGUMENTS_NUMBERS_MAX: Final = COSTLY_NUMBERS_MAX // 2

@@ -98,8 +98,11 @@ class Queue(Protocol):
     def flush(self, timeout_s: float) -> bool:
         """Wait until all queued events are delivered; False if this takes longer."""
 
-    def wait_until_sent(self, place: int, timeout_s: float) -> bool:
-        """Wait until the event at `place` and all before it are delivered, refused or shed."""
+    def wait_until_sent(self, place: int, timeout_s: float, *, is_once: bool) -> bool:
+        """Wait until the event at `place` and all before it are delivered, refused or shed.
+
+        With `is_once`, at most until an attempt has failed.
+        """
 
 
 class Judge(Protocol):

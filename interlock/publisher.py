@@ -8,6 +8,7 @@ state; only the sending thread uses the transport.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -161,20 +162,27 @@ class EventPublisher:
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting_count(), timeout_s)
 
-    def wait_until_sent(self, place: int, timeout_s: float) -> bool:
+    def wait_until_sent(self, place: int, timeout_s: float, *, is_once: bool) -> bool:
         """Wait until the event at `place` and all before it are delivered, refused or shed.
 
-        False if this takes longer, or if the transport says that it will. Events are not gathered
-        meanwhile.
+        False if this takes longer, or if the transport says that it will, or (with `is_once`) if an
+        attempt fails. Events are not gathered meanwhile.
         """
         if place <= self._settled_to:
             return True
         with self._changed:
             self._awaiting_count += 1
             self._changed.notify_all()
+            failed_count = self._errors if is_once else sys.maxsize
             try:
                 self._changed.wait_for(
-                    lambda: self._is_settled(place) or self._is_barred or self._is_closed, timeout_s
+                    lambda: (
+                        self._is_settled(place)
+                        or self._is_barred
+                        or self._is_closed
+                        or self._errors > failed_count
+                    ),
+                    timeout_s,
                 )
                 return self._is_settled(place)
             finally:

@@ -16,7 +16,8 @@ from ..errors import SettingError
 
 TOKEN_VARIABLE: Final = "INTERLOCK_GATE_TOKEN"  # noqa: S105 - the name of a variable
 TOKEN_FILE_VARIABLE: Final = "INTERLOCK_GATE_TOKEN_FILE"  # noqa: S105 - the name of a variable
-TOKEN_CHARACTERS_MAX: Final = 4096
+TOKEN_CHARACTERS_MAX: Final = 2048
+"""Chosen: a gate reads headers of up to 4 KiB."""
 SOCKET_PATH_BYTES_MAX: Final = 107
 """The system's own limit. Source: unix(7)."""
 

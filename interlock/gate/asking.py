@@ -34,13 +34,16 @@ class Unjudged(Exception):  # noqa: N818 - the gate did not judge
     """There is no decision.
 
     `is_away`: no gate answered, so that the client's settings decide. `was_sent`: the gate may have
-    recorded the request.
+    recorded the request. `is_crowded`: it answered that too many requests of this principal wait.
     """
 
-    def __init__(self, reason: str, *, is_away: bool, was_sent: bool) -> None:
+    def __init__(
+        self, reason: str, *, is_away: bool, was_sent: bool, is_crowded: bool = False
+    ) -> None:
         super().__init__(reason)
         self.is_away = is_away
         self.was_sent = was_sent
+        self.is_crowded = is_crowded
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,14 @@ class Asker:
         self._is_away = False
 
     @property
-    def patience_s(self) -> float:
-        """How long the next ask may take in all: short while no gate answers."""
-        return AWAY_ATTEMPT_S if self._is_away else self._limits.ask_s_max
+    def is_away(self) -> bool:
+        """True if no gate answered the last ask: the next one is tried once."""
+        return self._is_away
+
+    @property
+    def attempt_s_min(self) -> float:
+        """How long a single attempt may take at least."""
+        return min(AWAY_ATTEMPT_S, self._limits.ask_s_max)
 
     def ask(self, session: str, request: str, body: bytes, deadline_ns: int) -> Answer:
         """The decision about `request`: a held one only if nobody decided within `hold_s_max`.
@@ -81,7 +89,7 @@ class Asker:
         hold_until_ns = time.monotonic_ns() + int(self._limits.hold_s_max * 1e9)
         while answer.decision == "hold" and (left_s := _left_s(hold_until_ns)) > 0:
             began_ns = time.monotonic_ns()
-            answer = self._poll(session, request, min(left_s, POLL_S))
+            answer = self._poll(session, request, min(left_s, POLL_S)) or answer
             if answer.decision == "hold" and time.monotonic_ns() - began_ns < _EARLY_S * 1e9:
                 # Not a long poll: the gate should not be asked in a busy loop.
                 self._is_closed.wait(min(_EARLY_S, max(0.0, _left_s(hold_until_ns))))
@@ -101,8 +109,11 @@ class Asker:
         self._exchange.after_fork_in_child()
         self._reset()
 
-    def _poll(self, session: str, request: str, wait_s: float) -> Answer:
-        """A held call is in the gate's log: without an answer it is not made, whatever `fail`."""
+    def _poll(self, session: str, request: str, wait_s: float) -> Answer | None:
+        """The answer as it stands after `wait_s` at most; None if too many wait at the gate.
+
+        A held call is in the gate's log: without an answer it is not made, whatever `fail`.
+        """
         asked = urlencode({"session": session, "request": request, "wait_s": f"{wait_s:.0f}"})
         deadline_ns = time.monotonic_ns() + int((self._limits.ask_s_max + wait_s) * 1e9)
         try:
@@ -110,6 +121,8 @@ class Asker:
                 "GET", f"/v1/answers?{asked}", None, deadline_ns, wait_s + _POLL_LEEWAY_S
             )
         except Unjudged as trouble:
+            if trouble.is_crowded:
+                return None
             raise Unjudged(str(trouble), is_away=False, was_sent=True) from None
         return _read(response, session, request)
 
@@ -125,8 +138,8 @@ class Asker:
         pause_s = PAUSE_FIRST_S
         was_sent = False
         while True:
-            timeout_s = max(PAUSE_FIRST_S, min(_left_s(deadline_ns), attempt_s))
-            is_away, asked_s = True, 0.0
+            timeout_s = min(max(_left_s(deadline_ns), self.attempt_s_min), attempt_s)
+            is_away, is_crowded, asked_s = True, False, 0.0
             try:
                 response = self._exchange.send(method, path, body, timeout_s)
             except Unanswered as error:
@@ -139,12 +152,13 @@ class Asker:
                 if response.status != 429 and response.status < 500:
                     self._is_away = False
                     return response
-                is_away, asked_s = response.status in AWAY, response.retry_after_s
+                is_away, is_crowded = response.status in AWAY, response.status == 429
+                asked_s = response.retry_after_s
                 reason = f"status {response.status}: {read_failure(response.body)}"
             pause_s = max(pause_s, asked_s)
             if self._is_closed.is_set() or _left_s(deadline_ns) <= pause_s:
                 self._is_away = is_away
-                raise Unjudged(reason, is_away=is_away, was_sent=was_sent)
+                raise Unjudged(reason, is_away=is_away, was_sent=was_sent, is_crowded=is_crowded)
             self._is_closed.wait(pause_s)
             pause_s = min(2 * pause_s, PAUSE_LONGEST_S)
 

@@ -235,11 +235,13 @@ class GateLink:
 
     def _ask(self, asked: Draft, request: str) -> Answer:
         asker = self._judge.asker
-        patience_s = asker.patience_s
+        is_once = asker.is_away
+        patience_s = asker.attempt_s_min if is_once else self._judge.limits.ask_s_max
         deadline_ns = time.monotonic_ns() + int(patience_s * 1e9)
-        if self._queue.wait_until_sent(self._last_place, patience_s):
+        if self._queue.wait_until_sent(self._last_place, patience_s, is_once=is_once):
             self._check_known()
-            return asker.ask(self._id, request, asked.asked(self._id, request), deadline_ns)
+            body = asked.asked(self._id, request)
+            return asker.ask(self._id, request, body, 0 if is_once else deadline_ns)
         if self._queue.is_away:
             asker.note_away()
         reason = shown(self._queue.last_error) or "too many of them wait"

@@ -5,28 +5,23 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from interlock import (
     Client,
-    ClientError,
     ClientOptions,
     Denied,
-    Held,
     NoGate,
-    SessionOver,
     SettingError,
     guard,
     guarded,
 )
 from tests.support.faulty_line import FaultyLine
 from tests.support.gate_stand_in import StandInGate
-
-QUICK = ClientOptions(ask_s_max=5, linger_ms=0)
+from tests.support.gated import QUICK, in_background, kinds
 
 
 @pytest.fixture
@@ -41,10 +36,6 @@ def gate(tmp_path: Path) -> Iterator[StandInGate]:
 def client(gate: StandInGate) -> Iterator[Client]:
     with Client(gate=gate.address, options=QUICK, agent="bot", user="u") as client:
         yield client
-
-
-def kinds(gate: StandInGate) -> list[str]:
-    return [event["kind"] for event in gate.log()]
 
 
 def test_a_call_is_asked_made_and_told(gate: StandInGate, client: Client) -> None:
@@ -128,123 +119,6 @@ def test_each_form_of_a_call_asks_once(gate: StandInGate, client: Client) -> Non
         "counted",
     ]  # fmt: skip
     assert next(e for e in gate.log() if e.get("tool") == "block")["call"] == "model-1"
-
-
-def in_background(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
-    """A thread with `work`, and a list that gets its result or its error."""
-    results: list[Any] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except (ClientError, TypeError) as error:
-            results.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread, results
-
-
-def held(gate: StandInGate, count: int = 1) -> str:
-    """The request that was held last, once `count` are."""
-    while len(gate.held()) < count:
-        threading.Event().wait(0.001)
-    return gate.held()[-1]
-
-
-def test_a_held_call_waits_for_its_approval(gate: StandInGate, client: Client) -> None:
-    """It is made when an operator has granted it, and not before."""
-    session = client.session("s1")
-    thread, results = in_background(lambda: session.call("pay", lambda amount: amount, amount=3))
-    request = held(gate)
-    assert not results
-    gate.rule(request, "grant")
-    thread.join(30)
-    assert results == [3]
-    assert client.flush(10)
-    assert kinds(gate)[1:] == [
-        "approval.requested", "approval.granted", "tool.requested", "tool.completed",
-    ]  # fmt: skip
-
-
-def test_a_held_call_that_is_refused_or_forgotten_is_not_made(gate: StandInGate) -> None:
-    """A refusal is a denial; without an answer the call is given up."""
-    options = ClientOptions(hold_s_max=0)
-    with Client(gate=gate.address, options=options) as hasty, pytest.raises(Held) as given_up:
-        hasty.session("hasty").call("pay", pytest.fail)
-    assert given_up.value.approval.startswith("ap-")
-    with Client(gate=gate.address, options=QUICK) as client:
-        session = client.session("s1")
-        thread, results = in_background(lambda: session.call("pay", pytest.fail))
-        gate.rule(held(gate, 2), "deny")
-        thread.join(30)
-    assert isinstance(results[0], Denied)
-    assert str(results[0]) == "The operator refused this call."
-
-
-def test_a_call_that_was_approved_with_other_arguments_is_made_with_them(
-    gate: StandInGate, client: Client
-) -> None:
-    """By every form that can receive them; the outcome states them too."""
-    session = client.session("s1")
-    got: list[object] = []
-
-    class Bank:
-        @session.tool_call("pay")
-        def pay(self, amount: int, /, to: str = "x", *notes: str, **more: object) -> None:
-            got.append((self, amount, to, notes, more))
-
-    bank = Bank()
-
-    def as_a_call() -> None:
-        session.call("pay", lambda amount, to: got.append((amount, to)), amount=3, to="x")
-
-    works = [lambda: bank.pay(3, "x", "n", k=1), as_a_call]
-    edits: list[dict[str, object]] = [
-        {"amount": 1, "to": "y", "notes": ["m"], "k": 2},
-        {"amount": 1, "to": "y"},
-    ]
-    for work, edited in zip(works, edits, strict=True):
-        thread, results = in_background(work)
-        gate.rule(held(gate), "grant", edited)
-        thread.join(30)
-        assert results == [None]
-    assert got == [(bank, 1, "y", ("m",), {"k": 2}), (1, "y")]
-    assert client.flush(10)
-    outcomes = [e["args"] for e in gate.log() if e["kind"] == "tool.completed"]
-    assert outcomes == edits
-
-
-def test_a_block_does_not_run_with_arguments_that_nobody_approved(
-    gate: StandInGate, client: Client
-) -> None:
-    """The code of a block cannot receive others: it is refused, and recorded as not made."""
-    session = client.session("s1")
-
-    def block() -> None:
-        with session.tool("pay", amount=3):
-            pytest.fail("ran")
-
-    thread, results = in_background(block)
-    gate.rule(held(gate), "grant", {"amount": 1})
-    thread.join(30)
-    assert isinstance(results[0], Denied)
-    assert client.flush(10)
-    assert kinds(gate)[-2:] == ["tool.requested", "tool.failed"]
-
-
-def test_arguments_that_the_tool_lacks_are_an_error_of_the_call(
-    gate: StandInGate, client: Client
-) -> None:
-    """Nothing ran, and the outcome says why."""
-    session = client.session("s1")
-    pay = session.tool_call("pay")(lambda amount: pytest.fail("ran"))
-    thread, results = in_background(lambda: pay(3))
-    gate.rule(held(gate), "grant", {"amount": 1, "to": "y"})
-    thread.join(30)
-    assert isinstance(results[0], TypeError)
-    assert client.flush(10)
-    assert kinds(gate)[-1] == "tool.failed"
 
 
 FATES = ("lose request", "lose answer", "cut answer")
@@ -407,59 +281,3 @@ def test_what_only_a_target_can_do_is_refused(gate: StandInGate, client: Client)
     session.user_message("hi")
     assert client.wait_until_judged(10)
     assert kinds(gate) == ["session.started", "message.user"]
-
-
-def test_a_closed_client_makes_no_calls(gate: StandInGate, client: Client) -> None:
-    """Also if it is closed while a call waits for an approval."""
-    session = client.session("s1")
-    thread, results = in_background(lambda: session.call("pay", pytest.fail))
-    held(gate)
-    client.close()
-    thread.join(30)
-    assert isinstance(results[0], SessionOver)
-    with pytest.raises(SessionOver):
-        session.call("t", pytest.fail)
-    assert kinds(gate)[-1] == "session.ended"
-
-
-def test_waiting_for_an_approval_blocks_no_other_task(gate: StandInGate, client: Client) -> None:
-    """Neither the loop, nor the threads that other code gives to it."""
-    session = client.session("s1")
-    waiting_count = 40
-
-    async def pay(n: int) -> int:
-        return n
-
-    async def main() -> list[int]:
-        calls = [
-            asyncio.ensure_future(session.call_async("pay", pay, n=n)) for n in range(waiting_count)
-        ]
-        while len(gate.held()) < waiting_count:
-            await asyncio.to_thread(lambda: None)
-        for request in gate.held():
-            await asyncio.to_thread(gate.rule, request, "grant")
-        return await asyncio.gather(*calls)
-
-    assert asyncio.run(main()) == list(range(waiting_count))
-
-
-def test_a_cancelled_call_is_not_made_and_recorded_so(gate: StandInGate, client: Client) -> None:
-    """The gate allowed it after the task was cancelled."""
-    session = client.session("s1")
-
-    async def pay() -> None:
-        pytest.fail("ran")
-
-    async def main() -> None:
-        call = asyncio.ensure_future(session.call_async("pay", pay))
-        while not gate.held():
-            await asyncio.sleep(0)
-        call.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await call
-        gate.rule(gate.held()[0], "grant")
-        while kinds(gate)[-1] != "tool.failed":
-            await asyncio.sleep(0)
-
-    asyncio.run(main())
-    assert gate.log()[-1]["error"] == "CancelledError: the call was not made"

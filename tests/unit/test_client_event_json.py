@@ -17,7 +17,12 @@ import pytest
 
 from interlock.event_json import Draft, arguments, draft
 from interlock.json_values import PLACEHOLDER_KEY, PlainJson
-from interlock.limits import NESTING_MAX, RECORD_BYTES_MAX, has_too_costly_numbers
+from interlock.limits import (
+    NESTING_MAX,
+    RECORD_BYTES_MAX,
+    has_too_costly_numbers,
+    nests_too_deep,
+)
 from invariants.model.event import Event, EventRecord, Origin
 from monitor.ingest.decode import decode_event
 
@@ -255,12 +260,16 @@ def test_an_iterator_is_not_used_up() -> None:
 @pytest.mark.parametrize("levels", range(NESTING_MAX - 4, NESTING_MAX + 3))
 @pytest.mark.parametrize("place", ["args", "result", "attributes"])
 def test_a_value_of_any_depth_is_read(place: str, levels: int) -> None:
-    """The monitor counts the levels of the whole record, whichever part of it is deep."""
+    """The monitor counts the levels of the whole record, whichever part of it is deep; a gate those
+    of a request that contains the event.
+    """
     value: object = {"v": 1}
     for _ in range(levels - 1):
         value = {"v": value}
     assert isinstance(value, dict)
     fields: dict[str, Any] = {place: arguments(value) if place == "args" else value}
-    written = draft("tool.completed", identity=IDENTITY, **fields).numbered("session-1", 7, 10**18)
+    event = draft("tool.completed", identity=IDENTITY, **fields)
+    assert not nests_too_deep(b'{"events":[' + event.rest + b"]}")
+    written = event.numbered("session-1", 7, 10**18)
     found = decode_event(written, Origin("t", "0", 0))
     assert isinstance(found, Event), found.detail

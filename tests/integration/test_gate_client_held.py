@@ -1,0 +1,219 @@
+"""Calls that wait for an approval: granted, refused, edited, given up, cancelled, interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from interlock import Client, ClientOptions, Denied, Held, SessionOver
+from tests.support.faulty_line import FaultyLine
+from tests.support.gate_stand_in import StandInGate
+from tests.support.gated import QUICK, held, in_background, kinds
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[StandInGate]:
+    gate = StandInGate(tmp_path / "gate.sock")
+    gate.start()
+    yield gate
+    gate.stop()
+
+
+@pytest.fixture
+def client(gate: StandInGate) -> Iterator[Client]:
+    with Client(gate=gate.address, options=QUICK, agent="bot", user="u") as client:
+        yield client
+
+
+def test_a_held_call_waits_for_its_approval(gate: StandInGate, client: Client) -> None:
+    """It is made when an operator has granted it, and not before."""
+    session = client.session("s1")
+    thread, results = in_background(lambda: session.call("pay", lambda amount: amount, amount=3))
+    request = held(gate)
+    assert not results
+    gate.rule(request, "grant")
+    thread.join(30)
+    assert results == [3]
+    assert client.flush(10)
+    assert kinds(gate)[1:] == [
+        "approval.requested", "approval.granted", "tool.requested", "tool.completed",
+    ]  # fmt: skip
+
+
+def test_a_held_call_that_is_refused_or_forgotten_is_not_made(gate: StandInGate) -> None:
+    """A refusal is a denial; without an answer the call is given up."""
+    options = ClientOptions(hold_s_max=0)
+    with Client(gate=gate.address, options=options) as hasty, pytest.raises(Held) as given_up:
+        hasty.session("hasty").call("pay", pytest.fail)
+    assert given_up.value.approval.startswith("ap-")
+    with Client(gate=gate.address, options=QUICK) as client:
+        session = client.session("s1")
+        thread, results = in_background(lambda: session.call("pay", pytest.fail))
+        gate.rule(held(gate, 2), "deny")
+        thread.join(30)
+    assert isinstance(results[0], Denied)
+    assert str(results[0]) == "The operator refused this call."
+
+
+def test_a_call_that_was_approved_with_other_arguments_is_made_with_them(
+    gate: StandInGate, client: Client
+) -> None:
+    """By every form that can receive them; the outcome states them too."""
+    session = client.session("s1")
+    got: list[object] = []
+
+    class Bank:
+        @session.tool_call("pay")
+        def pay(self, amount: int, /, to: str = "x", *notes: str, **more: object) -> None:
+            got.append((self, amount, to, notes, more))
+
+    bank = Bank()
+
+    def as_a_call() -> None:
+        session.call("pay", lambda amount, to: got.append((amount, to)), amount=3, to="x")
+
+    works = [lambda: bank.pay(3, "x", "n", k=1), as_a_call]
+    edits: list[dict[str, object]] = [
+        {"amount": 1, "to": "y", "notes": ["m"], "k": 2},
+        {"amount": 1, "to": "y"},
+    ]
+    for work, edited in zip(works, edits, strict=True):
+        thread, results = in_background(work)
+        gate.rule(held(gate), "grant", edited)
+        thread.join(30)
+        assert results == [None]
+    assert got == [(bank, 1, "y", ("m",), {"k": 2}), (1, "y")]
+    assert client.flush(10)
+    outcomes = [e["args"] for e in gate.log() if e["kind"] == "tool.completed"]
+    assert outcomes == edits
+
+
+def test_a_block_does_not_run_with_arguments_that_nobody_approved(
+    gate: StandInGate, client: Client
+) -> None:
+    """The code of a block cannot receive others: it is refused, and recorded as not made."""
+    session = client.session("s1")
+
+    def block() -> None:
+        with session.tool("pay", amount=3):
+            pytest.fail("ran")
+
+    thread, results = in_background(block)
+    gate.rule(held(gate), "grant", {"amount": 1})
+    thread.join(30)
+    assert isinstance(results[0], Denied)
+    assert client.flush(10)
+    assert kinds(gate)[-2:] == ["tool.requested", "tool.failed"]
+
+
+def test_arguments_that_the_tool_lacks_are_an_error_of_the_call(
+    gate: StandInGate, client: Client
+) -> None:
+    """Nothing ran, and the outcome says why."""
+    session = client.session("s1")
+    pay = session.tool_call("pay")(lambda amount: pytest.fail("ran"))
+    thread, results = in_background(lambda: pay(3))
+    gate.rule(held(gate), "grant", {"amount": 1, "to": "y"})
+    thread.join(30)
+    assert isinstance(results[0], TypeError)
+    assert client.flush(10)
+    assert kinds(gate)[-1] == "tool.failed"
+
+
+@pytest.mark.parametrize("path", ["/v1/ask", "/v1/answers", "/v1/tell"])
+def test_a_crowded_gate_is_asked_again(gate: StandInGate, tmp_path: Path, path: str) -> None:
+    """After the pause that it asks for; a held call remains held meanwhile."""
+    crowded = b"HTTP/1.1 429 X\r\nContent-Length: 2\r\nRetry-After: 1\r\n\r\n{}"
+    answers = iter([[crowded], "pass"])
+    line = FaultyLine(
+        tmp_path / "line.sock",
+        gate.path,
+        lambda told: next(answers, "pass") if path in told else "pass",
+    )
+    with Client(gate=line.address, options=QUICK) as client:
+        session = client.session("s1")
+        thread, results = in_background(lambda: session.call("pay", lambda: 1))
+        gate.rule(held(gate), "grant")
+        thread.join(30)
+    line.close()
+    assert results == [1]
+    assert kinds(gate).count("tool.requested") == kinds(gate).count("tool.completed") == 1
+
+
+def test_an_interrupted_call_is_recorded_as_not_made(gate: StandInGate, client: Client) -> None:
+    """Ctrl-C while it waits for an approval, which comes all the same."""
+    session = client.session("s1")
+
+    def interrupt() -> None:
+        held(gate)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread, _ = in_background(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        session.call("pay", pytest.fail)
+    thread.join(30)
+    gate.rule(held(gate), "grant")
+    assert client.flush(10)
+    failed = next(event for event in gate.log() if event["kind"] == "tool.failed")
+    assert failed["error"] == "KeyboardInterrupt: the call was not made"
+
+
+def test_a_closed_client_makes_no_calls(gate: StandInGate, client: Client) -> None:
+    """Also if it is closed while a call waits for an approval."""
+    session = client.session("s1")
+    thread, results = in_background(lambda: session.call("pay", pytest.fail))
+    held(gate)
+    client.close()
+    thread.join(30)
+    assert isinstance(results[0], SessionOver)
+    with pytest.raises(SessionOver):
+        session.call("t", pytest.fail)
+    assert kinds(gate)[-1] == "session.ended"
+
+
+def test_waiting_for_an_approval_blocks_no_other_task(gate: StandInGate, client: Client) -> None:
+    """Neither the loop, nor the threads that other code gives to it."""
+    session = client.session("s1")
+    waiting_count = 40
+
+    async def pay(n: int) -> int:
+        return n
+
+    async def main() -> list[int]:
+        calls = [
+            asyncio.ensure_future(session.call_async("pay", pay, n=n)) for n in range(waiting_count)
+        ]
+        while len(gate.held()) < waiting_count:
+            await asyncio.to_thread(lambda: None)
+        for request in gate.held():
+            await asyncio.to_thread(gate.rule, request, "grant")
+        return await asyncio.gather(*calls)
+
+    assert asyncio.run(main()) == list(range(waiting_count))
+
+
+def test_a_cancelled_call_is_not_made_and_recorded_so(gate: StandInGate, client: Client) -> None:
+    """The gate allowed it after the task was cancelled."""
+    session = client.session("s1")
+
+    async def pay() -> None:
+        pytest.fail("ran")
+
+    async def main() -> None:
+        call = asyncio.ensure_future(session.call_async("pay", pay))
+        while not gate.held():
+            await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        gate.rule(gate.held()[0], "grant")
+        while kinds(gate)[-1] != "tool.failed":
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert gate.log()[-1]["error"] == "CancelledError: the call was not made"

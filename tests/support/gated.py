@@ -1,0 +1,38 @@
+"""Helpers for tests of gated agents."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from interlock import ClientError, ClientOptions
+from tests.support.gate_stand_in import StandInGate
+
+QUICK = ClientOptions(ask_s_max=5, linger_ms=0)
+
+
+def kinds(gate: StandInGate) -> list[str]:
+    return [event["kind"] for event in gate.log()]
+
+
+def in_background(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    """A thread with `work`, and a list that gets its result or its error."""
+    results: list[Any] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except (ClientError, TypeError) as error:
+            results.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, results
+
+
+def held(gate: StandInGate, count: int = 1) -> str:
+    """The request that was held last, once `count` are."""
+    while len(gate.held()) < count:
+        threading.Event().wait(0.001)
+    return gate.held()[-1]
