@@ -169,6 +169,9 @@ class _Connection(http.client.HTTPConnection):
         self.request(method, path, body, headers)
         self.was_sent = True
         with self.getresponse() as response:
+            if response.length is None and not response.chunked:
+                # A gate states the length, so the head was cut off.
+                raise http.client.IncompleteRead(b"")
             told = response.read(RESPONSE_BYTES_MAX)
             if response.length:
                 raise http.client.IncompleteRead(b"")

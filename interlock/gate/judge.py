@@ -18,7 +18,7 @@ import msgspec
 
 from ..errors import Denied, Held, NoGate, Refused, SessionOver, SettingError
 from ..event_json import Draft, draft
-from ..kinds import OPERATOR_KINDS, SHARED_KINDS
+from ..kinds import ENFORCEMENT_KINDS, OPERATOR_KINDS, SHARED_KINDS
 from ..options import ClientOptions
 from ..ports import Queue, Requested
 from ..publisher import Stats
@@ -36,7 +36,7 @@ LOST_SESSIONS_MAX: Final = 10_000
 """Sessions that are remembered as not known to the gate in full; beyond, all count as such."""
 
 _RECORDED_BY_THE_GATE: Final = frozenset(
-    {"session.started", "tool.requested", *SHARED_KINDS, *OPERATOR_KINDS}
+    {"session.started", "tool.requested", *SHARED_KINDS, *OPERATOR_KINDS, *ENFORCEMENT_KINDS}
 )
 
 

@@ -56,7 +56,6 @@ def test_a_call_is_asked_made_and_told(gate: StandInGate, client: Client) -> Non
     assert requested["args"] == completed["args"] == {"url": "ü"}
     assert requested["call"] == completed["call"]
     assert completed["result"] == "<ü>"
-    assert "agent" not in completed
     assert kinds(gate)[3:] == ["tool.completed", "session.ended"]
     assert client.stats().asked == 1
 
@@ -67,9 +66,11 @@ def test_a_denied_call_is_not_made(gate: StandInGate, client: Client) -> None:
         with pytest.raises(Denied) as denied:
             session.call("delete", pytest.fail, path="/x")
         assert session.call("read", lambda: 1) == 1
-    assert str(denied.value) == "This call was refused before it ran: nothing is deleted."
+    told = str(denied.value)
+    assert told.startswith("This call was refused before it ran: nothing is deleted.")
     assert denied.value.invariants == ("nothing-deleted",)
-    assert (denied.value.state, denied.value.incident) == ("denied", "i-1")
+    assert denied.value.state == "denied"
+    assert denied.value.incident.startswith("i-")
     assert client.flush(10)
     assert kinds(gate)[1:3] == ["tool.denied", "tool.requested"]
 
@@ -239,10 +240,10 @@ def test_a_session_that_the_gate_does_not_know_in_full_makes_no_calls(
     """An event that was refused could have been the one that matters; others are still told."""
     session = client.session("s1")
     session.emit("note.first")
-    session.emit("refused.by.gate")
+    session.publish("control.applied")  # Which `emit` would not.
     session.emit("note.last")
     assert client.flush(10)
-    with pytest.raises(NoGate, match=r"did not reach the gate.*not taken here.*new session"):
+    with pytest.raises(NoGate, match=r"did not reach the gate.*control\.applied.*new session"):
         session.call("t", pytest.fail)
     assert kinds(gate) == ["session.started", "note.first", "note.last"]
     assert client.stats().dropped == {"other": 1}

@@ -20,8 +20,8 @@ from interlock.gate.exchange import RESPONSE_BYTES_MAX, NotAGate
 from tests.support.faulty_line import FaultyLine
 from tests.support.gate_stand_in import StandInGate
 
-RETRIED = ("a status that is none", "chunks that are not")
-"""Read as a failure of the gate, and as an answer that was cut off."""
+RETRIED = ("a status that is none", "chunks that are not", "an endless body")
+"""Read as a failure of the gate, and as answers that were cut off."""
 OPTIONS = ClientOptions(ask_s_max=0.3, fail="open", irreversible_tools=["pay"])
 """`open`: a hostile answer is not a gate that is away."""
 

@@ -75,7 +75,7 @@ class StandInGate:
                 answer |= {"decision": "allow"} | ({"args": args} if args is not None else {})
             else:
                 event = {"kind": "tool.denied", "call": answer["call"]}
-                answer |= {"decision": "deny", "message": "The operator refused this call."}
+                answer |= {"decision": "deny", "message": "This call was refused before it ran."}
             self._record(key[0], event | ({"args": args} if args is not None else {}))
             self._changed.notify_all()
 
@@ -131,7 +131,7 @@ class StandInGate:
                 answer["incident"] = "i-1"
                 answer["invariants"] = [{"id": "nothing-deleted", "summary": "", "finding": "f-1"}]
             if decision == "hold":
-                answer["approval"] = {"id": f"ap-{request}", "expires_ns": 0}
+                answer["approval"] = {"id": f"a-{request}", "expires_ns": 0}
             self._answers[session, request] = answer
             return 200, answer
 
@@ -151,8 +151,8 @@ class StandInGate:
             if self._has_ended(session):
                 return _failure(409, "the session has ended; open another, with a new id")
             for event in body["events"]:
-                if event["kind"].startswith("refused.") or event["kind"] == "tool.denied":
-                    return _failure(400, "`kind`: not taken here")
+                if event["kind"] in ("control.applied", "tool.denied"):
+                    return _failure(400, f"not an event of agents: {event['kind']}")
             seq = [self._record(session, event) for event in body["events"]]
             self._told[session, request] = seq
             return 200, {"seq": seq}
