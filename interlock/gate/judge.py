@@ -197,7 +197,7 @@ class GateLink:
             raise
         if self._queue.is_closed:
             raise SessionOver(f"`{call.tool}` refused: the client was closed in the meantime")
-        return _decided(call, answer)
+        return decided(call.tool, answer)
 
     async def request_async(self, call: Requested) -> Edited:
         """Like `request`, in a thread. If the task is cancelled meanwhile, the call is not made."""
@@ -294,21 +294,21 @@ class GateLink:
         )
 
 
-def _decided(call: Requested, answer: Answer) -> Edited:
-    """The edited arguments of an allowed call, or its refusal."""
+def decided(tool: str, answer: Answer) -> Edited:
+    """The edited arguments of an allowed call, if any; else the refusal is raised."""
     if answer.decision == "allow":
         return answer.args
     approval = shown(answer.approval.id)[:200] if answer.approval is not None else ""
     kind: type[Refused] = Denied
-    message = shown(answer.message) or f"`{call.tool}` was denied by the gate"
+    message = shown(answer.message) or f"`{tool}` was denied by the gate"
     if answer.decision == "hold":
         kind = Held
         message = (
-            f"`{call.tool}` refused: approval `{approval}` was not given within `hold_s_max`; "
+            f"`{tool}` refused: approval `{approval}` was not given within `hold_s_max`; "
             f"{shown(answer.message) or 'ask an operator'}"
         )
     raise kind(
-        call.tool,
+        tool,
         message,
         incident=shown(answer.incident)[:200],
         invariants=answer.invariant_ids,

@@ -71,14 +71,6 @@ def blocks(page: str, directory: Path) -> list[str]:
     ]
 
 
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[StandInGate]:
-    gate = StandInGate(tmp_path / "gate.sock")
-    gate.start()
-    yield gate
-    gate.stop()
-
-
 def test_the_gated_agent_of_the_page_runs(gate: StandInGate) -> None:
     """The first agent that a reader sees: each block asks, and its calls are recorded."""
     part = (ROOT / "docs" / "agents.md").read_text().partition(WITHOUT_A_GATE)[0]

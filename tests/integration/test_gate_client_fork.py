@@ -6,8 +6,6 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -24,14 +22,6 @@ session = client.session("s1", is_resumable=True)
 session.call("t", lambda: None)
 session.user_message("last")
 """
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[StandInGate]:
-    gate = StandInGate(tmp_path / "gate.sock")
-    gate.start()
-    yield gate
-    gate.stop()
 
 
 def test_a_forked_child_continues_the_session(gate: StandInGate) -> None:

@@ -17,14 +17,6 @@ from tests.support.gated import QUICK, held, in_background, kinds
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[StandInGate]:
-    gate = StandInGate(tmp_path / "gate.sock")
-    gate.start()
-    yield gate
-    gate.stop()
-
-
-@pytest.fixture
 def client(gate: StandInGate) -> Iterator[Client]:
     with Client(gate=gate.address, options=QUICK, agent="bot", user="u") as client:
         yield client

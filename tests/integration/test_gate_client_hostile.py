@@ -14,13 +14,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock import Client, ClientOptions, Denied, NoGate
+from interlock import Client, ClientOptions, NoGate, Refused
 from interlock.gate.answer import read_answer, read_failure
 from interlock.gate.exchange import RESPONSE_BYTES_MAX, NotAGate
+from interlock.gate.judge import decided
 from tests.support.faulty_line import FaultyLine
 from tests.support.gate_stand_in import StandInGate
 
-RETRIED = ("a status that is none", "chunks that are not", "an endless body")
+RETRIED = (
+    "a status that is none",
+    "chunks that are not",
+    "an endless body",
+    "a negative length",
+    "a length that is text",
+)
 """Read as a failure of the gate, and as answers that were cut off."""
 OPTIONS = ClientOptions(ask_s_max=0.3, fail="open", irreversible_tools=["pay"])
 """`open`: a hostile answer is not a gate that is away."""
@@ -73,14 +80,6 @@ HOSTILE: dict[str, Iterable[bytes]] = {
     "an error with hostile text": response(b'{"error":{"message":"\\u001b[2J\\n"}}', 403),
     "an error that is a list": response(b'{"error":[1]}', 400),
 }
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[StandInGate]:
-    gate = StandInGate(tmp_path / "gate.sock")
-    gate.start()
-    yield gate
-    gate.stop()
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -158,10 +157,13 @@ def test_a_gate_that_dies_while_it_is_asked_makes_no_call(
 ) -> None:
     """Its answer is lost, and it does not come back: the call counts as not made."""
 
+    alive = [gate]
+
     def die(told: str) -> str:
         if "/v1/ask" not in told:
             return "pass"
-        gate.stop()
+        if alive:
+            alive.pop().stop()
         return "lose request"
 
     line = FaultyLine(tmp_path / "line.sock", gate.path, die)
@@ -170,6 +172,7 @@ def test_a_gate_that_dies_while_it_is_asked_makes_no_call(
             client.session("s1").call("t", pytest.fail)
         client.close(0)
     line.close()
+    gate.start()
 
 
 def test_a_hostile_answer_in_a_task_is_no_answer_either(gate: StandInGate, tmp_path: Path) -> None:
@@ -190,23 +193,18 @@ def test_a_hostile_answer_in_a_task_is_no_answer_either(gate: StandInGate, tmp_p
     line.close()
 
 
-def test_a_denial_is_one_printable_line_of_bounded_size(gate: StandInGate, tmp_path: Path) -> None:
-    """Whatever the gate's text contains."""
-    long = {"message": "\x1b[2J\r\n\u202e" + "x" * 100_000, "incident": "i" * 10_000}
-
-    class Talking(StandInGate):
-        def _ask(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-            status, told = super()._ask(body)
-            return status, told | long
-
-    talking = Talking(tmp_path / "talking.sock")
-    talking.start()
-    with Client(gate=talking.address) as client, pytest.raises(Denied) as denied:
-        client.session("s1").call("delete", pytest.fail)
-    talking.stop()
-    assert str(denied.value).isprintable()
-    assert len(str(denied.value)) == 2_000
-    assert len(denied.value.incident) == 200
+@pytest.mark.parametrize("decision", ["deny", "hold"])
+def test_a_refusal_is_one_printable_line_of_bounded_size(decision: str) -> None:
+    """Whatever the gate's texts contain."""
+    hostile = "\x1b[2J\r\n\u202e" + "x" * 100_000
+    body = GOOD | {"decision": decision, "message": hostile, "incident": hostile}
+    body |= {"approval": {"id": hostile}, "invariants": [{"id": hostile}] * 1_000}
+    with pytest.raises(Refused) as refused:
+        decided("t", read_answer(json.dumps(body).encode(), "s", "r"))
+    texts = [str(refused.value), refused.value.incident, refused.value.approval]
+    texts += refused.value.invariants
+    assert all(text.isprintable() for text in texts)
+    assert sum(map(len, texts)) < 30_000
 
 
 VALUES = st.recursive(

@@ -6,10 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.support.gate_stand_in import StandInGate
 from tests.support.languages import go, typescript_compiler
@@ -58,14 +55,6 @@ func main() {
 """
 
 
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[StandInGate]:
-    gate = StandInGate(tmp_path / "gate.sock", is_http=True)
-    gate.start()
-    yield gate
-    gate.stop()
-
-
 def run(command: list[str], folder: Path, **more: str) -> str:
     """The output of a command that succeeds."""
     done = subprocess.run(
@@ -86,7 +75,7 @@ def check(gate: StandInGate, session: str, printed: str) -> None:
     read, denied, message, other = json.loads(printed)
     assert (read, denied) == ("allow", "deny")
     assert message.startswith("This call was refused before it ran")
-    assert "400" in other or "kind" in other
+    assert "tool.denied" in other
     told = [event for event in gate.log() if event["session"] == session]
     kinds = [event["kind"] for event in told if event["kind"] != "session.started"]
     assert kinds == ["tool.requested", "tool.completed", "tool.denied"]

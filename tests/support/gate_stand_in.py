@@ -15,22 +15,24 @@ Event = dict[str, Any]
 
 
 class StandInGate:
-    """Listens on a Unix socket, and with `is_http` on a port; `log()` is what it recorded."""
+    """Listens on a Unix socket and on a port; `log()` is what it recorded."""
 
     token = "token-of-the-stand-in"
 
-    def __init__(self, path: Path, *, is_http: bool = False) -> None:
-        self.path = path
-        self.address = f"unix:{path}"
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "gate.sock"
+        self.address = f"unix:{self.path}"
         self.url = ""
-        self._is_http = is_http
         self._http: ThreadingHTTPServer | None = None
+        self._server: _Server | None = None
+        self.fresh()
+
+    def fresh(self) -> None:
         self._events: list[Event] = []
         self._names: dict[str, Event] = {}
         self._answers: dict[tuple[str, str], Event] = {}
         self._told: dict[tuple[str, str], list[int]] = {}
         self._changed = threading.Condition()
-        self._server: _Server | None = None
 
     def start(self) -> None:
         gate = self
@@ -41,10 +43,9 @@ class StandInGate:
         self.path.unlink(missing_ok=True)
         self._server = _Server(str(self.path), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        if self._is_http:
-            self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-            self.url = f"http://127.0.0.1:{self._http.server_port}"
-            threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
         for server in (self._server, self._http):
