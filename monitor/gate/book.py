@@ -25,6 +25,8 @@ from monitor.trace_key import TraceKey
 ANSWERS_MAX: Final = 128
 """Chosen: answers that a session keeps for retries, each about 1 KiB. An older request is judged as
 a new one, so a retry must come before its session has asked as often again."""
+TELLINGS_MAX: Final = 32
+"""Chosen: a client retries its last one; several processes may share a session."""
 RECENT_MAX: Final = 12
 RECENT_CHARS_MAX: Final = 200
 """Chosen: what an operator reads before a decision."""
@@ -90,6 +92,8 @@ class SessionRow(msgspec.Struct, omit_defaults=True):
     """By request id, the oldest first."""
     calls: dict[str, str] = {}
     """The requests of these answers, by the id of their call."""
+    tellings: dict[str, list[int]] = {}
+    """The numbers of the events that were reported, by request id, the oldest first."""
     recent: list[RecentEvent] = []
     """The latest events, the oldest first."""
 
@@ -125,6 +129,10 @@ class Book:
         """The answer to a request that was asked before."""
         return self.row(key).answers.get(request)
 
+    def told(self, key: TraceKey, request: str) -> list[int]:
+        """The numbers of the events that a request reported."""
+        return self.row(key).tellings.get(request, [])
+
     def who_asked(self, key: TraceKey, call: str) -> str | None:
         """The request that used a call's id; None if none of those that are kept did."""
         return self.row(key).calls.get(call)
@@ -140,6 +148,10 @@ class Book:
         row.is_ended = row.is_ended or line.kind == "session.ended"
         row.recent = [*row.recent[1 - RECENT_MAX :], _recent(line)]
         note = line.gate
+        if note is not None and note.telling:
+            row.tellings.setdefault(note.telling, []).append(line.seq)
+            while len(row.tellings) > TELLINGS_MAX:
+                row.tellings.pop(next(iter(row.tellings)))
         if note is None or not note.request:
             return
         if note.decision:

@@ -13,7 +13,7 @@ each other. It owns no socket. `judgement.py` has the decision itself.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -45,6 +45,8 @@ from monitor.trace_key import TraceKey
 REQUEST_CHARS_MAX: Final = 128
 TOLD_KINDS: Final = RUNTIME_KINDS - {"tool.requested"}
 """The known kinds that an agent may tell: it asks for calls, and cannot approve or deny any."""
+UNASKED: Final = "interlock_unasked"
+"""The attribute of a call that was made while no gate answered, and is reported afterwards."""
 ASK_BYTES_MAX: Final = RECORD_BYTES_MAX - 64 * 1024
 """A record has the request and the gate's own part of it."""
 EVENTS_MAX: Final = 1_000
@@ -101,8 +103,7 @@ class Gate:
             raise MalformedError(f"`args` and `attributes`: at most {ASK_BYTES_MAX} bytes together")
         if not asked.tool:
             raise MalformedError("`tool` is empty; name the tool that is to be called")
-        if len(ask.request) > REQUEST_CHARS_MAX or not ask.request.isprintable():
-            raise MalformedError(f"`request`: at most {REQUEST_CHARS_MAX} printable characters")
+        _check_request(ask.request)
         digest = asked.digest()
         given = self._book.given(key, ask.request) if ask.request else None
         if given is not None:
@@ -133,22 +134,43 @@ class Gate:
         return None if given is None else given.answer(session)
 
     def tell(self, principal: str, telling: Telling) -> Recorded:
-        """Take in events that need no answer; all of them, or none."""
+        """Take in events that need no answer; all of them, or none. A retry records the rest of
+        them, if the gate ended in between.
+        """
         key = _key(principal, telling.session)
+        _check_request(telling.request)
+        numbers = list(self._book.told(key, telling.request)) if telling.request else []
+        if len(numbers) > len(telling.events):
+            raise ConflictError("this `request` reported more events; use a new id")
+        if numbers and len(numbers) == len(telling.events):
+            return Recorded(numbers)
         if self._book.row(key).is_ended:
             raise ConflictError("the session has ended; open another, with a new id")
         if len(telling.events) > EVENTS_MAX:
             raise MalformedError(f"`events`: at most {EVENTS_MAX} at a time")
-        told = [(_told_kind(one), _told_fields(one)) for one in telling.events]
+        told = [(self._told_kind(key, one), _told_fields(one)) for one in telling.events]
         for kind, fields in told:  # Each is read before any is written.
             self._recorder.event(self._recorder.line(key, kind, 0, **fields))
         if told and self._book.row(key).seq == 0 and told[0][0] != "session.started":
             self._begin(key, {})
-        return Recorded([self._record(key, kind, fields) for kind, fields in told])
+        note = GateNote(name=self._recorder.name, telling=telling.request)
+        for kind, fields in told[len(numbers) :]:
+            fields["gate"] = note if telling.request else None
+            line = self._recorder.line(key, kind, self._recorder.reach_now(), **fields)
+            numbers.append(self._decider.record(line).seq)
+        return Recorded(numbers)
 
-    def _record(self, key: TraceKey, kind: str, fields: Mapping[str, object]) -> int:
-        line = self._recorder.line(key, kind, self._recorder.reach_now(), **fields)
-        return self._decider.record(line).seq
+    def _told_kind(self, key: TraceKey, told: Told) -> str:
+        """The kind of an event that an agent tells. MalformedError if it may not."""
+        if told.kind == "tool.requested":
+            if not _is_unasked(told):
+                raise MalformedError("`tool.requested` cannot be reported: ask for the call")
+            if self._book.who_asked(key, told.call) is not None:
+                raise ConflictError("this `call` was asked for, and has an answer")
+        elif not told.kind or (told.kind in KNOWN_KINDS and told.kind not in TOLD_KINDS):
+            kind = _name(told.kind, "kind")
+            raise MalformedError(f"an agent cannot tell an event of kind `{kind}`")
+        return _name(told.kind, "kind")
 
     def held(self, operator: str) -> list[HeldCall]:
         """The calls that wait for an approval, the oldest first."""
@@ -217,15 +239,18 @@ def _ancestor(text: str) -> str:
         raise MalformedError(f"`parent`: {error}") from None
 
 
-def _told_kind(told: Told) -> str:
-    """The kind of an event that an agent tells. MalformedError if it may not."""
-    if told.kind == "tool.requested":
-        raise MalformedError("`tool.requested` cannot be reported: ask for the call")
-    if not told.kind or (told.kind in KNOWN_KINDS and told.kind not in TOLD_KINDS):
-        raise MalformedError(
-            f"an agent cannot report an event of kind `{_name(told.kind, 'kind')}`"
-        )
-    return _name(told.kind, "kind")
+def _check_request(request: str) -> None:
+    if len(request) > REQUEST_CHARS_MAX or not request.isprintable():
+        raise MalformedError(f"`request`: at most {REQUEST_CHARS_MAX} printable characters")
+
+
+def _is_unasked(told: Told) -> bool:
+    """True for a call that was made while no gate answered: it is judged like any event."""
+    try:
+        attributes = msgspec.json.decode(told.attributes or b"{}", type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        return False
+    return bytes(attributes.get(UNASKED, b"")) == b"true"
 
 
 def _told_fields(told: Told) -> dict[str, object]:

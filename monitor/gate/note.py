@@ -21,7 +21,8 @@ class GateNote(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     `request` and `digest` (of tool and arguments) identify what was asked, `decision` is the
     answer, with its texts. `approval` is the held call that the event is about, `by` are the
-    operators who have granted it so far, `approvers` is how many must.
+    operators who have granted it so far, `approvers` is how many must. `telling` is the id of the
+    request that reported the event.
     """
 
     name: str
@@ -39,6 +40,7 @@ class GateNote(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     approvers: int = 1
     by: list[str] = []
     is_edited: bool = False
+    telling: str = ""
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

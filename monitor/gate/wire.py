@@ -60,10 +60,11 @@ class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Telling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Events of one session, in their order."""
+    """Events of one session, in their order. With a `request`, a retry records nothing again."""
 
     session: str
     events: list[Told]
+    request: str = ""
 
 
 class Recorded(msgspec.Struct, frozen=True):
