@@ -17,6 +17,7 @@ from invariants.model.errors import ConfigError
 from monitor.clock import Clock
 from monitor.config.table import Settings
 from monitor.gate.book import Book
+from monitor.gate.claims import Claims
 from monitor.gate.gate import Gate
 from monitor.gate.log import GateLog, LogPlace
 from monitor.gate.note import read_line
@@ -96,17 +97,25 @@ def open_gate(
         clock=clock,
         principals=principals,
     )
-    keeper = _Keeper(store, recorder, log)
+    claims = Claims(options.log_dir, store.identity)
+    keeper = _Keeper(store, recorder, log, claims)
     keeper.recover()
     stack.callback(keeper.keep)
-    return Gate(recorder, Stops(control), operators=options.operators, checkpoint=keeper.keep)
+    return Gate(
+        recorder,
+        Stops(control),
+        claims=claims,
+        operators=options.operators,
+        refuses_contested=settings.mode != "observe",
+        checkpoint=keeper.keep,
+    )
 
 
 class _Keeper:
     """Checkpoints of one gate: its kernel and its book, with the place of its log."""
 
-    def __init__(self, store: Store, recorder: Recorder, log: GateLog) -> None:
-        self._store, self._recorder, self._log = store, recorder, log
+    def __init__(self, store: Store, recorder: Recorder, log: GateLog, claims: Claims) -> None:
+        self._store, self._recorder, self._log, self._claims = store, recorder, log, claims
         self._kept = LogPlace()
 
     def recover(self) -> None:
@@ -160,6 +169,8 @@ class _Keeper:
             )
         )
         self._kept = place
+        for key in gone:
+            self._claims.release(key)
 
     def _stored(self) -> LogPlace:
         places = [

@@ -31,6 +31,8 @@ RECENT_MAX: Final = 12
 RECENT_CHARS_MAX: Final = 200
 """Chosen: what an operator reads before a decision."""
 ROWS_IN_MEMORY_MAX: Final = 10_000
+CONTESTED: Final = "contested"
+"""The reason in the record of a session whose id another principal uses."""
 HELD_NAME: Final = "\x1fgate-held"
 _ROW_PREFIX: Final = "\x1fgate-session\x1f"
 """No trace has such a name (`monitor/scope_key.py`)."""
@@ -88,6 +90,8 @@ class SessionRow(msgspec.Struct, omit_defaults=True):
     tenant: str = ""
     parent: str = ""
     is_ended: bool = False
+    is_contested: bool = False
+    """True if another principal used its id before, and the gate refuses it therefore."""
     answers: dict[str, Given] = {}
     """By request id, the oldest first."""
     calls: dict[str, str] = {}
@@ -148,11 +152,14 @@ class Book:
         row.is_ended = row.is_ended or line.kind == "session.ended"
         row.recent = [*row.recent[1 - RECENT_MAX :], _recent(line)]
         note = line.gate
-        if note is not None and note.telling:
+        if note is None:
+            return
+        row.is_contested = row.is_contested or note.reason == CONTESTED
+        if note.telling:
             row.tellings.setdefault(note.telling, []).append(line.seq)
             while len(row.tellings) > TELLINGS_MAX:
                 row.tellings.pop(next(iter(row.tellings)))
-        if note is None or not note.request:
+        if not note.request:
             return
         if note.decision:
             args = line.args if note.is_edited else RAW_ABSENT

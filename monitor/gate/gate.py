@@ -13,7 +13,7 @@ each other. It owns no socket. `judgement.py` has the decision itself.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -23,9 +23,10 @@ from interlock.kinds import KNOWN_KINDS, RUNTIME_KINDS
 from interlock.limits import RECORD_BYTES_MAX
 from interlock.names import checked_ancestor, checked_name, checked_session_id
 from monitor.gate.approvals import Approvals
-from monitor.gate.book import Book, RecentEvent
+from monitor.gate.book import CONTESTED, Book, RecentEvent, SessionRow
+from monitor.gate.claims import Claims
 from monitor.gate.decider import Asked, Decider
-from monitor.gate.errors import ConflictError, MalformedError, UnknownError
+from monitor.gate.errors import ConflictError, ForbiddenError, MalformedError, UnknownError
 from monitor.gate.note import GateNote
 from monitor.gate.recorder import Recorder
 from monitor.gate.stops import Stops
@@ -49,6 +50,7 @@ UNASKED: Final = "interlock_unasked"
 """The attribute of a call that was made while no gate answered, and is reported afterwards."""
 ASK_BYTES_MAX: Final = RECORD_BYTES_MAX - 64 * 1024
 """A record has the request and the gate's own part of it."""
+CONTESTED_TEXT: Final = "another principal uses this session id; open a session with another id"
 EVENTS_MAX: Final = 1_000
 """Chosen: events of one `tell`."""
 
@@ -61,13 +63,16 @@ class Gate:
         recorder: Recorder,
         stops: Stops,
         *,
+        claims: Claims,
         operators: frozenset[str],
+        refuses_contested: bool,
         checkpoint: Callable[[], None],
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._recorder, self._stops = recorder, stops
         self._decider = Decider(recorder, stops)
         self._approvals = Approvals(recorder, self._decider, operators)
+        self._claims, self._refuses_contested = claims, refuses_contested
         self._checkpoint, self._new_id = checkpoint, new_id
 
     @property
@@ -82,9 +87,7 @@ class Gate:
     def open(self, principal: str, opening: Opening) -> Opened:
         """Begin a session, or go on with it. Names cannot change once it has begun."""
         key = _key(principal, opening.session or self._new_id())
-        row = self._book.row(key)
-        if row.is_ended:
-            raise ConflictError("the session has ended; open another, with a new id")
+        row = self._open_row(key)
         stated = {name: _name(getattr(opening, name), name) for name in ("agent", "user", "tenant")}
         stated["parent"] = _ancestor(opening.parent)
         if row.seq == 0:
@@ -110,9 +113,7 @@ class Gate:
             if given.note.digest != digest:
                 raise ConflictError("this `request` was asked for another call; use a new id")
             return given.answer(key.session)
-        row = self._book.row(key)
-        if row.is_ended:
-            raise ConflictError("the session has ended; open another, with a new id")
+        row = self._open_row(key)
         if asked.call and self._book.who_asked(key, asked.call) is not None:
             raise ConflictError("this `call` was asked for before; give each call its own id")
         request = ask.request or self._new_id()
@@ -144,8 +145,7 @@ class Gate:
             raise ConflictError("this `request` reported more events; use a new id")
         if numbers and len(numbers) == len(telling.events):
             return Recorded(numbers)
-        if self._book.row(key).is_ended:
-            raise ConflictError("the session has ended; open another, with a new id")
+        self._open_row(key)
         if len(telling.events) > EVENTS_MAX:
             raise MalformedError(f"`events`: at most {EVENTS_MAX} at a time")
         told = [(self._told_kind(key, one), _told_fields(one)) for one in telling.events]
@@ -213,8 +213,30 @@ class Gate:
         for held in [call for call in self._book.held.values() if call.is_granted]:
             self._approvals.complete(held)
 
-    def _begin(self, key: TraceKey, stated: dict[str, str]) -> None:
+    def _open_row(self, key: TraceKey) -> SessionRow:
+        """A session that events may enter."""
+        row = self._book.row(key)
+        if row.is_contested:
+            raise ForbiddenError(CONTESTED_TEXT)
+        if row.is_ended:
+            raise ConflictError("the session has ended; open another, with a new id")
+        return row
+
+    def _begin(self, key: TraceKey, stated: Mapping[str, str]) -> None:
+        """Write down that a session begins. Its id is that of one principal, the first.
+
+        Raises
+        ------
+        ForbiddenError
+            Another principal uses the id, which is written down: it becomes a `contested` finding.
+        """
+        self._claims.take(key)
+        others = self._recorder.kernel.owners.users_of(key.session) - {key.principal}
         line = self._recorder.line(key, "session.started", self._recorder.reach_now(), **stated)
+        if others and self._refuses_contested:
+            note = GateNote(name=self._recorder.name, reason=CONTESTED)
+            self._decider.record(msgspec.structs.replace(line, gate=note))
+            raise ForbiddenError(CONTESTED_TEXT)
         self._decider.record(line)
 
 

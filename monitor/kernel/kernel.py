@@ -77,7 +77,7 @@ class Kernel:
             scopes_max=settings.scopes_in_memory_max,
             pairs_max=settings.pairs_in_memory_max,
         )
-        self._owners = Owners(load, self._header)
+        self.owners = Owners(load, self._header)
         self._clocks = settings.clocks()
         self._timed = timed_ids(program.session)
         self._duplicates_count = 0
@@ -93,7 +93,7 @@ class Kernel:
         if self.program.wider and arrival_ns is not None and event.not_before_ns is None:
             found = self.tick(arrival_ns - self.settings.lateness_ns)
         if event.origin.topic == GATE:
-            found += reach_gated(self._sessions, self._owners, event, self.settings, self._wake)
+            found += reach_gated(self._sessions, self.owners, event, self.settings, self._wake)
         return found
 
     def step(self, event: Event, group: str = "") -> list[Finding]:
@@ -112,7 +112,7 @@ class Kernel:
         event of the same session that is supposed to come just before; the result is for readers,
         and cannot be committed.
         """
-        owner = self._owners.trace_of(event)
+        owner = self.owners.trace_of(event)
         if isinstance(owner, Unowned):
             return Unplaced(event, owner.noticed, owner.traces)
         scope = self._sessions.scope(owner)
@@ -193,7 +193,7 @@ class Kernel:
         event, owner, scope, wider = taken.event, taken.owner, taken.scope, taken.wider
         noticed = taken.noticed
         if taken.speaks:
-            noticed = (*noticed, *self._owners.speaks(owner))
+            noticed = (*noticed, *self.owners.speaks(owner))
         is_back = taken.is_back or any(one.header.time_ns > event.time_ns for one in wider)
         self.disorder.note(event.origin, taken.doubt, is_back=is_back)
         scope.remember(taken.id_digest, event.digest, self.settings.ids_max)
@@ -270,7 +270,7 @@ class Kernel:
             return self.close(key, rest_ns)
         findings = self._end(key, scope, rest_ns) if scope.progress.is_waiting() else []
         self._sessions.drop(key)
-        self._owners.forget(key)
+        self.owners.forget(key)
         return findings
 
     def close(self, key: TraceKey, time_ns: int) -> list[Finding]:
@@ -332,7 +332,7 @@ class Kernel:
     def unread(self, rejected: Rejected) -> list[Finding]:
         """The findings about a rejected record; it belongs to no trace."""
         found: list[Finding] = []
-        for key in self._owners.concerned(rejected):
+        for key in self.owners.concerned(rejected):
             scope = self._sessions.scope(key)
             found += self._unread.take(rejected, key, scope)
             if scope.header.position:  # Pending reports are made now: what is stored counts.
@@ -349,7 +349,7 @@ class Kernel:
 
     def take_changes(self) -> tuple[list[ScopeChange], list[str]]:
         """The changes to write since the last call, and the evicted scopes."""
-        parts = self._wider.table, self._sessions, self._owners
+        parts = self._wider.table, self._sessions, self.owners
         taken = [part.take_changes() for part in parts]
         changes = [change for changed, _ in taken for change in changed]
         return changes, [name for _, dropped in taken for name in dropped]
@@ -359,7 +359,7 @@ class Kernel:
         gone = [key for key, scope in self._sessions.items() if scope.header.group in groups]
         self._sessions.forget_where(gone)
         self._wider.table.forget_where(key for key, _ in self._wider.table.items())
-        self._owners.forget_all()
+        self.owners.forget_all()
 
     def lose(self, loss: Loss) -> str:
         """Records of a partition were lost unread; returns the content that the store must keep."""
@@ -390,7 +390,7 @@ class Kernel:
 
     def traces_of(self, event: Event) -> tuple[TraceKey, ...]:
         """The traces that an event enters: none or several if its session's owner is ambiguous."""
-        owner = self._owners.trace_of(event)
+        owner = self.owners.trace_of(event)
         return (owner,) if isinstance(owner, TraceKey) else owner.traces
 
     def inspect(self, key: TraceKey) -> tuple[Header, Progress] | None:

@@ -111,6 +111,10 @@ class Owners:
         is_known = len(asked) == 1 and digest in self._header_of(TraceKey(asked[0], session)).calls
         return asked[0] if is_known else None
 
+    def users_of(self, session: str) -> frozenset[str]:
+        """The principals that have used a session's id, as far as they are remembered."""
+        return frozenset(self._users(session).names)
+
     def speaks(self, key: TraceKey) -> list[Noticed]:
         """An agent's first event in its trace: check for other users of the session's ID."""
         users = self._users(key.session)

@@ -157,10 +157,35 @@ def test_what_cannot_be_written_down_is_not_allowed(here: GateHere, tmp_path: Pa
     assert [record["seq"] for record in here.records()] == [0, 1]
 
 
-def test_sessions_of_principals_are_apart(here: GateHere) -> None:
+def test_the_session_id_of_another_principal_is_refused(here: GateHere) -> None:
+    """It is written down, so that the stream reports it, and it changes nothing for the first."""
     here.read_secret()
-    assert here.ask("http.post", args=POST, who="other").decision == "allow"
+    for _ in range(2):
+        with pytest.raises(ForbiddenError):
+            here.ask("http.post", args=POST, who="other")
+        here.restart(is_killed=True)
+    assert [r["principal"] for r in here.records()].count("other") == 1
     assert here.ask("http.post", args=POST).decision == "deny"
+
+
+def test_a_session_belongs_to_the_gate_that_began_it(tmp_path: Path) -> None:
+    """Another gate would judge it without its past, and say that all is well."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "log").symlink_to(tmp_path / "one" / "log")
+    one = GateHere(tmp_path / "one")
+    one.read_secret()
+    two = GateHere(tmp_path / "two")
+    for _ in range(2):
+        with pytest.raises(ConflictError, match="another gate"):
+            two.ask("http.post", args=POST)
+    assert two.ask("http.post", args=POST, session="s-2").decision == "allow"
+    with pytest.raises(ConflictError):
+        one.ask("http.post", args=POST, session="s-2")
+    one.restart(is_killed=True)
+    assert one.ask("http.post", args=POST).decision == "deny"
+    one.close()
+    two.close()
 
 
 def test_names_of_a_session_are_stated_once(here: GateHere) -> None:
@@ -204,7 +229,7 @@ def test_held_calls_of_a_principal_are_bounded(here: GateHere) -> None:
     answers = [here.ask("pay", args={"amount": n}) for n in range(HELD_OF_PRINCIPAL_MAX + 1)]
     assert {answer.decision for answer in answers[:-1]} == {"hold"}
     assert answers[-1].decision == "deny"
-    assert here.ask("pay", args={"amount": 1}, who="other").decision == "hold"
+    assert here.ask("pay", args={"amount": 1}, session="s-2", who="other").decision == "hold"
 
 
 def test_a_message_repeats_nothing_that_the_agent_wrote(here: GateHere) -> None:

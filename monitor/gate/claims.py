@@ -1,0 +1,82 @@
+"""Which gate has a session: the one that began it, until the session is forgotten.
+
+Two gates that share a log directory must not judge halves of one session: each would lack what the
+other saw. The first writes a claim, `DIR/interlock.claims/DIGEST`, before the session's first
+event; another gate refuses the session. A claim has no expiry, because a gate that took over
+would not know the session's past: if the first gate is gone, the agent opens another session.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from monitor.gate.errors import ConflictError, NotReadyError
+from monitor.trace_key import TraceKey
+
+FOLDER: Final = "interlock.claims"
+_DIGEST_BYTES: Final = 16
+_NAME_BYTES_MAX: Final = 100
+
+
+class Claims:
+    """The sessions of all gates that publish to one directory."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self._folder, self._name = directory / FOLDER, name
+
+    def take(self, key: TraceKey) -> None:
+        """Claim a session; its own claim, from before a kill, is as good.
+
+        Raises
+        ------
+        ConflictError
+            Another gate has the session.
+        NotReadyError
+            The claim cannot be written.
+        """
+        path = self._path(key)
+        try:
+            self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            holder = self._written(path)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise NotReadyError(f"the session cannot be claimed ({reason}); ask again") from None
+        if holder != self._name:
+            raise ConflictError(
+                "another gate began this session and knows its past: ask that gate, or open "
+                "another session"
+            )
+
+    def release(self, key: TraceKey) -> None:
+        """The session is forgotten: any gate may begin it anew."""
+        with suppress(OSError):
+            self._path(key).unlink()
+
+    def _written(self, path: Path) -> str:
+        """The gate that has the claim, which is this one if nobody had it."""
+        own = path.with_name(f"{path.name}.{self._name}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(own, flags, 0o640)
+        try:
+            os.write(descriptor, self._name.encode())
+        finally:
+            os.close(descriptor)
+        try:
+            # A claim appears with its content, or not at all.
+            os.link(own, path)
+        except FileExistsError:
+            pass
+        finally:
+            own.unlink()
+        with path.open("rb") as file:
+            return file.read(_NAME_BYTES_MAX).decode("ascii", "replace")
+
+    def _path(self, key: TraceKey) -> Path:
+        digest = blake2b(msgspec.json.encode(key), digest_size=_DIGEST_BYTES)
+        return self._folder / digest.hexdigest()
