@@ -209,23 +209,6 @@ def test_an_agent_may_continue_without_a_gate_and_tells_it_later(
     assert asked["gate"]["request"]
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 429, 500])
-def test_a_gate_that_does_not_judge_opens_nothing(
-    gate: StandInGate, tmp_path: Path, status: int
-) -> None:
-    """`fail: open` is for a gate that does not answer; an agent can cause any of these answers."""
-    head = f"HTTP/1.1 {status} X\r\nContent-Length: 41\r\nRetry-After: 1\r\n\r\n".encode()
-    refusal = head + b'{"error":{"code":"c","message":"reason"}}'
-    line = FaultyLine(
-        tmp_path / "line.sock", gate.path, lambda told: [refusal] if "/v1/ask" in told else "pass"
-    )
-    options = ClientOptions(ask_s_max=0.3, fail="open")
-    client = Client(gate=line.address, options=options)
-    with client, pytest.raises(NoGate, match="reason"):
-        client.session("s1").call("t", pytest.fail)
-    line.close()
-
-
 def test_a_session_that_the_gate_does_not_know_in_full_makes_no_calls(
     gate: StandInGate, client: Client
 ) -> None:

@@ -8,16 +8,11 @@ import json
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from interlock import Client, ClientOptions, NoGate, Refused
-from interlock.gate.answer import read_answer, read_failure
-from interlock.gate.exchange import RESPONSE_BYTES_MAX, NotAGate
-from interlock.gate.judge import decided
+from interlock import Client, ClientOptions, NoGate
+from interlock.gate.exchange import RESPONSE_BYTES_MAX
 from tests.support.faulty_line import FaultyLine
 from tests.support.gate_stand_in import StandInGate
 
@@ -191,39 +186,3 @@ def test_a_hostile_answer_in_a_task_is_no_answer_either(gate: StandInGate, tmp_p
     with Client(gate=line.address, options=OPTIONS) as client:
         asyncio.run(main(client))
     line.close()
-
-
-@pytest.mark.parametrize("decision", ["deny", "hold"])
-def test_a_refusal_is_one_printable_line_of_bounded_size(decision: str) -> None:
-    """Whatever the gate's texts contain."""
-    hostile = "\x1b[2J\r\n\u202e" + "x" * 100_000
-    body = GOOD | {"decision": decision, "message": hostile, "incident": hostile}
-    body |= {"approval": {"id": hostile}, "invariants": [{"id": hostile}] * 1_000}
-    with pytest.raises(Refused) as refused:
-        decided("t", read_answer(json.dumps(body).encode(), "s", "r"))
-    texts = [str(refused.value), refused.value.incident, refused.value.approval]
-    texts += refused.value.invariants
-    assert all(text.isprintable() for text in texts)
-    assert sum(map(len, texts)) < 30_000
-
-
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
-    max_leaves=8,
-)
-FIELDS = ("decision", "request", "session", "message", "incident", "invariants", "approval", "args")
-GOOD: dict[str, Any] = {"decision": "allow", "request": "r", "session": "s"}
-
-
-@given(st.dictionaries(st.sampled_from(FIELDS), VALUES), st.binary(max_size=40))
-def test_any_bytes_are_an_answer_or_not_a_gates(changed: dict[str, Any], garbage: bytes) -> None:
-    """Reading never raises anything else, and a decision is one of three."""
-    for body in (json.dumps(GOOD | changed).encode(), garbage, json.dumps(changed).encode()):
-        read_failure(body)
-        try:
-            read = read_answer(body, "s", "r")
-        except NotAGate:
-            continue
-        assert read.decision in ("allow", "deny", "hold")
-        assert read.args is None or isinstance(read.args, dict)

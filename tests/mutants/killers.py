@@ -123,15 +123,19 @@ VOUCHERS = (
 )
 """Whose word a guard needs."""
 
+GATED = ("tests/unit/test_gate_closed.py", "tests/unit/test_gate_answer.py")
+"""Calls that a gate did not allow."""
+
 PAGE = ("tests/unit/test_report_parts.py", "tests/unit/test_report_page.py")
 """The incident report."""
 
 ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS, WRITTEN, FILES, WHOSE, BIRTHS)
-ALL += (VOUCHERS, TIMES, PAGE, SHELL)
+ALL += (VOUCHERS, TIMES, PAGE, GATED, SHELL)
 
 
 LIKELIEST: tuple[tuple[tuple[str, ...], tuple[tuple[str, ...], ...]], ...] = (
     (("replay/report/",), (PAGE,)),
+    (("interlock/gate/",), (GATED,)),
     (
         ("interlock/watermarks", "interlock/control_record", "monitor/ingest/watermark"),
         (VOUCHERS, WHOSE),

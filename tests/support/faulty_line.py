@@ -23,7 +23,8 @@ class FaultyLine:
 
     def __init__(self, path: Path, gate_path: Path, fate: Fate) -> None:
         self.address = f"unix:{path}"
-        self.seen: list[str] = []
+        self.bodies: list[tuple[str, bytes]] = []
+        """The first line and the body of each request that arrived."""
         self._gate_path = gate_path
         self._fate = fate
         self._socket = socket.socket(socket.AF_UNIX)
@@ -55,7 +56,7 @@ class FaultyLine:
     def _carry_one(self, client: socket.socket, request: bytes) -> bool:
         """False when the connection is to be closed."""
         line = request.partition(b"\r\n")[0].decode()
-        self.seen.append(line)
+        self.bodies.append((line, request.partition(b"\r\n\r\n")[2]))
         fate = self._fate(line)
         if not isinstance(fate, str):
             for piece in fate:
