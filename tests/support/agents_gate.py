@@ -48,7 +48,7 @@ invariants:
 """
 
 
-class GateProcess:
+class AgentsGate:
     """Listens on a Unix socket and on a port; its state outlives its processes.
 
     `fresh` is for a test that begins: it gets a principal of its own, and reads the log from there.
