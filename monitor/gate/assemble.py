@@ -18,6 +18,7 @@ from monitor.clock import Clock
 from monitor.config.table import Settings
 from monitor.gate.book import Book
 from monitor.gate.claims import Claims
+from monitor.gate.freshness import Freshness
 from monitor.gate.gate import Gate
 from monitor.gate.log import GateLog, LogPlace
 from monitor.gate.note import read_line
@@ -43,6 +44,8 @@ class GateOptions(msgspec.Struct, frozen=True):
     log_dir: Path
     is_synced: bool = False
     operators: frozenset[str] = frozenset()
+    view_age_ns: int | None = None
+    """How long ago monitors may have judged what other gates saw; None: there is no other gate."""
 
 
 def uid_principal(uid: int) -> str:
@@ -101,12 +104,17 @@ def open_gate(
     keeper = _Keeper(store, recorder, log, claims)
     keeper.recover()
     stack.callback(keeper.keep)
+    stops = Stops(control)
+    # In `mode: observe` no call is refused, and nothing has to be known for that.
+    is_enforcing = settings.mode != "observe"
+    freshness = Freshness(program, stops, options.view_age_ns if is_enforcing else None)
     return Gate(
         recorder,
-        Stops(control),
+        stops,
+        freshness,
         claims=claims,
         operators=options.operators,
-        refuses_contested=settings.mode != "observe",
+        refuses_contested=is_enforcing,
         checkpoint=keeper.keep,
     )
 

@@ -12,6 +12,7 @@ from invariants.model.event import RAW_ABSENT
 from monitor.findings.incident import incident_of
 from monitor.findings.model import Finding
 from monitor.gate import words
+from monitor.gate.freshness import Freshness
 from monitor.gate.judgement import judge
 from monitor.gate.note import GateNote, Line
 from monitor.gate.recorder import Recorder
@@ -53,8 +54,8 @@ class Asked(NamedTuple):
 class Decider:
     """Decides with the kernel, the stops in force, and nothing else."""
 
-    def __init__(self, recorder: Recorder, stops: Stops) -> None:
-        self._recorder, self._stops = recorder, stops
+    def __init__(self, recorder: Recorder, stops: Stops, freshness: Freshness) -> None:
+        self._recorder, self._stops, self._freshness = recorder, stops, freshness
 
     def decide(self, key: TraceKey, note: GateNote, asked: Asked, hold: Hold | None) -> Line:
         """The record of the decision. Without `hold` a call cannot wait, and is denied instead.
@@ -72,6 +73,9 @@ class Decider:
         if stop is not None:
             text = words.stopped(stop.state, stop.incident)
             return self.deny(line, _denied(note, text, stop.state, stop.incident))
+        per = self._freshness.refusing(event, time_ns)
+        if per is not None:
+            return self.deny(line, _denied(note, words.stale(per), "stale"))
         judgement = attempted(lambda: judge(recorder.kernel, event), event)
         if judgement is None:
             return self.deny(line, _denied(note, words.not_judged(), "not judged"))

@@ -27,6 +27,7 @@ from monitor.gate.book import CONTESTED, Book, RecentEvent, SessionRow
 from monitor.gate.claims import Claims
 from monitor.gate.decider import Asked, Decider
 from monitor.gate.errors import ConflictError, ForbiddenError, MalformedError, UnknownError
+from monitor.gate.freshness import Freshness
 from monitor.gate.note import GateNote
 from monitor.gate.recorder import Recorder
 from monitor.gate.stops import Stops
@@ -62,6 +63,7 @@ class Gate:
         self,
         recorder: Recorder,
         stops: Stops,
+        freshness: Freshness,
         *,
         claims: Claims,
         operators: frozenset[str],
@@ -70,7 +72,7 @@ class Gate:
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._recorder, self._stops = recorder, stops
-        self._decider = Decider(recorder, stops)
+        self._decider = Decider(recorder, stops, freshness)
         self._approvals = Approvals(recorder, self._decider, operators)
         self._claims, self._refuses_contested = claims, refuses_contested
         self._checkpoint, self._new_id = checkpoint, new_id

@@ -41,6 +41,10 @@ class Stops:
             for key, value in self._reader.poll(0):
                 self._view.apply(key, value)
 
+    def judged_ns(self) -> int | None:
+        """The time up to which every monitor that can stop somebody has judged; None: not known."""
+        return self._view.watermarks.of(None).judged_ns
+
     def stop_of(self, key: TraceKey, row: SessionRow, tool: str, time_ns: int) -> Stop | None:
         """The most severe record that concerns a call; None if nothing is stopped."""
         state, target = self._view.standing(_targets(key, row, tool), time_ns)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from invariants.spec.model import Per
 from monitor.findings.model import Finding
 from monitor.presentation import visible
 
@@ -44,6 +45,14 @@ def stopped(state: str, incident: str) -> str:
     return (
         f"This call was refused before it ran: this session is {state}{named}. An operator can "
         "release it; until then, every call is refused."
+    )
+
+
+def stale(per: Per) -> str:
+    """For a model whose call concerns a scope of which a monitor's word is too old."""
+    return (
+        f"This call was refused before it ran: too little is known of the other sessions of its "
+        f"{per} at the moment. It may be asked for again later, as a new call."
     )
 
 

@@ -14,6 +14,7 @@ from monitor.gate.assemble import GateOptions, open_gate
 from monitor.gate.gate import Gate
 from monitor.gate.wire import Answer, Ask, Telling, Told
 from monitor.principals.model import Principals
+from monitor.transport.logdir.control_reader import LogDirControlReader
 
 START_NS = 1_800_000_000_000_000_000
 MS_NS = 1_000_000
@@ -67,9 +68,14 @@ class GateHere:
     """A gate over one folder, which can be stopped, killed and opened again."""
 
     def __init__(
-        self, folder: Path, text: str = INVARIANTS, principals: Principals | None = None
+        self,
+        folder: Path,
+        text: str = INVARIANTS,
+        principals: Principals | None = None,
+        view_age_ns: int | None = None,
     ) -> None:
         self.folder, self.clock, self.principals = folder, HandClock(), principals
+        self.view_age_ns = view_age_ns
         (folder / "invariants.yaml").write_text(text)
         self._stack = ExitStack()
         self.gate = self._open()
@@ -81,8 +87,21 @@ class GateHere:
             state_dir=str(self.folder / "state"),
             store_synchronous="normal",
         )
-        options = GateOptions(self.folder / "log", operators=frozenset({"ana", "ben"}))
-        return open_gate(settings, options, self.clock, self._stack, principals=self.principals)
+        log_dir = self.folder / "log"
+        log_dir.mkdir(exist_ok=True)
+        options = GateOptions(
+            log_dir, operators=frozenset({"ana", "ben"}), view_age_ns=self.view_age_ns
+        )
+        control = LogDirControlReader(log_dir, now_ns=self.clock.now_ns)
+        self._stack.callback(control.close)
+        return open_gate(
+            settings,
+            options,
+            self.clock,
+            self._stack,
+            principals=self.principals,
+            control=control,
+        )
 
     def restart(self, *, is_killed: bool = False) -> None:
         """Close it, or let it go as it is, and open it again."""

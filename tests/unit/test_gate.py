@@ -18,6 +18,7 @@ from monitor.gate.errors import (
     UnknownError,
 )
 from monitor.gate.wire import Ask, Opening, Ruling, Telling, Told
+from tests.support.control_writer import ControlWriter
 from tests.support.gate import GateHere
 
 POST = {"url": "https://outside.example/"}
@@ -245,3 +246,62 @@ def test_a_request_beyond_the_limits_is_refused_unrecorded(here: GateHere) -> No
         with pytest.raises(MalformedError):
             here.gate.ask("bot", Ask("s-1", "search", msgspec.Raw(args)))
     assert not here.records()
+
+
+def test_a_stop_on_the_control_topic_refuses_every_call(here: GateHere, tmp_path: Path) -> None:
+    control = ControlWriter(tmp_path / "log")
+    here.ask("search")
+    control.put("session-of:bot/s-1", "killed", incident="i-7", issued_at=here.clock.time_ns)
+    here.gate.tick()
+    answer = here.ask("search")
+    assert (answer.decision, answer.reason, answer.incident) == ("deny", "killed", "i-7")
+    assert here.ask("search", session="s-2").decision == "allow"
+    here.restart(is_killed=True)
+    assert here.ask("search").decision == "deny", "records are read before the first answer"
+
+
+WIDER = """
+version: 1
+predicates:
+  pays: kind == "tool.requested" && tool == "pay"
+  mails: kind == "tool.requested" && tool == "mail"
+invariants:
+  - id: three-payments
+    severity: critical
+    mode: enforce
+    on_unknown: violate
+    per: agent
+    always: count(pays)[1h] <= 3
+  - id: three-mails
+    severity: critical
+    mode: enforce
+    fail: open
+    on_unknown: violate
+    per: agent
+    always: count(mails)[1h] <= 3
+"""
+
+
+def test_what_other_gates_saw_must_have_been_judged_lately(tmp_path: Path) -> None:
+    """Else each invariant that is about more than this gate sees decides by its `fail`."""
+    here = GateHere(tmp_path, WIDER, view_age_ns=10 * 10**9)
+    here.gate.open("bot", Opening("s-1", agent="a"))
+    control = ControlWriter(tmp_path / "log")
+    assert here.ask("pay").reason == "stale", "no monitor has said anything yet"
+    assert here.ask("mail").decision == "allow", "`fail: open`"
+    assert here.ask("search").decision == "allow", "no invariant concerns it"
+    control.put("heartbeat:issuer:m", issued_at=here.clock.now_ns())
+    here.gate.tick()
+    assert here.ask("pay").decision == "allow"
+    here.clock.time_ns += 11 * 10**9
+    assert here.ask("pay").reason == "stale"
+    here.close()
+
+
+def test_calls_of_one_agent_are_counted_over_its_sessions(tmp_path: Path) -> None:
+    here = GateHere(tmp_path, WIDER)
+    for number in range(4):
+        here.gate.open("bot", Opening(f"s-{number}", agent="a"))
+        answer = here.ask("pay", session=f"s-{number}")
+        assert answer.decision == ("allow" if number < 3 else "deny")
+    here.close()
