@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 OPERATORS_TOPICS: Final = ("interlock.approvals", "interlock.enforcement")
-"""Records of operators and gates about a session count as its own."""
+"""Records of operators and supervisors about a session count as its own."""
 
 BEHIND_MAX: Final = 200
 """Shards that one heartbeat names: with the longest names some 48 KB, less than a control record

@@ -9,10 +9,6 @@ from monitor.cli.arguments import HELP, Verbs, whole_number, with_output
 from monitor.cli.output import EXIT_FINE, EXIT_VIOLATIONS, say, say_json
 from monitor.config.load import load_settings
 
-PARTITIONS = (
-    12  # The same number as in monitor/transport/kafka/topic_config.py; a test compares them.
-)
-
 
 def add(verbs: Verbs) -> None:
     """Declare the verb."""
@@ -27,7 +23,9 @@ def add(verbs: Verbs) -> None:
     init = parts.add_parser("init", help="create missing topics")
     init.add_argument("--bootstrap", required=True, help="brokers, as HOST:PORT,HOST:PORT")
     init.add_argument(
-        "--partitions", type=whole_number(1), default=PARTITIONS, help="of each topic (12)"
+        "--partitions",
+        type=whole_number(1),
+        help="of each new topic; default: as many as the existing ones have, else 12",
     )
     init.add_argument("--replication-factor", type=int, default=-1, help="-1: the broker's default")
     init.add_argument("--config", help="a YAML file with settings")

@@ -269,7 +269,7 @@ def misplaced_in(header: Header, event: Event) -> Noticed | None:
         return None
     text = (
         f"`{event.kind}` on `{event.origin.topic}` is about a session that a gate guards, and was "
-        "not applied: approve or deny at the gate (`interlock approvals`)"
+        "not applied: the gate takes in approvals itself, so approve or deny there"
     )
     return Noticed("misplaced", text)
 

@@ -13,7 +13,7 @@ from monitor.transport.base import Notice, Record
 from monitor.transport.kafka.consumer import KafkaSource
 from monitor.transport.kafka.topic_config import init_topics
 from tests.support.kafka_broker import Broker
-from tests.support.kafka_topics import publish_all, read_until
+from tests.support.kafka_topics import ends_of, publish_all, read_until
 
 pytestmark = pytest.mark.kafka
 PATIENCE_S = 60
@@ -39,6 +39,18 @@ class Without:
         """What an administrator does later, with an event of a gate."""
         init_topics(self.bootstrap, partitions, 1, topics={self.gate: POLICIES[GATE]})
         publish_all(self.bootstrap, self.gate, [("s", b"from the gate")])
+
+
+def test_a_topic_that_is_added_has_as_many_partitions_as_the_others(
+    kafka_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next start would refuse it."""
+    place = Without(kafka_broker.bootstrap)
+    monkeypatch.setattr("monitor.transport.kafka.topic_config.READ_TOGETHER", place.topics)
+    topics = dict.fromkeys(place.topics, POLICIES[GATE])
+    reports = init_topics(place.bootstrap, None, 1, topics=topics)
+    assert [report.topic for report in reports if report.is_created] == [place.gate]
+    assert len(ends_of(place.bootstrap, place.gate)) == 4
 
 
 def followed(source: KafkaSource, topic: str) -> tuple[list[Record], list[Notice]]:

@@ -64,7 +64,7 @@ def topic_settings(policy: TopicPolicy) -> dict[str, str]:
 
 def init_topics(
     bootstrap: str,
-    partitions: int = PARTITIONS,
+    partitions: int | None = None,
     replication_factor: int = -1,
     *,
     settings: Mapping[str, object] | None = None,
@@ -73,7 +73,8 @@ def init_topics(
     """Create missing topics; report the differences of existing ones.
 
     It is safe to run twice, even concurrently. Partition counts are never changed: keys would move,
-    and a session with them. `replication_factor` -1 is the broker's default.
+    and a session with them. Without `partitions`, a new topic gets as many as the existing topics
+    keyed by session have, else 12. `replication_factor` -1 is the broker's default.
 
     Raises
     ------
@@ -83,7 +84,9 @@ def init_topics(
     who = principal_text(settings or {})
     admin = open_admin(bootstrap, settings or {})
     try:
-        missing = _partition_counts(admin, topics, who).keys() ^ topics.keys()
+        counts = _partition_counts(admin, topics, who)
+        missing = counts.keys() ^ topics.keys()
+        partitions = partitions or _usual_count(counts)
         for topic in sorted(missing):
             _create(admin, topic, topics[topic], partitions, replication_factor)
         return tuple(
@@ -94,6 +97,12 @@ def init_topics(
         raise OSError(f"the topics could not be created: {error}") from error
     finally:
         admin.close()
+
+
+def _usual_count(counts: Mapping[str, int]) -> int:
+    """A topic that is added later must have as many as the others, or no monitor would read it."""
+    existing = {counts[topic] for topic in READ_TOGETHER if topic in counts}
+    return existing.pop() if len(existing) == 1 else PARTITIONS
 
 
 def check_topics(
