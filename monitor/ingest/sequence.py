@@ -185,7 +185,7 @@ def admit(
         seq_max == header.seq_max and seq is not None and not noticed
     )
     # A gate's event that came too late may concern wider scopes, which are not told of it.
-    is_disordered = bool(timing.disorder) and (bool(timed) or event.origin.topic == GATE)
+    is_disordered = timing.disorder != "" and (bool(timed) or event.origin.topic == GATE)
     if is_disordered and not header.is_disordered:
         noticed.append(Noticed("disorder", timing.disorder, could_concern=timed))
     if header.ended_ns is not None:
@@ -260,12 +260,12 @@ def _bypass_text(event: Event, *, is_of_gate: bool) -> str:
     )
 
 
-def misplaced_in(header: Header, event: Event) -> Noticed | None:
-    """The report of a record of operators or supervisors about a session that a gate guards.
+def misplaced_in(event: Event) -> Noticed | None:
+    """The report of an event of a session that a gate guards, if operators or supervisors sent it.
 
     Its gate takes in approvals itself, in its own order: another order would give other verdicts.
     """
-    if not (header.is_gated and is_about_others(event.origin.topic)):
+    if not is_about_others(event.origin.topic):
         return None
     text = (
         f"`{event.kind}` on `{event.origin.topic}` is about a session that a gate guards, and was "

@@ -89,7 +89,8 @@ class Kernel:
         ticks would decide whether an idle session ends before or after it in a wider trace. In a
         session of a gate, which ticks reach later, do all that is due before its event.
         """
-        found, arrival_ns = list[Finding](), event.arrival_ns
+        found: list[Finding] = []
+        arrival_ns = event.arrival_ns
         if self.program.wider and arrival_ns is not None and event.not_before_ns is None:
             found = self.tick(arrival_ns - self.settings.lateness_ns)
         if event.origin.topic == GATE:
@@ -116,7 +117,7 @@ class Kernel:
         if isinstance(owner, Unowned):
             return Unplaced(event, owner.noticed, owner.traces)
         scope = self._sessions.scope(owner)
-        if misplaced := misplaced_in(scope.header, event):
+        if scope.header.is_gated and (misplaced := misplaced_in(event)):
             return Unplaced(event, misplaced, (owner,))
         if event.principal != owner.principal:
             event = msgspec.structs.replace(event, principal=owner.principal)

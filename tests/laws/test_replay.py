@@ -110,7 +110,9 @@ def draw_lines(random: Random) -> list[Line]:
 def draw_event(
     random: Random, traces: list[TraceKey], numbers: dict[TraceKey, int], at_s: float, offset: int
 ) -> RecordLine:
-    """An agent's event, or an operator's that may name its principal; now and then misplaced."""
+    """An agent's event, or one that its gate took in, or an operator's that may name its principal;
+    now and then misplaced.
+    """
     trace = random.choice(traces)
     kinds = ("a", "b", "p", "p", "q", "q", "session.ended", "tool.requested", "approval.granted")
     kind, call = random.choice(kinds), random.choice("xyz")
@@ -124,6 +126,9 @@ def draw_event(
     numbers[trace] += random.choice((1, 1, 1, 2))
     if random.random() < 0.05:
         place["partition"] = "1"
+    if trace.principal and random.random() < 0.3:
+        content |= {"principal": trace.principal, "ts": content["ts"] - int(1.5 * SECOND_NS)}
+        return record(content, offset, **place, topic="interlock.gate")
     if trace.principal:
         place |= {"topic": f"agent.events.{trace.principal}", "principal": trace.principal}
     return record(content, offset, **place)
@@ -132,6 +137,7 @@ def draw_event(
 def draw_header(random: Random) -> RecordingHeader:
     settings = RecordedSettings(
         trust_ts=random.random() < 0.3,
+        gate_lateness_ns=random.choice((0, 3)) * SECOND_NS,
         linger_ns=random.choice((0, 5, 1000)) * SECOND_NS,
         idle_close_ns=random.choice((None, 3 * SECOND_NS)),
         ids_max=random.choice((2, 10_000)),
