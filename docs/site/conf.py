@@ -44,6 +44,7 @@ QUESTIONS = {
     "The language": "docs/language",
     "Packs of invariants": "docs/packs",
     "Connecting an agent": "docs/agents",
+    "The gate": "docs/gate",
     "Running the monitor": "docs/running",
     "An incident at 3 a.m.": "docs/incident",
     "Alerts": "docs/alerts",

@@ -11,6 +11,7 @@ import argparse
 import os
 import re
 from collections.abc import Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,9 +80,9 @@ def load_settings(
     return settings
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
+def add_flags(parser: argparse.ArgumentParser, short: str = "") -> None:
     """A flag for each setting, in groups; flags have no defaults, so that other sources can
-    apply.
+    apply. Settings of the section `short` have a second flag without its name.
     """
     groups: dict[str, argparse._ArgumentGroup] = {}
     for setting in TABLE:
@@ -95,6 +96,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             more = {"metavar": "|".join(setting.choices)}
         groups[section].add_argument(
             setting.flag,
+            *([f"--{setting.flag.removeprefix(f'--{short}-')}"] if section == short else []),
             dest=setting.destination,
             default=None,
             help=setting.meaning.replace("%", "%%").replace("`", ""),
@@ -114,7 +116,7 @@ def require(settings: Settings, *names: str) -> None:
         f"`{name}` is not set; give `{_BY_NAME[name].flag}`, `{_BY_NAME[name].env}` "
         f"or `{name}:` in the configuration file"
         for name in names
-        if getattr(settings, name) in (None, ())
+        if attrgetter(name)(settings) in (None, ())
     ]
     if missing:
         raise ConfigError("\n".join(missing))

@@ -63,6 +63,7 @@ _TITLES: Final = {
     "http": "Metrics and health",
     "log": "Log",
     "detector": "Detector",
+    "gate": "Gate",
     "kafka": "Kafka client",
 }
 

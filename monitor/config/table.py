@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from .detector import DetectorSettings
+from .gate import GateSettings
 from .kafka import KafkaSettings
 from .setting import UNITS_NS, Setting, row
 from .severity import SeveritySettings
@@ -66,6 +67,13 @@ class Settings:
         MappingProxyType({}),
         "The event kinds that each topic may assert, instead of the defaults. In the environment "
         "and as a flag: JSON.",
+    )
+    principals: str | None = row(
+        "principals",
+        "path",
+        None,
+        "The file of principals: their credentials, roles and attributes, and who may approve.",
+        unset_means="nobody has roles or attributes, and a gate knows agents by their user id",
     )
     digest_key_file: str | None = row(
         "digest_key_file",
@@ -331,6 +339,7 @@ class Settings:
     )
 
     detector: DetectorSettings = field(default_factory=DetectorSettings)
+    gate: GateSettings = field(default_factory=GateSettings)
     kafka: KafkaSettings = field(default_factory=KafkaSettings)
     severity: SeveritySettings = field(default_factory=SeveritySettings)
     sources: SourceSettings = field(default_factory=SourceSettings)
@@ -338,7 +347,14 @@ class Settings:
 
 TABLE: Final[tuple[Setting, ...]] = tuple(
     f.metadata["setting"]
-    for group in (Settings, SourceSettings, SeveritySettings, DetectorSettings, KafkaSettings)
+    for group in (
+        Settings,
+        SourceSettings,
+        SeveritySettings,
+        DetectorSettings,
+        GateSettings,
+        KafkaSettings,
+    )
     for f in fields(group)
     if "setting" in f.metadata
 )
@@ -355,6 +371,7 @@ def make_settings(values: Mapping[str, Any]) -> Settings:
         sources=SourceSettings(**given(SourceSettings)),
         severity=SeveritySettings(**given(SeveritySettings)),
         detector=DetectorSettings(**given(DetectorSettings)),
+        gate=GateSettings(**given(GateSettings)),
         kafka=KafkaSettings(**given(KafkaSettings)),
     )
 

@@ -103,7 +103,8 @@ def open_gate(
     claims = Claims(options.log_dir, store.identity)
     keeper = _Keeper(store, recorder, log, claims)
     keeper.recover()
-    stack.callback(keeper.keep)
+    # After an error of ours the state may be wrong; the log is right, and the next start reads it.
+    stack.push(lambda kind, error, trace: None if kind else keeper.keep())
     stops = Stops(control)
     # In `mode: observe` no call is refused, and nothing has to be known for that.
     is_enforcing = settings.mode != "observe"

@@ -32,6 +32,7 @@ from invariants.model.event import SECOND_NS, Event, EventRecord, Origin
 from monitor.ingest.content import content_digest, read_canonical
 from monitor.ingest.rejected import Reason, Rejected, reject
 from monitor.ingest.salvage import Salvage, salvage
+from monitor.ingest.unrepeated import RepeatedKeyError, check_unrepeated
 
 _record_decoder: Final = msgspec.json.Decoder(EventRecord)
 _value_decoder: Final = msgspec.json.Decoder()
@@ -212,14 +213,11 @@ def _told_of_json(message: str, value: bytes) -> str:
 
 def _check_repeated_keys(value: bytes) -> None:
     """The slow and exact check, for records that are not written as our client writes them."""
-
-    def no_repeats(pairs: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in pairs]
-        if len(set(names)) != len(names):
-            raise _NoEventError("repeated_key", "an object of the record contains a key twice")
-
     try:
-        json.loads(value, object_pairs_hook=no_repeats, parse_int=len, parse_float=len)
+        check_unrepeated(value)
+    except RepeatedKeyError:
+        text = "an object of the record contains a key twice"
+        raise _NoEventError("repeated_key", text) from None
     except UnicodeDecodeError:
         raise _NoEventError("not_utf8", "the record is not UTF-8") from None
     except ValueError as error:

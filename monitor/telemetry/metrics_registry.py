@@ -6,6 +6,7 @@ monitor without pages does not need it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -19,16 +20,16 @@ CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 
 class Registry:
-    """The metrics of one monitor. One thread changes them; `render` may be called by another."""
+    """The metrics of one process. One thread changes them; `render` may be called by another."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Iterable[Metric] = METRICS) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
-        for metric in METRICS:
+        for metric in metrics:
             self._make(metric)
 
     def begin(self, counter: str, *labels: str) -> None:

@@ -1,0 +1,57 @@
+"""`interlock gate serve`: judges the calls of agents before they run."""
+
+from __future__ import annotations
+
+import argparse
+
+from monitor.cli.arguments import HELP, Verbs
+from monitor.cli.output import EXIT_FINE
+from monitor.cli.run import secrets_of
+from monitor.cli.signals import Stopper
+from monitor.clock import SystemClock
+from monitor.config.load import add_flags, load_settings, require
+from monitor.log import configure_log
+
+
+def add(verbs: Verbs) -> None:
+    """Declare the verb."""
+    parser = verbs.add_parser(
+        "gate",
+        help=HELP["gate"],
+        description="Serves a gate: agents ask it before each call, over HTTP. "
+        "Example: interlock gate serve --invariants pack:default --listen unix:gate.sock "
+        "--publish log:agents",
+    )
+    parts = parser.add_subparsers(title="parts", required=True, metavar="serve")
+    serve = parts.add_parser(
+        "serve",
+        help="answer until a signal asks to stop",
+        description="Evaluates invariants at each call before it runs, writes each answer to its "
+        "log, and publishes that. SIGTERM and SIGINT finish what is in flight.",
+    )
+    serve.add_argument("--config", help="a YAML file with settings (else INTERLOCK_CONFIG)")
+    add_flags(serve, short="gate")
+    serve.set_defaults(run=run)
+
+
+def _require_library() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("aiohttp") is None:
+        from invariants.model.errors import ConfigError
+
+        raise ConfigError("a gate needs aiohttp; install it with `pip install 'interlock[gate]'`")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until a signal asks to stop."""
+    stopper = Stopper()
+    settings = load_settings(arguments.config, flags=vars(arguments))
+    require(settings, "invariants", "gate.listen", "gate.publish")
+    configure_log(settings.log_level, settings.log_format, secrets_of(settings))
+    _require_library()
+    # The server and its library take long to import: other verbs do not need them.
+    from monitor.gate_server.start import serve_gate
+
+    serve_gate(settings, SystemClock(), stopper.is_asked)
+    return EXIT_FINE

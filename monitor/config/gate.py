@@ -1,0 +1,53 @@
+"""The rows of the table of settings for `interlock gate serve`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .setting import row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateSettings:
+    """Where a gate listens, and where its log goes. `interlock gate serve` has them as `--listen`,
+    `--publish` and so on.
+    """
+
+    listen: str | None = row(
+        "gate.listen",
+        "text",
+        None,
+        "Where the gate listens: `unix:PATH`, `http://127.0.0.1:PORT`, or several with commas. "
+        "HTTP on a port needs `principals`, with tokens.",
+        unset_means="required by `interlock gate serve`",
+    )
+    publish: str | None = row(
+        "gate.publish",
+        "text",
+        None,
+        "Where the gate publishes its log: `log:DIRECTORY` or `kafka://HOST:PORT`. It obeys the "
+        "control topic there.",
+        unset_means="required by `interlock gate serve`",
+    )
+    socket_mode: Literal["0600", "0660", "0666"] = row(
+        "gate.socket_mode",
+        "choice",
+        "0660",
+        "The mode of a Unix socket's file: who may ask.",
+        choices=("0600", "0660", "0666"),
+    )
+    socket_group: str | None = row(
+        "gate.socket_group",
+        "text",
+        None,
+        "The group of a Unix socket's file.",
+        unset_means="the group of the gate's user",
+    )
+    sync: bool = row(
+        "gate.sync",
+        "boolean",
+        False,
+        "Answer only when the record is on the disk (fsync): a power cut then loses no answer, and "
+        "each one takes longer. A kill of the process never loses one.",
+    )

@@ -1,0 +1,1 @@
+"""The gate over HTTP: who asks, in which order, within which bounds."""

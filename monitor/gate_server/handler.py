@@ -1,0 +1,314 @@
+"""One request -> one response: page, origin, principal, bounds, body, the core's answer.
+
+Everything that can be refused without reading the body is refused before it is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from invariants.model.event import RAW_ABSENT
+from monitor.clock import Clock
+from monitor.gate.errors import GateError
+from monitor.gate.gate import Gate
+from monitor.gate.wire import Answer, Ask, HeldCall, Opened, Opening, Ruling, Telling
+from monitor.gate_server.accounts import Accounts
+from monitor.gate_server.body import read_body
+from monitor.gate_server.bounds import Bounds
+from monitor.gate_server.http_door import Request, Response
+from monitor.gate_server.identity import Identity
+from monitor.gate_server.judge import Judge
+from monitor.gate_server.openapi import open_api
+from monitor.gate_server.polls import Polls
+from monitor.gate_server.refusal import Refused, fault_body, status_of
+from monitor.gate_server.routes import (
+    PAGES,
+    Found,
+    HeldList,
+    HeldPage,
+    Page,
+    RecentLine,
+    find_page,
+)
+from monitor.gate_server.telemetry import NO_PAGE, OK, Telemetry
+from monitor.telemetry.http_request import OwnNames
+
+RETRY_AFTER_S: Final = 1
+NO_CREDENTIALS: Final = (
+    "send `Authorization: Bearer TOKEN` with the token of a principal; over a Unix socket the user "
+    "of the process is enough"
+)
+_MEDIA_TYPES: Final = ("application/json", "application/json;charset=utf-8")
+_DECODERS: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
+    page.name: msgspec.json.Decoder(page.takes) for page in PAGES if page.takes is not None
+}
+_QUERY_CHARS_MAX: Final = 2_048
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Handler:
+    """Answers requests with one core."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        identity: Identity,
+        names: OwnNames,
+        judge: Judge,
+        accounts: Accounts,
+        bounds: Bounds,
+        clock: Clock,
+        telemetry: Telemetry,
+    ) -> None:
+        self._gate, self._identity, self._names = gate, identity, names
+        self._judge, self._accounts = judge, accounts
+        self._bounds, self._clock, self._telemetry = bounds, clock, telemetry
+        self.polls = Polls(gate.answer)
+        self._is_stopping = False
+
+    async def respond(self, request: Request) -> Response:
+        """The response; every expected error becomes one."""
+        begun_ns, page, code = self._clock.monotonic_ns(), NO_PAGE, OK
+        try:
+            found, query = self._find(request)
+            page = found.page.name
+            response = await self._answer(request, found, query)
+        except (Refused, GateError) as error:
+            code = error.code
+            request.connection.leave()  # Others of its principal need not wait for the pause.
+            response = await self._refuse(error)
+        took_s = (self._clock.monotonic_ns() - begun_ns) / 1e9
+        self._telemetry.request(page, code, None if page == "get_answer" else took_s)
+        return response
+
+    def unframed(self) -> None:
+        """Count a request that was not HTTP."""
+        self._telemetry.request(NO_PAGE, "malformed", None)
+
+    def stop(self) -> None:
+        """Refuse new requests, and end the waits of old ones."""
+        self._is_stopping = True
+        self.polls.end_all()
+
+    async def _refuse(self, error: Refused | GateError) -> Response:
+        status, headers = status_of(error), {}
+        if error.code in ("unauthenticated", "crowded"):
+            await asyncio.sleep(self._bounds.refusal_pause_s)
+        if error.code == "unauthenticated":
+            headers["WWW-Authenticate"] = "Bearer"
+        if error.code in ("crowded", "not_ready"):
+            headers["Retry-After"] = str(RETRY_AFTER_S)
+        closes = error.code == "unauthenticated"
+        if isinstance(error, Refused):
+            closes |= error.closes
+            if error.allow:
+                headers["Allow"] = error.allow
+        return Response(status, fault_body(error.code, str(error)), headers=headers, closes=closes)
+
+    def _find(self, request: Request) -> tuple[Found, dict[str, str]]:
+        """The page and its query, for a request that may come from here."""
+        path, _, query = request.target.partition("?")
+        host = request.header("Host")
+        if request.connection.peer.uid is None and (host is None or not self._names.has(host)):
+            raise Refused("host", "`Host` must be a name of this machine, such as `localhost`")
+        if request.header("Origin") is not None:
+            raise Refused("forbidden", "pages in browsers may not ask a gate", closes=True)
+        if request.header("Upgrade") is not None:
+            raise Refused("malformed", "the gate speaks HTTP/1.1 only; omit `Upgrade`", closes=True)
+        found = find_page(request.method, path)
+        return found, _query_of(found.page, query)
+
+    async def _answer(self, request: Request, found: Found, query: dict[str, str]) -> Response:
+        page = found.page
+        if page.is_open:
+            return self._open_page(page)
+        principal = await self._principal(request)
+        if self._is_stopping:
+            raise Refused("not_ready", "the gate is stopping; ask again", closes=True)
+        if page.takes is None:
+            _no_body(request)
+            return await self._read(request, principal, found, query)
+        self._check_body(request)
+        await _permit(request)
+        body = await request.body()
+        result = await self._judge.call(principal, self._work(principal, found, body))
+        if page.name == "rule":
+            self.polls.review()
+        return Response(200, _encode(result))
+
+    def _open_page(self, page: Page) -> Response:
+        if page.name == "openapi":
+            return Response(200, open_api())
+        made = self._telemetry.pages.answer(page.path)
+        return Response(made.status, made.body, made.content_type)
+
+    async def _principal(self, request: Request) -> str:
+        authorization = request.header("Authorization")
+        now_ns = self._clock.now_ns()
+        principal = self._identity.principal_of(request.connection.peer, authorization, now_ns)
+        if principal is None:
+            self._telemetry.unauthenticated()
+            raise Refused("unauthenticated", NO_CREDENTIALS)
+        await request.connection.own(principal)
+        return principal
+
+    def _check_body(self, request: Request) -> None:
+        """Refuse a body before it is read."""
+        media_type = (request.header("Content-Type") or "").replace(" ", "").lower()
+        if media_type not in _MEDIA_TYPES:
+            raise Refused("media_type", "send `Content-Type: application/json`", closes=True)
+        if request.header("Content-Encoding") is not None:
+            raise Refused("media_type", "send the body without `Content-Encoding`", closes=True)
+        bound = self._bounds.body_bytes_max
+        length = request.length
+        if length is not None and length > bound:
+            self._telemetry.reached("body")
+            text = f"the body has {length} bytes, and the maximum is {bound}; send less"
+            raise Refused("too_large", text, closes=True)
+
+    def _work(self, principal: str, found: Found, body: bytes) -> Callable[[], Any]:
+        """The work of the principal's turn; reading the body is a part of it."""
+
+        def work() -> Any:
+            taken = read_body(body, _DECODERS[found.page.name])
+            match taken:
+                case Opening():
+                    self._see_session(principal, taken.session)
+                    return self._opened(principal, taken)
+                case Ask():
+                    self._see_session(principal, taken.session)
+                    answer = self._gate.ask(principal, taken)
+                    self._telemetry.answer(answer.decision)
+                    return answer
+                case Telling():
+                    self._check_count(taken)
+                    self._see_session(principal, taken.session)
+                    return self._gate.tell(principal, taken)
+                case Ruling():
+                    return self._gate.rule(principal, found.id, taken)
+            raise AssertionError("every page that takes a body is here")
+
+        return work
+
+    def _opened(self, principal: str, opening: Opening) -> Opened:
+        opened = self._gate.open(principal, opening)
+        if not opening.session:
+            self._see_session(principal, opened.session)
+        return opened
+
+    def _see_session(self, principal: str, session: str) -> None:
+        if session:
+            self._accounts.see_session(principal, session, self._clock.monotonic_ns())
+
+    def _check_count(self, telling: Telling) -> None:
+        bound = self._bounds.events_of_tell_max
+        if len(telling.events) > bound:
+            text = f"`events` has {len(telling.events)} events, and the maximum is {bound}"
+            raise Refused("too_large", f"{text}; send them in several requests")
+
+    async def _read(
+        self, request: Request, principal: str, found: Found, query: dict[str, str]
+    ) -> Response:
+        match found.page.name:
+            case "get_answer":
+                return Response(200, _encode(await self._poll(request, principal, query)))
+            case "list_approvals":
+                held = await self._judge.call(principal, lambda: self._gate.held(principal))
+                return Response(200, _encode(_listed(held, self._bounds.listed_bytes_max)))
+            case "get_approval":
+                page = await self._judge.call(principal, lambda: self._held(principal, found.id))
+                return Response(200, _encode(page))
+        raise AssertionError(f"no answer for {found.page.name}")
+
+    def _held(self, operator: str, approval: str) -> HeldPage:
+        recent = self._gate.recent(operator, approval)
+        (held,) = (call for call in self._gate.held(operator) if call.id == approval)
+        lines = [RecentLine(e.seq, e.time_ns, e.kind, e.tool, e.text) for e in recent]
+        return HeldPage(_with_args(held), lines)
+
+    async def _poll(self, asking: Request, principal: str, query: dict[str, str]) -> Answer:
+        session, request = query["session"], query["request"]
+        wait_s = min(int(query.get("wait_s", "0")), self._bounds.wait_s_max)
+        answer = await self._judge.call(principal, lambda: self._known(principal, session, request))
+        if answer.decision != "hold" or wait_s == 0:
+            return answer
+        with self._accounts.poll(principal):
+            asking.connection.leave()  # It waits for an operator, and others may go on.
+            await self.polls.wait(principal, session, request, wait_s)
+        return await self._judge.call(principal, lambda: self._known(principal, session, request))
+
+    def _known(self, principal: str, session: str, request: str) -> Answer:
+        answer = self._gate.answer(principal, session, request)
+        if answer is None:
+            text = "this principal's session has no such request; ask again with the same id"
+            raise Refused("unknown", text)
+        return answer
+
+
+def _query_of(page: Page, text: str) -> dict[str, str]:
+    """The parameters of a query. Raises Refused (`malformed`)."""
+    if not text:
+        pairs = []
+    elif len(text) > _QUERY_CHARS_MAX:
+        raise Refused("malformed", f"the query has more than {_QUERY_CHARS_MAX} characters")
+    else:
+        try:
+            pairs = parse_qsl(
+                text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=8
+            )
+        except ValueError:
+            raise Refused("malformed", "the query is not valid; write `?name=value&...`") from None
+    query = dict(pairs)
+    known = {parameter.name: parameter for parameter in page.query}
+    if len(query) != len(pairs) or not query.keys() <= known.keys():
+        names = ", ".join(f"`{name}`" for name in known) or "no parameters"
+        raise Refused("malformed", f"the query of this page may have, once each: {names}")
+    for parameter in page.query:
+        value = query.get(parameter.name)
+        if value is None and parameter.is_required:
+            raise Refused("malformed", f"the query lacks `{parameter.name}`; add it")
+        if value is not None and parameter.type == "integer":
+            _check_whole_number(parameter.name, value)
+    return query
+
+
+def _check_whole_number(name: str, value: str) -> None:
+    if not (value.isascii() and value.isdigit() and len(value) <= 9):
+        raise Refused("malformed", f"`{name}` in the query must be a whole number from 0")
+
+
+def _no_body(request: Request) -> None:
+    if request.length != 0:
+        raise Refused("malformed", "this page takes no body; send none", closes=True)
+
+
+async def _permit(request: Request) -> None:
+    expected = request.header("Expect")
+    if expected is None:
+        return
+    if expected.lower() != "100-continue":
+        raise Refused("malformed", "`Expect` may only be `100-continue`", closes=True)
+    await request.permit_body()
+
+
+def _listed(held: list[HeldCall], bytes_max: int) -> HeldList:
+    """The oldest calls that fit."""
+    listed: list[HeldCall] = []
+    size = 0
+    for call in held:
+        size += len(bytes(call.args)) + 4_096
+        if size > bytes_max:
+            break
+        listed.append(_with_args(call))
+    return HeldList(listed, len(held) - len(listed))
+
+
+def _with_args(held: HeldCall) -> HeldCall:
+    """The call; arguments that were omitted are not written, as no bytes are not JSON."""
+    return held if bytes(held.args) else msgspec.structs.replace(held, args=RAW_ABSENT)

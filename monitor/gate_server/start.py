@@ -1,0 +1,106 @@
+"""Opens a gate from its settings, serves it, and closes it: the order of a start and of an end.
+
+Nothing listens before the log was read to its end and the control records were read: whoever can
+connect gets answers. At the end, what is in flight is finished, the core writes its checkpoint, and
+the lock goes last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from invariants.model.errors import ConfigError
+from monitor.clock import Clock
+from monitor.config.table import Settings
+from monitor.gate.assemble import GateOptions, open_gate, own_operators
+from monitor.gate_server.address import LoopbackAddress, parse_addresses
+from monitor.gate_server.identity import Identity
+from monitor.gate_server.listeners import open_listener
+from monitor.gate_server.server import run_server
+from monitor.log import say
+from monitor.principals.load import load_principals
+from monitor.service.connect import open_control
+from monitor.transport.address import FileAddress, LogDirAddress, parse_source_url
+from monitor.transport.base import ControlReader
+from monitor.transport.gate_forward.forwarder import Forwarder
+from monitor.transport.logdir.writer import FOLDER_MODE
+
+OWN_LOG: Final = "gate-log"
+"""The folder of the log in the state directory, of a gate that publishes to Kafka."""
+POSITION_FILE: Final = "forwarded.json"
+
+
+def serve_gate(settings: Settings, clock: Clock, is_stopping: Callable[[], bool]) -> None:
+    """Serve until `is_stopping()`.
+
+    Raises
+    ------
+    InterlockError, OSError
+        The gate cannot be opened.
+    """
+    assert settings.gate.listen is not None, "the caller requires it"
+    addresses = parse_addresses(settings.gate.listen)
+    principals = None if settings.principals is None else load_principals(settings.principals)
+    if principals is None and any(isinstance(a, LoopbackAddress) for a in addresses):
+        raise ConfigError(
+            "`gate.listen` names a port, on which only tokens tell agents apart; set `principals` "
+            "to a file with `token_sha256`, or listen on `unix:PATH`"
+        )
+    mode, group = int(settings.gate.socket_mode, 8), settings.gate.socket_group
+    with ExitStack() as stack:
+        log_dir, control, brokers = _published(settings, stack)
+        options = GateOptions(log_dir, is_synced=settings.gate.sync, operators=own_operators())
+        gate = open_gate(settings, options, clock, stack, principals=principals, control=control)
+        forwarder = (
+            None if brokers is None else _forwarder(settings, log_dir, brokers, clock, stack)
+        )
+        with ExitStack() as listening:
+            listeners = [open_listener(a, mode, group, listening) for a in addresses]
+            named = ", ".join(str(one.getsockname()) for one in listeners)
+            say("info", "gate_listens", at=named, publish=settings.gate.publish)
+            lag = (lambda: 0) if forwarder is None else lambda: forwarder.status.lag_records
+            serving = run_server(gate, listeners, Identity(principals), clock, is_stopping, lag=lag)
+            asyncio.run(serving)
+    say("info", "gate_stopped")
+
+
+def _published(settings: Settings, stack: ExitStack) -> tuple[Path, ControlReader, str | None]:
+    """The folder of the gate's log, the reader of the control topic, and the brokers to forward
+    the log to.
+    """
+    assert settings.gate.publish is not None, "the caller requires it"
+    address = parse_source_url(settings.gate.publish)
+    if isinstance(address, FileAddress):
+        raise ConfigError("`gate.publish` must be `log:DIRECTORY` or `kafka://HOST:PORT`")
+    if isinstance(address, LogDirAddress):
+        Path(address.directory).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    reader, publisher = open_control(address, settings, "gate")
+    publisher.close()
+    stack.callback(reader.close)
+    if isinstance(address, LogDirAddress):
+        return Path(address.directory), reader, None
+    own_log = Path(settings.state_dir) / OWN_LOG
+    own_log.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    return own_log, reader, address.bootstrap
+
+
+def _forwarder(
+    settings: Settings, log_dir: Path, brokers: str, clock: Clock, stack: ExitStack
+) -> Forwarder:
+    """Sends the log to Kafka, on its own thread; `stack` ends it."""
+    from monitor.transport.kafka.producer import KafkaPublisher
+
+    kafka = settings.kafka.client_settings()
+    forwarder = Forwarder(
+        log_dir,
+        Path(settings.state_dir) / POSITION_FILE,
+        lambda: KafkaPublisher(brokers, settings=kafka),
+        now_ns=clock.now_ns,
+    )
+    stack.callback(forwarder.close)
+    forwarder.start()
+    return forwarder
