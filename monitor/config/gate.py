@@ -44,6 +44,16 @@ class GateSettings:
         "The group of a Unix socket's file.",
         unset_means="the group of the gate's user",
     )
+    view_age_ns: int | None = row(
+        "gate.view_age",
+        "duration",
+        None,
+        "How long ago monitors may have judged what other gates saw. Beyond it, a call that an "
+        "enforced invariant of a scope wider than a session concerns is refused, unless that has "
+        "`fail: open`. Three heartbeats are a good value.",
+        minimum=100_000_000,
+        unset_means="this gate is the only one",
+    )
     sync: bool = row(
         "gate.sync",
         "boolean",

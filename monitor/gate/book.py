@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -81,6 +81,13 @@ class RecentEvent(msgspec.Struct, frozen=True, array_like=True):
     text: str
 
 
+class OwnStop(msgspec.Struct, frozen=True, array_like=True):
+    """The gate has seen a violation whose response is to stop the session."""
+
+    incident: str
+    time_ns: int
+
+
 class SessionRow(msgspec.Struct, omit_defaults=True):
     """A session at its gate; mutable, and private to the book. `seq` is its next number."""
 
@@ -92,6 +99,8 @@ class SessionRow(msgspec.Struct, omit_defaults=True):
     is_ended: bool = False
     is_contested: bool = False
     """True if another principal used its id before, and the gate refuses it therefore."""
+    stops: dict[Literal["killed", "quarantined"], OwnStop] = {}
+    """The latest of each sort; a release on the control topic ends those before it."""
     answers: dict[str, Given] = {}
     """By request id, the oldest first."""
     calls: dict[str, str] = {}
@@ -199,6 +208,11 @@ class Book:
             self.held[note.approval] = msgspec.structs.replace(
                 waiting, granted_by=note.by, args=args, is_edited=note.is_edited
             )
+
+    def stop(self, key: TraceKey, state: Literal["killed", "quarantined"], stop: OwnStop) -> None:
+        """A session is stopped from here on."""
+        self.row(key).stops[state] = stop
+        self._changed.add(key)
 
     def take_changes(self, gone: Iterable[TraceKey]) -> tuple[list[ScopeChange], list[str]]:
         """The rows to write since the last call, and those of sessions that are `gone`."""

@@ -10,6 +10,7 @@ decoder, so that all of them see the same event.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +18,9 @@ import msgspec
 from interlock.limits import NUMBER_MAX, RECORD_BYTES_MAX
 from invariants.model.event import RAW_ABSENT, Event, Origin
 from monitor.clock import Clock
-from monitor.gate.book import Book
+from monitor.findings.incident import incident_of
+from monitor.findings.model import Finding
+from monitor.gate.book import Book, OwnStop
 from monitor.gate.errors import MalformedError, NotReadyError
 from monitor.gate.log import Log, UnsureError
 from monitor.gate.note import Line, line_bytes
@@ -62,7 +65,7 @@ class Recorder:
         event. All that time alone decides before it is decided.
         """
         self._time_ns = max(self._time_ns, self._clock.now_ns())
-        self.kernel.tick(self._time_ns)
+        self._obey(self.kernel.tick(self._time_ns))
         return self._time_ns
 
     def line(self, key: TraceKey, kind: str, time_ns: int, **fields: Any) -> Line:
@@ -125,7 +128,7 @@ class Recorder:
         event = self._decoded(value, line)
         assert isinstance(event, Event), "what was written could be read"
         self._time_ns = max(self._time_ns, line.ts)
-        self.kernel.tick(self._time_ns)
+        self._obey(self.kernel.tick(self._time_ns))
         self._take_in(line, event, None)
 
     def _take_in(self, line: Line, event: Event, taken: Taken | None) -> Stepped:
@@ -134,7 +137,22 @@ class Recorder:
         else:
             stepped = self.kernel.commit(taken)
         self.book.apply(line)
+        self._obey(stepped.findings)
         return stepped
+
+    def _obey(self, findings: Iterable[Finding]) -> None:
+        """Stop sessions at once whose violations say so: an agent that waits for its answers cannot
+        outrun the gate. The monitor's record of the same stop follows on the control topic.
+        """
+        for finding in findings:
+            is_new = finding.type == "violated" and not finding.is_of_known_run
+            if not is_new or finding.mode != "enforce" or finding.prevention == "prevented":
+                continue
+            stop = OwnStop(incident_of(finding.id), self._time_ns)
+            if "kill" in finding.respond:
+                self.book.stop(finding.trace, "killed", stop)
+            elif "quarantine" in finding.respond:
+                self.book.stop(finding.trace, "quarantined", stop)
 
     def _decoded(self, value: bytes, line: Line) -> Event | Rejected:
         origin = Origin(GATE, self.name, line.seq)

@@ -1,4 +1,4 @@
-"""Stops that are in force: sessions, principals, agents and tools on the control topic.
+"""Stops that are in force: those of the gate itself, and those on the control topic.
 
 A gate obeys the same records as a client's guard. They are read to the end before the first answer,
 and followed afterwards (`follow`). Monitors write them about what only they can know, such as
@@ -8,7 +8,7 @@ traces of several gates, or a score.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from interlock.control_record import ControlView, session_targets
 from monitor.gate.book import SessionRow
@@ -16,6 +16,9 @@ from monitor.trace_key import TraceKey
 from monitor.transport.base import ControlReader
 
 READ_S_MAX = 30.0
+
+
+State = Literal["killed", "quarantined"]
 
 
 class Stop(NamedTuple):
@@ -28,8 +31,8 @@ class Stop(NamedTuple):
 class Stops:
     """The control records that a gate has read; without a reader there are none."""
 
-    def __init__(self, reader: ControlReader | None) -> None:
-        self._reader = reader
+    def __init__(self, reader: ControlReader | None, quarantine_ttl_ns: int | None) -> None:
+        self._reader, self._quarantine_ttl_ns = reader, quarantine_ttl_ns
         self._view = ControlView()
         if reader is not None:
             for key, value in reader.read_to_end(READ_S_MAX):
@@ -46,12 +49,30 @@ class Stops:
         return self._view.watermarks.of(None).judged_ns
 
     def stop_of(self, key: TraceKey, row: SessionRow, tool: str, time_ns: int) -> Stop | None:
-        """The most severe record that concerns a call; None if nothing is stopped."""
+        """The most severe stop that concerns a call; None if nothing is stopped."""
         state, target = self._view.standing(_targets(key, row, tool), time_ns)
-        if state == "active":
-            return None
+        own = self._own(key, row, time_ns) if row.stops else None
+        if state == "active" or (own is not None and own.state == "killed"):
+            return own
         record = self._view.record(target)
         return Stop(state, "" if record is None else record.incident)
+
+    def _own(self, key: TraceKey, row: SessionRow, time_ns: int) -> Stop | None:
+        """The gate's own stop of a session, unless it was released, or has expired, since."""
+        records = [self._view.record(target) for target in key.control_targets]
+        released_ns = max(
+            (one.issued_at for one in records if one is not None and one.state == "active"),
+            default=0,
+        )
+        states: tuple[State, ...] = ("killed", "quarantined")
+        for state in states:
+            stop = row.stops.get(state)
+            if stop is None or stop.time_ns <= released_ns:
+                continue
+            ttl_ns = None if state == "killed" else self._quarantine_ttl_ns
+            if ttl_ns is None or time_ns < stop.time_ns + ttl_ns:
+                return Stop(state, stop.incident)
+        return None
 
 
 def _targets(key: TraceKey, row: SessionRow, tool: str) -> Iterator[str]:

@@ -53,7 +53,12 @@ def serve_gate(settings: Settings, clock: Clock, is_stopping: Callable[[], bool]
     mode, group = int(settings.gate.socket_mode, 8), settings.gate.socket_group
     with ExitStack() as stack:
         log_dir, control, brokers = _published(settings, stack)
-        options = GateOptions(log_dir, is_synced=settings.gate.sync, operators=own_operators())
+        options = GateOptions(
+            log_dir,
+            is_synced=settings.gate.sync,
+            operators=own_operators(),
+            view_age_ns=settings.gate.view_age_ns,
+        )
         gate = open_gate(settings, options, clock, stack, principals=principals, control=control)
         forwarder = (
             None if brokers is None else _forwarder(settings, log_dir, brokers, clock, stack)

@@ -305,3 +305,53 @@ def test_calls_of_one_agent_are_counted_over_its_sessions(tmp_path: Path) -> Non
         answer = here.ask("pay", session=f"s-{number}")
         assert answer.decision == ("allow" if number < 3 else "deny")
     here.close()
+
+
+STOPPING = """
+version: 1
+predicates:
+  fails: kind == "tool.failed" && tool == "login"
+  asked: kind == "message.user"
+  answered: kind == "message.assistant"
+invariants:
+  - id: three-logins
+    severity: critical
+    mode: enforce
+    on_unknown: violate
+    always: count(fails)[1h] <= 3
+    respond: [quarantine]
+  - id: answered-in-time
+    severity: critical
+    mode: enforce
+    on_unknown: report
+    always: asked implies eventually[10s] answered
+    respond: [kill]
+"""
+
+
+def test_a_violation_that_an_outcome_decides_stops_the_next_call(tmp_path: Path) -> None:
+    """The gate waits for no monitor, so an agent that waits for its answers cannot outrun it."""
+    here = GateHere(tmp_path, STOPPING)
+    control = ControlWriter(tmp_path / "log")
+    for _ in range(4):
+        assert here.ask("login").decision == "allow"
+        here.tell("tool.failed", tool="login", error="401")
+    assert here.ask("search").reason == "quarantined"
+    here.restart(is_killed=True)
+    assert here.ask("search").reason == "quarantined"
+    assert here.ask("search", session="s-2").decision == "allow"
+    control.put("session-of:bot/s-1", "active", issued_at=here.clock.now_ns())
+    here.gate.tick()
+    assert here.ask("search").decision == "allow", "an operator has released it"
+    here.tell("tool.failed", tool="login", error="401")
+    assert here.ask("search").reason == "quarantined", "the release was for what was before it"
+    here.close()
+
+
+def test_a_deadline_that_passes_stops_the_session(tmp_path: Path) -> None:
+    here = GateHere(tmp_path, STOPPING)
+    here.tell("message.user", text="hello")
+    assert here.ask("search").decision == "allow"
+    here.clock.time_ns += 11 * 10**9
+    assert here.ask("search").reason == "killed"
+    here.close()
