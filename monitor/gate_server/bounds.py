@@ -31,8 +31,6 @@ class Bounds(msgspec.Struct, frozen=True):
     line_bytes_max: int = 4 * KIB
     """The request line, and each header; a longer one gets 400, as do more headers."""
     headers_max: int = 32
-    unread_bytes_max: int = 512 * KIB
-    """Bytes on a connection that belong to no request that is being read: it is closed."""
     head_s: float = 10.0
     """The whole head of a request, however it drips; then the connection is closed."""
     body_s: float = 10.0
@@ -63,7 +61,6 @@ BOUNDS_REACHED: Final = (
     "requests",
     "polls",
     "body",
-    "unread",
     "head_time",
     "body_time",
     "idle_time",

@@ -10,8 +10,7 @@ Times are looked at once a second (`is_late`), not by a timer for each request.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -49,9 +48,7 @@ class Connection:
         self._give_up: Callable[[], None] = _nothing
         """Ends its wait, while it waits."""
         self._is_ended = False
-        self._is_reading = False
         self._is_idle = True
-        self._unread_bytes = 0
         self._until_s: float | None = now_s() + bounds.head_s
         self._until_written_s: float | None = None
         self._why = "head_time"
@@ -103,26 +100,9 @@ class Connection:
 
     def end(self) -> None:
         """Its response is ready."""
-        self._is_idle, self._unread_bytes = True, 0
+        self._is_idle = True
         self._until_s, self._why = self._now_s() + self._bounds.idle_s, "idle_time"
         self.leave()
-
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[None]:
-        """While the body is read. Raises TimeoutError after `body_s`."""
-        self._is_reading = True
-        try:
-            async with asyncio.timeout(self._bounds.body_s):
-                yield
-        finally:
-            self._is_reading, self._unread_bytes = False, 0
-
-    def received(self, size_bytes: int) -> bool:
-        """Count bytes that arrive; False if there are too many that nobody reads."""
-        if self._is_reading:
-            return True  # The library stops reading when its buffer is full.
-        self._unread_bytes += size_bytes
-        return self._unread_bytes <= self._bounds.unread_bytes_max
 
     def arrives(self) -> bool:
         """True if these are the first bytes of a request."""
@@ -180,10 +160,8 @@ class Guarded(asyncio.Protocol):
         connection: Connection,
         inner: asyncio.Protocol,
         lost: Callable[[Connection], None],
-        flooded: Callable[[], None],
     ) -> None:
-        self._connection, self._inner = connection, inner
-        self._lost, self._flooded = lost, flooded
+        self._connection, self._inner, self._lost = connection, inner, lost
         self._held: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -197,10 +175,7 @@ class Guarded(asyncio.Protocol):
         self._lost(self._connection)
 
     def data_received(self, data: bytes) -> None:
-        if not self._connection.received(len(data)):
-            self._flooded()
-            self._connection.abort()
-        elif self._held:
+        if self._held:
             self._held.append(data)
         elif self._connection.arrives() and not self._connection.enter():
             self._held.append(data)

@@ -86,7 +86,7 @@ class Connections:
         connection.principal = principal
 
     def _guarded(self, connection: Connection) -> Guarded:
-        return Guarded(connection, self._make(connection), self._lost, self._flooded)
+        return Guarded(connection, self._make(connection), self._lost)
 
     def close_late(self) -> None:
         """Close connections whose time limits have passed; call it once a second."""
@@ -137,9 +137,6 @@ class Connections:
         strangers.pop(connection, None)
         if not strangers:
             self._strangers.pop(connection.peer, None)
-
-    def _flooded(self) -> None:
-        self._reached("unread")
 
 
 def _peer(accepted: socket.socket) -> Peer:

@@ -47,6 +47,8 @@ _MEDIA_TYPES: Final = ("application/json", "application/json;charset=utf-8")
 _DECODERS: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
     page.name: msgspec.json.Decoder(page.takes) for page in PAGES if page.takes is not None
 }
+_OF_BODIES: Final = {"slow": "body_time", "too_large": "body"}
+"""Bounds that are met while a body is read, by the code of the refusal."""
 _QUERY_CHARS_MAX: Final = 2_048
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -107,6 +109,8 @@ class Handler:
         closes = error.code == "unauthenticated"
         if isinstance(error, Refused):
             closes |= error.closes
+            if error.closes and error.code in _OF_BODIES:
+                self._telemetry.reached(_OF_BODIES[error.code])
             if error.allow:
                 headers["Allow"] = error.allow
         return Response(status, fault_body(error.code, str(error)), headers=headers, closes=closes)
@@ -168,7 +172,6 @@ class Handler:
         bound = self._bounds.body_bytes_max
         length = request.length
         if length is not None and length > bound:
-            self._telemetry.reached("body")
             text = f"the body has {length} bytes, and the maximum is {bound}; send less"
             raise Refused("too_large", text, closes=True)
 

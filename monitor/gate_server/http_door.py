@@ -86,7 +86,7 @@ class Request:
         """The whole body. Raises Refused if it is too long, breaks off, or takes too long."""
         content, parts, size = self._request.content, [], 0
         try:
-            async with self.connection.reading():
+            async with asyncio.timeout(self._bounds.body_s):
                 while not content.at_eof():
                     part = await content.readany()
                     size += len(part)
