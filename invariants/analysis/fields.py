@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..cel.ast import Call, Constant, Has, Index, Name, Node, Select, free_names, walk
+from ..cel.ast import QUALIFIED, Call, Constant, Has, Index, Name, Node, Select, free_names, walk
 from ..cel.fields import present
 from ..check.checked import CheckedPredicate, CheckedSpec
 from ..model.event import CARRIED_BY, UNSTATED, Event, Identity
@@ -28,7 +28,9 @@ SESSIONS_MAX: Final = 10_000  # Chosen: of more, nobody remembers what they stat
 Field = tuple[str, str]
 """Such as `("args", "recipient")`, or `("agent", "")` of a field that has no keys."""
 
-_PLAIN: Final = {name: present(name) for name in (*CARRIED_BY, "principal") if name not in ROOTS}
+_VOUCHED: Final = ("principal", *sorted(QUALIFIED))
+"""Fields that the source gives, and not the producer."""
+_PLAIN: Final = {name: present(name) for name in (*CARRIED_BY, *_VOUCHED) if name not in ROOTS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ Relation = Literal["==", "!=", "<", "<=", ">", ">=", "in"]
 Macro = Literal["all", "exists", "exists_one", "filter", "map"]
 
 RELATIONS: frozenset[str] = frozenset(get_args(Relation))
+QUALIFIED: frozenset[str] = frozenset({"principal.roles", "principal.attributes"})
+"""Names with a point. As in CEL, the longest name counts: `principal` itself is a text."""
+
 MACROS: frozenset[str] = frozenset(get_args(Macro))
 
 
@@ -30,7 +33,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A field of the event, `lists`, or the variable of a macro around it."""
+    """A field of the event (also one of `QUALIFIED`), `lists`, or a variable of a macro."""
 
     name: str
     place: Place

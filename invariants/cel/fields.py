@@ -2,8 +2,8 @@
 
 Absent text is `""` and absent maps are empty already in `EventView`. A field that the event's kind
 carries (`CARRIED_BY`) and that the event omits is a failure here. So are an absent `seq`, an
-unknown `principal`, and a JSON value that CEL cannot represent: a whole number beyond int64, when
-it is read.
+unknown `principal`, its unknown roles and attributes, and a JSON value that CEL cannot represent: a
+whole number beyond int64, when it is read.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from ..model.event import CARRIED_BY
+from ..model.standing import Standing
 from ..taint.event_view import ABSENT_ARGS
 from ..values.value import Failure, in_range, type_name
 from . import times
@@ -102,6 +103,21 @@ def _read_principal(source: Any) -> str:
     raise Failure("nobody vouches for who sent the event, so it has no `principal`")
 
 
+def _read_roles(source: Any) -> list[str]:
+    return list(_standing(source).roles)
+
+
+def _read_principal_attributes(source: Any) -> Any:
+    return _standing(source).attributes
+
+
+def _standing(source: Any) -> Standing:
+    standing: Standing | None = source.event.standing
+    if standing is None:
+        raise Failure("the roles and attributes of the principal are not known at this event")
+    return standing
+
+
 def _uncut(name: str, read: Evaluator) -> Evaluator:
     """`read`, or a failure if the client published only a beginning of the field."""
     is_cut, reason = attrgetter(f"left_out.{name}"), f"the client left out a part of `{name}`"
@@ -120,6 +136,8 @@ READERS: Final[dict[str, Evaluator]] = {
     "call": _stated("call"),
     "agent": _identity("agent"),
     "principal": _read_principal,
+    "principal.roles": _read_roles,
+    "principal.attributes": _read_principal_attributes,
     "session": lambda source: source.record.session,
     "user": _identity("user"),
     "tenant": _identity("tenant"),
@@ -145,6 +163,8 @@ def present(name: str) -> Evaluator:
         field = attrgetter(name)
         return lambda source: bool(field(source.event))
     match name:
+        case "principal.roles" | "principal.attributes":
+            return lambda source: source.event.standing is not None
         case "seq":
             return lambda source: source.record.seq is not msgspec.UNSET
         case "args":

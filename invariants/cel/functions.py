@@ -189,6 +189,8 @@ FIELD_TYPES: Final[dict[str, Type]] = {
     **dict.fromkeys(
         ("kind", "tool", "call", "agent", "principal", "session", "user", "tenant"), "string"
     ),
+    "principal.roles": "list",
+    "principal.attributes": "map",
     "seq": "int",
     "time": "timestamp",
     "text": "string",

@@ -23,6 +23,7 @@ from ..model.errors import Place
 from ..model.source_text import SourceText
 from .ast import (
     MACROS,
+    QUALIFIED,
     RELATIONS,
     Arithmetic,
     Calculation,
@@ -240,7 +241,10 @@ class _Parser:
             raise SyntaxFault(token.offset, "expected a name after `.`", mend_of_key(token))
         if token.kind == "name" and self._accept("("):
             return self._method(operand, token, place)
-        return Select(operand, str(token.value), place)
+        word = str(token.value)
+        if isinstance(operand, Name) and is_word and f"{operand.name}.{word}" in QUALIFIED:
+            return Name(f"{operand.name}.{word}", operand.place)
+        return Select(operand, word, place)
 
     def _method(self, receiver: Node, name: Token, place: Place) -> Node:
         arguments = self._arguments(")")
@@ -345,7 +349,10 @@ class _Parser:
         if name.value != "has":
             return Call(str(name.value), False, arguments, place)
         if len(arguments) != 1 or not isinstance(arguments[0], Select):
-            raise SyntaxFault(
-                name.offset, "`has` takes one field, not any value", "write has(args.x)", "E103"
-            )
+            first = arguments[0] if arguments else None
+            mend = "write has(args.x)"
+            if isinstance(first, Name) and first.name in QUALIFIED:
+                mend = f"write present({first.name})"
+            message = "`has` takes one field, not any value"
+            raise SyntaxFault(name.offset, message, mend, "E103")
         return Has(arguments[0].operand, arguments[0].key, place)

@@ -132,7 +132,7 @@ class Writer:
     def _field(self, name: str) -> ast.expr:
         if name == "kind":
             return py.attribute(py.attribute(VIEW, "record"), "kind")
-        read = py.call(self.bound(name, READERS[name]), VIEW)
+        read = py.call(self.bound(name.replace(".", "_"), READERS[name]), VIEW)
         if name not in ("args", "attributes"):
             return read
         # After the first read they are there, if they are a map as they should be.

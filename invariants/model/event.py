@@ -13,6 +13,8 @@ from typing import Final
 
 import msgspec
 
+from .standing import Standing
+
 RAW_ABSENT: Final = msgspec.Raw(b"")
 
 SECOND_NS: Final = 1_000_000_000
@@ -49,6 +51,8 @@ class EventRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     principal: str = ""
     """The principal of the session; trusted only on topics of operators and gates."""
     attributes: msgspec.Raw = RAW_ABSENT
+    standing: msgspec.Raw = RAW_ABSENT
+    """The standing of the principal, as a gate states it; ignored on all other topics."""
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -92,6 +96,7 @@ class Event(msgspec.Struct, frozen=True):
     and `first` contains the first scope values of its session, this event included. Both are set by
     the ordering stage (0 and empty before), as is `is_time_unsure`: `time_ns` is then only a place
     among the others. `read_ns` is when the line of a finished file was read (None elsewhere).
+    `standing` is that of the principal at this event; None if nobody vouches for one.
     """
 
     record: EventRecord
@@ -106,6 +111,7 @@ class Event(msgspec.Struct, frozen=True):
     first: Identity = UNSTATED
     read_ns: int | None = None
     is_time_unsure: bool = False
+    standing: Standing | None = None
 
     @property
     def session(self) -> str:

@@ -25,7 +25,8 @@ SHOWN_CHARACTERS_MAX: Final = 40  # Chosen: a longer value is not repeated in a 
 _TEXT_FIELDS: Final = frozenset(
     {"id", "session", "kind", "agent", "user", "tenant", "tool", "call", "error", "text", "parent"}
 )
-_MAP_FIELDS: Final = frozenset({"args", "attributes"})
+_MAP_FIELDS: Final = frozenset({"args", "attributes", "standing"})
+_STANDING: Final = "version: 1, roles: [name], attributes: {}"
 EVENT_FIELDS: Final = _TEXT_FIELDS | _MAP_FIELDS | {"v", "seq", "ts", "result"}
 """Fields of an event; an event of an example may have other times too (`TIME_KEYS`)."""
 
@@ -111,6 +112,8 @@ def _mend_of_field(name: str) -> str:
 
 
 def _mend_of_value(field: str, value: YamlNode) -> str:
+    if field == "standing":
+        return f"write `standing: {{{_STANDING}}}`"
     if field in _MAP_FIELDS:
         return f"write `{field}: {{name: value}}`"
     if field in _TEXT_FIELDS:
@@ -129,11 +132,26 @@ def _field_problem(field: str, value: Any) -> str:
         return "text that is not empty"
     if field in _MAP_FIELDS and not isinstance(value, dict):
         return "a map"
+    if field == "standing" and not _is_standing(value):
+        return "a map of `version`, `roles` and `attributes`"
     if field == "v" and not (is_integer and value == 1):
         return "1"
     if field == "seq" and not (is_integer and 0 <= value <= TIME_NS_MAX):
         return "a whole number from 0"
     return ""
+
+
+def _is_standing(value: Any) -> bool:
+    """True for the form in which a gate records a standing (docs/events.md)."""
+    roles = value.get("roles", [])
+    return (
+        value.keys() <= {"version", "roles", "attributes"}
+        and isinstance(version := value.get("version"), int)
+        and not isinstance(version, bool)
+        and isinstance(roles, list)
+        and all(isinstance(role, str) for role in roles)
+        and isinstance(value.get("attributes", {}), dict)
+    )
 
 
 def _read_positions(

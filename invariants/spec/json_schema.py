@@ -107,6 +107,16 @@ def _event() -> Schema:
                 "description": "The principal of the session, stated by operators and gates.",
             },
             "attributes": {"type": "object", "description": "Anything else."},
+            "standing": {
+                "type": "object",
+                "description": "The principal's roles and attributes, stated by gates.",
+                "properties": {
+                    "version": {"type": "integer"},
+                    "roles": {"type": "array", "items": {"type": "string"}, "maxItems": 64},
+                    "attributes": {"type": "object"},
+                },
+                "required": ["version"],
+            },
         },
     }
 

@@ -102,7 +102,9 @@ class Trial:
         if isinstance(ts := content.get("ts"), int):
             # Examples count nanoseconds from 0: a confusion with another unit is not possible.
             content = {**content, "ts": stated_time(ts)}
-        decoded = decode_event(msgspec.json.encode(content), Origin(self.file, "examples", number))
+        decoded = decode_event(
+            msgspec.json.encode(content), Origin(self.file, "examples", number), is_trusted=True
+        )
         if not isinstance(decoded, Event):
             raise NoEventError(f"event {number} is not a valid event: {decoded.detail}")
         return decoded

@@ -7,6 +7,8 @@ from contextlib import closing
 from itertools import groupby
 from typing import Any
 
+import msgspec
+
 from invariants.analysis.bounds import Bound, bounds_of
 from invariants.analysis.deep import Alone, Analysis, Together, analyse
 from invariants.analysis.fields import Coverage, Unread
@@ -16,6 +18,7 @@ from invariants.check.checked import CheckedSpec
 from invariants.model.event import Event
 from invariants.model.limits import Limits
 from monitor.presentation import visible
+from monitor.principals.known import with_standing
 
 PROBLEMS = ("never", "always", "contradict")
 
@@ -131,14 +134,18 @@ def recording_report(
     # The package `replay` imports the monitor; only the command line imports it (decision 0020).
     from replay.recording.format import RecordLine
     from replay.recording.reader import RecordedFile
-    from replay.timeline.player import read_line
+    from replay.timeline.player import principals_in, read_line
 
     coverage = Coverage(specs)
     with closing(RecordedFile(path)) as file:
+        principals, is_plain = principals_in(file.header), file.is_plain
         for line in file.lines():
-            event = read_line(line) if isinstance(line, RecordLine) else None
+            if not isinstance(line, RecordLine):
+                continue
+            event = read_line(line, is_trusted=is_plain)
             if isinstance(event, Event):
-                coverage.take(event)
+                event = msgspec.structs.replace(event, time_ns=event.ts_ns)
+                coverage.take(with_standing(event, principals, is_trusted=is_plain))
     unread = coverage.unread()
     return [*map(_unread_text, unread)], [
         {

@@ -15,6 +15,7 @@ from monitor.config.load import load_settings
 from monitor.config.table import TABLE
 from monitor.log import configure_log
 from monitor.presentation import visible
+from monitor.principals.load import load_principals
 from monitor.secret import read_secret
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ def add_recording(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--detector-model", help="the live detector's model")
     parser.add_argument("--detector-key-file", help="the key that the model was trained with")
+    parser.add_argument(
+        "--principals",
+        help="a file of principals (by default that of the recording): the roles that invariants "
+        "read, except those that gates recorded",
+    )
     parser.add_argument(
         "--sort",
         action="store_true",
@@ -90,7 +96,8 @@ def open_timeline(arguments: argparse.Namespace) -> Iterator[tuple[Timeline, Liv
         detector = _detector(file.header, arguments)
         if getattr(arguments, IDLE_CLOSE) is not None and not file.is_plain:
             raise ConfigError("a recording contains its own `idle_close`; omit `--idle-close`")
-        timeline = Timeline(file, live.program, arguments.session, detector)
+        principals = load_principals(arguments.principals) if arguments.principals else None
+        timeline = Timeline(file, live.program, arguments.session, detector, principals)
     with closing(timeline):
         if arguments.session:
             _check_session(timeline, arguments.session)

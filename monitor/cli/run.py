@@ -145,7 +145,7 @@ def _watch(
         "watching",
         source=settings.source,
         invariants=len(service.program.invariants),
-        program=service.program.digest,
+        program=service.program_digest,
         http_port=service.http_port,
     )
     service.loop.start()

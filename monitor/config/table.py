@@ -72,8 +72,9 @@ class Settings:
         "principals",
         "path",
         None,
-        "The file of principals: their credentials, roles and attributes, and who may approve.",
-        unset_means="nobody has roles or attributes, and a gate knows agents by their user id",
+        "The file of principals: the roles and attributes that invariants read, and for a gate the "
+        "tokens and approvers.",
+        unset_means="roles and attributes are unknown, except those that gates recorded",
     )
     digest_key_file: str | None = row(
         "digest_key_file",

@@ -84,9 +84,9 @@ def open_gate(
         ids_max=settings.ids_max,
     )
     stack.callback(store.close)
-    tell_of_change(store, program)
+    tell_of_change(store, program, principals)
     births = open_births(store, program, clock.now_ns())
-    own = kernel_settings(settings, births, trusts_ts=False, is_finished_file=False)
+    own = kernel_settings(settings, births, principals, trusts_ts=False, is_finished_file=False)
     # Its own events never come late: deadlines are decided at once.
     own = dataclasses.replace(own, gate_lateness_ns=0)
     kernel = Kernel(program, own, scope_loader(store))

@@ -22,10 +22,16 @@ INT64_MIN: Final = -(2**63)
 
 
 def content_digest(
-    content: dict[str, Any], record: EventRecord, id_: str, ts_ns: int, principal: str
+    content: dict[str, Any],
+    record: EventRecord,
+    id_: str,
+    ts_ns: int,
+    principal: str,
+    *,
+    standing: Any = None,
 ) -> bytes:
     """The digest of the content of a record, which `read_canonical` has read; `ts_ns` is its time,
-    and `principal` its sender.
+    and `principal` its sender. `standing` is the one that it states, if it counts.
     """
     spelt = [
         principal,
@@ -46,6 +52,8 @@ def content_digest(
         content.get("result"),
         content.get("attributes") or {},
     ]
+    if standing is not None:
+        spelt.append(standing)
     return blake2b(_encode(spelt), digest_size=DIGEST_BYTES).digest()
 
 

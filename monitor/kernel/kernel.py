@@ -139,7 +139,7 @@ class Kernel:
             is_finished_file=settings.is_finished_file,
             conflict_digest=digest,
         )
-        placed = admission.placed(event)
+        placed = settings.with_standing(admission.placed(event))
         asked = self._session.asked_of(progress.shown, placed)
         after, doubt = admission.header, admission.doubt
         return Taken(

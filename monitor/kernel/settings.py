@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from invariants.model.event import Event
 from monitor.findings.model import Severity
 from monitor.ingest.effective_time import Clocks
 from monitor.kernel.births import NO_BIRTHS, Births
+from monitor.principals.known import with_standing
+from monitor.principals.model import Principals
 
 
 class GatedHeader(Protocol):
@@ -42,12 +45,18 @@ class KernelSettings:
     """The one tick comes after the last line. Until then no missing number is a gap."""
     births: Births = NO_BIRTHS
     """Which invariants have not seen the past of which scopes."""
+    principals: Principals | None = None
+    """The standings of principals, for events whose gate does not state them."""
     mode_cap: str | None = None
     severities: Mapping[str, Severity] = field(default_factory=dict)
 
     def clocks(self) -> Clocks:
         """How far the times of events are believed."""
         return Clocks(self.lateness_ns, self.skew_ns, self.trust_ts, self.gate_lateness_ns)
+
+    def with_standing(self, event: Event) -> Event:
+        """An event with its effective time, with the standing of its principal if it is known."""
+        return with_standing(event, self.principals, is_trusted=self.is_finished_file)
 
     def held_back_ns(self, header: GatedHeader) -> int:
         """How far a scope's time stays behind that of a tick: a gate's event may still come."""

@@ -127,3 +127,14 @@ class Principals(msgspec.Struct, frozen=True):
         if version is None or known is None:
             return False
         return not version.approvals.roles.isdisjoint(known.roles)
+
+
+def digest_with(program_digest: str, principals: Principals | None) -> str:
+    """The digest of a program together with the principals whose roles it reads, as it is shown.
+
+    States are stored under the digests of invariants, which do not cover principals.
+    """
+    if principals is None:
+        return program_digest
+    both = f"{program_digest}/{principals.digest}"
+    return hashlib.blake2b(both.encode(), digest_size=8).hexdigest()

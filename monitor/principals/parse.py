@@ -3,11 +3,11 @@
 Pure: nothing is opened here. No message contains a value that could be a token. Keys are strict,
 and everything is bounded. Codes beside those of all YAML files (E201 to E212, docs/language.md):
 
-    E601  number or time of a version that does not follow the one before
-    E602  name of a principal or a role
-    E603  token or user id that is not valid, or that two principals have
-    E604  roles or attributes that are not valid, or too many
-    E605  rules of approvals that nobody can satisfy, or that are out of range
+    P101  number or time of a version that does not follow the one before
+    P102  name of a principal or a role
+    P103  token or user id that is not valid, or that two principals have
+    P104  roles or attributes that are not valid, or too many
+    P105  rules of approvals that nobody can satisfy, or that are out of range
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from .model import (
     PrincipalsVersion,
 )
 
-E_ORDER: Final = "E601"
-E_NAME: Final = "E602"
-E_CREDENTIAL: Final = "E603"
-E_STANDING: Final = "E604"
-E_APPROVALS: Final = "E605"
+E_ORDER: Final = "P101"
+E_NAME: Final = "P102"
+E_CREDENTIAL: Final = "P103"
+E_STANDING: Final = "P104"
+E_APPROVALS: Final = "P105"
 
 VERSIONS_MAX: Final = 1_000
 PRINCIPALS_MAX: Final = 10_000

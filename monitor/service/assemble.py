@@ -26,6 +26,7 @@ from monitor.detection.load_model import open_scoring
 from monitor.ingest.provenance import Provenance
 from monitor.ingest.rejected import REASONS
 from monitor.kernel.kernel import Kernel
+from monitor.principals.model import Principals, digest_with
 from monitor.response.plan import LOG_TARGET, ResponsePolicy
 from monitor.service.batch import Batch
 from monitor.service.batch_metrics import Teller
@@ -34,7 +35,13 @@ from monitor.service.loop import Loop, LoopSettings, Observer, scope_loader
 from monitor.service.maintenance import Upkeep
 from monitor.service.outbox import Effects
 from monitor.service.pages import serve
-from monitor.service.program import kernel_settings, open_births, open_program, tell_of_change
+from monitor.service.program import (
+    kernel_settings,
+    open_births,
+    open_principals,
+    open_program,
+    tell_of_change,
+)
 from monitor.service.responder import Responder
 from monitor.store.lock import StateLock
 from monitor.store.records import Committed
@@ -61,6 +68,8 @@ class Service(msgspec.Struct, frozen=True):
     teller: Teller
     surroundings: Surroundings
     http_port: int | None
+    program_digest: str
+    """Of the program and the principals."""
 
 
 def open_service(
@@ -81,6 +90,8 @@ def open_service(
     state_dir = Path(settings.state_dir)
     stack.enter_context(StateLock(state_dir))
     program = open_program(settings, state_dir, keeps_image=not is_passing)
+    principals = open_principals(settings)
+    program_digest = digest_with(program.digest, principals)
     store = Store(
         state_dir / STORE_FILE,
         clock=clock,
@@ -88,8 +99,8 @@ def open_service(
         ids_max=settings.ids_max,
     )
     stack.callback(store.close)
-    tell_of_change(store, program)
-    metrics = _metrics(settings, program)
+    tell_of_change(store, program, principals)
+    metrics = _metrics(settings, program, program_digest)
     surroundings = _surroundings(address, settings, clock, program, store, is_sorted=is_sorted)
     stack.callback(surroundings.source.close)
     publisher = surroundings.publisher or NowherePublisher()
@@ -117,7 +128,9 @@ def open_service(
     pulse = Pulse(clock, settings.http_stall_limit_ns)
     loop = Loop(
         source=surroundings.source,
-        kernel=_kernel(program, settings, surroundings, store, clock=clock, metrics=metrics),
+        kernel=_kernel(
+            program, settings, surroundings, store, principals, clock=clock, metrics=metrics
+        ),
         store=store,
         effects=effects,
         clock=clock,
@@ -131,7 +144,7 @@ def open_service(
         beat=pulse.beat,
     )
     port = serve(settings, metrics, pulse, loop, effects, clock=clock, stack=stack)
-    return Service(loop, program, store, teller, surroundings, port)
+    return Service(loop, program, store, teller, surroundings, port, program_digest)
 
 
 def _surroundings(
@@ -214,7 +227,7 @@ def _policy(settings: Settings, surroundings: Surroundings) -> ResponsePolicy:
     return replace(policy, is_observing=policy.is_observing or surroundings.is_finished_file)
 
 
-def _metrics(settings: Settings, program: Program) -> Metrics:
+def _metrics(settings: Settings, program: Program, program_digest: str) -> Metrics:
     return Metrics(
         _registry() if settings.http_enabled else None,
         [
@@ -225,7 +238,7 @@ def _metrics(settings: Settings, program: Program) -> Metrics:
         reasons=REASONS,
         bounds=("scope",),
         version=own_version() if settings.http_enabled else "",
-        program_digest=program.digest,
+        program_digest=program_digest,
     )
 
 
@@ -256,6 +269,7 @@ def _kernel(
     settings: Settings,
     surroundings: Surroundings,
     store: Store,
+    principals: Principals | None,
     *,
     clock: Clock,
     metrics: Metrics,
@@ -265,6 +279,7 @@ def _kernel(
     engine_settings = kernel_settings(
         settings,
         births,
+        principals,
         trusts_ts=surroundings.trusts_ts,
         is_finished_file=surroundings.is_finished_file,
     )

@@ -186,7 +186,7 @@ class Loop:
         if poll.gained:
             self._resume()
         for record in poll.records:
-            content = read_record(record)
+            content = read_record(record, is_trusted=self._provenance.is_trusted)
             if self._settings.keeps_raw and isinstance(content, Rejected):
                 self._raw[content.origin] = record.value
             self._merger.put(record.stream, record.origin.offset, content)

@@ -12,6 +12,8 @@ from monitor.config.table import Settings
 from monitor.kernel.births import META_NAME, Births, next_births
 from monitor.kernel.settings import KernelSettings
 from monitor.log import say
+from monitor.principals.load import load_principals
+from monitor.principals.model import Principals
 from monitor.secret import keep_key, read_keys, read_secret
 from monitor.service.program_image import program_image
 from monitor.store.store import Store, StoreError
@@ -74,13 +76,24 @@ def open_births(store: Store, program: Program, now_ns: int) -> Births:
     return births
 
 
+def open_principals(settings: Settings) -> Principals | None:
+    """The file of principals that settings name, if they do. Raises ConfigError for its faults."""
+    return None if settings.principals is None else load_principals(settings.principals)
+
+
 def kernel_settings(
-    settings: Settings, births: Births, *, trusts_ts: bool, is_finished_file: bool
+    settings: Settings,
+    births: Births,
+    principals: Principals | None,
+    *,
+    trusts_ts: bool,
+    is_finished_file: bool,
 ) -> KernelSettings:
     """The part of the configuration on which verdicts depend."""
     closes_idle = is_finished_file or not trusts_ts
     return KernelSettings(
         births=births,
+        principals=principals,
         lateness_ns=settings.lateness_ns,
         skew_ns=settings.skew_ns,
         trust_ts=trusts_ts,
@@ -96,8 +109,10 @@ def kernel_settings(
     )
 
 
-def tell_of_change(store: Store, program: Program) -> None:
-    """A changed program sees running sessions only from now on: this is logged."""
+def tell_of_change(store: Store, program: Program, principals: Principals | None) -> None:
+    """A changed program sees running sessions only from now on: this is logged. Other principals
+    make no invariant another one, and no session is forgotten for them.
+    """
     known = store.meta("program_digest")
     if known is not None and known != program.digest:
         say(
@@ -109,3 +124,12 @@ def tell_of_change(store: Store, program: Program) -> None:
             "of running sessions: verdicts that depend on those are inconclusive, and stop nobody",
         )
     store.set_meta("program_digest", program.digest)
+    roles, known_roles = _digest_of(principals), store.meta("principals_digest")
+    if known_roles is not None and known_roles != roles:
+        text = "each event is judged by the roles of its own time: running sessions go on"
+        say("info", "principals_changed", before=known_roles, now=roles, text=text)
+    store.set_meta("principals_digest", roles)
+
+
+def _digest_of(principals: Principals | None) -> str:
+    return "" if principals is None else principals.digest

@@ -18,10 +18,18 @@ from invariants.image.compile import compile_program
 from invariants.model.limits import Limits
 from monitor.authoring.files import read_specs
 from monitor.config.table import Settings
+from monitor.principals.load import load_principals
+from monitor.principals.model import Principals, digest_with
 from monitor.secret import read_secret
 from monitor.transport.address import KafkaAddress, LogDirAddress, SourceAddress
 from replay.capture.recorder import RecordingChoice
-from replay.recording.format import RecordedFile, RecordedSettings, RecordedSource, RecordingHeader
+from replay.recording.format import (
+    RecordedFile,
+    RecordedPrincipals,
+    RecordedSettings,
+    RecordedSource,
+    RecordingHeader,
+)
 from replay.timeline.program import REPLAY_KEY, describe, embed, name_key
 
 KEY_FILE: Final = "digest.key"
@@ -56,6 +64,7 @@ def make_header(
         settings.pending_max,
         pairs_max=settings.sources.pairs_max,
     )
+    principals = None if settings.principals is None else load_principals(settings.principals)
     program = compile_program(specs, limits=limits, digest_key=REPLAY_KEY) if specs else None
     return RecordingHeader(
         created=datetime.fromtimestamp(created_ns // 10**9, UTC).isoformat(),
@@ -71,11 +80,13 @@ def make_header(
         ),
         settings=_recorded(settings, trusts_ts=trusts_ts),
         program_version=PROGRAM_VERSION,
-        program_digest=program.digest if program else "",
+        program_digest=digest_with(program.digest, principals) if program else "",
         invariants=describe(program) if program else [],
         files=files,
         key_digest=_key_digest(settings),
         model_digest=model_digest,
+        principals=_versions(principals),
+        principals_digest="" if principals is None else principals.digest,
     )
 
 
@@ -86,6 +97,13 @@ def plain_settings(settings: Settings) -> RecordedSettings:
         idle_close_ns=settings.idle_close_ns,
         is_trusted=True,
     )
+
+
+def _versions(principals: Principals | None) -> list[RecordedPrincipals]:
+    return [
+        RecordedPrincipals(version.number, version.since_ns, dict(version.standings))
+        for version in (() if principals is None else principals.versions)
+    ]
 
 
 def _apart(files: list[RecordedFile], taken: set[str]) -> list[RecordedFile]:

@@ -10,6 +10,7 @@ from monitor.findings.count_text import count_of
 from monitor.findings.model import Finding
 from monitor.kernel.file_end import OpenVerdicts, disorder_text, later_text, open_text
 from monitor.presentation import line, visible
+from monitor.principals.model import digest_with
 from monitor.transport.file.foreign import explained
 from replay.compare.findings import Difference, FindingsComparison, NotCompared
 from replay.recording.format import NoticeLine
@@ -47,7 +48,7 @@ def summarise(timeline: Timeline, live: LiveProgram, comparison: FindingsCompari
         rejected=timeline.rejected_count,
         repeats=timeline.repeats_count,
         invariants_from=live.origin,
-        program_digest=live.program.digest,
+        program_digest=digest_with(live.program.digest, timeline.principals),
         recorded_program_digest=timeline.header.program_digest,
         findings=[told.finding for told in timeline.findings()],
         comparison=comparison,

@@ -16,6 +16,8 @@ from typing import Annotated, Final
 
 import msgspec
 
+from invariants.model.standing import Standing
+
 FORMAT: Final = "interlock-recording"
 RECORDING_VERSION: Final = 2
 PLAIN: Final = "file"
@@ -91,6 +93,14 @@ class RecordedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lists: dict[str, str] = {}
 
 
+class RecordedPrincipals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A version of the live monitor's file of principals, without its credentials."""
+
+    number: Count
+    since_ns: Nanoseconds
+    standings: dict[str, Standing]
+
+
 class RecordingHeader(msgspec.Struct, frozen=True, kw_only=True):
     """The first line. `key_digest` names the key of `digest(...)` without giving it away."""
 
@@ -106,6 +116,8 @@ class RecordingHeader(msgspec.Struct, frozen=True, kw_only=True):
     files: list[RecordedFile] = []
     key_digest: str = ""
     model_digest: str = ""
+    principals: list[RecordedPrincipals] = []
+    principals_digest: str = ""
 
 
 class _Line(msgspec.Struct, frozen=True, tag_field="line", omit_defaults=True, kw_only=True):

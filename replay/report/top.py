@@ -9,6 +9,7 @@ from monitor.findings.count_text import count_of
 from monitor.findings.model import UNJUDGED_TYPES
 from monitor.kernel.file_end import open_text
 from monitor.presentation import time_text, visible
+from monitor.principals.model import digest_with
 from monitor.trace_key import TraceKey
 from replay.compare.findings import FindingsComparison
 from replay.compare.summary import notes_of
@@ -162,7 +163,7 @@ def facts_of(
         Detail("source", visible(f"{header.source.kind} {header.source.address}".strip())),
         Detail("recorded at", made),
         Detail("invariants", f"{len(live.program.invariants)}, {ORIGINS[live.origin]}"),
-        Detail("program digest", live.program.digest),
+        Detail("program digest", digest_with(live.program.digest, timeline.principals)),
     ]
     if header.release:
         facts.append(Detail("recorded by", f"interlock {visible(header.release, 60)}"))

@@ -25,6 +25,7 @@ from monitor.kernel.evaluate import evaluate
 from monitor.kernel.kernel import Kernel
 from monitor.kernel.scope import EMPTY_LOAD, LoadedScope
 from monitor.kernel.settings import KernelSettings
+from monitor.principals.model import Credentials, Principals, PrincipalsVersion
 from monitor.trace_key import TraceKey
 from monitor.transport.base import Record
 from replay.recording.format import (
@@ -81,13 +82,16 @@ class Player:
         scoring: Scoring | None = None,
         *,
         births: Births = NO_BIRTHS,
+        principals: Principals | None = None,
         read_ns: int | None = None,
     ) -> None:
         self._sessions = ids_of(session)
         self._read_ns = read_ns
         program = replace(program, wider=()) if session else program
         settings = engine_settings(header.settings, is_finished_file=header.source.kind == PLAIN)
-        self.kernel = Kernel(program, replace(settings, births=births), load, scoring)
+        self.kernel = Kernel(
+            program, replace(settings, births=births, principals=principals), load, scoring
+        )
         self._provenance = _provenance(header.settings)
 
     def play(self, line: InputLine) -> Played:
@@ -103,7 +107,7 @@ class Player:
                 assert_never(line)
 
     def _play_record(self, line: RecordLine) -> Played:
-        event = read_line(line)
+        event = read_line(line, is_trusted=self._provenance.is_trusted)
         if isinstance(event, Rejected):
             is_ours = not self._sessions or event.known.session in self._sessions
             found = self.kernel.unread(event) if is_ours else []
@@ -116,12 +120,23 @@ class Player:
         return Played(stepped.findings, stepped.event, stepped.traces, fate=stepped.fate)
 
 
+def principals_in(header: RecordingHeader) -> Principals | None:
+    """The principals that the live monitor knew; None if it had no file of them."""
+    if not header.principals:
+        return None
+    versions = (
+        PrincipalsVersion(one.number, one.since_ns, one.standings, Credentials((), {}))
+        for one in sorted(header.principals, key=lambda one: one.since_ns)
+    )
+    return Principals(tuple(versions), header.principals_digest)
+
+
 def ids_of(session: str) -> frozenset[str]:
     """The session ids that `ID` or `NAME/ID` may mean; a principal's name has no `/`."""
     return frozenset({session, session.partition("/")[2]} - {""})
 
 
-def read_line(line: RecordLine) -> Event | Rejected:
+def read_line(line: RecordLine, *, is_trusted: bool = False) -> Event | Rejected:
     """The event that a recorded line holds, as its source vouched for it then."""
     value = content_of(line)
     assert value is not None, "only control records are tombstones"
@@ -132,7 +147,7 @@ def read_line(line: RecordLine) -> Event | Rejected:
         arrival_ns=line.arrival_ns,
         not_before_ns=line.not_before_ns,
     )
-    event = read_record(record)
+    event = read_record(record, is_trusted=is_trusted)
     if isinstance(event, Event) and event.principal != line.principal:
         return msgspec.structs.replace(event, principal=line.principal)
     return event

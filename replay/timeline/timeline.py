@@ -26,6 +26,7 @@ from monitor.detection.scoring import Scoring
 from monitor.kernel.births import NO_BIRTHS
 from monitor.kernel.file_end import Disorder, FileTime, OpenVerdicts, gathered
 from monitor.kernel.scope import LoadedScope
+from monitor.principals.model import Principals
 from monitor.scope_key import stored_trace
 from monitor.trace_key import TraceKey, is_authority
 from replay.recording.format import (
@@ -43,7 +44,7 @@ from replay.recording.format import (
 )
 from replay.recording.reader import Damage, RecordedFile
 from replay.timeline.births import births_in
-from replay.timeline.player import InputLine, Played, Player
+from replay.timeline.player import InputLine, Played, Player, principals_in
 from replay.timeline.session_inputs import SessionInputs, extend
 from replay.timeline.session_track import SessionTrack
 from replay.timeline.spill import Scopes, Shelf, SpillPlace, keep, loader
@@ -89,8 +90,10 @@ class Timeline:
         program: Program,
         session: str = "",
         detector: LiveDetector | None = None,
+        principals: Principals | None = None,
     ) -> None:
         self.header = file.header
+        self.principals = principals or principals_in(file.header)
         self.births = NO_BIRTHS if file.is_plain else births_in(file.path)
         self.is_plain, self.is_sorted = file.is_plain, file.is_sorted
         self.program = program
@@ -255,6 +258,7 @@ class Timeline:
             session,
             self._scoring,
             births=self.births,
+            principals=self.principals,
             read_ns=self._now_ns if self.is_plain else None,
         )
 

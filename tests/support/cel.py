@@ -14,6 +14,7 @@ from invariants.model.event import Event, EventRecord, Origin
 from invariants.model.source_text import SourceText
 from invariants.taint.event_view import EventView
 from invariants.values.value import CelError
+from monitor.ingest.standing import read_standing
 
 KEY = b"a key of tests"
 TIME_NS = 1_700_000_000_000_000_000  # 2023-11-14T22:13:20Z, a Tuesday.
@@ -29,7 +30,9 @@ def raw_view(content: bytes, *, principal: str = "", time_ns: int = TIME_NS) -> 
     """An event as its bytes have it."""
     record = msgspec.json.decode(content, type=EventRecord)
     origin = Origin("agent.events", "0", 0)
-    return EventView(Event(record, "e-1", 1, b"", origin, None, principal, time_ns))
+    standing = read_standing(record.standing) if memoryview(record.standing) else None
+    event = Event(record, "e-1", 1, b"", origin, None, principal, time_ns, standing=standing)
+    return EventView(event)
 
 
 def compiled(text: str, **lists: tuple[Any, ...]) -> Expression:

@@ -50,7 +50,8 @@ def event_of(principal: str = "", **content: Any) -> Event:
     """An event as a source brings it."""
     stated = {"session": "s", "seq": 0, "ts": 1, "kind": "own.kind"} | content
     kept = {name: value for name, value in stated.items() if value is not ABSENT}
-    event = decode_event(json.dumps(kept).encode(), Origin("t", "0", 0), principal=principal)
+    origin, value = Origin("t", "0", 0), json.dumps(kept).encode()
+    event = decode_event(value, origin, principal=principal, is_trusted=True)
     assert isinstance(event, Event), event
     return event
 
@@ -110,6 +111,7 @@ def test_present_says_whether_reading_gives_something(name: str) -> None:
     """Where it is true reading does not fail; where it is false it fails, or gives nothing."""
     texts = ("agent", "user", "tenant", "tool", "call", "text", "error")
     full = dict.fromkeys(texts, "x") | {"args": {}, "result": 1, "attributes": {"a": 1}}
+    full["standing"] = {"version": 1, "roles": ["r"], "attributes": {"a": 1}}
     for kind in KINDS:
         bare, whole = event_of(kind=kind, id="e", seq=ABSENT), event_of("p", kind=kind, **full)
         assert value_at(f"present({name})", whole) is True

@@ -218,12 +218,14 @@ def test_every_name_can_be_read() -> None:
     """Each documented name is known, and gives what it says or an error, never an exception."""
     for name, known in FIELD_TYPES.items():
         assert compiled(f"dyn({name})").checked.fields == {name}
-        view = make_view(**dict.fromkeys(NAMES, "x"), principal="p", seq=1, args={}, attributes={})
+        texts, standing = dict.fromkeys(NAMES, "x"), {"version": 1}
+        view = make_view(**texts, principal="p", seq=1, args={}, attributes={}, standing=standing)
         value = compiled(name).evaluate(view)
         assert known == "any" or type(value).__name__.lower() in {
             "string": {"str"},
             "int": {"int"},
             "map": {"dict"},
+            "list": {"list"},
             "timestamp": {"timestamp"},
         }.get(known, set())
 

@@ -33,6 +33,7 @@ from monitor.transport.logdir.layout import from_line
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PRINCIPALS = ROOT / "docs" / "principals.md"
 LANGUAGE = ROOT / "docs" / "language.md"
 
 FRAME = """version: 1
@@ -97,6 +98,16 @@ def test_examples_of_the_language_run(line: int, text: str) -> None:
     results = run_examples(specs)
     assert results, "an example of the page has no examples"
     assert not [result for result in results if not result.is_passed]
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [block for block in _blocks(PRINCIPALS, "yaml") if "invariants:" in block[1]],
+    ids=lambda value: str(value)[:6],
+)
+def test_examples_of_roles_run(line: int, text: str) -> None:
+    """The invariants on the page of principals load, and their examples pass."""
+    test_examples_of_the_language_run(line, text)
 
 
 def _formulas() -> list[str]:

@@ -123,35 +123,35 @@ def test_the_digest_is_of_roles_and_rules(principals: Principals) -> None:
 @pytest.mark.parametrize(
     ("entry", "code"),
     [
-        ("a b: {}", "E602"),
-        ("uid-7: {uid: 8}", "E602"),
-        ("a: {token_sha256: abc}", "E603"),
-        ("a: {token_sha256: [x]}", "E603"),
-        ("a: {uid: -1}", "E603"),
-        ("a: {uid: 4294967295}", "E603"),
-        ("a: {uid: true}", "E603"),
-        ("a: {uid: root}", "E603"),
-        ("a: {uid: 1}\n      b: {uid: 1}", "E603"),
-        (f"a: {{token_sha256: {SHA256}}}\n      b: {{token_sha256: {SHA256.upper()}}}", "E603"),
+        ("a b: {}", "P102"),
+        ("uid-7: {uid: 8}", "P102"),
+        ("a: {token_sha256: abc}", "P103"),
+        ("a: {token_sha256: [x]}", "P103"),
+        ("a: {uid: -1}", "P103"),
+        ("a: {uid: 4294967295}", "P103"),
+        ("a: {uid: true}", "P103"),
+        ("a: {uid: root}", "P103"),
+        ("a: {uid: 1}\n      b: {uid: 1}", "P103"),
+        (f"a: {{token_sha256: {SHA256}}}\n      b: {{token_sha256: {SHA256.upper()}}}", "P103"),
         ("a: {roles: support}", "E207"),
-        ("a: {roles: [support, support]}", "E604"),
-        ("a: {roles: ['a b']}", "E602"),
-        ("a: {roles: [[x]]}", "E602"),
-        (f"a: {{roles: [{', '.join(f'r{n}' for n in range(65))}]}}", "E604"),
+        ("a: {roles: [support, support]}", "P104"),
+        ("a: {roles: ['a b']}", "P102"),
+        ("a: {roles: [[x]]}", "P102"),
+        (f"a: {{roles: [{', '.join(f'r{n}' for n in range(65))}]}}", "P104"),
         ("a: {attributes: [x]}", "E207"),
-        ("a: {attributes: {n: 9223372036854775808}}", "E604"),
+        ("a: {attributes: {n: 9223372036854775808}}", "P104"),
         ("a: {attributes: {n: .nan}}", "E215"),
-        ("a: {attributes: {n: " + "[" * 8 + "]" * 8 + "}}", "E604"),
-        ("a: {attributes: {n: " + "x" * 16_384 + "}}", "E604"),
+        ("a: {attributes: {n: " + "[" * 8 + "]" * 8 + "}}", "P104"),
+        ("a: {attributes: {n: " + "x" * 16_384 + "}}", "P104"),
         ("a: {rolls: [x]}", "E204"),
         ("a: support", "E207"),
         ("a: {}\n      a: {}", "E203"),
-        ("a: {}\n    approvals: {roles: [x]}", "E605"),
-        ("a: {roles: [x]}\n    approvals: {roles: [x], approvers: 2}", "E605"),
-        ("a: {roles: [x]}\n    approvals: {roles: [x], approvers: 0}", "E605"),
-        ("a: {roles: [x]}\n    approvals: {roles: [x], expires: 0s}", "E605"),
-        ("a: {roles: [x]}\n    approvals: {roles: [x], expires: 8d}", "E605"),
-        ("a: {roles: [x]}\n    approvals: {roles: [x], expires: 15 minutes}", "E605"),
+        ("a: {}\n    approvals: {roles: [x]}", "P105"),
+        ("a: {roles: [x]}\n    approvals: {roles: [x], approvers: 2}", "P105"),
+        ("a: {roles: [x]}\n    approvals: {roles: [x], approvers: 0}", "P105"),
+        ("a: {roles: [x]}\n    approvals: {roles: [x], expires: 0s}", "P105"),
+        ("a: {roles: [x]}\n    approvals: {roles: [x], expires: 8d}", "P105"),
+        ("a: {roles: [x]}\n    approvals: {roles: [x], expires: 15 minutes}", "P105"),
         ("a: {roles: [x]}\n    approvals: {expires: 15m}", "E205"),
         ("a: {roles: [x]}\n    approvals: [x]", "E207"),
         ("a: {roles: [x]}\n    approvals: {roles: []}", ""),
@@ -177,11 +177,11 @@ def test_faulty_entries_are_refused(entry: str, code: str) -> None:
         ("versions: {a: b}", "E207"),
         ("versions: [1]", "E207"),
         ("versions:\n  - {version: 1, principals: {a: {}}}", "E205"),
-        ("versions:\n  - {version: 0, since: 2026-01-01T00:00:00Z, principals: {a: {}}}", "E601"),
-        ("versions:\n  - {version: 1, since: 2026-01-01, principals: {a: {}}}", "E601"),
-        ("versions:\n  - {version: 1, since: 1969-01-01T00:00:00Z, principals: {a: {}}}", "E601"),
-        (FILE.replace("version: 2", "version: 1"), "E601"),
-        (FILE.replace("2026-02-01", "2026-01-01"), "E601"),
+        ("versions:\n  - {version: 0, since: 2026-01-01T00:00:00Z, principals: {a: {}}}", "P101"),
+        ("versions:\n  - {version: 1, since: 2026-01-01, principals: {a: {}}}", "P101"),
+        ("versions:\n  - {version: 1, since: 1969-01-01T00:00:00Z, principals: {a: {}}}", "P101"),
+        (FILE.replace("version: 2", "version: 1"), "P101"),
+        (FILE.replace("2026-02-01", "2026-01-01"), "P101"),
         ("versions: \x00", "E212"),
         ("{" * 60, "E202"),
     ],
@@ -197,7 +197,7 @@ def test_all_faults_come_at_once() -> None:
     """In the order of their places."""
     entries = "      a: {uid: x, roles: [1, 1]}\n      b: {token_sha256: y}\n"
     codes = [line.split(" ")[1] for line in _faults(SHORT + entries + "zzz: 1\n")]
-    assert codes == ["E603:", "E604:", "E603:", "E204:"]
+    assert codes == ["P103:", "P104:", "P103:", "E204:"]
 
 
 @pytest.mark.parametrize(
@@ -225,9 +225,9 @@ def test_the_page_is_true() -> None:
     page = PAGE.read_text("utf-8")
     example = page.partition("```yaml\n")[2].partition("```")[0]
     assert len(parse_principals(example, "page.yaml").versions) == 2
-    codes = set(re.findall(r"E6\d\d", parse.__doc__ or ""))
+    codes = set(re.findall(r"P1\d\d", parse.__doc__ or ""))
     assert codes
-    assert codes == set(re.findall(r"E6\d\d", page))
+    assert codes == set(re.findall(r"P1\d\d", page))
 
 
 def test_counts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,8 +239,8 @@ def test_counts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse_principals(many, "p.yaml")
     monkeypatch.setattr("monitor.principals.parse.VERSIONS_MAX", 2)
     monkeypatch.setattr("monitor.principals.parse.PRINCIPALS_MAX", 2)
-    assert ": E601: " in _faults(text)[0]
-    assert ": E602: " in _faults(many)[0]
+    assert ": P101: " in _faults(text)[0]
+    assert ": P102: " in _faults(many)[0]
 
 
 def test_a_file_is_read_from_its_path(tmp_path: Path, principals: Principals) -> None:
