@@ -32,6 +32,7 @@ def open_api() -> bytes:
     types = {page.gives for page in PAGES} | {page.takes for page in PAGES} | {FaultBody}
     shapes = sorted((_shape(t) for t in types - {None}), key=lambda shape: str(shape.__name__))
     _, components = msgspec.json.schema_components(shapes, ref_template=_REF)
+    components["Fault"]["properties"]["code"] = {"enum": sorted(ERRORS)}
     paths: dict[str, dict[str, Any]] = {}
     for page in PAGES:
         paths.setdefault(page.path, {})[page.method.lower()] = _operation(page)

@@ -69,7 +69,7 @@ class Page(msgspec.Struct, frozen=True):
     def codes(self) -> tuple[str, ...]:
         """The codes of all errors that the page may give."""
         posted = POSTED if self.takes is not None else ()
-        common = ("host", "forbidden") if self.is_open else PAGES_ALWAYS
+        common = ("host", "forbidden", "malformed") if self.is_open else PAGES_ALWAYS
         return tuple(sorted({*common, *posted, *self.errors}))
 
 
