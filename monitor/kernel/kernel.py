@@ -85,9 +85,8 @@ class Kernel:
         self._wider = WiderScopes(program, load, settings, self._clocks.back_ns_max)
 
     def reach(self, event: Event) -> list[Finding]:
-        """Do all that time alone decides before an event, if scopes are wider than a session: else
-        ticks would decide whether an idle session ends before or after it in a wider trace. In a
-        session of a gate, which ticks reach later, do all that is due before its event.
+        """Do all that time alone decides before an event: in all scopes if some are wider than a
+        session, else ticks would place the ends of idle sessions; and in those of a gate's event.
         """
         found: list[Finding] = []
         arrival_ns = event.arrival_ns
@@ -95,6 +94,7 @@ class Kernel:
             found = self.tick(arrival_ns - self.settings.lateness_ns)
         if event.origin.topic == GATE:
             found += reach_gated(self._sessions, self.owners, event, self.settings, self._wake)
+            found += self._wider.reach(event, self._header(self.traces_of(event)[0]))
         return found
 
     def step(self, event: Event, group: str = "") -> list[Finding]:

@@ -25,7 +25,7 @@ from invariants.spec.model import Per
 from invariants.taint.memory import Shown
 from monitor.findings.grouping import doubts_of
 from monitor.findings.model import Finding
-from monitor.ingest.effective_time import UNSURE_TEXT
+from monitor.ingest.effective_time import UNSURE_TEXT, timing_of
 from monitor.ingest.sequence import Header, Noticed
 from monitor.kernel.build_finding import Wider, engine_finding, verdict_finding, wider_place
 from monitor.kernel.event_names import Named, name_in
@@ -281,11 +281,7 @@ class WiderScopes:
                 self.table.forget(key)  # The entry has outlived its scope.
                 continue
             reached_ns = time_ns - self._settings.held_back_ns(scope.header)
-            judged = self._programs[key.per].tick(scope.progress, reached_ns)
-            if judged.progress is not scope.progress:
-                after = WiderJudged(key, scope, scope.header, judged)
-                self._keep(scope, after)
-                findings += self._verdicts(after)
+            findings += self._decide(key, scope, reached_ns)
             rest_ns = self._kind.rest_ns(key, scope)
             # A gate's event whose time is before that of the scope must find it.
             if rest_ns is not None and rest_ns < time_ns - self._settings.gate_lateness_ns:
@@ -293,6 +289,29 @@ class WiderScopes:
             else:
                 self.table.queue(key, scope)
         return findings
+
+    def reach(self, event: Event, header: Header) -> list[Finding]:
+        """Decide what is due before an event of a gate, in the scopes that it enters.
+
+        `header` is its session's before it. Ticks come later there, and the gate had decided it
+        when it took the event in.
+        """
+        time_ns = timing_of(event, header.time_ns, self._settings.clocks()).time_ns
+        event = msgspec.structs.replace(event, first=header.first.after(event.record))
+        findings: list[Finding] = []
+        for per in self._programs:
+            key = WiderKey(per, scope_of(per, event))
+            if key.value:
+                findings += self._decide(key, self.table.scope(key), time_ns)
+        return findings
+
+    def _decide(self, key: WiderKey, scope: WiderScope, time_ns: int) -> list[Finding]:
+        judged = self._programs[key.per].tick(scope.progress, time_ns)
+        if judged.progress is scope.progress:
+            return []
+        after = WiderJudged(key, scope, scope.header, judged)
+        self._keep(scope, after)
+        return self._verdicts(after)
 
     def runs(self) -> list[Finding]:
         """Runs of violations that are not over, with their size so far, of all scopes."""

@@ -13,6 +13,7 @@ from invariants.model.event import Event, Origin
 from monitor.findings.model import Finding
 from monitor.ingest.decode import decode_event
 from monitor.ingest.provenance import Provenance
+from monitor.kernel.evaluate import evaluate
 from monitor.kernel.kernel import Kernel
 from monitor.kernel.settings import KernelSettings
 from monitor.topics import APPROVALS, ENFORCEMENT, EVENTS, GATE
@@ -85,6 +86,7 @@ invariants:
 """
 SHARED: Final = """\
   - {id: shared, severity: warning, per: agent, never: "b and not once[10s] a"}
+  - {id: waited, severity: warning, per: agent, always: "a implies eventually[10s] b"}
 """
 
 
@@ -111,7 +113,7 @@ class Stream:
             principal=principal_of(topic),
         )
         assert isinstance(event, Event)
-        return self.kernel.reach(event) + self.kernel.step(event)
+        return evaluate(self.kernel, Provenance(), event, "").findings
 
     def tick(self, at_s: float) -> list[Finding]:
         return self.kernel.tick(START_NS + int(at_s * SECOND_NS))
@@ -220,3 +222,14 @@ def test_a_wider_scope_that_was_forgotten_is_not_taken_for_empty() -> None:
     found = stream.step(8, 80, "b", agent="bot")
     told = {(f.type, f.scope_kind) for f in found if f.invariant == "shared"}
     assert told == {("inconclusive", "agent")}
+
+
+def test_a_deadline_before_a_denied_call_is_not_what_it_was_denied_for() -> None:
+    """It passed before the call, in a wider scope too, although no tick came."""
+    stream = Stream(TIMED + SHARED)
+    stream.step(0, 0, "a", agent="bot")
+    found = stream.step(20, 5, "tool.denied", agent="bot", tool="post")
+    assert sorted((f.invariant, f.prevention) for f in found) == [
+        ("soon", "detected"),
+        ("waited", "detected"),
+    ]

@@ -1,0 +1,192 @@
+"""The gate, the stream and a replay of it find the same: drawn requests to a real gate.
+
+Drawn asks, outcomes, approvals, refusals, expiry, stops of the process and gaps in time. The log
+that the gate wrote is then given to the kernel of a monitor: with delays, copies and ticks at drawn
+moments. All findings are equal, those about prevented calls included.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+import pytest
+
+from invariants.model.event import Event, Origin
+from invariants.runtime.program import Program
+from monitor.config.table import Settings
+from monitor.findings.model import Finding
+from monitor.gate.errors import GateError
+from monitor.gate.wire import Opening, Ruling
+from monitor.ingest.decode import decode_event
+from monitor.ingest.provenance import Provenance
+from monitor.kernel.births import NO_BIRTHS
+from monitor.kernel.evaluate import evaluate
+from monitor.kernel.kernel import Kernel
+from monitor.service.program import kernel_settings, open_program
+from monitor.topics import GATE
+from tests.laws.conftest import CASES, FIRST_SEED
+from tests.support.gate import GateHere
+
+CASES_HERE: Final = max(12, CASES // 40)
+SECOND_NS: Final = 10**9
+DAY_NS: Final = 86_400 * SECOND_NS
+TEXT: Final = """
+version: 1
+predicates:
+  secret: kind == "tool.completed" && tool == "read"
+  posts: kind == "tool.requested" && tool == "post"
+  asks:
+    when: kind == "tool.requested"
+    with:
+      c: call
+  answers:
+    when: kind == "tool.completed" || kind == "tool.failed"
+    with:
+      c: call
+  pays:
+    when: kind == "tool.requested" && tool == "pay"
+    with:
+      c: call
+  granted:
+    when: kind == "approval.granted"
+    with:
+      c: call
+  much: kind == "tool.requested" && args.amount > 5
+  denied: kind == "tool.denied"
+invariants:
+  - {id: leak, severity: critical, mode: enforce, on_unknown: violate, report: first,
+     never: "posts and once secret"}
+  - {id: lately, severity: warning, mode: enforce, on_unknown: report,
+     never: "posts and once[20s] denied"}
+  - {id: consent, severity: critical, mode: enforce, on_unknown: report,
+     never: "pays(c=x) and not once[60s] granted(c=x)"}
+  - {id: answered, severity: info, always: "asks(c=x) implies eventually[15s] answers(c=x)"}
+  - {id: often, severity: warning, mode: enforce, on_unknown: report,
+     always: "count(posts)[30s] <= 2"}
+  - {id: much, severity: info, on_unknown: report, never: much}
+"""
+WIDER: Final = """\
+  - {id: all, severity: warning, mode: enforce, on_unknown: report, per: agent,
+     always: "count(asks(c=_))[40s] <= 5"}
+  - {id: soon, severity: info, per: agent, always: "secret implies eventually[12s] posts"}
+"""
+
+
+class Watched:
+    """A gate, with everything that its kernel finds."""
+
+    def __init__(self, folder: Path, text: str) -> None:
+        self.here = GateHere(folder, text)
+        self.found: dict[str, Finding] = {}
+        self._watch()
+
+    def restart(self, *, is_killed: bool) -> None:
+        self.here.restart(is_killed=is_killed)
+        self._watch()
+
+    def _watch(self) -> None:
+        recorder: Any = self.here.gate._recorder
+        recorder._take_in = self._told(recorder._take_in)
+        recorder.kernel.tick = self._told(recorder.kernel.tick)
+
+    def _told(self, call: Any) -> Any:
+        def telling(*arguments: Any, **more: Any) -> Any:
+            result = call(*arguments, **more)
+            findings = result if isinstance(result, list) else result.findings
+            self.found |= {finding.id: finding for finding in findings}
+            return result
+
+        return telling
+
+
+def act(random: Random, watched: Watched) -> None:
+    """One request of an agent or an operator, a gap in time, or a new start of the gate."""
+    here, gate = watched.here, watched.here.gate
+    session, draw = random.choice(("s-1", "s-2")), random.random()
+    if draw < 0.45:
+        tool = random.choice(("post", "pay", "search", "pay"))
+        here.ask(tool, session=session, args={"amount": random.choice((1, 9))})
+    elif draw < 0.7:
+        kind = random.choice(("tool.completed", "tool.completed", "tool.failed", "message.user"))
+        tool = random.choice(("read", "post", "search"))
+        here.tell(kind, session=session, tool=tool, call=random.choice(("c-1", "c-2")))
+    elif draw < 0.85:
+        for held in gate.held("ana")[:1]:
+            gate.rule("ana", held.id, Ruling(random.choice(("grant", "grant", "deny"))))
+    elif draw < 0.87:
+        here.tell("session.ended", session=session)
+    elif draw < 0.97:
+        gap_ns = random.choice((1, 5, 14, 40, 4_000)) * SECOND_NS
+        here.clock.time_ns += gap_ns if random.random() < 0.9 else 8 * DAY_NS
+        gate.tick()
+    else:
+        watched.restart(is_killed=random.random() < 0.5)
+
+
+def gone_through(folder: Path, random: Random, text: str) -> Watched:
+    """A gate after drawn requests; at its end, all that is due is decided."""
+    folder.mkdir()
+    watched = Watched(folder, text)
+    for session in ("s-1", "s-2"):
+        watched.here.gate.open("bot", Opening(session, agent="bot"))
+    for _ in range(random.randint(5, 40)):
+        try:
+            act(random, watched)
+        except GateError:
+            continue  # For example, its session has ended.
+    watched.here.clock.time_ns += 30 * DAY_NS
+    watched.here.gate.tick()
+    watched.here.close()
+    return watched
+
+
+def stream_of(random: Random, folder: Path, records: list[bytes]) -> dict[str, Finding]:
+    """The findings of a monitor that reads what the gate wrote."""
+    settings = replace(
+        Settings(),
+        invariants=(str(folder / "invariants.yaml"),),
+        state_dir=str(folder / "state"),
+    )
+    program: Program = open_program(settings, folder / "state", keeps_image=False)
+    own = kernel_settings(settings, NO_BIRTHS, trusts_ts=False, is_finished_file=False)
+    kernel = Kernel(program, own)
+    found: list[Finding] = []
+    arrival_ns = 0
+    for offset, value in enumerate(records):
+        event = decode_event(value, Origin(GATE, "0", offset), arrival_ns=0)
+        assert isinstance(event, Event)
+        before_ns = arrival_ns
+        delay_ns = int(random.choice((0.0, 0.01, 3.0, 29.0)) * SECOND_NS)
+        arrival_ns = max(arrival_ns, event.ts_ns + delay_ns)
+        read = decode_event(value, Origin(GATE, "0", offset), arrival_ns=arrival_ns)
+        assert isinstance(read, Event)
+        if random.random() < 0.5:
+            found += kernel.tick(random.randint(before_ns, arrival_ns))
+        found += evaluate(kernel, Provenance(), read, "").findings
+        if random.random() < 0.1:
+            found += evaluate(kernel, Provenance(), read, "").findings
+    found += kernel.tick(arrival_ns + 60 * DAY_NS)
+    return {finding.id: finding for finding in found}
+
+
+@pytest.mark.parametrize("has_wider", [False, True])
+def test_gate_and_stream_find_the_same(tmp_path: Path, *, has_wider: bool) -> None:
+    """Also of calls that were prevented, and across restarts of the gate."""
+    told: Counter[str] = Counter()
+    for seed in range(FIRST_SEED, FIRST_SEED + CASES_HERE):
+        random, folder = Random(seed), tmp_path / str(seed)
+        watched = gone_through(folder, random, TEXT + (WIDER if has_wider else ""))
+        files = sorted(
+            (folder / "log" / GATE).glob("*.jsonl"),
+            key=lambda path: int(path.stem.rpartition("-")[2]),
+        )
+        records = [line for path in files for line in path.read_bytes().splitlines()]
+        found = stream_of(random, folder, records)
+        assert found == watched.found, seed
+        told.update(f"{f.invariant or f.type} {f.prevention}" for f in found.values())
+    print(dict(told))
+    assert {"leak prevented", "consent prevented", "answered detected"} <= told.keys()
