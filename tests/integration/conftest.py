@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import require_or_skip
-from tests.support.gate_stand_in import StandInGate
+from tests.support.agents_gate import AgentsGate
 from tests.support.kafka_broker import Broker, why_not_available
 from tests.support.kafka_shared import shared_broker
 
@@ -26,17 +26,17 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="module")
-def running_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandInGate]:
+def running_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentsGate]:
     """A gate for the tests of one file."""
-    gate = StandInGate(tmp_path_factory.mktemp("gate"))
+    gate = AgentsGate(tmp_path_factory.mktemp("gate"))
     gate.start()
     yield gate
     gate.stop()
 
 
 @pytest.fixture
-def gate(running_gate: StandInGate, monkeypatch: pytest.MonkeyPatch) -> StandInGate:
-    """The gate of the file, with a principal of this test: sessions are its own."""
+def gate(running_gate: AgentsGate, monkeypatch: pytest.MonkeyPatch) -> AgentsGate:
+    """The gate of the file, with an empty log; `gate.id` names sessions of this test."""
     running_gate.fresh()
     monkeypatch.setenv("INTERLOCK_GATE_TOKEN", running_gate.token)
     return running_gate

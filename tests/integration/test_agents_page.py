@@ -21,7 +21,7 @@ import pytest
 from interlock import Client, ClientOptions, guarded
 from monitor.cli.__main__ import main
 from tests.conftest import require_or_skip
-from tests.support.gate_stand_in import StandInGate
+from tests.support.agents_gate import AgentsGate
 from tests.support.monitor_process import MonitorProcess
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +71,7 @@ def blocks(page: str, directory: Path) -> list[str]:
     ]
 
 
-def test_the_gated_agent_of_the_page_runs(gate: StandInGate) -> None:
+def test_the_gated_agent_of_the_page_runs(gate: AgentsGate) -> None:
     """The first agent that a reader sees: each block asks, and its calls are recorded."""
     part = (ROOT / "docs" / "agents.md").read_text().partition(WITHOUT_A_GATE)[0]
     names: dict[str, Any] = {"read_inbox": lambda limit: ["mail"] * limit}
@@ -85,7 +85,7 @@ def test_the_gated_agent_of_the_page_runs(gate: StandInGate) -> None:
     assert told.count("session.started") == told.count("session.ended") + 1 == 3
 
 
-def test_the_request_of_the_page_is_answered(gate: StandInGate) -> None:
+def test_the_request_of_the_page_is_answered(gate: AgentsGate) -> None:
     """The `curl` command, as a reader pastes it."""
     if shutil.which("curl") is None:
         require_or_skip("curl", "`curl` is not installed")

@@ -19,18 +19,18 @@ from interlock import (
     guard,
     guarded,
 )
+from tests.support.agents_gate import AgentsGate
 from tests.support.faulty_line import FaultyLine
-from tests.support.gate_stand_in import StandInGate
 from tests.support.gated import QUICK, in_background, kinds
 
 
 @pytest.fixture
-def client(gate: StandInGate) -> Iterator[Client]:
+def client(gate: AgentsGate) -> Iterator[Client]:
     with Client(gate=gate.address, options=QUICK, agent="bot", user="u") as client:
         yield client
 
 
-def test_a_call_is_asked_made_and_told(gate: StandInGate, client: Client) -> None:
+def test_a_call_is_asked_made_and_told(gate: AgentsGate, client: Client) -> None:
     """In this order, under one call id, with the names of the session stated once."""
     seen_before: list[list[str]] = []
 
@@ -38,7 +38,7 @@ def test_a_call_is_asked_made_and_told(gate: StandInGate, client: Client) -> Non
         seen_before.append(kinds(gate))
         return f"<{url}>"
 
-    with client.session("s1") as session:
+    with client.session(gate.id("s1")) as session:
         session.user_message("hello")
         assert session.call("http.get", fetch, url="ü") == "<ü>"
     assert client.flush(10)
@@ -52,9 +52,9 @@ def test_a_call_is_asked_made_and_told(gate: StandInGate, client: Client) -> Non
     assert client.stats().asked == 1
 
 
-def test_a_denied_call_is_not_made(gate: StandInGate, client: Client) -> None:
+def test_a_denied_call_is_not_made(gate: AgentsGate, client: Client) -> None:
     """The error is the sentence for the model; the gate itself has recorded the denial."""
-    with client.session("s1") as session:
+    with client.session(gate.id("s1")) as session:
         with pytest.raises(Denied) as denied:
             session.call("delete", pytest.fail, path="/x")
         assert session.call("read", lambda: 1) == 1
@@ -67,9 +67,9 @@ def test_a_denied_call_is_not_made(gate: StandInGate, client: Client) -> None:
     assert kinds(gate)[1:3] == ["tool.denied", "tool.requested"]
 
 
-def test_each_form_of_a_call_asks_once(gate: StandInGate, client: Client) -> None:
+def test_each_form_of_a_call_asks_once(gate: AgentsGate, client: Client) -> None:
     """Blocks, decorators, `async` functions and generators of both sorts."""
-    session = client.session("s1")
+    session = client.session(gate.id("s1"))
 
     @session.tool_call("decorated")
     def decorated(n: int, *more: int, flag: bool = False) -> int:
@@ -120,7 +120,7 @@ FATES = ("lose request", "lose answer", "cut answer")
 @pytest.mark.parametrize("fate", FATES)
 @pytest.mark.parametrize("path", ["/v1/sessions", "/v1/ask", "/v1/tell"])
 def test_a_lost_request_or_answer_changes_nothing(
-    gate: StandInGate, tmp_path: Path, path: str, fate: str
+    gate: AgentsGate, tmp_path: Path, path: str, fate: str
 ) -> None:
     """The tool runs once, and the gate records each event once, in order."""
     faults = itertools.cycle([fate, fate, "pass"])
@@ -128,7 +128,10 @@ def test_a_lost_request_or_answer_changes_nothing(
         tmp_path / "line.sock", gate.path, lambda told: next(faults) if path in told else "pass"
     )
     ran: list[int] = []
-    with Client(gate=line.address, options=QUICK) as client, client.session("s1") as session:
+    with (
+        Client(gate=line.address, options=QUICK) as client,
+        client.session(gate.id("s1")) as session,
+    ):
         for n in range(3):
             session.call("count", lambda n: ran.append(n), n=n)
             session.assistant_message(str(n))
@@ -141,12 +144,12 @@ def test_a_lost_request_or_answer_changes_nothing(
 
 
 def test_events_of_parallel_sessions_each_keep_their_order(
-    gate: StandInGate, client: Client
+    gate: AgentsGate, client: Client
 ) -> None:
     """An ask comes after all that its own session told before, whatever the others do."""
 
     def agent(name: str) -> None:
-        with client.session(name) as session:
+        with client.session(gate.id(name)) as session:
             for n in range(20):
                 session.assistant_message(str(n))
                 session.call("t", lambda n: n, n=n)
@@ -159,14 +162,14 @@ def test_events_of_parallel_sessions_each_keep_their_order(
     assert client.flush(10)
     one = ["message.assistant", "tool.requested", "tool.completed"]
     for i in range(8):
-        told = [e for e in gate.log() if e["session"] == f"s{i}"]
+        told = [e for e in gate.log() if e["session"] == gate.id(f"s{i}")]
         assert [e["kind"] for e in told] == ["session.started", *one * 20, "session.ended"]
         assert [int(e["text"]) for e in told if "text" in e] == list(range(20))
 
 
-def test_parallel_calls_of_one_session_are_each_asked(gate: StandInGate, client: Client) -> None:
+def test_parallel_calls_of_one_session_are_each_asked(gate: AgentsGate, client: Client) -> None:
     """One answer for each call."""
-    session = client.session("s1")
+    session = client.session(gate.id("s1"))
     works = [in_background(lambda n=n: session.call("t", lambda n: n, n=n)) for n in range(16)]
     for thread, _ in works:
         thread.join(30)
@@ -188,13 +191,13 @@ def test_without_a_gate_no_call_is_made(tmp_path: Path) -> None:
 
 
 def test_an_agent_may_continue_without_a_gate_and_tells_it_later(
-    gate: StandInGate, tmp_path: Path
+    gate: AgentsGate, tmp_path: Path
 ) -> None:
     """But not for irreversible tools. The gate learns of the calls when it is back."""
     gate.stop()
     options = ClientOptions(ask_s_max=0.3, fail="open", irreversible_tools=["pay"])
     with Client(gate=gate.address, options=options) as client:
-        session = client.session("s1")
+        session = client.session(gate.id("s1"))
         assert session.call("t", lambda: 1) == 1
         with pytest.raises(NoGate):
             session.call("pay", pytest.fail)
@@ -210,10 +213,10 @@ def test_an_agent_may_continue_without_a_gate_and_tells_it_later(
 
 
 def test_a_session_that_the_gate_does_not_know_in_full_makes_no_calls(
-    gate: StandInGate, client: Client
+    gate: AgentsGate, client: Client
 ) -> None:
     """An event that was refused could have been the one that matters; others are still told."""
-    session = client.session("s1")
+    session = client.session(gate.id("s1"))
     session.emit("note.first")
     session.publish("control.applied")  # Which `emit` would not.
     session.emit("note.last")
@@ -222,22 +225,22 @@ def test_a_session_that_the_gate_does_not_know_in_full_makes_no_calls(
         session.call("t", pytest.fail)
     assert kinds(gate) == ["session.started", "note.first", "note.last"]
     assert client.stats().dropped == {"other": 1}
-    assert client.session("s2").call("t", lambda: 1) == 1
+    assert client.session(gate.id("s2")).call("t", lambda: 1) == 1
 
 
-def test_names_of_a_session_cannot_change(gate: StandInGate, client: Client) -> None:
+def test_names_of_a_session_cannot_change(gate: AgentsGate, client: Client) -> None:
     """Another user's session is not continued: nothing is asked in it."""
-    client.session("s1").call("t", lambda: 1)
+    client.session(gate.id("s1")).call("t", lambda: 1)
     other = Client(gate=gate.address, options=QUICK, user="mallory")
     with other, pytest.raises(NoGate, match="cannot change"):
-        other.session("s1").call("t", pytest.fail)
+        other.session(gate.id("s1")).call("t", pytest.fail)
 
 
-def test_a_session_is_resumed_by_its_id(gate: StandInGate) -> None:
+def test_a_session_is_resumed_by_its_id(gate: AgentsGate) -> None:
     """By a client that ends before the session does, as in a queue's workers."""
     for n in range(3):
         client = Client(gate=gate.address, options=QUICK)
-        with client, client.session("run-1", is_resumable=True) as session:
+        with client, client.session(gate.id("run-1"), is_resumable=True) as session:
             session.call("t", lambda n: n, n=n)
             if n == 2:
                 session.end()
@@ -245,9 +248,9 @@ def test_a_session_is_resumed_by_its_id(gate: StandInGate) -> None:
     assert kinds(gate) == ["session.started", *one * 3, "session.ended"]
 
 
-def test_what_only_a_target_can_do_is_refused(gate: StandInGate, client: Client) -> None:
+def test_what_only_a_target_can_do_is_refused(gate: AgentsGate, client: Client) -> None:
     """Loudly: a guard that decides nothing would be believed."""
-    session = client.session("s1")
+    session = client.session(gate.id("s1"))
     with pytest.raises(SettingError, match="judges a call by its arguments"):
         guard(session, "t")
     with pytest.raises(SettingError, match="the gate itself records"):

@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 
 from interlock import Client, ClientOptions, Denied, Held, SessionOver
+from tests.support.agents_gate import AgentsGate
 from tests.support.faulty_line import FaultyLine
-from tests.support.gate_stand_in import StandInGate
 from tests.support.gated import QUICK, held, in_background, kinds
 
 
 @pytest.fixture
-def client(gate: StandInGate) -> Iterator[Client]:
+def client(gate: AgentsGate) -> Iterator[Client]:
     with Client(gate=gate.address, options=QUICK, agent="bot", user="u") as client:
         yield client
 
 
-def test_a_held_call_waits_for_its_approval(gate: StandInGate, client: Client) -> None:
+def test_a_held_call_waits_for_its_approval(gate: AgentsGate, client: Client) -> None:
     """It is made when an operator has granted it, and not before."""
-    session = client.session("s1")
+    session = client.session(gate.id("s1"))
     thread, results = in_background(lambda: session.call("pay", lambda amount: amount, amount=3))
     request = held(gate)
     assert not results
@@ -37,14 +37,14 @@ def test_a_held_call_waits_for_its_approval(gate: StandInGate, client: Client) -
     ]  # fmt: skip
 
 
-def test_a_held_call_that_is_refused_or_forgotten_is_not_made(gate: StandInGate) -> None:
+def test_a_held_call_that_is_refused_or_forgotten_is_not_made(gate: AgentsGate) -> None:
     """A refusal is a denial; without an answer the call is given up."""
     options = ClientOptions(hold_s_max=0)
     with Client(gate=gate.address, options=options) as hasty, pytest.raises(Held) as given_up:
-        hasty.session("hasty").call("pay", pytest.fail)
+        hasty.session(gate.id("hasty")).call("pay", pytest.fail)
     assert given_up.value.approval.startswith("a-")
     with Client(gate=gate.address, options=QUICK) as client:
-        session = client.session("s1")
+        session = client.session(gate.id("s1"))
         thread, results = in_background(lambda: session.call("pay", pytest.fail))
         gate.rule(held(gate, 2), "deny")
         thread.join(30)
@@ -53,10 +53,10 @@ def test_a_held_call_that_is_refused_or_forgotten_is_not_made(gate: StandInGate)
 
 
 def test_a_call_that_was_approved_with_other_arguments_is_made_with_them(
-    gate: StandInGate, client: Client
+    gate: AgentsGate, client: Client
 ) -> None:
     """By every form that can receive them; the outcome states them too."""
-    session = client.session("s1")
+    session = client.session(gate.id("s1"))
     got: list[object] = []
 
     class Bank:
@@ -86,10 +86,10 @@ def test_a_call_that_was_approved_with_other_arguments_is_made_with_them(
 
 
 def test_a_block_does_not_run_with_arguments_that_nobody_approved(
-    gate: StandInGate, client: Client
+    gate: AgentsGate, client: Client
 ) -> None:
     """The code of a block cannot receive others: it is refused, and recorded as not made."""
-    session = client.session("s1")
+    session = client.session(gate.id("s1"))
 
     def block() -> None:
         with session.tool("pay", amount=3):
@@ -104,10 +104,10 @@ def test_a_block_does_not_run_with_arguments_that_nobody_approved(
 
 
 def test_arguments_that_the_tool_lacks_are_an_error_of_the_call(
-    gate: StandInGate, client: Client
+    gate: AgentsGate, client: Client
 ) -> None:
     """Nothing ran, and the outcome says why."""
-    session = client.session("s1")
+    session = client.session(gate.id("s1"))
     pay = session.tool_call("pay")(lambda amount: pytest.fail("ran"))
     thread, results = in_background(lambda: pay(3))
     gate.rule(held(gate), "grant", {"amount": 1, "to": "y"})
@@ -118,7 +118,7 @@ def test_arguments_that_the_tool_lacks_are_an_error_of_the_call(
 
 
 @pytest.mark.parametrize("path", ["/v1/ask", "/v1/answers", "/v1/tell"])
-def test_a_crowded_gate_is_asked_again(gate: StandInGate, tmp_path: Path, path: str) -> None:
+def test_a_crowded_gate_is_asked_again(gate: AgentsGate, tmp_path: Path, path: str) -> None:
     """After the pause that it asks for; a held call remains held meanwhile."""
     crowded = b"HTTP/1.1 429 X\r\nContent-Length: 2\r\nRetry-After: 1\r\n\r\n{}"
     answers = iter([[crowded], "pass"])
@@ -128,7 +128,7 @@ def test_a_crowded_gate_is_asked_again(gate: StandInGate, tmp_path: Path, path: 
         lambda told: next(answers, "pass") if path in told else "pass",
     )
     with Client(gate=line.address, options=QUICK) as client:
-        session = client.session("s1")
+        session = client.session(gate.id("s1"))
         thread, results = in_background(lambda: session.call("pay", lambda: 1))
         gate.rule(held(gate), "grant")
         thread.join(30)
@@ -137,9 +137,9 @@ def test_a_crowded_gate_is_asked_again(gate: StandInGate, tmp_path: Path, path: 
     assert kinds(gate).count("tool.requested") == kinds(gate).count("tool.completed") == 1
 
 
-def test_an_interrupted_call_is_recorded_as_not_made(gate: StandInGate, client: Client) -> None:
+def test_an_interrupted_call_is_recorded_as_not_made(gate: AgentsGate, client: Client) -> None:
     """Ctrl-C while it waits for an approval, which comes all the same."""
-    session = client.session("s1")
+    session = client.session(gate.id("s1"))
 
     def interrupt() -> None:
         held(gate)
@@ -155,9 +155,9 @@ def test_an_interrupted_call_is_recorded_as_not_made(gate: StandInGate, client: 
     assert failed["error"] == "KeyboardInterrupt: the call was not made"
 
 
-def test_a_closed_client_makes_no_calls(gate: StandInGate, client: Client) -> None:
+def test_a_closed_client_makes_no_calls(gate: AgentsGate, client: Client) -> None:
     """Also if it is closed while a call waits for an approval."""
-    session = client.session("s1")
+    session = client.session(gate.id("s1"))
     thread, results = in_background(lambda: session.call("pay", pytest.fail))
     held(gate)
     client.close()
@@ -168,9 +168,9 @@ def test_a_closed_client_makes_no_calls(gate: StandInGate, client: Client) -> No
     assert kinds(gate)[-1] == "session.ended"
 
 
-def test_waiting_for_an_approval_blocks_no_other_task(gate: StandInGate, client: Client) -> None:
+def test_waiting_for_an_approval_blocks_no_other_task(gate: AgentsGate, client: Client) -> None:
     """Neither the loop, nor the threads that other code gives to it."""
-    session = client.session("s1")
+    session = client.session(gate.id("s1"))
     waiting_count = 40
 
     async def pay(n: int) -> int:
@@ -189,9 +189,9 @@ def test_waiting_for_an_approval_blocks_no_other_task(gate: StandInGate, client:
     assert asyncio.run(main()) == list(range(waiting_count))
 
 
-def test_a_cancelled_call_is_not_made_and_recorded_so(gate: StandInGate, client: Client) -> None:
+def test_a_cancelled_call_is_not_made_and_recorded_so(gate: AgentsGate, client: Client) -> None:
     """The gate allowed it after the task was cancelled."""
-    session = client.session("s1")
+    session = client.session(gate.id("s1"))
 
     async def pay() -> None:
         pytest.fail("ran")

@@ -13,8 +13,8 @@ import pytest
 
 from interlock import Client, ClientOptions, NoGate
 from interlock.gate.exchange import RESPONSE_BYTES_MAX
+from tests.support.agents_gate import AgentsGate
 from tests.support.faulty_line import FaultyLine
-from tests.support.gate_stand_in import StandInGate
 
 RETRIED = (
     "a status that is none",
@@ -79,7 +79,7 @@ HOSTILE: dict[str, Iterable[bytes]] = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_answer_to_an_ask_is_no_answer(
-    gate: StandInGate, tmp_path: Path, name: str
+    gate: AgentsGate, tmp_path: Path, name: str
 ) -> None:
     """Whatever it is, the tool does not run, and the session's next ask is answered."""
     hostile = [HOSTILE[name]]
@@ -90,7 +90,7 @@ def test_a_hostile_answer_to_an_ask_is_no_answer(
     )
     options = ClientOptions(ask_s_max=10, fail="open", irreversible_tools=["pay"])
     with Client(gate=line.address, options=options) as client:
-        session = client.session("s1")
+        session = client.session(gate.id("s1"))
         if name in RETRIED:
             assert session.call("t", lambda: 1) == 1
         else:
@@ -104,7 +104,7 @@ def test_a_hostile_answer_to_an_ask_is_no_answer(
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_answer_to_what_is_told_delivers_nothing(
-    gate: StandInGate, tmp_path: Path, name: str
+    gate: AgentsGate, tmp_path: Path, name: str
 ) -> None:
     """Events wait, and arrive when a gate answers; only a refusal of a gate drops them."""
     hostile = [HOSTILE[name]]
@@ -114,7 +114,7 @@ def test_a_hostile_answer_to_what_is_told_delivers_nothing(
         lambda told: hostile.pop() if "/v1/tell" in told and hostile else "pass",
     )
     with Client(gate=line.address, options=OPTIONS) as client:
-        session = client.session("s1")
+        session = client.session(gate.id("s1"))
         session.user_message("a")
         assert client.flush(30)
         session.user_message("b")
@@ -129,7 +129,7 @@ def test_a_hostile_answer_to_what_is_told_delivers_nothing(
     "head", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n"]
 )
 def test_an_answer_that_never_ends_is_given_up(
-    gate: StandInGate, tmp_path: Path, head: bytes
+    gate: AgentsGate, tmp_path: Path, head: bytes
 ) -> None:
     """However often a byte arrives: the deadline is that of the whole answer."""
     line = FaultyLine(
@@ -143,13 +143,11 @@ def test_an_answer_that_never_ends_is_given_up(
     )
     client = Client(gate=line.address, options=OPTIONS)
     with client, pytest.raises(NoGate, match="did not answer in time"):
-        client.session("s1").call("pay", pytest.fail)
+        client.session(gate.id("s1")).call("pay", pytest.fail)
     line.close()
 
 
-def test_a_gate_that_dies_while_it_is_asked_makes_no_call(
-    gate: StandInGate, tmp_path: Path
-) -> None:
+def test_a_gate_that_dies_while_it_is_asked_makes_no_call(gate: AgentsGate, tmp_path: Path) -> None:
     """Its answer is lost, and it does not come back: the call counts as not made."""
 
     alive = [gate]
@@ -164,13 +162,13 @@ def test_a_gate_that_dies_while_it_is_asked_makes_no_call(
     line = FaultyLine(tmp_path / "line.sock", gate.path, die)
     with Client(gate=line.address, options=ClientOptions(ask_s_max=0.3)) as client:
         with pytest.raises(NoGate, match="no gate answered"):
-            client.session("s1").call("t", pytest.fail)
+            client.session(gate.id("s1")).call("t", pytest.fail)
         client.close(0)
     line.close()
     gate.start()
 
 
-def test_a_hostile_answer_in_a_task_is_no_answer_either(gate: StandInGate, tmp_path: Path) -> None:
+def test_a_hostile_answer_in_a_task_is_no_answer_either(gate: AgentsGate, tmp_path: Path) -> None:
     """The same from `asyncio`."""
     line = FaultyLine(
         tmp_path / "line.sock",
@@ -180,7 +178,7 @@ def test_a_hostile_answer_in_a_task_is_no_answer_either(gate: StandInGate, tmp_p
 
     async def main(client: Client) -> None:
         with pytest.raises(NoGate):
-            async with client.session("s1").tool("t"):
+            async with client.session(gate.id("s1")).tool("t"):
                 pytest.fail("ran")
 
     with Client(gate=line.address, options=OPTIONS) as client:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.support.gate_stand_in import StandInGate
+from tests.support.agents_gate import AgentsGate
 from tests.support.languages import go, typescript_compiler
 
 CLIENTS = Path(__file__).resolve().parents[2] / "docs" / "clients"
@@ -70,7 +70,7 @@ def run(command: list[str], folder: Path, **more: str) -> str:
     return done.stdout
 
 
-def check(gate: StandInGate, session: str, printed: str) -> None:
+def check(gate: AgentsGate, session: str, printed: str) -> None:
     """What an agent printed and a gate recorded of a call that was made, and of a denied one."""
     read, denied, message, other = json.loads(printed)
     assert (read, denied) == ("allow", "deny")
@@ -83,7 +83,7 @@ def check(gate: StandInGate, session: str, printed: str) -> None:
     assert told[-3]["call"] == told[-2]["call"]
 
 
-def test_the_client_in_typescript(gate: StandInGate, tmp_path: Path) -> None:
+def test_the_client_in_typescript(gate: AgentsGate, tmp_path: Path) -> None:
     """It passes the strict checks of the compiler, and runs on Node without dependencies."""
     compiler = typescript_compiler()
     shutil.copy(CLIENTS / "gate.ts", tmp_path)
@@ -94,7 +94,7 @@ def test_the_client_in_typescript(gate: StandInGate, tmp_path: Path) -> None:
     check(gate, "ts-1", run([compiler[0], "agent.js", gate.url, gate.token], tmp_path))
 
 
-def test_the_client_in_go(gate: StandInGate, tmp_path: Path) -> None:
+def test_the_client_in_go(gate: AgentsGate, tmp_path: Path) -> None:
     """It is formatted, passes `go vet`, and needs the standard library only."""
     program = go()
     (tmp_path / "gate").mkdir()

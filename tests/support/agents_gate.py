@@ -21,8 +21,6 @@ from tests.support.kafka_broker import CHECKOUT
 Event = dict[str, Any]
 PATIENCE_S = 150.0
 LOOK_EVERY_S = 0.01
-TESTS_MAX = 200
-"""Of one file."""
 _OPERATORS_TOKEN = "token-of-the-operator-in-tests"
 INVARIANTS = """\
 version: 1
@@ -51,8 +49,11 @@ invariants:
 class AgentsGate:
     """Listens on a Unix socket and on a port; its state outlives its processes.
 
-    `fresh` is for a test that begins: it gets a principal of its own, and reads the log from there.
+    `fresh` is for a test that begins: its sessions have ids of its own, and the log is read from
+    there.
     """
+
+    token = "token-of-the-agents-in-tests"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -65,25 +66,23 @@ class AgentsGate:
         self._tests_count = 0
         self._skipped_count = 0
         (folder / "gate.yaml").write_text(INVARIANTS)
-        agents = {f"bot-{n}": {"token_sha256": _digest(_token(n))} for n in range(TESTS_MAX)}
+        bot = {"uid": os.geteuid(), "token_sha256": _digest(self.token)}
         ana = {"token_sha256": _digest(_OPERATORS_TOKEN), "roles": ["approver"]}
         version = {
             "version": 1,
             "since": "2020-01-01T00:00:00Z",
-            "principals": {**agents, "bot": {"uid": os.geteuid()}, "ana": ana},
+            "principals": {"bot": bot, "ana": ana},
             "approvals": {"roles": ["approver"]},
         }
         (folder / "principals.yaml").write_text(json.dumps({"versions": [version]}))
 
-    @property
-    def token(self) -> str:
-        """That of the principal of this test."""
-        return _token(self._tests_count)
+    def id(self, session: str) -> str:
+        """The id of a session of this test."""
+        return f"{session}-{self._tests_count}"
 
     def fresh(self) -> None:
-        """Another principal, and an empty log."""
+        """Other sessions, and an empty log."""
         self._tests_count += 1
-        assert self._tests_count < TESTS_MAX, "raise it"
         self._skipped_count += len(self.log())
 
     def start(self) -> None:
@@ -165,10 +164,6 @@ class AgentsGate:
         except OSError:
             return False
         return True
-
-
-def _token(number: int) -> str:
-    return f"token-of-test-{number}"
 
 
 def _digest(token: str) -> str:

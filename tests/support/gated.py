@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from interlock import ClientError, ClientOptions
-from tests.support.gate_stand_in import StandInGate
+from tests.support.agents_gate import AgentsGate
 
+LOOKS_MAX = 20_000
 QUICK = ClientOptions(ask_s_max=5, linger_ms=0)
 
 
-def kinds(gate: StandInGate) -> list[str]:
+def kinds(gate: AgentsGate) -> list[str]:
     return [event["kind"] for event in gate.log()]
 
 
@@ -31,8 +32,10 @@ def in_background(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]
     return thread, results
 
 
-def held(gate: StandInGate, count: int = 1) -> str:
+def held(gate: AgentsGate, count: int = 1) -> str:
     """The request that was held last, once `count` are."""
-    while len(gate.held()) < count:
-        threading.Event().wait(0.001)
-    return gate.held()[-1]
+    for _ in range(LOOKS_MAX):
+        if len(waiting := gate.held()) >= count:
+            return waiting[-1]
+        threading.Event().wait(0.005)
+    raise AssertionError(f"no call is held: {gate.log()}")
