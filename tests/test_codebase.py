@@ -65,7 +65,6 @@ CALLED_FROM_OUTSIDE = {
     # The gate's server calls these; take them out with it.
     "monitor.gate.assemble": {"open_gate", "own_operators"},
     "monitor.gate.errors": {"CrowdedError"},
-    "monitor.transport.gate_forward.forwarder": {"Forwarder", "Forwarder.wake"},
     "monitor.transport.kafka.assignor": {
         "Listener.on_partitions_assigned",
         "Listener.on_partitions_lost",

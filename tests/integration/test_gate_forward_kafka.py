@@ -137,7 +137,6 @@ def test_all_arrives_in_order_and_once(place: Place) -> None:
         forwarder.start()
         if count > 700:
             place.write(200, 7)
-            forwarder.wake()
         place.wait_sent(forwarder, count if count == 700 else 200)
         forwarder.close()
     found = place.arrived(900)

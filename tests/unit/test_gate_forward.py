@@ -133,7 +133,6 @@ def test_nothing_is_lost_or_reordered_whatever_fails(
         log = LogDirPublisher(tmp_path / "log", "gate-g", file_bytes_max=2_000)
         for _ in range(random.randint(1, 8)):
             write(log, random.choices("abcd", k=random.randint(1, 20)), numbers)
-            running.wake()
         log.close()
         if random.random() < 0.5:
             running.close()  # In the midst of it.
@@ -214,3 +213,20 @@ def test_bytes_that_are_no_event_are_sent_as_they_are(tmp_path: Path) -> None:
     broker.wait(lambda: len(broker.appended) == 3)
     running.close()
     assert sorted(key for key, _ in broker.appended) == ["", "", "s"]
+
+
+def test_what_is_left_at_the_end_is_sent(tmp_path: Path) -> None:
+    """A gate that stops for good leaves nothing behind, if Kafka takes it."""
+    broker = Broker(Random(0))
+    for _ in range(20):
+        numbers: dict[str, int] = {}
+        running = forwarder(tmp_path, broker)
+        running.start()
+        log = LogDirPublisher(tmp_path / "log", "gate-g")
+        write(log, ["s"] * 30, numbers)
+        log.close()
+        count = broker.acknowledged_count
+        running.close()
+        assert broker.acknowledged_count - count <= 30
+        assert running.status.lag_records == 0
+    assert broker.acknowledged_count == 600

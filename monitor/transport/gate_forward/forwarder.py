@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -29,10 +30,12 @@ from .rounds import ToSend, hand_over, rounds, to_send
 
 CHUNK_RECORDS: Final = 500
 """Chosen: the records that are read ahead, and that a crash may repeat."""
-LOOK_S: Final = 0.05
-"""How often an idle log is looked at if nobody wakes the forwarder."""
+LOOK_S: Final = 0.02
+"""How often an idle log is looked at."""
 ACKNOWLEDGED_S: Final = 5.0
 """How long one wait for acknowledgements lasts; the next one waits for the same records."""
+DRAIN_S: Final = 5.0
+"""How long `close` goes on sending what is left; the rest is sent after the next start."""
 PAUSES_S: Final = (0.2, 1.0, 5.0)
 """Pauses before a failed round is repeated; the last one for all further attempts."""
 
@@ -71,6 +74,7 @@ class Forwarder:
         open_publisher: Callable[[], Publisher],
         *,
         now_ns: Callable[[], int],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = LogDirSource(directory, (GATE,), now_ns=now_ns)
         self._file = PositionFile(position_path)
@@ -78,7 +82,9 @@ class Forwarder:
         self._open = open_publisher
         self._publisher: Publisher | None = None
         self._status = ForwardStatus()
-        self._woken = threading.Event()
+        self._monotonic = monotonic
+        self._until_s = 0.0
+        """When to give up after a stop was asked for."""
         self._is_stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gate-forwarder")
 
@@ -88,37 +94,38 @@ class Forwarder:
         self._status = ForwardStatus(trouble="")
         self._thread.start()
 
-    def wake(self) -> None:
-        """There is a new record: it is sent at once. Safe to call from any thread."""
-        self._woken.set()
-
     @property
     def status(self) -> ForwardStatus:
         """How far it is, now."""
         return self._status
 
     def close(self) -> None:
-        """Stop after the round under way; what was not sent is sent after the next start."""
+        """Send what is left, if Kafka takes it soon, and stop. Safe to call twice."""
+        self._until_s = self._monotonic() + DRAIN_S
         self._is_stopping.set()
-        self._woken.set()
         if self._thread.ident is not None:
             self._thread.join()
         self._source.close()
 
     def _run(self) -> None:
         try:
-            while not self._is_stopping.is_set():
-                self._woken.clear()
-                if not self._forward_chunk():
-                    self._woken.wait(LOOK_S)
+            while True:
+                is_stopping = self._is_stopping.is_set()
+                is_moving = self._forward_chunk()
+                if is_moving is None or (is_stopping and (not is_moving or self._gives_up())):
+                    return
+                if not is_moving:
+                    self._is_stopping.wait(LOOK_S)
         finally:
             with contextlib.suppress(OSError):
                 self._let_go()
             if not self._is_stopping.is_set():
                 self._tell("it has failed, see the log of this process; restart the gate")
 
-    def _forward_chunk(self) -> bool:
-        """Send what one look finds; true if there may be more at once."""
+    def _forward_chunk(self) -> bool | None:
+        """Send what one look finds; true if there may be more at once, None if a part of it was
+        given up: nothing behind it may be sent.
+        """
         poll = self._source.poll(0, CHUNK_RECORDS)
         for notice in poll.notices:
             say("error", "gate_log_notice", kind=notice.kind, text=str(notice))
@@ -129,7 +136,7 @@ class Forwarder:
         self._note(records, left_count)
         for of_round in rounds(records):
             if not self._send(of_round):
-                return False
+                return None
             sent_count = self._status.sent_count + len(of_round)
             self._status = self._status._replace(sent_count=sent_count)
         self._store(poll)
@@ -142,9 +149,9 @@ class Forwarder:
         self._status = self._status._replace(lag_records=lag, behind_since_ns=since_ns)
 
     def _send(self, records: list[ToSend]) -> bool:
-        """Return when all were acknowledged; false if it was told to stop before."""
+        """Return when all were acknowledged; false if it gives up, since it is to stop."""
         attempt = 0
-        while not self._is_stopping.is_set():
+        while True:
             try:
                 self._publish(records)
             except OSError as error:
@@ -152,12 +159,12 @@ class Forwarder:
                 # A producer that failed is replaced: its late deliveries are copies.
                 with contextlib.suppress(OSError):
                     self._let_go()
-                self._is_stopping.wait(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
+                if self._is_stopping.wait(PAUSES_S[min(attempt, len(PAUSES_S) - 1)]):
+                    return False
                 attempt += 1
             else:
                 self._tell("")
                 return True
-        return False
 
     def _publish(self, records: list[ToSend]) -> None:
         if self._publisher is None:
@@ -169,10 +176,13 @@ class Forwarder:
             except TimeoutError as error:
                 # Not refused yet: the same producer goes on until it gives them up.
                 self._tell(f"Kafka does not acknowledge the gate's records: {error}")
-                if self._is_stopping.is_set():
+                if self._gives_up():
                     raise
             else:
                 return
+
+    def _gives_up(self) -> bool:
+        return self._is_stopping.is_set() and self._monotonic() >= self._until_s
 
     def _store(self, poll: Poll) -> None:
         """The places behind everything that was acknowledged."""
