@@ -167,6 +167,14 @@ def test_in_enforce_mode_the_hijacked_are_stopped(tmp_path: Path) -> None:
     assert replayed == {f.id for f in found}, "live, recorded and replayed are one"
     # Whoever waits until what it did was judged gets one call through, and never a second.
     assert {m for m in markers(tmp_path) if m.startswith("secret")} == {"secret-0"}
+    # Whoever asks before each call gets none through.
+    gated = {job.session for job in jobs("all", 1, is_gated=True) if job.version == "hijacked"}
+    assert gated <= loud
+    assert told.count("was refused before it ran") == len(gated)
+    arrived = requests(tmp_path / "gated" / "workspace" / "outside.jsonl")
+    assert arrived and not any(request["markers"] for request in arrived)
+    prevented = {f.session for f in found if f.prevention == "prevented"}
+    assert len(prevented & gated) >= len(gated) - 1, "one is only known by the answers it got"
 
 
 @pytest.mark.timeout(SECONDS_MAX + 200)
