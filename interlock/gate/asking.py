@@ -1,8 +1,8 @@
 """Asks a gate for one decision: retried with the same request id, so that it is made once.
 
-A request is repeated on connection errors, timeouts, 429 and 5xx, until `ask_s_max`. A held call
-is polled until `hold_s_max`. If no gate answered an ask, each further one is tried once, until the
-gate answers again: an agent that may continue without it should not wait each time.
+A request is repeated on connection errors, timeouts, 408, 429 and 5xx, until `ask_s_max`. A held
+call is polled until `hold_s_max`. If no gate answered an ask, each further one is tried once, until
+the gate answers again: an agent that may continue without it should not wait each time.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ AWAY_ATTEMPT_S: Final = 1.0
 AWAY: Final = (502, 503, 504)
 """Of a gate that is not ready, or of a proxy without one. An agent can cause a 429 by a flood, and
 perhaps a 500 by its arguments, which must not open anything."""
+PASSING: Final = (408, 429)
+"""The gate did not read the request: it arrived too slowly, or too many did."""
 POLL_S: Final = 25.0
 """Chosen: below the 30 s after which proxies give up on a silent connection."""
 _POLL_LEEWAY_S: Final = 5.0
@@ -134,7 +136,7 @@ class Asker:
         deadline_ns: int,
         attempt_s: float = ATTEMPT_S_MAX,
     ) -> Response:
-        """A response of the gate that is neither 429 nor 5xx; at least one attempt is made."""
+        """A response of the gate that will not change; at least one attempt is made."""
         pause_s = PAUSE_FIRST_S
         was_sent = False
         while True:
@@ -149,7 +151,7 @@ class Asker:
                 raise Unjudged(str(error), is_away=False, was_sent=True) from None
             else:
                 was_sent = True
-                if response.status != 429 and response.status < 500:
+                if response.status not in PASSING and response.status < 500:
                     self._is_away = False
                     return response
                 is_away, is_crowded = response.status in AWAY, response.status == 429

@@ -14,7 +14,7 @@ import msgspec
 
 from ..transport.base import Message, Undelivered
 from .answer import read_failure
-from .asking import AWAY
+from .asking import AWAY, PASSING
 from .exchange import Exchange, NotAGate, Response, Unanswered
 
 ATTEMPT_S: Final = 10.0
@@ -88,7 +88,7 @@ class TellTransport:
         except (Unanswered, NotAGate) as error:
             is_answer = isinstance(error, NotAGate)
             raise Undelivered(str(error), retry, tuple(refused), is_answer=is_answer) from None
-        if response.status in (401, 429) or response.status >= 500:
+        if response.status in (401, *PASSING) or response.status >= 500:
             reason = f"status {response.status}: {read_failure(response.body)}"
             raise Undelivered(
                 reason,

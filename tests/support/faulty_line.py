@@ -19,14 +19,24 @@ _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
 class FaultyLine:
-    """Listens at `path`, and carries to `gate_path`."""
+    """Listens at `path`, and carries to `gate_path`.
 
-    def __init__(self, path: Path, gate_path: Path, fate: Fate) -> None:
+    `before_answer` is called when the gate has answered, and may change the fate.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        gate_path: Path,
+        fate: Fate,
+        before_answer: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
         self.address = f"unix:{path}"
         self.bodies: list[tuple[str, bytes]] = []
         """The first line and the body of each request that arrived."""
         self._gate_path = gate_path
         self._fate = fate
+        self._before_answer = before_answer
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(path))
         self._socket.listen(128)
@@ -69,7 +79,8 @@ class FaultyLine:
             gate.sendall(request)
             with gate.makefile("rb") as answered:
                 answer = _message(answered)
-        if fate == "lose answer":
+        fate = self._before_answer(line) or fate
+        if fate == "lose answer" or not answer:
             return False
         client.sendall(answer[: len(answer) // 2] if fate == "cut answer" else answer)
         return fate == "pass"

@@ -52,7 +52,7 @@ def connect(tmp_path: Path) -> Iterator[Connect]:
         line.close()
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 429, 500])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 409, 413, 429, 500])
 def test_a_gate_that_does_not_judge_opens_nothing(connect: Connect, status: int) -> None:
     """`fail: open` is for a gate that does not answer; an agent can cause any of these answers."""
     client = connect({"/v1/ask": (status, REFUSAL)})
@@ -102,7 +102,7 @@ def test_a_session_that_is_not_known_in_full_asks_nothing(connect: Connect, path
         session.call("t", pytest.fail)
 
 
-@pytest.mark.parametrize("status", [401, 429, 500])
+@pytest.mark.parametrize("status", [401, 408, 429, 500])
 def test_events_that_wait_open_nothing(connect: Connect, status: int) -> None:
     """The gate answers, and does not take the event before the call: an agent can cause this."""
     client = connect({"/v1/tell": (status, REFUSAL)})
@@ -121,7 +121,9 @@ def test_what_is_told_to_another_server_is_not_delivered(connect: Connect) -> No
     assert client.stats().dropped == {}
 
 
-@pytest.mark.parametrize("fate", ["lose request", response(503, {}), response(200, {"seq": []})])
+@pytest.mark.parametrize(
+    "fate", ["lose request", response(408, {}), response(503, {}), response(200, {"seq": []})]
+)
 def test_what_is_repeated_has_its_id_again(tmp_path: Path, fate: str | list[bytes]) -> None:
     """So the gate can see that it is the same; what comes later has another id."""
     fates: list[str | list[bytes]] = [fate, fate]
