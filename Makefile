@@ -14,7 +14,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile --edi
 # Tests start many Python processes; without this each of them could have to compile all it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check format site dist kafka kafka-stop laws simulation shells mutants chaos report-bound bench packs-page clean
+.PHONY: demo test check format site dist kafka kafka-stop laws simulation shells gate-fuzz mutants chaos report-bound bench packs-page clean
 
 demo: $(DEMO_STAMP)
 	@$(BIN)/python -m fixtures.demo
@@ -70,6 +70,13 @@ SHELLS_CASES ?= 20000
 SHELLS_SEED  ?= 0
 shells: $(STAMP)
 	$(BIN)/python -m tests.shells --cases $(SHELLS_CASES) --seed $(SHELLS_SEED) --result docs/shells.md
+
+# Hostile requests against a real gate; docs/gate.md. The result of a run without a fault is written
+# into that page.
+FUZZ_REQUESTS ?= 1000000
+FUZZ_SEED     ?= 0
+gate-fuzz: $(STAMP)
+	$(BIN)/python -m tests.gate_fuzz --requests $(FUZZ_REQUESTS) --seed $(FUZZ_SEED) --result docs/gate.md
 
 # Every planted fault, of which `make test` takes a share; docs/laws.md.
 mutants: $(STAMP)
