@@ -52,7 +52,8 @@ class Exchange:
         self._reset()
 
     def _reset(self) -> None:
-        self._lock = threading.Lock()
+        # A signal's handler may make a call while this thread holds the lock.
+        self._lock = threading.RLock()
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
         self._is_closed = False

@@ -60,6 +60,8 @@ class GateJudge:
         identity: Mapping[str, str],
         options: ClientOptions,
     ) -> None:
+        if options.principal:
+            raise SettingError("`principal`: a gate finds out who asks, by the token or the user")
         self.address = parse_gate(gate, is_network_allowed=options.gate_over_network)
         self._token = find_token(token, self.address)
         self.identity = identity
@@ -73,7 +75,8 @@ class GateJudge:
         self._reset_counts()
 
     def _reset_counts(self) -> None:
-        self._counting = threading.Lock()
+        # A signal's handler may make a call while this thread holds the lock.
+        self._counting = threading.RLock()
         self._asked = self._unanswered = self._unasked = 0
 
     def link(self, queue: Queue, session_id: str, ancestors: tuple[str, ...]) -> GateLink:

@@ -75,7 +75,7 @@ class WaitingThreads:
 
     def reset(self) -> None:
         """Also in a forked child, which has none of the threads."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._jobs: queue.SimpleQueue[_Job[Any]] = queue.SimpleQueue()
         self._jobs_count = 0
         self._threads_count = 0

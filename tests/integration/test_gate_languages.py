@@ -7,8 +7,10 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from tests.support.agents_gate import AgentsGate
+from tests.support.gated import held, in_background
 from tests.support.languages import go, typescript_compiler
 
 CLIENTS = Path(__file__).resolve().parents[2] / "docs" / "clients"
@@ -23,7 +25,8 @@ if (read.decision === "allow")
   await gate.tell({ kind: "tool.completed", tool: "read", call: read.call, result: "text" });
 const denied = await gate.ask("delete", { path: "/" });
 const other = await gate.tell({ kind: "tool.denied" }).catch((error: Error) => error.message);
-console.log(JSON.stringify([read.decision, denied.decision, denied.message, other]));
+const pay = await gate.ask("pay", { amount: 1000 });
+console.log(JSON.stringify([read, denied, other, pay]));
 """
 AGENT_IN_GO = """
 package main
@@ -49,8 +52,11 @@ func main() {
 		panic(err)
 	}
 	other := g.Tell(gate.Fields{"kind": "tool.denied"})
-	printed := []any{read.Decision, denied.Decision, denied.Message, other.Error()}
-	json.NewEncoder(os.Stdout).Encode(printed)
+	pay, err := g.Ask("pay", gate.Fields{"amount": 1000})
+	if err != nil {
+		panic(err)
+	}
+	json.NewEncoder(os.Stdout).Encode([]any{read, denied, other.Error(), pay})
 }
 """
 
@@ -70,17 +76,33 @@ def run(command: list[str], folder: Path, **more: str) -> str:
     return done.stdout
 
 
-def check(gate: AgentsGate, session: str, printed: str) -> None:
-    """What an agent printed and a gate recorded of a call that was made, and of a denied one."""
-    read, denied, message, other = json.loads(printed)
-    assert (read, denied) == ("allow", "deny")
-    assert message.startswith("This call was refused before it ran")
+def check(gate: AgentsGate, session: str, command: list[str], folder: Path) -> None:
+    """An agent makes a call, has one denied, tells what it may not, and has one approved with other
+    arguments.
+    """
+    thread, printed = in_background(lambda: run([*command, gate.url, gate.token], folder))
+    gate.rule(held(gate), "grant", {"amount": 1})
+    thread.join()
+    read, denied, other, pay = json.loads(printed[0], object_hook=with_small_keys)
+    assert read["decision"] == "allow"
+    assert denied["decision"] == "deny"
+    assert denied["message"].startswith("This call was refused before it ran")
     assert "tool.denied" in other
+    assert (pay["decision"], pay["args"]) == ("allow", {"amount": 1})
     told = [event for event in gate.log() if event["session"] == session]
     kinds = [event["kind"] for event in told if event["kind"] != "session.started"]
-    assert kinds == ["tool.requested", "tool.completed", "tool.denied"]
-    assert told[-3]["args"] == {"path": "ü"}
-    assert told[-3]["call"] == told[-2]["call"]
+    assert kinds == [
+        "tool.requested", "tool.completed", "tool.denied", "approval.requested",
+        "approval.granted", "tool.requested",
+    ]  # fmt: skip
+    requested, completed = told[-6:-4]
+    assert requested["args"] == {"path": "ü"}
+    assert requested["call"] == completed["call"]
+
+
+def with_small_keys(fields: dict[str, Any]) -> dict[str, Any]:
+    """Go prints the names of its fields."""
+    return {name.lower(): value for name, value in fields.items()}
 
 
 def test_the_client_in_typescript(gate: AgentsGate, tmp_path: Path) -> None:
@@ -91,7 +113,7 @@ def test_the_client_in_typescript(gate: AgentsGate, tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{"type": "module"}')
     flags = ["--strict", "--target", "es2022", "--module", "nodenext", "--lib", "es2022,dom"]
     run([*compiler, *flags, "agent.ts"], tmp_path)
-    check(gate, "ts-1", run([compiler[0], "agent.js", gate.url, gate.token], tmp_path))
+    check(gate, "ts-1", [compiler[0], "agent.js"], tmp_path)
 
 
 def test_the_client_in_go(gate: AgentsGate, tmp_path: Path) -> None:
@@ -107,4 +129,4 @@ def test_the_client_in_go(gate: AgentsGate, tmp_path: Path) -> None:
     if formatted is not None:
         assert run([formatted, "-l", "gate"], tmp_path) == ""
     run([program, "build", "-o", "agent", "."], tmp_path, **offline)
-    check(gate, "go-1", run([str(tmp_path / "agent"), gate.url, gate.token], tmp_path))
+    check(gate, "go-1", [str(tmp_path / "agent")], tmp_path)

@@ -69,6 +69,8 @@ def test_exactly_one_of_target_and_gate() -> None:
             Client(**arguments)  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="`token` is for a `gate`"):
         Client("log:/x", token=SECRET)
+    with pytest.raises(SettingError, match="finds out who asks"):
+        Client(gate="unix:/x", options=ClientOptions(principal="billing"))
     with pytest.raises(SettingError, match="needs a gate"):
         Client("log:/x", ClientOptions(control=False)).session("s", is_resumable=True)
 
