@@ -133,6 +133,7 @@ def page(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
         *_across(finding),
         *([f"  agent      {visible(finding.agent)}"] if finding.agent else []),
         *([f"  principal  {visible(finding.principal)}"] if finding.principal else []),
+        *_roles(finding),
         f"  event      {_event_text(finding.anchor)}",
         f"  decided    {time_text(finding.decided_ns)} ({finding.prevention})",
     ]
@@ -256,6 +257,13 @@ def _event_text(event: WitnessEvent) -> str:
     trace = TraceKey(event.principal, event.session)
     where = f" of session {visible(str(trace), 60)}" if event.session else ""
     return f"event {event.position} ({visible(event.id, 80)}){where}"
+
+
+def _roles(finding: Finding) -> list[str]:
+    if finding.standing is None:
+        return []
+    roles = ", ".join(finding.standing.roles) or "none"
+    return [f"  roles      {visible(roles)} (version {finding.standing.version})"]
 
 
 def _across(finding: Finding) -> list[str]:

@@ -199,6 +199,7 @@ def members_of(finding: Finding) -> list[Finding]:
             description=finding.description if member.digest == finding.invariant_digest else "",
             references=finding.references if member.digest == finding.invariant_digest else [],
             anchor=member.anchor,
+            standing=finding.standing if member.anchor == finding.anchor else None,
             decided_ns=member.decided_ns,
             undecided=[],
         )

@@ -159,6 +159,13 @@ class Undecided(msgspec.Struct, frozen=True, kw_only=True):
     decided_ns: int
 
 
+class KnownRoles(msgspec.Struct, frozen=True):
+    """The roles of a principal, by version number `version` of the file of principals."""
+
+    version: int
+    roles: tuple[str, ...] = ()
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """The record that is published, stored and shown. The binding holds its only event values.
 
@@ -182,6 +189,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     agent: str = ""
     principal: str = ""
+    standing: KnownRoles | None = None
+    """Of the principal at the anchor; None if it was not known."""
     anchor: WitnessEvent
     binding: dict[str, Any] = {}
     witness: list[WitnessEvent] = []

@@ -15,6 +15,7 @@ from invariants.model.event import Event, Identity
 from invariants.runtime.unsure_time import TimeDoubt
 from monitor.findings.model import Born, EngineFindingType
 from monitor.ingest.effective_time import Clocks, timing_of
+from monitor.ingest.standing_history import History
 from monitor.topics import GATE
 from monitor.trace_key import is_about_others
 
@@ -98,6 +99,8 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     """True if a gate guards it: an event of it came from one."""
     is_bypassed: bool = False
     """True if an event of it came from elsewhere as well: this is reported once."""
+    standings: History = ()
+    """The roles of its principal since which events."""
 
     def conflict_at(self, position: int) -> str:
         """The digest of the event at a position, if another content had its id before; else `""`.

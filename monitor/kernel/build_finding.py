@@ -15,6 +15,7 @@ from monitor.findings.grouping import Doubt, DoubtPlace, doubts_of, group_id
 from monitor.findings.model import (
     Finding,
     FindingRun,
+    KnownRoles,
     Severity,
     WitnessAbsence,
     WitnessEvent,
@@ -22,6 +23,7 @@ from monitor.findings.model import (
 )
 from monitor.findings.witness_event import witness_event
 from monitor.ingest.sequence import Header, Noticed
+from monitor.ingest.standing_history import known_at
 from monitor.kernel.event_names import Named, Names, name_in, text_of
 from monitor.trace_key import TraceKey
 
@@ -65,6 +67,7 @@ def verdict_finding(
     mode_cap: str | None,
     life: str,
     doubt: Doubt | None,
+    standing: KnownRoles | None = None,
     wider: Wider | None = None,
 ) -> Finding:
     """A violated or inconclusive verdict in context; `trace` and `life` are those of its anchor.
@@ -104,6 +107,7 @@ def verdict_finding(
         session=trace.session,
         agent=agent,
         principal=trace.principal,
+        standing=standing,
         anchor=anchor,
         binding=binding,
         witness=[told(ref) for ref in verdict.witness.events],
@@ -150,6 +154,7 @@ def session_findings(
             mode_cap=mode_cap,
             life=after.life_at(verdict.anchor.position, ids_max),
             doubt=doubt,
+            standing=known_at(after.standings, verdict.anchor.position),
         )
         for (index, verdict), doubt in zip(judged.verdicts, doubts, strict=True)
     ]
@@ -159,6 +164,7 @@ def session_findings(
                 item,
                 trace=trace,
                 agent=after.agent,
+                standing=known_at(after.standings, anchor.position),
                 anchor=anchor,
                 anchor_digest=conflict_digest,
                 severities=severities,
@@ -206,6 +212,7 @@ def engine_finding(
     anchor_digest: str,
     severities: Mapping[str, Severity],
     life: str = "",
+    standing: KnownRoles | None = None,
 ) -> Finding:
     """A gap, a conflict, a forged event: findings that need no invariant.
 
@@ -232,6 +239,7 @@ def engine_finding(
         session=trace.session,
         agent=agent,
         principal=trace.principal,
+        standing=standing,
         anchor=witness_event(anchor),
         witness=[witness_event(anchor)],
         decided_ns=anchor.time_ns,
@@ -274,6 +282,7 @@ def hole_findings(
             hole.noticed(),
             trace=trace,
             agent=header.agent,
+            standing=known_at(header.standings, hole.position),
             anchor=EventRef(hole.position, hole.time_ns, hole.id),
             anchor_digest="",
             severities=severities,

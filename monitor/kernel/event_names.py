@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from invariants.model.verdict import EventRef
+from monitor.findings.model import KnownRoles
 
 
 class Named(NamedTuple):
@@ -15,7 +16,8 @@ class Named(NamedTuple):
 
     `agent` and `principal` are those that its session had stated by then, and `life` is that of its
     header (`Header.life_at`), `digest` its record of conflicting ids (`Header.conflict_at`): a
-    verdict on the event may come after the session was evicted.
+    verdict on the event may come after the session was evicted. For the same reason `standing` are
+    the roles of its principal.
     """
 
     session: str
@@ -25,6 +27,7 @@ class Named(NamedTuple):
     principal: str
     life: str = ""
     digest: str = ""
+    standing: KnownRoles | None = None
 
 
 Names = Mapping[int, Named]
@@ -37,5 +40,5 @@ def name_in(names: Names, ref: EventRef) -> Named:
 
 
 def text_of(named: Named) -> str:
-    """The name as a part of an id."""
-    return msgspec.json.encode(named if named.digest else named[:-1]).decode()
+    """The name as a part of an id, which does not depend on roles."""
+    return msgspec.json.encode(named[: 7 if named.digest else 6]).decode()

@@ -139,9 +139,9 @@ class Kernel:
             is_finished_file=settings.is_finished_file,
             conflict_digest=digest,
         )
-        placed = settings.with_standing(admission.placed(event))
+        placed, after = settings.placed(event, admission)
         asked = self._session.asked_of(progress.shown, placed)
-        after, doubt = admission.header, admission.doubt
+        doubt = admission.doubt
         return Taken(
             placed,
             owner,

@@ -14,6 +14,7 @@ from invariants.runtime.scope_program import ScopeProgram
 from monitor.detection.scoring import ScoredScope, Scoring
 from monitor.findings.model import Finding
 from monitor.ingest.sequence import Header, holes_told
+from monitor.ingest.standing_history import noted
 from monitor.kernel.births import Births, bear
 from monitor.kernel.build_finding import hole_findings
 from monitor.kernel.scope import LoadedScope, Scope, ScopeChange, read_header
@@ -144,7 +145,11 @@ def end_of(key: TraceKey, header: Header, ended_ns: int) -> tuple[Event, Header]
         first=header.first,
     )
     after = msgspec.structs.replace(
-        header, position=header.position + 1, time_ns=ended_ns, ended_ns=ended_ns
+        header,
+        position=header.position + 1,
+        time_ns=ended_ns,
+        ended_ns=ended_ns,
+        standings=noted(header.standings, header.position, None),
     )
     return event, after
 

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from invariants.model.event import Event
 from monitor.findings.model import Severity
 from monitor.ingest.effective_time import Clocks
+from monitor.ingest.sequence import Admission, Header
+from monitor.ingest.standing_history import noted
 from monitor.kernel.births import NO_BIRTHS, Births
 from monitor.principals.known import with_standing
 from monitor.principals.model import Principals
@@ -54,9 +58,18 @@ class KernelSettings:
         """How far the times of events are believed."""
         return Clocks(self.lateness_ns, self.skew_ns, self.trust_ts, self.gate_lateness_ns)
 
-    def with_standing(self, event: Event) -> Event:
-        """An event with its effective time, with the standing of its principal if it is known."""
-        return with_standing(event, self.principals, is_trusted=self.is_finished_file)
+    def placed(self, event: Event, admission: Admission) -> tuple[Event, Header]:
+        """An event as the machine takes it in, with the standing of its principal if it is known;
+        and the header after it.
+        """
+        placed = with_standing(
+            admission.placed(event), self.principals, is_trusted=self.is_finished_file
+        )
+        header = admission.header
+        standings = noted(header.standings, header.position - 1, placed.standing)
+        if standings is not header.standings:
+            header = msgspec.structs.replace(header, standings=standings)
+        return placed, header
 
     def held_back_ns(self, header: GatedHeader) -> int:
         """How far a scope's time stays behind that of a tick: a gate's event may still come."""

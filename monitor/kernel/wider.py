@@ -27,6 +27,7 @@ from monitor.findings.grouping import doubts_of
 from monitor.findings.model import Finding
 from monitor.ingest.effective_time import UNSURE_TEXT, timing_of
 from monitor.ingest.sequence import Header, Noticed
+from monitor.ingest.standing_history import known_at
 from monitor.kernel.build_finding import Wider, engine_finding, verdict_finding, wider_place
 from monitor.kernel.event_names import Named, name_in
 from monitor.kernel.file_end import OpenVerdict, open_verdicts
@@ -142,7 +143,14 @@ class WiderScopes:
         life = header.life_at(position, self._settings.ids_max)
         digest = header.conflict_at(position)
         return Named(
-            event.session, position, event.id, header.agent, header.principal, life, digest
+            event.session,
+            position,
+            event.id,
+            header.agent,
+            header.principal,
+            life,
+            digest,
+            known_at(header.standings, position),
         )
 
     def _doubt(
@@ -210,6 +218,7 @@ class WiderScopes:
             noticed,
             trace=TraceKey(event.principal, event.session),
             agent=header.agent,
+            standing=known_at(header.standings, header.position - 1),
             anchor=EventRef(header.position - 1, event.time_ns, event.id),
             anchor_digest=digest,
             severities=self._settings.severities,
@@ -244,6 +253,7 @@ class WiderScopes:
                     verdict,
                     trace=TraceKey(anchor.principal, anchor.session),
                     agent=anchor.agent,
+                    standing=anchor.standing,
                     anchor_digest=anchor.digest,
                     mode_cap=self._settings.mode_cap,
                     wider=Wider(per, one.key.value, names),
