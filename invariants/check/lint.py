@@ -39,6 +39,8 @@ def lint_formula(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
 
 
 def _lonely_variables(invariant: InvariantSpec, file: str) -> Iterator[Fault]:
+    if invariant.predicates:
+        return  # The variable of a pattern only carries a value to the finding.
     violating = violating_formula(invariant)
     if isinstance(invariant.formula, AggregateComparison) and isinstance(violating, Binary):
         return  # A limit's variables group its events; its trigger names them once more.

@@ -24,6 +24,7 @@ from ..formula.parser import parse_formula, parse_span
 from ..model.errors import Place, SpecError
 from ..model.source_text import SourceText
 from ..yaml.nodes import YamlList, YamlMap, YamlNode, YamlScalar, read_yaml, resolve_plain
+from .allowed_calls import NAME as ALLOWED_CALLS
 from .load import load_spec
 from .model import Spec
 from .pattern_table import PATTERNS
@@ -146,6 +147,8 @@ def _children(node: YamlNode | None, is_flow: bool) -> Iterator[tuple[YamlScalar
 
 def _parts_of_pattern(node: YamlNode, is_flow: bool) -> Iterator[_Part]:
     for name, value, is_inside in _children(node, is_flow):
+        if name.text == ALLOWED_CALLS:
+            continue  # It holds no formula.
         if PATTERNS[name.text].is_list and isinstance(value, YamlList):
             for item in value.items:
                 yield from _part(value, None, item, is_inside or value.is_flow)

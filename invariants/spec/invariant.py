@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
-from ..formula.ast import Formula
 from ..formula.format import format_formula
 from ..formula.tokens import show_text
 from ..model.report import Report
@@ -17,8 +16,7 @@ from .about import ABOUT_KEYS, read_about
 from .example import read_example
 from .formula import read_formula
 from .model import ActionKind, Example, InvariantSpec, Per, Severity
-from .pattern import read_pattern
-from .pattern_table import Form
+from .pattern import Expansion, read_pattern
 from .typed_yaml import Shape, sort_of
 
 _KEYS: Final = (
@@ -65,7 +63,7 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
     identity = _read_id(keys, shape)
     severity = shape.choice_of(keys.get("severity"), "`severity`", _SEVERITIES)
     written = _form(keys, top, shape)
-    stated = _read_stated(written, keys, shape) if written else None
+    stated = _read_stated(written, keys, identity or "", shape) if written else None
     per = shape.choice_of(keys.get("per"), "`per`", _PERS)
     summary = shape.text_of(keys["summary"], "`summary`") if "summary" in keys else None
     on_unknown = shape.choice_of(keys.get("on_unknown"), "`on_unknown`", _ON_UNKNOWN)
@@ -78,7 +76,7 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
     examples = _read_examples(keys.get("examples"), shape)
     if identity is None or stated is None:
         return None
-    form, formula, source = stated
+    (form, formula, predicates), source = stated
     return InvariantSpec(
         id=identity,
         # A faulty choice was reported; with a default the other checks can continue.
@@ -98,6 +96,7 @@ def read_invariant(node: YamlNode, shape: Shape) -> InvariantSpec | None:
         respond=respond,
         examples=examples,
         has_on_unknown="on_unknown" in keys,
+        predicates=predicates,
     )
 
 
@@ -139,20 +138,19 @@ def _read_enabled(node: YamlNode | None, shape: Shape) -> bool:
 
 
 def _read_stated(
-    written: str, keys: Mapping[str, YamlNode], shape: Shape
-) -> tuple[Form, Formula, SourceText] | None:
+    written: str, keys: Mapping[str, YamlNode], identity: str, shape: Shape
+) -> tuple[Expansion, SourceText] | None:
     """The invariant's formula, with its text; a pattern's is its expansion."""
     if written == "pattern":
-        expanded = read_pattern(keys["pattern"], shape)
+        expanded = read_pattern(keys["pattern"], identity, shape)
         if expanded is None:
             return None
-        form, formula = expanded
-        return form, formula, SourceText(format_formula(formula), keys["pattern"].place)
+        return expanded, SourceText(format_formula(expanded.formula), keys["pattern"].place)
     source = shape.expression_of(keys[written], f"`{written}`")
     read = read_formula(source, shape) if source else None
     if source is None or read is None:
         return None
-    return "never" if written == "never" else "always", read, source
+    return Expansion("never" if written == "never" else "always", read), source
 
 
 def _form(keys: Mapping[str, YamlNode], top: YamlMap, shape: Shape) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final, get_args
 
+from . import allowed_calls
 from .about import (
     DESCRIPTION_CHARACTERS_MAX,
     OWNER_CHARACTERS_MAX,
@@ -262,7 +263,25 @@ def _pattern() -> Schema:
         parts = (*pattern.required, *pattern.optional)
         properties = {part: numbers.get(part, text) for part in parts}
         options[name] = _closed(properties, required=list(pattern.required))
+    options[allowed_calls.NAME] = _allowed_calls()
     return {**_closed(options, required=[]), "minProperties": 1, "maxProperties": 1}
+
+
+def _allowed_calls() -> Schema:
+    names: Schema = {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}}
+    item = _closed(dict.fromkeys(allowed_calls.ITEM_KEYS, names), required=["tools"])
+    items = {"type": "array", "minItems": 1, "maxItems": allowed_calls.ITEMS_MAX, "items": item}
+    return _closed(
+        {
+            "role": {"type": "string", "minLength": 1, "description": "A role of principals."},
+            "allow": {**items, "description": "The calls that it may make."},
+            "deny": {**items, "description": "Calls that it may not make; stronger than `allow`."},
+            "default": {"enum": ["deny", "allow"], "default": "deny"},
+            "host_arguments": {**names, "description": "Patterns of arguments that hold hosts."},
+            "path_arguments": {**names, "description": "Patterns of arguments that hold paths."},
+        },
+        required=["role"],
+    )
 
 
 def _example() -> Schema:

@@ -14,7 +14,7 @@ import msgspec
 
 from ..model.errors import Fault, Place
 from ..model.source_text import SourceText
-from ..yaml.faults import E_FLOW_MAP, E_VERSION
+from ..yaml.faults import E_FLOW_MAP, E_NAME, E_VERSION
 from ..yaml.nodes import YamlList, YamlMap, YamlNode, YamlScalar, read_yaml
 from .data_sources import read_sources
 from .invariant import read_invariant
@@ -66,14 +66,31 @@ def read_spec(text: str, file: str, open_list: OpenList = no_list_files) -> File
     _check_version(keys.get("version"), top, shape)
     sources, sources_refused = read_sources(keys.get("sources"), shape)
     predicates, refused = _read_predicates(keys.get("predicates"), shape)
+    invariants = _read_invariants(keys.get("invariants"), shape)
+    predicates = _with_patterns(predicates, invariants, shape)
     spec = Spec(
         file=file,
         lists=read_lists(keys.get("lists"), shape, open_list),
         sources=sources,
         predicates=predicates,
-        invariants=_read_invariants(keys.get("invariants"), shape),
+        invariants=invariants,
     )
     return FileReading(spec, _sorted(faults), refused, sources_refused)
+
+
+def _with_patterns(
+    declared: tuple[PredicateSpec, ...], invariants: tuple[InvariantSpec, ...], shape: Shape
+) -> tuple[PredicateSpec, ...]:
+    """The predicates of a file with those that its patterns make."""
+    names = {predicate.name for predicate in declared}
+    made = [(of, predicate) for of in invariants for predicate in of.predicates]
+    for invariant, predicate in made:
+        if predicate.name in names:
+            message = f"the pattern of `{invariant.id}` makes a predicate `{predicate.name}`"
+            mend = "rename the predicate or the invariant that has this name already"
+            shape.add(invariant.place, E_NAME, message, mend)
+        names.add(predicate.name)
+    return (*declared, *(predicate for _, predicate in made))
 
 
 def _sorted(faults: list[Fault]) -> tuple[Fault, ...]:

@@ -97,6 +97,8 @@ class InvariantSpec:
     examples: tuple[Example, ...] = ()
     has_on_unknown: bool = False
     """True if `on_unknown` was written; a critical invariant requires it."""
+    predicates: tuple[PredicateSpec, ...] = ()
+    """Those that its pattern made; they are among the predicates of the file too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..formula.ast import UNBOUNDED, Atom, Formula, Window
 from ..formula.parser import parse_span
 from ..model.errors import SpecError
 from ..yaml.faults import E_KEY_UNKNOWN, E_SHAPE
 from ..yaml.nodes import YamlMap, YamlNode, YamlScalar
+from . import allowed_calls
 from .formula import read_formula
+from .model import PredicateSpec
 from .pattern_table import PATTERNS, Form, Parts, Pattern
 from .typed_yaml import Shape, did_you_mean, sort_of
 
 TIMES_MAX: Final = 2**31 - 1  # Chosen: far beyond any count that a session can hold.
 
 
-def read_pattern(node: YamlNode, shape: Shape) -> tuple[Form, Formula] | None:
-    """The form and formula of a pattern; None if a fault was reported."""
+class Expansion(NamedTuple):
+    """The form and formula that a pattern abbreviates, with the predicates that it makes."""
+
+    form: Form
+    formula: Formula
+    predicates: tuple[PredicateSpec, ...] = ()
+
+
+def read_pattern(node: YamlNode, identity: str, shape: Shape) -> Expansion | None:
+    """The expansion of a pattern of the invariant `identity`; None if a fault was reported."""
     top = shape.map_of(node, "`pattern`")
     if top is None:
         return None
@@ -27,17 +37,25 @@ def read_pattern(node: YamlNode, shape: Shape) -> tuple[Form, Formula] | None:
         shape.add(top.place, E_SHAPE, message, "write one invariant for each")
         return None
     key, value = top.entries[0]
+    if key.text == allowed_calls.NAME:
+        expanded = allowed_calls.read_allowed_calls(value, identity, shape)
+        return None if expanded is None else Expansion("never", *expanded)
     pattern = PATTERNS.get(key.text)
     if pattern is None:
         message = f"there is no pattern `{key.text}`"
-        shape.add(key.place, E_KEY_UNKNOWN, message, did_you_mean(key.text, PATTERNS))
+        shape.add(
+            key.place,
+            E_KEY_UNKNOWN,
+            message,
+            did_you_mean(key.text, (*PATTERNS, allowed_calls.NAME)),
+        )
         return None
     told_before = len(shape.faults)
     read = _read_items if pattern.is_list else _read_parts
     parts = read(value, f"the pattern `{key.text}`", pattern, shape)
     if parts is None or len(shape.faults) > told_before:
         return None
-    return pattern.expand(parts)
+    return Expansion(*pattern.expand(parts))
 
 
 def _read_items(node: YamlNode, what: str, pattern: Pattern, shape: Shape) -> Parts | None:
