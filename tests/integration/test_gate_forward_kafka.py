@@ -17,7 +17,7 @@ from typing import Final
 import pytest
 
 from monitor.clock import SystemClock
-from monitor.topics import GATE, POLICIES
+from monitor.topics import GATE
 from monitor.transport.gate_forward.forwarder import CHUNK_RECORDS, Forwarder
 from monitor.transport.kafka.consumer import KafkaSource
 from monitor.transport.kafka.producer import KafkaPublisher
@@ -63,7 +63,7 @@ class Place:
     def __init__(self, folder: Path, bootstrap: str) -> None:
         self.folder, self.bootstrap = folder, bootstrap
         (folder / "log").mkdir()
-        init_topics(bootstrap, PARTITIONS, 1, topics={GATE: POLICIES[GATE]})
+        init_topics(bootstrap, PARTITIONS, 1)
         self.starts = ends_of(bootstrap, GATE)
         self.numbers: dict[str, int] = {}
 

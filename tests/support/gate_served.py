@@ -49,11 +49,19 @@ class ServedGate:
     approve. Without any there is no file of principals.
     """
 
-    def __init__(self, folder: Path, *, tokens: tuple[str, ...] = (), more: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        tokens: tuple[str, ...] = (),
+        more: tuple[str, ...] = (),
+        publish: str = "",
+    ) -> None:
         self.folder, self.more = folder, more
         folder.mkdir(exist_ok=True)
         self.socket = folder / "gate.sock"
-        self.log_dir = folder / "log"
+        self.log_dir = folder / ("state/gate-log" if publish else "log")
+        self.publish = publish or f"log:{self.log_dir}"
         (folder / "gate.yaml").write_text(INVARIANTS)
         self.process: subprocess.Popen[bytes] | None = None
         if tokens:
@@ -63,7 +71,7 @@ class ServedGate:
     def begin(self) -> None:
         """Start a process, and do not wait for it."""
         command = [*ENTRY, "gate", "serve", "--invariants", str(self.folder / "gate.yaml")]
-        command += ["--listen", f"unix:{self.socket}", "--publish", f"log:{self.log_dir}"]
+        command += ["--listen", f"unix:{self.socket}", "--publish", self.publish]
         command += ["--state-dir", str(self.folder / "state"), *self.more]
         with (self.folder / "gate.log").open("ab") as log:
             self.process = subprocess.Popen(

@@ -84,8 +84,8 @@ def init_topics(
     who = principal_text(settings or {})
     admin = open_admin(bootstrap, settings or {})
     try:
-        counts = _partition_counts(admin, topics, who)
-        missing = counts.keys() ^ topics.keys()
+        counts = _partition_counts(admin, dict.fromkeys((*topics, *READ_TOGETHER)), who)
+        missing = topics.keys() - counts.keys()
         partitions = partitions or _usual_count(counts)
         for topic in sorted(missing):
             _create(admin, topic, topics[topic], partitions, replication_factor)
