@@ -10,7 +10,7 @@ from interlock import ClientError, ClientOptions
 from tests.support.agents_gate import AgentsGate
 
 LOOKS_MAX = 20_000
-QUICK = ClientOptions(ask_s_max=5, linger_ms=0)
+QUICK = ClientOptions(ask_s_max=60, linger_ms=0)
 
 
 def kinds(gate: AgentsGate) -> list[str]:

@@ -15,7 +15,7 @@ import pytest
 from interlock import Client, ClientOptions, NoGate
 from tests.support.faulty_line import FaultyLine
 
-OPEN = ClientOptions(ask_s_max=0.3, fail="open", irreversible_tools=["pay"])
+OPEN = ClientOptions(ask_s_max=30, fail="open", irreversible_tools=["pay"])
 """Most is refused although the user prefers to continue without a gate."""
 
 OPENED = {"session": "s1", "principal": "bot", "is_resumed": False, "seq": 1}
@@ -26,7 +26,9 @@ Connect = Callable[..., Client]
 
 def response(status: int, body: object) -> list[bytes]:
     told = json.dumps(body).encode()
-    return [f"HTTP/1.1 {status} X\r\nContent-Length: {len(told)}\r\n\r\n".encode(), told]
+    head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(told)}\r\n"
+    # Longer than any ask here lasts, so that none is repeated.
+    return [head.encode(), b"Retry-After: 60\r\n\r\n", told]
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def test_another_requests_answer_opens_nothing(connect: Connect, body: object) -
 def test_a_session_that_is_not_known_in_full_asks_nothing(connect: Connect, path: str) -> None:
     """Its opening, or an event, was refused; the gate would allow the call."""
     answers: Answers = {"/v1/tell": (200, {"seq": [2]}), "/v1/ask": (200, ANSWER)}
-    client = connect(answers | {path: (409, REFUSAL)}, ClientOptions(ask_s_max=5))
+    client = connect(answers | {path: (409, REFUSAL)}, ClientOptions(ask_s_max=30))
     session = client.session("s1")
     session.user_message("hello")
     with pytest.raises(NoGate, match=r"an event of this session did not reach the gate.*reason"):
@@ -105,7 +107,8 @@ def test_a_session_that_is_not_known_in_full_asks_nothing(connect: Connect, path
 @pytest.mark.parametrize("status", [401, 408, 429, 500])
 def test_events_that_wait_open_nothing(connect: Connect, status: int) -> None:
     """The gate answers, and does not take the event before the call: an agent can cause this."""
-    client = connect({"/v1/tell": (status, REFUSAL)})
+    options = ClientOptions(ask_s_max=1, fail="open")
+    client = connect({"/v1/tell": (status, REFUSAL)}, options)
     session = client.session("s1")
     session.user_message("hello")
     with pytest.raises(NoGate, match="events before this call did not reach"):
@@ -121,9 +124,13 @@ def test_what_is_told_to_another_server_is_not_delivered(connect: Connect) -> No
     assert client.stats().dropped == {}
 
 
-@pytest.mark.parametrize(
-    "fate", ["lose request", response(408, {}), response(503, {}), response(200, {"seq": []})]
-)
+REPEATED = [
+    [part.replace(b"Retry-After: 60", b"Retry-After: 0") for part in response(*one)]
+    for one in ((408, {}), (503, {}), (200, {"seq": []}))
+]
+
+
+@pytest.mark.parametrize("fate", ["lose request", *REPEATED])
 def test_what_is_repeated_has_its_id_again(tmp_path: Path, fate: str | list[bytes]) -> None:
     """So the gate can see that it is the same; what comes later has another id."""
     fates: list[str | list[bytes]] = [fate, fate]

@@ -39,7 +39,7 @@ def test_a_retry_gets_the_same_numbers_also_after_a_kill(here: GateHere, is_kill
     assert len(here.records()) == 3
     assert here.gate.tell("bot", Telling("s-1", EVENTS, "r-2")).seq == [3, 4]
     assert here.gate.tell("bot", Telling("s-1", EVENTS)).seq == [5, 6]
-    assert here.gate.tell("other", Telling("s-1", EVENTS, "r-1")).seq == [1, 2]
+    assert here.gate.tell("bot", Telling("s-2", EVENTS, "r-1")).seq == [1, 2]
 
 
 def test_a_retry_records_what_is_missing(here: GateHere, monkeypatch: pytest.MonkeyPatch) -> None:
