@@ -152,7 +152,7 @@ def stream_of(random: Random, folder: Path, records: list[bytes]) -> dict[str, F
         state_dir=str(folder / "state"),
     )
     program: Program = open_program(settings, folder / "state", keeps_image=False)
-    own = kernel_settings(settings, NO_BIRTHS, trusts_ts=False, is_finished_file=False)
+    own = kernel_settings(settings, NO_BIRTHS, None, trusts_ts=False, is_finished_file=False)
     kernel = Kernel(program, own)
     found: list[Finding] = []
     arrival_ns = 0
@@ -189,4 +189,5 @@ def test_gate_and_stream_find_the_same(tmp_path: Path, *, has_wider: bool) -> No
         assert found == watched.found, seed
         told.update(f"{f.invariant or f.type} {f.prevention}" for f in found.values())
     print(dict(told))
+    assert not {"id_conflict detected", "unevaluable detected"} & told.keys()
     assert {"leak prevented", "consent prevented", "answered detected"} <= told.keys()
