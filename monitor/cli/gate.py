@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import gc
+from contextlib import ExitStack
 
 from monitor.cli.arguments import HELP, Verbs
+from monitor.cli.collector import lasting
 from monitor.cli.output import EXIT_FINE
 from monitor.cli.run import secrets_of
 from monitor.cli.signals import Stopper
 from monitor.clock import SystemClock
 from monitor.config.load import add_flags, load_settings, require
 from monitor.log import configure_log
+from monitor.log import say as log
 
 
 def add(verbs: Verbs) -> None:
@@ -50,8 +54,13 @@ def run(arguments: argparse.Namespace) -> int:
     require(settings, "invariants", "gate.listen", "gate.publish")
     configure_log(settings.log_level, settings.log_format, secrets_of(settings))
     _require_library()
-    # The server and its library take long to import: other verbs do not need them.
-    from monitor.gate_server.start import serve_gate
+    with ExitStack() as stack:
+        stack.callback(gc.unfreeze)
+        with lasting():
+            # The server and its library take long to import: other verbs do not need them.
+            from monitor.gate_server.start import open_served
 
-    serve_gate(settings, SystemClock(), stopper.is_asked)
+            served = open_served(settings, SystemClock(), stack)
+        served.run(stopper.is_asked)
+    log("info", "gate_stopped")
     return EXIT_FINE

@@ -1,4 +1,4 @@
-"""Opens a gate from its settings, serves it, and closes it: the order of a start and of an end.
+"""Opens a gate from its settings, and serves it.
 
 Nothing listens before the log was read to its end and the control records were read: whoever can
 connect gets answers. At the end, what is in flight is finished, the core writes its checkpoint, and
@@ -8,15 +8,17 @@ the lock goes last.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from invariants.model.errors import ConfigError
 from monitor.clock import Clock
 from monitor.config.table import Settings
 from monitor.gate.assemble import GateOptions, open_gate, own_operators
+from monitor.gate.gate import Gate
 from monitor.gate_server.address import LoopbackAddress, parse_addresses
 from monitor.gate_server.identity import Identity
 from monitor.gate_server.listeners import open_listener
@@ -34,8 +36,25 @@ OWN_LOG: Final = "gate-log"
 POSITION_FILE: Final = "forwarded.json"
 
 
-def serve_gate(settings: Settings, clock: Clock, is_stopping: Callable[[], bool]) -> None:
-    """Serve until `is_stopping()`.
+class Served(NamedTuple):
+    """A gate that was opened, with its listeners."""
+
+    gate: Gate
+    listeners: list[socket.socket]
+    identity: Identity
+    clock: Clock
+    lag: Callable[[], int]
+
+    def run(self, is_stopping: Callable[[], bool]) -> None:
+        """Serve until `is_stopping()`, and finish what is in flight."""
+        serving = run_server(
+            self.gate, self.listeners, self.identity, self.clock, is_stopping, lag=self.lag
+        )
+        asyncio.run(serving)
+
+
+def open_served(settings: Settings, clock: Clock, stack: ExitStack) -> Served:
+    """Open everything; `stack` closes it.
 
     Raises
     ------
@@ -50,27 +69,20 @@ def serve_gate(settings: Settings, clock: Clock, is_stopping: Callable[[], bool]
             "`gate.listen` names a port, on which only tokens tell agents apart; set `principals` "
             "to a file with `token_sha256`, or listen on `unix:PATH`"
         )
+    log_dir, control, brokers = _published(settings, stack)
+    options = GateOptions(
+        log_dir,
+        is_synced=settings.gate.sync,
+        operators=own_operators(),
+        view_age_ns=settings.gate.view_age_ns,
+    )
+    gate = open_gate(settings, options, clock, stack, principals=principals, control=control)
+    lag = _no_lag if brokers is None else _forwarding(settings, log_dir, brokers, clock, stack)
     mode, group = int(settings.gate.socket_mode, 8), settings.gate.socket_group
-    with ExitStack() as stack:
-        log_dir, control, brokers = _published(settings, stack)
-        options = GateOptions(
-            log_dir,
-            is_synced=settings.gate.sync,
-            operators=own_operators(),
-            view_age_ns=settings.gate.view_age_ns,
-        )
-        gate = open_gate(settings, options, clock, stack, principals=principals, control=control)
-        forwarder = (
-            None if brokers is None else _forwarder(settings, log_dir, brokers, clock, stack)
-        )
-        with ExitStack() as listening:
-            listeners = [open_listener(a, mode, group, listening) for a in addresses]
-            named = ", ".join(str(one.getsockname()) for one in listeners)
-            say("info", "gate_listens", at=named, publish=settings.gate.publish)
-            lag = (lambda: 0) if forwarder is None else lambda: forwarder.status.lag_records
-            serving = run_server(gate, listeners, Identity(principals), clock, is_stopping, lag=lag)
-            asyncio.run(serving)
-    say("info", "gate_stopped")
+    listeners = [open_listener(address, mode, group, stack) for address in addresses]
+    named = ", ".join(str(listener.getsockname()) for listener in listeners)
+    say("info", "gate_listens", at=named, publish=settings.gate.publish)
+    return Served(gate, listeners, Identity(principals), clock, lag)
 
 
 def _published(settings: Settings, stack: ExitStack) -> tuple[Path, ControlReader, str | None]:
@@ -93,10 +105,15 @@ def _published(settings: Settings, stack: ExitStack) -> tuple[Path, ControlReade
     return own_log, reader, address.bootstrap
 
 
-def _forwarder(
+def _no_lag() -> int:
+    """A log directory is where the log belongs."""
+    return 0
+
+
+def _forwarding(
     settings: Settings, log_dir: Path, brokers: str, clock: Clock, stack: ExitStack
-) -> Forwarder:
-    """Sends the log to Kafka, on its own thread; `stack` ends it."""
+) -> Callable[[], int]:
+    """Send the log to Kafka, on a thread that `stack` ends; returns how many records are behind."""
     from monitor.transport.kafka.producer import KafkaPublisher
 
     kafka = settings.kafka.client_settings()
@@ -108,4 +125,4 @@ def _forwarder(
     )
     stack.callback(forwarder.close)
     forwarder.start()
-    return forwarder
+    return lambda: forwarder.status.lag_records

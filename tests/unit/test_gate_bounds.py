@@ -213,3 +213,13 @@ def test_heads_over_tcp(tmp_path: Path, head: bytes, expected: int) -> None:
         reply = read_reply(client)
         assert status(reply) == expected, reply
         assert b'{"error":{"code":' in reply
+
+
+def test_a_key_twice_is_refused(tmp_path: Path) -> None:
+    """At any depth: what is judged must be what is used."""
+    with ServedHere(tmp_path, SMALL) as server:
+        for body in (b'{"session":"s","session":"s","tool":"t"}', DEEP):
+            assert status(read_reply(server.connect(post(body)))) == 400
+
+
+DEEP = b'{"session":"s","tool":"t","args":{"a":[{"b":1,"b":2}]}}'

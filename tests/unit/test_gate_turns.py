@@ -66,6 +66,21 @@ def test_a_pause_is_no_claim() -> None:
     assert order in ("lblblblb", "blblblbl")
 
 
+def test_a_stall_is_not_the_principals_debt() -> None:
+    """A turn of a second, in which something else took the time, costs a few turns."""
+    turns = Turns[int]()
+    turns.put("unlucky", 0)
+    turns.charge(turns.take()[0], 100 * CHARGE_NS_MAX)
+    turns.put("unlucky", 1)
+    for number in range(100):
+        turns.put("busy", number)
+    order = []
+    while turns:
+        order.append(turns.take()[0])
+        turns.charge(order[-1], CHARGE_NS_MAX // 10)
+    assert order.index("unlucky") <= 11
+
+
 def test_idle_principals_are_forgotten() -> None:
     """What is kept is bounded by those that wait or owe time."""
     turns = Turns[int]()
