@@ -13,23 +13,27 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+import msgspec
 import pytest
 
-from invariants.model.event import Event, Origin
+from invariants.model.event import Event
 from invariants.runtime.program import Program
 from monitor.config.table import Settings
 from monitor.findings.model import Finding
 from monitor.gate.errors import GateError
 from monitor.gate.wire import Opening, Ruling
-from monitor.ingest.decode import decode_event
 from monitor.ingest.provenance import Provenance
 from monitor.kernel.births import NO_BIRTHS
 from monitor.kernel.evaluate import evaluate
 from monitor.kernel.kernel import Kernel
+from monitor.principals.parse import parse_principals
 from monitor.service.program import kernel_settings, open_program
 from monitor.topics import GATE
+from replay.recording.format import RecordedSettings, RecordLine, TickLine
+from replay.timeline.player import InputLine, Player, read_line
 from tests.laws.conftest import CASES, FIRST_SEED
 from tests.support.gate import GateHere
+from tests.support.recordings import header_of
 
 CASES_HERE: Final = max(12, CASES // 40)
 SECOND_NS: Final = 10**9
@@ -57,6 +61,7 @@ predicates:
       c: call
   much: kind == "tool.requested" && args.amount > 5
   denied: kind == "tool.denied"
+  intern: '"intern" in principal.roles'
 invariants:
   - {id: leak, severity: critical, mode: enforce, on_unknown: violate, report: first,
      never: "posts and once secret"}
@@ -68,19 +73,37 @@ invariants:
   - {id: often, severity: warning, mode: enforce, on_unknown: report,
      always: "count(posts)[30s] <= 2"}
   - {id: much, severity: info, on_unknown: report, never: much}
+  - {id: interns, severity: warning, mode: enforce, on_unknown: report,
+     never: posts and intern}
 """
 WIDER: Final = """\
   - {id: all, severity: warning, mode: enforce, on_unknown: report, per: agent,
      always: "count(asks(c=_))[40s] <= 5"}
   - {id: soon, severity: info, per: agent, always: "secret implies eventually[12s] posts"}
 """
+PRINCIPALS: Final = """
+versions:
+  - version: 1
+    since: 2027-01-01T00:00:00Z
+    principals:
+      bot: {roles: [intern]}
+      ana: {roles: [approver]}
+    approvals: {roles: [approver], approvers: 1, expires: 15m}
+  - version: 2
+    since: 2027-01-15T08:00:30Z
+    principals:
+      bot: {roles: [clerk]}
+      ana: {roles: [approver]}
+    approvals: {roles: [approver], approvers: 1, expires: 15m}
+"""
+"""The gate's clock begins half a minute before the second version."""
 
 
 class Watched:
     """A gate, with everything that its kernel finds."""
 
     def __init__(self, folder: Path, text: str) -> None:
-        self.here = GateHere(folder, text)
+        self.here = GateHere(folder, text, parse_principals(PRINCIPALS, "principals.yaml"))
         self.found: dict[str, Finding] = {}
         self._watch()
 
@@ -144,38 +167,56 @@ def gone_through(folder: Path, random: Random, text: str) -> Watched:
     return watched
 
 
-def stream_of(random: Random, folder: Path, records: list[bytes]) -> dict[str, Finding]:
-    """The findings of a monitor that reads what the gate wrote."""
-    settings = replace(
-        Settings(),
-        invariants=(str(folder / "invariants.yaml"),),
-        state_dir=str(folder / "state"),
-    )
-    program: Program = open_program(settings, folder / "state", keeps_image=False)
+def arrived(random: Random, records: list[bytes]) -> list[InputLine]:
+    """What a monitor reads of a gate's log: late, with copies, and ticks that arrivals allow."""
+    lines: list[InputLine] = []
+    arrival_ns = 0
+    for offset, value in enumerate(records):
+        before_ns = arrival_ns
+        delay_ns = int(random.choice((0.0, 0.01, 3.0, 29.0)) * SECOND_NS)
+        arrival_ns = max(arrival_ns, int(msgspec.json.decode(value)["ts"]) + delay_ns)
+        if random.random() < 0.5:
+            lines.append(TickLine(time_ns=random.randint(before_ns, arrival_ns)))
+        line = RecordLine(
+            topic=GATE, partition="0", offset=offset, arrival_ns=arrival_ns, text=value.decode()
+        )
+        lines += [line] * random.choice((1, 1, 1, 1, 2))
+    return [*lines, TickLine(time_ns=arrival_ns + 60 * DAY_NS)]
+
+
+def stream_of(program: Program, settings: Settings, lines: list[InputLine]) -> list[Finding]:
+    """The findings of a monitor that reads these lines."""
     own = kernel_settings(settings, NO_BIRTHS, None, trusts_ts=False, is_finished_file=False)
     kernel = Kernel(program, own)
     found: list[Finding] = []
-    arrival_ns = 0
-    for offset, value in enumerate(records):
-        event = decode_event(value, Origin(GATE, "0", offset), arrival_ns=0)
+    for line in lines:
+        if isinstance(line, TickLine):
+            found += kernel.tick(line.time_ns)
+            continue
+        assert isinstance(line, RecordLine)
+        event = read_line(line)
         assert isinstance(event, Event)
-        before_ns = arrival_ns
-        delay_ns = int(random.choice((0.0, 0.01, 3.0, 29.0)) * SECOND_NS)
-        arrival_ns = max(arrival_ns, event.ts_ns + delay_ns)
-        read = decode_event(value, Origin(GATE, "0", offset), arrival_ns=arrival_ns)
-        assert isinstance(read, Event)
-        if random.random() < 0.5:
-            found += kernel.tick(random.randint(before_ns, arrival_ns))
-        found += evaluate(kernel, Provenance(), read, "").findings
-        if random.random() < 0.1:
-            found += evaluate(kernel, Provenance(), read, "").findings
-    found += kernel.tick(arrival_ns + 60 * DAY_NS)
-    return {finding.id: finding for finding in found}
+        found += evaluate(kernel, Provenance(), event, "").findings
+    return found
+
+
+def replay_of(program: Program, settings: Settings, lines: list[InputLine]) -> list[Finding]:
+    """The findings of a replay of what it read."""
+    recorded = RecordedSettings(
+        gate_lateness_ns=settings.gate_lateness_ns,
+        skew_ns=settings.skew_ns,
+        linger_ns=settings.linger_ns,
+        idle_close_ns=settings.idle_close_ns,
+    )
+    player = Player(header_of(settings=recorded), program)
+    return [finding for line in lines for finding in player.play(line).findings]
 
 
 @pytest.mark.parametrize("has_wider", [False, True])
-def test_gate_and_stream_find_the_same(tmp_path: Path, *, has_wider: bool) -> None:
-    """Also of calls that were prevented, and across restarts of the gate."""
+def test_gate_stream_and_replay_find_the_same(tmp_path: Path, *, has_wider: bool) -> None:
+    """Also of calls that were prevented, across restarts of the gate, by the roles of each time.
+    The monitor has no file of principals: the gate states what was in force.
+    """
     told: Counter[str] = Counter()
     for seed in range(FIRST_SEED, FIRST_SEED + CASES_HERE):
         random, folder = Random(seed), tmp_path / str(seed)
@@ -185,9 +226,23 @@ def test_gate_and_stream_find_the_same(tmp_path: Path, *, has_wider: bool) -> No
             key=lambda path: int(path.stem.rpartition("-")[2]),
         )
         records = [line for path in files for line in path.read_bytes().splitlines()]
-        found = stream_of(random, folder, records)
+        settings = replace(
+            Settings(),
+            invariants=(str(folder / "invariants.yaml"),),
+            state_dir=str(folder / "state"),
+        )
+        program = open_program(settings, folder / "state", keeps_image=False)
+        lines = arrived(random, records)
+        streamed = stream_of(program, settings, lines)
+        assert replay_of(program, settings, lines) == streamed, seed
+        found = {finding.id: finding for finding in streamed}
         assert found == watched.found, seed
         told.update(f"{f.invariant or f.type} {f.prevention}" for f in found.values())
     print(dict(told))
     assert not {"id_conflict detected", "unevaluable detected"} & told.keys()
-    assert {"leak prevented", "consent prevented", "answered detected"} <= told.keys()
+    assert {
+        "interns prevented",
+        "leak prevented",
+        "consent prevented",
+        "answered detected",
+    } <= told.keys()
