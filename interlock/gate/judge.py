@@ -200,6 +200,9 @@ class GateLink:
             raise
         if self._queue.is_closed:
             raise SessionOver(f"`{call.tool}` refused: the client was closed in the meantime")
+        if answer.decision == "hold":
+            # An operator who looks at the session later sees that nobody waits any more.
+            self._tell_not_made(call, "Held")
         return decided(call.tool, answer)
 
     async def request_async(self, call: Requested) -> Edited:

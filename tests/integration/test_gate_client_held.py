@@ -43,6 +43,7 @@ def test_a_held_call_that_is_refused_or_forgotten_is_not_made(gate: AgentsGate) 
     with Client(gate=gate.address, options=options) as hasty, pytest.raises(Held) as given_up:
         hasty.session(gate.id("hasty")).call("pay", pytest.fail)
     assert given_up.value.approval.startswith("a-")
+    assert [e["kind"] for e in gate.log()][1:3] == ["approval.requested", "tool.failed"]
     with Client(gate=gate.address, options=QUICK) as client:
         session = client.session(gate.id("s1"))
         thread, results = in_background(lambda: session.call("pay", pytest.fail))
