@@ -117,6 +117,7 @@ def open_gate(
         operators=options.operators,
         refuses_contested=is_enforcing,
         checkpoint=keeper.keep,
+        needed_file=keeper.needed_file,
     )
 
 
@@ -149,6 +150,10 @@ class _Keeper:
         if count:
             say("info", "gate_recovered", records=count)
         self.keep()
+
+    def needed_file(self) -> str:
+        """The first file of the log that a restart reads."""
+        return self._log.file_of(self._kept)
 
     def keep(self) -> None:
         """Write what changed, with the end of the log; without it, a restart reads more of it."""

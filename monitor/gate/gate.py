@@ -69,6 +69,7 @@ class Gate:
         operators: frozenset[str],
         refuses_contested: bool,
         checkpoint: Callable[[], None],
+        needed_file: Callable[[], str],
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._recorder, self._stops = recorder, stops
@@ -76,6 +77,8 @@ class Gate:
         self._approvals = Approvals(recorder, self._decider, operators)
         self._claims, self._refuses_contested = claims, refuses_contested
         self._checkpoint, self._new_id = checkpoint, new_id
+        self.needed_file = needed_file
+        """The name of the first file of the log that a restart reads; any thread may ask."""
 
     @property
     def _book(self) -> Book:

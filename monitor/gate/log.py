@@ -91,6 +91,10 @@ class GateLog:
         path = self._folder / file_name(self._writer, place.number)
         return path.is_file() and path.stat().st_size >= place.offset
 
+    def file_of(self, place: LogPlace) -> str:
+        """The name of the file of a place; of the first one, if there is none yet."""
+        return file_name(self._writer, max(1, place.number))
+
     def close(self) -> None:
         """Flush and let go of the files. Safe to call twice."""
         self._publisher.close()

@@ -77,7 +77,9 @@ def open_served(settings: Settings, clock: Clock, stack: ExitStack) -> Served:
         view_age_ns=settings.gate.view_age_ns,
     )
     gate = open_gate(settings, options, clock, stack, principals=principals, control=control)
-    lag = _no_lag if brokers is None else _forwarding(settings, log_dir, brokers, clock, stack)
+    lag = _no_lag
+    if brokers is not None:
+        lag = _forwarding(settings, log_dir, brokers, clock, stack, needed_file=gate.needed_file)
     mode, group = int(settings.gate.socket_mode, 8), settings.gate.socket_group
     listeners = [open_listener(address, mode, group, stack) for address in addresses]
     named = ", ".join(str(listener.getsockname()) for listener in listeners)
@@ -111,7 +113,13 @@ def _no_lag() -> int:
 
 
 def _forwarding(
-    settings: Settings, log_dir: Path, brokers: str, clock: Clock, stack: ExitStack
+    settings: Settings,
+    log_dir: Path,
+    brokers: str,
+    clock: Clock,
+    stack: ExitStack,
+    *,
+    needed_file: Callable[[], str],
 ) -> Callable[[], int]:
     """Send the log to Kafka, on a thread that `stack` ends; returns how many records are behind."""
     from monitor.transport.kafka.producer import KafkaPublisher
@@ -122,6 +130,7 @@ def _forwarding(
         Path(settings.state_dir) / POSITION_FILE,
         lambda: KafkaPublisher(brokers, settings=kafka),
         now_ns=clock.now_ns,
+        needed_file=needed_file,
     )
     stack.callback(forwarder.close)
     forwarder.start()

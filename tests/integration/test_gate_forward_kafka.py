@@ -50,7 +50,7 @@ def dying(self, places):
 PositionFile.store = dying
 forwarder = Forwarder(
     folder / "log", folder / "position.json", lambda: KafkaPublisher(bootstrap),
-    now_ns=SystemClock().now_ns,
+    now_ns=SystemClock().now_ns, needed_file=lambda: "gate-g-1.jsonl",
 )
 forwarder.start()
 signal.pause()
@@ -83,6 +83,7 @@ class Place:
             self.folder / "position.json",
             lambda: KafkaPublisher(self.bootstrap),
             now_ns=SystemClock().now_ns,
+            needed_file=lambda: "gate-g-1.jsonl",
         )
 
     def arrived(self, count: int) -> list[tuple[str, int]]:

@@ -95,10 +95,14 @@ def write(log: LogDirPublisher, sessions: list[str], numbers: dict[str, int]) ->
         numbers[session] += 1
 
 
-def forwarder(folder: Path, broker: Broker) -> Forwarder:
+def forwarder(folder: Path, broker: Broker, needed_file: str = "gate-g-1.jsonl") -> Forwarder:
     (folder / "log").mkdir(exist_ok=True)
     return Forwarder(
-        folder / "log", folder / "position.json", broker.open, now_ns=SystemClock().now_ns
+        folder / "log",
+        folder / "position.json",
+        broker.open,
+        now_ns=SystemClock().now_ns,
+        needed_file=lambda: needed_file,
     )
 
 
@@ -230,3 +234,25 @@ def test_what_is_left_at_the_end_is_sent(tmp_path: Path) -> None:
         assert broker.acknowledged_count - count <= 30
         assert running.status.lag_records == 0
     assert broker.acknowledged_count == 600
+
+
+def test_files_that_nobody_needs_are_removed(tmp_path: Path) -> None:
+    """Those before the first that a restart of the gate reads, once Kafka has them."""
+    broker = Broker(Random(0))
+    log = LogDirPublisher(tmp_path / "log", "gate-g", file_bytes_max=300)
+    write(log, ["s"] * 20, {})
+    other = LogDirPublisher(tmp_path / "log", "gate-other")
+    write(other, ["t"], {})
+    running = forwarder(tmp_path, broker, "gate-g-3.jsonl")
+    running.start()
+    broker.wait(lambda: broker.acknowledged_count == 21)
+    running.close()
+    log.close()
+    other.close()
+    names = {path.name for path in (tmp_path / "log" / GATE).iterdir()}
+    assert {"gate-g-3.jsonl", "gate-g-4.jsonl", "gate-other-1.jsonl"} <= names
+    assert not {"gate-g-1.jsonl", "gate-g-2.jsonl"} & names
+    running = forwarder(tmp_path, broker, "gate-g-3.jsonl")
+    running.start()
+    running.close()
+    assert broker.acknowledged_count == 21

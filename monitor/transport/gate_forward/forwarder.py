@@ -5,8 +5,9 @@
 Input: `DIR/interlock.gate/WRITER-N.jsonl`, as the gate appends to it. Output: the same records on
 the topic `interlock.gate`, each under the key of its session, so that one session's are in one
 partition, in their order. A position is stored only after everything before it was acknowledged. So
-a crash repeats at most one chunk, and loses nothing. It runs on a thread of its own: the gate's
-answers never wait for Kafka.
+a crash repeats at most one chunk, and loses nothing. Files that were acknowledged to their ends,
+and that a restart of the gate does not read, are removed: the log would grow for ever. It runs on a
+thread of its own: the gate's answers never wait for Kafka.
 
 It deliberately gives up nothing: a record that Kafka refuses is sent again until it is taken, and
 `status` says why it is not. Monitors would otherwise judge a session without it.
@@ -24,6 +25,7 @@ from typing import Final, NamedTuple
 from ...log import say
 from ...topics import GATE
 from ..base import Poll, Publisher
+from ..logdir.layout import parse_file_name
 from ..logdir.reader import LogDirSource
 from .position_file import Place, PositionFile
 from .rounds import ToSend, hand_over, rounds, to_send
@@ -60,6 +62,8 @@ class Forwarder:
         Opens a publisher to Kafka that loses nothing silently; called again after it fails.
     now_ns
         The clock of the source.
+    needed_file
+        The name of the first file that a restart of the gate reads.
 
     Raises
     ------
@@ -74,9 +78,11 @@ class Forwarder:
         open_publisher: Callable[[], Publisher],
         *,
         now_ns: Callable[[], int],
+        needed_file: Callable[[], str],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = LogDirSource(directory, (GATE,), now_ns=now_ns)
+        self._folder, self._needed_file = directory / GATE, needed_file
         self._file = PositionFile(position_path)
         self._places = self._file.load()
         self._open = open_publisher
@@ -140,6 +146,7 @@ class Forwarder:
             sent_count = self._status.sent_count + len(of_round)
             self._status = self._status._replace(sent_count=sent_count)
         self._store(poll)
+        self._remove(poll)
         self._note([], left_count)
         return bool(records or poll.gained)
 
@@ -199,6 +206,17 @@ class Forwarder:
             self._tell(f"the forwarder's position cannot be stored: {error}")
         else:
             self._places = places
+
+    def _remove(self, poll: Poll) -> None:
+        """Files of which everything is on Kafka, for certain, and which the gate needs no more."""
+        needed = parse_file_name(self._needed_file())
+        for stream, place in self._places.items():
+            frontier, own = poll.frontiers.get(stream), parse_file_name(stream.partition)
+            if needed is None or own is None or frontier is None or own[0] != needed[0]:
+                continue
+            if own[1] < needed[1] and frontier.is_at_end and frontier.next_offset == place.offset:
+                with contextlib.suppress(OSError):  # Tried again after the next look.
+                    (self._folder / stream.partition).unlink()
 
     def _tell(self, trouble: str) -> None:
         if trouble != self._status.trouble:
