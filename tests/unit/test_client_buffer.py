@@ -134,3 +134,15 @@ def test_an_append_that_is_broken_off_leaves_a_queue_that_works(line_number: int
     assert taken[-1] is last
     assert len(buffer) == buffer.bytes_count == 0
     assert buffer.append(last) == []
+
+
+def test_a_batch_of_one_session_ends_before_the_next() -> None:
+    """Places count from 1, in the order of the events."""
+    buffer = Buffer(9, 10**6)
+    for key in "aabba":
+        buffer.append(Waiting("file.read", Message(key, b"x")))
+    assert buffer.last_place == 5
+    taken = []
+    while batch := buffer.take(9, 10**6, is_one_key=True):
+        taken.append(("".join(one.message.key for one in batch), buffer.taken_to))
+    assert taken == [("aa", 2), ("bb", 4), ("a", 5)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -237,3 +237,68 @@ def test_a_forked_child_starts_empty(make: Callable[..., EventPublisher]) -> Non
     assert publisher.stats().published == 0
     add(publisher, "file.read", "2")
     assert publisher.flush(5)
+
+
+class Late(Failing):
+    """Refuses what says `never`, once the gate is open."""
+
+    def send(self, batch: Sequence[Message]) -> None:
+        self.entered.set()
+        assert self.gate.wait(30)
+        super().send(batch)
+
+
+def test_who_waits_for_an_event_waits_for_those_before_it(
+    make: Callable[..., EventPublisher],
+) -> None:
+    """And not for those after it; an event that was shed or refused is not waited for."""
+    transport = Late(failures=0)
+    transport.gate.clear()
+    publisher = make(transport)
+    places = [publisher.add("file.read", 5, lambda: Message("s", b"never")) for _ in range(3)]
+    assert places == [1, 2, 3]
+    assert not publisher.wait_until_sent(1, 0.01, is_once=False)
+    transport.gate.set()
+    assert publisher.wait_until_sent(3, 30, is_once=False)
+    assert publisher.stats().refused_by_broker == 3
+    publisher.close(5)
+    assert publisher.add("file.read", 1, lambda: Message("s", b"x")) == 0
+
+
+def test_an_impatient_wait_ends_with_a_failed_attempt(make: Callable[..., EventPublisher]) -> None:
+    """However long it might have lasted; the event is sent later."""
+    transport = Failing(failures=10**9, delivered_each=0)
+    publisher = make(transport)
+    place = publisher.add("file.read", 1, lambda: Message("s", b"x"))
+    assert not publisher.wait_until_sent(place, 30, is_once=True)
+    assert publisher.is_away
+    transport.failures_left = 0
+    assert publisher.wait_until_sent(place, 30, is_once=False)
+    assert not publisher.is_away
+
+
+def test_lost_events_are_reported_with_the_reason() -> None:
+    """Those that were shed, refused, or came after the end."""
+    lost: list[tuple[str, str, str]] = []
+    transport = Late(failures=0)
+    publisher = EventPublisher(
+        lambda: transport,
+        limits(events_max=1),
+        Clock(),
+        lambda: None,
+        lambda kind, message, reason: lost.append((kind, message.key, reason)),
+    )
+    transport.gate.clear()
+    publisher.add("file.read", 5, lambda: Message("refused", b"never"))
+    assert transport.entered.wait(30)
+    for key in ("shed", "kept"):
+        publisher.add("file.read", 1, lambda key=key: Message(key, b"x"))
+    transport.gate.set()
+    publisher.close(30)
+    publisher.add("heartbeat", 1, lambda: Message("late", b"x"))
+    assert [key for _, key, _ in lost] == ["shed", "refused", "late"]
+    assert [reason for _, _, reason in lost] == [
+        "the queue of unsent events was full",
+        "too large",
+        "the client was closed",
+    ]
