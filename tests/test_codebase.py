@@ -29,6 +29,7 @@ ARROWS = {
 }
 # The command line puts everything together: these verbs reach up, when they run (decision 0020).
 REACHING_UP = {
+    "monitor/cli/enforce.py",
     "monitor/cli/check_deep.py",
     "monitor/cli/record.py",
     "monitor/cli/replay_arguments.py",

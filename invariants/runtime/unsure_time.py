@@ -81,20 +81,23 @@ def violations_at(
 ) -> tuple[tuple[int, Verdict], ...]:
     """Every violation that an event decides, also those that `report` leaves out.
 
-    `judged` is what `step_at` made of the other arguments. Deadlines before the event must have
-    been decided: their verdicts are not distinguished from the event's own.
+    `judged` is what `step_at` made of the other arguments. Verdicts of deadlines before the event
+    are not the event's.
     """
     verdicts = judged.verdicts
     if program.leaves_out(progress):
         if doubt is not None:
             progress, _ = _unsure(program, progress, event.time_ns, doubt.sure_ns)
         verdicts = program.step(progress, event, asked, is_unreported=True).verdicts
-    return tuple(one for one in verdicts if _is_violated_now(one[1]))
+    return tuple(one for one in verdicts if _is_violated_at(one[1], event.time_ns))
 
 
-def _is_violated_now(verdict: Verdict) -> bool:
-    """True for a violation, but not for an earlier one that is reported again as a run."""
-    return verdict.kind == "violated" and (verdict.run is None or verdict.run.count == 1)
+def _is_violated_at(verdict: Verdict, time_ns: int) -> bool:
+    """True for a violation that an event of this time decides, but not for an earlier one that is
+    reported again as a run.
+    """
+    is_again = verdict.run is not None and verdict.run.count > 1
+    return verdict.kind == "violated" and verdict.decided_ns >= time_ns and not is_again
 
 
 def timed_ids(program: ScopeProgram) -> tuple[str, ...]:

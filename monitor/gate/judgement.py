@@ -81,7 +81,8 @@ def _approval_of(request: Event) -> Event:
 def _later(request: Event) -> Event:
     """The request with the number behind its own."""
     seq = request.seq
-    assert seq is not None, "a gate numbers events"
+    if seq is None:  # A recorded event need not have a number.
+        return msgspec.structs.replace(request, id=f"{request.id}/later")
     record = msgspec.structs.replace(request.record, seq=seq + 1)
     return msgspec.structs.replace(request, record=record, id=f"{record.session}/{seq + 1}")
 

@@ -41,8 +41,8 @@ def prevented(
 ) -> list[Finding]:
     """The violations that taking a request in would decide, of every scope; nothing is taken in.
 
-    Also those are among them that `report` would leave out: each call needs its own answer. Time
-    must have reached the event, so that deadlines before it are not among them. A repeated attempt
+    Also those are among them that `report` would leave out: each call needs its own answer.
+    Deadlines before it are not its own. A repeated attempt
     with the same arguments is the same finding: an agent that tries again for ever makes one.
     Nobody is stopped for a call that did not run, but people hear of it.
     """

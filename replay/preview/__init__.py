@@ -1,0 +1,1 @@
+"""A preview of enforcement: the calls that a gate would have refused in recordings."""
