@@ -61,18 +61,35 @@ class Connection:
         if principal != self.principal:
             self.leave()
             self._own(self, principal)
+        await self.admitted()
+
+    async def admitted(self) -> None:
+        """Wait until the current request may go on; it then counts.
+
+        The requests of a connection without a principal count for its peer, and only once their
+        heads are whole: slow heads of one client must not keep out another over TCP.
+        """
         if not self.enter():
             entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self.wait(partial(entered.set_result, None), partial(entered.set_exception, GONE))
             await entered
 
     def enter(self) -> bool:
-        """Count a request of its principal; False if that has as many as it may."""
-        if self.principal and not self._entered:
-            if not self._accounts.enter(self.principal):
+        """Count a request; False if there are as many as may be."""
+        if not self._entered:
+            if not self._accounts.enter(self.name):
                 return False
-            self._entered = self.principal
+            self._entered = self.name
         return True
+
+    @property
+    def name(self) -> str:
+        """What its requests count as: its principal, or else its peer."""
+        return self.principal or self.peer.name
+
+    def enter_owned(self) -> bool:
+        """The same, if it has a principal; else it is too early to count it."""
+        return not self.principal or self.enter()
 
     def wait(self, entered: Callable[[], None], gone: Callable[[], None]) -> None:
         """Call `entered` when the request may go on and counts, or `gone` if the client leaves."""
@@ -85,7 +102,7 @@ class Connection:
             self._accounts.give_up(principal, go_on)
             gone()
 
-        principal, self._give_up = self.principal, give_up
+        principal, self._give_up = self.name, give_up
         self._accounts.wait(principal, go_on)
 
     def leave(self) -> None:
@@ -177,7 +194,7 @@ class Guarded(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._held:
             self._held.append(data)
-        elif self._connection.arrives() and not self._connection.enter():
+        elif self._connection.arrives() and not self._connection.enter_owned():
             self._held.append(data)
             self._connection.held(is_held=True)
             self._connection.wait(self._go_on, self._held.clear)

@@ -78,11 +78,14 @@ class Handler:
         """The response; every expected error becomes one."""
         begun_ns, page, code = self._clock.monotonic_ns(), NO_PAGE, OK
         try:
+            await request.connection.admitted()
             found, query = self._find(request)
             page = found.page.name
             response = await self._answer(request, found, query)
         except (Refused, GateError) as error:
             code = error.code
+            # Refusals have their turns, too: a flood of them must not cost others more than one.
+            await self._judge.call(request.connection.name, _nothing)
             request.connection.leave()  # Others of its principal need not wait for the pause.
             response = await self._refuse(error)
         took_s = (self._clock.monotonic_ns() - begun_ns) / 1e9
@@ -131,7 +134,8 @@ class Handler:
     async def _answer(self, request: Request, found: Found, query: dict[str, str]) -> Response:
         page = found.page
         if page.is_open:
-            return self._open_page(page)
+            name = request.connection.name
+            return await self._judge.call(name, lambda: self._open_page(page))
         principal = await self._principal(request)
         if self._is_stopping:
             raise Refused("not_ready", "the gate is stopping; ask again", closes=True)
@@ -252,6 +256,10 @@ class Handler:
             text = "this principal's session has no such request; ask again with the same id"
             raise Refused("unknown", text)
         return answer
+
+
+def _nothing() -> None:
+    """The work of a refusal."""
 
 
 def _query_of(page: Page, text: str) -> dict[str, str]:

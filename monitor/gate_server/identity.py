@@ -24,6 +24,11 @@ class Peer(msgspec.Struct, frozen=True):
 
     uid: int | None = None
 
+    @property
+    def name(self) -> str:
+        """What its requests count as until a principal is known; no principal has such a name."""
+        return "tcp:" if self.uid is None else f"uid:{self.uid}"
+
 
 class Identity(msgspec.Struct, frozen=True):
     """Names principals by a file, or by user ids alone if there is none."""

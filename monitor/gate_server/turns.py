@@ -15,6 +15,8 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
+CHARGE_NS_MIN: Final = 200_000
+"""Measured: the framing of a request and its response, which are outside of its turn."""
 CHARGE_NS_MAX: Final = 10_000_000
 """Ten ordinary turns. Chosen: a turn in which Python collects garbage is not its principal's fault,
 and one that was charged 0.25 s for it waited for 280 turns of a flood."""
@@ -68,9 +70,9 @@ class Turns(Generic[T]):
         return principal, item
 
     def charge(self, principal: str, used_ns: int) -> None:
-        """Count the time of a turn, up to `CHARGE_NS_MAX`."""
+        """Count the time of a turn, from `CHARGE_NS_MIN` to `CHARGE_NS_MAX`."""
         before_ns = self._used_ns.get(principal, self._now_ns)
-        self._used_ns[principal] = before_ns + min(used_ns, CHARGE_NS_MAX)
+        self._used_ns[principal] = before_ns + min(max(used_ns, CHARGE_NS_MIN), CHARGE_NS_MAX)
 
     def forget_idle(self) -> None:
         """Drop what is known of principals that owe nothing: their number has no other bound."""

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from monitor.clock import SystemClock
 from monitor.gate_server.judge import Judge
-from monitor.gate_server.turns import CHARGE_NS_MAX, Turns
+from monitor.gate_server.turns import CHARGE_NS_MAX, CHARGE_NS_MIN, Turns
 
-COSTS = st.integers(1, CHARGE_NS_MAX)
+COSTS = st.integers(CHARGE_NS_MIN, CHARGE_NS_MAX)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), COSTS), min_size=1, max_size=60))
