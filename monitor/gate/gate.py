@@ -156,8 +156,11 @@ class Gate:
         told = [(self._told_kind(key, one), _told_fields(one)) for one in telling.events]
         for kind, fields in told:  # Each is read before any is written.
             self._recorder.event(self._recorder.line(key, kind, 0, **fields))
-        if told and self._book.row(key).seq == 0 and told[0][0] != "session.started":
-            self._begin(key, {})
+        if told and self._book.row(key).seq == 0:
+            if told[0][0] == "session.started":
+                self._claim(key)
+            else:
+                self._begin(key, {})
         note = GateNote(name=self._recorder.name, telling=telling.request)
         for kind, fields in told[len(numbers) :]:
             fields["gate"] = note if telling.request else None
@@ -228,7 +231,13 @@ class Gate:
         return row
 
     def _begin(self, key: TraceKey, stated: Mapping[str, str]) -> None:
-        """Write down that a session begins. Its id is that of one principal, the first.
+        """Write down that a session begins."""
+        self._claim(key)
+        time_ns = self._recorder.reach_now()
+        self._decider.record(self._recorder.line(key, "session.started", time_ns, **stated))
+
+    def _claim(self, key: TraceKey) -> None:
+        """The session is this gate's, and its id that of one principal, the first.
 
         Raises
         ------
@@ -237,12 +246,11 @@ class Gate:
         """
         self._claims.take(key)
         others = self._recorder.kernel.owners.users_of(key.session) - {key.principal}
-        line = self._recorder.line(key, "session.started", self._recorder.reach_now(), **stated)
         if others and self._refuses_contested:
+            line = self._recorder.line(key, "session.started", self._recorder.reach_now())
             note = GateNote(name=self._recorder.name, reason=CONTESTED)
             self._decider.record(msgspec.structs.replace(line, gate=note))
             raise ForbiddenError(CONTESTED_TEXT)
-        self._decider.record(line)
 
 
 def _key(principal: str, session: str) -> TraceKey:

@@ -84,7 +84,7 @@ class Connection:
 
     @property
     def name(self) -> str:
-        """What its requests count as: its principal, or else its peer."""
+        """Its requests count under this name: that of its principal, or else of its peer."""
         return self.principal or self.peer.name
 
     def enter_owned(self) -> bool:

@@ -26,7 +26,7 @@ class Peer(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """What its requests count as until a principal is known; no principal has such a name."""
+        """Its requests count under this name until a principal is known; no principal has it."""
         return "tcp:" if self.uid is None else f"uid:{self.uid}"
 
 

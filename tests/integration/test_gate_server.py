@@ -53,6 +53,19 @@ def test_sessions_belong_to_principals(gate: ServedGate) -> None:
     assert (refused.status, refused.code) == (404, "unknown")
 
 
+def test_no_event_opens_a_session_of_another(gate: ServedGate) -> None:
+    """Not even one that says that the session begins here."""
+    gate.ask("begun", "read_file", token="a")
+    for kind in ("session.started", "heartbeat", "session.started"):
+        body = {"session": "begun", "events": [{"kind": kind}]}
+        refused = gate.send("POST", "/v1/tell", body, token="b")
+        assert (refused.status, refused.code) == (403, "forbidden"), kind
+    assert gate.ask("begun", "read_file", token="b").status == 403
+    assert gate.send("POST", "/v1/sessions", {"session": "begun"}, token="b").status == 403
+    told = {"session": "told", "events": [{"kind": "session.started"}, {"kind": "heartbeat"}]}
+    assert gate.send("POST", "/v1/tell", told, token="b").content == {"seq": [0, 1]}
+
+
 def test_a_held_call_waits_for_an_operator(gate: ServedGate) -> None:
     """The long poll ends when the operator has decided, and a grant is used once."""
     held = gate.ask("hold", "pay", token="a", args={"amount": 5}, request="p1")

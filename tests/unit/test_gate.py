@@ -169,6 +169,18 @@ def test_the_session_id_of_another_principal_is_refused(here: GateHere) -> None:
     assert here.ask("http.post", args=POST).decision == "deny"
 
 
+def test_a_told_begin_takes_no_session_of_another(here: GateHere, tmp_path: Path) -> None:
+    """Neither of another principal nor of another gate."""
+    here.read_secret()
+    for kind in ("session.started", "heartbeat"):
+        with pytest.raises(ForbiddenError):
+            here.tell(kind, who="other")
+    assert [r["principal"] for r in here.records()].count("other") == 1
+    here.tell("session.started", session="s-2")
+    assert [r["seq"] for r in here.records() if r["session"] == "s-2"] == [0]
+    assert len(list((tmp_path / "log" / "interlock.claims").iterdir())) == 3
+
+
 def test_a_session_belongs_to_the_gate_that_began_it(tmp_path: Path) -> None:
     """Another gate would judge it without its past, and say that all is well."""
     (tmp_path / "one").mkdir()
