@@ -85,7 +85,7 @@ def make_header(
         files=files,
         key_digest=_key_digest(settings),
         model_digest=model_digest,
-        principals=_versions(principals),
+        principals=recorded_versions(principals),
         principals_digest="" if principals is None else principals.digest,
     )
 
@@ -99,7 +99,8 @@ def plain_settings(settings: Settings) -> RecordedSettings:
     )
 
 
-def _versions(principals: Principals | None) -> list[RecordedPrincipals]:
+def recorded_versions(principals: Principals | None) -> list[RecordedPrincipals]:
+    """The versions of a file of principals for a header: without credentials."""
     return [
         RecordedPrincipals(version.number, version.since_ns, dict(version.standings))
         for version in (() if principals is None else principals.versions)

@@ -32,7 +32,8 @@ from monitor.topics import GATE
 from replay.recording.format import RecordedSettings, RecordLine, TickLine
 from replay.timeline.player import InputLine, Player, read_line
 from tests.laws.conftest import CASES, FIRST_SEED
-from tests.support.gate import GateHere
+from tests.support.gate import START_NS, GateHere
+from tests.support.principals import draw_text
 from tests.support.recordings import header_of
 
 CASES_HERE: Final = max(12, CASES // 40)
@@ -62,6 +63,7 @@ predicates:
   much: kind == "tool.requested" && args.amount > 5
   denied: kind == "tool.denied"
   intern: '"intern" in principal.roles'
+  read_by_team_a: kind == "tool.completed" && principal.attributes.team == "a"
 invariants:
   - {id: leak, severity: critical, mode: enforce, on_unknown: violate, report: first,
      never: "posts and once secret"}
@@ -75,6 +77,15 @@ invariants:
   - {id: much, severity: info, on_unknown: report, never: much}
   - {id: interns, severity: warning, mode: enforce, on_unknown: report,
      never: posts and intern}
+  - {id: of-teams, severity: info, on_unknown: report, never: "posts and once[60s] read_by_team_a"}
+  - id: calls
+    severity: warning
+    mode: enforce
+    on_unknown: report
+    pattern:
+      allowed_calls:
+        role: auditor
+        allow: [{tools: [search, pay]}]
 """
 WIDER: Final = """\
   - {id: all, severity: warning, mode: enforce, on_unknown: report, per: agent,
@@ -102,8 +113,8 @@ versions:
 class Watched:
     """A gate, with everything that its kernel finds."""
 
-    def __init__(self, folder: Path, text: str) -> None:
-        self.here = GateHere(folder, text, parse_principals(PRINCIPALS, "principals.yaml"))
+    def __init__(self, folder: Path, text: str, principals: str) -> None:
+        self.here = GateHere(folder, text, parse_principals(principals, "principals.yaml"))
         self.found: dict[str, Finding] = {}
         self._watch()
 
@@ -153,7 +164,8 @@ def act(random: Random, watched: Watched) -> None:
 def gone_through(folder: Path, random: Random, text: str) -> Watched:
     """A gate after drawn requests; at its end, all that is due is decided."""
     folder.mkdir()
-    watched = Watched(folder, text)
+    drawn = draw_text(random, ("bot",), START_NS, 60)
+    watched = Watched(folder, text, random.choice((PRINCIPALS, PRINCIPALS, drawn)))
     for session in ("s-1", "s-2"):
         watched.here.gate.open("bot", Opening(session, agent="bot"))
     for _ in range(random.randint(5, 40)):
@@ -241,7 +253,9 @@ def test_gate_stream_and_replay_find_the_same(tmp_path: Path, *, has_wider: bool
     print(dict(told))
     assert not {"id_conflict detected", "unevaluable detected"} & told.keys()
     assert {
+        "calls prevented",
         "interns prevented",
+        "of-teams detected",
         "leak prevented",
         "consent prevented",
         "answered detected",
