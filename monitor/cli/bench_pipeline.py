@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 EVENTS_COUNT: Final = 100_000
 RECORDED_COUNT: Final = 40_000
 RUN_COUNT: Final = 40_000
+GATE_COUNT: Final = 20_000
 COUNT_COUNT: Final = 2_000
 SHAPES_COUNT: Final = 4_096
 ROUNDS_COUNT: Final = 20
@@ -41,6 +42,15 @@ def add(kinds: Verbs) -> None:
     run = kinds.add_parser("run", help="a whole run over a file, compared with JSON decoding alone")
     _with_workload(run, RECORDED)
     _finish(run, _run_run)
+    gate = kinds.add_parser(
+        "gate", help="the cost of asking a gate, compared with JSON decoding and with an echo"
+    )
+    gate.add_argument("--events", type=positive, default=GATE_COUNT, metavar="N")
+    gate.add_argument(
+        "--recordings", required=True, metavar="FOLDER", help=f"the sessions of `{RECORDED}`"
+    )
+    with_output(gate)
+    gate.set_defaults(run=_run_gate)
     start = kinds.add_parser("start", help="the time to start, compared with an empty Python")
     start.add_argument("--rounds", type=positive, default=ROUNDS_COUNT, metavar="N")
     _finish(start, _run_start)
@@ -84,6 +94,25 @@ def _finish(parser: argparse.ArgumentParser, run: Any) -> None:
     )
     with_output(parser)
     parser.set_defaults(run=run)
+
+
+def _run_gate(arguments: argparse.Namespace) -> int:
+    from monitor.bench.gate import measure_gate
+
+    figures = measure_gate(arguments.events, Path(arguments.recordings))
+    text = (
+        f"in process: {figures.ask_ratio_to_decode:g} times bare decoding of the request "
+        f"({figures.ask_us:g} us), {figures.ask_ratio_to_decode_packs_alone:g} with packs alone\n"
+        f"over a socket: {figures.socket_ratio_to_echo_p50:g} times an echo at the median "
+        f"({figures.socket_p50_us:g} us), {figures.socket_ratio_to_echo_p99:g} at p99 "
+        f"({figures.socket_p99_us:g} us)\n"
+        f"64 agents at once: {figures.throughput_ratio:g} times the rate of one "
+        f"({figures.asks_per_second_many:g} requests/s)\n"
+        f"beside a flood: {figures.flood_ratio_p99:g} times its p99 alone\n"
+        f"start to first answer: {figures.start_over_python:g} times `python -c pass` "
+        f"({figures.start_ms:g} ms)"
+    )
+    return _tell(arguments, figures, text)
 
 
 def _recordings(arguments: argparse.Namespace) -> Path | None:

@@ -13,6 +13,7 @@ import monitor.ingest.decode as decode_module
 from monitor.bench import engine, run
 from monitor.bench.count_violated import CountFigures
 from monitor.bench.engine import EngineFigures, measure_engine
+from monitor.bench.gate import GateFigures
 from monitor.bench.kill_switch import latencies
 from monitor.bench.older_names import stand_in
 from monitor.bench.part_clock import Cost, Hook, PartClock, without_cost
@@ -189,3 +190,14 @@ def test_hooks_find_what_they_measure() -> None:
     for hook in (*engine.HOOKS, *run.HOOKS):
         holder = import_module(hook.module)
         assert hasattr(getattr(holder, hook.holder) if hook.holder else holder, hook.name), hook
+
+
+@pytest.mark.data
+def test_the_gates_bench_tells_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    """With a real gate, a real echo and a real flood, in processes of their own."""
+    folder = CHECKOUT.parent / "shared" / "data" / "agent-sessions"
+    given = ["bench", "gate", "--recordings", str(folder), "--events", "600"]
+    assert main([*given, "--output", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told) == set(GateFigures.__slots__)
+    assert all(value > 0 for value in told.values()) and told["asks"] > 50
