@@ -12,15 +12,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Final
 
 from monitor.gate_server.accounts import Accounts
 from monitor.gate_server.bounds import Bounds
 from monitor.gate_server.identity import Peer
 from monitor.gate_server.refusal import Refused
 
-GONE: Final = Refused("crowded", "the client has gone", closes=True)
-"""The end of a request whose client did not wait; nobody reads it."""
+
+def _gone(entered: asyncio.Future[None]) -> None:
+    """End a request whose client did not wait; nobody reads the response."""
+    entered.set_exception(Refused("crowded", "the client has gone", closes=True))
 
 
 def _nothing() -> None:
@@ -71,7 +72,7 @@ class Connection:
         """
         if not self.enter():
             entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self.wait(partial(entered.set_result, None), partial(entered.set_exception, GONE))
+            self.wait(partial(entered.set_result, None), partial(_gone, entered))
             await entered
 
     def enter(self) -> bool:

@@ -96,6 +96,12 @@ class Connections:
                 self._reached(bound)
                 connection.abort()
 
+    async def close(self) -> None:
+        """End every connection at once."""
+        for connection in list(self._all):
+            connection.abort()
+        await asyncio.sleep(0)  # The transports end in the next turn of the loop.
+
     def _is_crowded(self, peer: Peer) -> bool:
         """True if a newcomer takes another's place."""
         strangers_count = len(self._strangers.get(peer, ()))

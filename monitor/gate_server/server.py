@@ -91,6 +91,7 @@ async def run_server(
         if not judging.done():
             await parts.door.drain(DRAIN_S)
         judging.cancel()
+        await parts.connections.close()
         await asyncio.gather(judging, *accepting, return_exceptions=True)
 
 

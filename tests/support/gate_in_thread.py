@@ -78,6 +78,11 @@ class ServedHere:
             finally:
                 self._listens.set()
 
+    def ended(self) -> None:
+        """Wait until the server has ended by itself."""
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive()
+
     def connect(self, sent: bytes = b"") -> socket.socket:
         """A connection over the Unix socket, on which bytes were sent."""
         client = socket.socket(socket.AF_UNIX)
