@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -80,7 +80,8 @@ def measure_gate(events_count: int, recordings: Path) -> GateFigures:
         gate = stack.enter_context(_server(folder, [*packs, str(BENCH)], tokens))
         echo = stack.enter_context(_echo(folder))
         steps = steps_of(records, "one")
-        asked, echoed = _alternate(Talk(str(gate), tokens[0]), Talk(str(echo)), steps)
+        with closing(Talk(str(gate), tokens[0])) as asks, closing(Talk(str(echo))) as echoes:
+            asked, echoed = _alternate(asks, echoes, steps)
         one = _rate(gate, tokens[:1], records, "alone")
         many = _rate(gate, tokens[:AGENTS], records, "many")
         quiet, flooded = _beside_flood(gate, tokens, records)
@@ -178,10 +179,10 @@ def _rate(socket_path: Path, tokens: Sequence[str], records: Sequence[bytes], na
     ]
 
     def play(token: str, steps: Sequence[Step]) -> None:
-        talk = Talk(str(socket_path), token)
-        for step in steps:
-            _, status, body = talk.ask(step.path, step.body)
-            assert status == 200, body[:300]
+        with closing(Talk(str(socket_path), token)) as talk:
+            for step in steps:
+                _, status, body = talk.ask(step.path, step.body)
+                assert status == 200, body[:300]
 
     threads = [threading.Thread(target=play, args=pair) for pair in zip(tokens, plays, strict=True)]
     begin_ns = time.perf_counter_ns()
@@ -196,24 +197,25 @@ def _beside_flood(
     socket_path: Path, tokens: Sequence[str], records: Sequence[bytes]
 ) -> tuple[list[int], list[int]]:
     """The latencies in ns of one agent's asks, alone and beside a flood of another's."""
-    quiet = _asks(Talk(str(socket_path), tokens[0]), steps_of(records[:2_000], "quiet"))
+    quiet = _asks(socket_path, tokens[0], steps_of(records[:2_000], "quiet"))
     command = [sys.executable, "-m", "monitor.bench.gate_load", str(socket_path), tokens[AGENTS]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as flood:  # noqa: S603
         try:
             assert flood.stdout is not None and flood.stdout.readline(), "it says that it floods"
             steps = steps_of(records[:2_000], "flooded")
-            return quiet, _asks(Talk(str(socket_path), tokens[0]), steps)
+            return quiet, _asks(socket_path, tokens[0], steps)
         finally:
             flood.kill()
 
 
-def _asks(talk: Talk, steps: Sequence[Step]) -> list[int]:
+def _asks(socket_path: Path, token: str, steps: Sequence[Step]) -> list[int]:
     taken = []
-    for step in steps:
-        took_ns, status, body = talk.ask(step.path, step.body)
-        assert status == 200, body[:300]
-        if step.is_ask:
-            taken.append(took_ns)
+    with closing(Talk(str(socket_path), token)) as talk:
+        for step in steps:
+            took_ns, status, body = talk.ask(step.path, step.body)
+            assert status == 200, body[:300]
+            if step.is_ask:
+                taken.append(took_ns)
     return taken
 
 
@@ -230,7 +232,8 @@ def _start(packs: Sequence[str]) -> tuple[float, float]:
             token = secrets.token_hex(16)
             with _server(folder, packs, [token]) as path:
                 body = msgspec.json.encode({"session": f"s-{number}", "tool": "search"})
-                assert Talk(str(path), token).ask("/v1/ask", body)[1] == 200, "an answer"
+                with closing(Talk(str(path), token)) as talk:
+                    assert talk.ask("/v1/ask", body)[1] == 200, "an answer"
                 start_ns = time.perf_counter_ns() - begin_ns
             if number:  # The first round leaves compiled modules and the image of the program.
                 starts.append(start_ns)
@@ -279,13 +282,12 @@ def _running(command: Sequence[str], socket_path: Path) -> Iterator[None]:
 
 
 def _answers(socket_path: Path) -> bool:
-    talk = Talk(str(socket_path))
-    try:
-        talk.connect()
-    except OSError:
-        return False
-    talk.close()
-    return True
+    with closing(Talk(str(socket_path))) as talk:
+        try:
+            talk.connect()
+        except OSError:
+            return False
+        return True
 
 
 def _at(values: Sequence[int], share: float) -> int:
