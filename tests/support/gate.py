@@ -51,17 +51,21 @@ invariants:
 
 
 class HandClock:
-    """A clock that stands still until it is moved."""
+    """A clock that a test moves; each look at it takes `step_ns`."""
 
-    def __init__(self) -> None:
-        self.time_ns = START_NS
+    def __init__(self, step_ns: int = MS_NS) -> None:
+        self.time_ns, self._step_ns = START_NS, step_ns
 
     def now_ns(self) -> int:
-        self.time_ns += MS_NS
+        self.time_ns += self._step_ns
         return self.time_ns
 
     def monotonic_ns(self) -> int:
         return self.time_ns
+
+
+class KilledError(BaseException):
+    """The process of a gate ends here, whatever it is doing."""
 
 
 class GateHere:
@@ -73,8 +77,9 @@ class GateHere:
         text: str = INVARIANTS,
         principals: Principals | None = None,
         view_age_ns: int | None = None,
+        step_ns: int = MS_NS,
     ) -> None:
-        self.folder, self.clock, self.principals = folder, HandClock(), principals
+        self.folder, self.clock, self.principals = folder, HandClock(step_ns), principals
         self.view_age_ns = view_age_ns
         (folder / "invariants.yaml").write_text(text)
         self._stack = ExitStack()
@@ -106,9 +111,16 @@ class GateHere:
     def restart(self, *, is_killed: bool = False) -> None:
         """Close it, or let it go as it is, and open it again."""
         if is_killed:
-            # Its files are closed without a checkpoint: what a kill leaves.
-            self.gate._checkpoint.__self__._recorder.trouble = "killed"  # type: ignore[attr-defined]
+            self.kill()
         self._stack.close()
+        self.reopen()
+
+    def kill(self) -> None:
+        """Close its files without a checkpoint, which is what a kill leaves."""
+        self._stack.__exit__(KilledError, KilledError(), None)
+
+    def reopen(self) -> None:
+        """Open it after `kill`, or after an end of its own."""
         self._stack = ExitStack()
         self.gate = self._open()
 
