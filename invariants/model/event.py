@@ -53,6 +53,8 @@ class EventRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     attributes: msgspec.Raw = RAW_ABSENT
     standing: msgspec.Raw = RAW_ABSENT
     """The standing of the principal, as a gate states it; ignored on all other topics."""
+    gate: msgspec.Raw = RAW_ABSENT
+    """The note that a gate adds to its records; predicates cannot read it."""
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -97,6 +99,7 @@ class Event(msgspec.Struct, frozen=True):
     the ordering stage (0 and empty before), as is `is_time_unsure`: `time_ns` is then only a place
     among the others. `read_ns` is when the line of a finished file was read (None elsewhere).
     `standing` is that of the principal at this event; None if nobody vouches for one.
+    `is_of_gate`: a gate took the event in, gave it its time, and vouches for its principal.
     """
 
     record: EventRecord
@@ -112,6 +115,7 @@ class Event(msgspec.Struct, frozen=True):
     read_ns: int | None = None
     is_time_unsure: bool = False
     standing: Standing | None = None
+    is_of_gate: bool = False
 
     @property
     def session(self) -> str:

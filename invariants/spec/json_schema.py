@@ -118,6 +118,12 @@ def _event() -> Schema:
                 },
                 "required": ["version"],
             },
+            "gate": {
+                "type": "object",
+                "description": "The gate that recorded the event, its answer and its reasons.",
+                "properties": {"name": {"type": "string"}},
+                "required": ["name"],
+            },
         },
     }
 

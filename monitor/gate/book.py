@@ -161,8 +161,6 @@ class Book:
         row.is_ended = row.is_ended or line.kind == "session.ended"
         row.recent = [*row.recent[1 - RECENT_MAX :], _recent(line)]
         note = line.gate
-        if note is None:
-            return
         row.is_contested = row.is_contested or note.reason == CONTESTED
         if note.telling:
             row.tellings.setdefault(note.telling, []).append(line.seq)

@@ -163,7 +163,7 @@ class Gate:
                 self._begin(key, {})
         note = GateNote(name=self._recorder.name, telling=telling.request)
         for kind, fields in told[len(numbers) :]:
-            fields["gate"] = note if telling.request else None
+            fields["gate"] = note
             line = self._recorder.line(key, kind, self._recorder.reach_now(), **fields)
             numbers.append(self._decider.record(line).seq)
         return Recorded(numbers)

@@ -63,7 +63,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     text: str = ""
     attributes: msgspec.Raw = RAW_ABSENT
     standing: msgspec.Raw = RAW_ABSENT
-    gate: GateNote | None = None
+    gate: GateNote
 
     @property
     def id(self) -> str:

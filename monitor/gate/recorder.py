@@ -23,7 +23,7 @@ from monitor.findings.model import Finding
 from monitor.gate.book import Book, OwnStop
 from monitor.gate.errors import MalformedError, NotReadyError
 from monitor.gate.log import Log, UnsureError
-from monitor.gate.note import Line, line_bytes
+from monitor.gate.note import GateNote, Line, line_bytes
 from monitor.ingest.decode import decode_event
 from monitor.ingest.provenance import Provenance
 from monitor.ingest.rejected import Rejected
@@ -74,6 +74,7 @@ class Recorder:
         if row.seq >= NUMBER_MAX:
             raise MalformedError("the session has no numbers left; open another")
         stated = {name: getattr(row, name) for name in STATED}
+        stated["gate"] = GateNote(name=self.name)
         return Line(
             session=key.session,
             principal=key.principal,

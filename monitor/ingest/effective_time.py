@@ -14,7 +14,6 @@ import msgspec
 
 from invariants.model.event import SECOND_NS, Event
 from invariants.runtime.unsure_time import TimeDoubt
-from monitor.topics import GATE
 
 UNSURE_TEXT: Final = (
     ": the distance in time between events of its trace is not known, and windows may be judged "
@@ -65,7 +64,7 @@ def timing_of(
     """
     believed_ns = event.ts_ns
     if event.arrival_ns is not None and not clocks.trust_ts:
-        is_of_gate = event.origin.topic == GATE
+        is_of_gate = event.is_of_gate
         lateness_ns = clocks.gate_lateness_ns if is_of_gate else clocks.lateness_ns
         believed_ns = clamped_ns(event, lateness_ns, clocks.skew_ns)
         if is_of_gate and believed_ns != event.ts_ns:

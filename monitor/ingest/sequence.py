@@ -16,7 +16,6 @@ from invariants.runtime.unsure_time import TimeDoubt
 from monitor.findings.model import Born, EngineFindingType
 from monitor.ingest.effective_time import Clocks, timing_of
 from monitor.ingest.standing_history import History
-from monitor.topics import GATE
 from monitor.trace_key import is_about_others
 
 MISSING_RANGES_MAX: Final = 64
@@ -188,7 +187,7 @@ def admit(
         seq_max == header.seq_max and seq is not None and not noticed
     )
     # A gate's event that came too late may concern wider scopes, which are not told of it.
-    is_disordered = timing.disorder != "" and (bool(timed) or event.origin.topic == GATE)
+    is_disordered = timing.disorder != "" and (bool(timed) or event.is_of_gate)
     if is_disordered and not header.is_disordered:
         noticed.append(Noticed("disorder", timing.disorder, could_concern=timed))
     if header.ended_ns is not None:
@@ -232,7 +231,7 @@ def _rarely_changed(header: Header, event: Event, noticed: list[Noticed]) -> dic
         elif not header.is_split:
             changed["is_split"] = True
             noticed.append(Noticed("split", _split_text(header.partition, event)))
-    if (is_of_gate := origin.topic == GATE) != header.is_gated:
+    if (is_of_gate := event.is_of_gate) != header.is_gated:
         changed |= _mixed(header, event, noticed, is_of_gate=is_of_gate)
     if event.principal:
         changed["principal"] = header.principal or event.principal
@@ -282,7 +281,7 @@ def _touched_ns(header: Header, event: Event, time_ns: int) -> int:
 
     Without an arrival, a session that seems to go on in the future is not idle.
     """
-    if event.origin.topic == GATE:
+    if event.is_of_gate:
         return max(header.touched_ns, time_ns)
     return max(time_ns, event.ts_ns) if event.arrival_ns is None else event.arrival_ns
 
@@ -315,7 +314,7 @@ def _began(event: Event) -> bytes:
     counts, so that a copy of the file gives the same findings; likewise for a gate's events, which
     the gate judges before they have a place.
     """
-    is_placed = event.arrival_ns is not None and event.origin.topic != GATE
+    is_placed = event.arrival_ns is not None and not event.is_of_gate
     place = str(event.origin) if is_placed else ""
     return hashlib.blake2b(event.digest + place.encode(), digest_size=8).digest()
 

@@ -52,7 +52,6 @@ from monitor.kernel.table import ScopeTable
 from monitor.kernel.unread import UnreadRecords
 from monitor.kernel.wider import WiderScopes
 from monitor.scope_key import WiderKey, scope_named
-from monitor.topics import GATE
 from monitor.trace_key import TraceKey
 
 
@@ -92,7 +91,7 @@ class Kernel:
         arrival_ns = event.arrival_ns
         if self.program.wider and arrival_ns is not None and event.not_before_ns is None:
             found = self.tick(arrival_ns - self.settings.lateness_ns)
-        if event.origin.topic == GATE:
+        if event.is_of_gate:
             found += reach_gated(self._sessions, self.owners, event, self.settings, self._wake)
             found += self._wider.reach(event, self._header(self.traces_of(event)[0]))
         return found

@@ -19,7 +19,7 @@ from monitor.ingest.rejected import Rejected
 from monitor.ingest.sequence import CALLS_MAX, Header, Noticed, call_digest
 from monitor.kernel.scope import LoadedScope, ScopeChange
 from monitor.scope_key import stored_users
-from monitor.trace_key import TraceKey, is_about_others, is_authority
+from monitor.trace_key import TraceKey, is_authority
 
 USERS_MAX: Final = 16
 """Chosen: principals that use one session ID; beyond it, the users of the ID are not known."""
@@ -65,9 +65,11 @@ class Owners:
         """The trace that an event enters; changes nothing."""
         record = event.record
         session = record.session
+        if event.is_of_gate:
+            return TraceKey(record.principal, session)
         if not is_authority(event.origin.topic):
             return TraceKey(event.principal, session)
-        if record.principal or not is_about_others(event.origin.topic):
+        if record.principal:
             return TraceKey(record.principal, session)
         users = self._users(session)
         if not users.names:

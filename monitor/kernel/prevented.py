@@ -22,7 +22,6 @@ from monitor.kernel.build_finding import session_findings
 from monitor.kernel.prepared import Taken
 from monitor.kernel.settings import KernelSettings
 from monitor.kernel.wider import WiderScopes
-from monitor.topics import GATE
 
 DENIED: Final = "tool.denied"
 REQUESTED: Final = "tool.requested"
@@ -30,7 +29,7 @@ REQUESTED: Final = "tool.requested"
 
 def asked_in(event: Event) -> Event | None:
     """The request that a gate refused in this event; None for any other event."""
-    if event.kind != DENIED or event.origin.topic != GATE:
+    if event.kind != DENIED or not event.is_of_gate:
         return None
     record = msgspec.structs.replace(event.record, kind=REQUESTED, error="")
     return msgspec.structs.replace(event, record=record)

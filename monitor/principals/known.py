@@ -10,7 +10,6 @@ import msgspec
 
 from invariants.model.event import Event
 from monitor.principals.model import Principals
-from monitor.topics import GATE
 
 
 def with_standing(event: Event, principals: Principals | None, *, is_trusted: bool) -> Event:
@@ -20,7 +19,7 @@ def with_standing(event: Event, principals: Principals | None, *, is_trusted: bo
     principal whom a gate did not know stays unknown, and so does that of an event whose time is not
     known: another version may have been in force then.
     """
-    if principals is None or event.standing is not None or event.origin.topic == GATE:
+    if principals is None or event.standing is not None or event.is_of_gate:
         return event
     name = event.principal or (event.record.principal if is_trusted else "")
     if not name or event.is_time_unsure:
