@@ -25,14 +25,15 @@ class ToldFindings:
     """In the order in which they were first reported.
 
     A group of undecided verdicts occurs once, with every invariant that joined it; a run of
-    violations once, with its count and its end.
+    violations once, with its count and its end. A prevented call that is asked for again is
+    reported once, as of the first time, as in a monitor's store.
     """
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._rows: list[tuple[int, SpillPlace]] = []
         self._rows_of: dict[TraceKey, array[int]] = {}
-        self._group_rows: dict[str, int] = {}
+        self._known_rows: dict[str, int] = {}
         self._groups = Groups(self._group)
 
     @property
@@ -47,13 +48,13 @@ class ToldFindings:
         wanted = [finding for finding in findings if is_wanted(finding.trace)]
         for finding in self._groups.take(wanted):
             place = self._shelf.lay(msgspec.json.encode(finding))
-            at = self._group_rows.get(finding.id)
+            at = self._known_rows.get(finding.id)
             if at is None:
-                if finding.is_growing:
-                    self._group_rows[finding.id] = len(self._rows)
+                if finding.is_growing or finding.prevention == "prevented":
+                    self._known_rows[finding.id] = len(self._rows)
                 self._rows_of.setdefault(finding.trace, array("L")).append(len(self._rows))
                 self._rows.append((number, place))
-            else:
+            elif finding.is_growing:
                 self._rows[at] = (self._rows[at][0], place)
         self._groups.stored()
 
@@ -64,7 +65,7 @@ class ToldFindings:
             yield Told(number, self._read(place))
 
     def _group(self, id_: str) -> Finding | None:
-        at = self._group_rows.get(id_)
+        at = self._known_rows.get(id_)
         return None if at is None else self._read(self._rows[at][1])
 
     def _read(self, place: SpillPlace) -> Finding:

@@ -73,7 +73,7 @@ invariants:
     never: b and once[5s] a
 """
 KINDS = ("a", "b", "asked", "asked", "granted", "granted", "session.ended")
-NOW_S = 200
+NOW_NS = START_NS + 200 * SECOND_NS
 FILE_CASES = max(20, CASES // 40)
 
 
@@ -134,7 +134,7 @@ def draw_settings(random: Random, path: Path, folder: Path) -> Settings:
 Told = tuple[dict[str, list[Finding]], OpenVerdicts, list[str]]
 
 
-def ran(settings: Settings, *, is_sorted: bool) -> Told:
+def ran(settings: Settings, *, is_sorted: bool, now_ns: int = NOW_NS) -> Told:
     """What `interlock run` tells: findings by scope, open verdicts, notices."""
     found: list[Finding] = []
 
@@ -142,7 +142,7 @@ def ran(settings: Settings, *, is_sorted: bool) -> Told:
         found.extend(committed.findings)
         file.look()
 
-    clock = HandClock(START_NS + NOW_S * SECOND_NS)
+    clock = HandClock(now_ns)
     with ExitStack() as stack:
         service = open_service(settings, clock, stack, take, is_sorted=is_sorted)
         file = FinishedFile(service)
@@ -152,14 +152,14 @@ def ran(settings: Settings, *, is_sorted: bool) -> Told:
     return by_scope(found), end.open, [text for text in end.notices if "times go back" in text]
 
 
-def replayed(settings: Settings, *, is_sorted: bool) -> Told:
+def replayed(settings: Settings, *, is_sorted: bool, now_ns: int = NOW_NS) -> Told:
     """What `interlock replay` tells of the same file."""
     assert settings.source is not None
     file = RecordedFile(
         settings.source,
         is_sorted=is_sorted,
         plain_settings=lambda: plain_settings(settings),
-        now_ns=START_NS + NOW_S * SECOND_NS,
+        now_ns=now_ns,
     )
     with closing(file):
         live = find_program(file.header, [Path(settings.invariants[0])], None)
@@ -236,7 +236,7 @@ def stored(settings: Settings, *, batches_max: list[int]) -> dict[str, Finding]:
     for most in batches_max:
         batches: list[Batch] = []
         with ExitStack() as stack:
-            service = open_service(settings, HandClock(START_NS + NOW_S * SECOND_NS), stack, take)
+            service = open_service(settings, HandClock(NOW_NS), stack, take)
             service.loop.start()
             service.loop.run(lambda: len(batches) >= most)  # noqa: B023 - called here
     return told

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import pytest
@@ -110,36 +110,9 @@ versions:
 """The gate's clock begins half a minute before the second version."""
 
 
-class Watched:
-    """A gate, with everything that its kernel finds."""
-
-    def __init__(self, folder: Path, text: str, principals: str) -> None:
-        self.here = GateHere(folder, text, parse_principals(principals, "principals.yaml"))
-        self.found: dict[str, Finding] = {}
-        self._watch()
-
-    def restart(self, *, is_killed: bool) -> None:
-        self.here.restart(is_killed=is_killed)
-        self._watch()
-
-    def _watch(self) -> None:
-        recorder: Any = self.here.gate._recorder
-        recorder._take_in = self._told(recorder._take_in)
-        recorder.kernel.tick = self._told(recorder.kernel.tick)
-
-    def _told(self, call: Any) -> Any:
-        def telling(*arguments: Any, **more: Any) -> Any:
-            result = call(*arguments, **more)
-            findings = result if isinstance(result, list) else result.findings
-            self.found |= {finding.id: finding for finding in findings}
-            return result
-
-        return telling
-
-
-def act(random: Random, watched: Watched) -> None:
+def act(random: Random, here: GateHere) -> None:
     """One request of an agent or an operator, a gap in time, or a new start of the gate."""
-    here, gate = watched.here, watched.here.gate
+    gate = here.gate
     session, draw = random.choice(("s-1", "s-2")), random.random()
     if draw < 0.45:
         tool = random.choice(("post", "pay", "search", "pay"))
@@ -158,25 +131,26 @@ def act(random: Random, watched: Watched) -> None:
         here.clock.time_ns += gap_ns if random.random() < 0.9 else 8 * DAY_NS
         gate.tick()
     else:
-        watched.restart(is_killed=random.random() < 0.5)
+        here.restart(is_killed=random.random() < 0.5)
 
 
-def gone_through(folder: Path, random: Random, text: str) -> Watched:
+def gone_through(folder: Path, random: Random, text: str) -> GateHere:
     """A gate after drawn requests; at its end, all that is due is decided."""
     folder.mkdir()
     drawn = draw_text(random, ("bot",), START_NS, 60)
-    watched = Watched(folder, text, random.choice((PRINCIPALS, PRINCIPALS, drawn)))
+    principals = random.choice((PRINCIPALS, PRINCIPALS, drawn))
+    here = GateHere(folder, text, parse_principals(principals, "principals.yaml"))
     for session in ("s-1", "s-2"):
-        watched.here.gate.open("bot", Opening(session, agent="bot"))
+        here.gate.open("bot", Opening(session, agent="bot"))
     for _ in range(random.randint(5, 40)):
         try:
-            act(random, watched)
+            act(random, here)
         except GateError:
             continue  # For example, its session has ended.
-    watched.here.clock.time_ns += 30 * DAY_NS
-    watched.here.gate.tick()
-    watched.here.close()
-    return watched
+    here.clock.time_ns += 30 * DAY_NS
+    here.gate.tick()
+    here.close()
+    return here
 
 
 def arrived(random: Random, records: list[bytes]) -> list[InputLine]:
@@ -232,7 +206,7 @@ def test_gate_stream_and_replay_find_the_same(tmp_path: Path, *, has_wider: bool
     told: Counter[str] = Counter()
     for seed in range(FIRST_SEED, FIRST_SEED + CASES_HERE):
         random, folder = Random(seed), tmp_path / str(seed)
-        watched = gone_through(folder, random, TEXT + (WIDER if has_wider else ""))
+        here = gone_through(folder, random, TEXT + (WIDER if has_wider else ""))
         files = sorted(
             (folder / "log" / GATE).glob("*.jsonl"),
             key=lambda path: int(path.stem.rpartition("-")[2]),
@@ -248,7 +222,7 @@ def test_gate_stream_and_replay_find_the_same(tmp_path: Path, *, has_wider: bool
         streamed = stream_of(program, settings, lines)
         assert replay_of(program, settings, lines) == streamed, seed
         found = {finding.id: finding for finding in streamed}
-        assert found == watched.found, seed
+        assert found == here.found, seed
         told.update(f"{f.invariant or f.type} {f.prevention}" for f in found.values())
     print(dict(told))
     assert not {"id_conflict detected", "unevaluable detected"} & told.keys()

@@ -278,6 +278,18 @@ class Played:
         except (ConflictError, UnknownError):
             return None
 
+    def end(self) -> None:
+        """Both sessions end, and one more of their agent, behind all windows."""
+        here, gate = self.here, self.here.gate
+        here.clock.time_ns += 3_600 * SECOND_NS
+        gate.tick()
+        gate.open("bot", Opening("s-3", agent=AGENT))
+        for session in (*SESSIONS, "s-3"):
+            if session not in self.ended:
+                who = PRINCIPALS.get(session, "bot")
+                gate.tell(who, Telling(session, [Told("session.ended")], request="end"))
+                self.ended.add(session)
+
     def close(self) -> None:
         self.here.close()
 

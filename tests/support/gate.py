@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 
 from monitor.config.table import Settings
+from monitor.findings.model import Finding
 from monitor.gate.assemble import GateOptions, open_gate
 from monitor.gate.gate import Gate
 from monitor.gate.wire import Answer, Ask, Telling, Told
@@ -81,6 +83,8 @@ class GateHere:
     ) -> None:
         self.folder, self.clock, self.principals = folder, HandClock(step_ns), principals
         self.view_age_ns = view_age_ns
+        self.told: list[Finding] = []
+        """All that the kernels of its gates have found."""
         (folder / "invariants.yaml").write_text(text)
         self._stack = ExitStack()
         self.gate = self._open()
@@ -99,7 +103,7 @@ class GateHere:
         )
         control = LogDirControlReader(log_dir, now_ns=self.clock.now_ns)
         self._stack.callback(control.close)
-        return open_gate(
+        gate = open_gate(
             settings,
             options,
             self.clock,
@@ -107,6 +111,26 @@ class GateHere:
             principals=self.principals,
             control=control,
         )
+        recorder: Any = gate._recorder
+        recorder._take_in = self._kept(recorder._take_in)
+        recorder.kernel.tick = self._kept(recorder.kernel.tick)
+        return gate
+
+    def _kept(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The call, whose findings are kept."""
+
+        def keeping(*arguments: Any, **more: Any) -> Any:
+            result = call(*arguments, **more)
+            findings = result if isinstance(result, list) else result.findings
+            self.told += findings
+            return result
+
+        return keeping
+
+    @property
+    def found(self) -> dict[str, Finding]:
+        """All that the kernels of its gates have found, by id."""
+        return {finding.id: finding for finding in self.told}
 
     def restart(self, *, is_killed: bool = False) -> None:
         """Close it, or let it go as it is, and open it again."""
