@@ -40,14 +40,14 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="interlock-") as folder:
             run(Path(folder) / "g", given.seed, part, tally)
         print(f"{tally.sent.total()} requests, {len(tally.faults)} faults", file=sys.stderr)
+        text = lines(tally, given.seed, time.monotonic() - began)
         if tally.faults:
             break
-    text = lines(tally, given.seed, time.monotonic() - began)
+        if given.result:  # After each gate: a run may be ended early.
+            before, _, rest = given.result.read_text().partition(BEGIN)
+            after = rest.partition(END)[2]
+            given.result.write_text(before + "\n".join([BEGIN, *text, END]) + after)
     print("\n".join(text))
-    if given.result and not tally.faults:
-        before, _, rest = given.result.read_text().partition(BEGIN)
-        after = rest.partition(END)[2]
-        given.result.write_text(before + "\n".join([BEGIN, *text, END]) + after)
     return 1 if tally.faults else 0
 
 

@@ -162,7 +162,8 @@ def _check_honest(gate: ServedGate, tally: Tally) -> None:
 def _bad_lines(gate: ServedGate) -> list[str]:
     """Lines of the gate's log that tell of an error of ours."""
     words = ("gate_failed", "Traceback", "never retrieved", "Unhandled", "critical")
-    return [line[:300] for line in gate.told().splitlines() if any(w in line for w in words)]
+    said = (gate.folder / "gate.log").read_text(errors="replace").splitlines()
+    return [line[:300] for line in said if any(word in line for word in words)][:20]
 
 
 def judge_records(records: list[dict[str, Any]], honest_count: int) -> list[str]:
