@@ -81,6 +81,13 @@ def test_credentials_name_a_principal_while_their_version_is_in_force(
     assert principals.by_uid(0, JANUARY_NS) is None
 
 
+def test_a_digest_that_begins_alike_is_another_token() -> None:
+    """All of it is compared."""
+    alike = SHA256[:60] + ("0000" if SHA256[60:] != "0000" else "1111")
+    text = SHORT + f"      a: {{token_sha256: {alike}}}\n"
+    assert parse_principals(text, "p.yaml").by_token(TOKEN, JANUARY_NS) is None
+
+
 def test_approvers_have_a_role_of_the_version_in_force(principals: Principals) -> None:
     """Without rules in the version in force nobody may approve."""
     assert principals.may_approve("ana", JANUARY_NS)

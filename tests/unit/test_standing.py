@@ -18,6 +18,7 @@ from monitor.ingest.decode import decode_event
 from monitor.ingest.rejected import Rejected
 from monitor.kernel.kernel import Kernel
 from monitor.kernel.settings import KernelSettings
+from monitor.presentation import page
 from monitor.principals.known import with_standing
 from monitor.principals.model import Principals
 from monitor.principals.parse import parse_principals
@@ -216,3 +217,51 @@ def test_an_unknown_principal_never_holds(principals: Principals) -> None:
             kernel = Kernel(compile_program(specs), settings)
             stranger = replace(event_of(), principal="stranger")
             assert [f.type for f in kernel.step(stranger)] == ["inconclusive"]
+
+
+LATE: Final = """version: 1
+predicates:
+  asked: kind == "asked"
+  answered: kind == "answered"
+  doubtful: kind == "asked" && args.none
+invariants:
+  - {id: answered, severity: warning, always: "asked implies eventually[5s] answered"}
+  - {id: everywhere, severity: warning, per: agent, always: "asked implies eventually[5s] answered"}
+  - {id: doubt, severity: warning, per: agent, on_unknown: report, never: doubtful}
+"""
+
+
+def test_a_late_verdict_has_the_roles_of_its_anchor(principals: Principals) -> None:
+    """Also in a wider scope. No id depends on roles, and unknown ones are null."""
+    specs, _ = read_specs([("a.yaml", LATE)])
+    found: dict[bool, list[Any]] = {}
+    for has_file in (True, False):
+        settings = KernelSettings(trust_ts=True, principals=principals if has_file else None)
+        kernel = Kernel(compile_program(specs), settings)
+        findings = []
+        for seq, (kind, after_s) in enumerate([("asked", 58), ("own", 61), ("own", 90)]):
+            ts = BEGIN_NS + after_s * SECOND_NS
+            findings += kernel.step(event_of(seq=seq, ts=ts, kind=kind, agent="a", args={}))
+        found[has_file] = findings
+    told = {(f.invariant, f.standing and f.standing.roles) for f in found[True]}
+    assert told == {(name, ("reader",)) for name in ("answered", "everywhere", "doubt")}
+    assert [finding.id for finding in found[True]] == [finding.id for finding in found[False]]
+    assert [f.group for f in found[True]] == [f.group for f in found[False]]
+    assert {finding.standing for finding in found[False]} == {None}
+    assert " (version 1)" in "\n".join(page(found[True][0], ()))
+
+
+def test_an_end_that_the_monitor_gives_has_no_roles(principals: Principals) -> None:
+    """Nobody vouches for it, on the stream as in a gate."""
+    text = """version: 1
+predicates:
+  ends: kind == "session.ended" && !("admin" in principal.roles)
+invariants:
+  - {id: ends, severity: info, on_unknown: report, never: ends}
+"""
+    specs, _ = read_specs([("a.yaml", text)])
+    settings = KernelSettings(idle_close_ns=SECOND_NS, principals=principals)
+    kernel = Kernel(compile_program(specs), settings)
+    kernel.step(replace(event_of(), arrival_ns=BEGIN_NS))
+    (found,) = kernel.tick(BEGIN_NS + 10 * SECOND_NS)
+    assert (found.type, found.standing) == ("inconclusive", None)
