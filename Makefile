@@ -90,8 +90,10 @@ chaos: $(STAMP)
 report-bound: $(STAMP)
 	INTERLOCK_REPORT_SESSIONS=10000 $(BIN)/python -m pytest -q -s --timeout 7200 tests/integration/test_report_of_many.py
 
+# The second needs the recordings in ../shared/data/agent-sessions.
 bench: $(STAMP)
 	$(BIN)/interlock bench engine
+	$(BIN)/interlock bench gate --recordings ../shared/data/agent-sessions
 
 # docs/packs.md, out of the packs and of what they find in ../shared/data/agent-sessions.
 packs-page: $(STAMP)

@@ -8,7 +8,6 @@ and not timed. Requests to gate and echo alternate, so that a machine that slows
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import hashlib
 import secrets
@@ -26,22 +25,16 @@ from typing import Final
 
 import msgspec
 
-from invariants.model.event import RAW_ABSENT
-from monitor.bench.bare import bare_decode
+from invariants.model.errors import ConfigError
+from monitor.bench.gate_ask import BENCH, AskFigures, measure_asks
 from monitor.bench.gate_load import Step, Talk, steps_of
 from monitor.bench.recorded import pack_files, recorded_events
-from monitor.clock import SystemClock
-from monitor.config.table import Settings
-from monitor.gate.assemble import GateOptions, open_gate
-from monitor.gate.gate import Gate
-from monitor.gate.wire import Ask, Telling, Told
 
-TURN_EVENTS: Final = 1_000
 AGENTS: Final = 64
 ROUNDS: Final = 5
+EVENTS_OF_PART: Final = 2_000
+"""Chosen: the first events of the recordings, which an agent beside a flood plays."""
 READY_S: Final = 120.0
-BENCH: Final = Path(__file__).with_name("engine.yaml")
-PRINCIPAL: Final = "bench"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +59,23 @@ class GateFigures:
     neighbour_flooded_p99_us: float
     start_ms: float
     asks: int
+    beside: AskFigures | None
+    """The asks in process of another checkout, in the same turns."""
 
 
-def measure_gate(events_count: int, recordings: Path) -> GateFigures:
-    """Measure everything, one part after the other."""
+def measure_gate(events_count: int, recordings: Path, beside: Path | None = None) -> GateFigures:
+    """Measure everything, one part after the other.
+
+    Raises
+    ------
+    ConfigError
+        There are no requests among the events, or the bench does not run on the checkout `beside`.
+    """
     records = recorded_events(recordings, events_count)
+    if not any(step.is_ask for step in steps_of(records[:EVENTS_OF_PART], "")):
+        raise ConfigError("there is no request among so few events; set `--events` to 1000 or more")
     packs = [str(path) for path in pack_files()]
-    both, ask_us = _in_process([*packs, str(BENCH)], records)
-    alone, _ = _in_process(packs, records)
+    own, other = measure_asks(events_count, recordings, beside)
     with tempfile.TemporaryDirectory(prefix="interlock-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         tokens = [secrets.token_hex(16) for _ in range(AGENTS + 1)]
@@ -87,14 +89,14 @@ def measure_gate(events_count: int, recordings: Path) -> GateFigures:
         quiet, flooded = _beside_flood(gate, tokens, records)
     start_ms, python_ms = _start(packs)
     return GateFigures(
-        ask_ratio_to_decode=both,
-        ask_ratio_to_decode_packs_alone=alone,
+        ask_ratio_to_decode=own.ratio,
+        ask_ratio_to_decode_packs_alone=own.ratio_packs_alone,
         socket_ratio_to_echo_p50=round(_at(asked, 0.5) / _at(echoed, 0.5), 2),
         socket_ratio_to_echo_p99=round(_at(asked, 0.99) / _at(echoed, 0.99), 2),
         throughput_ratio=round(many / one, 2),
         flood_ratio_p99=round(_at(flooded, 0.99) / _at(quiet, 0.99), 2),
         start_over_python=round(start_ms / python_ms, 2),
-        ask_us=ask_us,
+        ask_us=own.ask_us,
         socket_p50_us=round(_at(asked, 0.5) / 1e3),
         socket_p99_us=round(_at(asked, 0.99) / 1e3),
         echo_p50_us=round(_at(echoed, 0.5) / 1e3),
@@ -105,53 +107,8 @@ def measure_gate(events_count: int, recordings: Path) -> GateFigures:
         neighbour_flooded_p99_us=round(_at(flooded, 0.99) / 1e3),
         start_ms=round(start_ms),
         asks=len(asked),
+        beside=other,
     )
-
-
-def _in_process(invariants: Sequence[str], records: Sequence[bytes]) -> tuple[float, float]:
-    """The ratio of an ask to bare decoding, as the median over turns; and an ask in us."""
-    ratios, asks_ns = [], []
-    with tempfile.TemporaryDirectory(prefix="interlock-bench-") as name, ExitStack() as stack:
-        folder = Path(name)
-        settings = dataclasses.replace(
-            Settings(), invariants=tuple(invariants), state_dir=str(folder / "state")
-        )
-        gate = open_gate(settings, GateOptions(folder / "log"), SystemClock(), stack)
-        for begin in range(0, len(records), TURN_EVENTS):
-            turn = records[begin : begin + TURN_EVENTS]
-            asked, asked_ns = _play(gate, turn)
-            gate.tick()
-            if asked:
-                begin_ns = time.thread_time_ns()
-                for value in asked:
-                    bare_decode(value)
-                bare_ns = time.thread_time_ns() - begin_ns
-                ratios.append(asked_ns / bare_ns)
-                asks_ns.append(asked_ns / len(asked))
-    return round(statistics.median(ratios), 1), round(statistics.median(asks_ns) / 1e3, 1)
-
-
-def _play(gate: Gate, records: Sequence[bytes]) -> tuple[list[bytes], int]:
-    """The requests among some events, and the time in ns that asking for them took."""
-    asked, total_ns = [], 0
-    for value in records:
-        record = bare_decode(value)
-        if record.kind == "tool.requested":
-            args = record.args if bytes(record.args) else RAW_ABSENT
-            ask = Ask(record.session, record.tool, args, call=record.call)
-            begin_ns = time.thread_time_ns()
-            gate.ask(PRINCIPAL, ask)
-            total_ns += time.thread_time_ns() - begin_ns
-            asked.append(value)
-        elif record.kind.startswith(("message.", "tool.")):
-            names = ("kind", "tool", "call", "error", "text")
-            raws = {name: getattr(record, name) for name in ("args", "result")}
-            told = Told(
-                **{name: getattr(record, name) for name in names},
-                **{name: raw for name, raw in raws.items() if bytes(raw)},
-            )
-            gate.tell(PRINCIPAL, Telling(record.session, [told]))
-    return asked, total_ns
 
 
 def _alternate(gate: Talk, echo: Talk, steps: Sequence[Step]) -> tuple[list[int], list[int]]:
@@ -197,12 +154,12 @@ def _beside_flood(
     socket_path: Path, tokens: Sequence[str], records: Sequence[bytes]
 ) -> tuple[list[int], list[int]]:
     """The latencies in ns of one agent's asks, alone and beside a flood of another's."""
-    quiet = _asks(socket_path, tokens[0], steps_of(records[:2_000], "quiet"))
+    quiet = _asks(socket_path, tokens[0], steps_of(records[:EVENTS_OF_PART], "quiet"))
     command = [sys.executable, "-m", "monitor.bench.gate_load", str(socket_path), tokens[AGENTS]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as flood:  # noqa: S603
         try:
             assert flood.stdout is not None and flood.stdout.readline(), "it says that it floods"
-            steps = steps_of(records[:2_000], "flooded")
+            steps = steps_of(records[:EVENTS_OF_PART], "flooded")
             return quiet, _asks(socket_path, tokens[0], steps)
         finally:
             flood.kill()

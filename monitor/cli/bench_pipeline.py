@@ -49,8 +49,7 @@ def add(kinds: Verbs) -> None:
     gate.add_argument(
         "--recordings", required=True, metavar="FOLDER", help=f"the sessions of `{RECORDED}`"
     )
-    with_output(gate)
-    gate.set_defaults(run=_run_gate)
+    _finish(gate, _run_gate)
     start = kinds.add_parser("start", help="the time to start, compared with an empty Python")
     start.add_argument("--rounds", type=positive, default=ROUNDS_COUNT, metavar="N")
     _finish(start, _run_start)
@@ -99,7 +98,7 @@ def _finish(parser: argparse.ArgumentParser, run: Any) -> None:
 def _run_gate(arguments: argparse.Namespace) -> int:
     from monitor.bench.gate import measure_gate
 
-    figures = measure_gate(arguments.events, Path(arguments.recordings))
+    figures = measure_gate(arguments.events, Path(arguments.recordings), _path(arguments.beside))
     text = (
         f"in process: {figures.ask_ratio_to_decode:g} times bare decoding of the request "
         f"({figures.ask_us:g} us), {figures.ask_ratio_to_decode_packs_alone:g} with packs alone\n"
@@ -112,6 +111,10 @@ def _run_gate(arguments: argparse.Namespace) -> int:
         f"start to first answer: {figures.start_over_python:g} times `python -c pass` "
         f"({figures.start_ms:g} ms)"
     )
+    if figures.beside is not None:
+        text += (
+            f"\nbeside, in process: {figures.beside.ratio:g}, {figures.beside.ratio_packs_alone:g}"
+        )
     return _tell(arguments, figures, text)
 
 

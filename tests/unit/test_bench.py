@@ -14,6 +14,7 @@ from monitor.bench import engine, run
 from monitor.bench.count_violated import CountFigures
 from monitor.bench.engine import EngineFigures, measure_engine
 from monitor.bench.gate import GateFigures
+from monitor.bench.gate_ask import measure_asks
 from monitor.bench.kill_switch import latencies
 from monitor.bench.older_names import stand_in
 from monitor.bench.part_clock import Cost, Hook, PartClock, without_cost
@@ -199,5 +200,20 @@ def test_the_gates_bench_tells_every_figure(capsys: pytest.CaptureFixture[str]) 
     given = ["bench", "gate", "--recordings", str(folder), "--events", "600"]
     assert main([*given, "--output", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert set(told) == set(GateFigures.__slots__)
+    assert set(told) == set(GateFigures.__slots__) and told.pop("beside") is None
     assert all(value > 0 for value in told.values()) and told["asks"] > 50
+
+
+@pytest.mark.data
+def test_the_gates_bench_plays_the_same_beside() -> None:
+    """Another checkout is asked the same, in the same turns; what it gets is told."""
+    own, other = measure_asks(300, CHECKOUT.parent / "shared/data/agent-sessions", CHECKOUT)
+    assert other is not None and min(other.ratio, own.ratio, own.ratio_packs_alone) > 0
+
+
+@pytest.mark.data
+def test_the_gates_bench_needs_requests(capsys: pytest.CaptureFixture[str]) -> None:
+    """Too few events are refused, in one line that says how many are enough."""
+    folder = CHECKOUT.parent / "shared" / "data" / "agent-sessions"
+    assert main(["bench", "gate", "--recordings", str(folder), "--events", "1"]) == 2
+    assert "set `--events` to 1000 or more" in capsys.readouterr().err
