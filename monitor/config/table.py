@@ -53,13 +53,13 @@ class Settings:
         "interlock-state",
         "The directory of the store and its lock, on a local disk. Each monitor needs its own.",
     )
-    mode: Literal["as-written", "observe"] = row(
+    mode: Literal["as-written", "observe", "enforce"] = row(
         "mode",
         "choice",
         "as-written",
         "`observe` caps every invariant: nobody is stopped, and the intended responses are "
-        "recorded.",
-        choices=("as-written", "observe"),
+        "recorded. `enforce` enforces every invariant, also those of packs.",
+        choices=("as-written", "observe", "enforce"),
     )
     asserts: Mapping[str, frozenset[str]] = row(
         "asserts",

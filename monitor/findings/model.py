@@ -12,6 +12,15 @@ from monitor.trace_key import TraceKey
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
+Mode = Literal["observe", "enforce"]
+
+
+def mode_of_all(setting: str) -> Mode | None:
+    """The mode that the setting `mode` gives every invariant; None: each has its own."""
+    modes: dict[str, Mode] = {"observe": "observe", "enforce": "enforce"}
+    return modes.get(setting)
+
+
 EngineFindingType = Literal[
     "gap",
     "lost",

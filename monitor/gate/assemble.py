@@ -106,16 +106,14 @@ def open_gate(
     # After an error of ours the state may be wrong; the log is right, and the next start reads it.
     stack.push(lambda kind, error, trace: None if kind else keeper.keep())
     stops = Stops(control, settings.respond_quarantine_ttl_ns)
-    # In `mode: observe` no call is refused, and nothing has to be known for that.
-    is_enforcing = settings.mode != "observe"
-    freshness = Freshness(program, stops, options.view_age_ns if is_enforcing else None)
+    freshness = Freshness(program, stops, options.view_age_ns, own.mode_cap)
     return Gate(
         recorder,
         stops,
         freshness,
         claims=claims,
         operators=options.operators,
-        refuses_contested=is_enforcing,
+        refuses_contested=settings.mode != "observe",
         checkpoint=keeper.keep,
         needed_file=keeper.needed_file,
     )

@@ -11,14 +11,20 @@ from __future__ import annotations
 from invariants.model.event import Event
 from invariants.runtime.program import Program
 from invariants.spec.model import Per
+from monitor.findings.model import Mode
 from monitor.gate.stops import Stops
 
 
 class Freshness:
-    """`age_ns_max` None: this gate is the only one, so that it knows every trace whole."""
+    """`age_ns_max` None: this gate is the only one, so that it knows every trace whole. `mode` is
+    in place of that of every invariant.
+    """
 
-    def __init__(self, program: Program, stops: Stops, age_ns_max: int | None) -> None:
+    def __init__(
+        self, program: Program, stops: Stops, age_ns_max: int | None, mode: Mode | None
+    ) -> None:
         self._program, self._stops, self._age_ns_max = program, stops, age_ns_max
+        self._mode = mode
 
     def refusing(self, event: Event, time_ns: int) -> Per | None:
         """The scope of which too little is known for this call; None if nothing is in the way."""
@@ -31,6 +37,7 @@ class Freshness:
         for wider in self._program.wider:
             for index, _ in wider.plan(record.kind, record.tool).concerned:
                 declared = wider.invariants[index].declared
-                if declared.mode == "enforce" and declared.fail == "closed":
+                mode = self._mode or declared.mode
+                if mode == "enforce" and declared.fail == "closed":
                     return wider.per
         return None

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from invariants.model.event import Event
-from monitor.findings.model import Severity
+from monitor.findings.model import Mode, Severity
 from monitor.ingest.effective_time import Clocks
 from monitor.ingest.sequence import Admission, Header
 from monitor.ingest.standing_history import noted
@@ -51,7 +51,8 @@ class KernelSettings:
     """Which invariants have not seen the past of which scopes."""
     principals: Principals | None = None
     """The standings of principals, for events whose gate does not state them."""
-    mode_cap: str | None = None
+    mode_cap: Mode | None = None
+    """In place of the mode of every invariant."""
     severities: Mapping[str, Severity] = field(default_factory=dict)
 
     def clocks(self) -> Clocks:

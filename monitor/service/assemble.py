@@ -23,6 +23,7 @@ from monitor.actions.open import control_issuer, open_drivers, response_policy
 from monitor.clock import Clock
 from monitor.config.table import Settings
 from monitor.detection.load_model import open_scoring
+from monitor.findings.model import mode_of_all
 from monitor.ingest.provenance import Provenance
 from monitor.ingest.rejected import REASONS
 from monitor.kernel.kernel import Kernel
@@ -250,8 +251,8 @@ def _registry() -> Registry:
 
 def _modes(settings: Settings, program: Program) -> list[Literal["observe", "enforce"]]:
     """In which mode each invariant is watched."""
-    caps = settings.mode == "observe"
-    return ["observe" if caps else compiled.declared.mode for compiled in program.invariants]
+    given = mode_of_all(settings.mode)
+    return [given or compiled.declared.mode for compiled in program.invariants]
 
 
 def own_version() -> str:

@@ -9,6 +9,7 @@ from invariants.image.load import load_program
 from invariants.model.limits import Limits
 from invariants.runtime.program import Program
 from monitor.config.table import Settings
+from monitor.findings.model import mode_of_all
 from monitor.kernel.births import META_NAME, Births, next_births
 from monitor.kernel.settings import KernelSettings
 from monitor.log import say
@@ -104,7 +105,7 @@ def kernel_settings(
         is_finished_file=is_finished_file,
         scopes_in_memory_max=settings.scopes_in_memory_max,
         pairs_in_memory_max=settings.sources.pairs_in_memory_max,
-        mode_cap="observe" if settings.mode == "observe" else None,
+        mode_cap=mode_of_all(settings.mode),
         severities=settings.severity.by_type(),
     )
 

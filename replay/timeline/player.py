@@ -16,7 +16,7 @@ from invariants.model.event import Event, Origin
 from invariants.model.limits import Limits
 from invariants.runtime.program import Program
 from monitor.detection.scoring import Scoring
-from monitor.findings.model import SEVERITIES, Finding
+from monitor.findings.model import SEVERITIES, Finding, mode_of_all
 from monitor.ingest.provenance import Provenance
 from monitor.ingest.read_record import read_record
 from monitor.ingest.rejected import Rejected
@@ -172,7 +172,7 @@ def engine_settings(
         ids_max=settings.ids_max,
         is_finished_file=is_finished_file,
         scopes_in_memory_max=SCOPES_IN_MEMORY_MAX,
-        mode_cap="observe" if settings.mode == "observe" else None,
+        mode_cap=mode_of_all(settings.mode),
         severities={
             name: severity
             for name, severity in settings.severities.items()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -82,7 +82,7 @@ class GateHere:
         step_ns: int = MS_NS,
     ) -> None:
         self.folder, self.clock, self.principals = folder, HandClock(step_ns), principals
-        self.view_age_ns = view_age_ns
+        self.view_age_ns, self.mode = view_age_ns, mode
         self.told: list[Finding] = []
         """All that the kernels of its gates have found."""
         (folder / "invariants.yaml").write_text(text)
@@ -94,6 +94,7 @@ class GateHere:
             Settings(),
             invariants=(str(self.folder / "invariants.yaml"),),
             state_dir=str(self.folder / "state"),
+            mode=self.mode,
             store_synchronous="normal",
         )
         log_dir = self.folder / "log"

@@ -129,7 +129,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         ("ids_max: true\n", "expected a whole number"),
         ("ids_max: '5'\n", "expected a whole number"),
         ("ids_max: 0\n", "the minimum is 1"),
-        ("mode: enforce\n", "`as-written`, `observe`"),
+        ("mode: on\n", "`as-written`, `observe`, `enforce`"),
         ("skew: false\n", "expected a whole number with a unit"),
         ("skew: -1s\n", "expected a whole number with a unit"),
         ("lateness: -1s\n", "expected a whole number with a unit"),

@@ -19,7 +19,7 @@ from monitor.gate.errors import (
 )
 from monitor.gate.wire import Ask, Opening, Ruling, Telling, Told
 from tests.support.control_writer import ControlWriter
-from tests.support.gate import GateHere
+from tests.support.gate import INVARIANTS, GateHere
 
 POST = {"url": "https://outside.example/"}
 
@@ -367,3 +367,16 @@ def test_a_deadline_that_passes_stops_the_session(tmp_path: Path) -> None:
     here.clock.time_ns += 11 * 10**9
     assert here.ask("search").reason == "killed"
     here.close()
+
+
+def test_the_setting_mode_enforces_or_caps_every_invariant(tmp_path: Path) -> None:
+    """So that packs can be enforced without a copy of them, and nothing by mistake."""
+    for mode, decision in (("enforce", "deny"), ("as-written", "allow"), ("observe", "allow")):
+        (tmp_path / mode).mkdir()
+        text = INVARIANTS.replace("mode: enforce", "mode: observe")
+        here = GateHere(tmp_path / mode, text, mode=mode)
+        here.read_secret()
+        answer = here.ask("http.post", args=POST)
+        assert answer.decision == decision
+        assert bool(answer.would_deny) == (decision == "allow")
+        here.close()
