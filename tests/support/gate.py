@@ -80,6 +80,7 @@ class GateHere:
         principals: Principals | None = None,
         view_age_ns: int | None = None,
         step_ns: int = MS_NS,
+        mode: Literal["as-written", "observe", "enforce"] = "as-written",
     ) -> None:
         self.folder, self.clock, self.principals = folder, HandClock(step_ns), principals
         self.view_age_ns, self.mode = view_age_ns, mode
