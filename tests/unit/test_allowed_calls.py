@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from invariants.analysis.mutants import mutants_of
 from invariants.check.specs import read_specs
 from invariants.formula.format import format_formula
 from invariants.image.codec import decode_image, encode_image
@@ -216,6 +217,15 @@ def test_it_expands_to_predicates_and_a_formula() -> None:
         *(f"support_calls_allow_{number}" for number in range(1, 5)),
     ]
     assert rewrite(text, "a.yaml").is_same
+
+
+def test_its_text_is_not_mutated() -> None:
+    """No example can notice that a finding lacks the text of what is allowed."""
+    text = FILE.replace("{body}", BODY).replace("{on_unknown}", "report")
+    ((spec,), _) = read_specs([("a.yaml", text)])
+    mutants = mutants_of(spec, spec.invariants[0]).found
+    assert len(mutants) > 5
+    assert not [one for one in mutants if "allowed=_" in one.change]
 
 
 def test_texts_of_a_file_cannot_become_code() -> None:
