@@ -30,12 +30,13 @@ class GateSettings:
         "control topic there.",
         unset_means="required by `interlock gate serve`",
     )
-    socket_mode: Literal["0600", "0660", "0666"] = row(
-        "gate.socket_mode",
+    socket_access: Literal["owner", "group", "all"] = row(
+        "gate.socket_access",
         "choice",
-        "0660",
-        "The mode of a Unix socket's file: who may ask.",
-        choices=("0600", "0660", "0666"),
+        "group",
+        "The users that may connect to a Unix socket: the gate's own, those of the file's group, "
+        "or all of the machine.",
+        choices=("owner", "group", "all"),
     )
     socket_group: str | None = row(
         "gate.socket_group",

@@ -34,6 +34,7 @@ from monitor.transport.logdir.writer import FOLDER_MODE
 OWN_LOG: Final = "gate-log"
 """The folder of the log in the state directory, of a gate that publishes to Kafka."""
 POSITION_FILE: Final = "forwarded.json"
+SOCKET_MODES: Final = {"owner": 0o600, "group": 0o660, "all": 0o666}
 
 
 class Served(NamedTuple):
@@ -80,7 +81,7 @@ def open_served(settings: Settings, clock: Clock, stack: ExitStack) -> Served:
     lag = _no_lag
     if brokers is not None:
         lag = _forwarding(settings, log_dir, brokers, clock, stack, needed_file=gate.needed_file)
-    mode, group = int(settings.gate.socket_mode, 8), settings.gate.socket_group
+    mode, group = SOCKET_MODES[settings.gate.socket_access], settings.gate.socket_group
     listeners = [open_listener(address, mode, group, stack) for address in addresses]
     named = ", ".join(str(listener.getsockname()) for listener in listeners)
     say("info", "gate_listens", at=named, publish=settings.gate.publish)

@@ -11,6 +11,7 @@ import pytest
 
 from invariants.model.errors import ConfigError
 from monitor.config.detector import DetectorSettings
+from monitor.config.gate import GateSettings
 from monitor.config.kafka import KafkaSettings
 from monitor.config.load import add_flags, load_settings, require
 from monitor.config.reference_page import render_page
@@ -237,7 +238,7 @@ def test_the_table_is_sound() -> None:
         if row.maximum is not None and row.default is not None:
             assert row.default <= row.maximum
     assert is_dataclass(Settings)
-    nested = (SourceSettings, SeveritySettings, DetectorSettings, KafkaSettings)
+    nested = (SourceSettings, SeveritySettings, DetectorSettings, GateSettings, KafkaSettings)
     own = len(fields(Settings)) - len(nested)
     assert len(TABLE) == own + sum(len(fields(part)) for part in nested)
 

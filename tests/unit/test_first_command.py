@@ -41,7 +41,7 @@ def install(checkout: Path, *stamps: str) -> None:
 def test_the_demo_brings_no_tool_of_ours(checkout: Path, target: str) -> None:
     """Type checkers, linters and test libraries are not what somebody needs who looks for once."""
     told = planned(checkout, target)
-    assert "--editable ./interlock --editable '.[train]'" in told
+    assert "--editable ./interlock --editable '.[train,gate]'" in told
     assert "dev" not in told
     assert "-m venv .venv" in told
 
@@ -60,7 +60,7 @@ def test_nothing_is_installed_twice(checkout: Path) -> None:
     install(checkout, ".installed-demo", ".installed")
     assert "pip" not in planned(checkout, "demo") + planned(checkout, "check")
     (checkout / "pyproject.toml").write_text("[project]\n")
-    assert "'.[train]'" in planned(checkout, "demo")
+    assert "'.[train,gate]'" in planned(checkout, "demo")
     assert "'.[dev,train,completion]'" in planned(checkout, "check")
 
 
@@ -68,7 +68,7 @@ def test_a_change_of_the_client_is_installed(checkout: Path) -> None:
     """Its dependencies are its own."""
     install(checkout, ".installed-demo", ".installed")
     (checkout / "interlock" / "pyproject.toml").write_text("[project]\n")
-    assert "'.[train]'" in planned(checkout, "demo")
+    assert "'.[train,gate]'" in planned(checkout, "demo")
 
 
 def test_each_phase_says_what_it_does(checkout: Path) -> None:
