@@ -19,6 +19,7 @@ from monitor.config.table import Settings
 from monitor.findings.model import Finding
 from monitor.service import assemble as service_module
 from monitor.service import loop as loop_module
+from monitor.service import program as program_module
 from monitor.service.assemble import Service, open_service
 from monitor.service.batch import Batch
 from monitor.service.connect import Surroundings
@@ -159,8 +160,8 @@ class Node:
             return {"log": LogAlertDriver(), "control": control, "webhook": webhook}
 
         with (
-            patch.object(service_module, "program_image", lambda *given: None),
-            patch.object(service_module, "load_program", lambda image, **more: self.program),
+            patch.object(program_module, "program_image", lambda *given: None),
+            patch.object(program_module, "load_program", lambda image, **more: self.program),
             patch.object(service_module, "open_surroundings", surround),
             patch.object(service_module, "open_drivers", drivers),
             patch.object(service_module, "Store", store),
