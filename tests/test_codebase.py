@@ -29,8 +29,8 @@ ARROWS = {
 }
 # The command line puts everything together: these verbs reach up, when they run (decision 0020).
 REACHING_UP = {
-    "monitor/cli/enforce.py",
     "monitor/cli/check_deep.py",
+    "monitor/cli/enforce.py",
     "monitor/cli/record.py",
     "monitor/cli/replay_arguments.py",
     "monitor/cli/replay.py",

@@ -1,24 +1,25 @@
-"""`interlock enforce --preview`: the calls that a gate would have refused in recordings."""
+"""`interlock enforce --preview`: what a gate would have refused in recordings."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from invariants.check.checked import CheckedSpec
-from invariants.image.compile import compile_program
 from invariants.model.errors import ConfigError
-from monitor.authoring.files import read_specs
 from monitor.cli.arguments import HELP, Verbs, paths, with_output
 from monitor.cli.output import EXIT_FINE, EXIT_UNJUDGED, complain, say, say_json
 from monitor.clock import SystemClock
-from monitor.config.load import load_settings
-from monitor.log import configure_log
+from monitor.presentation import visible
+from monitor.principals.load import load_principals
+from monitor.secret import read_secret
+from monitor.transport.base import UNREAD_NOTICES
 
-SUFFIXES = (".jsonl", ".jsonl.gz")
+if TYPE_CHECKING:
+    from monitor.principals.model import Principals
+    from replay.preview.recorded import Input
+    from replay.preview.tally import IsBenign, Tally
 
 
 def add(verbs: Verbs) -> None:
@@ -26,77 +27,116 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "enforce",
         help=HELP["enforce"],
-        description="Plays recordings past a gate that was not there: which calls would have been "
-        "denied or held if the invariants were enforced, how often, and examples. Nothing is "
-        "switched on. "
-        "Example: interlock enforce --preview recordings/ --invariants pack:default",
+        description="Plays recordings as if a gate had been asked before each call, and reports "
+        "for each invariant how many calls it would have denied or held. Nothing is changed, and "
+        "the exit code is 0 whatever would be refused; 4 if something could not be read. "
+        "Example: interlock enforce --preview recorded/ --invariants pack:default",
     )
     parser.add_argument(
         "--preview",
         nargs="+",
         required=True,
         metavar="RECORDING",
-        help="recordings, plain files of events, or folders of them",
+        help="recordings, plain files of events, log directories, or directories of such files",
     )
     parser.add_argument(
-        "--invariants", type=paths, required=True, help="files, folders or packs, with commas"
+        "--invariants",
+        type=paths,
+        default=(),
+        help="files or folders, separated by commas; by default those of each recording, else the "
+        "default packs",
     )
     parser.add_argument(
         "--as-written",
         action="store_true",
-        help="only invariants that have `mode: enforce`; by default all are taken as enforced",
+        help="only invariants with `mode: enforce` refuse; by default all do",
+    )
+    parser.add_argument("--labels", metavar="FILE", help="labels of sessions, as JSON")
+    parser.add_argument(
+        "--benign",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a session with this label is benign; it must have one for each NAME",
+    )
+    parser.add_argument("--principals", help="a file of principals, for roles and attributes")
+    parser.add_argument("--digest-key-file", help="the key of `digest(...)` of the live monitor")
+    parser.add_argument(
+        "--sort",
+        action="store_true",
+        help="for plain files: order each session by `seq`, else by `ts`",
     )
     with_output(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the preview; 4 if a recording is damaged or has records that cannot be read."""
-    from replay.capture.header import plain_settings
-    from replay.preview.preview import Preview, lines_of
-    from replay.recording.reader import RecordedFile
+    """Play every recording, then print what would have been refused; 4 if a part of it was not
+    read.
+    """
+    # The package `replay` imports the monitor; only the command line imports it (decision 0020).
+    from replay.preview.recorded import inputs_of, opened
+    from replay.preview.tally import Tally, preview_lines
 
-    configure_log("warning", "auto")
-    specs = read_specs(*map(Path, arguments.invariants))
-    if not arguments.as_written:
-        specs = [_enforced(spec) for spec in specs]
-    preview, is_whole = Preview(compile_program(specs)), True
-    now_ns = SystemClock().now_ns()
-    for path in _files(arguments.preview):
-        file = RecordedFile(
-            str(path), plain_settings=lambda: plain_settings(load_settings()), now_ns=now_ns
-        )
-        preview.play(file)
-        if file.damage is not None:
-            complain(f"{path}: {file.damage}; the part before it was played")
-            is_whole = False
+    principals = load_principals(arguments.principals) if arguments.principals else None
+    tally = Tally(_benign(arguments))
+    for files in inputs_of(arguments.preview):
+        now_ns = SystemClock().now_ns()
+        with opened(files, is_sorted=arguments.sort, now_ns=now_ns) as recording:
+            _play(recording, arguments, principals, tally)
+    preview = tally.result()
     if arguments.output == "json":
-        say_json(
-            {
-                "totals": msgspec.to_builtins(preview.totals),
-                "invariants": msgspec.to_builtins(preview.invariants()),
-            }
-        )
+        say_json(msgspec.to_builtins(preview))
     else:
-        for line in lines_of(preview):
-            say(line)
-    return EXIT_FINE if is_whole and not preview.totals.unread_count else EXIT_UNJUDGED
+        for text in preview_lines(preview):
+            say(text)
+    for note in preview.notes:
+        complain(f"note: {note}")
+    return EXIT_UNJUDGED if preview.notes or preview.unjudged_count else EXIT_FINE
 
 
-def _enforced(spec: CheckedSpec) -> CheckedSpec:
-    invariants = tuple(replace(one, mode="enforce") for one in spec.invariants)
-    return replace(spec, invariants=invariants)
+def _play(
+    recording: Input,
+    arguments: argparse.Namespace,
+    principals: Principals | None,
+    tally: Tally,
+) -> None:
+    from replay.preview.play import Preview
+    from replay.recording.format import NoticeLine
+    from replay.timeline.player import principals_in
+    from replay.timeline.program import find_program
+
+    key_file = arguments.digest_key_file
+    key = read_secret("digest_key_file", key_file).reveal() if key_file else None
+    program = find_program(recording.header, arguments.invariants, key).program
+    preview = Preview(
+        recording.header,
+        program,
+        enforces=not arguments.as_written,
+        principals=principals or principals_in(recording.header),
+    )
+    tally.begin(recording.name, program)
+    name = visible(recording.name)
+    for line in recording.lines:
+        if isinstance(line, NoticeLine) and line.kind in UNREAD_NOTICES:
+            tally.notes.append(f"`{name}`: {visible(line.detail)}")
+        asked = preview.play(line)
+        if asked is not None:
+            tally.take(asked)
+    if recording.damage:
+        tally.notes.append(f"{visible(recording.damage)}; the part before it was played")
+    if preview.unread_count:
+        tally.notes.append(f"`{name}`: {preview.unread_count} record(s) were not events")
+    tally.end(preview.sessions, preview.unread_count, preview.unjudged_count)
 
 
-def _files(named: list[str]) -> list[Path]:
-    found: list[Path] = []
-    for name in named:
-        path = Path(name)
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.name.endswith(SUFFIXES))
-            found += [p for p in inside if not p.name.startswith("labels")]
-        else:
-            found.append(path)
-    if not found:
-        raise ConfigError("`--preview`: no `.jsonl` or `.jsonl.gz` file is there")
-    return found
+def _benign(arguments: argparse.Namespace) -> IsBenign | None:
+    from monitor.detection.training_data import has_labels, parse_only, read_labels
+
+    if bool(arguments.labels) != bool(arguments.benign):
+        raise ConfigError("`--labels` and `--benign` belong together; give both, or neither")
+    if not arguments.labels:
+        return None
+    labels = read_labels(arguments.labels)
+    wanted = parse_only(arguments.benign, "--benign")
+    return lambda session: has_labels(labels.get(session, {}), wanted)

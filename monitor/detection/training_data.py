@@ -101,11 +101,7 @@ class SessionGatherer:
         return grouped
 
     def _is_wanted(self, session: str) -> bool:
-        label = self._labels.get(session, {})
-        return all(
-            name in label and _text(label[name]) in values
-            for name, values in self._wanted.only.items()
-        )
+        return has_labels(self._labels.get(session, {}), self._wanted.only)
 
     def _value(self, id_: str, session: _Session, name: str) -> str | None:
         """From the labels, else from the session's own events; every session has its id."""
@@ -144,13 +140,18 @@ def read_labels(path: str) -> Labels:
         ) from None
 
 
-def parse_only(pairs: Sequence[str]) -> Mapping[str, frozenset[str]]:
+def has_labels(label: Mapping[str, Any], wanted: Mapping[str, frozenset[str]]) -> bool:
+    """True if a session has, for each name, a label with one of these values."""
+    return all(name in label and _text(label[name]) in wanted[name] for name in wanted)
+
+
+def parse_only(pairs: Sequence[str], flag: str = "--only") -> Mapping[str, frozenset[str]]:
     """`["label=honest", ...]` as names with the values that are allowed. Raises ConfigError."""
     only: dict[str, set[str]] = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not (name and sign):
-            raise ConfigError(f"`--only {pair!a}`: expected NAME=VALUE, as `label=honest`")
+            raise ConfigError(f"`{flag} {pair!a}`: expected NAME=VALUE, as `label=honest`")
         only.setdefault(name, set()).add(value)
     return {name: frozenset(values) for name, values in only.items()}
 

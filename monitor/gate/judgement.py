@@ -52,8 +52,8 @@ def _approval_helps(kernel: Kernel, request: Event, without: Iterable[Finding]) 
     An approval's attributes are not known before somebody gives it: a violation that is only a
     doubt about them does not count, and is decided when the call is judged again.
     """
-    granted = _judged(kernel, _approval_of(request))
-    after = _judged(kernel, _later(request), granted)
+    granted = _judged(kernel, approval_of(request))
+    after = _judged(kernel, later(request), granted)
     doubted = {_subject(finding) for finding in without if finding.is_escalated}
     return all(
         finding.mode != "enforce" or (finding.is_escalated and _subject(finding) not in doubted)
@@ -69,7 +69,7 @@ def _judged(kernel: Kernel, event: Event, upon: Taken | None = None) -> Taken:
     return prepared
 
 
-def _approval_of(request: Event) -> Event:
+def approval_of(request: Event) -> Event:
     """The approval of a request, by somebody who is not known yet."""
     record = request.record
     granted = msgspec.structs.replace(
@@ -78,11 +78,10 @@ def _approval_of(request: Event) -> Event:
     return msgspec.structs.replace(request, record=granted)
 
 
-def _later(request: Event) -> Event:
+def later(request: Event) -> Event:
     """The request with the number behind its own."""
     seq = request.seq
-    if seq is None:  # A recorded event need not have a number.
-        return msgspec.structs.replace(request, id=f"{request.id}/later")
+    assert seq is not None, "a gate numbers events, and so does a preview"
     record = msgspec.structs.replace(request.record, seq=seq + 1)
     return msgspec.structs.replace(request, record=record, id=f"{record.session}/{seq + 1}")
 

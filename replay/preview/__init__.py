@@ -1,1 +1,1 @@
-"""A preview of enforcement: the calls that a gate would have refused in recordings."""
+"""Recordings as a gate would have answered them."""

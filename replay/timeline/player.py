@@ -94,11 +94,6 @@ class Player:
         )
         self._provenance = _provenance(header.settings)
 
-    @property
-    def is_trusted(self) -> bool:
-        """True if every record may assert everything, as in a plain file."""
-        return self._provenance.is_trusted
-
     def play(self, line: InputLine) -> Played:
         """Give one line to the engine."""
         match line:

@@ -13,7 +13,7 @@ from monitor.cli.__main__ import build_parser, main
 from monitor.cli.arguments import whole_number
 
 ROOT = Path(__file__).resolve().parents[2]
-MAY_REPEAT = {"--only"}
+MAY_REPEAT = {"--benign", "--only"}
 VALUE = "1"
 VALUES = {"--false-alarms": "0.1"}
 
