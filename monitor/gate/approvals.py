@@ -2,7 +2,7 @@
 
     begun(line, note)              a call begins to wait
     rule(operator, held, ruling)   a grant, a refusal, or one of several grants
-    complete(held)                 judge a call again that was granted
+    complete(held)                 answer a call that was decided: judge it again, or deny it
     expire(held)                   nobody answered in time
 
 A grant and the call that it is for are one step: `approval.granted` is taken in, and the call is
@@ -31,6 +31,8 @@ HELD_MAX: Final = 1_000
 """Chosen: calls of all sessions that wait at a time; the next is denied, not held."""
 HELD_OF_PRINCIPAL_MAX: Final = 50
 REASON_CHARS_MAX: Final = 500
+REFUSED: Final = "refused by an operator"
+EXPIRED: Final = "expired"
 _NO_FILE_RULES: Final = ApprovalRules()
 
 
@@ -86,7 +88,7 @@ class Approvals:
         if time_ns >= held.expires_ns:
             raise ConflictError("the call has expired; the agent must ask again")
         if ruling.decision == "deny":
-            self._refuse(held, operator, ruling.reason, words.overruled("an operator refused it"))
+            self._refuse(held, operator, ruling.reason, REFUSED)
             return
         if operator in held.granted_by:
             raise ConflictError("you have granted it already; another operator must, too")
@@ -94,7 +96,7 @@ class Approvals:
 
     def expire(self, held: HeldCall) -> None:
         """Refuse a call that nobody answered in time."""
-        self._refuse(held, "", "expired", words.overruled("no operator answered in time"))
+        self._refuse(held, "", EXPIRED, EXPIRED)
 
     def _grant(self, held: HeldCall, operator: str, ruling: Ruling) -> None:
         by = [*held.granted_by, operator]
@@ -118,30 +120,42 @@ class Approvals:
         self._write(kind, held, asked, attributes=attributes, by=by, is_edited=is_edited)
 
     def complete(self, held: HeldCall) -> None:
-        """Judge a call again that enough operators have granted; after a kill, when it starts."""
-        assert held.is_granted, "the caller looked"
+        """Judge a call again that enough operators have granted, or deny one that was refused.
+
+        It is one step with the decision; after a kill in between, it comes before anything else.
+        """
+        assert held.is_decided, "the caller looked"
+        key = TraceKey(held.principal, held.session)
         note = self._note(held, held.granted_by, is_edited=held.is_edited)
         asked = Asked(held.tool, held.call, held.args)
-        self._decider.decide(TraceKey(held.principal, held.session), note, asked, None)
-
-    def _refuse(self, held: HeldCall, operator: str, reason: str, message: str) -> None:
-        key = TraceKey(held.principal, held.session)
-        asked = Asked(held.tool, held.call, held.args)
-        attributes: dict[str, object] = {"approval": held.id, "approver": operator}
-        if reason:
-            attributes["reason"] = reason
-        self._write("approval.denied", held, asked, attributes=attributes, by=held.granted_by)
-        note = self._note(held, held.granted_by)
+        if not held.refused:
+            self._decider.decide(key, note, asked, None)
+            return
+        by = "no operator answered in time" if held.refused == EXPIRED else "an operator refused it"
         note = msgspec.structs.replace(
             note,
             decision="deny",
-            message=message,
-            reason="expired" if not operator else "refused by an operator",
+            message=words.overruled(by),
+            reason=held.refused,
             invariants=held.invariants,
         )
         time_ns = self._recorder.reach_now()
         line = self._recorder.line(key, "tool.requested", time_ns, **asked.fields())
         self._decider.deny(line, note)
+
+    def _refuse(self, held: HeldCall, operator: str, reason: str, refused: str) -> None:
+        asked = Asked(held.tool, held.call, held.args)
+        attributes: dict[str, object] = {"approval": held.id, "approver": operator}
+        if reason:
+            attributes["reason"] = reason
+        self._write(
+            "approval.denied",
+            held,
+            asked,
+            attributes=attributes,
+            by=held.granted_by,
+            refused=refused,
+        )
 
     def _write(
         self,
@@ -152,6 +166,7 @@ class Approvals:
         attributes: Mapping[str, object],
         by: list[str],
         is_edited: bool = False,
+        refused: str = "",
     ) -> None:
         key = TraceKey(held.principal, held.session)
         told = asked._replace(attributes=msgspec.Raw(msgspec.json.encode(attributes)))
@@ -163,6 +178,7 @@ class Approvals:
             approval=held.id,
             by=by,
             is_edited=is_edited,
+            reason=refused,
         )
         self._decider.record(msgspec.structs.replace(line, gate=note))
 

@@ -18,6 +18,7 @@ from monitor.clock import Clock
 from monitor.config.table import Settings
 from monitor.gate.book import Book
 from monitor.gate.claims import Claims
+from monitor.gate.errors import NotReadyError
 from monitor.gate.freshness import Freshness
 from monitor.gate.gate import Gate
 from monitor.gate.log import GateLog, LogPlace
@@ -107,7 +108,7 @@ def open_gate(
     stack.push(lambda kind, error, trace: None if kind else keeper.keep())
     stops = Stops(control, settings.respond_quarantine_ttl_ns)
     freshness = Freshness(program, stops, options.view_age_ns, own.mode_cap)
-    return Gate(
+    gate = Gate(
         recorder,
         stops,
         freshness,
@@ -117,6 +118,11 @@ def open_gate(
         checkpoint=keeper.keep,
         needed_file=keeper.needed_file,
     )
+    try:
+        gate.complete()
+    except NotReadyError as error:
+        raise ConfigError(f"held calls that were decided cannot be answered: {error}") from None
+    return gate
 
 
 class _Keeper:

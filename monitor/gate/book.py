@@ -204,7 +204,11 @@ class Book:
         elif waiting is not None:
             args = line.args if note.is_edited else waiting.args
             self.held[note.approval] = msgspec.structs.replace(
-                waiting, granted_by=note.by, args=args, is_edited=note.is_edited
+                waiting,
+                granted_by=note.by,
+                args=args,
+                is_edited=note.is_edited,
+                refused=note.reason,
             )
 
     def stop(self, key: TraceKey, state: Literal["killed", "quarantined"], stop: OwnStop) -> None:

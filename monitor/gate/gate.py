@@ -194,7 +194,7 @@ class Gate:
         """Carry out an operator's decision; returns what the agent gets."""
         held = self._held(operator, approval)
         self._approvals.rule(operator, held, ruling)
-        self._complete()
+        self.complete()
         answer = self.answer(held.principal, held.session, held.request)
         assert answer is not None, "a held call has an answer"
         return answer
@@ -212,13 +212,15 @@ class Gate:
         time_ns = self._recorder.reach_now()
         if self._recorder.trouble:
             return
-        self._complete()
+        self.complete()
         for held in [call for call in self._book.held.values() if call.expires_ns <= time_ns]:
             self._approvals.expire(held)
+            self.complete()
         self._checkpoint()
 
-    def _complete(self) -> None:
-        for held in [call for call in self._book.held.values() if call.is_granted]:
+    def complete(self) -> None:
+        """Answer the held calls that were decided; after a kill, before the first answer."""
+        for held in [call for call in self._book.held.values() if call.is_decided]:
             self._approvals.complete(held)
 
     def _open_row(self, key: TraceKey) -> SessionRow:

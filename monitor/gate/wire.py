@@ -138,11 +138,13 @@ class HeldCall(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     granted_by: list[str] = []
     approvers: int = 1
     is_edited: bool = False
+    refused: str = ""
+    """Why it is to be denied: an operator refused it, or it expired."""
 
     @property
-    def is_granted(self) -> bool:
-        """True if enough operators have granted it, and it is still to be judged again."""
-        return len(self.granted_by) >= self.approvers
+    def is_decided(self) -> bool:
+        """True if it was refused, or enough operators have granted it; its answer is to follow."""
+        return bool(self.refused) or len(self.granted_by) >= self.approvers
 
 
 class Ruling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

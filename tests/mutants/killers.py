@@ -126,16 +126,26 @@ VOUCHERS = (
 GATED = ("tests/unit/test_gate_closed.py", "tests/unit/test_gate_answer.py")
 """Calls that a gate did not allow."""
 
+GATE = (
+    "tests/unit/test_gate.py",
+    "tests/unit/test_gate_note.py",
+    "tests/laws/test_gate.py",
+    "tests/laws/test_gate_restarts.py",
+    "tests/laws/test_gate_log.py",
+)
+"""The gate, and what others find in its log."""
+
 PAGE = ("tests/unit/test_report_parts.py", "tests/unit/test_report_page.py")
 """The incident report."""
 
 ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS, WRITTEN, FILES, WHOSE, BIRTHS)
-ALL += (VOUCHERS, TIMES, PAGE, GATED, SHELL)
+ALL += (VOUCHERS, TIMES, PAGE, GATED, GATE, SHELL)
 
 
 LIKELIEST: tuple[tuple[tuple[str, ...], tuple[tuple[str, ...], ...]], ...] = (
     (("replay/report/",), (PAGE,)),
     (("interlock/gate/",), (GATED,)),
+    (("monitor/gate/", "monitor/kernel/prevented"), (GATE,)),
     (
         ("interlock/watermarks", "interlock/control_record", "monitor/ingest/watermark"),
         (VOUCHERS, WHOSE),

@@ -39,7 +39,6 @@ from invariants.model.trace_point import TracePoint
 from invariants.model.verdict import Binding
 from invariants.reference import judge
 from invariants.spec.model import InvariantSpec
-from monitor.gate.errors import ConflictError, UnknownError
 from monitor.gate.wire import Answer, Ask, Opening, Ruling, Telling, Told
 from tests.support.engines import Letter, make_invariant, make_moment
 from tests.support.formulas import PREDICATES, SECOND_NS, choose_invariant, choose_run
@@ -230,6 +229,8 @@ class Played:
         self.case = case
         self.here = GateHere(folder, case.text, step_ns=0)
         self.ended: set[str] = set()
+        self._meant: dict[int, str] = {}
+        """The held call that an act decides, also if it is done again."""
 
     def begin(self) -> None:
         """Both sessions are open, and name the agent."""
@@ -253,10 +254,10 @@ class Played:
             return gate.ask(who, Ask(act.session, "tool", args, request=request, call=call))
         else:
             is_end = act.what == "end"
-            self.ended |= {act.session} if is_end else set()
             kind = "session.ended" if is_end else "tool.completed"
             told = Told(kind, "tool", call, raw(act.said))
             gate.tell(who, Telling(act.session, [told], request=f"t-{act.number}"))
+            self.ended |= {act.session} if is_end else set()
         return None
 
     def _rule(self, act: Act) -> Answer | None:
@@ -264,19 +265,12 @@ class Played:
         held = self.here.gate.held(APPROVER)
         if not held:
             return None
-        one = held[int(act.share * 997) % len(held)]
+        name = self._meant.setdefault(act.number, held[int(act.share * 997) % len(held)].id)
         operator = APPROVER if act.share < 0.8 else "ben"
         ruling = Ruling("deny" if act.share > 0.9 else "grant")
         if act.share < 0.15:
             ruling = Ruling("grant", args=raw(act.said))
-        return self.here.gate.rule(operator, one.id, ruling)
-
-    def retry(self, act: Act) -> Answer | None:
-        """The same act again, by somebody who got no answer."""
-        try:
-            return self.act(act)
-        except (ConflictError, UnknownError):
-            return None
+        return self.here.gate.rule(operator, name, ruling)
 
     def end(self) -> None:
         """Both sessions end, and one more of their agent, behind all windows."""
