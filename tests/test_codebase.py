@@ -46,8 +46,12 @@ SHARED_WITH_CLIENT = {
     "interlock.names",
     "interlock.watermarks",
 }
-# The benchmark of the kill switch plays the agent.
-PLAYS_AN_AGENT = {"monitor/bench/kill_switch.py", "monitor/bench/kill_switch_agent.py"}
+# The benchmark of the kill switch plays the agent; an operator asks a gate as an agent does.
+PLAYS_AN_AGENT = {
+    "monitor/bench/kill_switch.py",
+    "monitor/bench/kill_switch_agent.py",
+    "monitor/cli/gate_requests.py",
+}
 
 # Doors: the only files that may import a library.
 DOORS = {

@@ -50,7 +50,7 @@ class Bounds(msgspec.Struct, frozen=True):
     """Sessions of a principal that are remembered for that; beyond, the oldest count as new."""
     events_of_tell_max: int = 100
     """Events of one `tell`: others wait for their end. More get 413."""
-    listed_bytes_max: int = 4 * KIB * KIB
+    listed_bytes_max: int = 3 * KIB * KIB
     """The size of the list of held calls; calls beyond it are counted in `omitted`."""
 
 

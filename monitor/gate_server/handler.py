@@ -49,6 +49,9 @@ _DECODERS: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
 }
 _OF_BODIES: Final = {"slow": "body_time", "too_large": "body"}
 """Bounds that are met while a body is read, by the code of the refusal."""
+LISTED_ARGS_BYTES_MAX: Final = 4_096
+"""Chosen: longer arguments are on the page of their call. An agent with a few long ones would hide
+the calls of others from the list."""
 _QUERY_CHARS_MAX: Final = 2_048
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -311,13 +314,17 @@ async def _permit(request: Request) -> None:
 def _listed(held: list[HeldCall], bytes_max: int) -> HeldList:
     """The oldest calls that fit."""
     listed: list[HeldCall] = []
+    without_args: list[str] = []
     size = 0
     for call in held:
-        size += len(bytes(call.args)) + 4_096
+        is_long = len(bytes(call.args)) > LISTED_ARGS_BYTES_MAX
+        shown = msgspec.structs.replace(call, args=RAW_ABSENT) if is_long else call
+        size += 4_096 + len(bytes(shown.args))
         if size > bytes_max:
             break
-        listed.append(_with_args(call))
-    return HeldList(listed, len(held) - len(listed))
+        listed.append(_with_args(shown))
+        without_args += [call.id] if is_long else []
+    return HeldList(listed, without_args, len(held) - len(listed))
 
 
 def _with_args(held: HeldCall) -> HeldCall:

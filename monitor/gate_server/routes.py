@@ -17,9 +17,14 @@ ID_CHARS_MAX: Final = 128
 
 
 class HeldList(msgspec.Struct, frozen=True):
-    """Calls that wait for an operator, the oldest first; `omitted` more did not fit."""
+    """Calls that wait for an operator, the oldest first; `omitted` more did not fit.
+
+    `without_args` are the ids of calls whose arguments are too long for a list: the page of each
+    call has them.
+    """
 
     approvals: list[HeldCall]
+    without_args: list[str] = []
     omitted: int = 0
 
 
