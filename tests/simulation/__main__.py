@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.simulation.faults import KINDS
+from tests.simulation.gates import simulate_gates
 from tests.simulation.ledger import WrongError
 from tests.simulation.world import Report, simulate
 
@@ -54,7 +55,12 @@ def _run(seed: int) -> Report:
     faulthandler.dump_traceback_later(HANG_S, exit=True)
     try:
         with tempfile.TemporaryDirectory(prefix="interlock-simulation-") as folder:
-            return simulate(seed, Path(folder))
+            home = Path(folder) / "gates"
+            home.mkdir()
+            report = simulate(seed, Path(folder))
+            gates = simulate_gates(seed, home)
+            report.counts.update({f"gates: {name}": count for name, count in gates.items()})
+            return report
     finally:
         faulthandler.cancel_dump_traceback_later()
 

@@ -222,10 +222,12 @@ def file_of(invariants: Sequence[InvariantSpec], sides: dict[str, str]) -> str:
 
 
 class Played:
-    """A gate, and its answers to the acts of a case."""
+    """A gate, and its answers to the acts of a case; `log` is the directory of another's log."""
 
-    def __init__(self, folder: Path, case: Case) -> None:
+    def __init__(self, folder: Path, case: Case, log: Path | None = None) -> None:
         folder.mkdir()
+        if log is not None:
+            (folder / "log").symlink_to(log)
         self.case = case
         self.here = GateHere(folder, case.text, step_ns=0)
         self.ended: set[str] = set()
