@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from interlock.control_record import ControlView
 
 from ..clock import Clock
@@ -14,6 +16,9 @@ from .alert import LogAlertDriver
 from .contract import ActionDriver
 from .control import ControlDriver, ControlIssuer
 from .dispatch import CONTROL_DRIVER
+
+if TYPE_CHECKING:
+    from .webhook import WebhookPoster, WebhookSettings
 
 
 def response_policy(settings: Settings) -> ResponsePolicy:
@@ -73,15 +78,35 @@ def open_drivers(
     }
     if settings.webhook_url is not None:
         # HTTP and TLS take long to import, and most monitors have no webhook.
-        from ..config.webhook_address import parse_webhook_url
-        from .webhook import WebhookDriver, WebhookSettings
+        from .webhook import WebhookDriver
 
-        webhook = WebhookSettings(
-            address=parse_webhook_url(settings.webhook_url),
-            secret=webhook_secret(settings),
-            timeout_s=settings.webhook_timeout_ns / 1_000_000_000,
-            attempts_max=settings.webhook_attempts_max,
-            ca_file=settings.webhook_ca_file,
-        )
-        drivers[WEBHOOK_TARGET] = WebhookDriver(webhook, clock)
+        drivers[WEBHOOK_TARGET] = WebhookDriver(_webhook(settings, settings.webhook_url), clock)
     return drivers
+
+
+def open_poster(settings: Settings, clock: Clock) -> WebhookPoster | None:
+    """The webhook of a gate, for calls that begin to wait; None without an address.
+
+    Raises
+    ------
+    ConfigError
+        As for the drivers.
+    """
+    if settings.webhook_url is None:
+        return None
+    from .webhook import WebhookPoster
+
+    return WebhookPoster(_webhook(settings, settings.webhook_url), clock)
+
+
+def _webhook(settings: Settings, url: str) -> WebhookSettings:
+    from ..config.webhook_address import parse_webhook_url
+    from .webhook import WebhookSettings
+
+    return WebhookSettings(
+        address=parse_webhook_url(url),
+        secret=webhook_secret(settings),
+        timeout_s=settings.webhook_timeout_ns / 1_000_000_000,
+        attempts_max=settings.webhook_attempts_max,
+        ca_file=settings.webhook_ca_file,
+    )

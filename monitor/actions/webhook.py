@@ -58,13 +58,44 @@ def sign(secret: Secret, timestamp_s: int, body: bytes) -> str:
     return "v1=" + hmac.new(secret.reveal(), text, hashlib.sha256).hexdigest()
 
 
+class WebhookPoster:
+    """Posts signed bodies to one address, each on the thread of its caller."""
+
+    def __init__(self, settings: WebhookSettings, clock: Clock) -> None:
+        self._settings, self._clock = settings, clock
+        self._context = _tls_context(settings)
+
+    def post(self, delivery: str, body: bytes) -> int:
+        """The status of one attempt. OSError, HTTPException: there was no whole answer."""
+        settings = self._settings
+        timestamp_s = self._clock.now_ns() // 1_000_000_000
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "interlock",
+            "Interlock-Delivery": delivery,
+            "Interlock-Timestamp": str(timestamp_s),
+        }
+        if settings.secret is not None:
+            headers["Interlock-Signature"] = sign(settings.secret, timestamp_s, body)
+        connection = self._connect(settings.address, settings.timeout_s)
+        with _limited(connection, settings.timeout_s):
+            connection.request("POST", settings.address.path, body, headers)
+            return connection.getresponse().status
+
+    def _connect(self, address: WebhookAddress, timeout_s: float) -> http.client.HTTPConnection:
+        if self._context is None:
+            return http.client.HTTPConnection(address.host, address.port, timeout=timeout_s)
+        return http.client.HTTPSConnection(
+            address.host, address.port, timeout=timeout_s, context=self._context
+        )
+
+
 class WebhookDriver:
     """Hands deliveries to its thread; `finished` gives their outcomes back."""
 
     def __init__(self, settings: WebhookSettings, clock: Clock) -> None:
         self._settings = settings
-        self._clock = clock
-        self._context = _tls_context(settings)
+        self._poster = WebhookPoster(settings, clock)
         self._waiting: queue.Queue[Order | None] = queue.Queue(WAITING_MAX)
         self._over: queue.SimpleQueue[tuple[str, Outcome]] = queue.SimpleQueue()
         self._is_closed = threading.Event()
@@ -99,7 +130,7 @@ class WebhookDriver:
         """One attempt, on the thread of the caller."""
         action = order.action
         try:
-            status = self._post(order)
+            status = self._poster.post(action.id, _body(order))
         except (OSError, http.client.HTTPException) as error:
             return self._missed(order, f"{type(error).__name__}: {error}")
         if 200 <= status < 300:
@@ -113,31 +144,6 @@ class WebhookDriver:
             if order is None:
                 return
             self._over.put((order.action.id, self.deliver(order)))
-
-    def _post(self, order: Order) -> int:
-        settings = self._settings
-        address = settings.address
-        body = _body(order)
-        timestamp_s = self._clock.now_ns() // 1_000_000_000
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": "interlock",
-            "Interlock-Delivery": order.action.id,
-            "Interlock-Timestamp": str(timestamp_s),
-        }
-        if settings.secret is not None:
-            headers["Interlock-Signature"] = sign(settings.secret, timestamp_s, body)
-        connection = self._connect(address, settings.timeout_s)
-        with _limited(connection, settings.timeout_s):
-            connection.request("POST", address.path, body, headers)
-            return connection.getresponse().status
-
-    def _connect(self, address: WebhookAddress, timeout_s: float) -> http.client.HTTPConnection:
-        if self._context is None:
-            return http.client.HTTPConnection(address.host, address.port, timeout=timeout_s)
-        return http.client.HTTPSConnection(
-            address.host, address.port, timeout=timeout_s, context=self._context
-        )
 
     def _missed(self, order: Order, detail: str) -> Outcome:
         if order.attempts + 1 >= self._settings.attempts_max:

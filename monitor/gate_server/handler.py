@@ -23,6 +23,7 @@ from monitor.gate_server.bounds import Bounds
 from monitor.gate_server.http_door import Request, Response
 from monitor.gate_server.identity import Identity
 from monitor.gate_server.judge import Judge
+from monitor.gate_server.notices import Notices
 from monitor.gate_server.openapi import open_api
 from monitor.gate_server.polls import Polls
 from monitor.gate_server.refusal import Refused, fault_body, status_of
@@ -70,12 +71,13 @@ class Handler:
         bounds: Bounds,
         clock: Clock,
         telemetry: Telemetry,
+        notices: Notices | None,
     ) -> None:
         self._gate, self._identity, self._names = gate, identity, names
         self._judge, self._accounts = judge, accounts
         self._bounds, self._clock, self._telemetry = bounds, clock, telemetry
         self.polls = Polls(gate.answer)
-        self._is_stopping = False
+        self._notices, self._is_stopping = notices, False
 
     async def respond(self, request: Request) -> Response:
         """The response; every expected error becomes one."""
@@ -195,6 +197,8 @@ class Handler:
                     self._see_session(principal, taken.session)
                     answer = self._gate.ask(principal, taken)
                     self._telemetry.answer(answer.decision)
+                    if answer.decision == "hold" and self._notices is not None:
+                        self._notices.tell(principal, taken.tool, answer)
                     return answer
                 case Telling():
                     self._check_count(taken)

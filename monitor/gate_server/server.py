@@ -25,6 +25,7 @@ from monitor.gate_server.handler import Handler
 from monitor.gate_server.http_door import HttpDoor, tell_failure
 from monitor.gate_server.identity import Identity
 from monitor.gate_server.judge import Judge
+from monitor.gate_server.notices import Notices
 from monitor.gate_server.telemetry import Telemetry
 from monitor.gate_server.turns import Turns
 from monitor.telemetry.http_request import OwnNames
@@ -69,17 +70,18 @@ async def run_server(
     *,
     bounds: Bounds | None = None,
     lag: Callable[[], int] = lambda: 0,
+    notices: Notices | None = None,
 ) -> None:
     """Serve until `is_stopping()`; then finish what is in flight.
 
-    `lag` is the number of records that are not yet published.
+    `lag` is the number of records that are not yet published; `notices` tells of held calls.
 
     Raises
     ------
     Exception
         An error of ours, which ends the server.
     """
-    parts = _parts(gate, identity, clock, bounds or Bounds(), lag)
+    parts = _parts(gate, identity, clock, bounds or Bounds(), lag=lag, notices=notices)
     judging = asyncio.create_task(parts.judge.run())
     accepting = [asyncio.create_task(parts.connections.accept(one)) for one in listeners]
     try:
@@ -96,7 +98,13 @@ async def run_server(
 
 
 def _parts(
-    gate: Gate, identity: Identity, clock: Clock, bounds: Bounds, lag: Callable[[], int]
+    gate: Gate,
+    identity: Identity,
+    clock: Clock,
+    bounds: Bounds,
+    *,
+    lag: Callable[[], int],
+    notices: Notices | None,
 ) -> _Parts:
     telemetry = Telemetry(clock, lambda: gate.trouble)
     judge = Judge(Turns(), clock, telemetry.turn)
@@ -110,6 +118,7 @@ def _parts(
         bounds=bounds,
         clock=clock,
         telemetry=telemetry,
+        notices=notices,
     )
     failure = _Failure()
     door = HttpDoor(handler.respond, bounds, failure.take, handler.unframed)
@@ -119,6 +128,7 @@ def _parts(
         "interlock_gate_waiting": len(judge),
         "interlock_gate_polls": len(handler.polls),
         "interlock_gate_unpublished_records": lag(),
+        "interlock_gate_lost_notices": 0 if notices is None else notices.lost_count,
     }
     return _Parts(gate, handler, connections, telemetry, judge, door, failure)
 

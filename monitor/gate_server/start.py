@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from invariants.model.errors import ConfigError
+from monitor.actions.open import open_poster
 from monitor.clock import Clock
 from monitor.config.table import Settings
 from monitor.gate.assemble import GateOptions, open_gate, own_operators
@@ -22,6 +23,7 @@ from monitor.gate.gate import Gate
 from monitor.gate_server.address import LoopbackAddress, parse_addresses
 from monitor.gate_server.identity import Identity
 from monitor.gate_server.listeners import open_listener
+from monitor.gate_server.notices import Notices
 from monitor.gate_server.server import run_server
 from monitor.log import say
 from monitor.principals.load import load_principals
@@ -45,11 +47,18 @@ class Served(NamedTuple):
     identity: Identity
     clock: Clock
     lag: Callable[[], int]
+    notices: Notices | None
 
     def run(self, is_stopping: Callable[[], bool]) -> None:
         """Serve until `is_stopping()`, and finish what is in flight."""
         serving = run_server(
-            self.gate, self.listeners, self.identity, self.clock, is_stopping, lag=self.lag
+            self.gate,
+            self.listeners,
+            self.identity,
+            self.clock,
+            is_stopping,
+            lag=self.lag,
+            notices=self.notices,
         )
         asyncio.run(serving)
 
@@ -85,7 +94,18 @@ def open_served(settings: Settings, clock: Clock, stack: ExitStack) -> Served:
     listeners = [open_listener(address, mode, group, stack) for address in addresses]
     named = ", ".join(str(listener.getsockname()) for listener in listeners)
     say("info", "gate_listens", at=named, publish=settings.gate.publish)
-    return Served(gate, listeners, Identity(principals), clock, lag)
+    notices = _notices(settings, clock, stack)
+    return Served(gate, listeners, Identity(principals), clock, lag, notices)
+
+
+def _notices(settings: Settings, clock: Clock, stack: ExitStack) -> Notices | None:
+    """The webhook for calls that wait, on a thread that `stack` ends; None without an address."""
+    poster = open_poster(settings, clock)
+    if poster is None:
+        return None
+    notices = Notices(poster.post)
+    stack.callback(notices.close)
+    return notices
 
 
 def _published(settings: Settings, stack: ExitStack) -> tuple[Path, ControlReader, str | None]:

@@ -53,6 +53,11 @@ GATE_METRICS: Final = (
         "gauge",
         "Records of the gate's log that are not yet on Kafka; 0 with `log:DIR`.",
     ),
+    Metric(
+        "interlock_gate_lost_notices",
+        "gauge",
+        "Notices of held calls that did not reach the webhook since the start.",
+    ),
     Metric("interlock_gate_ready", "gauge", "1 while the gate records and answers."),
     Metric(
         "interlock_gate_turn_age_seconds",
