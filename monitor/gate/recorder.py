@@ -69,12 +69,19 @@ class Recorder:
         return self._time_ns
 
     def line(self, key: TraceKey, kind: str, time_ns: int, **fields: Any) -> Line:
-        """An event of a session, with everything that the gate knows of it."""
+        """An event of a session, with everything that the gate knows of it.
+
+        Raises
+        ------
+        MalformedError
+            A value is not JSON, or the session has no numbers left.
+        """
         row = self.book.row(key)
         if row.seq >= NUMBER_MAX:
             raise MalformedError("the session has no numbers left; open another")
         stated = {name: getattr(row, name) for name in STATED}
         stated["gate"] = GateNote(name=self.name)
+        fields = {name: _on_one_line(value) for name, value in fields.items()}
         return Line(
             session=key.session,
             principal=key.principal,
@@ -162,3 +169,13 @@ class Recorder:
     def _standing(self, principal: str, time_ns: int) -> msgspec.Raw:
         standing = None if self.principals is None else self.principals.standing(principal, time_ns)
         return RAW_ABSENT if standing is None else msgspec.Raw(msgspec.json.encode(standing))
+
+
+def _on_one_line(value: Any) -> Any:
+    """JSON without its line breaks, which would end the record: they are between its tokens."""
+    if not isinstance(value, msgspec.Raw) or b"\n" not in bytes(value):
+        return value
+    try:
+        return msgspec.Raw(msgspec.json.format(bytes(value), indent=-1))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise MalformedError("`args`, `result` or `attributes` is not JSON; send objects") from None

@@ -44,6 +44,17 @@ def test_a_call_that_violates_is_denied(gate: ServedGate) -> None:
     assert "refused before it ran" in denied.content["message"]
 
 
+def test_a_body_over_several_lines_is_as_good(gate: ServedGate) -> None:
+    """Its line breaks end no record, and no gate."""
+    body = b'{\n "session": "lines",\n "tool": "read_file",\n "args": {\n  "path": "/x"\n }\n}'
+    connection = UnixHttp(gate.socket)
+    headers = {"Content-Type": "application/json", "Authorization": "Bearer a"}
+    connection.request("POST", "/v1/ask", body, headers)
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert gate.ask("lines", "read_file", token="a").status == 200
+
+
 def test_sessions_belong_to_principals(gate: ServedGate) -> None:
     """The same id of another principal is another session, and its answers are not readable."""
     gate.ask("own", "read_file", token="a", request="q1")
