@@ -119,9 +119,10 @@ class Gate:
                 raise ConflictError("this `request` was asked for another call; use a new id")
             return given.answer(key.session)
         row = self._open_row(key)
-        if asked.call and self._book.who_asked(key, asked.call) is not None:
-            raise ConflictError("this `call` was asked for before; give each call its own id")
         request = ask.request or self._new_id()
+        # The id of a request without a call is its call's id, too.
+        if self._book.who_asked(key, asked.call or request) is not None:
+            raise ConflictError("this `call` was asked for before; give each call its own id")
         note = GateNote(name=self._recorder.name, request=request, digest=digest)
         asked = asked._replace(call=asked.call or request)
         if row.seq == 0:

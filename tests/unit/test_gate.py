@@ -399,3 +399,10 @@ def test_line_breaks_between_the_tokens_of_a_request_end_no_record(here: GateHer
     broken = msgspec.Raw(b'{"a": "\n"}')
     with pytest.raises(MalformedError):
         here.gate.ask("bot", Ask("s-1", "x", broken))
+
+
+def test_the_id_of_a_request_is_not_that_of_a_call_asked_before(here: GateHere) -> None:
+    """Or the approval of the first call would look like one of the second."""
+    here.ask("search", call="c-1", request="r-1")
+    with pytest.raises(ConflictError, match="asked for before"):
+        here.ask("search", request="c-1")
