@@ -127,7 +127,7 @@ class Approvals:
         assert held.is_decided, "the caller looked"
         key = TraceKey(held.principal, held.session)
         note = self._note(held, held.granted_by, is_edited=held.is_edited)
-        asked = Asked(held.tool, held.call, held.args)
+        asked = _asked(held)
         if not held.refused:
             self._decider.decide(key, note, asked, None)
             return
@@ -196,6 +196,11 @@ class Approvals:
     def _rules(self, time_ns: int) -> ApprovalRules:
         principals = self._recorder.principals
         return _NO_FILE_RULES if principals is None else principals.approvals(time_ns)
+
+
+def _asked(held: HeldCall) -> Asked:
+    """The call as its agent asked for it, or as it was edited."""
+    return Asked(held.tool, held.call, held.args, held.attributes)
 
 
 def _approval_id(line: Line) -> str:

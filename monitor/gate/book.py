@@ -192,6 +192,7 @@ class Book:
                 call=line.call,
                 tool=line.tool,
                 args=line.args,
+                attributes=line.attributes,
                 args_digest=note.digest,
                 asked_ns=line.ts,
                 expires_ns=note.expires_ns,

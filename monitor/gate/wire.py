@@ -130,6 +130,7 @@ class HeldCall(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     call: str
     tool: str
     args: msgspec.Raw = RAW_ABSENT
+    attributes: msgspec.Raw = RAW_ABSENT
     args_digest: str
     asked_ns: int
     expires_ns: int

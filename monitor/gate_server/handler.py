@@ -321,9 +321,11 @@ def _listed(held: list[HeldCall], bytes_max: int) -> HeldList:
     without_args: list[str] = []
     size = 0
     for call in held:
-        is_long = len(bytes(call.args)) > LISTED_ARGS_BYTES_MAX
-        shown = msgspec.structs.replace(call, args=RAW_ABSENT) if is_long else call
-        size += 4_096 + len(bytes(shown.args))
+        asked_bytes = len(bytes(call.args)) + len(bytes(call.attributes))
+        shown, is_long = call, asked_bytes > LISTED_ARGS_BYTES_MAX
+        if is_long:
+            shown = msgspec.structs.replace(call, args=RAW_ABSENT, attributes=RAW_ABSENT)
+        size += 4_096 + (0 if is_long else asked_bytes)
         if size > bytes_max:
             break
         listed.append(_with_args(shown))
@@ -332,5 +334,6 @@ def _listed(held: list[HeldCall], bytes_max: int) -> HeldList:
 
 
 def _with_args(held: HeldCall) -> HeldCall:
-    """The call; arguments that were omitted are not written, as no bytes are not JSON."""
-    return held if bytes(held.args) else msgspec.structs.replace(held, args=RAW_ABSENT)
+    """The call; what was omitted of it is not written, as no bytes are not JSON."""
+    absent = {name: RAW_ABSENT for name in ("args", "attributes") if not bytes(getattr(held, name))}
+    return msgspec.structs.replace(held, **absent)

@@ -406,3 +406,27 @@ def test_the_id_of_a_request_is_not_that_of_a_call_asked_before(here: GateHere) 
     here.ask("search", call="c-1", request="r-1")
     with pytest.raises(ConflictError, match="asked for before"):
         here.ask("search", request="c-1")
+
+
+def test_a_granted_call_is_judged_with_its_attributes(tmp_path: Path) -> None:
+    """What happened while it waited counts for the whole call, also after a restart."""
+    frozen = """
+  - id: frozen
+    summary: nothing is paid in production after a freeze
+    severity: critical
+    mode: enforce
+    on_unknown: report
+    never: in_production and once(freezes)
+"""
+    predicates = """
+  in_production: kind == "tool.requested" && tool == "pay" && attributes.env == "prod"
+  freezes: kind == "message.user" && text == "freeze"
+invariants:"""
+    here = GateHere(tmp_path, INVARIANTS.replace("\ninvariants:", predicates) + frozen)
+    held = here.ask("pay", args={"amount": 5}, attributes={"env": "prod"})
+    assert held.approval is not None
+    here.tell("message.user", text="freeze")
+    here.restart()
+    assert here.gate.rule("ana", held.approval.id, Ruling("grant")).decision == "deny"
+    assert here.records()[-1]["attributes"] == {"env": "prod"}
+    here.close()
