@@ -16,11 +16,14 @@ from typing import Final
 
 import msgspec
 
+from monitor.gate.approvals import HELD_MAX
 from monitor.gate.wire import Answer
 from monitor.log import say
 
 WAITING_MAX: Final = 200
 ATTEMPTS_MAX: Final = 4
+KNOWN_MAX: Final = 4 * HELD_MAX
+"""An agent that repeats its request must not fill the queue: others' notices would be lost."""
 PAUSE_S: Final = 2.0
 """Chosen: an outage of some seconds is waited for; behind it others would be lost."""
 CLOSE_S: Final = 1.0
@@ -56,13 +59,19 @@ class Notices:
         self._post, self._pause_s = post, pause_s
         self._waiting: queue.Queue[HeldNotice | None] = queue.Queue(WAITING_MAX)
         self._is_closed = threading.Event()
+        self._known: dict[str, None] = {}
         self.lost_count = 0
         self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
         self._thread.start()
 
     def tell(self, principal: str, tool: str, answer: Answer) -> None:
-        """A call waits. A repeated request gives its notice again, under the same id."""
+        """A call waits. Its request may be repeated; one notice is enough."""
         assert answer.approval is not None, "only held calls have notices"
+        if answer.approval.id in self._known:
+            return
+        self._known[answer.approval.id] = None
+        if len(self._known) > KNOWN_MAX:
+            self._known.pop(next(iter(self._known)))
         reasons = [_Reason(one.id, one.summary) for one in answer.invariants[:REASONS_MAX]]
         notice = HeldNotice(
             answer.approval.id,

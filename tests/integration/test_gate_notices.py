@@ -109,8 +109,9 @@ def test_a_full_queue_loses_notices_and_counts_them() -> None:
     notices = Notices(post)
     notices.tell("a", "pay", held(0))
     assert entered.wait(PATIENCE_S)
-    for number in range(WAITING_MAX + 3):
+    for number in range(1, WAITING_MAX + 4):
         notices.tell("a", "pay", held(number))
+        notices.tell("a", "pay", held(1))  # A request that is repeated takes no place.
     assert notices.lost_count == 3
     released.set()
     notices.close()
