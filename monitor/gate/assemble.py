@@ -100,6 +100,7 @@ def open_gate(
         name=store.identity,
         clock=clock,
         principals=principals,
+        stops_principals=settings.respond_principal,
     )
     claims = Claims(options.log_dir, store.identity)
     keeper = _Keeper(store, recorder, log, claims)

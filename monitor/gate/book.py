@@ -34,6 +34,7 @@ ROWS_IN_MEMORY_MAX: Final = 10_000
 CONTESTED: Final = "contested"
 """The reason in the record of a session whose id another principal uses."""
 HELD_NAME: Final = "\x1fgate-held"
+STOPS_NAME: Final = "\x1fgate-stops"
 _ROW_PREFIX: Final = "\x1fgate-session\x1f"
 """No trace has such a name (`monitor/scope_key.py`)."""
 
@@ -88,6 +89,11 @@ class OwnStop(msgspec.Struct, frozen=True, array_like=True):
     time_ns: int
 
 
+StopState = Literal["killed", "quarantined"]
+OwnStops = dict[StopState, OwnStop]
+"""The latest stop of each sort; a release on the control topic ends those before it."""
+
+
 class SessionRow(msgspec.Struct, omit_defaults=True):
     """A session at its gate; mutable, and private to the book. `seq` is its next number."""
 
@@ -99,8 +105,7 @@ class SessionRow(msgspec.Struct, omit_defaults=True):
     is_ended: bool = False
     is_contested: bool = False
     """True if another principal used its id before, and the gate refuses it therefore."""
-    stops: dict[Literal["killed", "quarantined"], OwnStop] = {}
-    """The latest of each sort; a release on the control topic ends those before it."""
+    stops: OwnStops = {}
     answers: dict[str, Given] = {}
     """By request id, the oldest first."""
     calls: dict[str, str] = {}
@@ -109,6 +114,10 @@ class SessionRow(msgspec.Struct, omit_defaults=True):
     """The numbers of the events that were reported, by request id, the oldest first."""
     recent: list[RecentEvent] = []
     """The latest events, the oldest first."""
+
+
+class _Stops(msgspec.Struct, frozen=True):
+    principals: dict[str, OwnStops]
 
 
 class _Held(msgspec.Struct, frozen=True):
@@ -127,6 +136,12 @@ class Book:
         self.held: dict[str, HeldCall] = {call.id: call for call in calls}
         """By the id of the approval, the oldest first."""
         self._has_held_changed = False
+        stopped = load(STOPS_NAME).header
+        self.principal_stops: dict[str, OwnStops] = (
+            {} if stopped is None else _read(stopped, _Stops).principals
+        )
+        """By principal, of whom operators name a bounded number."""
+        self._have_stops_changed = False
 
     def row(self, key: TraceKey) -> SessionRow:
         """A session; a new one has the number 0."""
@@ -212,10 +227,15 @@ class Book:
                 refused=note.reason,
             )
 
-    def stop(self, key: TraceKey, state: Literal["killed", "quarantined"], stop: OwnStop) -> None:
-        """A session is stopped from here on."""
+    def stop(
+        self, key: TraceKey, state: StopState, stop: OwnStop, *, is_of_principal: bool
+    ) -> None:
+        """A session is stopped from here on, and with it its principal if so set."""
         self.row(key).stops[state] = stop
         self._changed.add(key)
+        if is_of_principal:
+            self.principal_stops.setdefault(key.principal, {})[state] = stop
+            self._have_stops_changed = True
 
     def take_changes(self, gone: Iterable[TraceKey]) -> tuple[list[ScopeChange], list[str]]:
         """The rows to write since the last call, and those of sessions that are `gone`."""
@@ -231,7 +251,10 @@ class Book:
         if self._has_held_changed:
             held = msgspec.json.encode(_Held(list(self.held.values())))
             changes.append(ScopeChange(HELD_NAME, held, None, {}, ()))
-        self._changed, self._has_held_changed = set(), False
+        if self._have_stops_changed:
+            stopped = msgspec.json.encode(_Stops(self.principal_stops))
+            changes.append(ScopeChange(STOPS_NAME, stopped, None, {}, ()))
+        self._changed, self._has_held_changed, self._have_stops_changed = set(), False, False
         while len(self._rows) > ROWS_IN_MEMORY_MAX:
             self._rows.popitem(last=False)
         return changes, dropped

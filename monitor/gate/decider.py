@@ -69,7 +69,7 @@ class Decider:
         time_ns = recorder.reach_now()
         line = recorder.line(key, "tool.requested", time_ns, **asked.fields())
         event = recorder.event(line)
-        stop = self._stops.stop_of(key, recorder.book.row(key), asked.tool, time_ns)
+        stop = self._stops.stop_of(key, recorder.book, asked.tool, time_ns)
         if stop is not None:
             text = words.stopped(stop.state, stop.incident)
             return self.deny(line, _denied(note, text, stop.state, stop.incident))

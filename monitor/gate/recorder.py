@@ -20,7 +20,7 @@ from invariants.model.event import RAW_ABSENT, Event, Origin
 from monitor.clock import Clock
 from monitor.findings.incident import incident_of
 from monitor.findings.model import Finding
-from monitor.gate.book import Book, OwnStop
+from monitor.gate.book import Book, OwnStop, StopState
 from monitor.gate.errors import MalformedError, NotReadyError
 from monitor.gate.log import Log, UnsureError
 from monitor.gate.note import GateNote, Line, line_bytes
@@ -52,7 +52,9 @@ class Recorder:
         name: str,
         clock: Clock,
         principals: Principals | None,
+        stops_principals: bool = True,
     ) -> None:
+        self._stops_principals = stops_principals
         self.kernel, self.book, self.name = kernel, book, name
         self.principals = principals
         self._log, self._clock = log, clock
@@ -158,9 +160,13 @@ class Recorder:
                 continue
             stop = OwnStop(incident_of(finding.id), self._time_ns)
             if "kill" in finding.respond:
-                self.book.stop(finding.trace, "killed", stop)
+                self._stop(finding.trace, "killed", stop)
             elif "quarantine" in finding.respond:
-                self.book.stop(finding.trace, "quarantined", stop)
+                self._stop(finding.trace, "quarantined", stop)
+
+    def _stop(self, key: TraceKey, state: StopState, stop: OwnStop) -> None:
+        is_of_principal = self._stops_principals and bool(key.principal)
+        self.book.stop(key, state, stop, is_of_principal=is_of_principal)
 
     def _decoded(self, value: bytes, line: Line) -> Event | Rejected:
         origin = Origin(GATE, self.name, line.seq)

@@ -7,18 +7,15 @@ traces of several gates, or a score.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from interlock.control_record import ControlView, session_targets
-from monitor.gate.book import SessionRow
+from monitor.gate.book import Book, OwnStops, SessionRow, StopState
 from monitor.trace_key import TraceKey
 from monitor.transport.base import ControlReader
 
 READ_S_MAX = 30.0
-
-
-State = Literal["killed", "quarantined"]
 
 
 class Stop(NamedTuple):
@@ -48,25 +45,40 @@ class Stops:
         """The time up to which every monitor that can stop somebody has judged; None: not known."""
         return self._view.watermarks.of(None).judged_ns
 
-    def stop_of(self, key: TraceKey, row: SessionRow, tool: str, time_ns: int) -> Stop | None:
+    def stop_of(self, key: TraceKey, book: Book, tool: str, time_ns: int) -> Stop | None:
         """The most severe stop that concerns a call; None if nothing is stopped."""
+        row = book.row(key)
         state, target = self._view.standing(_targets(key, row, tool), time_ns)
-        own = self._own(key, row, time_ns) if row.stops else None
+        own = self._own(key, row, book, time_ns)
         if state == "active" or (own is not None and own.state == "killed"):
             return own
         record = self._view.record(target)
         return Stop(state, "" if record is None else record.incident)
 
-    def _own(self, key: TraceKey, row: SessionRow, time_ns: int) -> Stop | None:
-        """The gate's own stop of a session, unless it was released, or has expired, since."""
-        records = [self._view.record(target) for target in key.control_targets]
+    def _own(self, key: TraceKey, row: SessionRow, book: Book, time_ns: int) -> Stop | None:
+        """The gate's own stop of a session, its principal or its parent, the first found."""
+        principal = (f"principal:{key.principal}",)
+        held = [
+            (key.control_targets, row.stops),
+            (principal, book.principal_stops.get(key.principal, {})),
+        ]
+        if row.parent:
+            other, _, session = row.parent.rpartition("/")
+            parent = TraceKey(other or key.principal, session)
+            held.append((parent.control_targets, book.row(parent).stops))
+        in_force = (self._in_force(targets, own, time_ns) for targets, own in held if own)
+        return next(filter(None, in_force), None)
+
+    def _in_force(self, targets: Sequence[str], stops: OwnStops, time_ns: int) -> Stop | None:
+        """A stop, unless it was released, or has expired, since."""
+        records = [self._view.record(target) for target in targets]
         released_ns = max(
             (one.issued_at for one in records if one is not None and one.state == "active"),
             default=0,
         )
-        states: tuple[State, ...] = ("killed", "quarantined")
+        states: tuple[StopState, ...] = ("killed", "quarantined")
         for state in states:
-            stop = row.stops.get(state)
+            stop = stops.get(state)
             if stop is None or stop.time_ns <= released_ns:
                 continue
             ttl_ns = None if state == "killed" else self._quarantine_ttl_ns

@@ -351,8 +351,14 @@ def test_a_violation_that_an_outcome_decides_stops_the_next_call(tmp_path: Path)
     assert here.ask("search").reason == "quarantined"
     here.restart(is_killed=True)
     assert here.ask("search").reason == "quarantined"
-    assert here.ask("search", session="s-2").decision == "allow"
+    assert here.ask("search", session="s-2").reason == "quarantined", "a new session id is free"
+    assert here.ask("search", session="s-3", who="other").decision == "allow"
+    here.gate.open("other", Opening("s-4", parent="bot/s-1"))
+    assert here.ask("search", session="s-4", who="other").reason == "quarantined", "its child"
     control.put("session-of:bot/s-1", "active", issued_at=here.clock.now_ns())
+    here.gate.tick()
+    assert here.ask("search").reason == "quarantined", "the principal is not released"
+    control.put("principal:bot", "active", issued_at=here.clock.now_ns())
     here.gate.tick()
     assert here.ask("search").decision == "allow", "an operator has released it"
     here.tell("tool.failed", tool="login", error="401")
