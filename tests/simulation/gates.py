@@ -214,13 +214,13 @@ class GatesWorld:
         settings = settings_of(folder, folder / "log")
         program = open_program(settings, folder / "monitor", keeps_image=False)
         lines = arrived(self.random, [msgspec.json.encode(record) for record in everything])
-        found = dict(self._of_sessions(stream_of(program, settings, lines)))
+        found = set(self._of_sessions(stream_of(program, settings, lines)))
         for gate in self.gates:
             gate.here.clock.time_ns += 60 * 86_400 * 10**9
             gate.here.gate.tick()
-        gates = dict(self._of_sessions([one for gate in self.gates for one in gate.here.told]))
+        gates = set(self._of_sessions([one for gate in self.gates for one in gate.here.told]))
         # A gate that was killed had found more, which its recovery finds again unseen.
-        is_same = gates.items() <= found.items() if self.moments.met else gates == found
+        is_same = gates <= found if self.moments.met else gates == found
         if not is_same:
             self._wrong("the monitor and the gates have found different things")
         self.counts["findings"] += len(found)
