@@ -12,7 +12,7 @@ each other. It owns no socket. `judgement.py` has the decision itself.
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -70,7 +70,7 @@ class Gate:
         refuses_contested: bool,
         checkpoint: Callable[[], None],
         needed_file: Callable[[], str],
-        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        new_id: Callable[[], str] = lambda: os.urandom(16).hex(),
     ) -> None:
         self._recorder, self._stops = recorder, stops
         self._decider = Decider(recorder, stops, freshness)
