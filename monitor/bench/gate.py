@@ -21,12 +21,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from invariants.model.errors import ConfigError
-from monitor.bench.gate_ask import BENCH, AskFigures, measure_asks
+from monitor.bench.gate_ask import BENCH, TURN_EVENTS, AskFigures, measure_asks
 from monitor.bench.gate_load import Step, Talk, steps_of
 from monitor.bench.recorded import pack_files, recorded_events
 
@@ -63,6 +63,21 @@ class GateFigures:
     """The asks in process of another checkout, in the same turns."""
 
 
+class SocketTurn(NamedTuple):
+    """The latencies in ns of each ask of a turn at the gate, and of its bytes at the echo."""
+
+    asked: list[int]
+    echoed: list[int]
+
+
+class Latency(NamedTuple):
+    """A quantile of both, and the ratio of the two."""
+
+    ratio: float
+    asked_ns: float
+    echoed_ns: float
+
+
 def measure_gate(events_count: int, recordings: Path, beside: Path | None = None) -> GateFigures:
     """Measure everything, one part after the other.
 
@@ -81,38 +96,50 @@ def measure_gate(events_count: int, recordings: Path, beside: Path | None = None
         tokens = [secrets.token_hex(16) for _ in range(AGENTS + 1)]
         gate = stack.enter_context(_server(folder, [*packs, str(BENCH)], tokens))
         echo = stack.enter_context(_echo(folder))
-        steps = steps_of(records, "one")
-        with closing(Talk(str(gate), tokens[0])) as asks, closing(Talk(str(echo))) as echoes:
-            asked, echoed = _alternate(asks, echoes, steps)
+        turns = _turns(gate, echo, tokens[:AGENTS], records)
         one = _rate(gate, tokens[:1], records, "alone")
         many = _rate(gate, tokens[:AGENTS], records, "many")
         quiet, flooded = _beside_flood(gate, tokens, records)
     start_ms, python_ms = _start(packs)
+    median, tail = _over(turns, 0.5), _over(turns, 0.99)
     return GateFigures(
         ask_ratio_to_decode=own.ratio,
         ask_ratio_to_decode_packs_alone=own.ratio_packs_alone,
-        socket_ratio_to_echo_p50=round(_at(asked, 0.5) / _at(echoed, 0.5), 2),
-        socket_ratio_to_echo_p99=round(_at(asked, 0.99) / _at(echoed, 0.99), 2),
+        socket_ratio_to_echo_p50=round(median.ratio, 2),
+        socket_ratio_to_echo_p99=round(tail.ratio, 2),
         throughput_ratio=round(many / one, 2),
         flood_ratio_p99=round(_at(flooded, 0.99) / _at(quiet, 0.99), 2),
         start_over_python=round(start_ms / python_ms, 2),
         ask_us=own.ask_us,
-        socket_p50_us=round(_at(asked, 0.5) / 1e3),
-        socket_p99_us=round(_at(asked, 0.99) / 1e3),
-        echo_p50_us=round(_at(echoed, 0.5) / 1e3),
-        echo_p99_us=round(_at(echoed, 0.99) / 1e3),
+        socket_p50_us=round(median.asked_ns / 1e3),
+        socket_p99_us=round(tail.asked_ns / 1e3),
+        echo_p50_us=round(median.echoed_ns / 1e3),
+        echo_p99_us=round(tail.echoed_ns / 1e3),
         asks_per_second_one=round(one),
         asks_per_second_many=round(many),
         neighbour_p99_us=round(_at(quiet, 0.99) / 1e3),
         neighbour_flooded_p99_us=round(_at(flooded, 0.99) / 1e3),
         start_ms=round(start_ms),
-        asks=len(asked),
+        asks=sum(len(turn.asked) for turn in turns),
         beside=other,
     )
 
 
-def _alternate(gate: Talk, echo: Talk, steps: Sequence[Step]) -> tuple[list[int], list[int]]:
-    """The latencies in ns of each ask at the gate, and of its bytes at the echo."""
+def _turns(
+    gate: Path, echo: Path, tokens: Sequence[str], records: Sequence[bytes]
+) -> list[SocketTurn]:
+    """All turns but the first, which is the warm-up; each is played by another agent."""
+    turns = []
+    with closing(Talk(str(echo))) as echoes:
+        for number in range(-(-len(records) // TURN_EVENTS)):
+            turn = records[number * TURN_EVENTS : (number + 1) * TURN_EVENTS]
+            with closing(Talk(str(gate), tokens[number % len(tokens)])) as asks:
+                turns.append(_alternate(asks, echoes, steps_of(turn, f"turn-{number}")))
+    asking = [turn for turn in turns if turn.asked]
+    return asking[1:] or asking
+
+
+def _alternate(gate: Talk, echo: Talk, steps: Sequence[Step]) -> SocketTurn:
     asked, echoed = [], []
     gc.disable()
     try:
@@ -124,8 +151,15 @@ def _alternate(gate: Talk, echo: Talk, steps: Sequence[Step]) -> tuple[list[int]
                 echoed.append(echo.ask("/", step.body)[0])
     finally:
         gc.enable()
-    warm = len(asked) // 10
-    return asked[warm:], echoed[warm:]
+    return SocketTurn(asked, echoed)
+
+
+def _over(turns: Sequence[SocketTurn], share: float) -> Latency:
+    """The medians over turns of a quantile."""
+    pairs = [(_at(turn.asked, share), _at(turn.echoed, share)) for turn in turns]
+    asked, echoed = zip(*pairs, strict=True)
+    ratio = statistics.median(one / other for one, other in pairs)
+    return Latency(ratio, statistics.median(asked), statistics.median(echoed))
 
 
 def _rate(socket_path: Path, tokens: Sequence[str], records: Sequence[bytes], name: str) -> float:
