@@ -27,11 +27,13 @@ import msgspec
 
 from invariants.model.errors import ConfigError
 from monitor.bench.gate_ask import BENCH, TURN_EVENTS, AskFigures, measure_asks
-from monitor.bench.gate_load import Step, Talk, steps_of
+from monitor.bench.gate_load import Step, Talk, shared_out, steps_of
 from monitor.bench.recorded import pack_files, recorded_events
 
 AGENTS: Final = 64
 ROUNDS: Final = 5
+EVENTS_OF_RATE: Final = 4_000
+"""Chosen: one agent may open the sessions of as many."""
 EVENTS_OF_PART: Final = 2_000
 """Chosen: the first events of the recordings, which an agent beside a flood plays."""
 READY_S: Final = 120.0
@@ -163,11 +165,9 @@ def _over(turns: Sequence[SocketTurn], share: float) -> Latency:
 
 
 def _rate(socket_path: Path, tokens: Sequence[str], records: Sequence[bytes], name: str) -> float:
-    """Requests a second of some agents at once; each plays its share of the recordings."""
-    share = max(1, min(len(records), 4_000) // len(tokens))
-    plays = [
-        steps_of(records[n * share : (n + 1) * share], f"{name}-{n}") for n in range(len(tokens))
-    ]
+    """Requests a second of some agents at once; they share the sessions of the recordings."""
+    parts = shared_out(records[:EVENTS_OF_RATE], len(tokens))
+    plays = [steps_of(part, name) for part in parts]
 
     def play(token: str, steps: Sequence[Step]) -> None:
         with closing(Talk(str(socket_path), token)) as talk:
@@ -188,13 +188,13 @@ def _beside_flood(
     socket_path: Path, tokens: Sequence[str], records: Sequence[bytes]
 ) -> tuple[list[int], list[int]]:
     """The latencies in ns of one agent's asks, alone and beside a flood of another's."""
-    quiet = _asks(socket_path, tokens[0], steps_of(records[:EVENTS_OF_PART], "quiet"))
+    quiet = _asks(socket_path, tokens[1], steps_of(records[:EVENTS_OF_PART], "quiet"))
     command = [sys.executable, "-m", "monitor.bench.gate_load", str(socket_path), tokens[AGENTS]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as flood:  # noqa: S603
         try:
             assert flood.stdout is not None and flood.stdout.readline(), "it says that it floods"
             steps = steps_of(records[:EVENTS_OF_PART], "flooded")
-            return quiet, _asks(socket_path, tokens[0], steps)
+            return quiet, _asks(socket_path, tokens[1], steps)
         finally:
             flood.kill()
 

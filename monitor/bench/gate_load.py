@@ -73,6 +73,18 @@ def steps_of(records: Iterable[bytes], prefix: str) -> list[Step]:
     return steps
 
 
+def shared_out(records: Iterable[bytes], agents_count: int) -> list[list[bytes]]:
+    """The events of each agent: whole sessions, dealt in turn, so that all agents together open as
+    many as one alone.
+    """
+    parts: list[list[bytes]] = [[] for _ in range(agents_count)]
+    owners: dict[str, int] = {}
+    for value in records:
+        session = bare_decode(value).session
+        parts[owners.setdefault(session, len(owners) % agents_count)].append(value)
+    return parts
+
+
 def _given(record: Any, names: Sequence[str]) -> Mapping[str, Any]:
     told = {name: getattr(record, name) for name in names}
     return {
