@@ -35,6 +35,7 @@ CONTESTED: Final = "contested"
 """The reason in the record of a session whose id another principal uses."""
 HELD_NAME: Final = "\x1fgate-held"
 STOPS_NAME: Final = "\x1fgate-stops"
+TIME_NAME: Final = "\x1fgate-time"
 _ROW_PREFIX: Final = "\x1fgate-session\x1f"
 """No trace has such a name (`monitor/scope_key.py`)."""
 
@@ -124,6 +125,10 @@ class _Held(msgspec.Struct, frozen=True):
     calls: list[HeldCall]
 
 
+class _Time(msgspec.Struct, frozen=True):
+    time_ns: int = 0
+
+
 class Book:
     """The sessions, answers and held calls of one gate. `load` reads the store."""
 
@@ -142,6 +147,10 @@ class Book:
         )
         """By principal, of whom operators name a bounded number."""
         self._have_stops_changed = False
+        stored = load(TIME_NAME).header
+        self.time_ns = 0 if stored is None else _read(stored, _Time).time_ns
+        """The time of the latest record."""
+        self._time_kept_ns = self.time_ns
 
     def row(self, key: TraceKey) -> SessionRow:
         """A session; a new one has the number 0."""
@@ -171,6 +180,7 @@ class Book:
         row = self.row(key)
         self._changed.add(key)
         row.seq = line.seq + 1
+        self.time_ns = max(self.time_ns, line.ts)
         row.agent, row.user = row.agent or line.agent, row.user or line.user
         row.tenant, row.parent = row.tenant or line.tenant, row.parent or line.parent
         row.is_ended = row.is_ended or line.kind == "session.ended"
@@ -255,6 +265,10 @@ class Book:
             stopped = msgspec.json.encode(_Stops(self.principal_stops))
             changes.append(ScopeChange(STOPS_NAME, stopped, None, {}, ()))
         self._changed, self._has_held_changed, self._have_stops_changed = set(), False, False
+        if self.time_ns != self._time_kept_ns:
+            time = msgspec.json.encode(_Time(self.time_ns))
+            changes.append(ScopeChange(TIME_NAME, time, None, {}, ()))
+            self._time_kept_ns = self.time_ns
         while len(self._rows) > ROWS_IN_MEMORY_MAX:
             self._rows.popitem(last=False)
         return changes, dropped

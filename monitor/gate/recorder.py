@@ -58,7 +58,8 @@ class Recorder:
         self.kernel, self.book, self.name = kernel, book, name
         self.principals = principals
         self._log, self._clock = log, clock
-        self._time_ns = 0
+        # A clock that was put back while no gate ran must not hide what happened just before.
+        self._time_ns = book.time_ns
         self.trouble = ""
         """Why nothing can be recorded any more; empty while all is well."""
 

@@ -436,3 +436,22 @@ invariants:"""
     assert here.gate.rule("ana", held.approval.id, Ruling("grant")).decision == "deny"
     assert here.records()[-1]["attributes"] == {"env": "prod"}
     here.close()
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_clock_that_is_put_back_over_a_restart_hides_nothing(
+    tmp_path: Path, is_killed: bool
+) -> None:
+    """The gate's time goes on from its latest record, of which the last checkpoint knows."""
+    windowed = INVARIANTS.replace("once(reads_secret)", "once[1h] reads_secret").replace(
+        "on_unknown: violate", "on_unknown: report"
+    )
+    here = GateHere(tmp_path, windowed)
+    here.read_secret()
+    here.gate.tick()  # A checkpoint: the start reads no record again.
+    here.clock.time_ns -= 5_000_000_000
+    here.restart(is_killed=is_killed)
+    assert here.ask("http.post", args=POST).decision == "deny"
+    times = [record["ts"] for record in here.records()]
+    assert times == sorted(times)
+    here.close()
