@@ -128,7 +128,7 @@ class Gate:
         if row.seq == 0:
             self._recorder.event(self._recorder.line(key, "tool.requested", 0, **asked.fields()))
             self._begin(key, {})
-        hold = self._approvals.begun if self._approvals.has_room(principal) else None
+        hold = self._approvals.begun if self._approvals.has_room(principal, asked) else None
         self._decider.decide(key, note, asked, hold)
         answer = self.answer(principal, ask.session, request)
         assert answer is not None, "the book has what was just written"

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.gate.approvals import HELD_OF_PRINCIPAL_MAX
+from monitor.gate.approvals import HELD_BYTES_OF_PRINCIPAL_MAX, HELD_OF_PRINCIPAL_MAX
 from monitor.gate.errors import (
     ConflictError,
     ForbiddenError,
@@ -243,6 +243,24 @@ def test_held_calls_of_a_principal_are_bounded(here: GateHere) -> None:
     assert {answer.decision for answer in answers[:-1]} == {"hold"}
     assert answers[-1].decision == "deny"
     assert here.ask("pay", args={"amount": 1}, session="s-2", who="other").decision == "hold"
+
+
+def test_the_size_of_held_calls_of_a_principal_is_bounded(here: GateHere) -> None:
+    """Each checkpoint writes them: a few large ones would make everybody wait."""
+    args = {"amount": 5, "note": "x" * (HELD_BYTES_OF_PRINCIPAL_MAX // 3)}
+    answers = [here.ask("pay", args=args).decision for _ in range(3)]
+    assert answers == ["hold", "hold", "deny"]
+    assert here.ask("pay", args={"amount": 5}).decision == "hold"
+    assert here.ask("pay", args=args, session="s-2", who="other").decision == "hold"
+
+
+def test_a_grant_with_null_for_arguments_edits_nothing(here: GateHere) -> None:
+    """Many a client sends null for what it omits."""
+    held = here.ask("pay", args={"amount": 5})
+    assert held.approval is not None
+    answer = here.gate.rule("ana", held.approval.id, Ruling("grant", args=msgspec.Raw(b"null")))
+    assert answer.decision == "allow" and not bytes(answer.args)
+    assert here.records()[-1]["args"] == {"amount": 5}
 
 
 def test_a_message_repeats_nothing_that_the_agent_wrote(here: GateHere) -> None:
