@@ -49,6 +49,7 @@ TOLD_KINDS: Final = RUNTIME_KINDS - {"tool.requested"}
 """The known kinds that an agent may tell: it asks for calls, and cannot approve or deny any."""
 UNASKED: Final = "interlock_unasked"
 """The attribute of a call that was made while no gate answered, and is reported afterwards."""
+OMITTED: Final = "interlock_args_omitted"
 ASK_BYTES_MAX: Final = RECORD_BYTES_MAX - 64 * 1024
 """A record has the request and the gate's own part of it."""
 CONTESTED_TEXT: Final = "another principal uses this session id; open a session with another id"
@@ -111,6 +112,7 @@ class Gate:
             raise MalformedError(f"`args` and `attributes`: at most {ASK_BYTES_MAX} bytes together")
         if not asked.tool:
             raise MalformedError("`tool` is empty; name the tool that is to be called")
+        _check_omission(asked)
         _check_request(ask.request)
         digest = asked.digest()
         given = self._book.given(key, ask.request) if ask.request else None
@@ -280,6 +282,18 @@ def _ancestor(text: str) -> str:
 def _check_request(request: str) -> None:
     if len(request) > REQUEST_CHARS_MAX or not request.isprintable():
         raise MalformedError(f"`request`: at most {REQUEST_CHARS_MAX} printable characters")
+
+
+def _check_omission(asked: Asked) -> None:
+    """Arguments that are there and said to be omitted would be allowed unread."""
+    if bytes(asked.args) in (b"", b"null"):
+        return
+    try:
+        attributes = msgspec.json.decode(asked.attributes or b"{}", type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        return  # It is not an event either, which is refused where it is read.
+    if not bytes(attributes.get(OMITTED, b"[")).lstrip().startswith(b"["):
+        raise MalformedError(f"`{OMITTED}` says that all `args` are omitted: send one of the two")
 
 
 def _is_unasked(told: Told) -> bool:

@@ -473,3 +473,13 @@ def test_a_clock_that_is_put_back_over_a_restart_hides_nothing(
     times = [record["ts"] for record in here.records()]
     assert times == sorted(times)
     here.close()
+
+
+@pytest.mark.parametrize("omitted", [True, 1, "all", {}])
+def test_arguments_are_sent_or_omitted_and_not_both(here: GateHere, omitted: object) -> None:
+    """Or a call would be allowed as unknown whose arguments the record shows."""
+    attributes = {"interlock_args_omitted": omitted}
+    with pytest.raises(MalformedError, match="omitted"):
+        here.ask("pay", args={"amount": 5}, attributes=attributes)
+    assert not (here.folder / "log" / "interlock.gate").exists()
+    assert here.ask("search", attributes=attributes).decision == "allow"
