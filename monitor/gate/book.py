@@ -31,6 +31,9 @@ RECENT_MAX: Final = 12
 RECENT_CHARS_MAX: Final = 200
 """Chosen: what an operator reads before a decision."""
 ROWS_IN_MEMORY_MAX: Final = 10_000
+ROWS_IN_MEMORY_BYTES_MAX: Final = 64 * 1024 * 1024
+"""As they are stored; in memory they are about twice as large. A session with 128 long answers has
+300 KiB or more, so that the count alone would let one principal fill the memory."""
 CONTESTED: Final = "contested"
 """The reason in the record of a session whose id another principal uses."""
 HELD_NAME: Final = "\x1fgate-held"
@@ -135,6 +138,8 @@ class Book:
     def __init__(self, load: Callable[[str], LoadedScope]) -> None:
         self._load = load
         self._rows: OrderedDict[TraceKey, SessionRow] = OrderedDict()
+        self._sizes: dict[TraceKey, int] = {}
+        """The bytes of each row in memory, as it is stored."""
         self._changed: set[TraceKey] = set()
         stored = load(HELD_NAME).header
         calls = [] if stored is None else _read(stored, _Held).calls
@@ -158,7 +163,7 @@ class Book:
         if row is None:
             stored = self._load(_stored_row(key)).header
             row = SessionRow() if stored is None else _read(stored, SessionRow)
-            self._rows[key] = row
+            self._rows[key], self._sizes[key] = row, len(stored or b"")
         self._rows.move_to_end(key)
         return row
 
@@ -252,12 +257,14 @@ class Book:
         dropped = []
         for key in gone:
             self._rows.pop(key, None)
+            self._sizes.pop(key, None)
             self._changed.discard(key)
             dropped.append(_stored_row(key))
-        changes = [
-            ScopeChange(_stored_row(key), msgspec.json.encode(self._rows[key]), None, {}, ())
-            for key in self._changed
-        ]
+        changes = []
+        for key in self._changed:
+            content = msgspec.json.encode(self._rows[key])
+            self._sizes[key] = len(content)
+            changes.append(ScopeChange(_stored_row(key), content, None, {}, ()))
         if self._has_held_changed:
             held = msgspec.json.encode(_Held(list(self.held.values())))
             changes.append(ScopeChange(HELD_NAME, held, None, {}, ()))
@@ -269,9 +276,15 @@ class Book:
             time = msgspec.json.encode(_Time(self.time_ns))
             changes.append(ScopeChange(TIME_NAME, time, None, {}, ()))
             self._time_kept_ns = self.time_ns
-        while len(self._rows) > ROWS_IN_MEMORY_MAX:
-            self._rows.popitem(last=False)
+        self._forget_oldest()
         return changes, dropped
+
+    def _forget_oldest(self) -> None:
+        """Leave the rows in the store alone that were not used for longest."""
+        size = sum(self._sizes.values())
+        while len(self._rows) > ROWS_IN_MEMORY_MAX or size > ROWS_IN_MEMORY_BYTES_MAX:
+            key, _ = self._rows.popitem(last=False)
+            size -= self._sizes.pop(key)
 
 
 def _recent(line: Line) -> RecentEvent:
