@@ -17,7 +17,7 @@ from invariants.model.errors import ConfigError
 from monitor.clock import Clock
 from monitor.config.table import Settings
 from monitor.gate.book import Book
-from monitor.gate.claims import Claims
+from monitor.gate.claims import FOLDER, Claims, make_own_folder
 from monitor.gate.errors import NotReadyError
 from monitor.gate.freshness import Freshness
 from monitor.gate.gate import Gate
@@ -91,6 +91,8 @@ def open_gate(
     # Its own events never come late: deadlines are decided at once.
     own = dataclasses.replace(own, gate_lateness_ns=0)
     kernel = Kernel(program, own, scope_loader(store))
+    for name in (GATE, FOLDER):
+        make_own_folder(options.log_dir / name)
     log = GateLog(options.log_dir, store.identity, is_synced=options.is_synced)
     stack.callback(log.close)
     recorder = Recorder(

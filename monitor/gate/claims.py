@@ -9,6 +9,7 @@ would not know the session's past: if the first gate is gone, the agent opens an
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -16,12 +17,34 @@ from typing import Final
 
 import msgspec
 
+from invariants.model.errors import ConfigError
 from monitor.gate.errors import ConflictError, NotReadyError
 from monitor.trace_key import TraceKey
+from monitor.transport.logdir.writer import FOLDER_MODE
 
 FOLDER: Final = "interlock.claims"
 _DIGEST_BYTES: Final = 16
 _NAME_BYTES_MAX: Final = 100
+
+
+def make_own_folder(path: Path) -> None:
+    """Make a folder that no agent can change, before one makes it under the same name.
+
+    Raises
+    ------
+    ConfigError
+        Another user has it, or every user may write to it.
+    OSError
+        It cannot be made.
+    """
+    path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    found = path.lstat()
+    is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid in (0, os.geteuid())
+    if not is_ours or found.st_mode & stat.S_IWOTH:
+        raise ConfigError(
+            f"`gate.publish`: other users may replace files in `{path}`; remove it, and let the "
+            "gate make it"
+        )
 
 
 class Claims:
@@ -42,7 +65,7 @@ class Claims:
         """
         path = self._path(key)
         try:
-            self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self._folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             holder = self._written(path)
         except OSError as error:
             reason = error.strerror or type(error).__name__
@@ -74,8 +97,12 @@ class Claims:
             pass
         finally:
             own.unlink()
-        with path.open("rb") as file:
-            return file.read(_NAME_BYTES_MAX).decode("ascii", "replace")
+        # Whatever is there, the gate does not wait for it, and follows no link.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return os.read(descriptor, _NAME_BYTES_MAX).decode("ascii", "replace")
+        finally:
+            os.close(descriptor)
 
     def _path(self, key: TraceKey) -> Path:
         digest = blake2b(msgspec.json.encode(key), digest_size=_DIGEST_BYTES)
