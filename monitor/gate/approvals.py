@@ -30,7 +30,7 @@ from monitor.trace_key import TraceKey
 HELD_MAX: Final = 1_000
 """Chosen: calls of all sessions that wait at a time; the next is denied, not held."""
 HELD_OF_PRINCIPAL_MAX: Final = 50
-HELD_BYTES_OF_PRINCIPAL_MAX: Final = 2 * 1024 * 1024
+HELD_BYTES_OF_PRINCIPAL_MAX: Final = 4 * 1024 * 1024
 """Chosen: a checkpoint writes all held calls, and everybody waits for it. Measured: with 40 MiB of
 one principal, for 0.5 s."""
 REASON_CHARS_MAX: Final = 500

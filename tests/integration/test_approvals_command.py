@@ -133,7 +133,7 @@ def test_what_the_agent_wrote_cannot_write_to_the_terminal(gate: ServedGate) -> 
 
 def test_long_arguments_hide_no_call_of_others(gate: ServedGate) -> None:
     """The list leaves long arguments out and says of which calls; the page of a call has them."""
-    long = [hold(gate, f"flood-{n}", note="x" * 700_000, amount=5) for n in range(8)]
+    long = [hold(gate, f"flood-{n}", note="x" * 700_000, amount=5) for n in range(5)]
     short = hold(gate, "behind-the-flood")
     listed = as_json(gate, "list")
     assert {*long, short} <= {one["id"] for one in listed["approvals"]}
