@@ -152,8 +152,15 @@ class _Keeper:
         self._recorder.kernel.expect(self._store.load_deadlines())
         count = 0
         for value in self._log.read_from(place):
-            self._recorder.take_again(value, read_line(value))
             count += 1
+            try:
+                line = read_line(value)
+            except msgspec.DecodeError as error:
+                raise ConfigError(
+                    f"record {count} of the gate's log behind its last checkpoint is damaged "
+                    f"({error}): restore the log, or begin with another `state_dir`"
+                ) from None
+            self._recorder.take_again(value, line)
         if count:
             say("info", "gate_recovered", records=count)
         self.keep()

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from invariants.model.errors import ConfigError
 from monitor.gate.approvals import HELD_BYTES_OF_PRINCIPAL_MAX, HELD_OF_PRINCIPAL_MAX
 from monitor.gate.errors import (
     ConflictError,
@@ -483,3 +484,14 @@ def test_arguments_are_sent_or_omitted_and_not_both(here: GateHere, omitted: obj
         here.ask("pay", args={"amount": 5}, attributes=attributes)
     assert not here.records()
     assert here.ask("search", attributes=attributes).decision == "allow"
+
+
+def test_a_damaged_record_of_the_log_is_an_error_with_a_mend(
+    here: GateHere, tmp_path: Path
+) -> None:
+    here.read_secret()
+    here.kill()
+    (path,) = (tmp_path / "log" / "interlock.gate").glob("*.jsonl")
+    path.write_bytes(path.read_bytes().replace(b'"seq":1', b'"seq":x'))
+    with pytest.raises(ConfigError, match=r"record 2 .* is damaged"):
+        here.reopen()
