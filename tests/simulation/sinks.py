@@ -95,7 +95,7 @@ class SimulatedWebhook(WebhookDriver):
     def __init__(self, outside: Outside, faults: Faults, clock: Clock, attempts_max: int) -> None:
         address = parse_webhook_url(WEBHOOK_URL)
         self._settings = WebhookSettings(address, attempts_max=attempts_max)
-        self._clock = clock
+        self._poster = self
         self._outside = outside
         self._faults = faults
         self._orders: list[Order] = []
@@ -116,12 +116,13 @@ class SimulatedWebhook(WebhookDriver):
     def close(self) -> None:
         self._orders.clear()
 
-    def _post(self, order: Order) -> int:
+    def post(self, delivery: str, body: bytes) -> int:
+        """In place of the real poster."""
         if self._faults.strikes("webhook refuses"):
             raise ConnectionRefusedError("simulated")
         if self._faults.strikes("webhook answers 500"):
             return 500
-        self._outside.posts[order.action.id] += 1
+        self._outside.posts[delivery] += 1
         if self._faults.strikes("webhook took it, then timed out"):
             raise TimeoutError("simulated")
         self._faults.crash_on("crash after a post")
