@@ -52,7 +52,7 @@ _LONG_CHARACTERS: Final = 8
 EXTREME_COST: Final = 64
 """Of an exponent of three digits or more. Measured: near 1e308 a double is read in 10 to 30 us."""
 
-TEXT_TOKEN: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
+TEXT_TOKEN: Final = rb'"[^"\\]*+(?>(?:\\.[^"\\]*+)*)"?'
 """A JSON string, as a pattern for bytes; an unclosed one extends to their end.
 
 Otherwise the search would restart at each `\\"` in it, which is quadratic: hours for one record.

@@ -473,3 +473,22 @@ def test_the_project_speaks_of_itself_alone() -> None:
             if forbidden.search(line):
                 wrong.append(f"{name}:{number}: {line.strip()[:100]}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_group_is_repeated_possessively() -> None:
+    """`(...)*+` loses its place in Python before 3.11.5 if the group fails behind its beginning
+    (gh-106052), so that a text would be read as another. An atomic group means the same there.
+    """
+    possessive = re.compile(r"\)(?:[*+?]|\{[0-9,]+\})\+")
+    wrong = [
+        f"{_names(path)}:{node.lineno}"
+        for path in FILES
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str | bytes)
+        and "\n" not in str(node.value)
+        and possessive.search(
+            node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+        )
+    ]
+    assert not wrong, "write `(?>(?:...)*)`:\n" + "\n".join(wrong)

@@ -26,7 +26,7 @@ _LOCAL_PART: Final = _SCHEME_FIRST | frozenset("0123456789#$&'*+-/=?^_`{|}~.")
 # What nearly every URL looks like, with a letter first in the last label; group 1 is the host.
 # Possessive, so that it is linear in the text. Whatever it does not match, `_host` decides.
 _COMMON_URL: Final = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]*+://((?:[A-Za-z0-9_-]++\.)*+[A-Za-z][A-Za-z0-9_-]*+)"
+    r"[A-Za-z][A-Za-z0-9+.-]*+://((?>(?:[A-Za-z0-9_-]++\.)*)[A-Za-z][A-Za-z0-9_-]*+)"
     r"(?::[0-9]*+)?(?:[/?#][!-\[\]-~]*+)?"
 )
 

@@ -46,7 +46,7 @@ _DATE: Final = (
 _MOMENT: Final = re.compile(
     rf"(?<![0-9])(?=[0-9]{{1,4}}+[-/.:])(?:{_DATE}(?:[tT ]{_TIME})?|{_TIME}(?![0-9]))"
 )
-_MOMENTS_REST: Final = re.compile(r"(?:[\s\x00-]|to|and|at|[ap]m|z|utc|gmt)*+", re.IGNORECASE)
+_MOMENTS_REST: Final = re.compile(r"(?>(?:[\s\x00-]|to|and|at|[ap]m|z|utc|gmt)*)", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"(?<=[0-9])[.:](?=[0-9])")
 """It occurs inside amounts, versions and times: no account begins or ends at one."""
 

@@ -48,9 +48,9 @@ _AT_SIGN: Final = re.compile(
     rf"@(?<!@@)(?!@)|[{_LEFT}]\s{{0,2}}(?:at|@)\s{{0,2}}[{_RIGHT}]", re.IGNORECASE
 )
 _AT_WORD: Final = re.compile(r"\s[Aa][Tt](?=\s)|[*|_-][Aa][Tt][*|_-]")
-_DOMAIN: Final = re.compile(r"[\w-]++(?:\.[\w-]++)*+")
+_DOMAIN: Final = re.compile(r"[\w-]++(?>(?:\.[\w-]++)*)")
 _SPELT_DOMAIN: Final = re.compile(
-    r"[\w-]{1,63}+(?:(?:\.|\s{1,3}dot\s{1,3})[\w-]{1,63}+){1,10}+", re.IGNORECASE
+    r"[\w-]{1,63}+(?>(?:(?:\.|\s{1,3}dot\s{1,3})[\w-]{1,63}+){1,10})", re.IGNORECASE
 )
 _JOINED_DOMAIN: Final = re.compile(r"[\w*|.-]{1,190}?[*|_-]dot[*|_-][\w*|.-]{1,63}+", re.IGNORECASE)
 _JOINED_DOT: Final = re.compile(r"[*|_-]dot[*|_-]", re.IGNORECASE)

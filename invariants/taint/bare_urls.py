@@ -16,7 +16,7 @@ _NAME: Final = re.compile(r"[\w.-]+")
 _NAME_CHARACTERS_MAX: Final = 253  # Source: RFC 1035, section 2.3.4.
 _BARE_ANCHOR: Final = re.compile(r"\.[^\W\d_]{2,63}+(?::\d|/)")
 _BARE: Final = re.compile(
-    r"(?:[\w-]++\.)++[^\W\d_]{2,63}+"
+    r"(?>(?:[\w-]++\.)+)[^\W\d_]{2,63}+"
     r"(?::\d{1,5}+)?(?:/[^\s\x00-\x20\"<>`{}|\\^]*+)?"
 )
 

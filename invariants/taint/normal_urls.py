@@ -30,7 +30,7 @@ _URL: Final = re.compile(
 )
 # What nearly every URL looks like, without query; whatever it does not match is looked at closely.
 _COMMON_URL: Final = re.compile(
-    r"(https?)://((?:[a-z0-9-]{1,50}\.){1,4}[a-z]{2,50})((?:/[\w~-][\w.~-]*+)*+/?)",
+    r"(https?)://((?:[a-z0-9-]{1,50}\.){1,4}[a-z]{2,50})((?>(?:/[\w~-][\w.~-]*+)*)/?)",
     re.ASCII | re.IGNORECASE,
 )
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
