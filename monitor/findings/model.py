@@ -238,6 +238,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.undecided) or self.run is not None
 
     @property
+    def stop(self) -> Literal["kill", "quarantine"] | None:
+        """The harder stop that its invariant responds with, if it is a new violation of one that is
+        enforced. A prevented one has none (`monitor/kernel/prevented.py`).
+        """
+        is_new = self.type == "violated" and not self.is_of_known_run
+        if not is_new or self.mode != "enforce":
+            return None
+        if "kill" in self.respond:
+            return "kill"
+        return "quarantine" if "quarantine" in self.respond else None
+
+    @property
     def is_of_known_run(self) -> bool:
         """True if the violation was reported before, and its run has grown or ended since."""
         return self.run is not None and self.run.count > 1

@@ -65,11 +65,6 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     standing: msgspec.Raw = RAW_ABSENT
     gate: GateNote
 
-    @property
-    def id(self) -> str:
-        """The id that the event has everywhere."""
-        return f"{self.session}/{self.seq}"
-
 
 _encode: Final = msgspec.json.Encoder().encode
 _decoder: Final = msgspec.json.Decoder(Line)

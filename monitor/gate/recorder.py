@@ -156,18 +156,11 @@ class Recorder:
         outrun the gate. The monitor's record of the same stop follows on the control topic.
         """
         for finding in findings:
-            is_new = finding.type == "violated" and not finding.is_of_known_run
-            if not is_new or finding.mode != "enforce" or finding.prevention == "prevented":
-                continue
-            stop = OwnStop(incident_of(finding.id), self._time_ns)
-            if "kill" in finding.respond:
-                self._stop(finding.trace, "killed", stop)
-            elif "quarantine" in finding.respond:
-                self._stop(finding.trace, "quarantined", stop)
-
-    def _stop(self, key: TraceKey, state: StopState, stop: OwnStop) -> None:
-        is_of_principal = self._stops_principals and bool(key.principal)
-        self.book.stop(key, state, stop, is_of_principal=is_of_principal)
+            if finding.stop is not None:
+                state: StopState = "killed" if finding.stop == "kill" else "quarantined"
+                stop = OwnStop(incident_of(finding.id), self._time_ns)
+                is_of_principal = self._stops_principals and bool(finding.principal)
+                self.book.stop(finding.trace, state, stop, is_of_principal=is_of_principal)
 
     def _decoded(self, value: bytes, line: Line) -> Event | Rejected:
         origin = Origin(GATE, self.name, line.seq)

@@ -45,7 +45,6 @@ OUTCOMES: Final = frozenset({"tool.completed", "tool.failed"})
 WAITING: Final = "approval.requested"
 _OF_HELD_CALLS: Final = frozenset({REQUESTED, DENIED, "approval.granted", "approval.denied"})
 NAMES_MAX: Final = 16
-STOPPING: Final = frozenset({"kill", "quarantine"})
 _TRUSTED: Final = Provenance(is_trusted=True)
 
 
@@ -201,8 +200,7 @@ class Preview:
     def _obey(self, findings: list[Finding]) -> None:
         """Note the sessions that are stopped from here on."""
         for finding in findings:
-            is_new = finding.type == "violated" and not finding.is_of_known_run
-            if is_new and finding.mode == "enforce" and STOPPING & set(finding.respond):
+            if finding.stop is not None:
                 by = self._stopped.get(finding.trace, ())
                 if finding.invariant not in by:
                     self._stopped[finding.trace] = (*by, finding.invariant)
