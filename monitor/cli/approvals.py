@@ -43,7 +43,9 @@ def add(verbs: Verbs) -> None:
     parts = parser.add_subparsers(title="parts", required=True, metavar="list|show|grant|deny")
     lister = parts.add_parser("list", help="the calls that wait, the oldest first")
     shower = parts.add_parser(
-        "show", help="one call: its arguments, why it is held, and its session's latest events"
+        "show",
+        help="one call: its arguments and attributes, why it is held, and the latest events of its "
+        "session",
     )
     granter = parts.add_parser(
         "grant",
@@ -189,7 +191,9 @@ def page_lines(page: HeldPage) -> list[str]:
         "  held by",
         *(f"    {visible(r.id, NAME_CHARS_MAX)}: {visible(r.summary)}" for r in held.invariants),
         "  arguments",
-        *_arguments(bytes(held.args)),
+        *_object(bytes(held.args)),
+        "  attributes",
+        *_object(bytes(held.attributes)),
         "  latest events of the session",
         *(
             f"    {event.seq:>5} {time_text(event.time_ns)} {visible(event.kind, NAME_CHARS_MAX)} "
@@ -199,8 +203,8 @@ def page_lines(page: HeldPage) -> list[str]:
     ]
 
 
-def _arguments(content: bytes) -> list[str]:
-    """The arguments over several lines; control characters inside a line are escaped."""
+def _object(content: bytes) -> list[str]:
+    """Arguments or attributes over several lines; control characters inside a line are escaped."""
     if not content:
         return ["    none"]
     text = msgspec.json.format(content, indent=2).decode("utf-8", "replace")

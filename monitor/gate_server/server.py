@@ -26,7 +26,7 @@ from monitor.gate_server.http_door import HttpDoor, tell_failure
 from monitor.gate_server.identity import Identity
 from monitor.gate_server.judge import Judge
 from monitor.gate_server.notices import Notices
-from monitor.gate_server.telemetry import Telemetry
+from monitor.gate_server.telemetry import Published, Telemetry
 from monitor.gate_server.turns import Turns
 from monitor.telemetry.http_request import OwnNames
 
@@ -69,19 +69,19 @@ async def run_server(
     is_stopping: Callable[[], bool],
     *,
     bounds: Bounds | None = None,
-    lag: Callable[[], int] = lambda: 0,
+    published: Callable[[], Published] = Published,
     notices: Notices | None = None,
 ) -> None:
     """Serve until `is_stopping()`; then finish what is in flight.
 
-    `lag` is the number of records that are not yet published; `notices` tells of held calls.
+    `published` is how far the log is from Kafka; `notices` tells of held calls.
 
     Raises
     ------
     Exception
         An error of ours, which ends the server.
     """
-    parts = _parts(gate, identity, clock, bounds or Bounds(), lag=lag, notices=notices)
+    parts = _parts(gate, identity, clock, bounds or Bounds(), published=published, notices=notices)
     judging = asyncio.create_task(parts.judge.run())
     accepting = [asyncio.create_task(parts.connections.accept(one)) for one in listeners]
     try:
@@ -103,10 +103,10 @@ def _parts(
     clock: Clock,
     bounds: Bounds,
     *,
-    lag: Callable[[], int],
+    published: Callable[[], Published],
     notices: Notices | None,
 ) -> _Parts:
-    telemetry = Telemetry(clock, lambda: gate.trouble)
+    telemetry = Telemetry(clock, lambda: gate.trouble, published)
     judge = Judge(Turns(), clock, telemetry.turn)
     accounts = Accounts(bounds, telemetry.reached)
     handler = Handler(
@@ -127,7 +127,6 @@ def _parts(
         "interlock_gate_connections": len(connections),
         "interlock_gate_waiting": len(judge),
         "interlock_gate_polls": len(handler.polls),
-        "interlock_gate_unpublished_records": lag(),
         "interlock_gate_lost_notices": 0 if notices is None else notices.lost_count,
     }
     return _Parts(gate, handler, connections, telemetry, judge, door, failure)

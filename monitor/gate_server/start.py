@@ -25,6 +25,7 @@ from monitor.gate_server.identity import Identity
 from monitor.gate_server.listeners import open_listener
 from monitor.gate_server.notices import Notices
 from monitor.gate_server.server import run_server
+from monitor.gate_server.telemetry import Published
 from monitor.log import say
 from monitor.principals.load import load_principals
 from monitor.service.connect import open_control
@@ -46,7 +47,7 @@ class Served(NamedTuple):
     listeners: list[socket.socket]
     identity: Identity
     clock: Clock
-    lag: Callable[[], int]
+    published: Callable[[], Published]
     notices: Notices | None
 
     def run(self, is_stopping: Callable[[], bool]) -> None:
@@ -57,7 +58,7 @@ class Served(NamedTuple):
             self.identity,
             self.clock,
             is_stopping,
-            lag=self.lag,
+            published=self.published,
             notices=self.notices,
         )
         asyncio.run(serving)
@@ -87,15 +88,17 @@ def open_served(settings: Settings, clock: Clock, stack: ExitStack) -> Served:
         view_age_ns=settings.gate.view_age_ns,
     )
     gate = open_gate(settings, options, clock, stack, principals=principals, control=control)
-    lag = _no_lag
+    published: Callable[[], Published] = Published
     if brokers is not None:
-        lag = _forwarding(settings, log_dir, brokers, clock, stack, needed_file=gate.needed_file)
+        published = _forwarding(
+            settings, log_dir, brokers, clock, stack, needed_file=gate.needed_file
+        )
     mode, group = SOCKET_MODES[settings.gate.socket_access], settings.gate.socket_group
     listeners = [open_listener(address, mode, group, stack) for address in addresses]
     named = ", ".join(str(listener.getsockname()) for listener in listeners)
     say("info", "gate_listens", at=named, publish=settings.gate.publish)
     notices = _notices(settings, clock, stack)
-    return Served(gate, listeners, Identity(principals), clock, lag, notices)
+    return Served(gate, listeners, Identity(principals), clock, published, notices)
 
 
 def _notices(settings: Settings, clock: Clock, stack: ExitStack) -> Notices | None:
@@ -128,11 +131,6 @@ def _published(settings: Settings, stack: ExitStack) -> tuple[Path, ControlReade
     return own_log, reader, address.bootstrap
 
 
-def _no_lag() -> int:
-    """A log directory is where the log belongs."""
-    return 0
-
-
 def _forwarding(
     settings: Settings,
     log_dir: Path,
@@ -141,8 +139,8 @@ def _forwarding(
     stack: ExitStack,
     *,
     needed_file: Callable[[], str],
-) -> Callable[[], int]:
-    """Send the log to Kafka, on a thread that `stack` ends; returns how many records are behind."""
+) -> Callable[[], Published]:
+    """Send the log to Kafka, on a thread that `stack` ends; returns how far it is."""
     from monitor.transport.kafka.producer import KafkaPublisher
 
     kafka = settings.kafka.client_settings()
@@ -155,4 +153,9 @@ def _forwarding(
     )
     stack.callback(forwarder.close)
     forwarder.start()
-    return lambda: forwarder.status.lag_records
+
+    def published() -> Published:
+        status = forwarder.status
+        return Published(status.lag_records, forwarder.waiting_bytes(), status.trouble)
+
+    return published

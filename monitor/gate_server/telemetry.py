@@ -6,7 +6,7 @@ Names of pages, codes, decisions and bounds are ours: an agent chooses no label.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from monitor.clock import Clock
 from monitor.gate.wire import Decision
@@ -22,12 +22,24 @@ OK = "ok"
 STALL_LIMIT_NS = 30_000_000_000
 
 
+class Published(NamedTuple):
+    """How far the gate's log is from Kafka; `trouble` says why it does not get there, and is empty
+    while it does. Of a log directory, nothing waits.
+    """
+
+    lag_records: int = 0
+    waiting_bytes: int = 0
+    trouble: str = ""
+
+
 class Telemetry:
     """Counts what the server does. Every labelled series is there from the start."""
 
-    def __init__(self, clock: Clock, trouble: Callable[[], str]) -> None:
+    def __init__(
+        self, clock: Clock, trouble: Callable[[], str], published: Callable[[], Published]
+    ) -> None:
         self._registry = Registry(GATE_METRICS)
-        self._trouble = trouble
+        self._trouble, self._published = trouble, published
         self.pulse = Pulse(clock, STALL_LIMIT_NS)
         self.gauges: Callable[[], Mapping[str, int]] = dict
         """Sizes, by the name of their metric: asked for when metrics are read."""
@@ -70,12 +82,22 @@ class Telemetry:
         self._registry.add("interlock_gate_authentication_failures_total", 1)
 
     def _ready(self) -> Standing:
-        trouble = self._trouble()
-        return Standing(not trouble, trouble or "answering")
+        """Answers do not wait for Kafka, so its trouble is told and changes no status: a supervisor
+        that ended the gate for it would end its agents' calls.
+        """
+        trouble, published = self._trouble(), self._published()
+        if trouble or not published.trouble:
+            return Standing(not trouble, trouble or "answering")
+        text = f"{published.waiting_bytes} bytes of the log wait; agents get their answers"
+        return Standing(True, f"answering, but {published.trouble}; {text}")
 
     def _render(self) -> bytes:
         for name, value in self.gauges().items():
             self._registry.set(name, value)
+        published = self._published()
+        self._registry.set("interlock_gate_unpublished_records", published.lag_records)
+        self._registry.set("interlock_gate_unpublished_bytes", published.waiting_bytes)
+        self._registry.set("interlock_gate_publish_trouble", int(bool(published.trouble)))
         self._registry.set("interlock_gate_ready", int(self._ready().is_well))
         self._registry.set("interlock_gate_turn_age_seconds", self.pulse.age_s())
         return self._registry.render()

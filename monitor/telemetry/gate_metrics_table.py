@@ -51,7 +51,18 @@ GATE_METRICS: Final = (
     Metric(
         "interlock_gate_unpublished_records",
         "gauge",
-        "Records of the gate's log that are not yet on Kafka; 0 with `log:DIR`.",
+        "Records of the gate's log that are not yet on Kafka, as of the last look at the log; 0 "
+        "with `log:DIR`.",
+    ),
+    Metric(
+        "interlock_gate_unpublished_bytes",
+        "gauge",
+        "Bytes of the gate's log that Kafka has not acknowledged, now; 0 with `log:DIR`.",
+    ),
+    Metric(
+        "interlock_gate_publish_trouble",
+        "gauge",
+        "1 while the gate's records do not get to Kafka; `/-/ready` says why.",
     ),
     Metric(
         "interlock_gate_lost_notices",

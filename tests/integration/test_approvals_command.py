@@ -61,9 +61,13 @@ def as_json(gate: ServedGate, *arguments: str, who: str = "op1", code: int = 0) 
     return json.loads(run(gate, *arguments, "--output", "json", who=who, code=code).stdout)
 
 
-def hold(gate: ServedGate, session: str, **args: Any) -> str:
+def hold(
+    gate: ServedGate, session: str, attributes: dict[str, Any] | None = None, **args: Any
+) -> str:
     """A call of `a` that waits; the id of its approval."""
-    answer = gate.ask(session, "pay", token="a", args=args or {"amount": 5}, request="r1")
+    more = {} if attributes is None else {"attributes": attributes}
+    args = args or {"amount": 5}
+    answer = gate.ask(session, "pay", token="a", args=args, request="r1", **more)
     assert answer.content["decision"] == "hold"
     return str(answer.content["approval"]["id"])
 
@@ -129,6 +133,19 @@ def test_what_the_agent_wrote_cannot_write_to_the_terminal(gate: ServedGate) -> 
         shown = run(gate, "show", id_, "--output", output).stdout
         assert "\x1b" not in shown and "\u202e" not in shown
         assert "fine" in shown
+
+
+def test_an_operator_reads_the_attributes_of_a_call(gate: ServedGate) -> None:
+    """Invariants may read them, so a grant is for them, too; they are as harmless as the rest."""
+    hostile = {"env": "prod\x1b[2J\u202e\nfine", "long": "y" * 30_000}
+    id_ = hold(gate, "attributes", hostile)
+    shown = run(gate, "show", id_).stdout
+    before, _, after = shown.partition("  attributes\n")
+    assert '"env": "prod' in after and "fine" in after and "(cut: 3" in after
+    assert '"amount": 5' in before and "env" not in before
+    assert "\x1b" not in shown and "\u202e" not in shown
+    assert as_json(gate, "show", id_)["approval"]["attributes"] == hostile
+    assert "  attributes\n    none\n" in run(gate, "show", hold(gate, "no-attributes")).stdout
 
 
 def test_long_arguments_hide_no_call_of_others(gate: ServedGate) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tests.conftest import require_or_skip
 from tests.support.gate_served import ServedGate
 from tests.support.kafka_broker import Broker, start_broker, why_not_available
 from tests.support.kafka_topics import ends_of, publish_all, values_from
-from tests.support.monitor_process import MonitorProcess, wait_until_done
+from tests.support.monitor_process import LOOK_EVERY_S, MonitorProcess, wait_until_done
 from tests.support.rim import START_NS
 
 pytestmark = pytest.mark.kafka
@@ -78,6 +79,23 @@ def test_gate_and_monitor_tell_the_same_finding(broker: Broker, tmp_path: Path) 
     assert ("bypass", "", "detected") in types
     assert ("misplaced", "", "detected") in types
     assert ("violated", "no-leak", "detected") in types, "the call past the gate is judged"
+
+
+def test_a_broker_that_is_gone_is_told_and_stops_no_answer(broker: Broker, tmp_path: Path) -> None:
+    """The last test of this file, since the broker ends here."""
+    gate = ServedGate(tmp_path / "gate", publish=f"kafka://{broker.bootstrap}")
+    try:
+        gate.start()
+        assert gate.send("GET", "/-/ready").content == b"answering\n"
+        broker.stop()
+        assert gate.ask("s-1", "read_file").content["decision"] == "allow"
+        while (told := gate.send("GET", "/-/ready")).content == b"answering\n":
+            time.sleep(LOOK_EVERY_S)
+        assert told.status == 200 and b"answering, but Kafka does not" in told.content
+        assert b"interlock_gate_publish_trouble 1" in gate.send("GET", "/metrics").content
+        assert gate.ask("s-1", "read_file").content["decision"] == "allow"
+    finally:
+        gate.end()
 
 
 def _event(session: str, seq: int | None, kind: str, **more: object) -> bytes:

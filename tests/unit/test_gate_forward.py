@@ -177,11 +177,15 @@ def test_trouble_is_told_while_it_lasts(tmp_path: Path, monkeypatch: pytest.Monk
     told = running.status
     assert "Kafka does not" in told.trouble
     assert (told.lag_records, told.behind_since_ns) == (3, 0)
+    assert running.waiting_bytes() == 3 * (len(record("s", 0)) + 1)
+    write(log, ["u"], {})
+    assert running.waiting_bytes() == 4 * (len(record("u", 0)) + 1), "without another look"
     broker.fails = 0.0
-    broker.wait(lambda: broker.acknowledged_count == 3)
+    broker.wait(lambda: broker.acknowledged_count == 4)
     running.close()
     log.close()
     assert running.status.trouble == ""
+    assert running.waiting_bytes() == 0
     assert running.status.behind_since_ns is None
 
 

@@ -105,6 +105,20 @@ class Forwarder:
         """How far it is, now."""
         return self._status
 
+    def waiting_bytes(self) -> int:
+        """The size of all that Kafka has not acknowledged, as it is now; any thread may ask. It
+        grows during an outage, while `lag_records` is of the last look.
+        """
+        offsets = {stream.partition: place.offset for stream, place in self._places.items()}
+        own = parse_file_name(self._needed_file())
+        size = 0
+        with contextlib.suppress(OSError):  # A file was removed meanwhile: it was acknowledged.
+            for path in self._folder.iterdir():
+                named = parse_file_name(path.name)
+                if own is not None and named is not None and named[0] == own[0]:
+                    size += max(0, path.stat().st_size - offsets.get(path.name, 0))
+        return size
+
     def close(self) -> None:
         """Send what is left, if Kafka takes it soon, and stop. Safe to call twice."""
         self._until_s = self._monotonic() + DRAIN_S
