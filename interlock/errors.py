@@ -101,7 +101,7 @@ class Denied(Refused):
 class Held(Refused):
     """The call waits for an approval, and was given up after `hold_s_max`.
 
-    An approval that comes later has no effect: the agent makes the call again, as a new request.
+    It was withdrawn, so nobody can approve it later: the agent makes it again, as a new request.
     """
 
     state = "held"

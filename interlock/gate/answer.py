@@ -32,6 +32,7 @@ class Answer(msgspec.Struct, frozen=True):
     request: str
     session: str
     message: str = ""
+    reason: str = ""
     incident: str = ""
     invariants: list[_Reason] = []
     approval: _Approval | None = None

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
+import msgspec
+
 from .answer import Answer, read_answer, read_failure
 from .exchange import Exchange, NotAGate, Response, Unanswered
 
@@ -96,6 +98,19 @@ class Asker:
                 # Not a long poll: the gate should not be asked in a busy loop.
                 self._is_closed.wait(min(_EARLY_S, max(0.0, _left_s(hold_until_ns))))
         return answer
+
+    def withdraw(self, session: str, request: str) -> Answer:
+        """The answer to a held request after the gate knows that nobody waits: a denial, unless an
+        operator was first.
+
+        Raises
+        ------
+        Unjudged
+            It may still wait.
+        """
+        body = msgspec.json.encode({"session": session, "request": request})
+        deadline_ns = time.monotonic_ns() + int(self._limits.ask_s_max * 1e9)
+        return _read(self._response("POST", "/v1/withdraw", body, deadline_ns), session, request)
 
     def note_away(self) -> None:
         """No gate answered: the next ask is tried once."""

@@ -32,6 +32,8 @@ from .waiting import WaitingThreads
 
 Edited = Mapping[str, object] | None
 
+WITHDRAWN: Final = "withdrawn"
+"""The reason of the gate's answer to a call that was given up. Source: docs/gate.md."""
 LOST_SESSIONS_MAX: Final = 10_000
 """Sessions that are remembered as not known to the gate in full; beyond, all count as such."""
 
@@ -198,11 +200,10 @@ class GateLink:
             # Interrupted: the gate may have recorded the request.
             self._tell_not_made(call, type(error).__name__)
             raise
+        if answer.decision == "hold":
+            answer = self._given_up(call, answer)
         if self._queue.is_closed:
             raise SessionOver(f"`{call.tool}` refused: the client was closed in the meantime")
-        if answer.decision == "hold":
-            # An operator who looks at the session later sees that nobody waits any more.
-            self._tell_not_made(call, "Held")
         return decided(call.tool, answer)
 
     async def request_async(self, call: Requested) -> Edited:
@@ -256,6 +257,17 @@ class GateLink:
             is_away=self._queue.is_away,
             was_sent=False,
         )
+
+    def _given_up(self, call: Requested, held: Answer) -> Answer:
+        """The answer behind a wait that was too long: `held`, unless an operator was faster."""
+        try:
+            answer = self._judge.asker.withdraw(self._id, held.request)
+        except Unjudged:
+            answer = held
+        if answer.decision == "hold":
+            # When this arrives, the gate withdraws the call.
+            self._tell_not_made(call, "Held")
+        return held if answer.reason == WITHDRAWN else answer
 
     def _without_answer(self, call: Requested, trouble: Unjudged) -> Edited:
         if self._queue.is_closed:

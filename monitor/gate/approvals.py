@@ -3,7 +3,7 @@
     begun(line, note)              a call begins to wait
     rule(operator, held, ruling)   a grant, a refusal, or one of several grants
     complete(held)                 answer a call that was decided: judge it again, or deny it
-    expire(held)                   nobody answered in time
+    give_up(held, why)             nobody waits for the answer any more
 
 A grant and the call that it is for are one step: `approval.granted` is taken in, and the call is
 judged again at once. So a grant is used once, for the call, the arguments, the session and the
@@ -36,6 +36,14 @@ one principal, for 0.5 s."""
 REASON_CHARS_MAX: Final = 500
 REFUSED: Final = "refused by an operator"
 EXPIRED: Final = "expired"
+WITHDRAWN: Final = "withdrawn"
+SESSION_ENDED: Final = "session ended"
+_OVERRULED: Final = {
+    EXPIRED: "no operator answered in time",
+    WITHDRAWN: "its agent no longer waits for an answer",
+    SESSION_ENDED: "its session ended before an operator answered",
+}
+"""By the reason for which a call waits no longer."""
 _NO_FILE_RULES: Final = ApprovalRules()
 
 
@@ -102,9 +110,10 @@ class Approvals:
             raise ConflictError("you have granted it already; another operator must, too")
         self._grant(held, operator, ruling)
 
-    def expire(self, held: HeldCall) -> None:
-        """Refuse a call that nobody answered in time."""
-        self._refuse(held, "", EXPIRED, EXPIRED)
+    def give_up(self, held: HeldCall, why: str) -> None:
+        """Refuse a call for which nobody waits any more, or which nobody answered in time."""
+        assert why in _OVERRULED, "an operator's refusal has an operator"
+        self._refuse(held, "", why, why)
 
     def _grant(self, held: HeldCall, operator: str, ruling: Ruling) -> None:
         by = [*held.granted_by, operator]
@@ -140,7 +149,7 @@ class Approvals:
         if not held.refused:
             self._decider.decide(key, note, asked, None)
             return
-        by = "no operator answered in time" if held.refused == EXPIRED else "an operator refused it"
+        by = _OVERRULED.get(held.refused, "an operator refused it")
         note = msgspec.structs.replace(
             note,
             decision="deny",

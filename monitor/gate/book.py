@@ -116,6 +116,8 @@ class SessionRow(msgspec.Struct, omit_defaults=True):
     """The requests of these answers, by the id of their call."""
     tellings: dict[str, list[int]] = {}
     """The numbers of the events that were reported, by request id, the oldest first."""
+    telling_digests: dict[str, str] = {}
+    """The digest of all events of each of these requests, also of those not yet recorded."""
     recent: list[RecentEvent] = []
     """The latest events, the oldest first."""
 
@@ -171,9 +173,10 @@ class Book:
         """The answer to a request that was asked before."""
         return self.row(key).answers.get(request)
 
-    def told(self, key: TraceKey, request: str) -> list[int]:
-        """The numbers of the events that a request reported."""
-        return self.row(key).tellings.get(request, [])
+    def told(self, key: TraceKey, request: str) -> tuple[list[int], str]:
+        """The numbers of the events that a request reported, and the digest of all of them."""
+        row = self.row(key)
+        return row.tellings.get(request, []), row.telling_digests.get(request, "")
 
     def who_asked(self, key: TraceKey, call: str) -> str | None:
         """The request that used a call's id; None if none of those that are kept did."""
@@ -194,8 +197,10 @@ class Book:
         row.is_contested = row.is_contested or note.reason == CONTESTED
         if note.telling:
             row.tellings.setdefault(note.telling, []).append(line.seq)
+            row.telling_digests[note.telling] = note.digest
             while len(row.tellings) > TELLINGS_MAX:
-                row.tellings.pop(next(iter(row.tellings)))
+                first = next(iter(row.tellings))
+                del row.tellings[first], row.telling_digests[first]
         if not note.request:
             return
         if note.decision:

@@ -17,7 +17,7 @@ from monitor.gate.judgement import judge
 from monitor.gate.note import GateNote, Line
 from monitor.gate.recorder import Recorder
 from monitor.gate.stops import Stops
-from monitor.gate.wire import Reason, WitnessRef
+from monitor.gate.wire import DIGEST_BYTES, Reason, WitnessRef
 from monitor.kernel.evaluate import attempted
 from monitor.presentation import visible
 from monitor.trace_key import TraceKey
@@ -27,7 +27,6 @@ ROLES_MAX: Final = 4
 ROLE_CHARS_MAX: Final = 100
 REASONS_MAX: Final = 8
 """Chosen: what an answer lists, at most some 30 KiB; the findings have all of it."""
-_DIGEST_BYTES: Final = 16
 
 Hold = Callable[[Line, GateNote], GateNote]
 """Completes the note of a call that begins to wait."""
@@ -48,7 +47,7 @@ class Asked(NamedTuple):
     def digest(self) -> str:
         """Of everything that a repeated request must have in common with the first."""
         parts = [self.tool, self.call, bytes(self.args).decode(), bytes(self.attributes).decode()]
-        return blake2b(msgspec.json.encode(parts), digest_size=_DIGEST_BYTES).hexdigest()
+        return blake2b(msgspec.json.encode(parts), digest_size=DIGEST_BYTES).hexdigest()
 
 
 class Decider:

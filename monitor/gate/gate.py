@@ -3,6 +3,7 @@
     open(principal, opening)     a session begins, or goes on in another process
     ask(principal, ask)          may this call be made?
     tell(principal, telling)     what else happened
+    withdraw(principal, ...)     nobody waits for an answer any more
     rule(operator, id, ruling)   an operator's decision about a held call
     tick()                       deadlines, expiry of held calls, a checkpoint
 
@@ -22,7 +23,7 @@ from interlock.errors import SettingError
 from interlock.kinds import KNOWN_KINDS, RUNTIME_KINDS
 from interlock.limits import RECORD_BYTES_MAX
 from interlock.names import checked_ancestor, checked_name, checked_session_id
-from monitor.gate.approvals import Approvals
+from monitor.gate.approvals import EXPIRED, SESSION_ENDED, WITHDRAWN, Approvals
 from monitor.gate.book import CONTESTED, Book, RecentEvent, SessionRow
 from monitor.gate.claims import Claims
 from monitor.gate.decider import Asked, Decider
@@ -41,6 +42,7 @@ from monitor.gate.wire import (
     Ruling,
     Telling,
     Told,
+    Withdrawal,
 )
 from monitor.trace_key import TraceKey
 
@@ -148,9 +150,12 @@ class Gate:
         """
         key = _key(principal, telling.session)
         _check_request(telling.request)
-        numbers = list(self._book.told(key, telling.request)) if telling.request else []
-        if len(numbers) > len(telling.events):
-            raise ConflictError("this `request` reported more events; use a new id")
+        digest, numbers = telling.digest(), []
+        if telling.request:
+            known, known_digest = self._book.told(key, telling.request)
+            if known and known_digest != digest:
+                raise ConflictError("this `request` reported other events; use a new id")
+            numbers += known
         if numbers and len(numbers) == len(telling.events):
             return Recorded(numbers)
         self._open_row(key)
@@ -164,12 +169,49 @@ class Gate:
                 self._claim(key)
             else:
                 self._begin(key, {})
-        note = GateNote(name=self._recorder.name, telling=telling.request)
+        note = GateNote(name=self._recorder.name)
+        if telling.request:
+            note = msgspec.structs.replace(note, telling=telling.request, digest=digest)
         for kind, fields in told[len(numbers) :]:
+            self._end_waiting(key, kind, fields["call"])
             fields["gate"] = note
             line = self._recorder.line(key, kind, self._recorder.reach_now(), **fields)
             numbers.append(self._decider.record(line).seq)
         return Recorded(numbers)
+
+    def withdraw(self, principal: str, withdrawal: Withdrawal) -> Answer:
+        """Deny a call that waits, as nobody wants its answer any more. If it was answered before,
+        the answer stands: a grant may have come first.
+        """
+        key = _key(principal, withdrawal.session)
+        self.complete()
+        for held in self._held_of(key):
+            if held.request == withdrawal.request:
+                self._give_up(held, WITHDRAWN)
+        answer = self.answer(principal, withdrawal.session, withdrawal.request)
+        if answer is None:
+            raise UnknownError("this principal's session has no such request: nothing waits")
+        return answer
+
+    def _end_waiting(self, key: TraceKey, kind: str, call: object) -> None:
+        """Before an event after which nobody waits for some calls: a later grant would be for
+        nothing, and would count as a call that was made.
+        """
+        if kind == "session.ended":
+            for held in self._held_of(key):
+                self._give_up(held, SESSION_ENDED)
+        elif kind == "tool.failed" and call:
+            for held in self._held_of(key):
+                if held.call == call:
+                    self._give_up(held, WITHDRAWN)
+
+    def _held_of(self, key: TraceKey) -> list[HeldCall]:
+        held = self._book.held.values()
+        return [one for one in held if TraceKey(one.principal, one.session) == key]
+
+    def _give_up(self, held: HeldCall, why: str) -> None:
+        self._approvals.give_up(held, why)
+        self.complete()
 
     def _told_kind(self, key: TraceKey, told: Told) -> str:
         """The kind of an event that an agent tells. MalformedError if it may not."""
@@ -206,7 +248,10 @@ class Gate:
         self._approvals.check_operator(operator, self._recorder.reach_now())
         held = self._book.held.get(approval)
         if held is None:
-            raise UnknownError("no call waits under this id: it was answered, or has expired")
+            raise UnknownError(
+                "no call waits under this id: it was answered or withdrawn, it has expired, or its "
+                "session has ended"
+            )
         return held
 
     def tick(self) -> None:
@@ -217,8 +262,7 @@ class Gate:
             return
         self.complete()
         for held in [call for call in self._book.held.values() if call.expires_ns <= time_ns]:
-            self._approvals.expire(held)
-            self.complete()
+            self._give_up(held, EXPIRED)
         self._checkpoint()
 
     def complete(self) -> None:

@@ -19,10 +19,10 @@ Answered = Literal["", "allow", "deny", "hold"]
 class GateNote(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The part of an event that a gate adds. `name` is the gate's; times in ns.
 
-    `request` and `digest` (of tool and arguments) identify what was asked, `decision` is the
+    `request` and `digest` (of tool, call and arguments) identify what was asked, `decision` is the
     answer, with its texts. `approval` is the held call that the event is about, `by` are the
     operators who have granted it so far, `approvers` is how many must. `telling` is the id of the
-    request that reported the event.
+    request that reported the event, and `digest` is then that of all its events.
     """
 
     name: str

@@ -5,13 +5,15 @@ Source: docs/gate.md. Values of arguments stay raw bytes until a predicate reads
 
 from __future__ import annotations
 
-from typing import Literal
+from hashlib import blake2b
+from typing import Final, Literal
 
 import msgspec
 
 from invariants.model.event import RAW_ABSENT
 
 Decision = Literal["allow", "deny", "hold"]
+DIGEST_BYTES: Final = 16
 
 
 class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,6 +67,18 @@ class Telling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     session: str
     events: list[Told]
     request: str = ""
+
+    def digest(self) -> str:
+        """Of everything that a repeated report must have in common with the first."""
+        text = msgspec.json.encode(self.events)
+        return blake2b(text, digest_size=DIGEST_BYTES).hexdigest()
+
+
+class Withdrawal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nobody waits for the answer to this request any more."""
+
+    session: str
+    request: str
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -140,7 +154,7 @@ class HeldCall(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     approvers: int = 1
     is_edited: bool = False
     refused: str = ""
-    """Why it is to be denied: an operator refused it, or it expired."""
+    """Why it is to be denied: an operator refused it, or nobody waits for it any more."""
 
     @property
     def is_decided(self) -> bool:

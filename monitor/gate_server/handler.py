@@ -16,7 +16,7 @@ from invariants.model.event import RAW_ABSENT
 from monitor.clock import Clock
 from monitor.gate.errors import GateError
 from monitor.gate.gate import Gate
-from monitor.gate.wire import Answer, Ask, HeldCall, Opened, Opening, Ruling, Telling
+from monitor.gate.wire import Answer, Ask, HeldCall, Opened, Opening, Ruling, Telling, Withdrawal
 from monitor.gate_server.accounts import Accounts
 from monitor.gate_server.body import read_body
 from monitor.gate_server.bounds import Bounds
@@ -151,7 +151,7 @@ class Handler:
         await _permit(request)
         body = await request.body()
         result = await self._judge.call(principal, self._work(principal, found, body))
-        if page.name == "rule":
+        if page.name in ("rule", "withdraw"):
             self.polls.review()
         return Response(200, _encode(result))
 
@@ -204,6 +204,8 @@ class Handler:
                     self._check_count(taken)
                     self._see_session(principal, taken.session)
                     return self._gate.tell(principal, taken)
+                case Withdrawal():
+                    return self._gate.withdraw(principal, taken)
                 case Ruling():
                     return self._gate.rule(principal, found.id, taken)
             raise AssertionError("every page that takes a body is here")

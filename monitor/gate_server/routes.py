@@ -6,7 +6,17 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from monitor.gate.wire import Answer, Ask, HeldCall, Opened, Opening, Recorded, Ruling, Telling
+from monitor.gate.wire import (
+    Answer,
+    Ask,
+    HeldCall,
+    Opened,
+    Opening,
+    Recorded,
+    Ruling,
+    Telling,
+    Withdrawal,
+)
 from monitor.gate_server.refusal import Refused
 
 Method = Literal["GET", "POST"]
@@ -126,6 +136,15 @@ PAGES: Final = (
         Recorded,
         Telling,
         errors=("conflict",),
+    ),
+    Page(
+        "withdraw",
+        "POST",
+        "/v1/withdraw",
+        "No longer wait for a held call: it is denied, unless an operator was first.",
+        Answer,
+        Withdrawal,
+        errors=("unknown",),
     ),
     Page(
         "list_approvals",

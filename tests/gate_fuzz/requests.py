@@ -17,6 +17,7 @@ VICTIM = "honest"
 PAGES = [
     "/v1/ask",
     "/v1/tell",
+    "/v1/withdraw",
     "/v1/sessions",
     "/v1/answers",
     "/v1/approvals",

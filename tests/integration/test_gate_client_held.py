@@ -38,19 +38,69 @@ def test_a_held_call_waits_for_its_approval(gate: AgentsGate, client: Client) ->
 
 
 def test_a_held_call_that_is_refused_or_forgotten_is_not_made(gate: AgentsGate) -> None:
-    """A refusal is a denial; without an answer the call is given up."""
+    """A refusal is a denial; without an answer the call is withdrawn, and no operator sees it."""
     options = ClientOptions(hold_s_max=0)
     with Client(gate=gate.address, options=options) as hasty, pytest.raises(Held) as given_up:
         hasty.session(gate.id("hasty")).call("pay", pytest.fail)
     assert given_up.value.approval.startswith("a-")
-    assert [e["kind"] for e in gate.log()][1:3] == ["approval.requested", "tool.failed"]
+    told = ["approval.requested", "approval.denied", "tool.denied"]
+    assert kinds(gate)[1:4] == told and "tool.failed" not in kinds(gate)
+    assert not gate.held()
     with Client(gate=gate.address, options=QUICK) as client:
         session = client.session(gate.id("s1"))
         thread, results = in_background(lambda: session.call("pay", pytest.fail))
-        gate.rule(held(gate, 2), "deny")
+        gate.rule(held(gate), "deny")
         thread.join(30)
     assert isinstance(results[0], Denied)
     assert str(results[0]).startswith("This call was refused before it ran")
+
+
+@pytest.mark.parametrize(
+    ("decision", "edited"), [("grant", None), ("grant", {"amount": 1}), ("deny", None)]
+)
+def test_an_operator_who_is_as_fast_as_the_end_of_the_wait_decides(
+    gate: AgentsGate, tmp_path: Path, decision: str, edited: dict[str, object] | None
+) -> None:
+    """The answer that the gate has recorded counts: it says that the call was made, or not."""
+
+    def fate(told: str) -> str:
+        if "/v1/withdraw" in told:
+            gate.rule(held(gate), decision, edited)
+        return "pass"
+
+    line = FaultyLine(tmp_path / "line.sock", gate.path, fate)
+    options = ClientOptions(hold_s_max=0, ask_s_max=60)
+    with Client(gate=line.address, options=options) as client:
+        session = client.session(gate.id("s1"))
+        if decision == "deny":
+            with pytest.raises(Denied, match="an operator refused it"):
+                session.call("pay", pytest.fail)
+        else:
+            assert session.call("pay", lambda amount: amount, amount=3) == (1 if edited else 3)
+    line.close()
+    made = ["tool.requested", "tool.completed"] if decision == "grant" else ["tool.denied"]
+    assert kinds(gate)[3:] == [*made, "session.ended"]
+
+
+def test_a_withdrawal_without_an_answer_is_reported_as_a_failure(
+    gate: AgentsGate, tmp_path: Path
+) -> None:
+    """The report waits in the queue until it arrives; the gate then withdraws the call."""
+    refused = b"HTTP/1.1 404 X\r\nContent-Length: 2\r\n\r\n{}"
+    line = FaultyLine(
+        tmp_path / "line.sock",
+        gate.path,
+        lambda told: [refused] if "/v1/withdraw" in told else "pass",
+    )
+    options = ClientOptions(hold_s_max=0, ask_s_max=60)
+    with Client(gate=line.address, options=options) as client:
+        with pytest.raises(Held):
+            client.session(gate.id("s1")).call("pay", pytest.fail)
+        assert client.flush(30)
+        assert not gate.held()
+    line.close()
+    told = ["approval.requested", "approval.denied", "tool.denied", "tool.failed"]
+    assert kinds(gate)[1:5] == told
 
 
 def test_a_call_that_was_approved_with_other_arguments_is_made_with_them(
@@ -139,7 +189,7 @@ def test_a_crowded_gate_is_asked_again(gate: AgentsGate, tmp_path: Path, path: s
 
 
 def test_an_interrupted_call_is_recorded_as_not_made(gate: AgentsGate, client: Client) -> None:
-    """Ctrl-C while it waits for an approval, which comes all the same."""
+    """Ctrl-C while it waits for an approval, which cannot come any more."""
     session = client.session(gate.id("s1"))
 
     def interrupt() -> None:
@@ -155,8 +205,9 @@ def test_an_interrupted_call_is_recorded_as_not_made(gate: AgentsGate, client: C
     finally:
         signal.signal(signal.SIGINT, before)
     thread.join(30)
-    gate.rule(held(gate), "grant")
     assert client.flush(10)
+    assert not gate.held(), "a grant would be for a call that nobody makes"
+    assert kinds(gate)[-3:] == ["approval.denied", "tool.denied", "tool.failed"]
     failed = next(event for event in gate.log() if event["kind"] == "tool.failed")
     assert failed["error"] == "KeyboardInterrupt: the call was not made"
 
@@ -171,7 +222,7 @@ def test_a_closed_client_makes_no_calls(gate: AgentsGate, client: Client) -> Non
     assert isinstance(results[0], SessionOver)
     with pytest.raises(SessionOver):
         session.call("t", pytest.fail)
-    assert kinds(gate)[-1] == "session.ended"
+    assert kinds(gate)[-3:] == ["approval.denied", "tool.denied", "session.ended"]
 
 
 def test_waiting_for_an_approval_blocks_no_other_task(gate: AgentsGate, client: Client) -> None:

@@ -21,7 +21,7 @@ from invariants.runtime.program import Program
 from monitor.config.table import Settings
 from monitor.findings.model import Finding
 from monitor.gate.errors import GateError
-from monitor.gate.wire import Opening, Ruling
+from monitor.gate.wire import Opening, Ruling, Withdrawal
 from monitor.ingest.provenance import Provenance
 from monitor.kernel.births import NO_BIRTHS
 from monitor.kernel.evaluate import evaluate
@@ -126,6 +126,9 @@ def act(random: Random, here: GateHere) -> None:
             gate.rule("ana", held.id, Ruling(random.choice(("grant", "grant", "deny"))))
     elif draw < 0.87:
         here.tell("session.ended", session=session)
+    elif draw < 0.9:
+        for held in gate.held("ana")[:1]:
+            gate.withdraw("bot", Withdrawal(held.session, held.request))
     elif draw < 0.97:
         gap_ns = random.choice((1, 5, 14, 40, 4_000)) * SECOND_NS
         here.clock.time_ns += gap_ns if random.random() < 0.9 else 8 * DAY_NS

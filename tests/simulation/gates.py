@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from monitor.gate.approvals import EXPIRED, REFUSED
+from monitor.gate.approvals import EXPIRED, REFUSED, SESSION_ENDED, WITHDRAWN
 from monitor.gate.errors import ConflictError, UnknownError
 from monitor.gate.wire import Answer, Ask, Opening
 from monitor.service.program import open_program
@@ -200,7 +200,7 @@ class GatesWorld:
                 self.case, before, record["session"], record.get("args", {}), time_ns
             )
             expected = meant.decision
-            is_refused = note.get("reason") in (EXPIRED, REFUSED)
+            is_refused = note.get("reason") in (EXPIRED, REFUSED, SESSION_ENDED, WITHDRAWN)
             if is_refused or (note.get("by") and expected == "hold"):
                 expected = "deny"
             if told != expected:

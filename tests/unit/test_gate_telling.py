@@ -57,6 +57,8 @@ def test_a_retry_records_what_is_missing(here: GateHere, monkeypatch: pytest.Mon
     with pytest.raises(NotReadyError):
         here.gate.tell("bot", Telling("s-1", EVENTS, "r-1"))
     left[0] = 9
+    with pytest.raises(ConflictError, match="other events"):
+        here.gate.tell("bot", Telling("s-1", [EVENTS[0], EVENTS[0]], "r-1"))
     assert here.gate.tell("bot", Telling("s-1", EVENTS, "r-1")).seq == [1, 2]
     assert [record.get("text") for record in here.records()] == [None, "a", "b"]
 
@@ -70,10 +72,17 @@ def test_a_retry_of_the_end_of_a_session_is_answered(here: GateHere) -> None:
 
 
 def test_one_id_does_not_report_two_things(here: GateHere) -> None:
-    """Fewer events than before cannot be a retry."""
+    """Other events are no retry: their sender would take them as recorded."""
     here.gate.tell("bot", Telling("s-1", EVENTS, "r-1"))
-    with pytest.raises(ConflictError):
-        here.gate.tell("bot", Telling("s-1", EVENTS[:1], "r-1"))
+    result = Told("message.user", text="b", result=msgspec.Raw(b"1"))
+    others = (EVENTS[:1], EVENTS[::-1], [*EVENTS, EVENTS[0]], [EVENTS[0], result])
+    for restarts in (False, True):
+        for events in others:
+            with pytest.raises(ConflictError, match="other events"):
+                here.gate.tell("bot", Telling("s-1", events, "r-1"))
+        if not restarts:
+            here.restart(is_killed=True)
+    assert len(here.records()) == 3
     for request in ("x" * 129, "a\n"):
         with pytest.raises(MalformedError):
             here.gate.tell("bot", Telling("s-1", EVENTS, request))
