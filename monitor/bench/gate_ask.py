@@ -22,6 +22,7 @@ from monitor.bench.bare import bare_decode
 from monitor.bench.beside import Turn, take_turns
 from monitor.bench.recorded import pack_files, recorded_events
 from monitor.clock import SystemClock
+from monitor.config.gate import GateSettings
 from monitor.config.table import Settings
 from monitor.gate.assemble import GateOptions, open_gate
 from monitor.gate.gate import TOLD_KINDS, Gate
@@ -30,6 +31,8 @@ from monitor.gate.wire import Ask, Telling, Told
 TURN_EVENTS: Final = 1_000
 BENCH: Final = Path(__file__).with_name("engine.yaml")
 PRINCIPAL: Final = "bench"
+BYTES_PER_HOUR: Final = 10**12
+"""Chosen: more than any run; its agent asks without a pause."""
 PLAYED_KINDS: Final = TOLD_KINDS - {"session.started"}
 """A session begins with its first event. A recording's own begin would come after it."""
 
@@ -55,7 +58,10 @@ class AskSide:
     def _gate(self, invariants: Sequence[str]) -> Gate:
         name = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="interlock-bench-"))
         settings = dataclasses.replace(
-            Settings(), invariants=tuple(invariants), state_dir=str(Path(name, "state"))
+            Settings(),
+            invariants=tuple(invariants),
+            state_dir=str(Path(name, "state")),
+            gate=GateSettings(principal_bytes_per_hour=BYTES_PER_HOUR),
         )
         return open_gate(settings, GateOptions(Path(name, "log")), SystemClock(), self._stack)
 

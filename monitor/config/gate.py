@@ -55,6 +55,15 @@ class GateSettings:
         minimum=100_000_000,
         unset_means="this gate is the only one",
     )
+    principal_bytes_per_hour: int = row(
+        "gate.principal_bytes_per_hour",
+        "integer",
+        1024**3,
+        "Bytes of the gate's log that may be about one principal in an hour. Beyond it, the "
+        "principal's requests get 429 until there is room, so that no agent fills the disk.",
+        minimum=1_000_000,
+        maximum=1_000_000_000_000_000,
+    )
     sync: bool = row(
         "gate.sync",
         "boolean",

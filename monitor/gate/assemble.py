@@ -17,6 +17,7 @@ from invariants.model.errors import ConfigError
 from monitor.clock import Clock
 from monitor.config.table import Settings
 from monitor.gate.book import Book
+from monitor.gate.budget import ByteBudget
 from monitor.gate.claims import FOLDER, Claims, make_own_folder
 from monitor.gate.errors import NotReadyError
 from monitor.gate.freshness import Freshness
@@ -102,6 +103,7 @@ def open_gate(
         name=store.identity,
         clock=clock,
         principals=principals,
+        budget=ByteBudget(settings.gate.principal_bytes_per_hour),
         stops_principals=settings.respond_principal,
     )
     claims = Claims(options.log_dir, store.identity)

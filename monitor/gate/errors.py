@@ -43,9 +43,13 @@ class ConflictError(GateError):
 
 
 class CrowdedError(GateError):
-    """A bound of this principal is reached."""
+    """A bound of this principal is reached; it may ask again after `retry_after_s`."""
 
     code = "crowded"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class NotReadyError(GateError):

@@ -99,6 +99,7 @@ class Gate:
         stated = {name: _name(getattr(opening, name), name) for name in ("agent", "user", "tenant")}
         stated["parent"] = _ancestor(opening.parent)
         if row.seq == 0:
+            self._recorder.check_budget(principal)
             self._begin(key, stated)
             return Opened(key.session, principal, False, row.seq)
         for name, value in stated.items():
@@ -122,6 +123,7 @@ class Gate:
             if given.note.digest != digest:
                 raise ConflictError("this `request` was asked for another call; use a new id")
             return given.answer(key.session)
+        self._recorder.check_budget(principal)
         row = self._open_row(key)
         request = ask.request or self._new_id()
         # The id of a request without a call is its call's id, too.
@@ -158,6 +160,7 @@ class Gate:
             numbers += known
         if numbers and len(numbers) == len(telling.events):
             return Recorded(numbers)
+        self._recorder.check_budget(principal)
         self._open_row(key)
         if len(telling.events) > EVENTS_MAX:
             raise MalformedError(f"`events`: at most {EVENTS_MAX} at a time")

@@ -21,6 +21,7 @@ from monitor.clock import Clock
 from monitor.findings.incident import incident_of
 from monitor.findings.model import Finding
 from monitor.gate.book import Book, OwnStop, StopState
+from monitor.gate.budget import ByteBudget
 from monitor.gate.errors import MalformedError, NotReadyError
 from monitor.gate.log import Log, UnsureError
 from monitor.gate.note import GateNote, Line, line_bytes
@@ -52,8 +53,10 @@ class Recorder:
         name: str,
         clock: Clock,
         principals: Principals | None,
+        budget: ByteBudget,
         stops_principals: bool = True,
     ) -> None:
+        self._budget = budget
         self._stops_principals = stops_principals
         self.kernel, self.book, self.name = kernel, book, name
         self.principals = principals
@@ -70,6 +73,10 @@ class Recorder:
         self._time_ns = max(self._time_ns, self._clock.now_ns())
         self._obey(self.kernel.tick(self._time_ns))
         return self._time_ns
+
+    def check_budget(self, principal: str) -> None:
+        """CrowdedError if too much was recorded for this principal of late."""
+        self._budget.check(principal, self._clock.monotonic_ns())
 
     def line(self, key: TraceKey, kind: str, time_ns: int, **fields: Any) -> Line:
         """An event of a session, with everything that the gate knows of it.
@@ -132,6 +139,7 @@ class Recorder:
             reason = error.strerror or type(error).__name__
             say("error", "gate_log_failed", text=reason)
             raise NotReadyError(f"the gate's log cannot be written ({reason}); ask again") from None
+        self._budget.charge(line.principal, len(value), self._clock.monotonic_ns())
         return self._take_in(line, event, taken)
 
     def take_again(self, value: bytes, line: Line) -> None:

@@ -66,6 +66,7 @@ BOUNDS_REACHED: Final = (
     "idle_time",
     "write_time",
     "sessions",
+    "bytes",
     "files",
 )
 """Labels of `interlock_gate_bounds_reached_total`: one for each way in which a bound is met."""

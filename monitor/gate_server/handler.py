@@ -14,7 +14,7 @@ import msgspec
 
 from invariants.model.event import RAW_ABSENT
 from monitor.clock import Clock
-from monitor.gate.errors import GateError
+from monitor.gate.errors import CrowdedError, GateError
 from monitor.gate.gate import Gate
 from monitor.gate.wire import Answer, Ask, HeldCall, Opened, Opening, Ruling, Telling, Withdrawal
 from monitor.gate_server.accounts import Accounts
@@ -114,6 +114,9 @@ class Handler:
             headers["WWW-Authenticate"] = "Bearer"
         if error.code in ("crowded", "not_ready"):
             headers["Retry-After"] = str(RETRY_AFTER_S)
+        if isinstance(error, CrowdedError):
+            headers["Retry-After"] = str(error.retry_after_s)
+            self._telemetry.reached("bytes")
         closes = error.code == "unauthenticated"
         if isinstance(error, Refused):
             closes |= error.closes

@@ -44,7 +44,9 @@ class Tally:
 
 def run(folder: Path, seed: int, indices: range, tally: Tally) -> None:
     """Send the requests with these indices to a gate of its own."""
-    gate = ServedGate(folder, tokens=("a", "b", "op"))
+    # The attacker shall reach the engine for the whole run, and not its budget of bytes.
+    more = ("--principal-bytes-per-hour", str(10**12))
+    gate = ServedGate(folder, tokens=("a", "b", "op"), more=more)
     gate.start()
     try:
         _prepare(gate)

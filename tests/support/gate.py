@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from monitor.config.gate import GateSettings
 from monitor.config.table import Settings
 from monitor.findings.model import Finding
 from monitor.gate.assemble import GateOptions, open_gate
@@ -81,7 +82,9 @@ class GateHere:
         view_age_ns: int | None = None,
         step_ns: int = MS_NS,
         mode: Literal["as-written", "observe", "enforce"] = "as-written",
+        settings: GateSettings = GateSettings(),  # noqa: B008  (frozen)
     ) -> None:
+        self._settings = settings
         self.folder, self.clock, self.principals = folder, HandClock(step_ns), principals
         self.view_age_ns, self.mode = view_age_ns, mode
         self.told: list[Finding] = []
@@ -97,6 +100,7 @@ class GateHere:
             state_dir=str(self.folder / "state"),
             mode=self.mode,
             store_synchronous="normal",
+            gate=self._settings,
         )
         log_dir = self.folder / "log"
         log_dir.mkdir(exist_ok=True)
@@ -173,6 +177,13 @@ class GateHere:
         return [
             msgspec.json.decode(line) for path in files for line in path.read_bytes().splitlines()
         ]
+
+    def recorded_bytes(self, who: str = "") -> int:
+        """The size of all records of the log, or of those about a principal."""
+        paths = (self.folder / "log" / "interlock.gate").glob("*.jsonl")
+        lines = [line for path in paths for line in path.read_bytes().splitlines()]
+        named = f'"principal":"{who}'.encode()
+        return sum(len(line) for line in lines if named in line)
 
 
 def _raw(fields: dict[str, Any]) -> dict[str, Any]:

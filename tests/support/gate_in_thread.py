@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from monitor.config.gate import GateSettings
 from monitor.gate_server.address import LoopbackAddress, UnixAddress
 from monitor.gate_server.bounds import Bounds
 from monitor.gate_server.identity import Identity
@@ -26,8 +27,13 @@ class ServedHere:
     """Serves `tmp_path / gate.sock`, and a free port of loopback."""
 
     def __init__(
-        self, folder: Path, bounds: Bounds | None = None, principals: Principals | None = None
+        self,
+        folder: Path,
+        bounds: Bounds | None = None,
+        principals: Principals | None = None,
+        settings: GateSettings = GateSettings(),  # noqa: B008  (frozen)
     ) -> None:
+        self._settings = settings
         self.folder, self._bounds, self._principals = folder, bounds, principals
         self.path = folder / "gate.sock"
         self.port = 0
@@ -58,7 +64,9 @@ class ServedHere:
     def _serve(self) -> None:
         with ExitStack() as stack:
             try:
-                here = self.gate = GateHere(self.folder, principals=self._principals)
+                here = self.gate = GateHere(
+                    self.folder, principals=self._principals, settings=self._settings
+                )
                 stack.callback(here.close)
                 loopback = open_listener(LoopbackAddress("127.0.0.1", 0), 0, None, stack)
                 self.port = loopback.getsockname()[1]
