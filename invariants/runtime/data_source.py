@@ -38,6 +38,11 @@ class Showing(msgspec.Struct, frozen=True):
     _when: Expression
     _values: Expression
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names of the event that it reads."""
+        return self._when.checked.fields | self._values.checked.fields
+
     def is_concerned(self, kind: str, tool: str) -> bool:
         """True if an event of that kind and tool may show something."""
         return self._when.fold(KindAndTool(kind, tool)) is not False

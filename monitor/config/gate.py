@@ -64,6 +64,14 @@ class GateSettings:
         minimum=1_000_000,
         maximum=1_000_000_000_000_000,
     )
+    omitted_args: Literal["deny", "judge"] = row(
+        "gate.omitted_args",
+        "choice",
+        "deny",
+        "A call whose arguments are omitted, or not sent, while an enforced invariant reads them: "
+        "deny it, or judge it as one with unknown arguments (`on_unknown`).",
+        choices=("deny", "judge"),
+    )
     sync: bool = row(
         "gate.sync",
         "boolean",

@@ -120,6 +120,7 @@ def open_gate(
         claims=claims,
         operators=options.operators,
         refuses_contested=settings.mode != "observe",
+        denies_blind=settings.gate.omitted_args == "deny",
         checkpoint=keeper.keep,
         needed_file=keeper.needed_file,
     )

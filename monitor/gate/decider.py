@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from invariants.model.event import RAW_ABSENT
+from invariants.runtime.declared import Declared
 from monitor.findings.incident import incident_of
 from monitor.findings.model import Finding
 from monitor.gate import words
@@ -25,6 +26,8 @@ from monitor.trace_key import TraceKey
 WITNESS_MAX: Final = 8
 ROLES_MAX: Final = 4
 ROLE_CHARS_MAX: Final = 100
+OMITTED: Final = "omitted"
+"""The reason of a denial for arguments that are not known."""
 REASONS_MAX: Final = 8
 """Chosen: what an answer lists, at most some 30 KiB; the findings have all of it."""
 
@@ -53,8 +56,11 @@ class Asked(NamedTuple):
 class Decider:
     """Decides with the kernel, the stops in force, and nothing else."""
 
-    def __init__(self, recorder: Recorder, stops: Stops, freshness: Freshness) -> None:
+    def __init__(
+        self, recorder: Recorder, stops: Stops, freshness: Freshness, *, denies_blind: bool
+    ) -> None:
         self._recorder, self._stops, self._freshness = recorder, stops, freshness
+        self._denies_blind = denies_blind
 
     def decide(self, key: TraceKey, note: GateNote, asked: Asked, hold: Hold | None) -> Line:
         """The record of the decision. Without `hold` a call cannot wait, and is denied instead.
@@ -75,13 +81,17 @@ class Decider:
         per = self._freshness.refusing(event, time_ns)
         if per is not None:
             return self.deny(line, _denied(note, words.stale(per), "stale"))
-        judgement = attempted(lambda: judge(recorder.kernel, event), event)
+        kernel, denies_blind = recorder.kernel, self._denies_blind
+        judgement = attempted(lambda: judge(kernel, event, denies_blind=denies_blind), event)
         if judgement is None:
             return self.deny(line, _denied(note, words.not_judged(), "not judged"))
         enforced = judgement.enforced
         note = msgspec.structs.replace(
             note, invariants=_reasons(enforced), would_deny=_reasons(judgement.observed)
         )
+        if judgement.blind:
+            note = msgspec.structs.replace(note, invariants=_blind(judgement.blind))
+            return self.deny(line, _denied(note, words.blind(judgement.blind), OMITTED))
         if judgement.decision == "allow":
             line = _with(line, msgspec.structs.replace(note, decision="allow"))
             recorder.take(line, event, judgement.taken)
@@ -130,6 +140,14 @@ def _reasons(findings: list[Finding]) -> list[Reason]:
             ],
         )
         for finding in findings[:REASONS_MAX]
+    ]
+
+
+def _blind(invariants: Sequence[Declared]) -> list[Reason]:
+    """No finding is about them: they were not judged."""
+    return [
+        Reason(one.id, visible(one.summary, words.SUMMARY_CHARS_MAX), "")
+        for one in invariants[:REASONS_MAX]
     ]
 
 

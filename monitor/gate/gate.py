@@ -71,12 +71,13 @@ class Gate:
         claims: Claims,
         operators: frozenset[str],
         refuses_contested: bool,
+        denies_blind: bool,
         checkpoint: Callable[[], None],
         needed_file: Callable[[], str],
         new_id: Callable[[], str] = lambda: os.urandom(16).hex(),
     ) -> None:
         self._recorder, self._stops = recorder, stops
-        self._decider = Decider(recorder, stops, freshness)
+        self._decider = Decider(recorder, stops, freshness, denies_blind=denies_blind)
         self._approvals = Approvals(recorder, self._decider, operators)
         self._claims, self._refuses_contested = claims, refuses_contested
         self._checkpoint, self._new_id = checkpoint, new_id

@@ -5,18 +5,21 @@
 A request is denied exactly if taking it in would decide a violation, of whatever anchor, of an
 invariant that is enforced, and a tick to its time would not. It is held exactly if no such
 violation would be left behind a matching `approval.granted`. There is no other policy: the stream
-agrees, because it evaluates the same invariants over the same events. Nothing is taken in here.
+agrees, because it evaluates the same invariants over the same events. Before all that, a request
+must say enough to be judged (`omission.py`). Nothing is taken in here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from invariants.model.event import Event
+from invariants.runtime.declared import Declared
 from monitor.findings.model import Finding
+from monitor.gate.omission import needing
 from monitor.gate.wire import Decision
 from monitor.kernel.kernel import Kernel
 from monitor.kernel.prepared import Taken
@@ -26,23 +29,36 @@ UNKNOWN_ATTRIBUTES = msgspec.Raw(b'{"interlock_attributes_omitted":true}')
 
 
 class Judgement(NamedTuple):
-    """The decision, the request as it was judged, and the violations: enforced or only observed."""
+    """The decision, the request as it was judged, and the violations: enforced or only observed.
+
+    `blind` are the enforced invariants that need arguments which the request omits, if it is denied
+    for these alone.
+    """
 
     decision: Decision
     taken: Taken
     enforced: list[Finding]
     observed: list[Finding]
+    blind: Sequence[Declared] = ()
 
 
-def judge(kernel: Kernel, request: Event) -> Judgement:
-    """Decide about a request at its time, which the kernel must have reached (`tick`)."""
+def judge(kernel: Kernel, request: Event, *, denies_blind: bool = True) -> Judgement:
+    """Decide about a request at its time, which the kernel must have reached (`tick`).
+
+    `denies_blind`: arguments that are omitted, and that an enforced invariant needs, deny the call.
+    """
     taken = _judged(kernel, request)
     found = kernel.violations(taken)
     enforced = [finding for finding in found if finding.mode == "enforce"]
     observed = [finding for finding in found if finding.mode != "enforce"]
-    if not enforced:
-        return Judgement("allow", taken, enforced, observed)
-    decision: Decision = "hold" if _approval_helps(kernel, request, enforced) else "deny"
+    decision: Decision = "allow"
+    if enforced:
+        decision = "hold" if _approval_helps(kernel, request, enforced) else "deny"
+    if denies_blind and decision != "deny":
+        # Not even an approval tells what was asked for.
+        blind = needing(kernel.program, taken.event, kernel.settings.mode_cap)
+        if blind:
+            return Judgement("deny", taken, enforced, observed, blind)
     return Judgement(decision, taken, enforced, observed)
 
 

@@ -97,7 +97,9 @@ class WitnessRef(msgspec.Struct, frozen=True):
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """One invariant that the call would violate, with the finding that reports it."""
+    """One invariant that the call would violate, with the finding that reports it; none does if the
+    call was denied for arguments that it omits.
+    """
 
     id: str
     summary: str

@@ -6,9 +6,10 @@ repeated: not its tool's name, no argument, no value of a binding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
+from invariants.runtime.declared import Declared
 from invariants.spec.model import Per
 from monitor.findings.model import Finding
 from monitor.presentation import visible
@@ -56,6 +57,16 @@ def stale(per: Per) -> str:
     )
 
 
+def blind(invariants: Sequence[Declared]) -> str:
+    """For a model whose call omits arguments that invariants need."""
+    why = _listed(dict.fromkeys(_text(one.summary or one.id) for one in invariants))
+    return (
+        "This call was refused before it ran: some of its arguments are too large, or were not "
+        f"sent, and are needed to judge it: {why}. Make it in smaller parts, as new calls, or tell "
+        "the user that it was refused."
+    )
+
+
 def not_judged() -> str:
     """For a model whose call the engine failed on."""
     return (
@@ -65,13 +76,19 @@ def not_judged() -> str:
 
 
 def _why(findings: Sequence[Finding]) -> str:
-    told = dict.fromkeys(_summary(finding) for finding in findings)
-    named = list(told)[:NAMED_MAX]
-    more = len(told) - len(named)
+    return _listed(dict.fromkeys(_summary(finding) for finding in findings))
+
+
+def _listed(texts: Collection[str]) -> str:
+    named = list(texts)[:NAMED_MAX]
+    more = len(texts) - len(named)
     return "; ".join(named) + (f"; and {more} more" if more else "")
 
 
 def _summary(finding: Finding) -> str:
-    text = visible(finding.summary or finding.invariant, SUMMARY_CHARS_MAX)
     doubt = " (this could not be ruled out)" if finding.is_escalated else ""
-    return text.rstrip(".") + doubt
+    return _text(finding.summary or finding.invariant) + doubt
+
+
+def _text(summary: str) -> str:
+    return visible(summary, SUMMARY_CHARS_MAX).rstrip(".")

@@ -53,7 +53,8 @@ class Asked(NamedTuple):
     the names of its arguments.
 
     `stopped_by`: the session was stopped by these invariants before, so that the gate refuses the
-    call whatever it is. Otherwise `findings` are the violations that the call would be.
+    call whatever it is. Otherwise `findings` are the violations that the call would be, and `blind`
+    the invariants that need arguments which its client omitted.
     """
 
     trace: TraceKey
@@ -63,6 +64,7 @@ class Asked(NamedTuple):
     decision: Decision
     findings: list[Finding]
     stopped_by: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
 
 
 class _Call(NamedTuple):
@@ -179,7 +181,11 @@ class Preview:
             approval = approval_of(request)
             self._take(msgspec.structs.replace(approval, id=f"{request.id}/approval"))
             self._take(self._as_a_gates(request, trace))
-        return asked._replace(decision=judgement.decision, findings=judgement.enforced)
+        return asked._replace(
+            decision=judgement.decision,
+            findings=judgement.enforced,
+            blind=tuple(one.id for one in judgement.blind),
+        )
 
     def _refuse(self, event: Event) -> None:
         self._settle(event)

@@ -125,7 +125,8 @@ class Tally:
         is_benign = self._benign(asked.trace)
         self._calls_count += 1
         self._benign_calls_count += is_benign
-        names = sorted({finding.invariant for finding in asked.findings} | set(asked.stopped_by))
+        found = {finding.invariant for finding in asked.findings}
+        names = sorted(found.union(asked.stopped_by, asked.blind))
         if not names:
             return
         refusal: Refusal = "held" if asked.decision == "hold" else "denied"

@@ -23,6 +23,7 @@ from tests.support.gate_served import ServedGate
 PARALLEL = 56
 """Chosen: below the number of connections at which strangers close each other's."""
 DUE_S = 20.0
+READ = {"path": "/srv/notes"}
 MAYBE_S = 0.1
 """How long a response is waited for that is not due."""
 BATCH = 1_000
@@ -67,7 +68,7 @@ def _prepare(gate: ServedGate) -> None:
     told = {"kind": "tool.completed", "tool": "read_file", "args": {"path": "/secrets/k"}}
     body = {"session": TAINTED, "events": [told]}
     assert gate.send("POST", "/v1/tell", body, token="b").status == 200
-    assert gate.ask(VICTIM, "read_file", token="a", request="h0").status == 200
+    assert gate.ask(VICTIM, "read_file", token="a", request="h0", args=READ).status == 200
 
 
 async def _send_all(
@@ -145,7 +146,7 @@ def _check_honest(gate: ServedGate, tally: Tally) -> None:
     """An honest agent still gets the right answers, also on a new connection."""
     tally.honest_count += 1
     number = tally.honest_count
-    allowed = gate.ask(VICTIM, "read_file", token="a", request=f"h{number}")
+    allowed = gate.ask(VICTIM, "read_file", token="a", request=f"h{number}", args=READ)
     refused = gate.ask(TAINTED, "http.post", token="b", args={"url": f"http://x/{number}"})
     held = gate.ask(VICTIM, "pay", token="a", args={"amount": 1}, request="held")
     expected = ((allowed, "allow"), (refused, "deny"), (held, "hold"))

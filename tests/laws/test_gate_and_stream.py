@@ -61,6 +61,7 @@ predicates:
     with:
       c: call
   much: kind == "tool.requested" && args.amount > 5
+  far: kind == "tool.requested" && tool == "search" && args.amount > 100
   denied: kind == "tool.denied"
   intern: '"intern" in principal.roles'
   read_by_team_a: kind == "tool.completed" && principal.attributes.team == "a"
@@ -75,6 +76,7 @@ invariants:
   - {id: often, severity: warning, mode: enforce, on_unknown: report,
      always: "count(posts)[30s] <= 2"}
   - {id: much, severity: info, on_unknown: report, never: much}
+  - {id: far, severity: warning, mode: enforce, on_unknown: report, never: far}
   - {id: interns, severity: warning, mode: enforce, on_unknown: report,
      never: posts and intern}
   - {id: of-teams, severity: info, on_unknown: report, never: "posts and once[60s] read_by_team_a"}
@@ -116,7 +118,9 @@ def act(random: Random, here: GateHere) -> None:
     session, draw = random.choice(("s-1", "s-2")), random.random()
     if draw < 0.45:
         tool = random.choice(("post", "pay", "search", "pay"))
-        here.ask(tool, session=session, args={"amount": random.choice((1, 9))})
+        omitted = {"attributes": {"interlock_args_omitted": True}}
+        sent = {"args": {"amount": random.choice((1, 9))}}
+        here.ask(tool, session=session, **(omitted if random.random() < 0.2 else sent))
     elif draw < 0.7:
         kind = random.choice(("tool.completed", "tool.completed", "tool.failed", "message.user"))
         tool = random.choice(("read", "post", "search"))

@@ -103,6 +103,21 @@ def test_a_call_of_a_session_that_was_stopped_is_refused(folder: Folder) -> None
     assert (example["session"], example["position"], example["refusal"]) == ("s", 2, "stopped")
 
 
+def test_a_call_without_its_arguments_is_denied_if_an_invariant_reads_them(folder: Folder) -> None:
+    """As a gate does: an unknown amount might be any amount; an unknown url matters to nobody."""
+    omitted = {"attributes": {"interlock_args_omitted": True}}
+    events = [
+        event(2 * n, "tool.requested", t, **omitted) for n, t in enumerate(("pay", "http.post"))
+    ]
+    found = folder.preview(folder.write("r.jsonl", events), INVARIANTS)
+    assert found["total"]["refused_count"] == 1
+    assert {i: one["denied_count"] for i, one in found["by_id"].items()} == {
+        "no-leak": 0,
+        "pay-approved": 1,  # It would be held, and is denied: nobody could approve it.
+        "pay-little": 1,
+    }
+
+
 def test_a_held_call_counts_as_approved(folder: Folder) -> None:
     """What an approval would permit is held, and the session goes on as if it was given."""
     events = [requested(0, "pay", amount=5), completed(1, "pay"), requested(2, "pay", amount=5)]
