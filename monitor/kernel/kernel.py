@@ -93,7 +93,6 @@ class Kernel:
             found = self.tick(arrival_ns - self.settings.lateness_ns)
         if event.is_of_gate:
             found += reach_gated(self._sessions, self.owners, event, self.settings, self._wake)
-            found += self._wider.reach(event, self._header(self.traces_of(event)[0]))
         return found
 
     def step(self, event: Event, group: str = "") -> list[Finding]:

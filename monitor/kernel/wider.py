@@ -25,7 +25,7 @@ from invariants.spec.model import Per
 from invariants.taint.memory import Shown
 from monitor.findings.grouping import doubts_of
 from monitor.findings.model import Finding
-from monitor.ingest.effective_time import UNSURE_TEXT, timing_of
+from monitor.ingest.effective_time import UNSURE_TEXT
 from monitor.ingest.sequence import Header, Noticed
 from monitor.ingest.standing_history import known_at
 from monitor.kernel.build_finding import Wider, engine_finding, verdict_finding, wider_place
@@ -298,21 +298,6 @@ class WiderScopes:
                 self.table.drop(key)
             else:
                 self.table.queue(key, scope)
-        return findings
-
-    def reach(self, event: Event, header: Header) -> list[Finding]:
-        """Decide what is due before an event of a gate, in the scopes that it enters.
-
-        `header` is its session's before it. Ticks come later there, and the gate had decided it
-        when it took the event in.
-        """
-        time_ns = timing_of(event, header.time_ns, self._settings.clocks()).time_ns
-        event = msgspec.structs.replace(event, first=header.first.after(event.record))
-        findings: list[Finding] = []
-        for per in self._programs:
-            key = WiderKey(per, scope_of(per, event))
-            if key.value:
-                findings += self._decide(key, self.table.scope(key), time_ns)
         return findings
 
     def _decide(self, key: WiderKey, scope: WiderScope, time_ns: int) -> list[Finding]:
