@@ -25,6 +25,7 @@ _WORDS: Final = {
     "contested": "another principal used its ID before",
     "unowned": "not applied: no principal is named",
     "bypass": "its gate did not see it",
+    "break_glass": "an operator opened the gate",
     "misplaced": "not applied: its session has a gate",
     "split": "comes from two partitions",
     "after_end": "came after the end",
@@ -134,6 +135,7 @@ def page(finding: Finding, actions: Iterable[StoredAction]) -> list[str]:
         *([f"  agent      {visible(finding.agent)}"] if finding.agent else []),
         *([f"  principal  {visible(finding.principal)}"] if finding.principal else []),
         *_roles(finding),
+        *_excepted(finding),
         f"  event      {_event_text(finding.anchor)}",
         f"  decided    {time_text(finding.decided_ns)} ({finding.prevention})",
     ]
@@ -257,6 +259,13 @@ def _event_text(event: WitnessEvent) -> str:
     trace = TraceKey(event.principal, event.session)
     where = f" of session {visible(str(trace), 60)}" if event.session else ""
     return f"event {event.position} ({visible(event.id, 80)}){where}"
+
+
+def _excepted(finding: Finding) -> list[str]:
+    if not finding.excepted_by:
+        return []
+    id_ = visible(finding.excepted_by)
+    return [f"  excepted   by an operator, in {id_}: nobody is stopped for it"]
 
 
 def _roles(finding: Finding) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from .excepted import Excepted
 from .standing import Standing
 
 RAW_ABSENT: Final = msgspec.Raw(b"")
@@ -53,6 +54,8 @@ class EventRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     attributes: msgspec.Raw = RAW_ABSENT
     standing: msgspec.Raw = RAW_ABSENT
     """The standing of the principal, as a gate states it; ignored on all other topics."""
+    excepted: msgspec.Raw = RAW_ABSENT
+    """The exceptions in force, as a gate states them; ignored on all other topics."""
     gate: msgspec.Raw = RAW_ABSENT
     """The note that a gate adds to its records; predicates cannot read it."""
 
@@ -100,6 +103,7 @@ class Event(msgspec.Struct, frozen=True):
     among the others. `read_ns` is when the line of a finished file was read (None elsewhere).
     `standing` is that of the principal at this event; None if nobody vouches for one.
     `is_of_gate`: a gate took the event in, gave it its time, and vouches for its principal.
+    `excepted` are the exceptions that were in force for it there.
     """
 
     record: EventRecord
@@ -116,6 +120,7 @@ class Event(msgspec.Struct, frozen=True):
     is_time_unsure: bool = False
     standing: Standing | None = None
     is_of_gate: bool = False
+    excepted: tuple[Excepted, ...] = ()
 
     @property
     def session(self) -> str:

@@ -27,6 +27,7 @@ HELP: Final[Mapping[str, str]] = {
     "packs": "list the invariants that ship with Interlock, or print a pack",
     "gate": "judge calls of agents before they run",
     "approvals": "list, show, grant or deny calls that wait at a gate",
+    "exceptions": "list, make or revoke signed exceptions of a gate",
     "enforce": "preview what a gate would have refused in recordings",
     "kafka": "create the topics",
     "bench": "measure the engine, or the time from a violation to a refused call",

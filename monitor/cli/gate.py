@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 from monitor.cli.arguments import HELP, Verbs
 from monitor.cli.collector import lasting
+from monitor.cli.exceptions import add_break_glass
 from monitor.cli.output import EXIT_FINE
 from monitor.cli.run import secrets_of
 from monitor.cli.signals import Stopper
@@ -22,11 +23,11 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "gate",
         help=HELP["gate"],
-        description="Serves a gate: agents ask it before each call, over HTTP. "
+        description="Serves a gate, which agents ask before each call, or opens one. "
         "Example: interlock gate serve --invariants pack:default --listen unix:gate.sock "
         "--publish log:agents",
     )
-    parts = parser.add_subparsers(title="parts", required=True, metavar="serve")
+    parts = parser.add_subparsers(title="parts", required=True, metavar="serve|break-glass")
     serve = parts.add_parser(
         "serve",
         help="answer until a signal asks to stop",
@@ -36,6 +37,7 @@ def add(verbs: Verbs) -> None:
     serve.add_argument("--config", help="a YAML file with settings (else INTERLOCK_CONFIG)")
     add_flags(serve, short="gate")
     serve.set_defaults(run=run)
+    add_break_glass(parts)
 
 
 def _require_library() -> None:

@@ -27,7 +27,6 @@ REQUEST_S: Final = 30.0
 """Chosen: an operator waits; a gate under load answers within seconds."""
 MENDS: Final = {
     "unauthenticated": "; give the token of an operator with `--token-file`",
-    "unknown": "; `interlock approvals list` shows the calls that wait",
 }
 """The correction for an operator, by the code of a refusal."""
 T = TypeVar("T")

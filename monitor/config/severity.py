@@ -60,6 +60,13 @@ class SeveritySettings:
         "A session that a gate guards has events that its gate did not see.",
         choices=SEVERITIES,
     )
+    break_glass: Severity = row(
+        "severity.break_glass",
+        "choice",
+        "critical",
+        "An operator has broken the glass of a gate: for a time it refuses no call.",
+        choices=SEVERITIES,
+    )
     misplaced: Severity = row(
         "severity.misplaced",
         "choice",

@@ -29,6 +29,7 @@ EngineFindingType = Literal[
     "contested",
     "unowned",
     "bypass",
+    "break_glass",
     "misplaced",
     "split",
     "after_end",
@@ -210,6 +211,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     is_escalated: bool = False
     prevention: Literal["detected", "prevented"] = "detected"
     mode: Literal["observe", "enforce"] = "observe"
+    excepted_by: str = ""
+    """The operator's exception that was in force: then it refuses no call, and stops nobody."""
     respond: list[str] = []
     detail: str = ""
     could_concern: list[str] = []
@@ -243,11 +246,16 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         enforced. A prevented one has none (`monitor/kernel/prevented.py`).
         """
         is_new = self.type == "violated" and not self.is_of_known_run
-        if not is_new or self.mode != "enforce":
+        if not is_new or not self.is_enforced:
             return None
         if "kill" in self.respond:
             return "kill"
         return "quarantine" if "quarantine" in self.respond else None
+
+    @property
+    def is_enforced(self) -> bool:
+        """True if its invariant is, and no operator has excepted it."""
+        return self.mode == "enforce" and not self.excepted_by
 
     @property
     def is_of_known_run(self) -> bool:

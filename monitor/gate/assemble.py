@@ -119,6 +119,7 @@ def open_gate(
         freshness,
         claims=claims,
         operators=options.operators,
+        invariants=frozenset(c.declared.id for c in program.invariants),
         refuses_contested=settings.mode != "observe",
         denies_blind=settings.gate.omitted_args == "deny",
         checkpoint=keeper.keep,

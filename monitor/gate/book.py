@@ -17,6 +17,7 @@ import msgspec
 
 from invariants.codec.state import StateError
 from invariants.model.event import RAW_ABSENT
+from monitor.gate.exception_table import TABLE_NAME, ExceptionTable
 from monitor.gate.note import GateNote, Line
 from monitor.gate.wire import Answer, HeldCall, Hold
 from monitor.kernel.scope import LoadedScope, ScopeChange
@@ -71,6 +72,7 @@ class Given(msgspec.Struct, frozen=True, omit_defaults=True):
             incident=note.incident,
             invariants=note.invariants,
             would_deny=note.would_deny,
+            excepted=note.excepted,
             approval=Hold(note.approval, note.expires_ns) if is_held else None,
             args=self.args,
         )
@@ -154,6 +156,7 @@ class Book:
         )
         """By principal, of whom operators name a bounded number."""
         self._have_stops_changed = False
+        self.exceptions = ExceptionTable(load(TABLE_NAME).header)
         stored = load(TIME_NAME).header
         self.time_ns = 0 if stored is None else _read(stored, _Time).time_ns
         """The time of the latest record."""
@@ -194,6 +197,7 @@ class Book:
         row.is_ended = row.is_ended or line.kind == "session.ended"
         row.recent = [*row.recent[1 - RECENT_MAX :], _recent(line)]
         note = line.gate
+        self.exceptions.apply(note)
         row.is_contested = row.is_contested or note.reason == CONTESTED
         if note.telling:
             row.tellings.setdefault(note.telling, []).append(line.seq)
@@ -276,6 +280,8 @@ class Book:
         if self._have_stops_changed:
             stopped = msgspec.json.encode(_Stops(self.principal_stops))
             changes.append(ScopeChange(STOPS_NAME, stopped, None, {}, ()))
+        for content in self.exceptions.take_changes():
+            changes.append(ScopeChange(TABLE_NAME, content, None, {}, ()))
         self._changed, self._has_held_changed, self._have_stops_changed = set(), False, False
         if self.time_ns != self._time_kept_ns:
             time = msgspec.json.encode(_Time(self.time_ns))

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from invariants.model.event import RAW_ABSENT
+from invariants.model.excepted import EVERY_INVARIANT, exception_of
 from invariants.runtime.declared import Declared
 from monitor.findings.incident import incident_of
 from monitor.findings.model import Finding
@@ -74,7 +75,8 @@ class Decider:
         time_ns = recorder.reach_now()
         line = recorder.line(key, "tool.requested", time_ns, **asked.fields())
         event = recorder.event(line)
-        stop = self._stops.stop_of(key, recorder.book, asked.tool, time_ns)
+        is_open = bool(exception_of(event.excepted, EVERY_INVARIANT, time_ns))
+        stop = self._stops.stop_of(key, recorder.book, asked.tool, time_ns, has_own=not is_open)
         if stop is not None:
             text = words.stopped(stop.state, stop.incident)
             return self.deny(line, _denied(note, text, stop.state, stop.incident))
@@ -83,11 +85,16 @@ class Decider:
             return self.deny(line, _denied(note, words.stale(per), "stale"))
         kernel, denies_blind = recorder.kernel, self._denies_blind
         judgement = attempted(lambda: judge(kernel, event, denies_blind=denies_blind), event)
+        if judgement is None and is_open:
+            return self.record(_with(line, msgspec.structs.replace(note, decision="allow")))
         if judgement is None:
             return self.deny(line, _denied(note, words.not_judged(), "not judged"))
         enforced = judgement.enforced
         note = msgspec.structs.replace(
-            note, invariants=_reasons(enforced), would_deny=_reasons(judgement.observed)
+            note,
+            invariants=_reasons(enforced),
+            would_deny=_reasons(judgement.observed),
+            excepted=_reasons(judgement.excepted),
         )
         if judgement.blind:
             note = msgspec.structs.replace(note, invariants=_blind(judgement.blind))
@@ -138,6 +145,7 @@ def _reasons(findings: list[Finding]) -> list[Reason]:
                 WitnessRef(event.position, event.id, event.time_ns, _roles(event.roles))
                 for event in finding.witness[:WITNESS_MAX]
             ],
+            finding.excepted_by,
         )
         for finding in findings[:REASONS_MAX]
     ]

@@ -9,6 +9,7 @@ that a call concerns decides by its own `fail`.
 from __future__ import annotations
 
 from invariants.model.event import Event
+from invariants.model.excepted import exception_of
 from invariants.runtime.program import Program
 from invariants.spec.model import Per
 from monitor.findings.model import Mode
@@ -38,6 +39,7 @@ class Freshness:
             for index, _ in wider.plan(record.kind, record.tool).concerned:
                 declared = wider.invariants[index].declared
                 mode = self._mode or declared.mode
-                if mode == "enforce" and declared.fail == "closed":
+                is_excepted = exception_of(event.excepted, declared.id, time_ns)
+                if mode == "enforce" and declared.fail == "closed" and not is_excepted:
                     return wider.per
         return None

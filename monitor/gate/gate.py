@@ -5,6 +5,7 @@
     tell(principal, telling)     what else happened
     withdraw(principal, ...)     nobody waits for an answer any more
     rule(operator, id, ruling)   an operator's decision about a held call
+    make_exception, revoke       an operator's exception, or break-glass
     tick()                       deadlines, expiry of held calls, a checkpoint
 
 It is used by one thread: an answer and what it changes are one step, so that parallel calls see
@@ -14,21 +15,32 @@ each other. It owns no socket. `judgement.py` has the decision itself.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
-from interlock.errors import SettingError
 from interlock.kinds import KNOWN_KINDS, RUNTIME_KINDS
 from interlock.limits import RECORD_BYTES_MAX
-from interlock.names import checked_ancestor, checked_name, checked_session_id
+from monitor.exceptions.statement import REASON_CHARS_MAX, SignedStatement, Statement
 from monitor.gate.approvals import EXPIRED, SESSION_ENDED, WITHDRAWN, Approvals
 from monitor.gate.book import CONTESTED, Book, RecentEvent, SessionRow
 from monitor.gate.claims import Claims
 from monitor.gate.decider import Asked, Decider
 from monitor.gate.errors import ConflictError, ForbiddenError, MalformedError, UnknownError
+from monitor.gate.exception_table import own_session
+from monitor.gate.exceptions import Exceptions
 from monitor.gate.freshness import Freshness
+from monitor.gate.inputs import (
+    ancestor_of,
+    check_omission,
+    check_request,
+    is_unasked,
+    name_of,
+    told_fields,
+    trace_key,
+)
 from monitor.gate.note import GateNote
 from monitor.gate.recorder import Recorder
 from monitor.gate.stops import Stops
@@ -36,22 +48,21 @@ from monitor.gate.wire import (
     Answer,
     Ask,
     HeldCall,
+    InForce,
     Opened,
     Opening,
     Recorded,
+    Revocation,
     Ruling,
     Telling,
     Told,
     Withdrawal,
 )
+from monitor.principals.model import ExceptionSort
 from monitor.trace_key import TraceKey
 
-REQUEST_CHARS_MAX: Final = 128
 TOLD_KINDS: Final = RUNTIME_KINDS - {"tool.requested"}
 """The known kinds that an agent may tell: it asks for calls, and cannot approve or deny any."""
-UNASKED: Final = "interlock_unasked"
-"""The attribute of a call that was made while no gate answered, and is reported afterwards."""
-OMITTED: Final = "interlock_args_omitted"
 ASK_BYTES_MAX: Final = RECORD_BYTES_MAX - 64 * 1024
 """A record has the request and the gate's own part of it."""
 CONTESTED_TEXT: Final = "another principal uses this session id; open a session with another id"
@@ -70,6 +81,7 @@ class Gate:
         *,
         claims: Claims,
         operators: frozenset[str],
+        invariants: frozenset[str],
         refuses_contested: bool,
         denies_blind: bool,
         checkpoint: Callable[[], None],
@@ -79,6 +91,7 @@ class Gate:
         self._recorder, self._stops = recorder, stops
         self._decider = Decider(recorder, stops, freshness, denies_blind=denies_blind)
         self._approvals = Approvals(recorder, self._decider, operators)
+        self._exceptions = Exceptions(recorder, self._decider, invariants)
         self._claims, self._refuses_contested = claims, refuses_contested
         self._checkpoint, self._new_id = checkpoint, new_id
         self.needed_file = needed_file
@@ -95,10 +108,12 @@ class Gate:
 
     def open(self, principal: str, opening: Opening) -> Opened:
         """Begin a session, or go on with it. Names cannot change once it has begun."""
-        key = _key(principal, opening.session or self._new_id())
+        key = trace_key(principal, opening.session or self._new_id())
         row = self._open_row(key)
-        stated = {name: _name(getattr(opening, name), name) for name in ("agent", "user", "tenant")}
-        stated["parent"] = _ancestor(opening.parent)
+        stated = {
+            name: name_of(getattr(opening, name), name) for name in ("agent", "user", "tenant")
+        }
+        stated["parent"] = ancestor_of(opening.parent)
         if row.seq == 0:
             self._recorder.check_budget(principal)
             self._begin(key, stated)
@@ -110,14 +125,16 @@ class Gate:
 
     def ask(self, principal: str, ask: Ask) -> Answer:
         """Decide about a call, write the decision down, and return it."""
-        key = _key(principal, ask.session)
-        asked = Asked(_name(ask.tool, "tool"), _name(ask.call, "call"), ask.args, ask.attributes)
+        key = trace_key(principal, ask.session)
+        asked = Asked(
+            name_of(ask.tool, "tool"), name_of(ask.call, "call"), ask.args, ask.attributes
+        )
         if len(bytes(ask.args)) + len(bytes(ask.attributes)) > ASK_BYTES_MAX:
             raise MalformedError(f"`args` and `attributes`: at most {ASK_BYTES_MAX} bytes together")
         if not asked.tool:
             raise MalformedError("`tool` is empty; name the tool that is to be called")
-        _check_omission(asked)
-        _check_request(ask.request)
+        check_omission(asked)
+        check_request(ask.request)
         digest = asked.digest()
         given = self._book.given(key, ask.request) if ask.request else None
         if given is not None:
@@ -143,7 +160,7 @@ class Gate:
 
     def answer(self, principal: str, session: str, request: str) -> Answer | None:
         """The answer to a request as it stands now (that of a held call changes), if known."""
-        key = _key(principal, session)
+        key = trace_key(principal, session)
         given = self._book.given(key, request)
         return None if given is None else given.answer(session)
 
@@ -151,8 +168,8 @@ class Gate:
         """Take in events that need no answer; all of them, or none. A retry records the rest of
         them, if the gate ended in between.
         """
-        key = _key(principal, telling.session)
-        _check_request(telling.request)
+        key = trace_key(principal, telling.session)
+        check_request(telling.request)
         digest, numbers = telling.digest(), []
         if telling.request:
             known, known_digest = self._book.told(key, telling.request)
@@ -165,7 +182,7 @@ class Gate:
         self._open_row(key)
         if len(telling.events) > EVENTS_MAX:
             raise MalformedError(f"`events`: at most {EVENTS_MAX} at a time")
-        told = [(self._told_kind(key, one), _told_fields(one)) for one in telling.events]
+        told = [(self._told_kind(key, one), told_fields(one)) for one in telling.events]
         for kind, fields in told:  # Each is read before any is written.
             self._recorder.event(self._recorder.line(key, kind, 0, **fields))
         if told and self._book.row(key).seq == 0:
@@ -187,7 +204,7 @@ class Gate:
         """Deny a call that waits, as nobody wants its answer any more. If it was answered before,
         the answer stands: a grant may have come first.
         """
-        key = _key(principal, withdrawal.session)
+        key = trace_key(principal, withdrawal.session)
         self.complete()
         for held in self._held_of(key):
             if held.request == withdrawal.request:
@@ -220,14 +237,14 @@ class Gate:
     def _told_kind(self, key: TraceKey, told: Told) -> str:
         """The kind of an event that an agent tells. MalformedError if it may not."""
         if told.kind == "tool.requested":
-            if not _is_unasked(told):
+            if not is_unasked(told):
                 raise MalformedError("`tool.requested` cannot be reported: ask for the call")
             if self._book.who_asked(key, told.call) is not None:
                 raise ConflictError("this `call` was asked for, and has an answer")
         elif not told.kind or (told.kind in KNOWN_KINDS and told.kind not in TOLD_KINDS):
-            kind = _name(told.kind, "kind")
+            kind = name_of(told.kind, "kind")
             raise MalformedError(f"an agent cannot tell an event of kind `{kind}`")
-        return _name(told.kind, "kind")
+        return name_of(told.kind, "kind")
 
     def held(self, operator: str) -> list[HeldCall]:
         """The calls that wait for an approval, the oldest first."""
@@ -258,8 +275,35 @@ class Gate:
             )
         return held
 
+    def exceptions(self, operator: str) -> InForce:
+        """The exceptions in force, the oldest first."""
+        self._exceptions.check_operator(operator)
+        return InForce(self._recorder.name, operator, self._book.exceptions.all())
+
+    def count_exceptions(self) -> Counter[ExceptionSort]:
+        """The number of those in force, by sort."""
+        return Counter(one.sort for one in self._book.exceptions.all())
+
+    def make_exception(self, operator: str, signed: SignedStatement) -> Statement:
+        """Take an operator's exception; the same one again changes nothing."""
+        statement = self._exceptions.check(operator, signed)
+        if not self._book.exceptions.is_known(signed):
+            if self._book.row(own_session(statement)).seq == 0:
+                self._begin(own_session(statement), {})
+            self._exceptions.take(statement, signed)
+        return statement
+
+    def revoke(self, operator: str, id_: str, revocation: Revocation) -> Statement:
+        """End an exception before its time; it may be another operator's."""
+        self._exceptions.check_operator(operator)
+        statement = self._exceptions.statement(id_)
+        if len(revocation.reason) > REASON_CHARS_MAX:
+            raise MalformedError(f"`reason`: at most {REASON_CHARS_MAX} characters")
+        self._exceptions.end(statement, "revoked", by=operator, reason=revocation.reason)
+        return statement
+
     def tick(self) -> None:
-        """Let time pass: stops, deadlines, held calls that expire, a checkpoint."""
+        """Let time pass: stops, deadlines, held calls and exceptions that expire, a checkpoint."""
         self._stops.follow()
         time_ns = self._recorder.reach_now()
         if self._recorder.trouble:
@@ -267,6 +311,8 @@ class Gate:
         self.complete()
         for held in [call for call in self._book.held.values() if call.expires_ns <= time_ns]:
             self._give_up(held, EXPIRED)
+        for statement, why in self._exceptions.over():
+            self._exceptions.end(statement, why)
         self._checkpoint()
 
     def complete(self) -> None:
@@ -304,59 +350,3 @@ class Gate:
             note = GateNote(name=self._recorder.name, reason=CONTESTED)
             self._decider.record(msgspec.structs.replace(line, gate=note))
             raise ForbiddenError(CONTESTED_TEXT)
-
-
-def _key(principal: str, session: str) -> TraceKey:
-    try:
-        return TraceKey(principal, checked_session_id(session))
-    except SettingError as error:
-        raise MalformedError(f"`session`: {error}") from None
-
-
-def _name(text: str, what: str) -> str:
-    try:
-        return checked_name(text, what)
-    except SettingError as error:
-        raise MalformedError(str(error)) from None
-
-
-def _ancestor(text: str) -> str:
-    try:
-        return checked_ancestor(text) if text else ""
-    except SettingError as error:
-        raise MalformedError(f"`parent`: {error}") from None
-
-
-def _check_request(request: str) -> None:
-    if len(request) > REQUEST_CHARS_MAX or not request.isprintable():
-        raise MalformedError(f"`request`: at most {REQUEST_CHARS_MAX} printable characters")
-
-
-def _check_omission(asked: Asked) -> None:
-    """Arguments that are there and said to be omitted would be allowed unread."""
-    if bytes(asked.args) in (b"", b"null"):
-        return
-    try:
-        attributes = msgspec.json.decode(asked.attributes or b"{}", type=dict[str, msgspec.Raw])
-    except msgspec.MsgspecError:
-        return  # It is not an event either, which is refused where it is read.
-    if not bytes(attributes.get(OMITTED, b"[")).lstrip().startswith(b"["):
-        raise MalformedError(f"`{OMITTED}` says that all `args` are omitted: send one of the two")
-
-
-def _is_unasked(told: Told) -> bool:
-    """True for a call that was made while no gate answered: it is judged like any event."""
-    try:
-        attributes = msgspec.json.decode(told.attributes or b"{}", type=dict[str, msgspec.Raw])
-    except msgspec.MsgspecError:
-        return False
-    return bytes(attributes.get(UNASKED, b"")) == b"true"
-
-
-def _told_fields(told: Told) -> dict[str, object]:
-    """The other fields of an event that an agent tells."""
-    for what in ("tool", "call"):
-        _name(getattr(told, what), what)
-    fields = msgspec.structs.asdict(told)
-    del fields["kind"]
-    return fields

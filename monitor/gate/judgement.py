@@ -4,9 +4,10 @@
 
 A request is denied exactly if taking it in would decide a violation, of whatever anchor, of an
 invariant that is enforced, and a tick to its time would not. It is held exactly if no such
-violation would be left behind a matching `approval.granted`. There is no other policy: the stream
-agrees, because it evaluates the same invariants over the same events. Before all that, a request
-must say enough to be judged (`omission.py`). Nothing is taken in here.
+violation would be left behind a matching `approval.granted`. A violation that an operator's
+exception covers does not count. There is no other policy: the stream agrees, because it evaluates
+the same invariants over the same events. Before all that, a request must say enough to be judged
+(`omission.py`). Nothing is taken in here.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ UNKNOWN_ATTRIBUTES = msgspec.Raw(b'{"interlock_attributes_omitted":true}')
 
 
 class Judgement(NamedTuple):
-    """The decision, the request as it was judged, and the violations: enforced or only observed.
+    """The decision, the request as it was judged, and the violations: enforced, only observed, or
+    covered by an operator's exception.
 
     `blind` are the enforced invariants that need arguments which the request omits, if it is denied
     for these alone.
@@ -39,6 +41,7 @@ class Judgement(NamedTuple):
     taken: Taken
     enforced: list[Finding]
     observed: list[Finding]
+    excepted: list[Finding]
     blind: Sequence[Declared] = ()
 
 
@@ -49,8 +52,9 @@ def judge(kernel: Kernel, request: Event, *, denies_blind: bool = True) -> Judge
     """
     taken = _judged(kernel, request)
     found = kernel.violations(taken)
-    enforced = [finding for finding in found if finding.mode == "enforce"]
+    enforced = [finding for finding in found if finding.is_enforced]
     observed = [finding for finding in found if finding.mode != "enforce"]
+    excepted = [finding for finding in found if finding.mode == "enforce" and finding.excepted_by]
     decision: Decision = "allow"
     if enforced:
         decision = "hold" if _approval_helps(kernel, request, enforced) else "deny"
@@ -58,8 +62,8 @@ def judge(kernel: Kernel, request: Event, *, denies_blind: bool = True) -> Judge
         # Not even an approval tells what was asked for.
         blind = needing(kernel.program, taken.event, kernel.settings.mode_cap)
         if blind:
-            return Judgement("deny", taken, enforced, observed, blind)
-    return Judgement(decision, taken, enforced, observed)
+            return Judgement("deny", taken, enforced, observed, excepted, blind)
+    return Judgement(decision, taken, enforced, observed, excepted)
 
 
 def _approval_helps(kernel: Kernel, request: Event, without: Iterable[Finding]) -> bool:
@@ -72,7 +76,7 @@ def _approval_helps(kernel: Kernel, request: Event, without: Iterable[Finding]) 
     after = _judged(kernel, later(request), granted)
     doubted = {_subject(finding) for finding in without if finding.is_escalated}
     return all(
-        finding.mode != "enforce" or (finding.is_escalated and _subject(finding) not in doubted)
+        not finding.is_enforced or (finding.is_escalated and _subject(finding) not in doubted)
         for finding in (*kernel.violations(granted), *kernel.violations(after))
     )
 

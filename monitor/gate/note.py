@@ -11,6 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from invariants.model.event import RAW_ABSENT
+from monitor.exceptions.statement import SignedStatement
 from monitor.gate.wire import Reason
 
 Answered = Literal["", "allow", "deny", "hold"]
@@ -22,7 +23,9 @@ class GateNote(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     `request` and `digest` (of tool, call and arguments) identify what was asked, `decision` is the
     answer, with its texts. `approval` is the held call that the event is about, `by` are the
     operators who have granted it so far, `approvers` is how many must. `telling` is the id of the
-    request that reported the event, and `digest` is then that of all its events.
+    request that reported the event, and `digest` is then that of all its events. `excepted` are
+    violations that exceptions of operators cover. `exception` is one that begins with this event,
+    `exception_over` the id of one that ends.
     """
 
     name: str
@@ -34,6 +37,7 @@ class GateNote(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     incident: str = ""
     invariants: list[Reason] = []
     would_deny: list[Reason] = []
+    excepted: list[Reason] = []
     approval: str = ""
     asked_ns: int = 0
     expires_ns: int = 0
@@ -41,6 +45,8 @@ class GateNote(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     by: list[str] = []
     is_edited: bool = False
     telling: str = ""
+    exception: SignedStatement | None = None
+    exception_over: str = ""
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -63,6 +69,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     text: str = ""
     attributes: msgspec.Raw = RAW_ABSENT
     standing: msgspec.Raw = RAW_ABSENT
+    excepted: msgspec.Raw = RAW_ABSENT
     gate: GateNote
 
 

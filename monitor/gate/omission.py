@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from invariants.model.event import Event
+from invariants.model.excepted import exception_of
 from invariants.model.fact import Fact, Truth
 from invariants.runtime.declared import Declared
 from invariants.runtime.program import Program
@@ -31,8 +32,8 @@ OUTCOMES: Final = ("tool.completed", "tool.failed")
 def needing(program: Program, request: Event, mode: Mode | None) -> list[Declared]:
     """The enforced invariants that read arguments of this call, of which some are not known.
 
-    `mode` is in place of that of every invariant. Cost: nothing for a complete request; else that
-    of reading three events.
+    `mode` is in place of that of every invariant. An excepted one needs nothing. Cost: nothing for
+    a complete request; else that of reading three events.
     """
     if not _omits_args(request):
         return []
@@ -43,6 +44,7 @@ def needing(program: Program, request: Event, mode: Mode | None) -> list[Declare
         compiled.declared
         for compiled in program.invariants
         if (mode or compiled.declared.mode) == "enforce"
+        and not exception_of(request.excepted, compiled.declared.id, request.time_ns)
         and any(
             (compiled.file_index, name) in doubtful
             or any((compiled.file, source) in shown for source in _asked(program, compiled, name))

@@ -17,6 +17,7 @@ import msgspec
 
 from interlock.limits import NUMBER_MAX, RECORD_BYTES_MAX
 from invariants.model.event import RAW_ABSENT, Event, Origin
+from invariants.model.excepted import Excepted
 from monitor.clock import Clock
 from monitor.findings.incident import incident_of
 from monitor.findings.model import Finding
@@ -99,6 +100,7 @@ class Recorder:
             ts=time_ns,
             kind=kind,
             standing=self._standing(key.principal, time_ns),
+            excepted=_raw(self.book.exceptions.of(key, time_ns)),
             **(stated | fields),
         )
 
@@ -177,6 +179,10 @@ class Recorder:
     def _standing(self, principal: str, time_ns: int) -> msgspec.Raw:
         standing = None if self.principals is None else self.principals.standing(principal, time_ns)
         return RAW_ABSENT if standing is None else msgspec.Raw(msgspec.json.encode(standing))
+
+
+def _raw(excepted: tuple[Excepted, ...]) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(excepted)) if excepted else RAW_ABSENT
 
 
 def _on_one_line(value: Any) -> Any:

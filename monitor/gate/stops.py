@@ -45,11 +45,16 @@ class Stops:
         """The time up to which every monitor that can stop somebody has judged; None: not known."""
         return self._view.watermarks.of(None).judged_ns
 
-    def stop_of(self, key: TraceKey, book: Book, tool: str, time_ns: int) -> Stop | None:
-        """The most severe stop that concerns a call; None if nothing is stopped."""
+    def stop_of(
+        self, key: TraceKey, book: Book, tool: str, time_ns: int, *, has_own: bool = True
+    ) -> Stop | None:
+        """The most severe stop that concerns a call; None if nothing is stopped.
+
+        `has_own` false: those of the gate itself do not count, because its glass is broken.
+        """
         row = book.row(key)
         state, target = self._view.standing(_targets(key, row, tool), time_ns)
-        own = self._own(key, row, book, time_ns)
+        own = self._own(key, row, book, time_ns) if has_own else None
         if state == "active" or (own is not None and own.state == "killed"):
             return own
         record = self._view.record(target)

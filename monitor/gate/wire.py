@@ -11,6 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from invariants.model.event import RAW_ABSENT
+from monitor.exceptions.statement import Statement
 
 Decision = Literal["allow", "deny", "hold"]
 DIGEST_BYTES: Final = 16
@@ -99,12 +100,15 @@ class WitnessRef(msgspec.Struct, frozen=True):
 class Reason(msgspec.Struct, frozen=True):
     """One invariant that the call would violate, with the finding that reports it; none does if the
     call was denied for arguments that it omits.
+
+    `exception` is the id of the operator's exception that covers the violation, if one does.
     """
 
     id: str
     summary: str
     finding: str
     witness: list[WitnessRef] = []
+    exception: str = ""
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -118,7 +122,8 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The answer to a request.
 
     `message` is for the model, and contains only text of our own and of invariants. `would_deny`
-    are invariants in `mode: observe` that the call violates. `args` are those that an operator
+    are invariants in `mode: observe` that the call violates, and `excepted` are those that refuse
+    nothing under an exception of an operator. `args` are those that an operator
     approved in place of the agent's.
     """
 
@@ -132,6 +137,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     incident: str = ""
     invariants: list[Reason] = []
     would_deny: list[Reason] = []
+    excepted: list[Reason] = []
     approval: Hold | None = None
     args: msgspec.Raw = RAW_ABSENT
 
@@ -170,3 +176,19 @@ class Ruling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decision: Literal["grant", "deny"]
     reason: str = ""
     args: msgspec.Raw = RAW_ABSENT
+
+
+class Revocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """End an exception before its time."""
+
+    reason: str = ""
+
+
+class InForce(msgspec.Struct, frozen=True):
+    """The exceptions in force at a gate, the oldest first. A new one states `gate`, the name of the
+    gate, and `operator`, the principal that asks here.
+    """
+
+    gate: str
+    operator: str
+    exceptions: list[Statement]

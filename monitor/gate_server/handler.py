@@ -14,9 +14,20 @@ import msgspec
 
 from invariants.model.event import RAW_ABSENT
 from monitor.clock import Clock
+from monitor.exceptions.statement import SignedStatement
 from monitor.gate.errors import CrowdedError, GateError
 from monitor.gate.gate import Gate
-from monitor.gate.wire import Answer, Ask, HeldCall, Opened, Opening, Ruling, Telling, Withdrawal
+from monitor.gate.wire import (
+    Answer,
+    Ask,
+    HeldCall,
+    Opened,
+    Opening,
+    Revocation,
+    Ruling,
+    Telling,
+    Withdrawal,
+)
 from monitor.gate_server.accounts import Accounts
 from monitor.gate_server.body import read_body
 from monitor.gate_server.bounds import Bounds
@@ -211,6 +222,10 @@ class Handler:
                     return self._gate.withdraw(principal, taken)
                 case Ruling():
                     return self._gate.rule(principal, found.id, taken)
+                case SignedStatement():
+                    return self._gate.make_exception(principal, taken)
+                case Revocation():
+                    return self._gate.revoke(principal, found.id, taken)
             raise AssertionError("every page that takes a body is here")
 
         return work
@@ -240,6 +255,11 @@ class Handler:
             case "list_approvals":
                 held = await self._judge.call(principal, lambda: self._gate.held(principal))
                 return Response(200, _encode(_listed(held, self._bounds.listed_bytes_max)))
+            case "list_exceptions":
+                in_force = await self._judge.call(
+                    principal, lambda: self._gate.exceptions(principal)
+                )
+                return Response(200, _encode(in_force))
             case "get_approval":
                 page = await self._judge.call(principal, lambda: self._held(principal, found.id))
                 return Response(200, _encode(page))

@@ -6,13 +6,16 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from monitor.exceptions.statement import SignedStatement, Statement
 from monitor.gate.wire import (
     Answer,
     Ask,
     HeldCall,
+    InForce,
     Opened,
     Opening,
     Recorded,
+    Revocation,
     Ruling,
     Telling,
     Withdrawal,
@@ -169,6 +172,31 @@ PAGES: Final = (
         Answer,
         Ruling,
         errors=("unknown", "conflict"),
+    ),
+    Page(
+        "list_exceptions",
+        "GET",
+        "/v1/exceptions",
+        "The exceptions and break-glass in force. For operators who may make some.",
+        InForce,
+    ),
+    Page(
+        "make_exception",
+        "POST",
+        "/v1/exceptions",
+        "Take an exception or break-glass that its issuer has signed. For operators who may.",
+        Statement,
+        SignedStatement,
+        errors=("conflict",),
+    ),
+    Page(
+        "revoke",
+        "POST",
+        "/v1/exceptions/{id}",
+        "End one before its time. For operators who may make some.",
+        Statement,
+        Revocation,
+        errors=("unknown",),
     ),
     Page("openapi", "GET", OPEN_API, "This document.", is_open=True),
     Page(

@@ -127,6 +127,8 @@ def _parts(
         "interlock_gate_connections": len(connections),
         "interlock_gate_waiting": len(judge),
         "interlock_gate_polls": len(handler.polls),
+        "interlock_gate_exceptions": gate.count_exceptions()["exception"],
+        "interlock_gate_glass_broken": gate.count_exceptions()["break-glass"],
         "interlock_gate_lost_notices": 0 if notices is None else notices.lost_count,
     }
     return _Parts(gate, handler, connections, telemetry, judge, door, failure)

@@ -29,9 +29,10 @@ def content_digest(
     principal: str,
     *,
     standing: Any = None,
+    excepted: Any = None,
 ) -> bytes:
     """The digest of the content of a record, which `read_canonical` has read; `ts_ns` is its time,
-    and `principal` its sender. `standing` is the one that it states, if it counts.
+    and `principal` its sender. `standing` and `excepted` are those that it states, if they count.
     """
     spelt = [
         principal,
@@ -54,6 +55,8 @@ def content_digest(
     ]
     if standing is not None:
         spelt.append(standing)
+    if excepted:
+        spelt.append({"excepted": excepted})
     return blake2b(_encode(spelt), digest_size=DIGEST_BYTES).digest()
 
 

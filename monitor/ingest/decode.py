@@ -13,7 +13,7 @@ import re
 from datetime import date, datetime, time
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import msgspec
 
@@ -29,8 +29,10 @@ from interlock.limits import (
     unit_of_time,
 )
 from invariants.model.event import SECOND_NS, Event, EventRecord, Origin
+from invariants.model.excepted import Excepted
 from invariants.model.standing import Standing
 from monitor.ingest.content import content_digest, read_canonical
+from monitor.ingest.excepted import ExceptedError, read_excepted
 from monitor.ingest.rejected import Reason, Rejected, reject
 from monitor.ingest.salvage import Salvage, salvage
 from monitor.ingest.standing import StandingError, read_standing
@@ -95,15 +97,15 @@ def decode_event(
 ) -> Event | Rejected:
     """One record as an event.
 
-    The standing that it states counts on the topic of gates, and if the source `is_trusted`. On
-    that topic every record is a gate's; from a trusted source those are that say so.
+    The standing and the exceptions that it states count on the topic of gates, and if the source
+    `is_trusted`. On that topic every record is a gate's; from a trusted source, those that say so.
 
     Cost: about three times a plain decode; the rest is the content digest and the check for
     repeated keys (Measured: `interlock bench engine`).
     """
     try:
         is_vouched = is_trusted or origin.topic == GATE
-        record, id_, ts_ns, digest, standing = _read(value, principal, is_vouched=is_vouched)
+        record, id_, ts_ns, digest, stated = _read(value, principal, is_vouched=is_vouched)
     except _NoEventError as error:
         known = salvage(value, is_scanned=error.reason == "repeated_key")
         detail = _SHOWN.sub(lambda match: _shown(known, match.group(1)), error.detail)
@@ -124,7 +126,8 @@ def decode_event(
         arrival_ns,
         principal,
         not_before_ns=not_before_ns,
-        standing=standing,
+        standing=stated.standing,
+        excepted=stated.excepted,
         is_of_gate=origin.topic == GATE or (is_trusted and _is_of_gate(record)),
     )
 
@@ -146,9 +149,9 @@ def _shown(known: Salvage, name: str) -> str:
 
 def _read(
     value: bytes, principal: str, *, is_vouched: bool
-) -> tuple[EventRecord, str, int, bytes, Standing | None]:
-    """The record, its id, the producer's time in ns, the digest of its content, and the standing
-    that it states, if that counts.
+) -> tuple[EventRecord, str, int, bytes, _Stated]:
+    """The record, its id, the producer's time in ns, the digest of its content, and what it states
+    that counts.
     """
     if not value:
         raise _NoEventError("empty", "the record has no bytes")
@@ -159,19 +162,41 @@ def _read(
     _check_record(record, content, len(value))
     ts_ns = _time_ns(record.ts)
     id_ = record.id or f"{record.session}/{record.seq}"
-    standing = _standing(record) if is_vouched else None
-    spelt = content["standing"] if standing is not None else None
-    digest = content_digest(content, record, id_, ts_ns, principal, standing=spelt)
-    return record, id_, ts_ns, digest, standing
+    stated = _stated(record) if is_vouched else _NOTHING_STATED
+    digest = content_digest(
+        content,
+        record,
+        id_,
+        ts_ns,
+        principal,
+        standing=None if stated.standing is None else content["standing"],
+        excepted=content["excepted"] if stated.excepted else None,
+    )
+    return record, id_, ts_ns, digest, stated
 
 
-def _standing(record: EventRecord) -> Standing | None:
-    if not memoryview(record.standing):
-        return None
+class _Stated(NamedTuple):
+    """What only a gate may state."""
+
+    standing: Standing | None = None
+    excepted: tuple[Excepted, ...] = ()
+
+
+_NOTHING_STATED: Final = _Stated()
+
+
+def _stated(record: EventRecord) -> _Stated:
+    standing, excepted = None, tuple[Excepted, ...]()
     try:
-        return read_standing(record.standing)
+        if memoryview(record.standing):
+            standing = read_standing(record.standing)
+        if memoryview(record.excepted):
+            excepted = read_excepted(record.excepted)
     except StandingError as error:
         raise _NoEventError("field", f"standing: {error}") from None
+    except ExceptedError as error:
+        raise _NoEventError("field", f"excepted: {error}") from None
+    return _Stated(standing, excepted)
 
 
 def _parse(value: bytes) -> tuple[EventRecord, dict[str, Any]]:

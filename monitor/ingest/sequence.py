@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from invariants.model.event import Event, Identity
+from invariants.model.excepted import Excepted
 from invariants.runtime.unsure_time import TimeDoubt
 from monitor.findings.model import Born, EngineFindingType
 from monitor.ingest.effective_time import Clocks, timing_of
@@ -100,6 +101,8 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     """True if an event of it came from elsewhere as well: this is reported once."""
     standings: History = ()
     """The roles of its principal since which events."""
+    excepted: tuple[Excepted, ...] = ()
+    """The exceptions that its gate stated with the last event."""
 
     def conflict_at(self, position: int) -> str:
         """The digest of the event at a position, if another content had its id before; else `""`.

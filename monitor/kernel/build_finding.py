@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from invariants.model.event import Event
+from invariants.model.excepted import Excepted, exception_of
 from invariants.model.fact import Value
 from invariants.model.verdict import Absence, Binding, EventRef, Run, Verdict
 from invariants.runtime.scope_program import Compiled, Judged, ScopeProgram
@@ -36,6 +37,7 @@ DEFAULT_SEVERITIES: Final[Mapping[str, Severity]] = {
     "contested": "warning",
     "unowned": "critical",
     "bypass": "critical",
+    "break_glass": "critical",
     "misplaced": "warning",
     "split": "critical",
     "after_end": "warning",
@@ -68,14 +70,18 @@ def verdict_finding(
     mode_cap: Mode | None,
     life: str,
     doubt: Doubt | None,
+    excepted: Iterable[Excepted],
     standing: KnownRoles | None = None,
     wider: Wider | None = None,
 ) -> Finding:
     """A violated or inconclusive verdict in context; `trace` and `life` are those of its anchor.
 
-    `doubt` is the event at which the doubt of an undecided verdict arose.
+    `doubt` is the event at which the doubt of an undecided verdict arose, `excepted` the exceptions
+    that were in force.
     """
-    declared = compiled.declared
+    declared, excepted_by = compiled.declared, ""
+    if verdict.kind == "violated":
+        excepted_by = exception_of(excepted, declared.id, verdict.decided_ns)
     assert verdict.kind in ("violated", "inconclusive"), "only these two are findings"
     binding = show_binding(verdict.binding)
     told = witness_event if wider is None else partial(_named_event, wider.names)
@@ -117,6 +123,7 @@ def verdict_finding(
         decided_ns=verdict.decided_ns,
         is_escalated=verdict.is_escalated,
         mode=mode_cap or declared.mode,
+        excepted_by=excepted_by,
         respond=list(declared.respond),
         detail=verdict.reason,
         run=None if verdict.run is None else _run(verdict.run, told),
@@ -139,8 +146,8 @@ def session_findings(
     """All findings of one input in one session; `anchor` is the event, or the session's last.
 
     `senders` are the headers of the session before the event and with it. A verdict that time
-    alone decided before the event names the agent known then: the order of a tick and the event
-    makes no difference.
+    alone decided before the event names the agent known then, and was excepted by what was in force
+    then: the order of a tick and the event makes no difference.
     """
     before, after = senders
     decided = [(program.invariants[i].declared.severity, verdict) for i, verdict in judged.verdicts]
@@ -150,7 +157,8 @@ def session_findings(
             program.invariants[index],
             verdict,
             trace=trace,
-            agent=(before if verdict.decided_ns < anchor.time_ns else after).agent,
+            agent=sender.agent,
+            excepted=sender.excepted,
             anchor_digest=after.conflict_at(verdict.anchor.position),
             mode_cap=mode_cap,
             life=after.life_at(verdict.anchor.position, ids_max),
@@ -158,6 +166,7 @@ def session_findings(
             standing=known_at(after.standings, verdict.anchor.position),
         )
         for (index, verdict), doubt in zip(judged.verdicts, doubts, strict=True)
+        for sender in (before if verdict.decided_ns < anchor.time_ns else after,)
     ]
     for item in (*noticed, *_lost(program, judged)):
         findings.append(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from invariants.model.excepted import Excepted
 from invariants.model.verdict import EventRef
 from monitor.findings.model import KnownRoles
 
@@ -17,7 +18,7 @@ class Named(NamedTuple):
     `agent` and `principal` are those that its session had stated by then, and `life` is that of its
     header (`Header.life_at`), `digest` its record of conflicting ids (`Header.conflict_at`): a
     verdict on the event may come after the session was evicted. For the same reason `standing` are
-    the roles of its principal.
+    the roles of its principal, and `excepted` the exceptions in force.
     """
 
     session: str
@@ -28,6 +29,7 @@ class Named(NamedTuple):
     life: str = ""
     digest: str = ""
     standing: KnownRoles | None = None
+    excepted: tuple[Excepted, ...] = ()
 
 
 Names = Mapping[int, Named]

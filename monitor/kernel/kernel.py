@@ -31,7 +31,7 @@ from monitor.ingest.sequence import Header, Noticed, admit, doubt_at_end, mispla
 from monitor.kernel.births import Loss
 from monitor.kernel.build_finding import refusals, session_findings
 from monitor.kernel.file_end import Disorder, OpenVerdict, open_verdicts, runs_of
-from monitor.kernel.gated_sessions import reach_gated
+from monitor.kernel.gated_sessions import opened_in, reach_gated
 from monitor.kernel.losses import at_event, at_rest
 from monitor.kernel.owners import Owners, Unowned
 from monitor.kernel.prepared import Prepared, Repeated, StaleError, Stepped, Taken, Unplaced
@@ -150,7 +150,7 @@ class Kernel:
             self._wider.judge(placed, after, asked, doubt, () if upon is None else upon.wider),
             doubt,
             admission.is_back,
-            (*lost, *admission.noticed),
+            (*lost, *admission.noticed, *opened_in(event, header)),
             after.has_spoken and not header.has_spoken,
             id_digest,
             digest,

@@ -68,8 +68,9 @@ class KernelSettings:
         )
         header = admission.header
         standings = noted(header.standings, header.position - 1, placed.standing)
-        if standings is not header.standings:
-            header = msgspec.structs.replace(header, standings=standings)
+        excepted = placed.excepted if placed.is_of_gate else header.excepted
+        if standings is not header.standings or excepted != header.excepted:
+            header = msgspec.structs.replace(header, standings=standings, excepted=excepted)
         return placed, header
 
     def held_back_ns(self, header: GatedHeader) -> int:

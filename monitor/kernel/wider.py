@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from invariants.model.event import Event
-from invariants.model.verdict import EventRef
+from invariants.model.verdict import EventRef, Verdict
 from invariants.runtime.program import Program
 from invariants.runtime.scope_program import Judged
 from invariants.runtime.unsure_time import TimeDoubt, step_at, timed_ids, violations_at
@@ -151,6 +151,7 @@ class WiderScopes:
             life,
             digest,
             known_at(header.standings, position),
+            header.excepted,
         )
 
     def _doubt(
@@ -253,6 +254,7 @@ class WiderScopes:
                     verdict,
                     trace=TraceKey(anchor.principal, anchor.session),
                     agent=anchor.agent,
+                    excepted=_decider(one, verdict, anchor).excepted,
                     standing=anchor.standing,
                     anchor_digest=anchor.digest,
                     mode_cap=self._settings.mode_cap,
@@ -325,3 +327,10 @@ class WiderScopes:
 
     def _waited_for(self, kinds: Collection[Per]) -> Iterator[tuple[WiderKey, WiderScope]]:
         return self.table.waited_for(lambda key: key.per in kinds) if kinds else iter(())
+
+
+def _decider(one: WiderJudged, verdict: Verdict, anchor: Named) -> Named:
+    """The event whose exceptions cover a verdict: the one that decided it, else its anchor."""
+    if one.named is None or verdict.decided_ns < one.header.time_ns:
+        return anchor
+    return one.named

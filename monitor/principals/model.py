@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -31,6 +31,16 @@ class ApprovalRules(msgspec.Struct, frozen=True):
     roles: frozenset[str] = frozenset()
     approvers: int = APPROVERS_DEFAULT
     expires_ns: int = EXPIRES_NS_DEFAULT
+
+
+ExceptionSort = Literal["exception", "break-glass"]
+
+
+class ExceptionRules(msgspec.Struct, frozen=True):
+    """The roles that may sign exceptions of one sort, and how long one may be in force."""
+
+    roles: frozenset[str] = frozenset()
+    longest_ns: int = 0
 
 
 class Credentials:
@@ -73,13 +83,17 @@ class PrincipalsVersion(msgspec.Struct, frozen=True):
     standings: Mapping[str, Standing]
     credentials: Credentials
     approvals: ApprovalRules = ApprovalRules()
+    public_keys: Mapping[str, bytes] = {}
+    """By principal, raw Ed25519 keys: whoever holds the private one can sign exceptions."""
+    exceptions: Mapping[ExceptionSort, ExceptionRules] = {}
 
 
 class Principals(msgspec.Struct, frozen=True):
     """All versions of a file.
 
     `digest` covers roles, attributes and the rules of approvals of all versions. It does not cover
-    credentials: a new token gives nobody another role, and a monitor needs no tokens.
+    credentials: a new token gives nobody another role, and a monitor needs no tokens. Nor does it
+    cover the rules of exceptions, which a gate writes into its records.
 
     Examples
     --------
@@ -122,11 +136,26 @@ class Principals(msgspec.Struct, frozen=True):
 
     def may_approve(self, name: str, time_ns: int) -> bool:
         """True if a principal has a role that may approve at this time."""
+        return self._has_one(name, self.approvals(time_ns).roles, time_ns)
+
+    def may_except(self, name: str, sort: ExceptionSort, time_ns: int) -> bool:
+        """True if a principal has a role that may sign exceptions of a sort at this time."""
+        return self._has_one(name, self.exceptions(sort, time_ns).roles, time_ns)
+
+    def exceptions(self, sort: ExceptionSort, time_ns: int) -> ExceptionRules:
+        """The rules of exceptions of a sort at this time; by default nobody may sign any."""
         version = self.in_force(time_ns)
-        known = None if version is None else version.standings.get(name)
-        if version is None or known is None:
-            return False
-        return not version.approvals.roles.isdisjoint(known.roles)
+        rules = None if version is None else version.exceptions.get(sort)
+        return ExceptionRules() if rules is None else rules
+
+    def public_key(self, name: str, time_ns: int) -> bytes | None:
+        """The Ed25519 key of a principal at this time; None if it has none."""
+        version = self.in_force(time_ns)
+        return None if version is None else version.public_keys.get(name)
+
+    def _has_one(self, name: str, roles: frozenset[str], time_ns: int) -> bool:
+        standing = self.standing(name, time_ns)
+        return standing is not None and not roles.isdisjoint(standing.roles)
 
 
 def digest_with(program_digest: str, principals: Principals | None) -> str:

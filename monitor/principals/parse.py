@@ -8,6 +8,7 @@ and everything is bounded. Codes beside those of all YAML files (E201 to E212, d
     P103  token or user id that is not valid, or that two principals have
     P104  roles or attributes that are not valid, or too many
     P105  rules of approvals that nobody can satisfy, or that are out of range
+    P106  public key, or rules of exceptions, that are not valid
 """
 
 from __future__ import annotations
@@ -19,12 +20,8 @@ from typing import Any, Final
 
 import msgspec
 
-from invariants.formula.durations import format_duration, meant_duration
-from invariants.formula.parser import parse_span
 from invariants.formula.tokens import show_text
-from invariants.model.errors import ConfigError, Fault, Place, SpecError
-from invariants.model.event import SECOND_NS
-from invariants.model.fact import ELEMENTS_MAX
+from invariants.model.errors import ConfigError, Fault, Place
 from invariants.model.standing import Standing
 from invariants.spec.example_times import parse_rfc3339_ns
 from invariants.spec.typed_yaml import Shape
@@ -32,42 +29,41 @@ from invariants.yaml.faults import E_ANCHOR, E_EMPTY, E_KEY_UNKNOWN, E_SHAPE, E_
 from invariants.yaml.nodes import YamlList, YamlMap, YamlNode, YamlScalar, read_yaml
 
 from .model import (
-    APPROVERS_DEFAULT,
-    EXPIRES_NS_DEFAULT,
     ApprovalRules,
     Credentials,
+    ExceptionRules,
+    ExceptionSort,
     Principals,
     PrincipalsVersion,
 )
+from .names import E_NAME, E_STANDING, check_name, read_roles, whole_number
+from .rules import read_approvals, read_exceptions, read_public_key
 
 E_ORDER: Final = "P101"
-E_NAME: Final = "P102"
 E_CREDENTIAL: Final = "P103"
-E_STANDING: Final = "P104"
-E_APPROVALS: Final = "P105"
 
 VERSIONS_MAX: Final = 1_000
 PRINCIPALS_MAX: Final = 10_000
 """Chosen: in one version; the size of the file (1 MiB) is reached about then."""
-ROLES_MAX: Final = ELEMENTS_MAX
-"""As many as an invariant reads of a list: more would be unknown at every event."""
 ATTRIBUTES_BYTES_MAX: Final = 16 * 1024
 """Chosen: of one principal, as JSON; a gate writes them into each record."""
 ATTRIBUTES_DEPTH_MAX: Final = 8  # Chosen: attributes are labels, not documents.
 NUMBER_MAX: Final = 2**63 - 1
 UID_MAX: Final = 2**32 - 2  # Source: chown(2): 2**32 - 1 means "no change", and is not a user.
-APPROVERS_MAX: Final = 10
-EXPIRES_NS_MIN: Final = SECOND_NS
-EXPIRES_NS_MAX: Final = 7 * 86_400 * SECOND_NS
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
-_NAME_MEND: Final = "a name has at most 100 ASCII letters, digits, `.`, `_` and `-`"
 _OF_UID: Final = re.compile(r"uid-[0-9]+")
 """The gate's names for users of the machine that no principal claims."""
 _SHA256: Final = re.compile(r"[0-9a-fA-F]{64}")
 _SHA256_MEND: Final = "write the 64 hexadecimal digits of `printf %s TOKEN | sha256sum`"
-_VERSION_KEYS: Final = ("version", "since", "principals", "approvals")
-_PRINCIPAL_KEYS: Final = ("token_sha256", "uid", "roles", "attributes")
+_VERSION_KEYS: Final = (
+    "version",
+    "since",
+    "principals",
+    "approvals",
+    "exceptions",
+    "break_glass",
+)
+_PRINCIPAL_KEYS: Final = ("token_sha256", "uid", "public_key", "roles", "attributes")
 
 
 def parse_principals(text: str, file: str) -> Principals:
@@ -151,15 +147,22 @@ def _read_version(
         read.take_all(keys["principals"])
     approvals = ApprovalRules()
     if "approvals" in keys:
-        approvals = _read_approvals(keys["approvals"], read.standings, shape)
+        approvals = read_approvals(keys["approvals"], read.standings, shape)
+    rules: dict[ExceptionSort, ExceptionRules] = {}
+    sorts: dict[str, ExceptionSort] = {"exceptions": "exception", "break_glass": "break-glass"}
+    for key, sort in sorts.items():
+        if key in keys:
+            rules[sort] = read_exceptions(keys[key], sort, read.standings, read.public_keys, shape)
     if number is None or since_ns is None:
         return None
     credentials = Credentials([(d, n) for d, n in read.tokens.items()], read.uids)
-    return PrincipalsVersion(number, since_ns, read.standings, credentials, approvals)
+    return PrincipalsVersion(
+        number, since_ns, read.standings, credentials, approvals, read.public_keys, rules
+    )
 
 
 def _read_number(node: YamlNode, before: int, shape: Shape) -> int | None:
-    number = _whole_number(node)
+    number = whole_number(node)
     if number is None or not 1 <= number <= NUMBER_MAX:
         message = "`version` must be a whole number from 1"
         shape.add(node.place, E_ORDER, message, "write `version: 1`")
@@ -192,6 +195,7 @@ class _Reading:
         self.standings: dict[str, Standing] = {}
         self.tokens: dict[bytes, str] = {}
         self.uids: dict[int, str] = {}
+        self.public_keys: dict[str, bytes] = {}
 
     def take_all(self, node: YamlNode) -> None:
         top = self.shape.map_of(node, "`principals`")
@@ -205,7 +209,7 @@ class _Reading:
 
     def take(self, key: YamlScalar, node: YamlNode) -> None:
         name, shape = key.text, self.shape
-        _check_name(key, "a principal", shape)
+        check_name(key, "a principal", shape)
         if _OF_UID.fullmatch(name):
             message = f"`{name}` is the gate's name of a user whom no principal claims"
             shape.add(key.place, E_NAME, message, "choose another name, and write `uid: ...` in it")
@@ -227,7 +231,9 @@ class _Reading:
             self.take_token(keys["token_sha256"], name)
         if "uid" in keys:
             self.take_uid(keys["uid"], name)
-        roles = _read_roles(keys["roles"], f"`roles` of {what}", shape) if "roles" in keys else ()
+        if "public_key" in keys:
+            self.take_public_key(keys["public_key"], name)
+        roles = read_roles(keys["roles"], f"`roles` of {what}", shape) if "roles" in keys else ()
         attributes = _read_attributes(keys["attributes"], shape) if "attributes" in keys else {}
         self.standings[name] = Standing(self.number, roles, attributes)
 
@@ -243,7 +249,7 @@ class _Reading:
             self.shape.add(node.place, E_CREDENTIAL, message, "give each a token of its own")
 
     def take_uid(self, node: YamlNode, name: str) -> None:
-        uid = _whole_number(node)
+        uid = whole_number(node)
         if uid is None or not 0 <= uid <= UID_MAX:
             message = f"`uid` of `{name}` must be a whole number from 0 to {UID_MAX}"
             self.shape.add(node.place, E_CREDENTIAL, message, "write the number that `id -u` shows")
@@ -253,33 +259,16 @@ class _Reading:
             message = f"`{name}` has the same `uid` as `{other}`"
             self.shape.add(node.place, E_CREDENTIAL, message, "give each a user of its own")
 
-
-def _check_name(node: YamlScalar, what: str, shape: Shape) -> bool:
-    if _NAME.fullmatch(node.text):
-        return True
-    message = f"{show_text(node.text)} is not a valid name of {what}"
-    shape.add(node.place, E_NAME, message, _NAME_MEND)
-    return False
-
-
-def _read_roles(node: YamlNode, what: str, shape: Shape) -> tuple[str, ...]:
-    if isinstance(node, YamlList) and not node.items:
-        return ()
-    items = shape.items_of(node, what) or ()
-    if len(items) > ROLES_MAX:
-        message = f"{what} has {len(items)} entries, and the maximum is {ROLES_MAX}"
-        shape.add(node.place, E_STANDING, message, "use fewer, wider roles")
-        return ()
-    roles: list[str] = []
-    for item in items:
-        if not isinstance(item, YamlScalar):
-            shape.add(item.place, E_NAME, f"an entry of {what} is not a name", _NAME_MEND)
-        elif _check_name(item, "a role", shape):
-            if item.text in roles:
-                message = f"{what} lists `{item.text}` twice"
-                shape.add(item.place, E_STANDING, message, "remove one")
-            roles.append(item.text)
-    return tuple(roles)
+    def take_public_key(self, node: YamlNode, name: str) -> None:
+        key = read_public_key(node, f"`{name}`", self.shape)
+        if key is None:
+            return
+        other = next((n for n, known in self.public_keys.items() if known == key), name)
+        if other != name:
+            message = f"`{name}` has the same `public_key` as `{other}`"
+            self.shape.add(node.place, E_CREDENTIAL, message, "give each a key of its own")
+            return
+        self.public_keys[name] = key
 
 
 def _read_attributes(node: YamlNode, shape: Shape) -> Mapping[str, Any]:
@@ -308,54 +297,3 @@ def _attribute_problem(node: YamlNode, depth: int) -> str | None:
         return None
     parts = node.items if isinstance(node, YamlList) else [value for _, value in node.entries]
     return next((p for part in parts if (p := _attribute_problem(part, depth + 1))), None)
-
-
-def _read_approvals(
-    node: YamlNode, standings: Mapping[str, Standing], shape: Shape
-) -> ApprovalRules:
-    top = shape.map_of(node, "`approvals`")
-    if top is None:
-        return ApprovalRules()
-    keys = shape.keys_of(top, "`approvals`", ("roles", "approvers", "expires"), ("roles",))
-    roles = _read_roles(keys["roles"], "`roles` of `approvals`", shape) if "roles" in keys else ()
-    approvers, expires_ns = APPROVERS_DEFAULT, EXPIRES_NS_DEFAULT
-    if "approvers" in keys:
-        number = _whole_number(keys["approvers"])
-        if number is None or not 1 <= number <= APPROVERS_MAX:
-            message = f"`approvers` must be a whole number from 1 to {APPROVERS_MAX}"
-            shape.add(keys["approvers"].place, E_APPROVALS, message, "write `approvers: 1`")
-        else:
-            approvers = number
-    if "expires" in keys:
-        expires_ns = _read_expires(keys["expires"], shape)
-    able = sum(not set(roles).isdisjoint(known.roles) for known in standings.values())
-    if roles and able < approvers:
-        message = f"a grant needs {approvers} approvers, and {able} principals have such a role"
-        mend = "give a role of `approvals` to more principals, or ask for fewer"
-        shape.add(top.place, E_APPROVALS, message, mend)
-    return ApprovalRules(frozenset(roles), approvers, expires_ns)
-
-
-def _read_expires(node: YamlNode, shape: Shape) -> int:
-    text = node.text.strip() if isinstance(node, YamlScalar) else ""
-    least, most = format_duration(EXPIRES_NS_MIN), format_duration(EXPIRES_NS_MAX)
-    message = f"`expires` must be a duration from `{least}` to `{most}`"
-
-    def place(offset: int) -> Place:
-        return node.place
-
-    try:
-        expires_ns = parse_span(text, file=shape.file, locate=place)
-    except SpecError:
-        meant = meant_duration(text)
-        mend = f"write `{meant}`" if meant else "write a number and a unit, as in `expires: 15m`"
-        shape.add(node.place, E_APPROVALS, message, mend)
-        return EXPIRES_NS_DEFAULT
-    if not EXPIRES_NS_MIN <= expires_ns <= EXPIRES_NS_MAX:
-        shape.add(node.place, E_APPROVALS, message, "write `expires: 15m`")
-    return expires_ns
-
-
-def _whole_number(node: YamlNode) -> int | None:
-    value = node.value if isinstance(node, YamlScalar) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -5,7 +5,7 @@ out afterwards (`monitor/actions/`). An action's id is derived from the finding,
 target, so that planning the same finding twice gives the same actions.
 
 - Only a `violated` finding of an invariant in mode `enforce` stops a target. In mode `observe`
-  the intended response is recorded as `would`, and shown.
+  the intended response is recorded as `would`, and shown; likewise under an operator's exception.
 - An inconclusive finding, and a finding of the engine itself (a gap, a conflict of ids), alert.
 - Stops are planned for each verdict, alerts for each finding as reported: one for a group of
   undecided verdicts, and one more if its severity rises (`monitor/findings/grouping.py`).
@@ -90,7 +90,9 @@ def plan(finding: Finding, policy: ResponsePolicy) -> tuple[Action, ...]:
     Of quarantine and kill only the kill is planned for a target: the latest record of a key is in
     force, so a quarantine after a kill would revoke it.
     """
-    mode: ActionMode = "observe" if policy.is_observing else finding.mode
+    mode: ActionMode = "observe"
+    if finding.is_enforced and not policy.is_observing:
+        mode = "enforce"
     kinds = _kinds(finding)
     stopping = [kind for kind in kinds if kind in ENFORCING_KINDS][:1]
     actions = [

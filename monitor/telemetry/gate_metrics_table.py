@@ -64,6 +64,12 @@ GATE_METRICS: Final = (
         "gauge",
         "1 while the gate's records do not get to Kafka; `/-/ready` says why.",
     ),
+    Metric("interlock_gate_exceptions", "gauge", "Exceptions of operators that are in force."),
+    Metric(
+        "interlock_gate_glass_broken",
+        "gauge",
+        "Broken glasses that are in force: the gate refuses no call that one concerns.",
+    ),
     Metric(
         "interlock_gate_lost_notices",
         "gauge",

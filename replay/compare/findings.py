@@ -41,6 +41,7 @@ REPEATABLE: Final = frozenset(
         "contested",
         "unowned",
         "bypass",
+        "break_glass",
         "misplaced",
         "split",
         "after_end",

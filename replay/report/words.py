@@ -17,6 +17,7 @@ VERDICTS: Final[Mapping[str, str]] = {
     "contested": "session ID of another principal",
     "unowned": "record without a principal",
     "bypass": "event that the gate did not see",
+    "break_glass": "gate opened by an operator",
     "misplaced": "record outside the gate",
     "split": "session on two partitions",
     "after_end": "event after the session's end",

@@ -1,8 +1,8 @@
 """The gate, the stream and a replay of it find the same: drawn requests to a real gate.
 
-Drawn asks, outcomes, approvals, refusals, expiry, stops of the process and gaps in time. The log
-that the gate wrote is then given to the kernel of a monitor: with delays, copies and ticks at drawn
-moments. All findings are equal, those about prevented calls included.
+Drawn asks, outcomes, approvals, refusals, expiry, exceptions, stops of the process and gaps in
+time. The log that the gate wrote is then given to the kernel of a monitor: with delays, copies and
+ticks at drawn moments. All findings are equal, those about prevented calls included.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from invariants.runtime.program import Program
 from monitor.config.table import Settings
 from monitor.findings.model import Finding
 from monitor.gate.errors import GateError
-from monitor.gate.wire import Opening, Ruling, Withdrawal
+from monitor.gate.wire import Opening, Revocation, Ruling, Withdrawal
 from monitor.ingest.provenance import Provenance
 from monitor.kernel.births import NO_BIRTHS
 from monitor.kernel.evaluate import evaluate
@@ -32,6 +32,7 @@ from monitor.topics import GATE
 from replay.recording.format import RecordedSettings, RecordLine, TickLine
 from replay.timeline.player import InputLine, Player, read_line
 from tests.laws.conftest import CASES, FIRST_SEED
+from tests.support.excepting import ENTRY, ISSUER, RULES, exception
 from tests.support.gate import START_NS, GateHere
 from tests.support.principals import draw_text
 from tests.support.recordings import header_of
@@ -101,15 +102,18 @@ versions:
     principals:
       bot: {roles: [intern]}
       ana: {roles: [approver]}
+      olga: OLGA
     approvals: {roles: [approver], approvers: 1, expires: 15m}
-  - version: 2
+RULES  - version: 2
     since: 2027-01-15T08:00:30Z
     principals:
       bot: {roles: [clerk]}
       ana: {roles: [approver]}
+      olga: OLGA
     approvals: {roles: [approver], approvers: 1, expires: 15m}
-"""
+RULES""".replace("OLGA", ENTRY).replace("RULES", RULES)
 """The gate's clock begins half a minute before the second version."""
+IDS: Final = ("leak", "lately", "consent", "often", "interns", "calls")
 
 
 def act(random: Random, here: GateHere) -> None:
@@ -133,6 +137,8 @@ def act(random: Random, here: GateHere) -> None:
     elif draw < 0.9:
         for held in gate.held("ana")[:1]:
             gate.withdraw("bot", Withdrawal(held.session, held.request))
+    elif draw < 0.93:
+        except_some(random, here, session)
     elif draw < 0.97:
         gap_ns = random.choice((1, 5, 14, 40, 4_000)) * SECOND_NS
         here.clock.time_ns += gap_ns if random.random() < 0.9 else 8 * DAY_NS
@@ -141,11 +147,25 @@ def act(random: Random, here: GateHere) -> None:
         here.restart(is_killed=random.random() < 0.5)
 
 
+def except_some(random: Random, here: GateHere, session: str) -> None:
+    """An operator makes an exception, or breaks the glass, or ends the oldest one."""
+    gate, now_ns = here.gate, here.clock.time_ns
+    in_force = gate.exceptions(ISSUER).exceptions
+    if in_force and random.random() < 0.5:
+        gate.revoke(ISSUER, in_force[0].id, Revocation())
+        return
+    whom = random.choice(({}, {"principal": "bot"}, {"principal": "bot", "session": session}))
+    span_ns = random.choice((5, 60, 3_600)) * SECOND_NS
+    invariant = "" if random.random() < 0.15 else random.choice(IDS)
+    number = random.getrandbits(100)
+    gate.make_exception(ISSUER, exception(gate, number, now_ns, span_ns, invariant, **whom))
+
+
 def gone_through(folder: Path, random: Random, text: str) -> GateHere:
     """A gate after drawn requests; at its end, all that is due is decided."""
     folder.mkdir()
     drawn = draw_text(random, ("bot",), START_NS, 60)
-    principals = random.choice((PRINCIPALS, PRINCIPALS, drawn))
+    principals = random.choice((PRINCIPALS, PRINCIPALS, PRINCIPALS, drawn))
     here = GateHere(folder, text, parse_principals(principals, "principals.yaml"))
     for session in ("s-1", "s-2"):
         here.gate.open("bot", Opening(session, agent="bot"))
@@ -231,6 +251,7 @@ def test_gate_stream_and_replay_find_the_same(tmp_path: Path, *, has_wider: bool
         found = {finding.id: finding for finding in streamed}
         assert found == here.found, seed
         told.update(f"{f.invariant or f.type} {f.prevention}" for f in found.values())
+        told.update("excepted" for f in found.values() if f.excepted_by)
     print(dict(told))
     assert not {"id_conflict detected", "unevaluable detected"} & told.keys()
     assert {
@@ -240,4 +261,5 @@ def test_gate_stream_and_replay_find_the_same(tmp_path: Path, *, has_wider: bool
         "leak prevented",
         "consent prevented",
         "answered detected",
+        "excepted",
     } <= told.keys()

@@ -32,10 +32,11 @@ def answers_of(played: Played) -> Answers:
 
 
 def log_of(played: Played) -> list[dict[str, Any]]:
-    """The records, without the name of the gate, which each state has of its own."""
+    """The records, without the name of the gate: each state has its own, and operators sign it."""
     records = played.here.records()
     for record in records:
         del record["gate"]["name"]
+        record["gate"].pop("exception", None)
     return records
 
 

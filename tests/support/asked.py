@@ -39,8 +39,10 @@ from invariants.model.trace_point import TracePoint
 from invariants.model.verdict import Binding
 from invariants.reference import judge
 from invariants.spec.model import InvariantSpec
-from monitor.gate.wire import Answer, Ask, Opening, Ruling, Telling, Told
+from monitor.gate.wire import Answer, Ask, Opening, Revocation, Ruling, Telling, Told
+from monitor.principals.parse import parse_principals
 from tests.support.engines import Letter, make_invariant, make_moment
+from tests.support.excepting import ENTRY, ISSUER, RULES, exception
 from tests.support.formulas import PREDICATES, SECOND_NS, choose_invariant, choose_run
 from tests.support.gate import START_NS, GateHere
 
@@ -48,6 +50,18 @@ SESSIONS: Final = ("s-1", "s-2")
 PRINCIPALS: Final = {"s-1": "bot", "s-2": "other"}
 AGENT: Final = "agent"
 APPROVER: Final = "ana"
+PRINCIPALS_FILE: Final = f"""
+versions:
+  - version: 1
+    since: 2026-01-01T00:00:00Z
+    principals:
+      bot: {{}}
+      other: {{}}
+      {APPROVER}: {{roles: [approver]}}
+      ben: {{roles: [approver]}}
+      {ISSUER}: {ENTRY}
+    approvals: {{roles: [approver]}}
+{RULES}"""
 SIDES: Final[dict[str, str]] = {
     "every": "true",
     "requested": 'kind == "tool.requested"',
@@ -179,8 +193,30 @@ def draw_acts(random: Random) -> list[Act]:
                 gap_ns = random.choice((0, 0, 1, 10**9))
                 at_ns = START_NS + step.time_ns + gap_ns
                 acts.append(Act(0, at_ns, "rule", session, said, random.random()))
+    acts += _draw_exceptions(random, acts)
     acts.sort(key=lambda act: act.time_ns)
     return [act._replace(number=number) for number, act in enumerate(acts)]
+
+
+def _draw_exceptions(random: Random, acts: Sequence[Act]) -> list[Act]:
+    """In some cases, an operator excepts invariants for a time, or all of them."""
+    if random.random() < 0.6 or not acts:
+        return []
+    return [
+        Act(
+            0,
+            random.choice(acts).time_ns,
+            "except",
+            random.choice(SESSIONS),
+            {
+                "invariant": random.choice(("i0", "i0", "i1", "i2", "")),
+                "for_ns": random.choice((1, 2 * SECOND_NS, 600 * SECOND_NS)),
+                "is_of_session": random.random() < 0.5,
+                "is_revoked": random.random() < 0.2,
+            },
+        )
+        for _ in range(random.choice((1, 1, 2, 4)))
+    ]
 
 
 def written(fact: Fact) -> dict[str, Any]:
@@ -229,10 +265,11 @@ class Played:
         if log is not None:
             (folder / "log").symlink_to(log)
         self.case = case
-        self.here = GateHere(folder, case.text, step_ns=0)
+        principals = parse_principals(PRINCIPALS_FILE, "principals.yaml")
+        self.here = GateHere(folder, case.text, principals, step_ns=0)
         self.ended: set[str] = set()
         self._meant: dict[int, str] = {}
-        """The held call that an act decides, also if it is done again."""
+        """The held call that an act decides, or the exception that it ends, also if done again."""
 
     def begin(self) -> None:
         """Both sessions are open, and name the agent."""
@@ -248,6 +285,8 @@ class Played:
             gate.tick()
         elif act.what == "rule":
             return self._rule(act)
+        elif act.what == "except":
+            self._except(act)
         elif act.session in self.ended:
             return None
         elif act.what == "ask":
@@ -261,6 +300,31 @@ class Played:
             gate.tell(who, Telling(act.session, [told], request=f"t-{act.number}"))
             self.ended |= {act.session} if is_end else set()
         return None
+
+    def _except(self, act: Act) -> None:
+        """An invariant is excepted, or all are, in one session or for everybody; or one is not any
+        more.
+        """
+        gate, said = self.here.gate, act.said
+        in_force = [one.id for one in gate.exceptions(ISSUER).exceptions]
+        if said["is_revoked"]:
+            meant = self._meant.setdefault(act.number, in_force[0] if in_force else "")
+            if meant in in_force:
+                gate.revoke(ISSUER, meant, Revocation())
+            return
+        if said["invariant"] not in ("", *(one.id for one in self.case.invariants)):
+            return
+        whom = {"principal": PRINCIPALS[act.session], "session": act.session}
+        signed = exception(
+            gate,
+            act.number,
+            self.here.clock.time_ns,
+            said["for_ns"],
+            said["invariant"],
+            **(whom if said["is_of_session"] else {}),
+        )
+        if f"x-{act.number:032x}" not in in_force:  # It was taken, and then the gate was killed.
+            gate.make_exception(ISSUER, signed)
 
     def _rule(self, act: Act) -> Answer | None:
         """One held call is granted, granted with other arguments, or refused."""
@@ -346,7 +410,11 @@ def _fact(truth: Truth, said: Any, names: Sequence[str]) -> Fact:
 
 def trace_of(case: Case, records: Sequence[Record], per: str, session: str) -> list[TracePoint]:
     """The records of a session, or of the agent, as the definition sees them."""
-    own = [one for one in records if per != "session" or one["session"] == session]
+    own = [
+        one
+        for one in records
+        if (one.get("agent") if per != "session" else one["session"] == session)
+    ]
     return [
         make_moment(
             position,
@@ -380,7 +448,10 @@ def meant_answer(
     """The answer to a request at a time, behind the records that the gate has taken in."""
     found: dict[str, Counter[str]] = {"enforce": Counter(), "observe": Counter()}
     is_helped = True
+    excepted = excepted_in(records, act_session, time_ns)
     for one in case.invariants:
+        if one.mode == "enforce" and not excepted.isdisjoint((one.id, "")):
+            continue
         trace = trace_of(case, records, one.per, act_session)
         at = len(trace), time_ns - START_NS
         asked = letter_of(case.sides, "tool.requested", said, "")
@@ -399,6 +470,27 @@ def meant_answer(
     enforced = +found["enforce"]
     decision = "allow" if not enforced else "hold" if is_helped else "deny"
     return Meant(decision, enforced, +found["observe"])
+
+
+def excepted_in(records: Sequence[Record], session: str, time_ns: int) -> set[str]:
+    """The invariants that are excepted for a session at a time; `""` for all of them."""
+    gates = {one["gate"]["name"] for one in records if one["session"] == session}
+    over = {one["session"] for one in records if one["kind"] == "session.ended"}
+    told = [
+        one["attributes"]
+        for one in records
+        if one["principal"] == ISSUER
+        and one["kind"] == "control.applied"
+        and one["gate"]["name"] in gates
+        and one["session"] not in over
+    ]
+    return {
+        str(one["invariant"])
+        for one in told
+        if time_ns < one["expires_ns"]
+        and one["principal"] in ("", PRINCIPALS.get(session, "bot"))
+        and one["session"] in ("", session)
+    }
 
 
 def _violated(invariant: InvariantSpec, trace: list[TracePoint], time_ns: int) -> Keys:

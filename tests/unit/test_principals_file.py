@@ -200,6 +200,51 @@ def test_faulty_files_are_refused(text: str, code: str) -> None:
     assert all(line.startswith("p.yaml:") for line in lines)
 
 
+KEY: Final = "ed25519:" + "A" * 43 + "="
+KEYS: Final = f"""      olga: {{roles: [security], public_key: "{KEY}"}}
+      max: {{roles: [oncall]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (KEYS + "    exceptions: {roles: [security], longest: 90d}\n", ""),
+        (KEYS + "    exceptions: {roles: []}\n", ""),
+        (KEYS + "    break_glass: {roles: [security, oncall]}\n", ""),
+        (KEYS + "    break_glass: {roles: [oncall]}\n", "P106"),
+        (KEYS + "    break_glass: {roles: [security], longest: 61m}\n", "P106"),
+        (KEYS + "    exceptions: {roles: [security], longest: 91d}\n", "P106"),
+        (KEYS + "    exceptions: {roles: [security], longest: 30s}\n", "P106"),
+        (KEYS + "    exceptions: {roles: [security], longest: forever}\n", "P106"),
+        (KEYS + "    exceptions: {longest: 1h}\n", "E205"),
+        (KEYS + "    exceptions: {roles: [security], shortest: 1h}\n", "E204"),
+        (KEYS.replace("ed25519:", "ed448:"), "P106"),
+        (KEYS.replace("A=", "A"), "P106"),
+        (KEYS.replace("[oncall]", f"[oncall], public_key: '{KEY}'"), "P103"),
+    ],
+)
+def test_who_may_make_exceptions_has_a_key(text: str, code: str) -> None:
+    """Rules that nobody could satisfy are faults, as are keys that two principals share."""
+    if not code:
+        (version,) = parse_principals(SHORT + text, "p.yaml").versions
+        assert version.public_keys == {"olga": bytes(32)}
+        return
+    assert [code in line for line in _faults(SHORT + text)] == [True]
+
+
+def test_rules_of_exceptions_have_defaults(principals: Principals) -> None:
+    """Without rules nobody may make any; with rules, for a while."""
+    version = SHORT + KEYS + "    exceptions: {roles: [security]}\n"
+    read = parse_principals(version + "    break_glass: {roles: [security]}\n", "p.yaml")
+    assert read.exceptions("exception", JANUARY_NS).longest_ns == 7 * 86_400 * SECOND_NS
+    assert read.exceptions("break-glass", JANUARY_NS).longest_ns == 900 * SECOND_NS
+    assert read.may_except("olga", "exception", JANUARY_NS)
+    assert not read.may_except("max", "exception", JANUARY_NS)
+    assert not read.may_except("olga", "exception", JANUARY_NS - 1)
+    assert not principals.may_except("ana", "exception", JANUARY_NS)
+
+
 def test_all_faults_come_at_once() -> None:
     """In the order of their places."""
     entries = "      a: {uid: x, roles: [1, 1]}\n      b: {token_sha256: y}\n"
