@@ -70,6 +70,37 @@ def _published() -> Schema:
     return {**event, "properties": fields}
 
 
+_OF_GATES: Final[dict[str, Any]] = {
+    "standing": {
+        "type": "object",
+        "description": "The principal's roles and attributes, stated by gates.",
+        "properties": {
+            "version": {"type": "integer"},
+            "roles": {"type": "array", "items": {"type": "string"}, "maxItems": 64},
+            "attributes": {"type": "object"},
+        },
+        "required": ["version"],
+    },
+    "excepted": {
+        "type": "array",
+        "description": "Exceptions of operators that concern the event, stated by gates.",
+        "items": {
+            "type": "array",
+            "prefixItems": [{"type": "string"}, {"type": "string"}, {"type": "integer"}],
+            "minItems": 3,
+        },
+        "maxItems": 64,
+    },
+    "gate": {
+        "type": "object",
+        "description": "The gate that recorded the event, its answer and its reasons.",
+        "properties": {"name": {"type": "string"}},
+        "required": ["name"],
+    },
+}
+"""Fields that gates state."""
+
+
 def _event() -> Schema:
     text = {"type": "string"}
     name = {"type": "string", "minLength": 1}
@@ -108,22 +139,7 @@ def _event() -> Schema:
                 "description": "The principal of the session, stated by operators and gates.",
             },
             "attributes": {"type": "object", "description": "Anything else."},
-            "standing": {
-                "type": "object",
-                "description": "The principal's roles and attributes, stated by gates.",
-                "properties": {
-                    "version": {"type": "integer"},
-                    "roles": {"type": "array", "items": {"type": "string"}, "maxItems": 64},
-                    "attributes": {"type": "object"},
-                },
-                "required": ["version"],
-            },
-            "gate": {
-                "type": "object",
-                "description": "The gate that recorded the event, its answer and its reasons.",
-                "properties": {"name": {"type": "string"}},
-                "required": ["name"],
-            },
+            **_OF_GATES,
         },
     }
 

@@ -56,7 +56,7 @@ def read_key(pem: bytes, passphrase: bytes) -> Ed25519PrivateKey:
             "its passphrase is missing, or it has none; give it as it was made"
         ) from None
     except (ValueError, UnsupportedAlgorithm):
-        raise KeyFileError("it is no private key as PEM, or the passphrase is wrong") from None
+        raise KeyFileError("it is not a private key as PEM, or the passphrase is wrong") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyFileError("it is not of Ed25519; `interlock exceptions keygen` makes one")
     return key

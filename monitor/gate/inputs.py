@@ -1,4 +1,4 @@
-"""What agents send to a gate, checked: each fault is a `MalformedError` with what to send."""
+"""The parts of an agent's request, checked: each fault is a `MalformedError` with what to send."""
 
 from __future__ import annotations
 

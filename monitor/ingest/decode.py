@@ -176,7 +176,7 @@ def _read(
 
 
 class _Stated(NamedTuple):
-    """What only a gate may state."""
+    """The fields that only a gate may state."""
 
     standing: Standing | None = None
     excepted: tuple[Excepted, ...] = ()

@@ -137,7 +137,7 @@ def test_what_stands_in_the_way_is_said(gate: ServedGate) -> None:
     (folder / "text.pem").write_text("SECRET-KEY")
     (folder / "text.pem").chmod(0o600)
     told = refused(*flags, "--key", str(folder / "text.pem"), *at(gate, "op2"))
-    assert "no private key" in told and "SECRET-KEY" not in told
+    assert "not a private key" in told and "SECRET-KEY" not in told
     longer = [flag if flag != "10m" else "2h" for flag in flags]
     assert "at most `1h`" in refused(*longer, *sign(gate, "op2"), code=2)
     unknown = [flag if flag != "no-leak" else "no-such" for flag in flags]

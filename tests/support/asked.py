@@ -42,7 +42,7 @@ from invariants.spec.model import InvariantSpec
 from monitor.gate.wire import Answer, Ask, Opening, Revocation, Ruling, Telling, Told
 from monitor.principals.parse import parse_principals
 from tests.support.engines import Letter, make_invariant, make_moment
-from tests.support.excepting import ENTRY, ISSUER, RULES, exception
+from tests.support.excepting import ENTRY, ISSUER, RULES, excepted_in, exception
 from tests.support.formulas import PREDICATES, SECOND_NS, choose_invariant, choose_run
 from tests.support.gate import START_NS, GateHere
 
@@ -448,7 +448,7 @@ def meant_answer(
     """The answer to a request at a time, behind the records that the gate has taken in."""
     found: dict[str, Counter[str]] = {"enforce": Counter(), "observe": Counter()}
     is_helped = True
-    excepted = excepted_in(records, act_session, time_ns)
+    excepted = excepted_in(records, PRINCIPALS.get(act_session, "bot"), act_session, time_ns)
     for one in case.invariants:
         if one.mode == "enforce" and not excepted.isdisjoint((one.id, "")):
             continue
@@ -470,27 +470,6 @@ def meant_answer(
     enforced = +found["enforce"]
     decision = "allow" if not enforced else "hold" if is_helped else "deny"
     return Meant(decision, enforced, +found["observe"])
-
-
-def excepted_in(records: Sequence[Record], session: str, time_ns: int) -> set[str]:
-    """The invariants that are excepted for a session at a time; `""` for all of them."""
-    gates = {one["gate"]["name"] for one in records if one["session"] == session}
-    over = {one["session"] for one in records if one["kind"] == "session.ended"}
-    told = [
-        one["attributes"]
-        for one in records
-        if one["principal"] == ISSUER
-        and one["kind"] == "control.applied"
-        and one["gate"]["name"] in gates
-        and one["session"] not in over
-    ]
-    return {
-        str(one["invariant"])
-        for one in told
-        if time_ns < one["expires_ns"]
-        and one["principal"] in ("", PRINCIPALS.get(session, "bot"))
-        and one["session"] in ("", session)
-    }
 
 
 def _violated(invariant: InvariantSpec, trace: list[TracePoint], time_ns: int) -> Keys:

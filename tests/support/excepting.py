@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from monitor.exceptions.signing import make_key, read_key, sign
@@ -36,3 +37,26 @@ def exception(
         **whom,
     )
     return sign(read_key(_PEM, b""), statement_text(statement))
+
+
+def excepted_in(
+    records: Sequence[dict[str, Any]], principal: str, session: str, time_ns: int
+) -> set[str]:
+    """The invariants that a log says are excepted for a session; `""` for all of them."""
+    gates = {one["gate"]["name"] for one in records if one["session"] == session}
+    over = {one["session"] for one in records if one["kind"] == "session.ended"}
+    told = [
+        one["attributes"]
+        for one in records
+        if one["principal"] == ISSUER
+        and one["kind"] == "control.applied"
+        and one["gate"]["name"] in gates
+        and one["session"] not in over
+    ]
+    return {
+        str(one["invariant"])
+        for one in told
+        if time_ns < one["expires_ns"]
+        and one["principal"] in ("", principal)
+        and one["session"] in ("", session)
+    }

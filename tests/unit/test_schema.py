@@ -25,11 +25,12 @@ def _codes(key: str, value: str) -> list[str]:
 def test_fields_of_events() -> None:
     """The schema's fields are those that are decoded, and those that examples may have.
 
-    An example's events come from no topic on which `principal` or `gate` would be believed.
+    An example's events come from no topic on which `principal`, `excepted` or `gate` would
+    be believed.
     """
     fields = set(event_schema()["properties"])
     assert fields == {field.name for field in msgspec.structs.fields(EventRecord)}
-    assert fields == EVENT_FIELDS | {"principal", "gate"}
+    assert fields == EVENT_FIELDS | {"principal", "gate", "excepted"}
 
 
 def test_required_fields_of_events() -> None:
