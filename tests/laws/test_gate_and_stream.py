@@ -137,9 +137,9 @@ def act(random: Random, here: GateHere) -> None:
     elif draw < 0.9:
         for held in gate.held("ana")[:1]:
             gate.withdraw("bot", Withdrawal(held.session, held.request))
-    elif draw < 0.93:
+    elif draw < 0.95:
         except_some(random, here, session)
-    elif draw < 0.97:
+    elif draw < 0.98:
         gap_ns = random.choice((1, 5, 14, 40, 4_000)) * SECOND_NS
         here.clock.time_ns += gap_ns if random.random() < 0.9 else 8 * DAY_NS
         gate.tick()
@@ -155,7 +155,7 @@ def except_some(random: Random, here: GateHere, session: str) -> None:
         gate.revoke(ISSUER, in_force[0].id, Revocation())
         return
     whom = random.choice(({}, {"principal": "bot"}, {"principal": "bot", "session": session}))
-    span_ns = random.choice((5, 60, 3_600)) * SECOND_NS
+    span_ns = random.choice((5, 600, 3_600)) * SECOND_NS
     invariant = "" if random.random() < 0.15 else random.choice(IDS)
     number = random.getrandbits(100)
     gate.make_exception(ISSUER, exception(gate, number, now_ns, span_ns, invariant, **whom))
