@@ -10,6 +10,7 @@ import dataclasses
 import os
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -23,8 +24,8 @@ from monitor.gate.errors import NotReadyError
 from monitor.gate.freshness import Freshness
 from monitor.gate.gate import Gate
 from monitor.gate.log import GateLog, LogPlace
-from monitor.gate.note import read_line
 from monitor.gate.recorder import Recorder
+from monitor.gate.recovery import records_behind
 from monitor.gate.stops import Stops
 from monitor.kernel.kernel import Kernel
 from monitor.log import say
@@ -38,6 +39,8 @@ from monitor.store.store import STORE_FILE, Store
 from monitor.topics import GATE
 from monitor.trace_key import TraceKey
 from monitor.transport.base import ControlReader, Stream
+
+MARK_FILE: Final = "gate-log-end"
 
 
 class GateOptions(msgspec.Struct, frozen=True):
@@ -94,7 +97,8 @@ def open_gate(
     kernel = Kernel(program, own, scope_loader(store))
     for name in (GATE, FOLDER):
         make_own_folder(options.log_dir / name)
-    log = GateLog(options.log_dir, store.identity, is_synced=options.is_synced)
+    mark_file = state_dir / MARK_FILE
+    log = GateLog(options.log_dir, store.identity, mark_file, is_synced=options.is_synced)
     stack.callback(log.close)
     recorder = Recorder(
         kernel,
@@ -147,23 +151,11 @@ class _Keeper:
         ConfigError
             A part of the log that is needed is not there.
         """
-        self._kept = place = self._stored()
-        if not self._log.has(place):
-            raise ConfigError(
-                f"the gate's log ends before its state does (file {place.number}, byte "
-                f"{place.offset}): restore the log, or begin with another `state_dir`"
-            )
+        self._kept = self._stored()
         self._recorder.kernel.expect(self._store.load_deadlines())
         count = 0
-        for value in self._log.read_from(place):
+        for value, line in records_behind(self._log, self._kept, self._recorder.book):
             count += 1
-            try:
-                line = read_line(value)
-            except msgspec.DecodeError as error:
-                raise ConfigError(
-                    f"record {count} of the gate's log behind its last checkpoint is damaged "
-                    f"({error}): restore the log, or begin with another `state_dir`"
-                ) from None
             self._recorder.take_again(value, line)
         if count:
             say("info", "gate_recovered", records=count)

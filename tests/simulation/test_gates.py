@@ -18,6 +18,7 @@ import pytest
 from monitor.gate import decider, judgement
 from monitor.gate.claims import Claims
 from monitor.gate.gate import Gate
+from monitor.gate.note import Line
 from monitor.gate.recorder import Recorder
 from tests.simulation.gates import simulate_gates
 from tests.simulation.ledger import WrongError
@@ -53,6 +54,10 @@ def _allows_all(kernel: Any, request: Any) -> judgement.Judgement:
     return judged._replace(decision="allow", enforced=[])
 
 
+def _only_noted(self: Recorder, value: bytes, line: Line) -> None:
+    self.book.apply(line)
+
+
 @contextmanager
 def _of(owner: Any, name: str, wrong: Any) -> Iterator[None]:
     with patch.object(owner, name, wrong):
@@ -61,7 +66,7 @@ def _of(owner: Any, name: str, wrong: Any) -> Iterator[None]:
 
 PLANTS: dict[str, Callable[[], Any]] = {
     "a gate that allows everything": lambda: _of(decider, "judge", _allows_all),
-    "a log that no start reads": lambda: _of(Recorder, "take_again", lambda self, *line: None),
+    "a log that no start judges": lambda: _of(Recorder, "take_again", _only_noted),
     "sessions that any gate takes": lambda: _of(Claims, "take", lambda self, key: None),
     "grants that are left": lambda: _of(Gate, "complete", lambda self: None),
 }

@@ -105,7 +105,10 @@ class GateHere:
         log_dir = self.folder / "log"
         log_dir.mkdir(exist_ok=True)
         options = GateOptions(
-            log_dir, operators=frozenset({"ana", "ben"}), view_age_ns=self.view_age_ns
+            log_dir,
+            is_synced=self._settings.sync,
+            operators=frozenset({"ana", "ben"}),
+            view_age_ns=self.view_age_ns,
         )
         control = LogDirControlReader(log_dir, now_ns=self.clock.now_ns)
         self._stack.callback(control.close)

@@ -493,5 +493,5 @@ def test_a_damaged_record_of_the_log_is_an_error_with_a_mend(
     here.kill()
     (path,) = (tmp_path / "log" / "interlock.gate").glob("*.jsonl")
     path.write_bytes(path.read_bytes().replace(b'"seq":1', b'"seq":x'))
-    with pytest.raises(ConfigError, match=r"record 2 .* is damaged"):
+    with pytest.raises(ConfigError, match=r"is damaged \(file `gate-\w+-1\.jsonl`, byte \d+"):
         here.reopen()

@@ -23,6 +23,7 @@ FOLDER_MODE: Final = 0o750
 
 class _Open(msgspec.Struct):
     file: int
+    number: int
     size: int = 0
     is_dirty: bool = False
 
@@ -86,6 +87,11 @@ class LogDirPublisher:
             self._finish(topic)
             raise OSError(f"`{topic}`: only {written} of {len(line)} bytes could be written")
 
+    def end(self, topic: str) -> tuple[int, int] | None:
+        """The number of the file that is written to, and its size; None if none is open."""
+        current = self._open.get(topic)
+        return None if current is None else (current.number, current.size)
+
     def flush(self, timeout_s: float) -> None:
         """Return when all is on the disk (however long the disk takes)."""
         self._after_fork()
@@ -115,7 +121,7 @@ class LogDirPublisher:
             except FileExistsError:
                 continue
             _sync_folder(folder)
-            self._open[topic] = _Open(file)
+            self._open[topic] = _Open(file, attempt)
             return self._open[topic]
         raise OSError(f"`{folder}`: no free file name for `{self._writer}`")
 
