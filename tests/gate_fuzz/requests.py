@@ -283,9 +283,12 @@ def _shape(rng: random.Random) -> tuple[bytes, bool]:
 def _sessions(rng: random.Random) -> tuple[bytes, bool]:
     """Others' sessions, others' answers, names that are not names."""
     name = rng.choice((VICTIM, rng.choice(NASTY_TEXTS), f"s{rng.randrange(20)}"))
-    match rng.randrange(4):
+    match rng.randrange(5):
         case 0:
             return request("/v1/ask", _dumped(_ask(rng, session=name))), True
+        case 3:
+            fields = {"session": name, "request": rng.choice(("held", *NASTY_TEXTS))}
+            return request("/v1/withdraw", _dumped(fields)), True
         case 1:
             fields = {"session": name, "agent": rng.choice(NASTY_TEXTS), "parent": VICTIM}
             return request("/v1/sessions", _dumped(fields)), True

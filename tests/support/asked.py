@@ -39,7 +39,7 @@ from invariants.model.trace_point import TracePoint
 from invariants.model.verdict import Binding
 from invariants.reference import judge
 from invariants.spec.model import InvariantSpec
-from monitor.gate.wire import Answer, Ask, Opening, Revocation, Ruling, Telling, Told
+from monitor.gate.wire import Answer, Ask, Opening, Revocation, Ruling, Telling, Told, Withdrawal
 from monitor.principals.parse import parse_principals
 from tests.support.engines import Letter, make_invariant, make_moment
 from tests.support.excepting import ENTRY, ISSUER, RULES, excepted_in, exception
@@ -193,6 +193,9 @@ def draw_acts(random: Random) -> list[Act]:
                 gap_ns = random.choice((0, 0, 1, 10**9))
                 at_ns = START_NS + step.time_ns + gap_ns
                 acts.append(Act(0, at_ns, "rule", session, said, random.random()))
+            if random.random() < 0.05:
+                at_ns = START_NS + step.time_ns
+                acts.append(Act(0, at_ns, "withdraw", session, said, random.random()))
     acts += _draw_exceptions(random, acts)
     acts.sort(key=lambda act: act.time_ns)
     return [act._replace(number=number) for number, act in enumerate(acts)]
@@ -285,6 +288,8 @@ class Played:
             gate.tick()
         elif act.what == "rule":
             return self._rule(act)
+        elif act.what == "withdraw":
+            return self._withdraw(act)
         elif act.what == "except":
             self._except(act)
         elif act.session in self.ended:
@@ -337,6 +342,15 @@ class Played:
         if act.share < 0.15:
             ruling = Ruling("grant", args=raw(act.said))
         return self.here.gate.rule(operator, name, ruling)
+
+    def _withdraw(self, act: Act) -> Answer | None:
+        """The agent of one held call waits no longer."""
+        held = [f"{one.session} {one.request}" for one in self.here.gate.held(APPROVER)]
+        meant = held[int(act.share * 997) % len(held)] if held else ""
+        session, _, request = self._meant.setdefault(act.number, meant).partition(" ")
+        if not session:
+            return None
+        return self.here.gate.withdraw(PRINCIPALS[session], Withdrawal(session, request))
 
     def end(self) -> None:
         """Both sessions end, and one more of their agent, behind all windows."""
