@@ -16,6 +16,7 @@ import msgspec
 from interlock.errors import SettingError
 from interlock.names import checked_name, checked_session_id
 from invariants.model.excepted import EVERY_INVARIANT, Excepted
+from monitor.ingest.unrepeated import check_unrepeated
 from monitor.principals.model import ExceptionSort
 
 STATEMENT_CHARS_MAX: Final = 4_096
@@ -89,7 +90,9 @@ def read_statement(text: str) -> Statement:
         raise StatementError(f"`statement` has more than {STATEMENT_CHARS_MAX} characters")
     try:
         statement = _decoder.decode(text)
-    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        # An auditor's parser may take another of two values than ours.
+        check_unrepeated(text.encode())
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         text = "make it with `interlock exceptions add` or `interlock gate break-glass`"
         raise StatementError(f"`statement` has another form; {text}") from None
     _check_parts(statement)

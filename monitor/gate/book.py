@@ -185,6 +185,10 @@ class Book:
         """The request that used a call's id; None if none of those that are kept did."""
         return self.row(key).calls.get(call)
 
+    def waits(self, key: TraceKey) -> bool:
+        """True if a call of a session waits for an operator."""
+        return any(TraceKey(one.principal, one.session) == key for one in self.held.values())
+
     def apply(self, line: Line) -> None:
         """One record of the log, after it was written."""
         key = TraceKey(line.principal, line.session)
@@ -212,9 +216,7 @@ class Book:
             row.answers.pop(note.request, None)
             row.answers[note.request] = Given(note.digest, line.call, line.seq, note, args)
             row.calls[line.call] = note.request
-            while len(row.answers) > ANSWERS_MAX:
-                oldest = row.answers.pop(next(iter(row.answers)))
-                row.calls.pop(oldest.call, None)
+            _forget_answers(row)
         if note.approval:
             self._hold(line, note)
 
@@ -296,6 +298,13 @@ class Book:
         while len(self._rows) > ROWS_IN_MEMORY_MAX or size > ROWS_IN_MEMORY_BYTES_MAX:
             key, _ = self._rows.popitem(last=False)
             size -= self._sizes.pop(key)
+
+
+def _forget_answers(row: SessionRow) -> None:
+    """Keep the latest ones, and those of calls that wait: an operator's decision is about them."""
+    while len(row.answers) > ANSWERS_MAX:
+        oldest = next(name for name, one in row.answers.items() if one.note.decision != "hold")
+        row.calls.pop(row.answers.pop(oldest).call, None)
 
 
 def _recent(line: Line) -> RecentEvent:

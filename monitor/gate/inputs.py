@@ -8,6 +8,7 @@ import msgspec
 
 from interlock.errors import SettingError
 from interlock.names import checked_ancestor, checked_name, checked_session_id
+from monitor.exceptions.statement import ID as EXCEPTION_ID
 from monitor.gate.decider import Asked
 from monitor.gate.errors import MalformedError
 from monitor.gate.wire import Told
@@ -20,7 +21,11 @@ OMITTED: Final = "interlock_args_omitted"
 
 
 def trace_key(principal: str, session: str) -> TraceKey:
-    """The trace of a principal's session."""
+    """The trace of a principal's session. The sessions of exceptions are the gate's own: their
+    events state the exception, although it does not concern its issuer.
+    """
+    if EXCEPTION_ID.fullmatch(session):
+        raise MalformedError("`session`: `x-` and 32 digits name an exception; use another id")
     try:
         return TraceKey(principal, checked_session_id(session))
     except SettingError as error:

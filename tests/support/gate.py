@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -83,8 +83,9 @@ class GateHere:
         step_ns: int = MS_NS,
         mode: Literal["as-written", "observe", "enforce"] = "as-written",
         settings: GateSettings = GateSettings(),  # noqa: B008  (frozen)
+        overrides: Mapping[str, Any] = {},
     ) -> None:
-        self._settings = settings
+        self._settings, self._overrides = settings, overrides
         self.folder, self.clock, self.principals = folder, HandClock(step_ns), principals
         self.view_age_ns, self.mode = view_age_ns, mode
         self.told: list[Finding] = []
@@ -101,6 +102,7 @@ class GateHere:
             mode=self.mode,
             store_synchronous="normal",
             gate=self._settings,
+            **self._overrides,
         )
         log_dir = self.folder / "log"
         log_dir.mkdir(exist_ok=True)

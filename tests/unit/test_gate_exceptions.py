@@ -219,6 +219,33 @@ def test_only_the_issuers_key_signs(tmp_path: Path) -> None:
     assert leak(here) == "deny"
 
 
+def test_a_signed_text_has_no_key_twice(tmp_path: Path) -> None:
+    """Two readers could see two principals in one signed text."""
+    here = opened(tmp_path)
+    text = signed(here).statement[:-1] + ',"principal":"other"}'
+    with pytest.raises(MalformedError, match="another form"):
+        here.gate.make_exception("olga", sign(read_key(OLGA[0], b""), text))
+
+
+def test_the_session_of_an_exception_is_the_gates_own(tmp_path: Path) -> None:
+    """Its events state the exception, so its issuer could ask there for calls of their own."""
+    here = opened(tmp_path)
+    for when in ("before", "after"):
+        for who in ("max", "other"):
+            for use in (
+                lambda who=who: here.gate.open(who, Opening(ID)),
+                lambda who=who: here.ask("http.post", who=who, session=ID),
+                lambda who=who: here.tell("message.sent", who=who, session=ID, text="x"),
+                lambda who=who: here.tell("session.ended", who=who, session=ID),
+            ):
+                with pytest.raises(MalformedError, match="use another id"):
+                    use()
+        if when == "before":
+            here.gate.make_exception("max", signed(here, MAX[0], **BREAK, principal=""))
+    told = [one["kind"] for one in here.records() if one["session"] == ID]
+    assert told == ["session.started", "control.applied"]
+
+
 def test_an_exception_may_end_the_wait_of_a_held_call(tmp_path: Path) -> None:
     """A call that waited is judged by what is in force when it is granted, and others at once."""
     here = opened(tmp_path)
