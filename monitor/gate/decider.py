@@ -97,22 +97,26 @@ class Decider:
             excepted=_reasons(judgement.excepted),
         )
         if judgement.blind:
-            note = msgspec.structs.replace(note, invariants=_blind(judgement.blind))
+            note = msgspec.structs.replace(note, invariants=_unjudged(judgement.blind))
             return self.deny(line, _denied(note, words.blind(judgement.blind), OMITTED))
         if judgement.decision == "allow":
             line = _with(line, msgspec.structs.replace(note, decision="allow"))
             recorder.take(line, event, judgement.taken)
             return line
-        incident = incident_of(enforced[0].id)
+        incident = incident_of(enforced[0].id) if enforced else ""
+        if not enforced:
+            note = msgspec.structs.replace(note, invariants=_unjudged(judgement.unseen))
         if judgement.decision == "hold" and hold is not None:
             held = msgspec.structs.replace(
                 note,
                 decision="hold",
-                message=words.held(enforced),
+                message=words.held(enforced, judgement.unseen),
                 reason="approval",
                 incident=incident,
             )
             return self.record(_with(line, hold(line, held), "approval.requested"))
+        if not enforced:
+            return self.deny(line, _denied(note, words.unseen(judgement.unseen), "unseen"))
         return self.deny(line, _denied(note, words.denied(enforced), "violation", incident))
 
     def deny(self, line: Line, note: GateNote) -> Line:
@@ -151,7 +155,7 @@ def _reasons(findings: list[Finding]) -> list[Reason]:
     ]
 
 
-def _blind(invariants: Sequence[Declared]) -> list[Reason]:
+def _unjudged(invariants: Sequence[Declared]) -> list[Reason]:
     """No finding is about them: they were not judged."""
     return [
         Reason(one.id, visible(one.summary, words.SUMMARY_CHARS_MAX), "")

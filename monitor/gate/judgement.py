@@ -7,7 +7,8 @@ invariant that is enforced, and a tick to its time would not. It is held exactly
 violation would be left behind a matching `approval.granted`. A violation that an operator's
 exception covers does not count. There is no other policy: the stream agrees, because it evaluates
 the same invariants over the same events. Before all that, a request must say enough to be judged
-(`omission.py`). Nothing is taken in here.
+(`omission.py`), and the past of its session must be known as far as an invariant needs it
+(`unseen.py`). Nothing is taken in here.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from invariants.model.event import Event
 from invariants.runtime.declared import Declared
 from monitor.findings.model import Finding
 from monitor.gate.omission import needing
+from monitor.gate.unseen import unseen
 from monitor.gate.wire import Decision
 from monitor.kernel.kernel import Kernel
 from monitor.kernel.prepared import Taken
@@ -34,7 +36,8 @@ class Judgement(NamedTuple):
     covered by an operator's exception.
 
     `blind` are the enforced invariants that need arguments which the request omits, if it is denied
-    for these alone.
+    for these alone. `unseen` are those that cannot be decided without a past that they have not
+    seen.
     """
 
     decision: Decision
@@ -42,6 +45,7 @@ class Judgement(NamedTuple):
     enforced: list[Finding]
     observed: list[Finding]
     excepted: list[Finding]
+    unseen: Sequence[Declared] = ()
     blind: Sequence[Declared] = ()
 
 
@@ -55,25 +59,29 @@ def judge(kernel: Kernel, request: Event, *, denies_blind: bool = True) -> Judge
     enforced = [finding for finding in found if finding.is_enforced]
     observed = [finding for finding in found if finding.mode != "enforce"]
     excepted = [finding for finding in found if finding.mode == "enforce" and finding.excepted_by]
+    past = unseen(kernel.program, taken, kernel.settings.mode_cap)
     decision: Decision = "allow"
-    if enforced:
+    if enforced or past:
         decision = "hold" if _approval_helps(kernel, request, enforced) else "deny"
     if denies_blind and decision != "deny":
         # Not even an approval tells what was asked for.
         blind = needing(kernel.program, taken.event, kernel.settings.mode_cap)
         if blind:
-            return Judgement("deny", taken, enforced, observed, excepted, blind)
-    return Judgement(decision, taken, enforced, observed, excepted)
+            return Judgement("deny", taken, enforced, observed, excepted, past, blind)
+    return Judgement(decision, taken, enforced, observed, excepted, past)
 
 
 def _approval_helps(kernel: Kernel, request: Event, without: Iterable[Finding]) -> bool:
     """True if no enforced violation is certain once an operator has approved the call.
 
     An approval's attributes are not known before somebody gives it: a violation that is only a
-    doubt about them does not count, and is decided when the call is judged again.
+    doubt about them does not count, and is decided when the call is judged again. Nor does a past
+    count any more that no invariant needs behind the approval.
     """
     granted = _judged(kernel, approval_of(request))
     after = _judged(kernel, later(request), granted)
+    if unseen(kernel.program, after, kernel.settings.mode_cap):
+        return False
     doubted = {_subject(finding) for finding in without if finding.is_escalated}
     return all(
         not finding.is_enforced or (finding.is_escalated and _subject(finding) not in doubted)

@@ -27,11 +27,21 @@ def denied(findings: Sequence[Finding]) -> str:
     return f"This call was refused before it ran: {_why(findings)}. {_AGAIN} {_ELSE}"
 
 
-def held(findings: Sequence[Finding]) -> str:
+def held(findings: Sequence[Finding], unseen: Sequence[Declared]) -> str:
     """For a model whose call waits for an operator."""
+    why = _why(findings) if findings else _rules(unseen)
     return (
-        f"This call waits for the approval of an operator: {_why(findings)}. It has not run. Wait "
-        "for the answer; do not ask for it in another form."
+        f"This call waits for the approval of an operator: {why}. It has not run. Wait for the "
+        "answer; do not ask for it in another form."
+    )
+
+
+def unseen(invariants: Sequence[Declared]) -> str:
+    """For a model whose call an invariant cannot judge that was changed while its session ran."""
+    return (
+        "This call was refused before it ran: rules were changed while this session was running, "
+        f"and need to know its beginning: {_rules(invariants)}. It may be made in a new session. "
+        f"{_ELSE}"
     )
 
 
@@ -59,11 +69,10 @@ def stale(per: Per) -> str:
 
 def blind(invariants: Sequence[Declared]) -> str:
     """For a model whose call omits arguments that invariants need."""
-    why = _listed(dict.fromkeys(_text(one.summary or one.id) for one in invariants))
     return (
         "This call was refused before it ran: some of its arguments are too large, or were not "
-        f"sent, and are needed to judge it: {why}. Make it in smaller parts, as new calls, or tell "
-        "the user that it was refused."
+        f"sent, and are needed to judge it: {_rules(invariants)}. Make it in smaller parts, as new "
+        "calls, or tell the user that it was refused."
     )
 
 
@@ -77,6 +86,10 @@ def not_judged() -> str:
 
 def _why(findings: Sequence[Finding]) -> str:
     return _listed(dict.fromkeys(_summary(finding) for finding in findings))
+
+
+def _rules(invariants: Sequence[Declared]) -> str:
+    return _listed(dict.fromkeys(_text(one.summary or one.id) for one in invariants))
 
 
 def _listed(texts: Collection[str]) -> str:
