@@ -408,3 +408,42 @@ def test_a_call_whose_arguments_are_omitted_may_be_excepted(tmp_path: Path) -> N
     second = "x-" + "1" * 32
     here.gate.make_exception("olga", signed(here, id=second, invariant="pay-little"))
     assert here.ask("pay", attributes=omitted).decision == "allow"
+
+
+def test_broken_glass_suspends_the_gates_own_stops(tmp_path: Path) -> None:
+    """Those of before; they are in force again when it ends."""
+    text = INVARIANTS.replace("never: posts and once(reads_secret)", "never: reads_secret")
+    here = GateHere(tmp_path, text, parse_principals(PRINCIPALS, "p.yaml"))
+    here.read_secret()
+    assert here.ask("search").reason == "killed"
+    here.gate.make_exception("olga", signed(here))
+    assert here.ask("search").reason == "killed", "an exception of its invariant comes too late"
+    broken = "x-" + "b" * 32
+    here.gate.make_exception("max", signed(here, MAX[0], **BREAK, id=broken, principal=""))
+    assert here.ask("search").decision == "allow"
+    here.gate.revoke("max", broken, Revocation())
+    assert here.ask("search").reason == "killed"
+
+
+AHEAD = """
+version: 1
+predicates:
+  reads: kind == "tool.completed" && tool == "read_file"
+  posts: kind == "tool.requested" && tool == "http.post"
+invariants:
+  - {id: shared, severity: critical, mode: enforce, respond: [kill], per: agent, on_unknown: report,
+     always: "reads implies always[60s] not posts"}
+"""
+
+
+def test_a_verdict_about_an_earlier_event_is_excepted_by_what_decides_it(tmp_path: Path) -> None:
+    """The call of one session violates what another session began; and its exception counts."""
+    here = GateHere(tmp_path, AHEAD, parse_principals(PRINCIPALS, "p.yaml"))
+    for session in ("s-1", "s-2"):
+        here.gate.open("bot", Opening(session, agent="robot"))
+    here.tell("tool.completed", session="s-2", tool="read_file")
+    here.gate.make_exception("olga", signed(here, invariant="shared", session="s-1"))
+    assert here.ask("http.post", session="s-1").decision == "allow"
+    (found,) = [f for f in here.found.values() if f.type == "violated"]
+    assert (found.session, found.excepted_by) == ("s-2", ID)
+    assert here.ask("search", session="s-2").decision == "allow"
