@@ -2,9 +2,9 @@
 
     unseen(program, request, mode) -> the enforced invariants whose verdict the past would decide
 
-A gate that starts with other invariants finds sessions under way. What a new invariant has not seen
-of them is unknown to it, and an agent whose past forbids a call must not be let go by a change of
-the file. So such a call is refused, unless the invariant has `fail: open`. A new session knows its
+A gate that starts with other invariants finds sessions under way. Their events so far are unknown
+to a new invariant, and an agent whose past forbids a call must not be let go by a change of the
+file. So such a call is refused, unless the invariant has `fail: open`. A new session knows its
 own past. Wider scopes have no beginning that anybody has seen: an invariant of these would refuse
 for ever, and says `inconclusive` instead (decision 0060).
 """
