@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -80,8 +81,17 @@ class Asker:
         """How long a single attempt may take at least."""
         return min(AWAY_ATTEMPT_S, self._limits.ask_s_max)
 
-    def ask(self, session: str, request: str, body: bytes, deadline_ns: int) -> Answer:
+    def ask(
+        self,
+        session: str,
+        request: str,
+        body: bytes,
+        deadline_ns: int,
+        held: Callable[[], None],
+    ) -> Answer:
         """The decision about `request`: a held one only if nobody decided within `hold_s_max`.
+
+        `held` is called if it begins to wait.
 
         Raises
         ------
@@ -90,6 +100,8 @@ class Asker:
         """
         response = self._response("POST", "/v1/ask", body, deadline_ns)
         answer = _read(response, session, request)
+        if answer.decision == "hold":
+            held()
         hold_until_ns = time.monotonic_ns() + int(self._limits.hold_s_max * 1e9)
         while answer.decision == "hold" and (left_s := _left_s(hold_until_ns)) > 0:
             began_ns = time.monotonic_ns()

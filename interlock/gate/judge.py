@@ -6,12 +6,13 @@ session told before has arrived, so that the gate judges in the order of the age
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -28,7 +29,7 @@ from .answer import Answer, shown
 from .asking import Asker, AskLimits, Unjudged
 from .exchange import Exchange
 from .telling import TellTransport
-from .waiting import WaitingThreads
+from .waiting import Wait, WaitingThreads
 
 Edited = Mapping[str, object] | None
 
@@ -189,29 +190,39 @@ class GateLink:
 
     def request(self, call: Requested) -> Edited:
         """Ask, and wait for the answer."""
+        return self._request(call, lambda: None)
+
+    def _request(self, call: Requested, held: Callable[[], None]) -> Edited:
         asked = draft("tool.requested", identity={}, tool=call.tool, call=call.id, args=call.told())
         request = uuid.uuid4().hex
         self._judge.count(asked=1)
         try:
-            answer = self._ask(asked, request)
+            answer = self._ask(asked, request, held)
+            if answer.decision == "hold":
+                answer = self._given_up(call, answer)
         except Unjudged as trouble:
             return self._without_answer(call, trouble)
         except BaseException as error:
             # Interrupted: the gate may have recorded the request.
             self._tell_not_made(call, type(error).__name__)
             raise
-        if answer.decision == "hold":
-            answer = self._given_up(call, answer)
         if self._queue.is_closed:
             raise SessionOver(f"`{call.tool}` refused: the client was closed in the meantime")
         return decided(call.tool, answer)
 
     async def request_async(self, call: Requested) -> Edited:
-        """Like `request`, in a thread. If the task is cancelled meanwhile, the call is not made."""
+        """Like `request`, in a thread. If the task is cancelled meanwhile, the call is not made,
+        nor held any longer.
+        """
         call.told()  # Here: what the arguments contain belongs to this thread.
-        return await self._judge.threads.run(
-            lambda: self.request(call), lambda _: self._tell_not_made(call, "CancelledError")
-        )
+        wait = Wait(lambda: self._tell_not_made(call, "CancelledError"))
+        try:
+            return await self._judge.threads.run(
+                lambda: self._request(call, wait.begin), lambda _: wait.undo()
+            )
+        except asyncio.CancelledError:
+            wait.cancel()
+            raise
 
     def resume(self, call: Requested) -> None:
         """Nothing: the gate has judged this call, and a second request would be another call."""
@@ -240,7 +251,7 @@ class GateLink:
                 was_sent=False,
             )
 
-    def _ask(self, asked: Draft, request: str) -> Answer:
+    def _ask(self, asked: Draft, request: str, held: Callable[[], None]) -> Answer:
         asker = self._judge.asker
         is_once = asker.is_away
         patience_s = asker.attempt_s_min if is_once else self._judge.limits.ask_s_max
@@ -248,7 +259,7 @@ class GateLink:
         if self._queue.wait_until_sent(self._last_place, patience_s, is_once=is_once):
             self._check_known()
             body = asked.asked(self._id, request)
-            return asker.ask(self._id, request, body, 0 if is_once else deadline_ns)
+            return asker.ask(self._id, request, body, 0 if is_once else deadline_ns, held)
         if self._queue.is_away:
             asker.note_away()
         reason = shown(self._queue.last_error) or "too many of them wait"

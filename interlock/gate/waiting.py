@@ -20,6 +20,41 @@ THREADS_MAX: Final = 64
 """Calls that wait for an answer at once; further ones wait for a thread."""
 
 
+class Wait:
+    """A call that may be held, and whose task may be cancelled: from two threads, in any order.
+
+    `give_up` is called once, when the gate holds the call and nobody waits for it. Not before: the
+    gate would read that the call failed, and then be asked for it.
+    """
+
+    def __init__(self, give_up: Callable[[], None]) -> None:
+        # A signal's handler may make a call while this thread holds the lock.
+        self._lock = threading.RLock()
+        self._give_up = give_up
+        self._is_held = self._is_cancelled = self._is_given_up = False
+
+    def begin(self) -> None:
+        """The gate holds the call."""
+        self._note(is_held=True)
+
+    def cancel(self) -> None:
+        """The task has ended."""
+        self._note(is_cancelled=True)
+
+    def undo(self) -> None:
+        """There is an answer, and nobody who would use it."""
+        self._note(is_held=True, is_cancelled=True)
+
+    def _note(self, *, is_held: bool = False, is_cancelled: bool = False) -> None:
+        with self._lock:
+            self._is_held |= is_held
+            self._is_cancelled |= is_cancelled
+            is_due = self._is_held and self._is_cancelled and not self._is_given_up
+            self._is_given_up |= is_due
+        if is_due:
+            self._give_up()
+
+
 class _Job(Generic[T]):
     def __init__(
         self,
