@@ -14,6 +14,7 @@ GATE: Final = "interlock.gate"
 FINDINGS: Final = "interlock.findings"
 CONTROL: Final = "interlock.control"
 DEAD_LETTERS: Final = "interlock.dlq"
+CLAIMS: Final = "interlock.claims"
 
 READ_TOGETHER: Final = (EVENTS, APPROVALS, ENFORCEMENT, GATE)
 """Keyed by session, with the same number of partitions, read by one consumer."""
@@ -28,6 +29,8 @@ class TopicPolicy(msgspec.Struct, frozen=True):
 
     cleanup: Literal["delete", "compact"]
     retention_ms: int | None
+    partitions: int | None = None
+    """Of every such topic, however many the others have; None: as many as the others."""
 
 
 POLICIES: Final[Mapping[str, TopicPolicy]] = {
@@ -38,4 +41,6 @@ POLICIES: Final[Mapping[str, TopicPolicy]] = {
     FINDINGS: TopicPolicy("delete", 90 * DAY_MS),
     CONTROL: TopicPolicy("compact", None),
     DEAD_LETTERS: TopicPolicy("delete", 30 * DAY_MS),
+    # One order of all claims decides who has a session.
+    CLAIMS: TopicPolicy("compact", None, partitions=1),
 }

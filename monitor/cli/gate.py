@@ -1,4 +1,7 @@
-"""`interlock gate serve`: judges the calls of agents before they run."""
+"""`interlock gate serve`: judges the calls of agents before they run.
+
+`gate_claims.py` has the other parts of the verb.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from contextlib import ExitStack
 from monitor.cli.arguments import HELP, Verbs
 from monitor.cli.collector import lasting
 from monitor.cli.exceptions import add_break_glass
+from monitor.cli.gate_claims import add_parts
 from monitor.cli.output import EXIT_FINE
 from monitor.cli.run import secrets_of
 from monitor.cli.signals import Stopper
@@ -27,7 +31,9 @@ def add(verbs: Verbs) -> None:
         "Example: interlock gate serve --invariants pack:default --listen unix:gate.sock "
         "--publish log:agents",
     )
-    parts = parser.add_subparsers(title="parts", required=True, metavar="serve|break-glass")
+    parts = parser.add_subparsers(
+        title="parts", required=True, metavar="serve|break-glass|list|retire"
+    )
     serve = parts.add_parser(
         "serve",
         help="answer until a signal asks to stop",
@@ -38,6 +44,7 @@ def add(verbs: Verbs) -> None:
     add_flags(serve, short="gate")
     serve.set_defaults(run=run)
     add_break_glass(parts)
+    add_parts(parts)
 
 
 def _require_library() -> None:

@@ -72,6 +72,16 @@ class GateSettings:
         "deny it, or judge it as one with unknown arguments (`on_unknown`).",
         choices=("deny", "judge"),
     )
+    claim_lease_ns: int = row(
+        "gate.claim_lease",
+        "duration",
+        300_000_000_000,
+        "With `kafka://`: how long the gate goes on with its sessions while Kafka does not confirm "
+        "that they are still its own. Then it refuses. Another process that continues this gate "
+        "from a copy of its state, and `interlock gate retire`, wait as long.",
+        minimum=1_000_000_000,
+        maximum=86_400_000_000_000,
+    )
     sync: bool = row(
         "gate.sync",
         "boolean",

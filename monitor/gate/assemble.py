@@ -19,7 +19,7 @@ from monitor.clock import Clock
 from monitor.config.table import Settings
 from monitor.gate.book import Book
 from monitor.gate.budget import ByteBudget
-from monitor.gate.claims import FOLDER, Claims, make_own_folder
+from monitor.gate.claims import FOLDER, Claims, FileClaims, make_own_folder
 from monitor.gate.errors import NotReadyError
 from monitor.gate.freshness import Freshness
 from monitor.gate.gate import Gate
@@ -27,6 +27,7 @@ from monitor.gate.log import GateLog, LogPlace
 from monitor.gate.recorder import Recorder
 from monitor.gate.recovery import records_behind
 from monitor.gate.stops import Stops
+from monitor.gate.topic_claims import TopicClaims
 from monitor.kernel.kernel import Kernel
 from monitor.log import say
 from monitor.principals.model import Principals
@@ -38,7 +39,7 @@ from monitor.store.records import Change, Position
 from monitor.store.store import STORE_FILE, Store
 from monitor.topics import GATE
 from monitor.trace_key import TraceKey
-from monitor.transport.base import ControlReader, Stream
+from monitor.transport.base import ClaimLog, ControlReader, Stream
 
 MARK_FILE: Final = "gate-log-end"
 
@@ -71,8 +72,11 @@ def open_gate(
     *,
     principals: Principals | None = None,
     control: ControlReader | None = None,
+    claim_log: ClaimLog | None = None,
 ) -> Gate:
     """Open everything, and take in what the log has behind the last checkpoint; `stack` closes it.
+
+    `claim_log` is shared with gates elsewhere; without one, claims are files beside the log.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def open_gate(
         With nothing kept.
     """
     state_dir = Path(settings.state_dir)
-    stack.enter_context(StateLock(state_dir))
+    lock = stack.enter_context(StateLock(state_dir))
     program = open_program(settings, state_dir, keeps_image=True)
     store = Store(
         state_dir / STORE_FILE,
@@ -97,6 +101,10 @@ def open_gate(
     kernel = Kernel(program, own, scope_loader(store))
     for name in (GATE, FOLDER):
         make_own_folder(options.log_dir / name)
+    claims: Claims = FileClaims(options.log_dir, store.identity)
+    if claim_log is not None:
+        lease_ns = settings.gate.claim_lease_ns
+        claims = _topic_claims(claim_log, store.identity, lease_ns, lock.place, clock, stack=stack)
     mark_file = state_dir / MARK_FILE
     log = GateLog(options.log_dir, store.identity, mark_file, is_synced=options.is_synced)
     stack.callback(log.close)
@@ -109,10 +117,13 @@ def open_gate(
         principals=principals,
         budget=ByteBudget(settings.gate.principal_bytes_per_hour),
         stops_principals=settings.respond_principal,
+        claims_trouble=lambda: claims.trouble,
     )
-    claims = Claims(options.log_dir, store.identity)
     keeper = _Keeper(store, recorder, log, claims)
     keeper.recover()
+    if isinstance(claims, TopicClaims):
+        claims.adopt(recorder.book.has)
+        claims.start()
     # After an error of ours the state may be wrong; the log is right, and the next start reads it.
     stack.push(lambda kind, error, trace: None if kind else keeper.keep())
     stops = Stops(control, settings.respond_quarantine_ttl_ns)
@@ -129,11 +140,26 @@ def open_gate(
         checkpoint=keeper.keep,
         needed_file=keeper.needed_file,
     )
+    _complete(gate)
+    return gate
+
+
+def _complete(gate: Gate) -> None:
+    """Answer what was decided before a kill. Raises ConfigError."""
     try:
         gate.complete()
     except NotReadyError as error:
         raise ConfigError(f"held calls that were decided cannot be answered: {error}") from None
-    return gate
+
+
+def _topic_claims(
+    log: ClaimLog, name: str, lease_ns: int, place: str, clock: Clock, *, stack: ExitStack
+) -> TopicClaims:
+    """The claims of this gate among those of others, as its last run."""
+    claims = TopicClaims(log, name, lease_ns=lease_ns, place=place, clock=clock)
+    stack.callback(claims.close)
+    claims.begin()
+    return claims
 
 
 class _Keeper:

@@ -172,6 +172,11 @@ class Book:
         self._rows.move_to_end(key)
         return row
 
+    def has(self, key: TraceKey) -> bool:
+        """True if a session has begun, and is not forgotten."""
+        row = self._rows.get(key)
+        return self._load(_stored_row(key)).header is not None if row is None else row.seq > 0
+
     def given(self, key: TraceKey, request: str) -> Given | None:
         """The answer to a request that was asked before."""
         return self.row(key).answers.get(request)

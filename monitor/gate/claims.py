@@ -1,9 +1,12 @@
 """Which gate has a session: the one that began it, until the session is forgotten.
 
-Two gates that share a log directory must not judge halves of one session: each would lack what the
-other saw. The first writes a claim, `DIR/interlock.claims/DIGEST`, before the session's first
-event; another gate refuses the session. A claim has no expiry, because a gate that took over
-would not know the session's past: if the first gate is gone, the agent opens another session.
+Two gates must not judge halves of one session: each would lack what the other saw. The first
+writes a claim before the session's first event; another gate refuses the session. A claim has no
+expiry, because a gate that took over would not know the session's past: if the first gate is gone,
+the agent opens another session.
+
+Gates that share a log directory have claims as files, `DIR/interlock.claims/DIGEST`, here. For
+gates that publish to Kafka, `topic_claims.py` has them on a topic.
 """
 
 from __future__ import annotations
@@ -13,18 +16,22 @@ import stat
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from invariants.model.errors import ConfigError
 from monitor.gate.errors import ConflictError, NotReadyError
+from monitor.topics import CLAIMS
 from monitor.trace_key import TraceKey
 from monitor.transport.logdir.writer import FOLDER_MODE
 
-FOLDER: Final = "interlock.claims"
+FOLDER: Final = CLAIMS
 _DIGEST_BYTES: Final = 16
 _NAME_BYTES_MAX: Final = 100
+CLAIMED_TEXT: Final = (
+    "another gate began this session and knows its past: ask that gate, or open another session"
+)
 
 
 def make_own_folder(path: Path) -> None:
@@ -47,8 +54,39 @@ def make_own_folder(path: Path) -> None:
         )
 
 
-class Claims:
+class Claims(Protocol):
+    """The sessions of all gates that publish to one place."""
+
+    @property
+    def trouble(self) -> str:
+        """Why the gate may answer nothing now; empty while its sessions are its own."""
+
+    @property
+    def count(self) -> int:
+        """The claims of all gates that are kept in memory."""
+
+    def take(self, key: TraceKey) -> None:
+        """Claim a session that is to begin; its own claim, from before a kill, is as good.
+
+        Raises
+        ------
+        ConflictError
+            Another gate has the session.
+        NotReadyError
+            The claim cannot be written, or not yet.
+        """
+
+    def keep(self, key: TraceKey) -> None:
+        """Make sure that a session that has begun is still this gate's. Raises as `take`."""
+
+    def release(self, key: TraceKey) -> None:
+        """The session is forgotten: any gate may begin it anew."""
+
+
+class FileClaims:
     """The sessions of all gates that publish to one directory."""
+
+    trouble, count = "", 0
 
     def __init__(self, directory: Path, name: str) -> None:
         self._folder, self._name = directory / FOLDER, name
@@ -71,10 +109,10 @@ class Claims:
             reason = error.strerror or type(error).__name__
             raise NotReadyError(f"the session cannot be claimed ({reason}); ask again") from None
         if holder != self._name:
-            raise ConflictError(
-                "another gate began this session and knows its past: ask that gate, or open "
-                "another session"
-            )
+            raise ConflictError(CLAIMED_TEXT)
+
+    def keep(self, key: TraceKey) -> None:
+        """A claim in a directory stays until the gate itself releases it."""
 
     def release(self, key: TraceKey) -> None:
         """The session is forgotten: any gate may begin it anew."""

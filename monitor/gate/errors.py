@@ -7,9 +7,12 @@ GateError
 ├── ConflictError     `conflict`      it contradicts what the gate holds
 ├── CrowdedError      `crowded`       a bound of this principal is reached
 └── NotReadyError     `not_ready`     the gate cannot record, so it answers nothing
+    └── ClaimPendingError             a session's claim is being written; ask again behind it
 """
 
 from __future__ import annotations
+
+from concurrent.futures import Future
 
 
 class GateError(Exception):
@@ -56,3 +59,11 @@ class NotReadyError(GateError):
     """The gate cannot record, so it answers nothing."""
 
     code = "not_ready"
+
+
+class ClaimPendingError(NotReadyError):
+    """The claim of a session is being written; `claimed` ends when it is known who has it."""
+
+    def __init__(self, claimed: Future[None]) -> None:
+        super().__init__("the session is being claimed; ask again")
+        self.claimed = claimed

@@ -103,12 +103,21 @@ class Gate:
 
     @property
     def trouble(self) -> str:
-        """Why the gate answers nothing any more; empty while all is well."""
-        return self._recorder.trouble
+        """Why the gate answers nothing now; empty while all is well."""
+        return self._recorder.trouble or self._claims.trouble
+
+    @property
+    def claims_count(self) -> int:
+        """The claims of sessions by all gates that this one keeps in memory."""
+        return self._claims.count
+
+    def new_session(self) -> str:
+        """An id for an opening that names none: the same for each attempt to claim it."""
+        return self._new_id()
 
     def open(self, principal: str, opening: Opening) -> Opened:
         """Begin a session, or go on with it. Names cannot change once it has begun."""
-        key = trace_key(principal, opening.session or self._new_id())
+        key = trace_key(principal, opening.session or self.new_session())
         row = self._open_row(key)
         stated = {
             name: name_of(getattr(opening, name), name) for name in ("agent", "user", "tenant")
@@ -205,6 +214,8 @@ class Gate:
         the answer stands: a grant may have come first.
         """
         key = trace_key(principal, withdrawal.session)
+        if self._book.row(key).seq:
+            self._claims.keep(key)
         self.complete()
         for held in self._held_of(key):
             if held.request == withdrawal.request:
@@ -259,6 +270,7 @@ class Gate:
     def rule(self, operator: str, approval: str, ruling: Ruling) -> Answer:
         """Carry out an operator's decision; returns what the agent gets."""
         held = self._held(operator, approval)
+        self._claims.keep(TraceKey(held.principal, held.session))
         self._approvals.rule(operator, held, ruling)
         self.complete()
         answer = self.answer(held.principal, held.session, held.request)
@@ -306,7 +318,7 @@ class Gate:
         """Let time pass: stops, deadlines, held calls and exceptions that expire, a checkpoint."""
         self._stops.follow()
         time_ns = self._recorder.reach_now()
-        if self._recorder.trouble:
+        if self.trouble:
             return
         self.complete()
         for held in [call for call in self._book.held.values() if call.expires_ns <= time_ns]:
@@ -327,6 +339,8 @@ class Gate:
             raise ForbiddenError(CONTESTED_TEXT)
         if row.is_ended:
             raise ConflictError("the session has ended; open another, with a new id")
+        if row.seq:
+            self._claims.keep(key)
         return row
 
     def _begin(self, key: TraceKey, stated: Mapping[str, str]) -> None:

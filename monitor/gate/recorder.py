@@ -10,7 +10,7 @@ decoder, so that all of them see the same event.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -55,10 +55,13 @@ class Recorder:
         clock: Clock,
         principals: Principals | None,
         budget: ByteBudget,
+        claims_trouble: Callable[[], str],
         stops_principals: bool = True,
     ) -> None:
         self._budget = budget
         self._stops_principals = stops_principals
+        # Another process may have the sessions, whatever the record is about.
+        self._claims_trouble = claims_trouble
         self.kernel, self.book, self.name = kernel, book, name
         self.principals = principals
         self._log, self._clock = log, clock
@@ -125,8 +128,8 @@ class Recorder:
         NotReadyError
             It could not be written down: nothing happened.
         """
-        if self.trouble:
-            raise NotReadyError(self.trouble)
+        if trouble := self.trouble or self._claims_trouble():
+            raise NotReadyError(trouble)
         value = line_bytes(line)
         if len(value) > RECORD_BYTES_MAX:
             raise MalformedError(f"the record would have more than {RECORD_BYTES_MAX} bytes")

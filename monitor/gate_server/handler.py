@@ -15,13 +15,12 @@ import msgspec
 from invariants.model.event import RAW_ABSENT
 from monitor.clock import Clock
 from monitor.exceptions.statement import SignedStatement
-from monitor.gate.errors import CrowdedError, GateError
+from monitor.gate.errors import ClaimPendingError, CrowdedError, GateError, NotReadyError
 from monitor.gate.gate import Gate
 from monitor.gate.wire import (
     Answer,
     Ask,
     HeldCall,
-    Opened,
     Opening,
     Revocation,
     Ruling,
@@ -65,6 +64,9 @@ LISTED_ARGS_BYTES_MAX: Final = 4_096
 """Chosen: longer arguments are on the page of their call. An agent with a few long ones would hide
 the calls of others from the list."""
 _QUERY_CHARS_MAX: Final = 2_048
+CLAIM_TRIES: Final = 3
+"""Chosen: a claim that was won or lost is known at the second; a third is for one that was released
+in between."""
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -164,10 +166,20 @@ class Handler:
         self._check_body(request)
         await _permit(request)
         body = await request.body()
-        result = await self._judge.call(principal, self._work(principal, found, body))
+        result = await self._judged(principal, self._work(principal, found, body))
         if page.name in ("rule", "withdraw"):
             self.polls.review()
         return Response(200, _encode(result))
+
+    async def _judged(self, principal: str, work: Callable[[], Any]) -> Any:
+        """The result of work that may have to wait for the claim of a session, outside its turn."""
+        for _ in range(CLAIM_TRIES):
+            try:
+                return await self._judge.call(principal, work)
+            except ClaimPendingError as pending:
+                # Others may wait for the same claim: a request that goes away does not end it.
+                await asyncio.shield(asyncio.wrap_future(pending.claimed))
+        raise NotReadyError("other gates claim and release the session; ask again")
 
     def _open_page(self, page: Page) -> Response:
         if page.name == "openapi":
@@ -199,14 +211,16 @@ class Handler:
             raise Refused("too_large", text, closes=True)
 
     def _work(self, principal: str, found: Found, body: bytes) -> Callable[[], Any]:
-        """The work of the principal's turn; reading the body is a part of it."""
+        """The work of the principal's turn; reading the body is a part of the first one."""
+        read: list[Any] = []
 
         def work() -> Any:
-            taken = read_body(body, _DECODERS[found.page.name])
-            match taken:
+            if not read:
+                read.append(self._named(read_body(body, _DECODERS[found.page.name])))
+            match taken := read[0]:
                 case Opening():
                     self._see_session(principal, taken.session)
-                    return self._opened(principal, taken)
+                    return self._gate.open(principal, taken)
                 case Ask():
                     self._see_session(principal, taken.session)
                     answer = self._gate.ask(principal, taken)
@@ -230,11 +244,11 @@ class Handler:
 
         return work
 
-    def _opened(self, principal: str, opening: Opening) -> Opened:
-        opened = self._gate.open(principal, opening)
-        if not opening.session:
-            self._see_session(principal, opened.session)
-        return opened
+    def _named(self, taken: Any) -> Any:
+        """An opening with an id: every attempt to claim its session is for the same one."""
+        if isinstance(taken, Opening) and not taken.session:
+            return msgspec.structs.replace(taken, session=self._gate.new_session())
+        return taken
 
     def _see_session(self, principal: str, session: str) -> None:
         if session:

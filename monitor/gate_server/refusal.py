@@ -22,7 +22,10 @@ ERRORS: Final[Mapping[str, tuple[HTTPStatus, str]]] = {
     "media_type": (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body is not `application/json`"),
     "host": (HTTPStatus.MISDIRECTED_REQUEST, "`Host` is not a name of this gate"),
     "crowded": (HTTPStatus.TOO_MANY_REQUESTS, "a bound of this principal; `Retry-After` says when"),
-    "not_ready": (HTTPStatus.SERVICE_UNAVAILABLE, "the gate is stopping, or cannot record"),
+    "not_ready": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "the gate is stopping, cannot record, or cannot claim the session on Kafka",
+    ),
 }
 """By code: the status, and the meaning for docs/gate.md and the OpenAPI document."""
 

@@ -129,6 +129,7 @@ def _parts(
         "interlock_gate_polls": len(handler.polls),
         "interlock_gate_exceptions": gate.count_exceptions()["exception"],
         "interlock_gate_glass_broken": gate.count_exceptions()["break-glass"],
+        "interlock_gate_claims": gate.claims_count,
         "interlock_gate_lost_notices": 0 if notices is None else notices.lost_count,
     }
     return _Parts(gate, handler, connections, telemetry, judge, door, failure)

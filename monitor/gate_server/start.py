@@ -30,7 +30,7 @@ from monitor.log import say
 from monitor.principals.load import load_principals
 from monitor.service.connect import open_control
 from monitor.transport.address import FileAddress, LogDirAddress, parse_source_url
-from monitor.transport.base import ControlReader
+from monitor.transport.base import ClaimLog, ControlReader
 from monitor.transport.gate_forward.forwarder import Forwarder
 from monitor.transport.logdir.writer import FOLDER_MODE
 
@@ -87,7 +87,15 @@ def open_served(settings: Settings, clock: Clock, stack: ExitStack) -> Served:
         operators=own_operators(),
         view_age_ns=settings.gate.view_age_ns,
     )
-    gate = open_gate(settings, options, clock, stack, principals=principals, control=control)
+    gate = open_gate(
+        settings,
+        options,
+        clock,
+        stack,
+        principals=principals,
+        control=control,
+        claim_log=None if brokers is None else _claim_log(settings, brokers, stack),
+    )
     published: Callable[[], Published] = Published
     if brokers is not None:
         published = _forwarding(
@@ -129,6 +137,15 @@ def _published(settings: Settings, stack: ExitStack) -> tuple[Path, ControlReade
     own_log = Path(settings.state_dir) / OWN_LOG
     own_log.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     return own_log, reader, address.bootstrap
+
+
+def _claim_log(settings: Settings, brokers: str, stack: ExitStack) -> ClaimLog:
+    """The claims of all gates that publish to these brokers; `stack` closes it."""
+    from monitor.transport.kafka.claim_log import KafkaClaimLog
+
+    log = KafkaClaimLog(brokers, settings=settings.kafka.client_settings())
+    stack.callback(log.close)
+    return log
 
 
 def _forwarding(

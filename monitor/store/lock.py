@@ -17,6 +17,8 @@ from invariants.model.errors import ConfigError
 LOCK_FILE: Final = "lock"
 DIRECTORY_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
+BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+"""Random at each start of the machine. Source: random(4)."""
 
 
 class StateLock:
@@ -65,6 +67,21 @@ class StateLock:
             f"`state_dir`: `{directory}` is in use by a running monitor ({name}); "
             "stop that monitor, or use another directory for this one"
         )
+
+    @property
+    def place(self) -> str:
+        """Identifies the directory while its machine runs; empty if that is not known.
+
+        A copy of the directory has another place. So has the directory after a restart of the
+        machine.
+        """
+        assert self._descriptor is not None, "the directory is still locked"
+        try:
+            boot = BOOT_ID.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
+        found = os.fstat(self._descriptor)
+        return f"{boot}/{found.st_dev}/{found.st_ino}"
 
     def release(self) -> None:
         """Give the directory free. Safe to call twice."""

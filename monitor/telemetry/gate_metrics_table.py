@@ -75,6 +75,11 @@ GATE_METRICS: Final = (
         "gauge",
         "Notices of held calls that did not reach the webhook since the start.",
     ),
+    Metric(
+        "interlock_gate_claims",
+        "gauge",
+        "Sessions that the gates on this Kafka have claimed; 0 with `log:DIR`.",
+    ),
     Metric("interlock_gate_ready", "gauge", "1 while the gate records and answers."),
     Metric(
         "interlock_gate_turn_age_seconds",

@@ -7,7 +7,7 @@ passed to `resume` after a start or a rebalance.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -235,3 +235,29 @@ class ControlReader(Protocol):
 
     def close(self) -> None:
         """Let go of files and sockets. Safe to call twice."""
+
+
+ClaimEntry = tuple[str, bytes | None]
+"""Key and value of one record of the topic of claims; the value is None if the key is released."""
+
+
+class ForeignLogError(Exception):
+    """A log is another than the one that was read before, or lost its end."""
+
+
+class ClaimLog(Protocol):
+    """One log that all gates append to and read."""
+
+    def append(self, records: Sequence[ClaimEntry]) -> int:
+        """Write records; the offset behind the last. OSError: they may be there, or come later."""
+
+    def end(self, timeout_s: float) -> int:
+        """The offset behind the last record that is there now. Raises OSError."""
+
+    def read(self, timeout_s: float) -> list[ClaimEntry]:
+        """The records since the last call; waits up to `timeout_s` for the first. Raises OSError;
+        ForeignLogError: what was read before is not there any more.
+        """
+
+    def position(self) -> int:
+        """The offset up to which everything was read. Raises OSError."""

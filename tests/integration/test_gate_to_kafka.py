@@ -56,7 +56,7 @@ def test_gate_and_monitor_tell_the_same_finding(broker: Broker, tmp_path: Path) 
         assert denied["decision"] == "deny"
         gate.kill()
         gate.start()
-        assert gate.ask("s-1", "read_file", token="a").content["decision"] == "allow"
+        assert gate.ask("s-1", "read_file", token="a", args={}).content["decision"] == "allow"
         gate.stop()
         wait_until_done([monitor], GATE, ends_of(broker.bootstrap, GATE))
         around = [("s-1", _event("s-1", 9, "tool.requested", tool="http.post"))]
@@ -87,13 +87,14 @@ def test_a_broker_that_is_gone_is_told_and_stops_no_answer(broker: Broker, tmp_p
     try:
         gate.start()
         assert gate.send("GET", "/-/ready").content == b"answering\n"
+        gate.ask("s-1", "read_file", args={})  # Beginning a session needs Kafka.
         broker.stop()
-        assert gate.ask("s-1", "read_file").content["decision"] == "allow"
+        assert gate.ask("s-1", "read_file", args={}).content["decision"] == "allow"
         while (told := gate.send("GET", "/-/ready")).content == b"answering\n":
             time.sleep(LOOK_EVERY_S)
         assert told.status == 200 and b"answering, but Kafka does not" in told.content
         assert b"interlock_gate_publish_trouble 1" in gate.send("GET", "/metrics").content
-        assert gate.ask("s-1", "read_file").content["decision"] == "allow"
+        assert gate.ask("s-1", "read_file", args={}).content["decision"] == "allow"
     finally:
         gate.end()
 

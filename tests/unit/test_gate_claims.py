@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from invariants.model.errors import ConfigError
-from monitor.gate.claims import FOLDER, Claims, make_own_folder
+from monitor.gate.claims import FOLDER, FileClaims, make_own_folder
 from monitor.gate.errors import ConflictError, NotReadyError
 from monitor.topics import GATE
 from monitor.trace_key import TraceKey
@@ -18,7 +18,7 @@ from tests.support.gate import GateHere
 @pytest.mark.parametrize("sort", ["pipe", "link", "text"])
 def test_nothing_in_the_place_of_a_claim_gives_a_session(tmp_path: Path, sort: str) -> None:
     """A pipe without a writer is not waited for, and a link is not followed."""
-    key, claims = TraceKey("bot", "s-1"), Claims(tmp_path, "gate-1")
+    key, claims = TraceKey("bot", "s-1"), FileClaims(tmp_path, "gate-1")
     claims.take(key)
     (path,) = (tmp_path / FOLDER).iterdir()
     path.unlink()

@@ -88,7 +88,9 @@ def init_topics(
         missing = topics.keys() - counts.keys()
         partitions = partitions or _usual_count(counts)
         for topic in sorted(missing):
-            _create(admin, topic, topics[topic], partitions, replication_factor)
+            policy = topics[topic]
+            count = policy.partitions or partitions
+            _create(admin, topic, policy, count, replication_factor)
         return tuple(
             TopicReport(topic, topic in missing, _differences(admin, topic, policy, partitions))
             for topic, policy in topics.items()
@@ -234,6 +236,7 @@ def _differences(admin: Any, topic: str, policy: TopicPolicy, partitions: int) -
         if said.get(name) != value
     ]
     count = _partition_counts(admin, [topic])[topic]
+    partitions = policy.partitions or partitions
     if count != partitions:
         told.append(f"it has {count} partitions, not {partitions} (never changed: keys would move)")
     return tuple(told)
