@@ -206,9 +206,7 @@ def test_a_text_is_parsed_once_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_each_word_that_braces_make_costs() -> None:
-    """Beyond what its characters cost, `{1..400}` being eight of them: where braces make it, and again
-    where it becomes an argument.
-    """
+    """Beyond what its characters cost: where braces make it, and where it becomes an argument."""
     program = program_of('shell_commands(args.command).exists(c, c[0] == "z")')
     taken = [alone(program, event_of(command=c))[1][0] for c in ("echo 11111400", "echo {1..400}")]
     assert taken[1] - taken[0] >= 400 * 2 * 16
