@@ -84,19 +84,17 @@ def open_drivers(
     return drivers
 
 
-def open_poster(settings: Settings, clock: Clock) -> WebhookPoster | None:
-    """The webhook of a gate, for calls that begin to wait; None without an address.
+def open_poster(settings: Settings, clock: Clock, url: str) -> WebhookPoster:
+    """The webhook of a gate at an address, for calls that begin to wait.
 
     Raises
     ------
     ConfigError
         As for the drivers.
     """
-    if settings.webhook_url is None:
-        return None
     from .webhook import WebhookPoster
 
-    return WebhookPoster(_webhook(settings, settings.webhook_url), clock)
+    return WebhookPoster(_webhook(settings, url), clock)
 
 
 def _webhook(settings: Settings, url: str) -> WebhookSettings:

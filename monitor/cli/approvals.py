@@ -15,6 +15,7 @@ import msgspec
 from interlock.limits import RECORD_BYTES_MAX
 from invariants.model.errors import ConfigError
 from monitor.cli.arguments import HELP, Verbs, with_output
+from monitor.cli.gate_flags import add_gate
 from monitor.cli.output import EXIT_FINE, EXIT_VIOLATIONS, complain, say, say_json
 from monitor.findings.count_text import count_of
 from monitor.presentation import time_text, visible
@@ -32,8 +33,6 @@ ARGS_CHARS_MAX: Final = 20_000
 
 def add(verbs: Verbs) -> None:
     """Declare the verb and its parts."""
-    from monitor.cli.gate_requests import add_gate
-
     parser = verbs.add_parser(
         "approvals",
         help=HELP["approvals"],

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from invariants.model.errors import ConfigError
 from monitor.cli.arguments import HELP, Verbs, duration_ns, with_output
+from monitor.cli.gate_flags import add_gate
 from monitor.cli.output import EXIT_FINE, say, say_json
 from monitor.findings.count_text import count_of
 from monitor.presentation import time_text, visible
@@ -28,8 +29,6 @@ NAME_CHARS_MAX = 80
 
 def add(verbs: Verbs) -> None:
     """Declare the verb and its parts."""
-    from monitor.cli.gate_requests import add_gate
-
     parser = verbs.add_parser(
         "exceptions",
         help=HELP["exceptions"],
@@ -63,8 +62,6 @@ def add(verbs: Verbs) -> None:
 
 def add_break_glass(parts: Any) -> None:
     """Declare `interlock gate break-glass`."""
-    from monitor.cli.gate_requests import add_gate
-
     breaker = parts.add_parser(
         "break-glass",
         help="open a gate that is wrong, for a limited time, with an alert",

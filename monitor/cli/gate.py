@@ -14,10 +14,10 @@ from monitor.cli.collector import lasting
 from monitor.cli.exceptions import add_break_glass
 from monitor.cli.gate_claims import add_parts
 from monitor.cli.output import EXIT_FINE
-from monitor.cli.run import secrets_of
 from monitor.cli.signals import Stopper
 from monitor.clock import SystemClock
 from monitor.config.load import add_flags, load_settings, require
+from monitor.config.secrets_named import secrets_of
 from monitor.log import configure_log
 from monitor.log import say as log
 

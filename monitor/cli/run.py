@@ -31,6 +31,7 @@ from monitor.cli.output import (
 from monitor.cli.signals import Stopper
 from monitor.clock import SystemClock
 from monitor.config.load import add_flags, load_settings, require
+from monitor.config.secrets_named import secrets_of
 from monitor.config.table import Settings
 from monitor.findings.count_text import count_of
 from monitor.findings.model import SEVERITIES, Finding, Severity
@@ -39,7 +40,6 @@ from monitor.ingest.rejected_log import RejectedLines, RejectedLog
 from monitor.log import configure_log
 from monitor.log import say as log
 from monitor.presentation import line, unjudged_text
-from monitor.secret import Secret, read_keys, read_secret
 from monitor.service.batch import Batch
 from monitor.store.records import Committed
 from monitor.transport.address import parse_source_url
@@ -100,19 +100,6 @@ def run(arguments: argparse.Namespace) -> int:
         if is_file:
             settings = replace(settings, http_enabled=False)
         return _watch(settings, arguments, stack, stopper, is_passing=is_passing)
-
-
-def secrets_of(settings: Settings) -> list[Secret]:
-    """Every secret that the settings name; the log must not show them, whoever writes to it."""
-    files = {
-        "digest_key_file": settings.digest_key_file,
-        "webhook.secret_file": settings.webhook_secret_file,
-        "kafka.sasl_plain_password_file": settings.kafka.sasl_plain_password_file,
-        "kafka.ssl_password_file": settings.kafka.ssl_password_file,
-    }
-    keys_file = settings.sources.fingerprint_key_file
-    keys = [] if keys_file is None else read_keys("fingerprint_key_file", keys_file)
-    return [*keys, *(read_secret(name, path) for name, path in files.items() if path is not None)]
 
 
 def _watch(

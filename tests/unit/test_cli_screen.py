@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.cli import run as run_verb
 from monitor.cli.output import complain, json_text, safe
 from monitor.config.load import load_settings
+from monitor.config.secrets_named import secrets_of
 from monitor.presentation import time_text
 from monitor.topics import CONTROL
 
@@ -78,5 +78,5 @@ def test_the_log_of_a_run_knows_every_secret_that_it_must_not_show(tmp_path: Pat
         path.write_text(f"secret of {name}\n")
         environment[f"INTERLOCK_{name.replace('.', '_').upper()}"] = str(path)
     settings = load_settings(environment=environment)
-    told = {secret.reveal().decode() for secret in run_verb.secrets_of(settings)}
+    told = {secret.reveal().decode() for secret in secrets_of(settings)}
     assert told == {f"secret of {name}" for name in names}
