@@ -52,4 +52,5 @@ def declared_of(spec: InvariantSpec, digest: str) -> Declared:
         tags=spec.about.tags,
         owner=spec.about.owner,
         references=spec.about.references,
+        states_allowed=bool(spec.predicates),
     )

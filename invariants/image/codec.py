@@ -9,7 +9,7 @@ import msgspec
 
 from .model import ProgramImage
 
-IMAGE_VERSION: Final = 1
+IMAGE_VERSION: Final = 2
 """Raised whenever the same bytes would be read in another way, or the same files written so."""
 _DIGEST_BYTES: Final = 16
 _ENCODER: Final = msgspec.msgpack.Encoder()

@@ -34,3 +34,5 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     owner: str = ""
     references: tuple[str, ...] = ()
+    states_allowed: bool = False
+    """True if `allowed` in the bindings of its findings is a text of the file: a pattern's."""

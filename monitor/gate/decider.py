@@ -62,6 +62,8 @@ class Decider:
     ) -> None:
         self._recorder, self._stops, self._freshness = recorder, stops, freshness
         self._denies_blind = denies_blind
+        invariants = recorder.kernel.program.invariants
+        self._stating = {one.digest for one in invariants if one.declared.states_allowed}
 
     def decide(self, key: TraceKey, note: GateNote, asked: Asked, hold: Hold | None) -> Line:
         """The record of the decision. Without `hold` a call cannot wait, and is denied instead.
@@ -110,14 +112,16 @@ class Decider:
             held = msgspec.structs.replace(
                 note,
                 decision="hold",
-                message=words.held(enforced, judgement.unseen),
+                message=words.held(enforced, judgement.unseen, self._stating),
                 reason="approval",
                 incident=incident,
             )
             return self.record(_with(line, hold(line, held), "approval.requested"))
         if not enforced:
             return self.deny(line, _denied(note, words.unseen(judgement.unseen), "unseen"))
-        return self.deny(line, _denied(note, words.denied(enforced), "violation", incident))
+        return self.deny(
+            line, _denied(note, words.denied(enforced, self._stating), "violation", incident)
+        )
 
     def deny(self, line: Line, note: GateNote) -> Line:
         """Write down that a call was refused, with the whole request."""

@@ -1,7 +1,8 @@
 """The sentences of a gate: for the model that asked, and for the record.
 
 They contain our own text and that of the invariants' files. Nothing that an agent wrote is
-repeated: not its tool's name, no argument, no value of a binding.
+repeated: not its tool's name, no argument, no value of a binding, unless it is a text of the
+file: the calls that a role may make.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from monitor.findings.model import Finding
 from monitor.presentation import visible
 
 SUMMARY_CHARS_MAX: Final = 300
+ALLOWED_CHARS_MAX: Final = 320
+"""As long as `allowed_calls` makes it (`invariants/spec/allowed_calls.py`)."""
 NAMED_MAX: Final = 4
 """Chosen: invariants that a message names; the record has all of them."""
 
@@ -22,14 +25,16 @@ _AGAIN: Final = "Do not try it again: the answer will be the same in this sessio
 _ELSE: Final = "Continue without it, or tell the user that it was refused."
 
 
-def denied(findings: Sequence[Finding]) -> str:
-    """For a model whose call was refused by invariants."""
-    return f"This call was refused before it ran: {_why(findings)}. {_AGAIN} {_ELSE}"
+def denied(findings: Sequence[Finding], stating: Collection[str]) -> str:
+    """For a model whose call was refused by invariants; `stating` are the digests of those that
+    state what they allow.
+    """
+    return f"This call was refused before it ran: {_why(findings, stating)}. {_AGAIN} {_ELSE}"
 
 
-def held(findings: Sequence[Finding], unseen: Sequence[Declared]) -> str:
+def held(findings: Sequence[Finding], unseen: Sequence[Declared], stating: Collection[str]) -> str:
     """For a model whose call waits for an operator."""
-    why = _why(findings) if findings else _rules(unseen)
+    why = _why(findings, stating) if findings else _rules(unseen)
     return (
         f"This call waits for the approval of an operator: {why}. It has not run. Wait for the "
         "answer; do not ask for it in another form."
@@ -84,8 +89,8 @@ def not_judged() -> str:
     )
 
 
-def _why(findings: Sequence[Finding]) -> str:
-    return _listed(dict.fromkeys(_summary(finding) for finding in findings))
+def _why(findings: Sequence[Finding], stating: Collection[str]) -> str:
+    return _listed(dict.fromkeys(_summary(finding, stating) for finding in findings))
 
 
 def _rules(invariants: Sequence[Declared]) -> str:
@@ -98,9 +103,11 @@ def _listed(texts: Collection[str]) -> str:
     return "; ".join(named) + (f"; and {more} more" if more else "")
 
 
-def _summary(finding: Finding) -> str:
-    doubt = " (this could not be ruled out)" if finding.is_escalated else ""
-    return _text(finding.summary or finding.invariant) + doubt
+def _summary(finding: Finding, stating: Collection[str]) -> str:
+    said = _text(finding.summary or finding.invariant)
+    if finding.invariant_digest in stating and "allowed" in finding.binding:
+        said += f" (allowed: {visible(str(finding.binding['allowed']), ALLOWED_CHARS_MAX)})"
+    return said + (" (this could not be ruled out)" if finding.is_escalated else "")
 
 
 def _text(summary: str) -> str:
