@@ -67,11 +67,14 @@ class Approvals:
     def begun(self, line: Line, note: GateNote) -> GateNote:
         """The note of a call that begins to wait."""
         rules = self._rules(line.ts)
+        # An idle session ends, and its memory may go: a later grant would be judged without it.
+        idle_ns = self._recorder.kernel.settings.idle_close_ns
+        wait_ns = rules.expires_ns if idle_ns is None else min(rules.expires_ns, idle_ns)
         return msgspec.structs.replace(
             note,
             approval=_approval_id(line),
             asked_ns=line.ts,
-            expires_ns=line.ts + rules.expires_ns,
+            expires_ns=line.ts + wait_ns,
             approvers=rules.approvers,
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.gate.errors import NotReadyError, UnknownError
+from monitor.gate.errors import ConflictError, NotReadyError, UnknownError
 from monitor.gate.wire import Answer, Ruling, Telling, Told, Withdrawal
 from tests.support.gate import GateHere
 
@@ -110,6 +110,23 @@ def test_the_end_of_a_session_denies_its_held_calls(here: GateHere) -> None:
     for approval in approvals:
         check_no_grant(here, approval)
     assert here.gate.rule("ana", other, Ruling("grant")).decision == "allow"
+
+
+def test_a_call_does_not_wait_longer_than_its_session_lasts(tmp_path: Path) -> None:
+    """An idle session ends, and what it has read is forgotten `linger` later."""
+    minute_ns = 60_000_000_000
+    overrides = {"idle_close_ns": minute_ns, "linger_ns": 0}
+    here = GateHere(tmp_path, overrides=overrides)
+    here.read_secret()
+    approval = hold(here)
+    (held,) = here.gate.held("ana")
+    assert held.expires_ns == held.asked_ns + minute_ns
+    here.clock.time_ns += minute_ns + 1
+    with pytest.raises(ConflictError, match="has expired"):
+        here.gate.rule("ana", approval, Ruling("grant"))
+    here.gate.tick()
+    check_no_grant(here, approval)
+    here.close()
 
 
 @pytest.mark.parametrize("written", range(3))
