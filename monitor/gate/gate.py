@@ -301,7 +301,9 @@ class Gate:
         statement = self._exceptions.check(operator, signed)
         if not self._book.exceptions.is_known(signed):
             if self._book.row(own_session(statement)).seq == 0:
-                self._begin(own_session(statement), {})
+                # No claim: nobody else has such an id, and a gate that can claim nothing may be
+                # the one to open.
+                self._start(own_session(statement), {})
             self._exceptions.take(statement, signed)
         return statement
 
@@ -344,8 +346,11 @@ class Gate:
         return row
 
     def _begin(self, key: TraceKey, stated: Mapping[str, str]) -> None:
-        """Write down that a session begins."""
+        """Claim a session, and write down that it begins."""
         self._claim(key)
+        self._start(key, stated)
+
+    def _start(self, key: TraceKey, stated: Mapping[str, str]) -> None:
         time_ns = self._recorder.reach_now()
         self._decider.record(self._recorder.line(key, "session.started", time_ns, **stated))
 

@@ -11,7 +11,13 @@ import pytest
 from invariants.model.event import SECOND_NS, Event, Origin
 from monitor.exceptions.signing import make_key, read_key, sign
 from monitor.exceptions.statement import SignedStatement, Statement, statement_text
-from monitor.gate.errors import ConflictError, ForbiddenError, GateError, MalformedError
+from monitor.gate.errors import (
+    ConflictError,
+    ForbiddenError,
+    GateError,
+    MalformedError,
+    NotReadyError,
+)
 from monitor.gate.wire import Opening, Revocation, Ruling
 from monitor.ingest.decode import decode_event
 from monitor.ingest.excepted import EXCEPTED_MAX
@@ -447,3 +453,19 @@ def test_a_verdict_about_an_earlier_event_is_excepted_by_what_decides_it(tmp_pat
     (found,) = [f for f in here.found.values() if f.type == "violated"]
     assert (found.session, found.excepted_by) == ("s-2", ID)
     assert here.ask("search", session="s-2").decision == "allow"
+
+
+def test_a_gate_that_can_claim_no_session_can_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its place for claims does not answer: then it is needed most."""
+    here = opened(tmp_path)
+
+    def refuse(key: object) -> None:
+        raise NotReadyError("no claims now")
+
+    monkeypatch.setattr(here.gate._claims, "take", refuse)
+    with pytest.raises(NotReadyError):
+        here.ask("search", session="new")
+    here.gate.make_exception("max", signed(here, MAX[0], **BREAK))
+    assert leak(here) == "allow"
