@@ -10,13 +10,16 @@ when the count reaches 10, 100, 1,000 and so on, and when it is over. A run of o
 Reported verdicts are recorded with the state, so that a restart repeats nothing. Beyond
 `slices_max` bindings no more are recorded, and every verdict of the others is reported: too many
 reports are an annoyance, too few a wrong "fine".
+
+A violation that an operator's exception covers stops nobody. It counts as a kind of its own, and
+stands for no other: else the exception would go on behind its end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from pyrsistent import PMap, pmap
 
@@ -28,10 +31,11 @@ class Stretch(NamedTuple):
     """Verdicts of one kind in a row, of one binding.
 
     Violations are counted from `first` to `last` if a decided one begins the stretch. One that
-    `on_unknown` escalates is reported in a group, under another id, and so begins no run.
+    `on_unknown` escalates is reported in a group, under another id, and so begins no run; nor does
+    one that is covered.
     """
 
-    kind: VerdictKind
+    kind: VerdictKind | Literal["covered"]
     length: int = 0
     first: EventRef | None = None
     last: EventRef | None = None
@@ -49,15 +53,22 @@ Told = PMap[tuple[Binding, str], Stretch]
 
 NOTHING_TOLD: Final[Told] = pmap()
 
+Covers = Callable[[Verdict], bool]
+"""True for a violation that an operator's exception covers."""
+
 
 def take_told(
-    report: Report, told: Told, verdicts: Iterable[Verdict], told_max: int
+    report: Report,
+    told: Told,
+    verdicts: Iterable[Verdict],
+    told_max: int,
+    covers: Covers | None = None,
 ) -> tuple[Told, list[Verdict]]:
     """The record after these verdicts, and those of them that become findings."""
     if report == "edge":
-        return _take_edges(told, verdicts, told_max)
+        return _take_edges(told, verdicts, told_max, covers)
     findings = [v for v in verdicts if v.kind in ("violated", "inconclusive")]
-    return (told, findings) if report == "every" else _take_first(told, findings, told_max)
+    return (told, findings) if report == "every" else _take_first(told, findings, told_max, covers)
 
 
 def runs_of(told: Told, invariant: str) -> list[Verdict]:
@@ -92,19 +103,22 @@ def _in_order(run: tuple[EventRef | None, str, Verdict]) -> tuple[EventRef, str]
     return first, binding
 
 
-def _take_first(told: Told, findings: list[Verdict], told_max: int) -> tuple[Told, list[Verdict]]:
+def _take_first(
+    told: Told, findings: list[Verdict], told_max: int, covers: Covers | None
+) -> tuple[Told, list[Verdict]]:
     fresh: list[Verdict] = []
     for verdict in findings:
-        key = verdict.binding, verdict.kind
+        kind = _kind_of(verdict, covers)
+        key = verdict.binding, kind
         if key not in told:
             fresh.append(verdict)
             if len(told) < told_max:
-                told = told.set(key, Stretch(verdict.kind))
+                told = told.set(key, Stretch(kind))
     return told, fresh
 
 
 def _take_edges(
-    told: Told, verdicts: Iterable[Verdict], told_max: int
+    told: Told, verdicts: Iterable[Verdict], told_max: int, covers: Covers | None
 ) -> tuple[Told, list[Verdict]]:
     edges: list[Verdict] = []
     for verdict in verdicts:
@@ -113,7 +127,8 @@ def _take_edges(
         if verdict.binding == MISSING_BINDING:  # Each such event lacks a value of its own.
             edges.append(verdict)
             continue
-        if old is not None and old.kind == verdict.kind:
+        kind = _kind_of(verdict, covers)
+        if old is not None and old.kind == kind:
             if old.first is not None:
                 grown = old._replace(length=old.length + 1, last=verdict.anchor)
                 told = told.set(key, grown)
@@ -121,30 +136,22 @@ def _take_edges(
             continue
         if old is not None and old.is_open_run:
             edges.append(_again(verdict.invariant, verdict.binding, old, verdict.anchor))
-        if verdict.kind == "holds":
+        if kind == "holds":
             told = told.discard(key)
             continue
         if old is None and len(told) >= told_max:
             edges.append(verdict)
             continue
-        told = told.set(key, _begun(verdict))
-        edges.append(_as_run(verdict))
+        is_counted = kind == "violated" and not verdict.is_escalated
+        here = verdict.anchor
+        told = told.set(key, Stretch(kind, 1, here, here) if is_counted else Stretch(kind))
+        edges.append(replace(verdict, run=Run(1, here)) if is_counted else verdict)
     return told, edges
 
 
-def _is_counted(verdict: Verdict) -> bool:
-    return verdict.kind == "violated" and not verdict.is_escalated
-
-
-def _begun(verdict: Verdict) -> Stretch:
-    if not _is_counted(verdict):
-        return Stretch(verdict.kind)
-    return Stretch(verdict.kind, 1, verdict.anchor, verdict.anchor)
-
-
-def _as_run(verdict: Verdict) -> Verdict:
-    """The first verdict of a stretch."""
-    return replace(verdict, run=Run(1, verdict.anchor)) if _is_counted(verdict) else verdict
+def _kind_of(verdict: Verdict, covers: Covers | None) -> VerdictKind | Literal["covered"]:
+    is_covered = covers is not None and verdict.kind == "violated" and covers(verdict)
+    return "covered" if is_covered else verdict.kind
 
 
 def _at_power_of_ten(verdict: Verdict, stretch: Stretch) -> list[Verdict]:

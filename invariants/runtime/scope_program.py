@@ -23,6 +23,7 @@ from .machine_state import State
 from .plan import Facts, Plan, Vector, doubted, is_told
 from .planning import Planner
 from .predicate import Predicate
+from .report_mode import Covers
 from .stepper import Stepper
 
 
@@ -136,12 +137,14 @@ class ScopeProgram:
         asked: Shown | None = None,
         *,
         is_unreported: bool = False,
+        covers: Covers | None = None,
     ) -> Judged:
         """Process one event, whose effective time is set and not before its predecessor's.
 
         `asked` contains the values shown to the event's own session; by default those shown to this
         scope. `is_unreported`: every violation at the event is a verdict, whatever `report` says,
-        and no other verdict is; the progress is then of no use.
+        and no other verdict is; the progress is then of no use. `covers` are the operators'
+        exceptions.
         """
         record = event.record
         plan = self.plan(record.kind, record.tool)
@@ -153,7 +156,7 @@ class ScopeProgram:
             return Judged(Progress(position, progress.states, due, shown), ())
         verdicts: list[tuple[int, Verdict]] = []
         if overdue:
-            progress, late = self._pass_time(progress, event.time_ns)
+            progress, late = self._pass_time(progress, event.time_ns, covers)
             verdicts += late
         view = EventView(event, shown if asked is None else asked)
         facts = plan.facts(view)
@@ -169,7 +172,7 @@ class ScopeProgram:
                 now = self._moment(compiled.file_index, plan, progress.position, view, facts)
                 moments[compiled.file_index] = now
             old = states[index]
-            state, found = compiled.automaton.step(old, now, is_unreported, route)
+            state, found = compiled.automaton.step(old, now, is_unreported, route, covers)
             if is_unreported:
                 found = [verdict for verdict in found if verdict.kind == "violated"]
             if state is not old:
@@ -258,12 +261,12 @@ class ScopeProgram:
         )
         return Shown(tuple(memories), shown.is_child), lost
 
-    def tick(self, progress: Progress, time_ns: int) -> Judged:
+    def tick(self, progress: Progress, time_ns: int, covers: Covers | None = None) -> Judged:
         """Time has reached `time_ns`: every deadline before it is decided."""
         due = progress.next_deadline_ns
         if due is None or due >= time_ns:
             return Judged(progress, ())
-        progress, verdicts = self._pass_time(progress, time_ns)
+        progress, verdicts = self._pass_time(progress, time_ns, covers)
         return Judged(progress, tuple(verdicts))
 
     def runs(self, progress: Progress) -> Judged:
@@ -284,13 +287,14 @@ class ScopeProgram:
         return self._progress(position, taken, shown)
 
     def _pass_time(
-        self, progress: Progress, time_ns: int
+        self, progress: Progress, time_ns: int, covers: Covers | None
     ) -> tuple[Progress, list[tuple[int, Verdict]]]:
         states = list(progress.states)
         verdicts: list[tuple[int, Verdict]] = []
         for index, compiled in enumerate(self.invariants):
             if states[index].pending.due_ns is not None:
-                states[index], found = compiled.automaton.tick(states[index], time_ns)
+                automaton = compiled.automaton
+                states[index], found = automaton.tick(states[index], time_ns, covers=covers)
                 verdicts += [(index, verdict) for verdict in found]
         verdicts.sort(key=lambda item: item[1].decided_ns)
         return self._progress(progress.position, tuple(states), progress.shown), verdicts

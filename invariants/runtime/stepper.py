@@ -38,7 +38,7 @@ from ..operators.witness import witness_of
 from .declared import Declared
 from .machine_state import Route, State, stepped, without_grounds
 from .missing_values import is_missing, without_missing
-from .report_mode import end_runs, runs_of, take_told
+from .report_mode import Covers, end_runs, runs_of, take_told
 from .tables import MissingUse, Tables
 
 _KINDS: Final[tuple[VerdictKind, ...]] = ("holds", "inconclusive", "violated")
@@ -90,6 +90,7 @@ class Stepper:
         now: TracePoint,
         is_verbose: bool = False,
         route: Route | None = None,
+        covers: Covers | None = None,
     ) -> tuple[State, Sequence[Verdict]]:
         """Process one event.
 
@@ -121,7 +122,7 @@ class Stepper:
             return state, verdicts
         found: Sequence[Verdict] = verdicts
         if verdicts:
-            state, found = self.reported(state, verdicts)
+            state, found = self.reported(state, verdicts, covers)
         if now.is_session_end and state.told and self.declared.report == "edge":
             told, ended = end_runs(state.told, self.declared.id, _ref(now))
             if ended:
@@ -144,24 +145,28 @@ class Stepper:
         return f"the event makes more than {self.limits.bindings_max} bindings (bindings_max)"
 
     def reported(
-        self, state: State, verdicts: Sequence[Verdict]
+        self, state: State, verdicts: Sequence[Verdict], covers: Covers | None = None
     ) -> tuple[State, Sequence[Verdict]]:
         """The verdicts that become findings, and the state that records them."""
         if not verdicts:
             return state, verdicts
         told, findings = take_told(
-            self.declared.report, state.told, verdicts, self.limits.slices_max
+            self.declared.report, state.told, verdicts, self.limits.slices_max, covers
         )
         if told is not state.told:
             state = state._replace(told=told)
         return state, findings
 
     def tick(
-        self, state: State, time_ns: int, is_verbose: bool = False
+        self,
+        state: State,
+        time_ns: int,
+        is_verbose: bool = False,
+        covers: Covers | None = None,
     ) -> tuple[State, Sequence[Verdict]]:
         """Time has reached `time_ns`: every deadline before it is decided."""
         state, verdicts = self._pass_time(state, time_ns)
-        return (state, verdicts) if is_verbose else self.reported(state, verdicts)
+        return (state, verdicts) if is_verbose else self.reported(state, verdicts, covers)
 
     def _pass_time(self, state: State, time_ns: int) -> tuple[State, list[Verdict]]:
         future = self.tables.future

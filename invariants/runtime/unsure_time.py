@@ -28,6 +28,7 @@ from ..operators.contract import EARLIEST_NS, Birth, is_bounded
 from ..taint.memory import Shown
 from .birth import born, born_progress, unknown_cells
 from .machine_state import State
+from .report_mode import Covers
 from .scope_program import Judged, Progress, ScopeProgram
 from .stepper import Stepper
 
@@ -55,17 +56,26 @@ def step_at(
     event: Event,
     doubt: TimeDoubt | None,
     asked: Shown | None = None,
+    *,
+    covers: Covers | None = None,
 ) -> Judged:
     """`ScopeProgram.step`, of an event whose time is in doubt or is not."""
     if doubt is None:
-        return program.step(progress, event, asked)
+        return program.step(progress, event, asked, covers=covers)
     progress, before = _unsure(
-        program, progress, event.time_ns, doubt.sure_ns, has_forgotten=doubt.has_forgotten
+        program,
+        progress,
+        event.time_ns,
+        doubt.sure_ns,
+        has_forgotten=doubt.has_forgotten,
+        covers=covers,
     )
-    judged = program.step(progress, event, asked)
+    judged = program.step(progress, event, asked, covers=covers)
     after: list[tuple[int, Verdict]] = []
     if doubt.is_own:
-        progress, after = _unsure(program, judged.progress, event.time_ns, EARLIEST_NS)
+        progress, after = _unsure(
+            program, judged.progress, event.time_ns, EARLIEST_NS, covers=covers
+        )
         judged = judged._replace(progress=progress)
     return judged._replace(verdicts=(*before, *judged.verdicts, *after))
 
@@ -120,6 +130,7 @@ def _unsure(
     sure_ns: int,
     *,
     has_forgotten: bool = False,
+    covers: Covers | None = None,
 ) -> tuple[Progress, list[tuple[int, Verdict]]]:
     """The progress if the distance of earlier events from `time_ns` is unknown."""
     birth = Birth(progress.position - 1, time_ns, is_time_known=False)
@@ -130,24 +141,26 @@ def _unsure(
         return progress, []
     states, verdicts = {}, list[tuple[int, Verdict]]()
     for index, compiled in enumerate(program.invariants):
-        state, found = unsure_state(compiled.automaton, progress.states[index], birth, sure_ns)
+        state, found = unsure_state(
+            compiled.automaton, progress.states[index], birth, sure_ns, covers
+        )
         verdicts += [(index, verdict) for verdict in found]
         states[compiled.digest] = state
     return program.with_states(progress.position, states, progress.shown), verdicts
 
 
 def unsure_state(
-    automaton: Stepper, state: State, birth: Birth, sure_ns: int
+    automaton: Stepper, state: State, birth: Birth, sure_ns: int, covers: Covers | None = None
 ) -> tuple[State, list[Verdict]]:
     """The same of one invariant; `birth` is the last event, and when it was at the latest."""
     if not _measures_time(automaton):
         return state, []
-    state, found = _given_up(automaton, state, birth.time_ns, sure_ns)
+    state, found = _given_up(automaton, state, birth.time_ns, sure_ns, covers)
     return _forgotten(automaton, state, birth, is_shared=automaton.declared.per != "session"), found
 
 
 def _given_up(
-    automaton: Stepper, state: State, time_ns: int, sure_ns: int
+    automaton: Stepper, state: State, time_ns: int, sure_ns: int, covers: Covers | None
 ) -> tuple[State, list[Verdict]]:
     """The state without the obligations that cannot be decided any more, and their verdicts."""
     future = automaton.tables.future
@@ -156,7 +169,7 @@ def _given_up(
     pending, decisions = future.given_up(state.pending, time_ns, sure_ns)
     state = state._replace(pending=pending)
     found = [replace(automaton.decided(one, state), reason=REASON) for one in decisions]
-    state, told = automaton.reported(state, found)
+    state, told = automaton.reported(state, found, covers)
     return state, list(told)
 
 

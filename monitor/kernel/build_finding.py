@@ -26,6 +26,7 @@ from monitor.findings.model import (
 from monitor.findings.witness_event import witness_event
 from monitor.ingest.sequence import Header, Noticed
 from monitor.ingest.standing_history import known_at
+from monitor.kernel.covering import sender_of
 from monitor.kernel.event_names import Named, Names, name_in, text_of
 from monitor.trace_key import TraceKey
 
@@ -80,7 +81,8 @@ def verdict_finding(
     that were in force.
     """
     declared, excepted_by = compiled.declared, ""
-    if verdict.kind == "violated":
+    if verdict.kind == "violated" and (verdict.run is None or verdict.run.count == 1):
+        # A run consists of violations that nothing covers, whatever covers the event behind it.
         excepted_by = exception_of(excepted, declared.id, verdict.decided_ns)
     assert verdict.kind in ("violated", "inconclusive"), "only these two are findings"
     binding = show_binding(verdict.binding)
@@ -166,7 +168,7 @@ def session_findings(
             standing=known_at(after.standings, verdict.anchor.position),
         )
         for (index, verdict), doubt in zip(judged.verdicts, doubts, strict=True)
-        for sender in (before if verdict.decided_ns < anchor.time_ns else after,)
+        for sender in (sender_of(verdict, before, after),)
     ]
     for item in (*noticed, *_lost(program, judged)):
         findings.append(

@@ -30,6 +30,7 @@ from monitor.ingest.rejected import Rejected
 from monitor.ingest.sequence import Header, Noticed, admit, doubt_at_end, misplaced_in
 from monitor.kernel.births import Loss
 from monitor.kernel.build_finding import refusals, session_findings
+from monitor.kernel.covering import covering
 from monitor.kernel.file_end import Disorder, OpenVerdict, open_verdicts, runs_of
 from monitor.kernel.gated_sessions import opened_in, reach_gated
 from monitor.kernel.losses import at_event, at_rest
@@ -146,7 +147,7 @@ class Kernel:
             scope,
             (header, progress),
             after,
-            step_at(self._session, progress, placed, doubt),
+            step_at(self._session, progress, placed, doubt, covers=covering(header, after)),
             self._wider.judge(placed, after, asked, doubt, () if upon is None else upon.wider),
             doubt,
             admission.is_back,
@@ -261,8 +262,8 @@ class Kernel:
         if deadline_ns is not None and (rest_ns is None or deadline_ns < rest_ns):
             # Those behind the rest are for the session's end to decide.
             reached_ns = time_ns if rest_ns is None else min(time_ns, rest_ns)
-            judged = self._session.tick(scope.progress, reached_ns)
             header, lost = at_rest(self._sessions.births, self._session, scope.header)
+            judged = self._session.tick(scope.progress, reached_ns, covering(scope.header, header))
             return self._apply(key, scope, judged, None, header, noticed=lost)
         assert rest_ns is not None, "a session without it is woken for a deadline"
         if scope.header.ended_ns is None:
@@ -286,7 +287,8 @@ class Kernel:
         # A session that had ended before has had its end in every wider scope.
         is_first = scope.header.ended_ns is None
         wider = self._wider.judge(event, header, scope.progress.shown) if is_first else []
-        judged = step_at(self._session, scope.progress, event, doubt_at_end(scope.header))
+        doubt, covers = doubt_at_end(scope.header), covering(scope.header, header)
+        judged = step_at(self._session, scope.progress, event, doubt, covers=covers)
         found = self._apply(key, scope, judged, event, header, noticed=lost)
         return found + self._wider.keep(wider, event, header, "")
 

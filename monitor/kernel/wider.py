@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from invariants.model.event import Event
-from invariants.model.verdict import EventRef, Verdict
+from invariants.model.verdict import EventRef
 from invariants.runtime.program import Program
 from invariants.runtime.scope_program import Judged
 from invariants.runtime.unsure_time import TimeDoubt, step_at, timed_ids, violations_at
@@ -29,6 +29,7 @@ from monitor.ingest.effective_time import UNSURE_TEXT
 from monitor.ingest.sequence import Header, Noticed
 from monitor.ingest.standing_history import known_at
 from monitor.kernel.build_finding import Wider, engine_finding, verdict_finding, wider_place
+from monitor.kernel.covering import covering_wider, decider_of
 from monitor.kernel.event_names import Named, name_in
 from monitor.kernel.file_end import OpenVerdict, open_verdicts
 from monitor.kernel.scope import Load
@@ -131,7 +132,8 @@ class WiderScopes:
             before.is_gated or header.is_gated,
         )
         placed = msgspec.structs.replace(event, time_ns=time_ns, is_time_unsure=is_unsure)
-        judged = step_at(program, progress, placed, doubt, asked)
+        covers = covering_wider(named, scope.names, time_ns)
+        judged = step_at(program, progress, placed, doubt, asked, covers=covers)
         before_it = before, progress
         return WiderJudged(
             key, scope, after, judged, before_it, named, noticed, placed, doubt, asked
@@ -254,7 +256,7 @@ class WiderScopes:
                     verdict,
                     trace=TraceKey(anchor.principal, anchor.session),
                     agent=anchor.agent,
-                    excepted=_decider(one, verdict, anchor).excepted,
+                    excepted=decider_of(verdict, one.named, names, one.header.time_ns).excepted,
                     standing=anchor.standing,
                     anchor_digest=anchor.digest,
                     mode_cap=self._settings.mode_cap,
@@ -303,7 +305,8 @@ class WiderScopes:
         return findings
 
     def _decide(self, key: WiderKey, scope: WiderScope, time_ns: int) -> list[Finding]:
-        judged = self._programs[key.per].tick(scope.progress, time_ns)
+        covers = covering_wider(None, scope.names, time_ns)
+        judged = self._programs[key.per].tick(scope.progress, time_ns, covers)
         if judged.progress is scope.progress:
             return []
         after = WiderJudged(key, scope, scope.header, judged)
@@ -327,10 +330,3 @@ class WiderScopes:
 
     def _waited_for(self, kinds: Collection[Per]) -> Iterator[tuple[WiderKey, WiderScope]]:
         return self.table.waited_for(lambda key: key.per in kinds) if kinds else iter(())
-
-
-def _decider(one: WiderJudged, verdict: Verdict, anchor: Named) -> Named:
-    """The event whose exceptions cover a verdict: the one that decided it, else its anchor."""
-    if one.named is None or verdict.decided_ns < one.header.time_ns:
-        return anchor
-    return one.named
