@@ -205,11 +205,11 @@ class _Keeper:
     def _write(self, place: LogPlace) -> None:
         kernel, book = self._recorder.kernel, self._recorder.book
         changes, dropped = kernel.take_changes()
-        # A session that was evicted and has events again, or a call that waits, goes on with its
-        # numbers: its ids were given away.
+        # A session that was evicted and has events again goes on with its numbers: its ids were
+        # given away.
         there = {change.scope for change in changes}
         evicted = (scope_named(name) for name in dropped if name not in there)
-        gone = [key for key in evicted if isinstance(key, TraceKey) and not book.waits(key)]
+        gone = [key for key in evicted if isinstance(key, TraceKey)]
         rows, rows_dropped = book.take_changes(gone)
         if not (changes or dropped or rows) and place == self._kept:
             return

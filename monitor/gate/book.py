@@ -190,10 +190,6 @@ class Book:
         """The request that used a call's id; None if none of those that are kept did."""
         return self.row(key).calls.get(call)
 
-    def waits(self, key: TraceKey) -> bool:
-        """True if a call of a session waits for an operator."""
-        return any(TraceKey(one.principal, one.session) == key for one in self.held.values())
-
     def apply(self, line: Line) -> None:
         """One record of the log, after it was written."""
         key = TraceKey(line.principal, line.session)

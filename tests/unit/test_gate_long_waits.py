@@ -1,4 +1,4 @@
-"""A call that waits while its session goes on, or while nothing is heard of it for long."""
+"""A call that waits while its session goes on."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from invariants.model.event import SECOND_NS
 from monitor.gate.book import ANSWERS_MAX
 from monitor.gate.wire import Ruling
 from monitor.principals.parse import parse_principals
 from tests.support.gate import INVARIANTS, GateHere
 
-HOUR_NS = 3_600 * SECOND_NS
 PRINCIPALS = """
 versions:
   - version: 1
@@ -25,9 +23,9 @@ versions:
 """
 
 
-def opened(folder: Path, **settings: int) -> GateHere:
+def opened(folder: Path) -> GateHere:
     principals = parse_principals(PRINCIPALS, "p.yaml")
-    return GateHere(folder, INVARIANTS, principals, overrides=settings)
+    return GateHere(folder, INVARIANTS, principals)
 
 
 def approval_in(here: GateHere) -> str:
@@ -57,15 +55,3 @@ def test_the_answer_of_a_waiting_call_is_kept(tmp_path: Path, *, is_killed: bool
     for number in range(ANSWERS_MAX):
         here.ask("search", request=f"later-{number}")
     assert here.gate.answer("bot", "s-1", "r-1") is None, "it waits no longer"
-
-
-def test_a_session_with_a_waiting_call_is_not_forgotten(tmp_path: Path) -> None:
-    """Its kernel may evict it, and the numbers that were given away stay taken."""
-    here = opened(tmp_path, idle_close_ns=HOUR_NS, linger_ns=HOUR_NS)
-    here.ask("pay", args={"amount": 1}, request="r-1")
-    for _ in range(5):
-        here.clock.time_ns += HOUR_NS
-        here.gate.tick()
-    assert granted_by_two(here) == "allow"
-    numbers = [one["seq"] for one in here.records() if one["session"] == "s-1"]
-    assert numbers == list(range(len(numbers)))
