@@ -1,7 +1,7 @@
 """The exceptions of operators that cover a verdict: those of the event that decided it.
 
-What time alone decided before an event is covered by what was in force until then; in a wider scope
-by what was in force for its anchor. So ticks and events may come in any order.
+If time alone decided it before an event, the exceptions until then cover it; in a wider scope those
+of its anchor. So ticks and events may come in any order.
 """
 
 from __future__ import annotations
