@@ -15,13 +15,13 @@ import msgspec
 from interlock.limits import RECORD_BYTES_MAX
 from invariants.model.errors import ConfigError
 from monitor.cli.arguments import HELP, Verbs, with_output
-from monitor.cli.gate_flags import add_gate
+from monitor.cli.gate_flags import add_gate, add_topics
 from monitor.cli.output import EXIT_FINE, EXIT_VIOLATIONS, complain, say, say_json
 from monitor.findings.count_text import count_of
 from monitor.presentation import time_text, visible
 
 if TYPE_CHECKING:
-    from monitor.cli.gate_requests import OperatorsGate
+    from monitor.cli.gate_requests import ApprovalsGate
     from monitor.gate.wire import Answer, HeldCall
     from monitor.gate_server.routes import HeldPage
 
@@ -67,16 +67,17 @@ def add(verbs: Verbs) -> None:
     runs = ((lister, run_list), (shower, run_show), (granter, run_grant), (denier, run_deny))
     for part, run in runs:
         add_gate(part)
+        add_topics(part)
         with_output(part)
         part.set_defaults(run=run)
 
 
 def run_list(arguments: argparse.Namespace) -> int:
     """Print the calls that wait."""
-    from monitor.cli.gate_requests import open_gate
+    from monitor.cli.gate_requests import open_approvals
     from monitor.gate_server.routes import HeldList
 
-    with open_gate(arguments) as gate:
+    with open_approvals(arguments) as gate:
         found = gate.get("/v1/approvals", HeldList)
     if arguments.output == "json":
         say_json(found)
@@ -91,9 +92,9 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 def run_show(arguments: argparse.Namespace) -> int:
     """Print everything about one call."""
-    from monitor.cli.gate_requests import open_gate
+    from monitor.cli.gate_requests import open_approvals
 
-    with open_gate(arguments) as gate:
+    with open_approvals(arguments) as gate:
         page = _page(gate, arguments.id)
     if arguments.output == "json":
         say_json(page)
@@ -117,10 +118,10 @@ def run_deny(arguments: argparse.Namespace) -> int:
 
 
 def _rule(arguments: argparse.Namespace, content: dict[str, Any]) -> int:
-    from monitor.cli.gate_requests import open_gate
+    from monitor.cli.gate_requests import open_approvals
     from monitor.gate.wire import Answer
 
-    with open_gate(arguments) as gate:
+    with open_approvals(arguments) as gate:
         answer = gate.post(_path(arguments.id), content, Answer)
     if arguments.output == "json":
         say_json(answer)
@@ -142,7 +143,7 @@ def _result(answer: Answer, *, is_grant: bool) -> str:
     return f"granted, but the call is refused all the same: {visible(answer.reason)}{because}"
 
 
-def _page(gate: OperatorsGate, id_: str) -> HeldPage:
+def _page(gate: ApprovalsGate, id_: str) -> HeldPage:
     from monitor.gate_server.routes import HeldPage
 
     return gate.get(_path(id_), HeldPage)

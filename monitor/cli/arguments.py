@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -38,6 +39,7 @@ HELP: Final[Mapping[str, str]] = {
 }
 """Every verb, in the order of the help, with the line about it: the help reads no verb's module."""
 
+_TOPIC_PART: Final = re.compile(r"[A-Za-z0-9._-]{1,200}\Z")
 DIGITS_MAX: Final = 19
 """SQLite can store any number with fewer digits."""
 
@@ -128,6 +130,18 @@ def whole_number(least: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def names(text: str) -> tuple[str, ...]:
+    """An argument type: names of principals that can be a part of a topic's, with commas."""
+    found = tuple(part for part in text.split(",") if part)
+    for name in found:
+        if not _TOPIC_PART.match(name):
+            raise argparse.ArgumentTypeError(
+                f"`{name[:40]}` cannot be a part of a topic's name; expected letters, digits, `.`, "
+                "`_`, `-`"
+            )
+    return found
 
 
 def with_output(parser: argparse.ArgumentParser) -> None:

@@ -19,3 +19,13 @@ def add_gate(parser: argparse.ArgumentParser) -> None:
         help="a file with the operator's token (else INTERLOCK_GATE_TOKEN or "
         "INTERLOCK_GATE_TOKEN_FILE; a Unix socket needs none if the gate knows the user)",
     )
+
+
+def add_topics(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags for gates that are reached by topics."""
+    parser.add_argument(
+        "--operator",
+        metavar="NAME",
+        help="with `--gate kafka://HOST:PORT`: decide as NAME, by interlock.approvals.NAME",
+    )
+    parser.add_argument("--config", help="a YAML file with settings, for Kafka")

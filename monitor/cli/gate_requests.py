@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -47,6 +47,16 @@ class _Fault(msgspec.Struct):
 
 class _FaultBody(msgspec.Struct):
     error: _Fault
+
+
+class ApprovalsGate(Protocol):
+    """The pages of held calls, however they are reached."""
+
+    def get(self, path: str, type_: type[T]) -> T:
+        """The content of a page."""
+
+    def post(self, path: str, content: dict[str, Any], type_: type[T]) -> T:
+        """The answer to a request."""
 
 
 class OperatorsGate:
@@ -84,6 +94,20 @@ class OperatorsGate:
             raise NoAnswerError(f"`{self._name}` is not a gate: {text}") from None
         mend = MENDS.get(fault.code, "")
         raise GateRefusedError(f"the gate refused this: {visible(fault.message, 400)}{mend}")
+
+
+@contextmanager
+def open_approvals(arguments: argparse.Namespace) -> Iterator[ApprovalsGate]:
+    """The gate that the flags name, or all gates of a Kafka. Raises ConfigError, OSError."""
+    if arguments.gate.startswith("kafka:"):
+        # Kafka's client takes long to import.
+        from monitor.cli.topic_gate import open_topic_gate
+
+        with open_topic_gate(arguments) as topics:
+            yield topics
+    else:
+        with open_gate(arguments) as gate:
+            yield gate
 
 
 @contextmanager

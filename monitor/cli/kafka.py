@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from monitor.cli.arguments import HELP, Verbs, whole_number, with_output
+from monitor.cli.arguments import HELP, Verbs, names, whole_number, with_output
 from monitor.cli.output import EXIT_FINE, EXIT_VIOLATIONS, say, say_json
 from monitor.config.load import load_settings
+from monitor.topics import APPROVALS, POLICIES
 
 
 def add(verbs: Verbs) -> None:
@@ -28,6 +29,14 @@ def add(verbs: Verbs) -> None:
         help="of each new topic; default: as many as the existing ones have, else 12",
     )
     init.add_argument("--replication-factor", type=int, default=-1, help="-1: the broker's default")
+    init.add_argument(
+        "--operators",
+        type=names,
+        default=(),
+        metavar="NAMES",
+        help="operators who decide about held calls by topics, with commas: creates "
+        "interlock.approvals.NAME for each",
+    )
     init.add_argument("--config", help="a YAML file with settings")
     with_output(init)
     init.set_defaults(run=run)
@@ -44,6 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.partitions,
         arguments.replication_factor,
         settings=settings.kafka.client_settings(),
+        topics={
+            **POLICIES,
+            **{f"{APPROVALS}.{n}": POLICIES[APPROVALS] for n in arguments.operators},
+        },
     )
     if arguments.output == "json":
         say_json([asdict(report) for report in reports])

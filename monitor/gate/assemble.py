@@ -39,7 +39,7 @@ from monitor.store.records import Change, Position
 from monitor.store.store import STORE_FILE, Store
 from monitor.topics import GATE
 from monitor.trace_key import TraceKey
-from monitor.transport.base import ClaimLog, ControlReader, Stream
+from monitor.transport.base import ClaimLog, ControlReader, RulingSource, Stream
 
 MARK_FILE: Final = "gate-log-end"
 
@@ -73,10 +73,12 @@ def open_gate(
     principals: Principals | None = None,
     control: ControlReader | None = None,
     claim_log: ClaimLog | None = None,
+    rulings: RulingSource | None = None,
 ) -> Gate:
     """Open everything, and take in what the log has behind the last checkpoint; `stack` closes it.
 
     `claim_log` is shared with gates elsewhere; without one, claims are files beside the log.
+    `rulings` are decisions of operators that do not come over HTTP.
 
     Raises
     ------
@@ -133,6 +135,7 @@ def open_gate(
         stops,
         freshness,
         claims=claims,
+        rulings=rulings,
         operators=options.operators,
         invariants=frozenset(c.declared.id for c in program.invariants),
         refuses_contested=settings.mode != "observe",

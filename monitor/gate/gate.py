@@ -44,6 +44,7 @@ from monitor.gate.inputs import (
 from monitor.gate.note import GateNote
 from monitor.gate.recorder import Recorder
 from monitor.gate.stops import Stops
+from monitor.gate.topic_rulings import take_rulings
 from monitor.gate.wire import (
     Answer,
     Ask,
@@ -60,6 +61,7 @@ from monitor.gate.wire import (
 )
 from monitor.principals.model import ExceptionSort
 from monitor.trace_key import TraceKey
+from monitor.transport.base import RulingSource
 
 TOLD_KINDS: Final = RUNTIME_KINDS - {"tool.requested"}
 """The known kinds that an agent may tell: it asks for calls, and cannot approve or deny any."""
@@ -80,6 +82,7 @@ class Gate:
         freshness: Freshness,
         *,
         claims: Claims,
+        rulings: RulingSource | None,
         operators: frozenset[str],
         invariants: frozenset[str],
         refuses_contested: bool,
@@ -93,6 +96,7 @@ class Gate:
         self._approvals = Approvals(recorder, self._decider, operators)
         self._exceptions = Exceptions(recorder, self._decider, invariants)
         self._claims, self._refuses_contested = claims, refuses_contested
+        self._rulings = rulings
         self._checkpoint, self._new_id = checkpoint, new_id
         self.needed_file = needed_file
         """The name of the first file of the log that a restart reads; any thread may ask."""
@@ -317,12 +321,16 @@ class Gate:
         return statement
 
     def tick(self) -> None:
-        """Let time pass: stops, deadlines, held calls and exceptions that expire, a checkpoint."""
+        """Let time pass: stops, deadlines, decisions that come by topics, held calls and exceptions
+        that expire, a checkpoint.
+        """
         self._stops.follow()
         time_ns = self._recorder.reach_now()
         if self.trouble:
             return
         self.complete()
+        if self._rulings is not None:
+            take_rulings(self._rulings, self._book.held.get, self.rule)
         for held in [call for call in self._book.held.values() if call.expires_ns <= time_ns]:
             self._give_up(held, EXPIRED)
         for statement, why in self._exceptions.over():

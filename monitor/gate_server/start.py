@@ -27,9 +27,10 @@ from monitor.gate_server.server import run_server
 from monitor.gate_server.telemetry import Published
 from monitor.log import say
 from monitor.principals.load import load_principals
+from monitor.principals.model import Principals
 from monitor.service.connect import open_control
 from monitor.transport.address import FileAddress, LogDirAddress, parse_source_url
-from monitor.transport.base import ClaimLog, ControlReader
+from monitor.transport.base import ClaimLog, ControlReader, RulingSource
 from monitor.transport.gate_forward.forwarder import Forwarder
 from monitor.transport.logdir.writer import FOLDER_MODE
 
@@ -94,6 +95,7 @@ def open_served(settings: Settings, clock: Clock, stack: ExitStack) -> Served:
         principals=principals,
         control=control,
         claim_log=None if brokers is None else _claim_log(settings, brokers, stack),
+        rulings=None if brokers is None else _rulings(settings, brokers, principals, stack),
     )
     published: Callable[[], Published] = Published
     if brokers is not None:
@@ -148,6 +150,22 @@ def _claim_log(settings: Settings, brokers: str, stack: ExitStack) -> ClaimLog:
     log = KafkaClaimLog(brokers, settings=settings.kafka.client_settings())
     stack.callback(log.close)
     return log
+
+
+def _rulings(
+    settings: Settings, brokers: str, principals: Principals | None, stack: ExitStack
+) -> RulingSource | None:
+    """Decisions that operators make by their topics. Without a file of principals, operators are
+    users of this machine, who have no topics.
+    """
+    if principals is None:
+        return None
+    from monitor.transport.kafka.operator_topics import KafkaOperatorTopics
+
+    topics = KafkaOperatorTopics(brokers, settings=settings.kafka.client_settings())
+    stack.callback(topics.close)
+    topics.start()
+    return topics
 
 
 def _forwarding(

@@ -274,7 +274,8 @@ def misplaced_in(event: Event) -> Noticed | None:
         return None
     text = (
         f"`{event.kind}` on `{event.origin.topic}` is about a session that a gate guards, and was "
-        "not applied: the gate takes in approvals itself, so approve or deny there"
+        "not applied: the gate takes in approvals itself. Approve or deny there, or publish to "
+        "the operator's own topic (`interlock approvals --gate kafka://...`)"
     )
     return Noticed("misplaced", text)
 

@@ -261,3 +261,13 @@ class ClaimLog(Protocol):
 
     def position(self) -> int:
         """The offset up to which everything was read. Raises OSError."""
+
+
+class RulingSource(Protocol):
+    """Decisions of operators, each with the name of its writer, which others cannot use."""
+
+    def peek(self) -> tuple[str, bytes] | None:
+        """The operator and the content of the next decision; None if there is none now."""
+
+    def drop(self) -> None:
+        """The decision that `peek` gave was dealt with."""
