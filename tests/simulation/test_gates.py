@@ -16,7 +16,7 @@ from unittest.mock import patch
 import pytest
 
 from monitor.gate import decider, judgement
-from monitor.gate.claims import Claims
+from monitor.gate.claims import FileClaims
 from monitor.gate.gate import Gate
 from monitor.gate.note import Line
 from monitor.gate.recorder import Recorder
@@ -67,7 +67,7 @@ def _of(owner: Any, name: str, wrong: Any) -> Iterator[None]:
 PLANTS: dict[str, Callable[[], Any]] = {
     "a gate that allows everything": lambda: _of(decider, "judge", _allows_all),
     "a log that no start judges": lambda: _of(Recorder, "take_again", _only_noted),
-    "sessions that any gate takes": lambda: _of(Claims, "take", lambda self, key: None),
+    "sessions that any gate takes": lambda: _of(FileClaims, "take", lambda self, key: None),
     "grants that are left": lambda: _of(Gate, "complete", lambda self: None),
 }
 

@@ -193,10 +193,12 @@ def draw_acts(random: Random) -> list[Act]:
                 gap_ns = random.choice((0, 0, 1, 10**9))
                 at_ns = START_NS + step.time_ns + gap_ns
                 acts.append(Act(0, at_ns, "rule", session, said, random.random()))
-            if random.random() < 0.05:
-                at_ns = START_NS + step.time_ns
-                acts.append(Act(0, at_ns, "withdraw", session, said, random.random()))
     acts += _draw_exceptions(random, acts)
+    acts += [
+        Act(0, act.time_ns, "withdraw", share=random.random())
+        for act in acts
+        if act.what == "ask" and random.random() < 0.05
+    ]
     acts.sort(key=lambda act: act.time_ns)
     return [act._replace(number=number) for number, act in enumerate(acts)]
 
