@@ -21,6 +21,7 @@ import msgspec
 from monitor.gate import words
 from monitor.gate.decider import Asked, Decider
 from monitor.gate.errors import ConflictError, ForbiddenError, MalformedError
+from monitor.gate.inputs import check_size
 from monitor.gate.note import GateNote, Line
 from monitor.gate.recorder import Recorder
 from monitor.gate.wire import HeldCall, Ruling
@@ -128,6 +129,8 @@ class Approvals:
         is_enough = len(by) >= held.approvers
         if is_edited and not is_enough:
             raise ConflictError("a call that needs several operators cannot be edited by one")
+        if is_edited:
+            self._check_edited(held, asked)
         attributes: dict[str, object] = {
             "approval": held.id,
             "approver": operator,
@@ -139,6 +142,16 @@ class Approvals:
             attributes["edited_from"] = held.request
         kind = "approval.granted" if is_enough else "control.applied"
         self._write(kind, held, asked, attributes=attributes, by=by, is_edited=is_edited)
+
+    def _check_edited(self, held: HeldCall, edited: Asked) -> None:
+        """MalformedError if the call could not be recorded with these arguments. Behind the grant it
+        must be: after a kill, nothing else is answered before.
+        """
+        whole = edited._replace(attributes=held.attributes)
+        check_size(whole)
+        key, time_ns = TraceKey(held.principal, held.session), self._recorder.reach_now()
+        line = self._recorder.line(key, "tool.requested", time_ns, **whole.fields())
+        self._recorder.event(line)
 
     def complete(self, held: HeldCall) -> None:
         """Judge a call again that enough operators have granted, or deny one that was refused.

@@ -22,7 +22,6 @@ from typing import Final
 import msgspec
 
 from interlock.kinds import KNOWN_KINDS, RUNTIME_KINDS
-from interlock.limits import RECORD_BYTES_MAX
 from monitor.exceptions.statement import REASON_CHARS_MAX, SignedStatement, Statement
 from monitor.gate.approvals import EXPIRED, SESSION_ENDED, WITHDRAWN, Approvals
 from monitor.gate.book import CONTESTED, Book, RecentEvent, SessionRow
@@ -36,6 +35,7 @@ from monitor.gate.inputs import (
     ancestor_of,
     check_omission,
     check_request,
+    check_size,
     is_unasked,
     name_of,
     told_fields,
@@ -65,8 +65,6 @@ from monitor.transport.base import RulingSource
 
 TOLD_KINDS: Final = RUNTIME_KINDS - {"tool.requested"}
 """The known kinds that an agent may tell: it asks for calls, and cannot approve or deny any."""
-ASK_BYTES_MAX: Final = RECORD_BYTES_MAX - 64 * 1024
-"""A record has the request and the gate's own part of it."""
 CONTESTED_TEXT: Final = "another principal uses this session id; open a session with another id"
 EVENTS_MAX: Final = 1_000
 """Chosen: events of one `tell`."""
@@ -142,8 +140,7 @@ class Gate:
         asked = Asked(
             name_of(ask.tool, "tool"), name_of(ask.call, "call"), ask.args, ask.attributes
         )
-        if len(bytes(ask.args)) + len(bytes(ask.attributes)) > ASK_BYTES_MAX:
-            raise MalformedError(f"`args` and `attributes`: at most {ASK_BYTES_MAX} bytes together")
+        check_size(asked)
         if not asked.tool:
             raise MalformedError("`tool` is empty; name the tool that is to be called")
         check_omission(asked)

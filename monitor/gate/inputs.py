@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from interlock.errors import SettingError
+from interlock.limits import RECORD_BYTES_MAX
 from interlock.names import checked_ancestor, checked_name, checked_session_id
 from monitor.exceptions.statement import ID as EXCEPTION_ID
 from monitor.gate.decider import Asked
@@ -15,6 +16,8 @@ from monitor.gate.wire import Told
 from monitor.trace_key import TraceKey
 
 REQUEST_CHARS_MAX: Final = 128
+ASK_BYTES_MAX: Final = RECORD_BYTES_MAX - 64 * 1024
+"""A record has the request and the gate's own part of it."""
 UNASKED: Final = "interlock_unasked"
 """The attribute of a call that was made while no gate answered, and is reported afterwards."""
 OMITTED: Final = "interlock_args_omitted"
@@ -52,6 +55,12 @@ def check_request(request: str) -> None:
     """The id of a request is short, and can be shown."""
     if len(request) > REQUEST_CHARS_MAX or not request.isprintable():
         raise MalformedError(f"`request`: at most {REQUEST_CHARS_MAX} printable characters")
+
+
+def check_size(asked: Asked) -> None:
+    """A record has room for the call and for the gate's own part."""
+    if len(bytes(asked.args)) + len(bytes(asked.attributes)) > ASK_BYTES_MAX:
+        raise MalformedError(f"`args` and `attributes`: at most {ASK_BYTES_MAX} bytes together")
 
 
 def check_omission(asked: Asked) -> None:

@@ -1,12 +1,15 @@
-"""A call that waits while its session goes on."""
+"""A call that waits while its session goes on, and the arguments that an operator gives it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from interlock.limits import COSTLY_NUMBERS_MAX
 from monitor.gate.book import ANSWERS_MAX
+from monitor.gate.errors import MalformedError
 from monitor.gate.wire import Ruling
 from monitor.principals.parse import parse_principals
 from tests.support.gate import INVARIANTS, GateHere
@@ -55,3 +58,27 @@ def test_the_answer_of_a_waiting_call_is_kept(tmp_path: Path, *, is_killed: bool
     for number in range(ANSWERS_MAX):
         here.ask("search", request=f"later-{number}")
     assert here.gate.answer("bot", "s-1", "r-1") is None, "it waits no longer"
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize(
+    ("attributes", "args"),
+    [
+        ({"x": "y" * 840_000}, {"amount": 1, "note": "z" * 90_000}),
+        ({"x": [1.5] * (COSTLY_NUMBERS_MAX - 9)}, {"amounts": [1.5] * (COSTLY_NUMBERS_MAX - 9)}),
+    ],
+)
+def test_edited_arguments_are_refused_before_the_grant(
+    tmp_path: Path, attributes: dict[str, object], args: dict[str, object], *, is_killed: bool
+) -> None:
+    """If the call could not be recorded with them: the grant would be, and no start would end."""
+    here = GateHere(tmp_path)
+    approval = here.ask("pay", args={"amount": 1}, attributes=attributes).approval
+    assert approval is not None
+    edited = msgspec.Raw(msgspec.json.encode(args))
+    with pytest.raises(MalformedError):
+        here.gate.rule("ana", approval.id, Ruling("grant", args=edited))
+    here.gate.tick()
+    here.restart(is_killed=is_killed)
+    small = msgspec.Raw(b'{"amount":2}')
+    assert here.gate.rule("ana", approval.id, Ruling("grant", args=small)).decision == "allow"
