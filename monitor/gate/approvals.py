@@ -144,8 +144,8 @@ class Approvals:
         self._write(kind, held, asked, attributes=attributes, by=by, is_edited=is_edited)
 
     def _check_edited(self, held: HeldCall, edited: Asked) -> None:
-        """MalformedError if the call could not be recorded with these arguments. Behind the grant it
-        must be: after a kill, nothing else is answered before.
+        """MalformedError if the call could not be recorded with these arguments. Behind the grant
+        it must be: after a kill, nothing else is answered before.
         """
         whole = edited._replace(attributes=held.attributes)
         check_size(whole)
