@@ -29,6 +29,7 @@ from monitor.log import say
 from monitor.principals.load import load_principals
 from monitor.principals.model import Principals
 from monitor.service.connect import open_control
+from monitor.topics import CLAIMS
 from monitor.transport.address import FileAddress, LogDirAddress, parse_source_url
 from monitor.transport.base import ClaimLog, ControlReader, RulingSource
 from monitor.transport.gate_forward.forwarder import Forwarder
@@ -146,9 +147,12 @@ def _published(settings: Settings, stack: ExitStack) -> tuple[Path, ControlReade
 def _claim_log(settings: Settings, brokers: str, stack: ExitStack) -> ClaimLog:
     """The claims of all gates that publish to these brokers; `stack` closes it."""
     from monitor.transport.kafka.claim_log import KafkaClaimLog
+    from monitor.transport.kafka.topic_config import check_claims
 
-    log = KafkaClaimLog(brokers, settings=settings.kafka.client_settings())
+    kafka = settings.kafka.client_settings()
+    log = KafkaClaimLog(brokers, settings=kafka)
     stack.callback(log.close)
+    check_claims(brokers, CLAIMS, kafka)
     return log
 
 

@@ -16,6 +16,7 @@ from typing import Final
 
 import pytest
 
+from invariants.model.errors import ConfigError
 from monitor.gate.claim_view import Run, claim_key, claim_value, run_key, run_value
 from monitor.gate.errors import ConflictError, NotReadyError
 from monitor.gate.topic_claims import TopicClaims
@@ -24,7 +25,7 @@ from monitor.trace_key import TraceKey
 from monitor.transport.base import ClaimEntry
 from monitor.transport.kafka.claim_log import KafkaClaimLog
 from monitor.transport.kafka.client import open_admin
-from monitor.transport.kafka.topic_config import init_topics
+from monitor.transport.kafka.topic_config import check_claims, init_topics
 from tests.support.claims import PATIENCE_S, claims_of, claims_topic, take
 from tests.support.kafka_broker import Broker, start_broker
 from tests.support.kafka_topics import one_topic
@@ -251,6 +252,15 @@ def test_a_topic_that_is_made_again_ends_the_gate(kafka_broker: Broker, topic: s
         init_topics(kafka_broker.bootstrap, 1, 1, topics={topic: POLICIES[CLAIMS]})
         until(lambda: not _is_won(a, "s-0") and a.trouble)
         assert "restart all gates" in a.trouble
+
+
+def test_a_topic_that_forgets_claims_is_refused(kafka_broker: Broker, topic: str) -> None:
+    """Compaction keeps every claim that is not released; retention would not."""
+    check_claims(kafka_broker.bootstrap, topic, {})
+    for policy in ("delete", "compact,delete"):
+        other = one_topic(kafka_broker.bootstrap, cleanup_policy=policy)
+        with pytest.raises(ConfigError, match="two gates could have one session"):
+            check_claims(kafka_broker.bootstrap, other, {})
 
 
 def test_a_topic_that_is_not_there_is_refused(kafka_broker: Broker) -> None:

@@ -72,16 +72,20 @@ class KafkaOperatorTopics:
 
     def _run(self) -> None:
         turns = 0
-        while not self._stop.is_set():
-            try:
-                if turns % max(1, int(self._look_every_s / POLL_S)) == 0:
-                    self._assign()
-                self._poll()
-                turns += 1
-            except KafkaError as error:
-                # Kafka may come back, and a decision is not lost meanwhile.
-                say("error", "gate_rulings_unreadable", text=str(error))
-                self._stop.wait(PAUSE_S)
+        try:
+            while not self._stop.is_set():
+                try:
+                    if turns % max(1, int(self._look_every_s / POLL_S)) == 0:
+                        self._assign()
+                    self._poll()
+                    turns += 1
+                except KafkaError as error:
+                    # Kafka may come back, and a decision is not lost meanwhile.
+                    say("error", "gate_rulings_unreadable", text=str(error))
+                    self._stop.wait(PAUSE_S)
+        finally:
+            if not self._stop.is_set():
+                say("error", "gate_rulings_ended", text="restart the gate to read decisions again")
 
     def _assign(self) -> None:
         """Every topic of an operator that there is now, and all its partitions."""

@@ -142,6 +142,31 @@ def check_topics(
     return CheckedTopics(there, (*_unseen(who, found), *_compressed(found)))
 
 
+def check_claims(bootstrap: str, topic: str, settings: Mapping[str, object]) -> None:
+    """Refuse a topic of claims that forgets some of them. If the broker does not show its settings,
+    nothing is checked.
+
+    Raises
+    ------
+    ConfigError
+        It is not compacted, or deletes records as well.
+    OSError
+        The broker did not answer.
+    """
+    admin = open_admin(bootstrap, settings)
+    try:
+        policy = _settings_of(admin, topic).get("cleanup.policy", "compact")
+    except KafkaError as error:
+        raise OSError(f"`{topic}` could not be queried: {error}") from error
+    finally:
+        admin.close()
+    if policy != "compact":
+        raise ConfigError(
+            f"topic `{topic}` has `cleanup.policy={policy}`: claims of sessions would be deleted, "
+            "and two gates could have one session; set `cleanup.policy=compact` on it"
+        )
+
+
 def _unseen(who: str, found: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     """Topics whose settings the broker does not show: the timestamps of their records must
     suffice.
