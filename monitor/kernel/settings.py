@@ -68,9 +68,9 @@ class KernelSettings:
         )
         header = admission.header
         standings = noted(header.standings, header.position - 1, placed.standing)
-        excepted = placed.excepted if placed.is_of_gate else header.excepted
-        if standings is not header.standings or excepted != header.excepted:
-            header = msgspec.structs.replace(header, standings=standings, excepted=excepted)
+        # An event past the gate states none: an agent must not act under one that has ended since.
+        if standings is not header.standings or placed.excepted != header.excepted:
+            header = msgspec.structs.replace(header, standings=standings, excepted=placed.excepted)
         return placed, header
 
     def held_back_ns(self, header: GatedHeader) -> int:

@@ -1,6 +1,6 @@
-"""`report: first` and `edge` under exceptions: an exception ends at its end.
+"""An exception ends at its end: with `report: first` and `edge`, and for events past the gate.
 
-With these words a finding stands for later ones, which are not reported, and so stop nobody. One
+With these two a finding stands for later ones, which are not reported, and so stop nobody. One
 that an operator's exception covers must not stand for one that none covers.
 """
 
@@ -9,15 +9,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from invariants.model.event import SECOND_NS
+from invariants.model.event import SECOND_NS, Event, Origin
 from invariants.model.verdict import EventRef, Verdict, Witness
 from invariants.runtime.report_mode import NOTHING_TOLD, take_told
 from monitor.findings.model import Finding
 from monitor.gate.gate import Gate
 from monitor.gate.wire import Opening, Revocation
+from monitor.ingest.decode import decode_event
+from monitor.kernel.kernel import Kernel
+from monitor.kernel.settings import KernelSettings
 from monitor.principals.parse import parse_principals
+from monitor.topics import EVENTS, GATE
 from tests.support.excepting import ENTRY, ISSUER, RULES, exception
 from tests.support.gate import GateHere
 
@@ -155,3 +160,27 @@ def test_a_run_is_not_covered_by_what_comes_behind_it(tmp_path: Path) -> None:
     assert first.id in {again.id, covered.id}
     told = {f.run.count if f.run else 0: f.excepted_by for f in (first, again, covered)}
     assert told == {1: "", 2: "", 0: id_}
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_an_event_past_the_gate_is_under_no_exception(tmp_path: Path, *, is_over: bool) -> None:
+    """The gate has not stated one with it: an agent could go on under one that was revoked."""
+    here = opened(tmp_path, "every")
+    id_ = excepted(here)
+    here.read_secret()
+    if is_over:
+        here.gate.revoke(ISSUER, id_, Revocation())
+    monitor = Kernel(here.gate._recorder.kernel.program, KernelSettings())
+    found = [f for record in here.records() for f in monitor.step(event_of(record, GATE))]
+    past = here.records()[-1] | {"session": "s-1", "kind": "tool.completed", "tool": "read_file"}
+    past |= {"seq": 9, "principal": "bot", "excepted": [[id_, "leak", past["ts"] * 2]]}
+    found += monitor.step(event_of(past, f"{EVENTS}.bot"))
+    assert [f.excepted_by for f in found if f.type == "violated"] == [id_, ""]
+    assert "bypass" in [f.type for f in found]
+
+
+def event_of(record: dict[str, Any], topic: str) -> Event:
+    value, origin = msgspec.json.encode(record), Origin(topic, "0", record["seq"])
+    event = decode_event(value, origin, arrival_ns=record["ts"], principal=record["principal"])
+    assert isinstance(event, Event)
+    return event
