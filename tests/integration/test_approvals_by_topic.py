@@ -14,8 +14,7 @@ import pytest
 
 from monitor.gate.topic_rulings import ruling_on
 from monitor.gate.wire import HeldCall
-from monitor.topics import APPROVALS, POLICIES
-from monitor.transport.kafka.topic_config import init_topics
+from monitor.topics import APPROVALS, CLAIMS
 from tests.conftest import require_or_skip
 from tests.support.gate_served import ServedGate
 from tests.support.kafka_broker import CHECKOUT, Broker, start_broker, why_not_available
@@ -33,10 +32,28 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     if reason is not None:
         require_or_skip("kafka", reason)
     broker = start_broker(tmp_path_factory.mktemp("kafka"))
-    own = {f"{APPROVALS}.{name}": POLICIES[APPROVALS] for name in OPERATORS}
-    init_topics(broker.bootstrap, 2, 1, topics={**POLICIES, **own})
+    init(broker, ",".join(OPERATORS))
     yield broker
     broker.stop()
+
+
+def init(broker: Broker, operators: str, code: int = 0) -> str:
+    """`interlock kafka init`; what it prints."""
+    command = [*ENTRY, "kafka", "init", "--bootstrap", broker.bootstrap, "--partitions", "2"]
+    command += ["--replication-factor", "1", "--operators", operators]
+    done = subprocess.run(
+        command, cwd=CHECKOUT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_topics_of_operators_are_created_by_name(broker: Broker) -> None:
+    """Beside the usual ones; a name that a topic cannot have is refused."""
+    told = init(broker, "op1")
+    assert f"{APPROVALS}.op1: exists" in told
+    assert f"{CLAIMS}: exists" in told
+    assert "cannot be a part of a topic's name" in init(broker, "op1,a/b", code=2)
 
 
 class Place:
