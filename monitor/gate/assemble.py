@@ -19,7 +19,7 @@ from monitor.clock import Clock
 from monitor.config.table import Settings
 from monitor.gate.book import Book
 from monitor.gate.budget import ByteBudget
-from monitor.gate.claims import FOLDER, Claims, FileClaims, make_own_folder
+from monitor.gate.claims import FOLDER, Claims, FileClaims, hold_name, make_own_folder
 from monitor.gate.errors import NotReadyError
 from monitor.gate.freshness import Freshness
 from monitor.gate.gate import Gate
@@ -103,6 +103,7 @@ def open_gate(
     kernel = Kernel(program, own, scope_loader(store))
     for name in (GATE, FOLDER):
         make_own_folder(options.log_dir / name)
+    stack.callback(os.close, hold_name(options.log_dir, store.identity))
     claims: Claims = FileClaims(options.log_dir, store.identity)
     if claim_log is not None:
         lease_ns = settings.gate.claim_lease_ns

@@ -11,6 +11,7 @@ gates that publish to Kafka, `topic_claims.py` has them on a topic.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from contextlib import suppress
@@ -52,6 +53,34 @@ def make_own_folder(path: Path) -> None:
             f"`gate.publish`: other users may replace files in `{path}`; remove it, and let the "
             "gate make it"
         )
+
+
+def hold_name(directory: Path, name: str) -> int:
+    """Be the only process of a gate's name in a log directory, until the descriptor is closed.
+
+    The lock of the state directory does not see a copy of it: two processes would then have one
+    name, hence each other's claims, and the sessions of both would be judged in halves.
+
+    Raises
+    ------
+    ConfigError
+        Another process has the name.
+    OSError
+        The lock cannot be made.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(directory / FOLDER / f"{name}.lock", flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if not isinstance(error, BlockingIOError):
+            raise
+        raise ConfigError(
+            "`gate.publish`: a gate with a copy of this `state_dir` publishes to the same "
+            "directory; stop it, or begin this gate with an empty `state_dir`"
+        ) from None
+    return descriptor
 
 
 class Claims(Protocol):

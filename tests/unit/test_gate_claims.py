@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -154,3 +155,21 @@ def test_a_session_is_known_until_it_is_forgotten(tmp_path: Path) -> None:
     book.row(TraceKey("bot", "s-2"))
     assert not book.has(TraceKey("bot", "s-2"))
     here.close()
+
+
+def test_a_copy_of_a_state_does_not_answer_beside_it(tmp_path: Path) -> None:
+    """They have one name: each would take the other's sessions for its own."""
+    folders = [tmp_path / name for name in ("first", "beside", "after")]
+    for folder in folders:
+        folder.mkdir()
+    here = GateHere(folders[0])
+    here.ask("search")
+    here.gate.tick()
+    for folder in folders[1:]:
+        shutil.copytree(folders[0] / "state", folder / "state")
+        (folder / "log").symlink_to(folders[0] / "log")
+    with pytest.raises(ConfigError, match="copy of this `state_dir`"):
+        GateHere(folders[1])
+    assert here.ask("search").decision == "allow"
+    here.close()
+    assert GateHere(folders[2]).ask("search").decision == "allow"
