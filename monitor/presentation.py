@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from monitor.store.records import StoredAction  # Whoever reads findings need not plan actions.
 
 CHARACTERS_MAX: Final = 200
+_UNSEEN: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Printable for Python, and nothing to see: two tools would have one name for an operator. Source:
+Unicode 15, `Default_Ignorable_Code_Point`, and the blank Braille pattern."""
 
 _WORDS: Final = {
     "violated": "violated",
@@ -42,6 +48,7 @@ _WORDS: Final = {
 def visible(text: str, characters_max: int = CHARACTERS_MAX) -> str:
     """Text of an event as a terminal may show it: printable, on one line, and bounded."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    shown = _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), shown)
     return shown if len(shown) <= characters_max else shown[: characters_max - 1] + "…"
 
 
