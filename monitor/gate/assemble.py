@@ -101,9 +101,7 @@ def open_gate(
     # Its own events never come late: deadlines are decided at once.
     own = dataclasses.replace(own, gate_lateness_ns=0)
     kernel = Kernel(program, own, scope_loader(store))
-    for name in (GATE, FOLDER):
-        make_own_folder(options.log_dir / name)
-    stack.callback(os.close, hold_name(options.log_dir, store.identity))
+    _own_folders(options.log_dir, store.identity, stack)
     claims: Claims = FileClaims(options.log_dir, store.identity)
     if claim_log is not None:
         lease_ns = settings.gate.claim_lease_ns
@@ -146,6 +144,12 @@ def open_gate(
     )
     _complete(gate)
     return gate
+
+
+def _own_folders(log_dir: Path, name: str, stack: ExitStack) -> None:
+    for folder in (GATE, FOLDER):
+        make_own_folder(log_dir / folder)
+    stack.callback(os.close, hold_name(log_dir, name))
 
 
 def _complete(gate: Gate) -> None:
