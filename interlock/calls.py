@@ -35,7 +35,8 @@ class ToolCall:
     """`with session.tool("http.get", url=url) as call: call.result = fetch(url)`.
 
     Entering requests the call, or raises `Refused`. Leaving publishes `tool.completed` with
-    `result`, or `tool.failed` and lets the error pass.
+    `result`, or `tool.failed` and lets the error pass. A tool that reports its failure in another
+    way than by an exception has `error` set to the text of it.
     """
 
     def __init__(self, session: Caller, tool: str, args: Mapping[str, object]) -> None:
@@ -45,6 +46,7 @@ class ToolCall:
         self.tool = tool
         self.id = uuid.uuid4().hex
         self.result: object = None
+        self.error = ""
         self.is_generator = False
         self.args = args
         self._told: Arguments | None = None
@@ -107,7 +109,9 @@ class ToolCall:
         trace: TracebackType | None,
     ) -> None:
         # A generator that is not advanced any further has completed its work.
-        if error is None or (self.is_generator and isinstance(error, GeneratorExit)):
+        if error is None and self.error:
+            self._emit("tool.failed", error=self.error)
+        elif error is None or (self.is_generator and isinstance(error, GeneratorExit)):
             self._emit("tool.completed", result=self.result)
         else:
             self._emit("tool.failed", error=_told_error(error))

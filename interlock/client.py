@@ -96,6 +96,11 @@ class Client:
         return session
 
     @property
+    def has_gate(self) -> bool:
+        """True if calls are asked for at a gate, false if they are published and guarded."""
+        return self._connection.judge.is_gate
+
+    @property
     def healthy(self) -> bool:
         """False from the first trouble with the transport until events are delivered again."""
         return self.stats().is_healthy

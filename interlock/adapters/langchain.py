@@ -1,0 +1,144 @@
+"""LangChain and LangGraph: a middleware that asks before each call of a tool.
+
+    agent = create_agent(model, tools, middleware=[InterlockMiddleware(client)])
+
+A refused call is not made: the model gets one sentence as the result of the call, and goes on. A
+session is the thread of a checkpointer (`thread_id`), which later runs resume; without a thread,
+each run is a session. Messages of the user and of the model are published too.
+
+Seen: calls that `create_agent` makes, with their ids; in parallel, repeated and `async` ones too.
+Not seen: tools that a model's provider runs itself, and code of the agent outside of tools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, NotRequired
+
+from langchain.agents.middleware import AgentMiddleware, AgentState
+from langchain.agents.middleware.types import PrivateStateAttr, ToolCallRequest
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langgraph.config import get_config
+from langgraph.types import Command
+
+from ..calls import Edited, ToolCall
+from ..client import Client
+from ..errors import Refused
+from .running import Conversation, Conversations, made, made_async
+
+Result = ToolMessage | Command[Any]
+Redact = Callable[[str], str]
+
+
+class InterlockState(AgentState[Any]):
+    """The state of an agent, with the session of a run that has no thread."""
+
+    interlock_session: NotRequired[Annotated[str, PrivateStateAttr]]
+
+
+class InterlockMiddleware(AgentMiddleware[InterlockState, Any]):
+    """Asks before each call, and reports it. Put it last, so that it is nearest to the tools.
+
+    `messages`: publish what the user and the model say; `redact` changes these texts before.
+    """
+
+    state_schema = InterlockState
+
+    def __init__(
+        self, client: Client, *, messages: bool = True, redact: Redact | None = None
+    ) -> None:
+        super().__init__()
+        self._conversations = Conversations(client)
+        self._has_messages, self._redact = messages, redact
+
+    def before_agent(self, state: InterlockState, runtime: Any) -> dict[str, Any] | None:
+        """A run begins: its session, and the user's messages that are new."""
+        thread = _thread_of(get_config())
+        begun = self._conversations.of(thread) if thread else self._conversations.begin()
+        if self._has_messages:
+            for message in _new_messages(state["messages"], is_resumed=bool(thread)):
+                begun.session.user_message(self._told(message))
+        return {"interlock_session": begun.session.id}
+
+    def after_model(self, state: InterlockState, runtime: Any) -> None:
+        """The model has answered: its text, if there is one."""
+        message = state["messages"][-1]
+        if self._has_messages and isinstance(message, AIMessage) and message.text:
+            self._of(state).session.assistant_message(self._told(message))
+
+    def after_agent(self, state: InterlockState, runtime: Any) -> None:
+        """A run has ended; its session goes on if it has a thread."""
+        if not _thread_of(get_config()):
+            self._conversations.end(state["interlock_session"])
+
+    def wrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Result]
+    ) -> Result:
+        """Ask, and make the call if it may be made."""
+        try:
+            return made(
+                self._call(request), lambda edited: handler(_edited(request, edited)), _note
+            )
+        except Refused as refused:
+            return _refusal(request, refused)
+
+    async def awrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Result]]
+    ) -> Result:
+        """As `wrap_tool_call`."""
+        try:
+            return await made_async(
+                self._call(request), lambda edited: handler(_edited(request, edited)), _note
+            )
+        except Refused as refused:
+            return _refusal(request, refused)
+
+    def _call(self, request: ToolCallRequest) -> ToolCall:
+        call = request.tool_call
+        return self._of(request.state).call(call["name"], call["args"], call["id"] or "")
+
+    def _of(self, state: Any) -> Conversation:
+        return self._conversations.of(state["interlock_session"])
+
+    def _told(self, message: AnyMessage) -> str:
+        text = str(message.text)
+        return text if self._redact is None else self._redact(text)
+
+
+def _thread_of(config: Mapping[str, Any]) -> str:
+    return str(config.get("configurable", {}).get("thread_id") or "")
+
+
+def _new_messages(messages: list[AnyMessage], *, is_resumed: bool) -> list[AnyMessage]:
+    """The user's; of a thread only those behind the last answer, since it has told the others."""
+    told: list[AnyMessage] = []
+    for message in messages:
+        if is_resumed and isinstance(message, AIMessage):
+            told.clear()
+        elif isinstance(message, HumanMessage):
+            told.append(message)
+    return told
+
+
+def _edited(request: ToolCallRequest, edited: Edited) -> ToolCallRequest:
+    """The request with the arguments that an operator approved."""
+    if edited is None:
+        return request
+    return request.override(tool_call={**request.tool_call, "args": dict(edited)})
+
+
+def _note(call: ToolCall, result: Result) -> None:
+    """The outcome: LangGraph makes a message of an error that it handles."""
+    if not isinstance(result, ToolMessage):
+        return
+    if result.status == "error":
+        call.error = str(result.text)
+    else:
+        call.result = result.content
+
+
+def _refusal(request: ToolCallRequest, refused: Refused) -> ToolMessage:
+    call = request.tool_call
+    return ToolMessage(
+        str(refused), tool_call_id=call["id"] or "", name=call["name"], status="error"
+    )

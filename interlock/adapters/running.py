@@ -1,0 +1,133 @@
+"""The parts that adapters share: a call that is asked for, made and reported, and its session.
+
+    made(call, make, note)      ask, make, report; `Refused` if it may not be made
+    Conversations(client)       the sessions of a framework's conversations
+
+`make` gets the arguments that an operator approved instead, or None for the call's own. `note`
+takes the result over into the call: its JSON, or the error that the framework has made of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from hashlib import blake2b
+from typing import Final, TypeVar
+
+from ..calls import Edited, ToolCall
+from ..client import Client
+from ..errors import SettingError
+from ..names import checked_session_id
+from ..session import Session
+
+CONVERSATIONS_MAX: Final = 10_000
+"""Chosen: sessions that an adapter keeps; an older one is resumed at its gate."""
+CALL_IDS_MAX: Final = 1_000
+"""Chosen: ids of calls of a session; a framework repeats a call soon, or not at all."""
+_DIGEST_BYTES: Final = 16
+T = TypeVar("T")
+Note = Callable[[ToolCall, T], None]
+
+
+def made(call: ToolCall, make: Callable[[Edited], T], note: Note[T]) -> T:
+    """Make a call. Raises Refused if it was not made; errors of the tool pass through."""
+    edited = call.begin()
+    with contextlib.ExitStack() as outcome:
+        outcome.push(call)
+        result = make(edited)
+        note(call, result)
+    return result
+
+
+async def made_async(call: ToolCall, make: Callable[[Edited], Awaitable[T]], note: Note[T]) -> T:
+    """As `made`; waiting for an answer blocks no other task."""
+    edited = await call.begin_async()
+    with contextlib.ExitStack() as outcome:
+        outcome.push(call)
+        result = await make(edited)
+        note(call, result)
+    return result
+
+
+class Conversation:
+    """One session, with the ids of its calls."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._lock = threading.Lock()
+        self._ids: OrderedDict[str, int] = OrderedDict()
+
+    def call(self, tool: str, args: Mapping[str, object], call_id: str) -> ToolCall:
+        """A call with the model's id. A framework that tries again repeats the id, and each attempt
+        is a call of its own: `ID`, `ID~2`, `ID~3`.
+        """
+        call = self.session.tool(tool, **args)
+        if not call_id:
+            return call
+        with self._lock:
+            count = self._ids.pop(call_id, 0) + 1
+            self._ids[call_id] = count
+            if len(self._ids) > CALL_IDS_MAX:
+                self._ids.popitem(last=False)
+        try:
+            return call.with_id(call_id if count == 1 else f"{call_id}~{count}")
+        except SettingError:
+            return call  # Not a valid name: the call keeps the id of its own.
+
+
+class Conversations:
+    """The sessions of one client, by the ids that a framework gives its conversations."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._open: OrderedDict[str, Conversation] = OrderedDict()
+
+    def of(self, conversation_id: str) -> Conversation:
+        """The session of a conversation. With a gate it is resumed, in other processes too."""
+        id_ = session_id_of(conversation_id)
+        with self._lock:
+            found = self._open.pop(id_, None)
+            if found is None:
+                is_resumable = self._client.has_gate
+                found = Conversation(self._client.session(id_, is_resumable=is_resumable))
+            self._keep(found)
+        return found
+
+    def begin(self) -> Conversation:
+        """A conversation that has no id: a session of its own, until `end`."""
+        begun = Conversation(self._client.session())
+        with self._lock:
+            self._keep(begun)
+        return begun
+
+    def end(self, session_id: str) -> None:
+        """End the session of a conversation that `begin` began."""
+        with self._lock:
+            found = self._open.pop(session_id, None)
+        if found is not None:
+            found.session.end()
+
+    def _keep(self, conversation: Conversation) -> None:
+        self._open[conversation.session.id] = conversation
+        if len(self._open) > CONVERSATIONS_MAX:
+            self._open.popitem(last=False)
+
+
+def session_id_of(conversation_id: str) -> str:
+    """The id itself if a session may have it, else a digest of it.
+
+    Examples
+    --------
+    >>> session_id_of("thread-7"), session_id_of("a thread/7")[:4]
+    ('thread-7', 'of-d')
+    """
+    try:
+        return checked_session_id(conversation_id)
+    except SettingError:
+        digest = blake2b(
+            conversation_id.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES
+        )
+        return f"of-{digest.hexdigest()}"

@@ -1,0 +1,55 @@
+"""The environment of one adapter: its real library in locked versions, apart from our own.
+
+`make adapters` makes them. A scenario runs there in a process of its own, with our client from this
+checkout, against a gate that runs here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.gate_served import ServedGate
+from tests.support.kafka_broker import CHECKOUT
+from tests.support.monitor_process import PATIENCE_S
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+
+
+class Environment:
+    """One of them, by the name of its requirements. Skips, with the reason, where it is not made."""
+
+    def __init__(self, name: str) -> None:
+        folder = Path(os.environ.get("ADAPTER_ENVIRONMENTS", CHECKOUT / ".adapters"))
+        self.python = folder / name / "bin" / "python"
+        if not self.python.exists():
+            pytest.skip(f"no environment of {name}: `make adapters` makes it")
+
+    def run(self, scenario: str, gate: ServedGate, *arguments: str) -> Any:
+        """What a scenario prints, as JSON."""
+        done = self._run([str(SCENARIOS / scenario), f"unix:{gate.socket}", *arguments])
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def check_types(self, adapter: str) -> None:
+        """mypy, strict, with the library's own types."""
+        command = ["-m", "mypy", "--strict", "--config-file", os.devnull]
+        done = self._run([*command, "--follow-imports=silent", f"interlock/adapters/{adapter}.py"])
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _run(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run(
+            [str(self.python), *arguments],
+            cwd=CHECKOUT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
