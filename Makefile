@@ -14,7 +14,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile --edi
 # Tests start many Python processes; without this each of them could have to compile all it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check format site dist kafka kafka-stop laws simulation shells gate-fuzz mutants chaos report-bound bench packs-page clean
+.PHONY: adapters demo test check format site dist kafka kafka-stop laws simulation shells gate-fuzz mutants chaos report-bound bench packs-page clean
 
 demo: $(DEMO_STAMP)
 	@$(BIN)/python -m fixtures.demo
@@ -30,6 +30,16 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_codebase.py
+
+# The frameworks that the adapters are for, each in an environment of its own, with locked versions.
+# mypy checks an adapter there, against the types of its framework.
+ADAPTERS := langchain openai-agents
+adapters: $(ADAPTERS:%=.adapters/%/.installed)
+
+.adapters/%/.installed: tests/adapters/requirements/%.txt
+	$(PYTHON) -m venv .adapters/$*
+	.adapters/$*/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $< "mypy>=1.11"
+	touch $@
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -31,7 +31,7 @@ from tests.laws.amount import EXAMPLES, IS_LONG
 
 pytest_plugins = ("tests.laws.telling", "tests.conformance.telling")
 
-WANTS = ("kafka", "data", "prometheus", "browser", "ltlf", "node", "go", "curl")
+WANTS = ("kafka", "data", "prometheus", "browser", "ltlf", "node", "go", "curl", "adapters")
 MARK = "NOT RUN for want of "
 LEFT_OUT = "left out: "
 IS_LONG_RUN = os.environ.get("INTERLOCK_LONG") == "1"

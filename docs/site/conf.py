@@ -44,6 +44,7 @@ QUESTIONS = {
     "The language": "docs/language",
     "Packs of invariants": "docs/packs",
     "Connecting an agent": "docs/agents",
+    "Connecting a framework": "docs/connecting",
     "The gate": "docs/gate",
     "Running the monitor": "docs/running",
     "An incident at 3 a.m.": "docs/incident",

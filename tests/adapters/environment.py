@@ -12,8 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from tests.conftest import require_or_skip
 from tests.support.gate_served import ServedGate
 from tests.support.kafka_broker import CHECKOUT
 from tests.support.monitor_process import PATIENCE_S
@@ -22,13 +21,13 @@ SCENARIOS = Path(__file__).parent / "scenarios"
 
 
 class Environment:
-    """One of them, by the name of its requirements. Skips, with the reason, where it is not made."""
+    """One of them, by the name of its requirements. It skips, with the reason, if there is none."""
 
     def __init__(self, name: str) -> None:
         folder = Path(os.environ.get("ADAPTER_ENVIRONMENTS", CHECKOUT / ".adapters"))
         self.python = folder / name / "bin" / "python"
         if not self.python.exists():
-            pytest.skip(f"no environment of {name}: `make adapters` makes it")
+            require_or_skip("adapters", f"{name} is not installed: `make adapters` does it")
 
     def run(self, scenario: str, gate: ServedGate, *arguments: str) -> Any:
         """What a scenario prints, as JSON."""
