@@ -63,6 +63,14 @@ DOORS = {
 }
 # Names that something outside the house calls: libraries, users of the client, Python itself.
 CALLED_FROM_OUTSIDE = {
+    "interlock.adapters.langchain": {
+        "InterlockMiddleware",
+        "InterlockMiddleware.before_agent",
+        "InterlockMiddleware.after_model",
+        "InterlockMiddleware.after_agent",
+        "InterlockMiddleware.wrap_tool_call",
+    },
+    "interlock.adapters.openai_agents": {"guarded"},
     "monitor.gate_server.http_door": {"_Framing.handle_error"},
     "interlock.calls": {"ToolCall.with_id"},
     "interlock.client": {"Client.healthy"},

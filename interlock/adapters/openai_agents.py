@@ -153,7 +153,7 @@ class _Hooks(AgentHooks[Any]):
 
 
 def _arguments(text: str) -> Mapping[str, object]:
-    """The model's arguments. What is no object is judged as one that nobody can read."""
+    """The model's arguments; a text that is not an object is the only argument, `arguments`."""
     try:
         args = json.loads(text or "{}")
     except ValueError:

@@ -121,8 +121,8 @@ def session_id_of(conversation_id: str) -> str:
 
     Examples
     --------
-    >>> session_id_of("thread-7"), session_id_of("a thread/7")[:4]
-    ('thread-7', 'of-d')
+    >>> session_id_of("thread-7"), session_id_of("a thread/7")[:8]
+    ('thread-7', 'of-c17f0')
     """
     try:
         return checked_session_id(conversation_id)
