@@ -72,7 +72,6 @@ CALLED_FROM_OUTSIDE = {
     },
     "interlock.adapters.openai_agents": {"guarded"},
     "monitor.gate_server.http_door": {"_Framing.handle_error"},
-    "interlock.calls": {"ToolCall.with_id"},
     "interlock.client": {"Client.healthy"},
     "interlock.session": {"Session.assistant_message", "Session.tool_call", "Session.user_message"},
     # The gate's server calls these; take them out with it.
