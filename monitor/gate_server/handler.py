@@ -202,6 +202,10 @@ class Handler:
         media_type = (request.header("Content-Type") or "").replace(" ", "").lower()
         if media_type not in _MEDIA_TYPES:
             raise Refused("media_type", "send `Content-Type: application/json`", closes=True)
+        if (request.header("Transfer-Encoding") or "chunked").lower() != "chunked":
+            # A proxy before the gate would undo the other codings, and forward another body.
+            text = "send the body with no `Transfer-Encoding` but `chunked`"
+            raise Refused("malformed", text, closes=True)
         if request.header("Content-Encoding") is not None:
             raise Refused("media_type", "send the body without `Content-Encoding`", closes=True)
         bound = self._bounds.body_bytes_max

@@ -215,6 +215,20 @@ def test_heads_over_tcp(tmp_path: Path, head: bytes, expected: int) -> None:
         assert b'{"error":{"code":' in reply
 
 
+@pytest.mark.parametrize(
+    ("coding", "expected"), [(b"chunked", 200), (b"Chunked", 200), (b"gzip, chunked", 400)]
+)
+def test_a_body_has_no_other_transfer_coding(tmp_path: Path, coding: bytes, expected: int) -> None:
+    """A proxy before the gate could undo it, and the gate would judge another body."""
+    head = b"POST /v1/ask HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    body = b'1d\r\n{"session":"s-1","tool":"tt"}\r\n0\r\n\r\n'
+    with ServedHere(tmp_path, SMALL) as server:
+        reply = read_reply(
+            server.connect(head + b"Transfer-Encoding: " + coding + b"\r\n\r\n" + body)
+        )
+        assert status(reply) == expected, reply
+
+
 def test_a_key_twice_is_refused(tmp_path: Path) -> None:
     """At any depth: what is judged must be what is used."""
     with ServedHere(tmp_path, SMALL) as server:
