@@ -103,6 +103,26 @@ CASES = [
         "4m",
     ),
     Case(
+        "InterlockGlassBroken",
+        "a monitor has seen it",
+        {ENGINE % ("critical", "break_glass"): "0x3 1x80"},
+        "4m",
+        [(engine("break_glass"), "1")],
+    ),
+    Case(
+        "InterlockGlassBroken",
+        "a gate says so",
+        {"interlock_gate_glass_broken": "0x3 1x80"},
+        "20m",
+        [(one(), "1")],
+    ),
+    Case(
+        "InterlockGlassBroken",
+        "an exception is none",
+        {"interlock_gate_glass_broken": "0x80", "interlock_gate_exceptions": "1x80"},
+        "20m",
+    ),
+    Case(
         "InterlockIdentityInDoubt",
         "an approval that names no principal",
         {ENGINE % ("critical", "unowned"): "0x3 1x80", ENGINE % ("warning", "contested"): "5x80"},

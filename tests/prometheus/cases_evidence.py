@@ -100,4 +100,17 @@ CASES = [
         {READ: "0+10x90 0+10x100"},
         "61m",
     ),
+    Case(
+        "InterlockGateNotPublished",
+        "Kafka takes nothing",
+        {"interlock_gate_publish_trouble": "0x3 1x80"},
+        "20m",
+        [(one(), "1")],
+    ),
+    Case(
+        "InterlockGateNotPublished",
+        "a moment is nothing",
+        {"interlock_gate_publish_trouble": "0x3 1x3 0x80"},
+        "20m",
+    ),
 ]

@@ -9,6 +9,7 @@ from interlock.control_record import TARGET_KINDS, ControlState
 from monitor.actions.contract import OUTCOMES
 from monitor.findings.model import SEVERITIES, FindingType
 from monitor.response.plan import ActionKind, ActionMode
+from monitor.telemetry.gate_metrics_table import GATE_METRICS
 from monitor.telemetry.metrics import KIND_CLASSES
 from monitor.telemetry.metrics_table import METRICS
 from monitor.transport.base import NoticeKind
@@ -42,7 +43,7 @@ VALUES: Mapping[tuple[str, str], set[str]] = {
 def labels_by_metric(recorded: Mapping[str, str]) -> dict[str, set[str]]:
     """Every series name with its labels; a recorded one has those of its source."""
     known = {name: {*labels} for name, labels in OF_PROMETHEUS.items()}
-    for metric in METRICS:
+    for metric in (*METRICS, *GATE_METRICS):
         labels = {*metric.labels}
         if metric.type == "histogram":
             known |= {metric.name + "_bucket": labels | {"le"}}
