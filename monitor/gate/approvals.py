@@ -81,13 +81,14 @@ class Approvals:
 
     def check_operator(self, operator: str, time_ns: int) -> None:
         """ForbiddenError unless this principal may see and decide held calls."""
+        if not self._may_approve(operator, time_ns):
+            raise ForbiddenError("only a principal with a role that may approve can do this")
+
+    def _may_approve(self, operator: str, time_ns: int) -> bool:
         principals = self._recorder.principals
         if principals is None:
-            is_one = operator in self._operators
-        else:
-            is_one = principals.may_approve(operator, time_ns)
-        if not is_one:
-            raise ForbiddenError("only a principal with a role that may approve can do this")
+            return operator in self._operators
+        return principals.may_approve(operator, time_ns)
 
     def rule(self, operator: str, held: HeldCall, ruling: Ruling) -> None:
         """Carry out an operator's decision.
@@ -120,7 +121,9 @@ class Approvals:
         self._refuse(held, "", why, why)
 
     def _grant(self, held: HeldCall, operator: str, ruling: Ruling) -> None:
-        by = [*held.granted_by, operator]
+        time_ns = self._recorder.reach_now()
+        # An operator who lost the role may have lost a token before: that grant does not count.
+        by = [*(one for one in held.granted_by if self._may_approve(one, time_ns)), operator]
         # As in every event, null is as good as nothing.
         is_edited = bytes(ruling.args) not in (b"", b"null", bytes(held.args))
         if is_edited and len(by) > 1:

@@ -82,3 +82,17 @@ def test_edited_arguments_are_refused_before_the_grant(
     here.restart(is_killed=is_killed)
     small = msgspec.Raw(b'{"amount":2}')
     assert here.gate.rule("ana", approval.id, Ruling("grant", args=small)).decision == "allow"
+
+
+def test_a_grant_of_an_operator_who_lost_the_role_does_not_count(tmp_path: Path) -> None:
+    """The file was edited, and the gate restarted, between two grants."""
+    here = opened(tmp_path)
+    here.ask("pay", args={"amount": 1}, request="r-1")
+    approval = approval_in(here)
+    assert here.gate.rule("ana", approval, Ruling("grant")).decision == "hold"
+    left = PRINCIPALS.replace("ana: {roles: [approver]}", "cal: {roles: [approver]}")
+    here.principals = parse_principals(left, "p.yaml")
+    here.restart()
+    assert here.gate.rule("ben", approval, Ruling("grant")).decision == "hold"
+    assert [one.granted_by for one in here.gate.held("ben")] == [["ben"]]
+    assert here.gate.rule("cal", approval, Ruling("grant")).decision == "allow"
