@@ -33,7 +33,7 @@ check: $(STAMP)
 
 # The frameworks that the adapters are for, each in an environment of its own, with locked versions.
 # mypy checks an adapter there, against the types of its framework.
-ADAPTERS := langchain openai-agents
+ADAPTERS := langchain openai-agents pydantic-ai
 adapters: $(ADAPTERS:%=.adapters/%/.installed)
 
 .adapters/%/.installed: tests/adapters/requirements/%.txt

@@ -71,6 +71,7 @@ CALLED_FROM_OUTSIDE = {
         "InterlockMiddleware.wrap_tool_call",
     },
     "interlock.adapters.openai_agents": {"guarded"},
+    "interlock.adapters.pydantic_ai": {"Interlock", "Interlock.get_ordering"},
     "monitor.gate_server.http_door": {"_Framing.handle_error"},
     "interlock.client": {"Client.healthy"},
     "interlock.session": {"Session.assistant_message", "Session.tool_call", "Session.user_message"},
