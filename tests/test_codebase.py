@@ -75,8 +75,6 @@ CALLED_FROM_OUTSIDE = {
     "monitor.gate_server.http_door": {"_Framing.handle_error"},
     "interlock.client": {"Client.healthy"},
     "interlock.session": {"Session.assistant_message", "Session.tool_call", "Session.user_message"},
-    # The gate's server calls these; take them out with it.
-    "monitor.gate.assemble": {"open_gate", "own_operators"},
     "monitor.transport.kafka.assignor": {
         "Listener.on_partitions_assigned",
         "Listener.on_partitions_lost",
