@@ -153,11 +153,12 @@ def _own_folders(log_dir: Path, name: str, stack: ExitStack) -> None:
 
 
 def _complete(gate: Gate) -> None:
-    """Answer what was decided before a kill. Raises ConfigError."""
+    """Answer what was decided before a kill, and end the exceptions that are over. ConfigError."""
     try:
         gate.complete()
+        gate.end_exceptions()
     except NotReadyError as error:
-        raise ConfigError(f"held calls that were decided cannot be answered: {error}") from None
+        raise ConfigError(f"what was decided cannot be recorded: {error}") from None
 
 
 def _topic_claims(

@@ -42,6 +42,10 @@ class ExceptionTable:
         """One of them."""
         return self._statements.get(id_)
 
+    def signed(self, id_: str) -> SignedStatement:
+        """One of them, as its issuer signed it."""
+        return self._signed[id_]
+
     def is_known(self, signed: SignedStatement) -> bool:
         """True if exactly this was taken before, and has not ended."""
         return signed in self._signed.values()

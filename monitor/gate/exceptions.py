@@ -31,6 +31,7 @@ from monitor.gate.recorder import Recorder
 from monitor.ingest.excepted import EXCEPTED_MAX
 from monitor.log import say
 from monitor.principals.model import ExceptionSort, Principals
+from monitor.principals.names import OF_UID
 
 SIGNED_NS_MAX: Final = 600 * SECOND_NS
 """Chosen: from signing to asking. An older statement may come from a place where it was kept."""
@@ -46,6 +47,8 @@ class Exceptions:
 
     def __init__(self, recorder: Recorder, decider: Decider, invariants: frozenset[str]) -> None:
         self._recorder, self._decider, self._invariants = recorder, decider, invariants
+        self._fitting: dict[str, bytes] = {}
+        """By exception, the key that verified it."""
 
     def check_operator(self, operator: str) -> None:
         """ForbiddenError unless this principal may see and end exceptions."""
@@ -78,6 +81,8 @@ class Exceptions:
             raise ConflictError("it was signed for another gate; sign one for this gate")
         if self._recorder.book.exceptions.is_known(signed):
             return statement
+        if statement.principal and not self._may_ask(statement.principal, time_ns):
+            raise MalformedError("the file of principals has no such `principal`")
         if statement.sort == "exception" and statement.invariant not in self._invariants:
             raise MalformedError("the gate has no such invariant; `invariant` is its id")
         # After a kill its session may have begun, and nothing else: then asking again is right.
@@ -86,6 +91,12 @@ class Exceptions:
         if len(self._recorder.book.exceptions) >= EXCEPTED_MAX:
             raise ConflictError(f"{EXCEPTED_MAX} exceptions are in force; revoke one first")
         return statement
+
+    def _may_ask(self, principal: str, time_ns: int) -> bool:
+        """True for a principal of the file, and for a user of the machine whom it does not name."""
+        principals = self._recorder.principals
+        is_known = principals is not None and principals.standing(principal, time_ns) is not None
+        return is_known or OF_UID.fullmatch(principal) is not None
 
     def _check_signer(
         self, operator: str, statement: Statement, signed: SignedStatement, time_ns: int
@@ -142,7 +153,19 @@ class Exceptions:
                 found.append((one, "expired"))
             elif principals is None or not principals.may_except(one.issuer, one.sort, time_ns):
                 found.append((one, "its issuer may make none any more"))
+            elif not self._fits(one, principals.public_key(one.issuer, time_ns)):
+                found.append((one, "its issuer has another key"))
         return found
+
+    def _fits(self, statement: Statement, key: bytes | None) -> bool:
+        """True if the key still verifies the signature; each pair of them is looked at once."""
+        if key is not None and self._fitting.get(statement.id) != key:
+            from monitor.exceptions.signing import fits
+
+            if not fits(key, self._recorder.book.exceptions.signed(statement.id)):
+                return False
+            self._fitting[statement.id] = key
+        return key is not None
 
     def end(self, statement: Statement, why: str, *, by: str = "", reason: str = "") -> None:
         """Write down that an exception is over; its own session ends with it."""
@@ -152,6 +175,7 @@ class Exceptions:
         if reason:
             told["reason"] = reason
         self._write(statement, "session.ended", told, over=statement.id)
+        self._fitting.pop(statement.id, None)
         say("warning", "gate_exception_over", id=statement.id, why=why)
 
     def _write(

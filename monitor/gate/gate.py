@@ -330,9 +330,13 @@ class Gate:
             take_rulings(self._rulings, self._book.held.get, self.rule)
         for held in [call for call in self._book.held.values() if call.expires_ns <= time_ns]:
             self._give_up(held, EXPIRED)
+        self.end_exceptions()
+        self._checkpoint()
+
+    def end_exceptions(self) -> None:
+        """End those whose time, right or key is gone; at a start, before the first answer."""
         for statement, why in self._exceptions.over():
             self._exceptions.end(statement, why)
-        self._checkpoint()
 
     def complete(self) -> None:
         """Answer the held calls that were decided; after a kill, before the first answer."""

@@ -14,6 +14,8 @@ E_NAME: Final = "P102"
 E_STANDING: Final = "P104"
 ROLES_MAX: Final = ELEMENTS_MAX
 """As many as an invariant reads of a list: more would be unknown at every event."""
+OF_UID: Final = re.compile(r"uid-[0-9]+")
+"""The gate's names for users of the machine that no principal claims."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _NAME_MEND: Final = "a name has at most 100 ASCII letters, digits, `.`, `_` and `-`"
 

@@ -36,7 +36,7 @@ from .model import (
     Principals,
     PrincipalsVersion,
 )
-from .names import E_NAME, E_STANDING, check_name, read_roles, whole_number
+from .names import E_NAME, E_STANDING, OF_UID, check_name, read_roles, whole_number
 from .rules import read_approvals, read_exceptions, read_public_key
 
 E_ORDER: Final = "P101"
@@ -51,8 +51,6 @@ ATTRIBUTES_DEPTH_MAX: Final = 8  # Chosen: attributes are labels, not documents.
 NUMBER_MAX: Final = 2**63 - 1
 UID_MAX: Final = 2**32 - 2  # Source: chown(2): 2**32 - 1 means "no change", and is not a user.
 
-_OF_UID: Final = re.compile(r"uid-[0-9]+")
-"""The gate's names for users of the machine that no principal claims."""
 _SHA256: Final = re.compile(r"[0-9a-fA-F]{64}")
 _SHA256_MEND: Final = "write the 64 hexadecimal digits of `printf %s TOKEN | sha256sum`"
 _VERSION_KEYS: Final = (
@@ -210,7 +208,7 @@ class _Reading:
     def take(self, key: YamlScalar, node: YamlNode) -> None:
         name, shape = key.text, self.shape
         check_name(key, "a principal", shape)
-        if _OF_UID.fullmatch(name):
+        if OF_UID.fullmatch(name):
             message = f"`{name}` is the gate's name of a user whom no principal claims"
             shape.add(key.place, E_NAME, message, "choose another name, and write `uid: ...` in it")
         what = f"the principal {show_text(name)}"

@@ -189,6 +189,7 @@ def test_an_exception_ends_with_the_right_of_its_issuer(tmp_path: Path) -> None:
         (MalformedError, {"owner": ""}),
         (MalformedError, {"id": "x-1"}),
         (MalformedError, {"principal": "a\nb"}),
+        (MalformedError, {"principal": "bott"}),
     ],
 )
 def test_who_may_not_make_one(
@@ -469,3 +470,21 @@ def test_a_gate_that_can_claim_no_session_can_be_opened(
         here.ask("search", session="new")
     here.gate.make_exception("max", signed(here, MAX[0], **BREAK))
     assert leak(here) == "allow"
+
+
+def test_an_exception_ends_with_the_key_that_signed_it(tmp_path: Path) -> None:
+    """At the next start, before anybody is answered; one for a user of the machine may be made."""
+    here = opened(tmp_path)
+    here.gate.make_exception("olga", signed(here))
+    other = "x-" + "2" * 32
+    here.gate.make_exception("olga", signed(here, id=other, principal="uid-1001"))
+    assert leak(here) == "allow"
+    here.restart()
+    assert here.ask("http.post").decision == "allow"
+    replaced = PRINCIPALS.replace(OLGA[1], make_key(b"")[1])
+    here.principals = parse_principals(replaced, "p.yaml")
+    here.restart()
+    assert here.gate.exceptions("olga").exceptions == []
+    assert here.ask("http.post").decision == "deny"
+    over = [r["attributes"]["over"] for r in here.records() if r["kind"] == "session.ended"]
+    assert over == ["its issuer has another key"] * 2
