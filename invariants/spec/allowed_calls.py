@@ -43,6 +43,8 @@ _ROLE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _HOST: Final = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\]")
 _DEFAULTS: Final[Mapping[str, Literal["allow", "deny"]]] = {"allow": "allow", "deny": "deny"}
 _URL: Final = 'host(t.contains("://") ? t : "https://" + t)'
+_IS_OF_THE_WEB: Final = '(!t.contains("://") || t.matches("(?i)^(https?|wss?)://"))'
+"""With another scheme a URL may name a file of this machine (`file:`), or code (`javascript:`)."""
 
 
 class Expanded(NamedTuple):
@@ -207,7 +209,8 @@ def _covers_all(item: _Item, role: str, arguments: _Arguments) -> str:
     for names, test in _limits(item, arguments):
         named = f"named_any({_list(names)}, k)"
         parts.append(f"args.exists(k, {named} && size(texts(args[k])) > 0)")
-        parts.append(f"args.all(k, !{named} || texts(args[k]).all(t, {test}))")
+        also = f"{_IS_OF_THE_WEB} && " if names is arguments.hosts else ""
+        parts.append(f"args.all(k, !{named} || texts(args[k]).all(t, {also}{test}))")
     return " && ".join(parts)
 
 
