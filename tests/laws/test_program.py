@@ -29,6 +29,7 @@ from invariants.operators.contract import Birth
 from invariants.runtime import plan
 from invariants.runtime.birth import born_progress
 from invariants.runtime.program import Program
+from invariants.runtime.report_mode import Covers
 from invariants.runtime.scope_program import Judged, Progress, ScopeProgram
 from invariants.runtime.unsure_time import TimeDoubt, step_at
 from invariants.taint.event_view import EventView
@@ -107,9 +108,15 @@ def draw_event(random: Random, number: int, time_ns: int, lists: Sequence[list[A
 
 
 def stepped_whole(
-    program: ScopeProgram, progress: Progress, event: Event, asked: Shown | None = None
+    program: ScopeProgram,
+    progress: Progress,
+    event: Event,
+    asked: Shown | None = None,
+    *,
+    covers: Covers | None = None,
 ) -> Judged:
     """The definition: all facts of the event, and each automaton, with nothing left out."""
+    assert covers is None, "no operator excepts anything here"
     made = program.plan(event.kind, event.record.tool)
     view = EventView(event)
     facts = made.facts(view)
