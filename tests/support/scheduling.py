@@ -9,6 +9,7 @@ ONE_AFTER_THE_OTHER = frozenset(
     {
         "tests/integration/test_bench_kill_switch.py",
         "tests/integration/test_client_kafka.py",
+        "tests/integration/test_gate_forward_kafka.py",
         "tests/integration/test_replay.py",
     }
 )
