@@ -35,6 +35,7 @@ from monitor.principals.names import OF_UID
 
 SIGNED_NS_MAX: Final = 600 * SECOND_NS
 """Chosen: from signing to asking. An older statement may come from a place where it was kept."""
+EXCEPTION_EXPIRED: Final = "expired"
 _SORTS: Final[tuple[ExceptionSort, ...]] = ("exception", "break-glass")
 _NO_RIGHT: Final = (
     "only a principal with a role that the file of principals lists under `exceptions` or "
@@ -150,7 +151,7 @@ class Exceptions:
         found = []
         for one in self._recorder.book.exceptions.all():
             if one.expires_ns <= time_ns:
-                found.append((one, "expired"))
+                found.append((one, EXCEPTION_EXPIRED))
             elif principals is None or not principals.may_except(one.issuer, one.sort, time_ns):
                 found.append((one, "its issuer may make none any more"))
             elif not self._fits(one, principals.public_key(one.issuer, time_ns)):

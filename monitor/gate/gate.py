@@ -29,7 +29,7 @@ from monitor.gate.claims import Claims
 from monitor.gate.decider import Asked, Decider
 from monitor.gate.errors import ConflictError, ForbiddenError, MalformedError, UnknownError
 from monitor.gate.exception_table import own_session
-from monitor.gate.exceptions import Exceptions
+from monitor.gate.exceptions import EXCEPTION_EXPIRED, Exceptions
 from monitor.gate.freshness import Freshness
 from monitor.gate.inputs import (
     ancestor_of,
@@ -330,13 +330,17 @@ class Gate:
             take_rulings(self._rulings, self._book.held.get, self.rule)
         for held in [call for call in self._book.held.values() if call.expires_ns <= time_ns]:
             self._give_up(held, EXPIRED)
-        self.end_exceptions()
+        for statement, why in self._exceptions.over():
+            self._exceptions.end(statement, why)
         self._checkpoint()
 
     def end_exceptions(self) -> None:
-        """End those whose time, right or key is gone; at a start, before the first answer."""
+        """End those whose right or key is gone; at a start, before the first answer. Expired ones
+        cover nothing, and their end waits for a tick, as without a start.
+        """
         for statement, why in self._exceptions.over():
-            self._exceptions.end(statement, why)
+            if why != EXCEPTION_EXPIRED:
+                self._exceptions.end(statement, why)
 
     def complete(self) -> None:
         """Answer the held calls that were decided; after a kill, before the first answer."""
