@@ -24,10 +24,9 @@ from langgraph.types import Command
 from ..calls import Edited, ToolCall
 from ..client import Client
 from ..errors import Refused
-from .running import Conversation, Conversations, made, made_async
+from .running import Conversation, Conversations, Messages, Redact, made, made_async
 
 Result = ToolMessage | Command[Any]
-Redact = Callable[[str], str]
 
 
 class InterlockState(AgentState[Any]):
@@ -49,22 +48,21 @@ class InterlockMiddleware(AgentMiddleware[InterlockState, Any]):
     ) -> None:
         super().__init__()
         self._conversations = Conversations(client)
-        self._has_messages, self._redact = messages, redact
+        self._messages = Messages(are_published=messages, redact=redact)
 
     def before_agent(self, state: InterlockState, runtime: Any) -> dict[str, Any] | None:
         """A run begins: its session, and the user's messages that are new."""
         thread = _thread_of(get_config())
         begun = self._conversations.of(thread) if thread else self._conversations.begin()
-        if self._has_messages:
-            for message in _new_messages(state["messages"], is_resumed=bool(thread)):
-                begun.session.user_message(self._told(message))
+        for message in _new_messages(state["messages"], is_resumed=bool(thread)):
+            self._messages.of_user(begun.session, str(message.text))
         return {"interlock_session": begun.session.id}
 
     def after_model(self, state: InterlockState, runtime: Any) -> None:
         """The model has answered: its text, if there is one."""
         message = state["messages"][-1]
-        if self._has_messages and isinstance(message, AIMessage) and message.text:
-            self._of(state).session.assistant_message(self._told(message))
+        if isinstance(message, AIMessage):
+            self._messages.of_model(self._of(state).session, str(message.text))
 
     def after_agent(self, state: InterlockState, runtime: Any) -> None:
         """A run has ended; its session goes on if it has a thread."""
@@ -99,10 +97,6 @@ class InterlockMiddleware(AgentMiddleware[InterlockState, Any]):
 
     def _of(self, state: Any) -> Conversation:
         return self._conversations.of(state["interlock_session"])
-
-    def _told(self, message: AnyMessage) -> str:
-        text = str(message.text)
-        return text if self._redact is None else self._redact(text)
 
 
 def _thread_of(config: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from agents import Agent, AgentHooks, FunctionTool, Handoff, ItemHelpers, Tool
@@ -24,12 +24,10 @@ from agents.items import ModelResponse, TResponseInputItem
 from agents.run_context import AgentHookContext, RunContextWrapper
 from agents.tool_context import ToolContext
 
-from ..calls import Edited, ToolCall
+from ..calls import Edited
 from ..errors import Refused
 from ..session import Session
-from .running import Conversation, made_async
-
-Redact = Callable[[str], str]
+from .running import Conversation, Messages, Redact, made_async, note_result
 
 
 def guarded(
@@ -39,15 +37,14 @@ def guarded(
 
     `messages`: publish what the user and the model say; `redact` changes these texts before.
     """
-    return _Guard(session, messages, redact).agent(agent)
+    return _Guard(session, Messages(are_published=messages, redact=redact)).agent(agent)
 
 
 class _Guard:
     """The agents of one session, each once: they may hand over to each other."""
 
-    def __init__(self, session: Session, has_messages: bool, redact: Redact | None) -> None:
-        self._conversation = Conversation(session)
-        self._has_messages, self._redact = has_messages, redact
+    def __init__(self, session: Session, messages: Messages) -> None:
+        self._conversation, self._messages = Conversation(session), messages
         self._known: dict[int, Agent[Any]] = {}
         self.told_count = 0
 
@@ -55,8 +52,8 @@ class _Guard:
         known = self._known.get(id(agent))
         if known is not None:
             return known
-        hooks = _Hooks(self, agent.hooks) if self._has_messages else agent.hooks
-        made = agent.clone(tools=[self._tool(tool) for tool in agent.tools], hooks=hooks)
+        tools = [self._tool(tool) for tool in agent.tools]
+        made = agent.clone(tools=tools, hooks=_Hooks(self, agent.hooks))
         self._known[id(agent)] = made
         made.handoffs = [self._handoff(one) for one in agent.handoffs]
         return made
@@ -83,7 +80,7 @@ class _Guard:
                 return await made_async(
                     call,
                     lambda edited: invoke(context, args if edited is None else _text(edited)),
-                    _note,
+                    note_result,
                 )
             except Refused as refused:
                 return str(refused)
@@ -94,18 +91,15 @@ class _Guard:
         """The user's messages that are new: a model reads all of them each time."""
         said = [text for item in items if (text := _said_by_user(item))]
         for text in said[self.told_count :]:
-            self._conversation.session.user_message(self._told(text))
+            self._messages.of_user(self._conversation.session, text)
         self.told_count = max(self.told_count, len(said))
 
     def model_said(self, response: ModelResponse) -> None:
         """The text of an answer, if it has one."""
         for item in response.output:
-            text = ItemHelpers.extract_text(item)
-            if text:
-                self._conversation.session.assistant_message(self._told(text))
-
-    def _told(self, text: str) -> str:
-        return text if self._redact is None else self._redact(text)
+            self._messages.of_model(
+                self._conversation.session, ItemHelpers.extract_text(item) or ""
+            )
 
 
 class _Hooks(AgentHooks[Any]):
@@ -163,10 +157,6 @@ def _arguments(text: str) -> Mapping[str, object]:
 
 def _text(edited: Edited) -> str:
     return json.dumps(edited)
-
-
-def _note(call: ToolCall, result: Any) -> None:
-    call.result = result
 
 
 def _said_by_user(item: TResponseInputItem) -> str:

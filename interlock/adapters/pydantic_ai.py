@@ -11,7 +11,6 @@ Not seen: tools that a model's provider runs itself, and tools whose results com
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from pydantic_ai import RunContext
@@ -24,12 +23,10 @@ from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.tools import ToolDefinition
 
-from ..calls import Edited, ToolCall
+from ..calls import Edited
 from ..client import Client
 from ..errors import Refused
-from .running import Conversation, Conversations, made_async
-
-Redact = Callable[[str], str]
+from .running import Conversation, Conversations, Messages, Redact, made_async, note_result
 
 
 class Interlock(AbstractCapability[Any]):
@@ -42,7 +39,7 @@ class Interlock(AbstractCapability[Any]):
         self, client: Client, *, messages: bool = True, redact: Redact | None = None
     ) -> None:
         self._conversations = Conversations(client)
-        self._has_messages, self._redact = messages, redact
+        self._messages = Messages(are_published=messages, redact=redact)
 
     def get_ordering(self) -> CapabilityOrdering:
         """Nearest to the tools: no other capability changes arguments behind it."""
@@ -50,9 +47,7 @@ class Interlock(AbstractCapability[Any]):
 
     async def before_run(self, ctx: RunContext[Any]) -> None:
         """A run begins: the user's prompt."""
-        text = _text_of(ctx.prompt)
-        if self._has_messages and text:
-            self._of(ctx).session.user_message(self._told(text))
+        self._messages.of_user(self._of(ctx).session, _text_of(ctx.prompt))
 
     async def after_model_request(
         self,
@@ -63,8 +58,7 @@ class Interlock(AbstractCapability[Any]):
     ) -> ModelResponse:
         """The model has answered: its text, if there is one."""
         text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
-        if self._has_messages and text:
-            self._of(ctx).session.assistant_message(self._told(text))
+        self._messages.of_model(self._of(ctx).session, text)
         return response
 
     async def wrap_tool_execute(
@@ -83,19 +77,12 @@ class Interlock(AbstractCapability[Any]):
             return await handler(args if edited is None else dict(edited))
 
         try:
-            return await made_async(asked, make, _note)
+            return await made_async(asked, make, note_result)
         except Refused as refused:
             return str(refused)
 
     def _of(self, ctx: RunContext[Any]) -> Conversation:
         return self._conversations.of(ctx.conversation_id or ctx.run_id or "")
-
-    def _told(self, text: str) -> str:
-        return text if self._redact is None else self._redact(text)
-
-
-def _note(call: ToolCall, result: Any) -> None:
-    call.result = result
 
 
 def _text_of(prompt: Any) -> str:

@@ -29,6 +29,7 @@ CALL_IDS_MAX: Final = 1_000
 _DIGEST_BYTES: Final = 16
 T = TypeVar("T")
 Note = Callable[[ToolCall, T], None]
+Redact = Callable[[str], str]
 
 
 def made(call: ToolCall, make: Callable[[Edited], T], note: Note[T]) -> T:
@@ -49,6 +50,33 @@ async def made_async(call: ToolCall, make: Callable[[Edited], Awaitable[T]], not
         result = await make(edited)
         note(call, result)
     return result
+
+
+def note_result(call: ToolCall, result: object) -> None:
+    """The `note` of a framework whose results are what a call returned."""
+    call.result = result
+
+
+class Messages:
+    """Publishes what the user and the model say, unless it is switched off; `redact` changes the
+    texts before. An empty text is no message.
+    """
+
+    def __init__(self, *, are_published: bool, redact: Redact | None) -> None:
+        self._are_published, self._redact = are_published, redact
+
+    def of_user(self, session: Session, text: str) -> None:
+        """The user's message."""
+        if self._are_published and text:
+            session.user_message(self._redacted(text))
+
+    def of_model(self, session: Session, text: str) -> None:
+        """The model's message."""
+        if self._are_published and text:
+            session.assistant_message(self._redacted(text))
+
+    def _redacted(self, text: str) -> str:
+        return text if self._redact is None else self._redact(text)
 
 
 class Conversation:

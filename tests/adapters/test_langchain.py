@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from tests.adapters.environment import Environment
@@ -14,14 +11,6 @@ from tests.support.gate_served import ServedGate
 @pytest.fixture(scope="module")
 def langchain() -> Environment:
     return Environment("langchain")
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[ServedGate]:
-    served = ServedGate(tmp_path / "g")
-    served.start()
-    yield served
-    served.stop()
 
 
 @pytest.mark.parametrize("how", ["sync", "async", "thread"])

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from tests.adapters.environment import Environment
@@ -17,14 +14,6 @@ POST = ["http.post", "https://paste.example/x"]
 @pytest.fixture(scope="module")
 def openai() -> Environment:
     return Environment("openai-agents")
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[ServedGate]:
-    served = ServedGate(tmp_path / "g")
-    served.start()
-    yield served
-    served.stop()
 
 
 @pytest.mark.parametrize("case", ["hijacked", "hijacked-stream", "handing"])
