@@ -13,6 +13,7 @@ from monitor.cli.arguments import HELP, Verbs
 from monitor.cli.collector import lasting
 from monitor.cli.exceptions import add_break_glass
 from monitor.cli.gate_claims import add_parts
+from monitor.cli.gate_library import require_library
 from monitor.cli.output import EXIT_FINE
 from monitor.cli.signals import Stopper
 from monitor.clock import SystemClock
@@ -47,22 +48,13 @@ def add(verbs: Verbs) -> None:
     add_parts(parts)
 
 
-def _require_library() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("aiohttp") is None:
-        from invariants.model.errors import ConfigError
-
-        raise ConfigError("a gate needs aiohttp; install it with `pip install 'interlock[gate]'`")
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Serve until a signal asks to stop."""
     stopper = Stopper()
     settings = load_settings(arguments.config, flags=vars(arguments))
     require(settings, "invariants", "gate.listen", "gate.publish")
     configure_log(settings.log_level, settings.log_format, secrets_of(settings))
-    _require_library()
+    require_library("aiohttp", "a gate needs")
     with ExitStack() as stack:
         stack.callback(gc.unfreeze)
         with lasting():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from invariants.model.errors import ConfigError
+from monitor.cli.gate_library import require_library
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -27,7 +28,7 @@ def make_key_file(path: str) -> str:
     ConfigError
         The library is missing, or there is such a file: a key is never written over.
     """
-    _require_library()
+    require_library("cryptography", "signatures need")
     from monitor.exceptions.signing import make_key
 
     pem, public = make_key(_new_passphrase())
@@ -48,7 +49,7 @@ def read_key_file(path: str) -> Ed25519PrivateKey:
     ConfigError
         The library is missing, others can read the file, or it has no key.
     """
-    _require_library()
+    require_library("cryptography", "signatures need")
     from monitor.exceptions.signing import KeyFileError, read_key
 
     with Path(path).open("rb") as file:
@@ -79,12 +80,3 @@ def _passphrase(prompt: str) -> bytes:
     if given is not None:
         return os.fsencode(given)
     return getpass.getpass(prompt).encode() if sys.stdin.isatty() else b""
-
-
-def _require_library() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("cryptography") is None:
-        raise ConfigError(
-            "signatures need cryptography; install it with `pip install 'interlock[gate]'`"
-        )

@@ -14,10 +14,10 @@ import math
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
+from invariants.model.event import SECOND_NS
 from monitor.gate.errors import CrowdedError
 
-HOUR_NS: Final = 3_600_000_000_000
-_S_NS: Final = 1_000_000_000
+HOUR_NS: Final = 3_600 * SECOND_NS
 
 
 class _Spent(NamedTuple):
@@ -52,7 +52,7 @@ class ByteBudget:
         """CrowdedError if the principal has nothing left; it says when to ask again."""
         over = self._left_over(principal, now_ns) - self._per_hour
         if over >= 0:
-            wait_s = 1 + math.floor(over * HOUR_NS / self._per_hour / _S_NS)
+            wait_s = 1 + math.floor(over * HOUR_NS / self._per_hour / SECOND_NS)
             raise CrowdedError(
                 f"records of this principal have more than {self._per_hour} bytes in an hour, the "
                 f"maximum; ask again in {wait_s} s, or raise `gate.principal_bytes_per_hour`",

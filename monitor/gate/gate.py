@@ -180,8 +180,9 @@ class Gate:
         """
         key = trace_key(principal, telling.session)
         check_request(telling.request)
-        digest, numbers = telling.digest(), []
+        digest, numbers = "", []
         if telling.request:
+            digest = telling.digest()
             known, known_digest = self._book.told(key, telling.request)
             if known and known_digest != digest:
                 raise ConflictError("this `request` reported other events; use a new id")
