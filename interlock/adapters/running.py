@@ -59,7 +59,7 @@ def note_result(call: ToolCall, result: object) -> None:
 
 class Messages:
     """Publishes what the user and the model say, unless it is switched off; `redact` changes the
-    texts before. An empty text is no message.
+    texts before. Empty texts are left out.
     """
 
     def __init__(self, *, are_published: bool, redact: Redact | None) -> None:
