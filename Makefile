@@ -14,7 +14,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile --edi
 # Tests start many Python processes; without this each of them could have to compile all it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: adapters demo test check format site dist kafka kafka-stop laws simulation shells gate-fuzz mutants chaos report-bound bench packs-page clean
+.PHONY: adapters test-adapters FORCE demo test check format site dist kafka kafka-stop laws simulation shells gate-fuzz mutants chaos report-bound bench packs-page clean
 
 demo: $(DEMO_STAMP)
 	@$(BIN)/python -m fixtures.demo
@@ -36,10 +36,25 @@ check: $(STAMP)
 ADAPTERS := langchain openai-agents pydantic-ai
 adapters: $(ADAPTERS:%=.adapters/%/.installed)
 
+# All of them, and their tests: these take too long for every change. With LATEST=1 the newest versions are
+# installed instead of the locked ones, to learn what has changed in the frameworks.
+ADAPTERS_LONG := $(ADAPTERS) google-adk
+ENVIRONMENTS  := .adapters$(if $(LATEST),-latest)
+test-adapters: $(STAMP) $(ADAPTERS_LONG:%=$(ENVIRONMENTS)/%/.installed)
+	INTERLOCK_LONG=1 INTERLOCK_REQUIRE=adapters ADAPTER_ENVIRONMENTS=$(CURDIR)/$(ENVIRONMENTS) \
+	  $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/adapters
+
+INSTALL_ADAPTER := bin/python -m pip install --quiet --disable-pip-version-check --no-compile "mypy>=1.11"
 .adapters/%/.installed: tests/adapters/requirements/%.txt
 	$(PYTHON) -m venv .adapters/$*
-	.adapters/$*/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $< "mypy>=1.11"
+	.adapters/$*/$(INSTALL_ADAPTER) -r $<
 	touch $@
+
+# A file of requirements names in its first line the packages that need the others.
+.adapters-latest/%/.installed: tests/adapters/requirements/%.txt FORCE
+	$(PYTHON) -m venv .adapters-latest/$*
+	.adapters-latest/$*/$(INSTALL_ADAPTER) --upgrade msgspec $$(sed -n '1s/^# Newest: //p' $<)
+FORCE:
 
 format: $(STAMP)
 	$(BIN)/ruff format .

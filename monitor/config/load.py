@@ -32,6 +32,7 @@ EXEMPT_VARIABLES: Final = frozenset(
         "INTERLOCK_GATE_TOKEN_FILE",
         "INTERLOCK_KAFKA_CACHE",
         "INTERLOCK_LAWS_CASES",
+        "INTERLOCK_LONG",
         "INTERLOCK_REQUIRE",
     }
 )

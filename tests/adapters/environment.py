@@ -29,9 +29,10 @@ class Environment:
         if not self.python.exists():
             require_or_skip("adapters", f"{name} is not installed: `make adapters` does it")
 
-    def run(self, scenario: str, gate: ServedGate, *arguments: str) -> Any:
-        """What a scenario prints, as JSON."""
-        done = self._run([str(SCENARIOS / scenario), f"unix:{gate.socket}", *arguments])
+    def run(self, scenario: str, gate: ServedGate, *arguments: str, token: str = "") -> Any:
+        """What a scenario prints, as JSON. `token`: of its principal, if the gate has any."""
+        command = [str(SCENARIOS / scenario), f"unix:{gate.socket}", *arguments]
+        done = self._run(command, **({"INTERLOCK_GATE_TOKEN": token} if token else {}))
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
@@ -41,12 +42,12 @@ class Environment:
         done = self._run([*command, "--follow-imports=silent", f"interlock/adapters/{adapter}.py"])
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def _run(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    def _run(self, arguments: list[str], **more: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run(
             [str(self.python), *arguments],
             cwd=CHECKOUT,
-            env=environment,
+            env=environment | more,
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,

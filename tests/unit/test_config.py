@@ -183,7 +183,7 @@ def test_variables_of_tests_and_kubernetes_are_passed_over() -> None:
     """What a service named `interlock` puts into every pod is no misspelt setting."""
     names = "SERVICE_HOST SERVICE_PORT SERVICE_PORT_METRICS PORT PORT_9847_TCP PORT_9847_TCP_ADDR"
     environment = {f"INTERLOCK_{name}": "x" for name in names.split()}
-    tests = ("INTERLOCK_REQUIRE", "INTERLOCK_LAWS_CASES", "INTERLOCK_KAFKA_CACHE")
+    tests = ("INTERLOCK_REQUIRE", "INTERLOCK_LAWS_CASES", "INTERLOCK_LONG", "INTERLOCK_KAFKA_CACHE")
     tests += ("INTERLOCK_GATE_TOKEN", "INTERLOCK_GATE_TOKEN_FILE")
     assert load_settings(None, {**environment, **dict.fromkeys(tests, "1")}) == Settings()
     assert not {row.env for row in TABLE} & {*environment, *tests}

@@ -1,0 +1,127 @@
+"""Google ADK: a plugin that asks before each call of a tool.
+
+    app = App(name="support", root_agent=agent, plugins=[Interlock(client)])
+
+A refused call is not made: the model gets one sentence as the result of the call, and goes on. A
+session is the session of the framework, by its application, user and id; later runs resume it.
+
+Seen: calls of tools by all agents of the app, with their ids; in parallel, live and in workflows,
+too. An agent that is a tool belongs to the session of its caller.
+Not seen: tools that a model's provider runs itself, and code that a code executor runs.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from types import MethodType
+from typing import Any, Final
+from urllib.parse import quote
+
+from google.adk.agents.callback_context import CallbackContext
+from google.adk.agents.invocation_context import InvocationContext
+from google.adk.models.llm_response import LlmResponse
+from google.adk.plugins.base_plugin import BasePlugin
+from google.adk.sessions import Session
+from google.adk.tools.base_tool import BaseTool
+from google.adk.tools.tool_context import ToolContext
+from google.genai.types import Content
+
+from ..calls import Edited
+from ..client import Client
+from ..errors import Refused
+from .running import Conversation, Conversations, Messages, Redact, made_async, note_result
+
+_CALLER: Final[ContextVar[Conversation | None]] = ContextVar("interlock_caller", default=None)
+"""That of the call in progress: an agent that is a tool runs in a session of its own."""
+
+
+class Interlock(BasePlugin):
+    """Asks before each call, and reports it. Its place in the list of plugins has no effect on
+    this.
+
+    `messages`: publish what the user and the model say; `redact` changes these texts before.
+    """
+
+    def __init__(
+        self, client: Client, *, messages: bool = True, redact: Redact | None = None
+    ) -> None:
+        super().__init__("interlock")
+        self._conversations = Conversations(client)
+        self._messages = Messages(are_published=messages, redact=redact)
+
+    async def on_user_message_callback(
+        self, *, invocation_context: InvocationContext, user_message: Content
+    ) -> None:
+        """A run begins: the user's message. That of a nested agent is an argument of its call."""
+        if _CALLER.get() is None:
+            self._messages.of_user(self.of(invocation_context.session).session, _text(user_message))
+
+    async def after_model_callback(
+        self, *, callback_context: CallbackContext, llm_response: LlmResponse
+    ) -> None:
+        """The model has answered: its text, if there is one. The whole follows what is streamed."""
+        if _CALLER.get() is None and not llm_response.partial:
+            conversation = self.of(callback_context.session)
+            self._messages.of_model(conversation.session, _text(llm_response.content))
+
+    async def before_tool_callback(
+        self, *, tool: BaseTool, tool_args: dict[str, Any], tool_context: ToolContext
+    ) -> None:
+        """The framework is about to run this tool: it asks as the last thing before it does.
+
+        Callbacks of later plugins and of the agent may still change the arguments, and those behind
+        the tool may replace its result, so this callback itself neither asks nor reports.
+        """
+        found = vars(tool).get("run_async")
+        if not (isinstance(found, _Asking) and found.tool is tool):
+            vars(tool)["run_async"] = _Asking(tool, found)
+
+    def of(self, session: Session) -> Conversation:
+        """The conversation of a session, or of the call that is in progress."""
+        caller = _CALLER.get()
+        if caller is not None:
+            return caller
+        # Ids are unique for one user of one application; "%" and ":" are not left in the parts.
+        parts = (session.app_name, session.user_id, session.id)
+        return self._conversations.of(":".join(quote(part, safe="@+=") for part in parts))
+
+
+class _Asking:
+    """`run_async` of one tool. A tool may be shared by runners: the plugin is that of the run."""
+
+    def __init__(self, tool: BaseTool, own: Any) -> None:
+        self.tool = tool
+        # A copy of a tool has the attribute of the tool of which it is the copy.
+        is_own = own is not None and not isinstance(own, _Asking)
+        self._run = own if is_own else MethodType(type(tool).run_async, tool)
+
+    async def __call__(self, *, args: dict[str, Any], tool_context: ToolContext) -> Any:
+        plugin = _plugin_of(tool_context)
+        if plugin is None:
+            return await self._run(args=args, tool_context=tool_context)
+        conversation = plugin.of(tool_context.session)
+        call = conversation.call(self.tool.name, args, tool_context.function_call_id or "")
+
+        async def make(edited: Edited) -> Any:
+            given = args if edited is None else dict(edited)
+            caller = _CALLER.set(conversation)
+            try:
+                return await self._run(args=given, tool_context=tool_context)
+            finally:
+                _CALLER.reset(caller)
+
+        try:
+            return await made_async(call, make, note_result)
+        except Refused as refused:
+            return {"error": str(refused)}
+
+
+def _plugin_of(tool_context: ToolContext) -> Interlock | None:
+    plugins = tool_context.get_invocation_context().plugin_manager.plugins
+    return next((plugin for plugin in plugins if isinstance(plugin, Interlock)), None)
+
+
+def _text(content: Content | None) -> str:
+    """The text of a message, without the model's thoughts, pictures and files."""
+    parts = (content.parts if content else None) or []
+    return "\n".join(part.text for part in parts if part.text and not part.thought)
