@@ -12,9 +12,8 @@ Not seen: tools that a model's provider runs itself, and code that a code execut
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from types import MethodType
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 from google.adk.agents.callback_context import CallbackContext
@@ -31,9 +30,6 @@ from ..client import Client
 from ..errors import Refused
 from .running import Conversation, Conversations, Messages, Redact, made_async, note_result
 
-_CALLER: Final[ContextVar[Conversation | None]] = ContextVar("interlock_caller", default=None)
-"""That of the call in progress: an agent that is a tool runs in a session of its own."""
-
 
 class Interlock(BasePlugin):
     """Asks before each call, and reports it. Its place in the list of plugins has no effect on
@@ -46,21 +42,21 @@ class Interlock(BasePlugin):
         self, client: Client, *, messages: bool = True, redact: Redact | None = None
     ) -> None:
         super().__init__("interlock")
-        self._conversations = Conversations(client)
+        self.conversations = Conversations(client)
         self._messages = Messages(are_published=messages, redact=redact)
 
     async def on_user_message_callback(
         self, *, invocation_context: InvocationContext, user_message: Content
     ) -> None:
         """A run begins: the user's message. That of a nested agent is an argument of its call."""
-        if _CALLER.get() is None:
+        if self.conversations.caller() is None:
             self._messages.of_user(self.of(invocation_context.session).session, _text(user_message))
 
     async def after_model_callback(
         self, *, callback_context: CallbackContext, llm_response: LlmResponse
     ) -> None:
         """The model has answered: its text, if there is one. The whole follows what is streamed."""
-        if _CALLER.get() is None and not llm_response.partial:
+        if self.conversations.caller() is None and not llm_response.partial:
             conversation = self.of(callback_context.session)
             self._messages.of_model(conversation.session, _text(llm_response.content))
 
@@ -78,12 +74,12 @@ class Interlock(BasePlugin):
 
     def of(self, session: Session) -> Conversation:
         """The conversation of a session, or of the call that is in progress."""
-        caller = _CALLER.get()
+        caller = self.conversations.caller()
         if caller is not None:
             return caller
         # Ids are unique for one user of one application; "%" and ":" are not left in the parts.
         parts = (session.app_name, session.user_id, session.id)
-        return self._conversations.of(":".join(quote(part, safe="@+=") for part in parts))
+        return self.conversations.of(":".join(quote(part, safe="@+=") for part in parts))
 
 
 class _Asking:
@@ -104,11 +100,8 @@ class _Asking:
 
         async def make(edited: Edited) -> Any:
             given = args if edited is None else dict(edited)
-            caller = _CALLER.set(conversation)
-            try:
+            with plugin.conversations.calling(conversation):
                 return await self._run(args=given, tool_context=tool_context)
-            finally:
-                _CALLER.reset(caller)
 
         try:
             return await made_async(call, make, note_result)

@@ -12,7 +12,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextvars import ContextVar
 from hashlib import blake2b
 from typing import Final, TypeVar
 
@@ -105,6 +106,11 @@ class Conversation:
             return call  # Not a valid name: the call keeps the id of its own.
 
 
+_CALLER: ContextVar[tuple[Client | None, Conversation | None]] = ContextVar(
+    "interlock_caller", default=(None, None)
+)
+
+
 class Conversations:
     """The sessions of one client, by the ids that a framework gives its conversations."""
 
@@ -123,6 +129,22 @@ class Conversations:
                 found = Conversation(self._client.session(id_, is_resumable=is_resumable))
             self._keep(found)
         return found
+
+    def caller(self) -> Conversation | None:
+        """The conversation whose call is in progress here, if it is one of this client's. An agent
+        that is a tool belongs to it, whatever session its framework gives it.
+        """
+        client, conversation = _CALLER.get()
+        return conversation if client is self._client else None
+
+    @contextlib.contextmanager
+    def calling(self, conversation: Conversation) -> Iterator[None]:
+        """While a call of the conversation runs."""
+        outer = _CALLER.set((self._client, conversation))
+        try:
+            yield
+        finally:
+            _CALLER.reset(outer)
 
     def begin(self) -> Conversation:
         """A conversation that has no id: a session of its own, until `end`."""

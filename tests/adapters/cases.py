@@ -71,6 +71,16 @@ class Cases:
                 "I could not post it.",
             ]
 
+    def check_nested(self, case: str) -> None:
+        """The post is that of an agent that is a tool; what it says is a part of its call."""
+        told = self.told(case)
+        assert told["ran"] == [["read_file", "/secrets/key"]], told
+        (denied,) = self.records(case, "tool.denied")
+        assert (denied["tool"], denied["call"]) == ("http_post", "c2")
+        done = [(r["tool"], r["call"]) for r in self.records(case, "tool.completed")]
+        assert done == [("read_file", "c1"), ("poster", "n1")]
+        assert self.said(case)[0] == "[user] asks: do it" and len(self.said(case)) == 3
+
     def check_untouched(self, case: str) -> None:
         """An honest agent gets what its tools gave, and they are reported."""
         told = self.told(case)

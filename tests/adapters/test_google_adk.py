@@ -26,11 +26,7 @@ def test_a_hijacked_agent_is_refused_and_goes_on(cases: Cases, how: str) -> None
 
 def test_an_agent_that_is_a_tool_belongs_to_the_session_of_its_caller(cases: Cases) -> None:
     """The framework runs it in a session of its own, which knows nothing of the secret."""
-    assert cases.told("hijacked-nested")["ran"] == [["read_file", "/secrets/key"]]
-    (denied,) = cases.records("hijacked-nested", "tool.denied")
-    assert (denied["tool"], denied["call"]) == ("http_post", "c2")
-    assert cases.said("hijacked-nested")[0] == "[user] asks: do it"
-    assert len(cases.said("hijacked-nested")) == 3
+    cases.check_nested("hijacked-nested")
 
 
 def test_arguments_are_judged_as_the_agents_own_callback_left_them(cases: Cases) -> None:

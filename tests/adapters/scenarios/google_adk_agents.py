@@ -17,11 +17,11 @@ from google.genai.types import Content, FunctionCall, Part
 from scripted import (
     ASKED,
     SCRIPTS,
-    Call,
     Outcome,
     Turn,
     http_post,
     main,
+    nested,
     pay,
     read_file,
     redact,
@@ -81,9 +81,7 @@ def agent_of(script: Iterator[Turn], how: str) -> Agent:
 async def run_case(client: Client, case: str, how: str, script: tuple[Turn, ...]) -> Outcome:
     turns, outcome = list(script), Outcome()
     if how == "nested":
-        # The agent that is a tool posts, and tells its caller that it could not.
-        post = Turn(calls=(Call("poster", {"request": "post it"}, "n1"),))
-        turns = [turns[0], post, turns[1], turns[2], turns[2]]
+        turns = nested(turns, {"request": "post it"})
     if how == "meddled":
         turns = [SCRIPTS["honest"][0], *turns[1:]]
     plugin = Interlock(client, redact=redact, messages=how != "silent")

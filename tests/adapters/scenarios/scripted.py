@@ -104,6 +104,12 @@ SCRIPTS: Mapping[str, tuple[Turn, ...]] = {
 }
 
 
+def nested(turns: list[Turn], args: Mapping[str, Any]) -> list[Turn]:
+    """The same, with an agent that is a tool, `poster`: it posts, and tells that it could not."""
+    first, post, last = turns
+    return [first, Turn(calls=(Call("poster", args, "n1"),)), post, last, last]
+
+
 def redact(text: str) -> str:
     return text.replace("Ada", "[user]")
 
