@@ -51,6 +51,14 @@ class Cases:
         assert found, self.told(case)
         return [r for r in found if not kinds or r["kind"] in kinds]
 
+    def unnamed(self) -> list[list[dict[str, Any]]]:
+        """The records of each session whose id the framework or the client has made."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for record in self._records:
+            if record["session"].rpartition(":")[2] not in self._told:
+                found.setdefault(record["session"], []).append(record)
+        return list(found.values())
+
     def said(self, case: str) -> list[str]:
         """The published messages."""
         return [r["text"] for r in self.records(case, "message.user", "message.assistant")]
