@@ -51,6 +51,7 @@ PLAYS_AN_AGENT = {
     "monitor/bench/kill_switch.py",
     "monitor/bench/kill_switch_agent.py",
     "monitor/cli/gate_requests.py",
+    "monitor/doctor/ask_gate.py",
 }
 
 # Doors: the only files that may import a library.

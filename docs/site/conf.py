@@ -47,6 +47,7 @@ QUESTIONS = {
     "Connecting a framework": "docs/connecting",
     "The gate": "docs/gate",
     "Running the monitor": "docs/running",
+    "Finding what is wrong": "docs/doctor",
     "An incident at 3 a.m.": "docs/incident",
     "Alerts": "docs/alerts",
     "Security": "docs/threat-model",

@@ -36,11 +36,12 @@ class NotAGate(Exception):  # noqa: N818 - reads as what it says
 
 
 class Response(NamedTuple):
-    """Status and body; `retry_after_s` is 0 without such a header."""
+    """Status and body; `retry_after_s` is 0 and `date` empty without such a header."""
 
     status: int
     body: bytes
     retry_after_s: float
+    date: str = ""
 
 
 class Exchange:
@@ -179,7 +180,8 @@ class _Connection(http.client.HTTPConnection):
             if not response.isclosed():
                 # What follows must not be read as the next response.
                 self.close()
-            return Response(response.status, told, _retry_after_s(response.headers))
+            date = str(response.headers.get("Date", ""))
+            return Response(response.status, told, _retry_after_s(response.headers), date)
 
     def connect(self) -> None:
         """Connect within the deadline; called by `request` if there is no connection."""

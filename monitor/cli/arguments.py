@@ -31,6 +31,7 @@ HELP: Final[Mapping[str, str]] = {
     "exceptions": "list, make or revoke signed exceptions of a gate",
     "enforce": "preview what a gate would have refused in recordings",
     "kafka": "create the topics",
+    "doctor": "find what is wrong with an installation, and the command that mends it",
     "bench": "measure the engine, or the time from a violation to a refused call",
     "train": "learn usual behaviour from recorded sessions",
     "record": "record a topic or a log directory for a replay",

@@ -15,6 +15,8 @@ import msgspec
 from invariants.model.errors import ConfigError
 
 LISTENERS_MAX: Final = 8
+SOCKET_MODES: Final = {"owner": 0o600, "group": 0o660, "all": 0o666}
+"""The mode of a socket's file, by the setting `gate.socket_access`."""
 _FORMS: Final = "expected `unix:PATH` or `http://127.0.0.1:PORT`, with commas between several"
 _PATH_BYTES_MAX: Final = 107  # Source: unix(7), `sun_path` with its end.
 

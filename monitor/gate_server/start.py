@@ -19,7 +19,7 @@ from monitor.clock import Clock
 from monitor.config.table import Settings
 from monitor.gate.assemble import GateOptions, open_gate, own_operators
 from monitor.gate.gate import Gate
-from monitor.gate_server.address import LoopbackAddress, parse_addresses
+from monitor.gate_server.address import SOCKET_MODES, LoopbackAddress, parse_addresses
 from monitor.gate_server.identity import Identity
 from monitor.gate_server.listeners import open_listener
 from monitor.gate_server.notices import Notices
@@ -38,7 +38,6 @@ from monitor.transport.logdir.writer import FOLDER_MODE
 OWN_LOG: Final = "gate-log"
 """The folder of the log in the state directory, of a gate that publishes to Kafka."""
 POSITION_FILE: Final = "forwarded.json"
-SOCKET_MODES: Final = {"owner": 0o600, "group": 0o660, "all": 0o666}
 
 
 class Served(NamedTuple):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import quote
@@ -154,6 +155,28 @@ def open_database(
         connection.close()
         raise
     return connection
+
+
+def peek(path: Path) -> tuple[int, dict[str, str]]:
+    """The version of a store's tables, and its facts by name, without changing or creating a file.
+
+    Raises
+    ------
+    StoreError
+        The file cannot be read, or is not a store of Interlock.
+    """
+    # Without a log of changes nobody is writing. SQLite would make its files for sharing otherwise.
+    is_still = not path.with_name(path.name + "-wal").exists()
+    more = "&immutable=1" if is_still else ""
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro{more}"
+    try:
+        with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_MS / 1000)) as connection:
+            if _number(connection, "PRAGMA application_id") != APPLICATION_ID:
+                raise StoreError(f"`{path}` is not a store of Interlock")
+            rows = connection.execute("SELECT name, value FROM meta").fetchall()
+            return _number(connection, "PRAGMA user_version"), {str(n): str(v) for n, v in rows}
+    except sqlite3.Error as error:
+        raise StoreError(f"`{path}` cannot be read: {error}") from None
 
 
 def _prepare_file(path: Path, is_read_only: bool) -> None:

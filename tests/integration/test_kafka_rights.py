@@ -15,6 +15,9 @@ from interlock.errors import Quarantined
 from invariants.model.errors import ConfigError
 from monitor.clock import SystemClock
 from monitor.config.load import load_settings
+from monitor.doctor.broker import judge_broker
+from monitor.doctor.diagnosis import worst
+from monitor.doctor.needs import monitor_needs
 from monitor.service.assemble import Service, open_service
 from monitor.topics import (
     APPROVALS,
@@ -26,7 +29,9 @@ from monitor.topics import (
     GATE,
     POLICIES,
 )
+from monitor.transport.address import KafkaAddress, parse_source_url
 from monitor.transport.kafka.client import open_admin
+from monitor.transport.kafka.survey import survey
 from monitor.transport.kafka.topic_config import check_topics, init_topics
 from tests.support.kafka_broker import why_not_available
 from tests.support.kafka_secured import ADMIN, Right, Rights, start_secured, user_settings
@@ -198,6 +203,29 @@ def test_all_missing_rights_are_named_at_once(lab: Lab) -> None:
     with ExitStack() as stack, pytest.raises(ConfigError) as error:
         lab.open(stack, "nothing")
     assert len(str(error.value).splitlines()) == len(NEEDED) - 1  # The gate's need not exist.
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [Right("READ", "topic", TOPICS[1]), Right("WRITE", "topic", CONTROL), NEEDED[-1]],
+    ids=lambda right: "-".join(right),
+)
+def test_the_doctor_names_a_missing_right(lab: Lab, missing: Right) -> None:
+    """With exactly the rights of the page all required checks are ok; without one it is named."""
+    address = parse_source_url(lab.source)
+    assert isinstance(address, KafkaAddress)
+    needs = monitor_needs(address, reads_all=False, trust_ts=False)
+    kafka = user_settings("monitor", lab.folder)
+    lab.allow(*NEEDED)
+    facts = survey(needs.bootstrap, list(needs.operations), needs.group, kafka)
+    assert worst(judge_broker(needs, facts)) == "ok"
+    lab.allow(*(right for right in NEEDED if right != missing))
+    facts = survey(needs.bootstrap, list(needs.operations), needs.group, kafka)
+    (wrong,) = [
+        one for one in judge_broker(needs, facts) if one.outcome != "ok" and one.is_required
+    ]
+    assert (wrong.check, wrong.outcome) == ("broker.rights", "trouble")
+    assert f"--operation {missing.operation} --{missing.kind} {missing.name}" in wrong.mend
 
 
 def test_with_describe_configs_the_topics_are_checked(lab: Lab) -> None:

@@ -198,6 +198,15 @@ class LogDirSource:
 
 
 def boundary_warnings(directory: Path) -> tuple[str, ...]:
+    """The places that users share, and the condition under which the others are safe."""
+    condition = (
+        f"`{directory}` is a security boundary only if agents do not run as "
+        f"the owner (uid {directory.stat().st_uid})"
+    )
+    return (*shared_places(directory), condition)
+
+
+def shared_places(directory: Path) -> list[str]:
     """Places where users other than the owner can write, or remove each other's files."""
     told = []
     for path in (directory, *(directory / topic for topic in (*READ_TOGETHER[1:], CONTROL))):
@@ -221,11 +230,7 @@ def boundary_warnings(directory: Path) -> tuple[str, ...]:
                 f"in `{events}` users other than its owner can remove and replace each other's "
                 "files, including unread ones; set the sticky bit (`chmod +t`)"
             )
-    told.append(
-        f"`{directory}` is a security boundary only if agents do not run as "
-        f"the owner (uid {directory.stat().st_uid})"
-    )
-    return tuple(told)
+    return told
 
 
 def checked_directory(directory: Path | str) -> Path:

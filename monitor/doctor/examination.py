@@ -1,0 +1,281 @@
+"""`interlock doctor` as a whole: settings and addresses -> probes -> all diagnoses.
+
+The probes run side by side, each until the same deadline; what they found is judged afterwards, by
+pure functions. Nothing is changed: no file is written, no topic created, no event recorded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from invariants.check.checked import CheckedSpec
+from invariants.model.errors import ConfigError
+from invariants.model.event import SECOND_NS
+from monitor.authoring.packs import PREFIX
+from monitor.clock import Clock
+from monitor.config.table import Settings
+from monitor.doctor.ask_gate import ask_gate
+from monitor.doctor.broker import judge_broker
+from monitor.doctor.diagnosis import Diagnosis, Learnt, NotLearnt, ok, trouble, unknown
+from monitor.doctor.events import judge_events
+from monitor.doctor.gate import judge_gate
+from monitor.doctor.invariants import judge_invariants, program_digest
+from monitor.doctor.log_dir import judge_log_dir
+from monitor.doctor.look_at_files import (
+    look_at_files,
+    look_at_log_dir,
+    look_at_socket,
+    look_at_state,
+)
+from monitor.doctor.look_at_software import look_at_invariants, look_at_versions
+from monitor.doctor.look_at_source import latest_of_kafka, latest_of_log, look_at_broker
+from monitor.doctor.needs import Needs, agent_needs, gate_needs, monitor_needs
+from monitor.doctor.rights import FILES, judge_file, judge_socket
+from monitor.doctor.state import judge_state
+from monitor.doctor.timed import Probe, together
+from monitor.doctor.versions import judge_versions
+from monitor.findings.count_text import count_of
+from monitor.findings.model import mode_of_all
+from monitor.gate_server.address import UnixAddress, parse_addresses
+from monitor.ingest.provenance import Provenance
+from monitor.topics import CONTROL, EVENTS, GATE
+from monitor.transport.address import (
+    FileAddress,
+    KafkaAddress,
+    LogDirAddress,
+    SourceAddress,
+    parse_source_url,
+)
+
+CONFIG: Final = "config"
+MARGIN_S: Final = 1.0
+"""A probe that knows its deadline ends before the deadline of all."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The parts to examine. `settings_fault` has a line for each fault of the settings.
+
+    `sample_count` is the number of latest records to read of each stream.
+    """
+
+    settings: Settings
+    settings_fault: str = ""
+    config: str | None = None
+    gate: str | None = None
+    target: str | None = None
+    token_file: str | None = None
+    sample_count: int = 100
+    seconds: float = 15.0
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """The addresses of an examination, and the faults of those that cannot be read."""
+
+    source: SourceAddress | None
+    publish: SourceAddress | None
+    target: SourceAddress | None
+    gates: tuple[str, ...]
+    sockets: tuple[str, ...]
+    faults: tuple[Diagnosis, ...]
+
+
+def examine_all(asked: Asked, clock: Clock) -> list[Diagnosis]:
+    """Every diagnosis, in the order of the subjects."""
+    plan = _plan(asked)
+    found = together(dict(_probes(asked, plan, clock)), asked.seconds)
+    return [
+        *_of_config(asked, plan),
+        *_of_versions(found["versions"]),
+        *_of_invariants(asked, plan, found),
+        *_of_files(found),
+        *_of_state(asked, plan, found),
+        *_of_sources(asked, plan, found),
+        *_of_gates(asked, plan, found),
+    ]
+
+
+def _plan(asked: Asked) -> _Plan:
+    faults: list[Diagnosis] = []
+
+    def parsed(name: str, text: str | None) -> SourceAddress | None:
+        try:
+            return None if text is None else parse_source_url(text)
+        except ConfigError as error:
+            faults.append(trouble(CONFIG, name, str(error)))
+            return None
+
+    gate = asked.settings.gate
+    source, publish = parsed("source", asked.settings.source), parsed("publish", gate.publish)
+    target = parsed("--target", asked.target)
+    sockets: tuple[str, ...] = ()
+    try:
+        listens = () if gate.listen is None else parse_addresses(gate.listen)
+        sockets = tuple(one.path for one in listens if isinstance(one, UnixAddress))
+    except ConfigError as error:
+        faults.append(trouble(CONFIG, "gate.listen", str(error)))
+    gates = (asked.gate,) if asked.gate else tuple(f"unix:{path}" for path in sockets[:1])
+    return _Plan(source, publish, target, gates, sockets, tuple(faults))
+
+
+def _probes(asked: Asked, plan: _Plan, clock: Clock) -> Iterator[tuple[str, Probe]]:
+    settings, seconds = asked.settings, asked.seconds - MARGIN_S
+    yield "versions", partial(look_at_versions, _extras(settings, plan))
+    yield (
+        "files",
+        partial(
+            look_at_files, asked.config, _token_file(asked), settings, has_state=_has_state(plan)
+        ),
+    )
+    if settings.invariants:
+        yield "invariants", partial(look_at_invariants, settings.invariants)
+    if _has_state(plan):
+        yield "state", partial(look_at_state, settings.state_dir)
+    for needs in _needs(settings, plan, reads_all=False):
+        yield f"broker {needs.role}", partial(look_at_broker, needs, settings)
+    for role, address, topics in _log_dirs(plan):
+        yield f"log {role}", partial(look_at_log_dir, address.directory, topics)
+    count = asked.sample_count
+    match plan.source:
+        case KafkaAddress():
+            sample = partial(
+                latest_of_kafka, plan.source, settings, clock, count=count, seconds=seconds
+            )
+            yield "sample", sample
+        case LogDirAddress():
+            yield "sample", partial(latest_of_log, plan.source, clock, count=count)
+    for gate in plan.gates:
+        yield f"gate {gate}", partial(ask_gate, gate, asked.token_file, clock, seconds)
+    for path in plan.sockets:
+        yield f"socket {path}", partial(look_at_socket, path, settings.gate.socket_access)
+
+
+def _extras(settings: Settings, plan: _Plan) -> frozenset[str]:
+    """The extras of the packages that these settings need."""
+    needed = {"gate": settings.gate.listen, "detect": settings.detector.model}
+    kafka = {"kafka"} if isinstance(plan.target, KafkaAddress) else set()
+    return frozenset({name for name, value in needed.items() if value is not None} | kafka)
+
+
+def _token_file(asked: Asked) -> str | None:
+    return asked.token_file or os.environ.get("INTERLOCK_GATE_TOKEN_FILE") or None
+
+
+def _has_state(plan: _Plan) -> bool:
+    return plan.publish is not None or isinstance(plan.source, KafkaAddress | LogDirAddress)
+
+
+def _needs(settings: Settings, plan: _Plan, *, reads_all: bool) -> Iterator[Needs]:
+    if isinstance(plan.source, KafkaAddress):
+        yield monitor_needs(plan.source, reads_all=reads_all, trust_ts=settings.trust_ts)
+    if isinstance(plan.publish, KafkaAddress):
+        yield gate_needs(plan.publish)
+    if isinstance(plan.target, KafkaAddress):
+        yield agent_needs(plan.target)
+
+
+def _log_dirs(plan: _Plan) -> Iterator[tuple[str, LogDirAddress, tuple[str, ...]]]:
+    """Each log directory, with the topics to which its user writes there."""
+    if isinstance(plan.source, LogDirAddress):
+        yield "monitor", plan.source, (CONTROL,)
+    if isinstance(plan.publish, LogDirAddress):
+        yield "gate", plan.publish, (GATE,)
+    if isinstance(plan.target, LogDirAddress):
+        yield "agent", plan.target, (EVENTS,)
+
+
+def _of_config(asked: Asked, plan: _Plan) -> list[Diagnosis]:
+    place = asked.config or "flags and environment"
+    found = [trouble(CONFIG, place, line) for line in asked.settings_fault.splitlines()]
+    found += plan.faults
+    parts = (plan.source, plan.publish, plan.target, *plan.gates, *asked.settings.invariants)
+    if not found and not any(parts):
+        text = "there is nothing to examine: no source, gate, target or invariants are named"
+        mend = "give `--config FILE`, `--gate ADDRESS` or `--target ADDRESS`"
+        return [unknown(CONFIG, place, text, mend)]
+    return found or [ok(CONFIG, place, "every setting can be read")]
+
+
+def _of_versions(learnt: Learnt[Any]) -> list[Diagnosis]:
+    """The versions, or that they are not known."""
+    if isinstance(learnt, NotLearnt):
+        return [unknown("versions.libraries", "this environment", learnt.reason)]
+    return judge_versions(learnt)
+
+
+def _of_invariants(asked: Asked, plan: _Plan, found: dict[str, Any]) -> list[Diagnosis]:
+    if "invariants" not in found:
+        return []
+    cap, is_gated = mode_of_all(asked.settings.mode), plan.publish is not None
+    # A pack has no folder, though settings resolve its name like that of a file.
+    named = [
+        Path(one).name if Path(one).name.startswith(PREFIX) else one
+        for one in asked.settings.invariants
+    ]
+    return judge_invariants(named, found["invariants"], cap, is_gated=is_gated)
+
+
+def _of_files(found: dict[str, Any]) -> list[Diagnosis]:
+    files = found["files"]
+    if isinstance(files, NotLearnt):
+        return [unknown(FILES, "files of the settings", files.reason)]
+    judged = [one for file in files for one in judge_file(file, os.geteuid())]
+    wrong = [one for one in judged if one.outcome != "ok"]
+    text = f"{count_of(len(judged), 'file')} examined: nobody else can read secrets or replace them"
+    return wrong or [ok(FILES, "files of the settings", text)]
+
+
+def _of_state(asked: Asked, plan: _Plan, found: dict[str, Any]) -> list[Diagnosis]:
+    path, facts = asked.settings.state_dir, found.get("state")
+    if facts is None:
+        return []
+    if isinstance(facts, NotLearnt):
+        return [unknown("state.store", f"state_dir: `{path}`", facts.reason)]
+    specs = _specs(found)
+    return judge_state(path, facts, program_digest(specs) if specs else None)
+
+
+def _specs(found: dict[str, Any]) -> tuple[CheckedSpec, ...]:
+    learnt = found.get("invariants")
+    return () if learnt is None or isinstance(learnt, NotLearnt) else tuple(learnt.specs)
+
+
+def _of_sources(asked: Asked, plan: _Plan, found: dict[str, Any]) -> list[Diagnosis]:
+    settings = asked.settings
+    reads_all = any(one.per != "session" for spec in _specs(found) for one in spec.invariants)
+    diagnoses: list[Diagnosis] = []
+    for needs in _needs(settings, plan, reads_all=reads_all):
+        diagnoses += judge_broker(needs, found[f"broker {needs.role}"])
+    for role, address, _ in _log_dirs(plan):
+        diagnoses += judge_log_dir(role, address.directory, found[f"log {role}"])
+    if isinstance(plan.source, FileAddress):
+        place = f"source `{plan.source.path}`"
+        is_there = plan.source.path == "-" or Path(plan.source.path).is_file()
+        text = "a finished file is examined by `interlock run`"
+        diagnoses.append(
+            ok("file.reach", place, text)
+            if is_there
+            else trouble("file.reach", place, "there is no such file", "correct `source`")
+        )
+    if "sample" in found:
+        provenance = Provenance(asserts=settings.asserts)
+        place = f"source {settings.source}"
+        diagnoses += judge_events(place, found["sample"], provenance, settings.skew_ns)
+    return diagnoses
+
+
+def _of_gates(asked: Asked, plan: _Plan, found: dict[str, Any]) -> list[Diagnosis]:
+    skew_s = asked.settings.skew_ns / SECOND_NS
+    diagnoses: list[Diagnosis] = []
+    for path in plan.sockets:
+        socket = found[f"socket {path}"]
+        if not isinstance(socket, NotLearnt) and not socket.is_absent:
+            diagnoses.append(judge_socket(socket))
+    for address in plan.gates:
+        diagnoses += judge_gate(address, found[f"gate {address}"], skew_s)
+    return diagnoses
