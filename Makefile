@@ -33,7 +33,7 @@ check: $(STAMP)
 
 # The frameworks that the adapters are for, each in an environment of its own, with locked versions.
 # mypy checks an adapter there, against the types of its framework.
-ADAPTERS := langchain openai-agents pydantic-ai
+ADAPTERS := langchain mcp openai-agents pydantic-ai
 adapters: $(ADAPTERS:%=.adapters/%/.installed)
 
 # All of them, and their tests: these take too long for every change. With LATEST=1 the newest versions are

@@ -36,7 +36,8 @@ class ToolCall:
 
     Entering requests the call, or raises `Refused`. Leaving publishes `tool.completed` with
     `result`, or `tool.failed` and lets the error pass. A tool that reports its failure in another
-    way than by an exception has `error` set to the text of it.
+    way than by an exception has `error` set to the text of it. `attributes` belong to the request
+    and to the outcome; set them before entering.
     """
 
     def __init__(self, session: Caller, tool: str, args: Mapping[str, object]) -> None:
@@ -47,6 +48,7 @@ class ToolCall:
         self.id = uuid.uuid4().hex
         self.result: object = None
         self.error = ""
+        self.attributes: Mapping[str, object] = {}
         self.is_generator = False
         self.args = args
         self._told: Arguments | None = None
@@ -145,7 +147,13 @@ class ToolCall:
             # A child that was forked during the call continues in its own session.
             self._session.start()
         self._session.publish(
-            kind, tool=self.tool, call=self.id, args=self.told(), result=result, error=error
+            kind,
+            tool=self.tool,
+            call=self.id,
+            args=self.told(),
+            result=result,
+            error=error,
+            attributes=self.attributes,
         )
 
 

@@ -25,6 +25,9 @@ class Requested(Protocol):
     @property
     def id(self) -> str: ...
 
+    @property
+    def attributes(self) -> Mapping[str, object]: ...
+
     def told(self) -> Arguments:
         """Its arguments as they are published: converted once, when first needed."""
 
@@ -213,5 +216,6 @@ class Caller(Protocol):
         args: Arguments | None = None,
         result: object = None,
         error: str = "",
+        attributes: Mapping[str, object] | None = None,
     ) -> bool:
         """Publish an event; False if no monitor will see it."""

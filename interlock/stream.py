@@ -234,6 +234,7 @@ class StreamLink:
                 call=call.id,
                 args=call.told(),
                 error=error,
+                attributes=call.attributes,
             )
         )
 

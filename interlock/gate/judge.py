@@ -193,7 +193,14 @@ class GateLink:
         return self._request(call, lambda: None)
 
     def _request(self, call: Requested, held: Callable[[], None]) -> Edited:
-        asked = draft("tool.requested", identity={}, tool=call.tool, call=call.id, args=call.told())
+        asked = draft(
+            "tool.requested",
+            identity={},
+            tool=call.tool,
+            call=call.id,
+            args=call.told(),
+            attributes=call.attributes,
+        )
         request = uuid.uuid4().hex
         self._judge.count(asked=1)
         try:
@@ -318,6 +325,7 @@ class GateLink:
                 call=call.id,
                 args=call.told(),
                 error=error,
+                attributes=call.attributes,
                 is_unasked=is_unasked,
             )
         )
