@@ -38,25 +38,25 @@ REACHING_UP = {
     "monitor/cli/train.py",
 }
 # The monitor shares with the client what control records mean, and what an event may hold.
-SHARED_WITH_CLIENT = {
-    "interlock.control_record",
-    "interlock.errors",
-    "interlock.kinds",
-    "interlock.limits",
-    "interlock.names",
-    "interlock.watermarks",
-}
-# The benchmark of the kill switch plays the agent; an operator asks a gate as an agent does.
+_SHARED = ("control_record", "errors", "kinds", "limits", "names", "watermarks")
+SHARED_WITH_CLIENT = {f"interlock.{name}" for name in _SHARED}
+# They play the agent: the benchmark of the kill switch, operators who ask a gate, and the proxy.
 PLAYS_AN_AGENT = {
     "monitor/bench/kill_switch.py",
     "monitor/bench/kill_switch_agent.py",
     "monitor/cli/gate_requests.py",
+    "monitor/cli/mcp_proxy.py",
     "monitor/doctor/ask_gate.py",
 }
 
 # Doors: the only files that may import a library.
 DOORS = {
-    "aiohttp": {"monitor/gate_server/http_door.py", "monitor/bench/gate_echo.py"},
+    "aiohttp": {
+        "monitor/gate_server/http_door.py",
+        "monitor/bench/gate_echo.py",
+        "interlock/mcp_proxy/http_exchange.py",
+        "interlock/mcp_proxy/http_server.py",
+    },
     "kafka": {"monitor/transport/kafka/client.py", "interlock/transport/kafka.py"},
     "prometheus_client": {"monitor/telemetry/metrics_registry.py"},
     "sqlite3": {"monitor/store/store.py", "monitor/store/rows.py", "monitor/store/schema.py"},

@@ -50,6 +50,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         default=300.0,
         help="seconds that a held call waits for an operator (300)",
     )
+    parser.add_argument(
+        "--ask", type=float, default=10.0, help="seconds that a call waits for a gate's answer (10)"
+    )
     parser.add_argument("--listen", help="127.0.0.1:PORT, in place of standard input and output")
     parser.add_argument("--to", help="the URL of a server that is reached over HTTP")
     parser.add_argument(
@@ -71,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         The server cannot be started, or the port is taken.
     """
     command, listen = _checked(arguments)
-    options = ClientOptions(hold_s_max=arguments.hold)
+    options = ClientOptions(ask_s_max=arguments.ask, hold_s_max=arguments.hold)
     names = {what: getattr(arguments, what) for what in ("agent", "user", "tenant")}
     token = Path(arguments.token_file) if arguments.token_file else None
     with Client(gate=arguments.gate, token=token, options=options, **names) as client:

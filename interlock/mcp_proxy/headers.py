@@ -16,8 +16,6 @@ from .message import Message, Unreadable
 from .tool_call import CALL_METHOD
 
 SESSION_HEADER: Final = "mcp-session-id"
-_METHOD_HEADER: Final = "mcp-method"
-_NAME_HEADER: Final = "mcp-name"
 _ARGUMENT_PREFIX: Final = "mcp-param-"
 _OWN: Final = frozenset(
     {
@@ -95,7 +93,7 @@ def check_repeats(headers: Headers, message: Message) -> None:
     """
     stated = {"mcp-method": message.method}
     if isinstance(name := message.params.get("name", message.params.get("uri")), str):
-        stated[_NAME_HEADER] = name
+        stated["mcp-name"] = name
     for header, value in stated.items():
         given = [_decoded(text) for name, text in headers if name == header]
         if any(text != value for text in given) or len(given) > 1:

@@ -4,8 +4,8 @@ Input: the bytes of one message. Output: a `Message`, which keeps its bytes, or 
 
 The bytes are forwarded as they are, to a server that reads them with another library. So a text
 that two readers may understand differently is refused: a key twice, a key of JSON-RPC in another
-case, both a method and a result, a batch, bytes that are not UTF-8, half of a surrogate pair, a number
-that is not finite, and nesting beyond the limit of an event.
+case, both a method and a result, a batch, bytes that are not UTF-8, half of a surrogate pair, a
+number that is not finite, and nesting beyond the limit of an event.
 
 Source: JSON-RPC 2.0; the Model Context Protocol, base protocol.
 """

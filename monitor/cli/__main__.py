@@ -38,7 +38,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         if only == "":
             verbs.add_parser(verb, help=HELP[verb], add_help=False)
         elif only in (None, verb):
-            import_module(f"monitor.cli.{verb}").add(verbs)
+            import_module(f"monitor.cli.{verb.replace('-', '_')}").add(verbs)
     completion = verbs.add_parser("completion", help="print a shell completion script")
     completion.add_argument(
         "shell", choices=("bash", "zsh", "tcsh"), help="the shell to complete in"

@@ -29,6 +29,7 @@ HELP: Final[Mapping[str, str]] = {
     "gate": "judge calls of agents before they run",
     "approvals": "list, show, grant or deny calls that wait at a gate",
     "exceptions": "list, make or revoke signed exceptions of a gate",
+    "mcp-proxy": "ask a gate before each call of a tool of an MCP server",
     "enforce": "preview what a gate would have refused in recordings",
     "kafka": "create the topics",
     "doctor": "find what is wrong with an installation, and the command that mends it",

@@ -12,13 +12,15 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
 from mcp.types import ElicitResult
 
 from interlock.gate.address import Token, parse_gate
@@ -36,7 +38,7 @@ class Setting:
     def __init__(self, gate: str, folder: Path) -> None:
         self.gate, self.folder = gate, folder
         self.operator = Exchange(parse_gate(gate, is_network_allowed=False), Token("op"))
-        self.to = self.proxied = ""
+        self.to = self.proxied = self.notes = ""
 
     def proxy(self, case: str, *more: str) -> list[str]:
         command = ["-m", "interlock.mcp_proxy", "--gate", self.gate, "--agent", case]
@@ -45,11 +47,6 @@ class Setting:
     def ran(self, case: str) -> list[Any]:
         log = self.folder / f"{case}.ran"
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-
-    async def wait_until_ran(self, case: str) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not self.ran(case):
-                await asyncio.sleep(0.02)
 
     async def held(self) -> dict[str, Any]:
         """The call that waits for an operator."""
@@ -70,7 +67,9 @@ class Setting:
 
 
 @contextlib.asynccontextmanager
-async def stdio(setting: Setting, case: str, mode: str, how: str = "", **more: Any) -> AsyncIterator[Client]:
+async def stdio(
+    setting: Setting, case: str, mode: str, how: str = "", **more: Any
+) -> AsyncIterator[Client]:
     """A client of a server on standard input and output; `direct` is without the proxy."""
     server = [SERVER, str(setting.folder / f"{case}.ran")]
     proxy = [] if how == "direct" else [*setting.proxy(case), "--", sys.executable]
@@ -95,7 +94,7 @@ async def hijacked(client: Client) -> Any:
 
 
 async def honest(client: Client) -> Any:
-    """Reads, posts, fails, lists and reads a resource: all that a server says reaches the client."""
+    """Reads, posts, fails, lists and reads a resource."""
     broken = {**POST, "url": "https://broken.example"}
     steps = [("read_file", {"path": "/notes"}), ("http.post", POST), ("http.post", broken)]
     results = [await client.list_tools(), *[await client.call_tool(*step) for step in steps]]
@@ -112,7 +111,7 @@ async def parallel(client: Client) -> Any:
     return [told(result)[0] for result in results]
 
 
-async def cancelled(setting: Setting, client: Client, case: str) -> Any:
+async def cancelled(setting: Setting, client: Client) -> Any:
     """A call in progress, whose progress is seen, and a held one."""
     seen: list[float] = []
 
@@ -120,7 +119,6 @@ async def cancelled(setting: Setting, client: Client, case: str) -> Any:
         seen.append(done)
 
     waiting = asyncio.create_task(client.call_tool("wait", {}, progress_callback=progressed))
-    await setting.wait_until_ran(case)
     async with asyncio.timeout(PATIENCE_S):
         while not seen:
             await asyncio.sleep(0.02)
@@ -162,8 +160,8 @@ async def died(client: Client) -> Any:
     """The server ends in the middle of a call."""
     try:
         return told(await client.call_tool("die", {}))
-    except Exception as error:
-        return type(error).__name__
+    except MCPError as error:
+        return str(error)
 
 
 async def on_stdio(setting: Setting) -> dict[str, Any]:
@@ -177,7 +175,7 @@ async def on_stdio(setting: Setting) -> dict[str, Any]:
     async with stdio(setting, "parallel", "auto") as client:
         met["parallel"] = await parallel(client)
     async with stdio(setting, "cancelled", "legacy") as client:
-        met["cancelled"] = await cancelled(setting, client, "cancelled")
+        met["cancelled"] = await cancelled(setting, client)
     async with stdio(setting, "approved", "auto") as client:
         met["approved"] = await approved(setting, client)
         met["token"] = told(await client.call_tool("token_of_gate", {}))
@@ -188,15 +186,69 @@ async def on_stdio(setting: Setting) -> dict[str, Any]:
     return met
 
 
-Case = Callable[[Client], Awaitable[Any]]
+@contextlib.asynccontextmanager
+async def http_server(setting: Setting) -> AsyncIterator[None]:
+    """One server over HTTP, and one proxy before it."""
+    log, errors = setting.folder / "http.ran", (setting.folder / "errors").open("a")
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, SERVER, str(log), "--http", stdout=PIPE, stderr=errors
+    )
+    assert server.stdout is not None
+    setting.to = f"http://127.0.0.1:{int(await server.stdout.readline())}/mcp"
+    proxy = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *setting.proxy("http", "--listen", "127.0.0.1:0", "--to", setting.to),
+        env={**os.environ, "INTERLOCK_GATE_TOKEN": "bot"},
+        stderr=PIPE,
+    )
+    assert proxy.stderr is not None
+    setting.proxied = (await proxy.stderr.readline()).decode().split()[-1]
+    try:
+        yield
+    finally:
+        proxy.terminate()
+        setting.notes = (await proxy.stderr.read()).decode()
+        await proxy.wait()
+        server.kill()
+        await server.wait()
+
+
+@contextlib.asynccontextmanager
+async def http(
+    setting: Setting, case: str, mode: str, how: str = "", **more: Any
+) -> AsyncIterator[Client]:
+    """A client over HTTP; `direct` is without the proxy."""
+    url = setting.to if how == "direct" else setting.proxied
+    async with Client(streamable_http_client(url), mode=mode, **more) as client:  # type: ignore[arg-type]
+        yield client
+
+
+async def over_http(setting: Setting) -> dict[str, Any]:
+    met: dict[str, Any] = {}
+    for how in ("direct", "proxied"):
+        for mode in ("legacy", "2026-07-28"):
+            async with http(setting, "", mode, how) as client:
+                met[f"honest-{how}-{mode}"] = await honest(client)
+    async with http(setting, "", "legacy", elicitation_callback=elicited) as client:
+        met["asked-back"] = await asked_back(client)
+        met["approved"] = await approved(setting, client)
+        met["cancelled"] = await cancelled(setting, client)
+    async with http(setting, "", "legacy") as client:
+        met["hijacked"] = await hijacked(client)
+        met["parallel"] = await parallel(client)
+    async with http(setting, "", "2026-07-28") as client:
+        met["hijacked-modern"] = await hijacked(client)
+    return met
 
 
 async def main(gate: str, folder: Path) -> None:
     setting = Setting(gate, folder)
     met = await on_stdio(setting)
+    async with http_server(setting):
+        over = await over_http(setting)
     setting.operator.close()
-    names = [log.stem for log in folder.glob("*.ran")]
-    print(json.dumps({"met": met, "ran": {name: setting.ran(name) for name in names}}))
+    ran = {log.stem: setting.ran(log.stem) for log in folder.glob("*.ran")}
+    print(json.dumps({"stdio": met, "http": over, "ran": ran, "notes": setting.notes}))
 
 
 if __name__ == "__main__":
