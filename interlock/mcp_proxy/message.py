@@ -181,7 +181,7 @@ def _message(data: bytes, content: Mapping[str, Any]) -> Message:
         raise Unreadable('`jsonrpc` is not "2.0"')
     id_ = content.get("id")
     if "id" in content and not _is_id(id_) and not (id_ is None and "error" in content):
-        raise Unreadable("`id` is not a text or a whole number")
+        raise Unreadable("`id` is not a printable text or a whole number")
     if "method" in content:
         return _call(data, content, id_)
     if ("result" in content) == ("error" in content) or "id" not in content:
@@ -201,7 +201,7 @@ def _call(data: bytes, content: Mapping[str, Any], id_: Id | None) -> Message:
 
 def _is_id(value: object) -> bool:
     if isinstance(value, str):
-        return len(value) <= NAME_CHARACTERS_MAX
+        return len(value) <= NAME_CHARACTERS_MAX and value.isprintable()
     return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 64
 
 
