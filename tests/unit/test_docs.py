@@ -308,7 +308,7 @@ PACKAGES = ("invariants", "detectors", "monitor", "replay", "interlock")
 
 
 RUNNING = ROOT / "docs" / "running.md"
-COMMAND = re.compile(r"(?:^|[\s`$])interlock ([a-z]+)\b")
+COMMAND = re.compile(r"(?:^|[\s`$])interlock ([a-z]+(?:-[a-z]+)*)\b")
 
 
 def test_every_metric_is_told_and_no_other() -> None:
