@@ -59,7 +59,7 @@ class Outcome:
 
 
 def read_call(message: Message, tools: Tools) -> Call:
-    """What a request of `tools/call` asks for.
+    """The call that a request of `tools/call` asks for.
 
     Raises
     ------
