@@ -129,4 +129,4 @@ def main(agent: str, run: Callable[[Client, str, str, tuple[Turn, ...]], Outcome
         outcome.ran = list(RAN)
         outcomes[case] = asdict(outcome)
     client.close()
-    print(json.dumps(outcomes))
+    print(f"\n{json.dumps(outcomes)}")
