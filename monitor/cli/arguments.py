@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HELP: Final[Mapping[str, str]] = {
+    "init": "set up a project: a gate's settings, first invariants, the lines for its framework",
     "run": "check a source against invariants",
     "check": "find every fault in invariant files",
     "test": "run the examples in invariant files",

@@ -1,0 +1,1 @@
+"""The files of a new project, and the lines that connect its framework."""
