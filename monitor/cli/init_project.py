@@ -42,7 +42,7 @@ _WORDS: Final = {
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What was done and found, as `--output json` prints it."""
+    """The state of each file and the next steps, as `--output json` prints it."""
 
     files: Sequence[Outcome]
     frameworks: Sequence[str]
