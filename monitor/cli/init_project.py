@@ -48,6 +48,7 @@ class Result(msgspec.Struct, frozen=True):
     frameworks: Sequence[str]
     lines: Sequence[str]
     commands: Sequence[str]
+    notes: Sequence[str]
 
 
 def add_project(parser: argparse.ArgumentParser) -> None:
@@ -81,16 +82,19 @@ def run(arguments: argparse.Namespace) -> int:
     outcomes = [
         step(folder, path, text) for path, text in _wanted(facts, with_ci=arguments.ci).items()
     ]
-    frameworks = found_frameworks(facts.packages, facts.modules)
+    frameworks = [] if facts.is_of_node else found_frameworks(facts.packages, facts.modules)
     gate = f"unix:{SOCKET}"
     lines = [line for one in frameworks for line in (*connecting_lines(one, gate), "")]
     commands = _commands(arguments.directory, facts)
+    names = [one.name for one in frameworks]
     if arguments.output == "json":
-        names = [one.name for one in frameworks]
-        say_json(msgspec.to_builtins(Result(outcomes, names, lines[:-1], commands)))
+        result = Result(outcomes, names, lines[:-1], commands, _notes(facts))
+        say_json(msgspec.to_builtins(result))
     else:
         _say(outcomes, _wanted(facts, with_ci=arguments.ci))
-        _say_next([one.name for one in frameworks], lines, commands)
+        _say_next(names, lines, commands)
+        for note in _notes(facts):
+            say(note)
     failing = {"refused", "missing", "differs"} if arguments.check else {"refused"}
     return EXIT_VIOLATIONS if any(one.state in failing for one in outcomes) else EXIT_FINE
 
@@ -99,7 +103,7 @@ def _wanted(facts: ProjectFacts, *, with_ci: bool) -> dict[str, str]:
     """Paths in the project, and the texts that they should have."""
     wanted = {path: (TEMPLATES / name).read_text("utf-8") for path, name in FILES.items()}
     wanted[IGNORED] = "*\n"
-    if with_ci or {".git", ".github"} <= facts.folders:
+    if with_ci or {".git", ".github"} <= facts.marks:
         wanted[WORKFLOW] = (TEMPLATES / "workflow.yaml").read_text("utf-8")
     return wanted
 
@@ -113,9 +117,20 @@ def _commands(directory: str, facts: ProjectFacts) -> list[str]:
         "interlock gate serve --config interlock.yaml",
         "interlock doctor --config interlock.yaml",
     ]
-    if ".claude" in facts.folders:
+    if ".claude" in facts.marks:
         commands.append(f"interlock init claude-code --gate unix:{SOCKET}")
     return commands
+
+
+def _notes(facts: ProjectFacts) -> list[str]:
+    """Sentences about what no command here does."""
+    notes = ["the agent's environment needs the package interlock-client"]
+    if facts.is_of_node:
+        notes = ["for Node, copy the client docs/clients/gate.ts; its gate listens on a port"]
+    if ".mcp.json" in facts.marks:
+        command = f"interlock mcp-proxy --gate unix:{SOCKET} --name NAME -- COMMAND"
+        notes.append(f"a server of .mcp.json is asked about if it is started by `{command}`")
+    return notes
 
 
 def _say(outcomes: Sequence[Outcome], wanted: dict[str, str]) -> None:
@@ -140,11 +155,13 @@ def _say_difference(there: str, wanted: str) -> None:
 
 def _say_next(names: Sequence[str], lines: Sequence[str], commands: Sequence[str]) -> None:
     say()
-    say(f"connect the agent ({', '.join(names)}):")
-    say()
-    for line in lines:
-        say(f"    {line}".rstrip())
+    if names:
+        say(f"connect the agent ({', '.join(names)}):")
+        say()
+        for line in lines:
+            say(f"    {line}".rstrip())
     say("next:")
     say()
     for command in commands:
         say(safe(f"    {command}"))
+    say()

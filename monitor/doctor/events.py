@@ -75,8 +75,9 @@ def _schema(place: str, sample: Sample, rejected: list[Rejected]) -> Diagnosis:
         text = f"{count_of(sample.skipped_count, 'batch or file')} could not be read"
         return trouble(SCHEMA, place, text, "the log of `interlock run` names them")
     if not sample.is_whole:
-        text = f"only {count} of the latest records were read in time"
-        return unknown(SCHEMA, place, text, "try again with a longer `--timeout`")
+        text = f"only {count} of the latest records were read, as the time or the room was over"
+        mend = "try again with a longer `--timeout`, or a smaller `--latest`"
+        return unknown(SCHEMA, place, text, mend)
     return ok(SCHEMA, place, f"the latest {count} records are valid events")
 
 

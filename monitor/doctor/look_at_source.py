@@ -21,6 +21,8 @@ from monitor.transport.kafka.broker_facts import BrokerFacts
 POLL_S: Final = 0.5
 RECORDS_MAX: Final = 10_000
 """Chosen: of all streams together; a topic may have thousands of partitions."""
+BYTES_MAX: Final = 64 * 1024 * 1024
+"""Chosen: of all records together; an agent may fill its partitions with the longest ones."""
 
 
 _END_OF_TIME_NS: Final = (1 << 62) - 1
@@ -58,6 +60,7 @@ def latest_of_kafka(
         address.bootstrap, address.topics, None, settings=kafka, trust_ts=trusts_ts
     )
     records: list[Record] = []
+    size = 0
     notices_count, is_whole, is_stamped = 0, False, not trusts_ts
     with closing(source):
         source.resume(positions)
@@ -68,8 +71,10 @@ def latest_of_kafka(
             notices_count += sum(one.kind == "unreadable" for one in poll.notices)
             is_stamped &= all(one.kind != "unstamped" for one in poll.notices)
             states = poll.frontiers.values()
-            is_full = len(records) >= RECORDS_MAX
-            is_whole = is_full or (bool(states) and all(one.is_at_end for one in states))
+            is_whole = bool(states) and all(one.is_at_end for one in states)
+            size += sum(len(record.value) for record in poll.records)
+            if len(records) >= RECORDS_MAX or size >= BYTES_MAX:
+                break
     return Sample(tuple(records), clock.now_ns(), notices_count, is_whole, is_stamped)
 
 
@@ -77,7 +82,7 @@ def latest_of_log(address: LogDirAddress, clock: Clock, *, count: int) -> Sample
     """The latest records of each file of a log directory."""
     from monitor.transport.logdir.latest import latest_records
 
-    records, skipped_count = latest_records(
-        address.directory, READ_TOGETHER, count, found_ns=clock.now_ns()
+    found = latest_records(
+        address.directory, READ_TOGETHER, count, bytes_max=BYTES_MAX, found_ns=clock.now_ns()
     )
-    return Sample(tuple(records), clock.now_ns(), skipped_count)
+    return Sample(tuple(found.records), clock.now_ns(), found.refused_count, found.is_whole)

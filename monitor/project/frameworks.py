@@ -105,6 +105,18 @@ FRAMEWORKS: Final = (
         ),
     ),
     Framework(
+        "smolagents",
+        _named("smolagents"),
+        _named("smolagents"),
+        _lines(
+            "smolagents",
+            "guarded",
+            _SESSION,
+            '    answer = guarded(agent, session).run("What is in today\'s inbox?")',
+            has_user=True,
+        ),
+    ),
+    Framework(
         "Strands Agents",
         _named("strands-agents"),
         _named("strands"),

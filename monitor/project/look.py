@@ -21,12 +21,23 @@ CODE_FILES_MAX: Final = 300
 SKIPPED_FOLDERS: Final = frozenset({"node_modules", "venv", "env", "build", "dist", "__pycache__"})
 
 
+MARKS: Final = (".claude", ".git", ".github", ".mcp.json")
+"""Files and folders that show what a project is set up for."""
+
+
 class ProjectFacts(msgspec.Struct, frozen=True):
-    """`folders` are those of `.claude`, `.git` and `.github` that the project has."""
+    """`marks` are those of `MARKS` that are there. `has_code`: there is a module of Python."""
 
     packages: frozenset[str]
     modules: frozenset[str]
-    folders: frozenset[str]
+    marks: frozenset[str]
+    has_code: bool = False
+
+    @property
+    def is_of_node(self) -> bool:
+        """True if it has packages of Node, and no Python."""
+        is_of_python = self.has_code or any(not name.startswith("npm:") for name in self.packages)
+        return bool(self.packages) and not is_of_python
 
 
 def look_at_project(folder: Path) -> ProjectFacts:
@@ -35,10 +46,11 @@ def look_at_project(folder: Path) -> ProjectFacts:
     for name in ("pyproject.toml", "package.json", "Pipfile", *_requirement_files(folder)):
         packages |= packages_of("Pipfile.toml" if name == "Pipfile" else name, _text(folder / name))
     modules: set[str] = set()
-    for path in _code_files(folder):
+    code = list(_code_files(folder))
+    for path in code:
         modules |= modules_of(_text(path))
-    folders = {name for name in (".claude", ".git", ".github") if (folder / name).is_dir()}
-    return ProjectFacts(frozenset(packages), frozenset(modules), frozenset(folders))
+    marks = frozenset(name for name in MARKS if (folder / name).exists())
+    return ProjectFacts(frozenset(packages), frozenset(modules), marks, bool(code))
 
 
 def _requirement_files(folder: Path) -> list[str]:

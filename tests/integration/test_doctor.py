@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from monitor.clock import SystemClock
+from monitor.config.table import TABLE
 from monitor.doctor.ask_gate import ask_gate
 from monitor.doctor.diagnosis import worst
 from monitor.doctor.gate import judge_gate
@@ -223,3 +225,19 @@ def test_a_hostile_broker_is_not_well(peer: Any, answer: bytes) -> None:
     assert set(about.values()) == {"unknown"}
     assert found["events.schema"]["outcome"] == "unknown"
     assert found["versions.python"]["outcome"] == "ok"
+
+
+# The page.
+
+
+def test_the_page_lists_every_check() -> None:
+    """The table of docs/doctor.md has the checks of the code, and no other."""
+    listed = re.findall(
+        r"^\| `([a-z.]+)` \|", (CHECKOUT / "docs/doctor.md").read_text(), re.MULTILINE
+    )
+    code = "".join(path.read_text() for path in (CHECKOUT / "monitor/doctor").glob("*.py"))
+    subjects = {name.partition(".")[0] for name in listed}
+    named = set(re.findall(rf'"((?:{"|".join(subjects)})\.[a-z]+)"', code))
+    settings = {setting.name for setting in TABLE}
+    assert set(listed) - {"config"} == named - settings
+    assert len(listed) == len(set(listed))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from interlock import Client, Denied
+from monitor.cli.__main__ import build_parser
 from tests.support.gate_served import UnixHttp
 from tests.support.kafka_broker import CHECKOUT
 from tests.support.monitor_process import ENTRY, LOOK_EVERY_S, PATIENCE_S
@@ -132,6 +135,19 @@ def test_a_project_on_github_gets_a_job(tmp_path: Path) -> None:
     empty.mkdir()
     interlock(empty, "init", "--ci")
     assert files_of(empty).keys() == FILES | {WORKFLOW}
+
+
+def test_a_project_of_node_with_servers_of_mcp(tmp_path: Path) -> None:
+    """It is pointed to the client for Node, and to the proxy, whose command exists."""
+    (tmp_path / "package.json").write_text('{"dependencies": {"ai": "7"}}')
+    (tmp_path / ".mcp.json").write_text("{}")
+    told = json.loads(interlock(tmp_path, "init", "--output", "json"))
+    assert told["frameworks"] == [] and told["lines"] == []
+    node, proxy = told["notes"]
+    (page,) = re.findall(r"docs/[\w./]+", node)
+    assert (CHECKOUT / page.rstrip(";")).is_file()
+    (command,) = re.findall(r"`interlock (.*)`", proxy)
+    assert build_parser().parse_args(shlex.split(command)).run
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:

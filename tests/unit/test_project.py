@@ -125,7 +125,19 @@ def test_a_project_is_read_within_bounds(tmp_path: Path) -> None:
     (tmp_path / "outside.py").symlink_to("/etc/passwd")
     (tmp_path / "package.json").write_bytes(b"\xff\xfe")
     facts = look_at_project(tmp_path)
-    assert facts.modules == {"langchain"} and not facts.packages and not facts.folders
+    assert facts.modules == {"langchain"} and not facts.packages and not facts.marks
+    assert facts.has_code and not facts.is_of_node
+
+
+def test_a_project_of_node_has_no_lines_of_python(tmp_path: Path) -> None:
+    """Until it has a module or a requirement of Python."""
+    (tmp_path / "package.json").write_text('{"dependencies": {"ai": "7"}}')
+    (tmp_path / ".mcp.json").write_text("{}")
+    facts = look_at_project(tmp_path)
+    assert facts.is_of_node and facts.marks == {".mcp.json"}
+    (tmp_path / "requirements.txt").write_text("langchain")
+    assert not look_at_project(tmp_path).is_of_node
+    assert not look_at_project(tmp_path / "nothing").is_of_node
 
 
 def test_no_more_than_so_many_files_of_code_are_read(tmp_path: Path) -> None:

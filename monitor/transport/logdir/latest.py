@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from invariants.model.event import Origin
 
@@ -23,12 +23,20 @@ READ_BYTES: Final = 2 * LINE_BYTES_MAX
 """Of a file. Chosen: the longest record, wherever it begins."""
 
 
+class Latest(NamedTuple):
+    """Records, the number of files that cannot be read, and False if `bytes_max` was reached."""
+
+    records: list[Record]
+    refused_count: int
+    is_whole: bool = True
+
+
 def latest_records(
-    directory: str, topics: Sequence[str], count: int, *, found_ns: int
-) -> tuple[list[Record], int]:
-    """The latest `count` whole lines of each file, and the number of files that cannot be read."""
+    directory: str, topics: Sequence[str], count: int, *, bytes_max: int, found_ns: int
+) -> Latest:
+    """The latest `count` whole lines of each file, until they have more than `bytes_max`."""
     records: list[Record] = []
-    refused_count = 0
+    refused_count = size = 0
     for topic in topics:
         folder = Path(directory) / topic
         found = sorted(entries(folder), key=lambda one: one[1].st_mtime_ns, reverse=True)
@@ -38,11 +46,14 @@ def latest_records(
                     refused_count += 1
                     continue
                 lines = _last_lines(file, count)
+            size += sum(len(line) for _, line in lines)
+            if size > bytes_max:
+                return Latest(records, refused_count, is_whole=False)
             records += [
                 Record(Origin(topic, name, offset), *from_line(topic, line), arrival_ns=found_ns)
                 for offset, line in lines
             ]
-    return records, refused_count
+    return Latest(records, refused_count)
 
 
 def _last_lines(file: int, count: int) -> list[tuple[int, bytes]]:
