@@ -62,6 +62,16 @@ class Rig:
         connection.sendall(request)
         return connection
 
+    def read_slowly(self, held: ExitStack) -> list[socket.socket]:
+        """As many clients as may read metrics. When health answers, the server has taken the
+        request that was sent before: else a later one could take its place.
+        """
+        clients = []
+        for _ in range(METRICS_MAX):
+            clients.append(held.enter_context(self.connect(METRICS)))
+            assert self.is_healthy()
+        return clients
+
     def exchange(self, request: bytes) -> bytes:
         with self.connect(request) as connection:
             return read_all(connection)
@@ -90,9 +100,8 @@ def held() -> Iterator[ExitStack]:
 def test_slow_metrics_do_not_stand_before_health(rig: Rig, held: ExitStack) -> None:
     """While as many as may read metrics wait for them, one more is refused and health answers."""
     rig.may_render.clear()
-    waiting = [held.enter_context(rig.connect(METRICS)) for _ in range(METRICS_MAX)]
-    while rig.status(METRICS) != 503:
-        pass
+    waiting = rig.read_slowly(held)
+    assert rig.status(METRICS) == 503
     assert rig.is_healthy()
     rig.may_render.set()
     assert all(b" 200 OK" in read_all(connection) for connection in waiting)
@@ -102,9 +111,8 @@ def test_slow_metrics_do_not_stand_before_health(rig: Rig, held: ExitStack) -> N
 def test_clients_that_do_not_read_do_not_stand_before_health(rig: Rig, held: ExitStack) -> None:
     """Their metrics wait in buffers; nobody else does, and they are cut off."""
     rig.body = LARGE
-    slow = [held.enter_context(rig.connect(METRICS)) for _ in range(METRICS_MAX)]
-    while rig.status(METRICS) != 503:
-        pass
+    slow = rig.read_slowly(held)
+    assert rig.status(METRICS) == 503
     assert rig.is_healthy()
     rig.clock.elapsed_ns += CONNECTION_NS
     assert all(len(read_all(connection)) < len(LARGE) for connection in slow)
