@@ -52,31 +52,37 @@ class InterlockMiddleware(AgentMiddleware[InterlockState, Any]):
 
     def before_agent(self, state: InterlockState, runtime: Any) -> dict[str, Any] | None:
         """A run begins: its session, and the user's messages that are new."""
-        thread = _thread_of(get_config())
+        caller, thread = self._conversations.caller(), _thread_of(get_config())
+        if caller is not None:
+            return {"interlock_session": caller.session.id}
         begun = self._conversations.of(thread) if thread else self._conversations.begin()
         for message in _new_messages(state["messages"], is_resumed=bool(thread)):
             self._messages.of_user(begun.session, str(message.text))
         return {"interlock_session": begun.session.id}
 
     def after_model(self, state: InterlockState, runtime: Any) -> None:
-        """The model has answered: its text, if there is one."""
+        """The model has answered: its text, if there is one and if it is meant for the user."""
         message = state["messages"][-1]
-        if isinstance(message, AIMessage):
+        if isinstance(message, AIMessage) and self._conversations.caller() is None:
             self._messages.of_model(self._of(state).session, str(message.text))
 
     def after_agent(self, state: InterlockState, runtime: Any) -> None:
-        """A run has ended; its session goes on if it has a thread."""
-        if not _thread_of(get_config()):
+        """A run has ended; its session goes on if it has a thread, or a caller."""
+        if not _thread_of(get_config()) and self._conversations.caller() is None:
             self._conversations.end(state["interlock_session"])
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Result]
     ) -> Result:
         """Ask, and make the call if it may be made."""
+        conversation = self._of(request.state)
+
+        def make(edited: Edited) -> Result:
+            with self._conversations.calling(conversation):
+                return handler(_edited(request, edited))
+
         try:
-            return made(
-                self._call(request), lambda edited: handler(_edited(request, edited)), _note
-            )
+            return made(_call(conversation, request), make, _note)
         except Refused as refused:
             return _refusal(request, refused)
 
@@ -84,19 +90,24 @@ class InterlockMiddleware(AgentMiddleware[InterlockState, Any]):
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Result]]
     ) -> Result:
         """As `wrap_tool_call`."""
+        conversation = self._of(request.state)
+
+        async def make(edited: Edited) -> Result:
+            with self._conversations.calling(conversation):
+                return await handler(_edited(request, edited))
+
         try:
-            return await made_async(
-                self._call(request), lambda edited: handler(_edited(request, edited)), _note
-            )
+            return await made_async(_call(conversation, request), make, _note)
         except Refused as refused:
             return _refusal(request, refused)
 
-    def _call(self, request: ToolCallRequest) -> ToolCall:
-        call = request.tool_call
-        return self._of(request.state).call(call["name"], call["args"], call["id"] or "")
-
     def _of(self, state: Any) -> Conversation:
-        return self._conversations.of(state["interlock_session"])
+        return self._conversations.caller() or self._conversations.of(state["interlock_session"])
+
+
+def _call(conversation: Conversation, request: ToolCallRequest) -> ToolCall:
+    call = request.tool_call
+    return conversation.call(call["name"], call["args"], call["id"] or "")
 
 
 def _thread_of(config: Mapping[str, Any]) -> str:

@@ -46,8 +46,9 @@ class Interlock(AbstractCapability[Any]):
         return CapabilityOrdering(position="innermost")
 
     async def before_run(self, ctx: RunContext[Any]) -> None:
-        """A run begins: the user's prompt."""
-        self._messages.of_user(self._of(ctx).session, _text_of(ctx.prompt))
+        """A run begins: the user's prompt. That of an agent that is a tool is not the user's."""
+        if self._conversations.caller() is None:
+            self._messages.of_user(self._of(ctx).session, _text_of(ctx.prompt))
 
     async def after_model_request(
         self,
@@ -58,7 +59,8 @@ class Interlock(AbstractCapability[Any]):
     ) -> ModelResponse:
         """The model has answered: its text, if there is one."""
         text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
-        self._messages.of_model(self._of(ctx).session, text)
+        if self._conversations.caller() is None:
+            self._messages.of_model(self._of(ctx).session, text)
         return response
 
     async def wrap_tool_execute(
@@ -71,10 +73,12 @@ class Interlock(AbstractCapability[Any]):
         handler: WrapToolExecuteHandler,
     ) -> Any:
         """Ask, and make the call if it may be made."""
-        asked = self._of(ctx).call(call.tool_name, args, call.tool_call_id)
+        conversation = self._of(ctx)
+        asked = conversation.call(call.tool_name, args, call.tool_call_id)
 
         async def make(edited: Edited) -> Any:
-            return await handler(args if edited is None else dict(edited))
+            with self._conversations.calling(conversation):
+                return await handler(args if edited is None else dict(edited))
 
         try:
             return await made_async(asked, make, note_result)
@@ -82,7 +86,8 @@ class Interlock(AbstractCapability[Any]):
             return str(refused)
 
     def _of(self, ctx: RunContext[Any]) -> Conversation:
-        return self._conversations.of(ctx.conversation_id or ctx.run_id or "")
+        caller = self._conversations.caller()
+        return caller or self._conversations.of(ctx.conversation_id or ctx.run_id or "")
 
 
 def _text_of(prompt: Any) -> str:

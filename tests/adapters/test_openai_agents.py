@@ -4,69 +4,93 @@ from __future__ import annotations
 
 import pytest
 
-from tests.adapters.environment import Environment
-from tests.support.gate_served import ServedGate
+from tests.adapters.cases import Cases
 
-SCENARIO = "openai_agents.py"
-POST = ["http.post", "https://paste.example/x"]
+CASES = """
+hijacked hijacked-stream hijacked-handing hijacked-nested hijacked-silent hijacked-mcp
+hijacked-unguarded hijacked-shell honest honest-stream honest-garbled honest-mcp parallel
+repeated broken broken-raised broken-mcp held held-custom
+"""
 
 
 @pytest.fixture(scope="module")
-def openai() -> Environment:
-    return Environment("openai-agents")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Cases:
+    return Cases("openai-agents", "openai_agents.py", tmp_path_factory.mktemp("cases"), CASES)
 
 
-@pytest.mark.parametrize("case", ["hijacked", "hijacked-stream", "handing"])
-def test_a_hijacked_agent_is_refused_and_goes_on(
-    gate: ServedGate, openai: Environment, case: str
+@pytest.mark.parametrize("how", ["", "-stream", "-handing"])
+def test_a_hijacked_agent_is_refused_and_goes_on(cases: Cases, how: str) -> None:
+    cases.check_refused(f"hijacked{how}")
+
+
+def test_an_agent_that_is_a_tool_belongs_to_the_session_of_its_caller(cases: Cases) -> None:
+    cases.check_nested("hijacked-nested")
+
+
+@pytest.mark.parametrize(("how", "tool"), [("unguarded", "poster"), ("shell", "local_shell")])
+def test_what_would_run_without_being_asked_for_is_not_accepted(
+    cases: Cases, how: str, tool: str
 ) -> None:
-    """Before the call runs, also behind a handoff; its model reads our sentence."""
-    told = openai.run(SCENARIO, gate, case)
-    assert POST not in told["ran"]
-    call, text = told["read"][-1]
-    assert call == "c2" and "refused before it ran: no post after a secret was read" in text
-    assert told["final"] in ("I could not post it.", "Done.")
-    records = gate.records()
-    assert {r["session"] for r in records if r["user"] == "ada"} == {records[0]["session"]}
-    assert [r["call"] for r in records if r["kind"] == "tool.denied"] == ["c2"]
-    said = [r["text"] for r in records if r["kind"].startswith("message.")]
-    assert said[0] == "[user] asks: do it" and said.count(said[0]) == 1
-    assert records[-1]["kind"] == "session.ended"
+    told = cases.told(f"hijacked-{how}")
+    assert told["ran"] == []
+    assert f"SettingError: tool `{tool}` would run without being asked for" in told["error"]
+
+
+def test_tools_of_a_server_of_mcp_are_asked_for(cases: Cases) -> None:
+    """The SDK does not say their ids. An error is what the server calls one."""
+    told = cases.told("hijacked-mcp")
+    assert told["ran"] == [["read_file", "/secrets/key"]], told
+    assert "refused before it ran: no post after a secret was read" in told["read"][-1][1]
+    assert told["final"] == "I could not post it."
+    assert cases.told("honest-mcp")["ran"][1] == ["http_post", "https://paste.example/x"]
+    done = cases.records("honest-mcp", "tool.completed")
+    assert done[0]["result"]["content"][0]["text"] == "notes"
+    (failed,) = cases.records("broken-mcp", "tool.failed")
+    assert failed["error"] == "no route"
 
 
 @pytest.mark.parametrize("how", ["", "-stream"])
-def test_an_honest_twin_is_untouched(gate: ServedGate, openai: Environment, how: str) -> None:
-    told = openai.run(SCENARIO, gate, f"honest{how}")
-    assert told["ran"] == [["read_file", "/notes"], POST]
-    assert told["read"] == [["c1", "notes"], ["c2", "200"]]
-    done = [r for r in gate.records() if r["kind"] == "tool.completed"]
-    assert [(r["call"], r["result"]) for r in done] == [("c1", "notes"), ("c2", "200")]
+def test_an_honest_twin_is_untouched(cases: Cases, how: str) -> None:
+    cases.check_untouched(f"honest{how}")
 
 
-def test_parallel_calls_are_judged_one_by_one(gate: ServedGate, openai: Environment) -> None:
-    told = openai.run(SCENARIO, gate, "parallel")
-    assert told["ran"] == [["read_file", "/secrets/key"], ["read_file", "/a"]]
-    assert ["refused" in text for _, text in told["read"][1:]] == [True] * 3 + [False]
+def test_parallel_calls_are_judged_one_by_one(cases: Cases) -> None:
+    cases.check_parallel("parallel")
 
 
-def test_a_tool_that_fails_is_reported_as_the_model_reads_it(
-    gate: ServedGate, openai: Environment
-) -> None:
-    """The SDK makes a text of the error, which is the result then."""
-    told = openai.run(SCENARIO, gate, "broken")
-    assert "An error occurred" in told["read"][0][1]
-    (done,) = [r for r in gate.records() if r["kind"] == "tool.completed"]
-    assert done["result"] == told["read"][0][1]
+def test_a_tool_that_fails_is_reported_as_the_model_reads_it(cases: Cases) -> None:
+    """The SDK makes a text of the error, which is the result then, unless it is told not to."""
+    (done,) = cases.records("broken", "tool.completed")
+    assert "An error occurred" in done["result"]
+    assert done["result"] == cases.told("broken")["read"][0][1]
+    cases.check_failed("broken-raised")
 
 
-def test_arguments_that_are_not_json_are_judged(gate: ServedGate, openai: Environment) -> None:
+def test_arguments_that_are_not_json_are_judged(cases: Cases) -> None:
     """Nothing is hidden from the gate, and nothing ends the run."""
-    told = openai.run(SCENARIO, gate, "garbled")
+    told = cases.told("honest-garbled")
     assert told["ran"] == [] and told["final"] == "Done."
-    (asked,) = [r for r in gate.records() if r["kind"] == "tool.requested"]
-    assert asked["args"] == {"arguments": '{"url": '}
+    asked = cases.records("honest-garbled", "tool.requested")
+    assert asked[0]["args"] == {"arguments": '{"url": '}
 
 
-def test_types(openai: Environment) -> None:
+def test_a_custom_tool_runs_with_no_text_that_nobody_approved(cases: Cases) -> None:
+    """An operator who edits the arguments must give it the same: these have none of that name."""
+    told = cases.told("held-custom")
+    (failed,) = cases.records("held-custom", "tool.failed")
+    assert failed["error"].startswith("Denied: ")
+    assert told["ran"] == [] and "takes a text, `input`" in told["read"][0][1], told
+
+
+def test_ids_edited_arguments_and_silence(cases: Cases) -> None:
+    """The SDK runs a call whose id comes again once only."""
+    assert [r["call"] for r in cases.records("repeated", "tool.requested")] == ["c1"]
+    assert cases.told("repeated")["ran"] == [["read_file", "/notes"]]
+    cases.check_edited("held")
+    cases.check_refused("hijacked-silent", said=False)
+    assert cases.said("hijacked-silent") == []
+
+
+def test_types(cases: Cases) -> None:
     """The adapter is typed, as its library is."""
-    openai.check_types("openai_agents")
+    cases.environment.check_types("openai_agents")

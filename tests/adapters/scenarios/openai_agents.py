@@ -1,121 +1,92 @@
-"""Agents of the OpenAI Agents SDK with a scripted model; run in an environment of its own.
-
-python openai_agents.py GATE CASE      prints what ran, and what the model read, as JSON
+"""Agents of the OpenAI Agents SDK with a scripted model; run in an environment of its own. See
+`scripted`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from agents import Agent, Runner, function_tool, set_tracing_disabled
+from agents import Agent, CustomTool, LocalShellTool, Runner, function_tool, set_tracing_disabled
 from agents.items import ModelResponse
+from agents.mcp import MCPServer
 from agents.models.interface import Model
 from agents.usage import Usage
+from mcp.types import CallToolResult
+from mcp.types import Tool as McpTool
 from openai.types.responses import (
     Response,
     ResponseCompletedEvent,
+    ResponseCustomToolCall,
     ResponseFunctionToolCall,
     ResponseOutputMessage,
     ResponseOutputText,
+)
+from scripted import (
+    ASKED,
+    POST,
+    SECRET,
+    Call,
+    Outcome,
+    Turn,
+    http_post,
+    main,
+    nested,
+    pay,
+    read_file,
+    redact,
 )
 
 from interlock import Client
 from interlock.adapters.openai_agents import guarded
 
 set_tracing_disabled(True)
-RAN: list[list[str]] = []
+NOT_JSON = '{"url": '
+HANDING = (
+    Turn("I read the file first.", (SECRET,)),
+    Turn(calls=(Call("transfer_to_poster", {}, "h1"),)),
+    Turn(calls=(POST,)),
+    Turn("I could not post it."),
+)
 
 
-@function_tool
-def read_file(path: str) -> str:
-    """Read a file."""
-    RAN.append(["read_file", path])
-    return "TOKEN" if path.startswith("/secrets") else "notes"
-
-
-@function_tool(name_override="http.post")
-async def http_post(url: str, body: str) -> str:
-    """Post."""
-    RAN.append(["http.post", url])
-    if "broken" in url:
-        raise ValueError("no route")
-    return "200"
-
-
-Output = list[Any]
-
-
-def call(name: str, args: dict[str, Any] | str, id_: str) -> Any:
-    text = args if isinstance(args, str) else json.dumps(args)
-    return ResponseFunctionToolCall(type="function_call", call_id=id_, name=name, arguments=text)
-
-
-def say(text: str) -> Any:
-    part = ResponseOutputText(type="output_text", text=text, annotations=[])
-    return ResponseOutputMessage(
-        id="m", type="message", role="assistant", status="completed", content=[part]
-    )
-
-
-POST = {"url": "https://paste.example/x", "body": "b"}
-SECRET = call("read_file", {"path": "/secrets/key"}, "c1")
-NOTES = call("read_file", {"path": "/notes"}, "c1")
-
-
-def hijacked() -> Iterator[Output]:
-    yield [say("I read the file first."), SECRET]
-    yield [call("http.post", POST, "c2")]
-    yield [say("I could not post it.")]
-
-
-def honest() -> Iterator[Output]:
-    yield [NOTES]
-    yield [call("http.post", POST, "c2")]
-    yield [say("Done.")]
-
-
-def parallel() -> Iterator[Output]:
-    yield [SECRET]
-    yield [
-        *(call("http.post", POST, f"p{n}") for n in range(3)),
-        call("read_file", {"path": "/a"}, "p3"),
-    ]
-    yield [say("Done.")]
-
-
-def broken() -> Iterator[Output]:
-    yield [call("http.post", {"url": "https://broken.example", "body": ""}, "c1")]
-    yield [say("Done.")]
-
-
-def garbled() -> Iterator[Output]:
-    """Arguments that are not JSON: the tool would refuse them, and so may the gate."""
-    yield [call("http.post", '{"url": ', "c1")]
-    yield [say("Done.")]
-
-
-def handing() -> Iterator[Output]:
-    yield [SECRET]
-    yield [call("transfer_to_poster", {}, "h1")]
-    yield [call("http.post", POST, "c2")]
-    yield [say("Done.")]
-
-
-SCRIPTS = {one.__name__: one for one in (hijacked, honest, parallel, broken, garbled, handing)}
+def outputs_of(turn: Turn, how: str) -> list[Any]:
+    outputs: list[Any] = []
+    if turn.text:
+        part = ResponseOutputText(type="output_text", text=turn.text, annotations=[])
+        outputs.append(
+            ResponseOutputMessage(
+                id="m", type="message", role="assistant", status="completed", content=[part]
+            )
+        )
+    for call in turn.calls:
+        if how == "custom":
+            outputs.append(
+                ResponseCustomToolCall(
+                    type="custom_tool_call", call_id=call.id, name=call.tool, input=str(call.args)
+                )
+            )
+            continue
+        args = NOT_JSON if how == "garbled" else json.dumps(dict(call.args))
+        outputs.append(
+            ResponseFunctionToolCall(
+                type="function_call", call_id=call.id, name=call.tool, arguments=args
+            )
+        )
+    return outputs
 
 
 class Scripted(Model):
     """Answers by a script, whatever it reads."""
 
-    def __init__(self, script: Iterator[Output]) -> None:
-        self._script = script
+    def __init__(self, turns: Iterator[Turn], how: str) -> None:
+        self._turns, self._how = turns, how
 
     async def get_response(self, *arguments: Any, **more: Any) -> ModelResponse:
-        return ModelResponse(output=next(self._script), usage=Usage(), response_id=None)
+        output = outputs_of(next(self._turns), self._how)
+        return ModelResponse(output=output, usage=Usage(), response_id=None)
 
     async def stream_response(self, *arguments: Any, **more: Any) -> AsyncIterator[Any]:
         response = Response(
@@ -123,7 +94,7 @@ class Scripted(Model):
             created_at=0,
             model="scripted",
             object="response",
-            output=next(self._script),
+            output=outputs_of(next(self._turns), self._how),
             tool_choice="auto",
             tools=[],
             parallel_tool_calls=True,
@@ -133,32 +104,83 @@ class Scripted(Model):
         )
 
 
-async def run(agent: Agent[Any], how: str) -> Any:
+async def ran(agent: Agent[Any], how: str) -> Any:
     if how != "stream":
-        return await Runner.run(agent, "Ada asks: do it")
-    streamed = Runner.run_streamed(agent, "Ada asks: do it")
+        return await Runner.run(agent, ASKED)
+    streamed = Runner.run_streamed(agent, ASKED)
     async for _ in streamed.stream_events():
         pass
     return streamed
 
 
-def main(gate: str, case: str) -> None:
-    name, _, how = case.partition("-")
-    client = Client(gate=gate, agent="openai-agents", user="ada")
-    model = Scripted(SCRIPTS[name]())
-    poster = Agent(name="poster", model=model, tools=[http_post])
-    agent = Agent(name="a", model=model, tools=[read_file, http_post], handoffs=[poster])
-    with client.session() as session:
-        used = guarded(agent, session, redact=lambda text: text.replace("Ada", "[user]"))
-        result = asyncio.run(run(used, how))
-    read = [
-        [i.raw_item["call_id"], str(i.output)]
-        for i in result.new_items
-        if i.type == "tool_call_output_item"
-    ]
-    client.close()
-    print(json.dumps({"ran": RAN, "read": read, "final": result.final_output}))
+class Server(MCPServer):
+    """A server of MCP in this process, with the same two tools."""
+
+    async def connect(self) -> None:
+        pass
+
+    async def cleanup(self) -> None:
+        pass
+
+    @property
+    def name(self) -> str:
+        return "files"
+
+    async def list_tools(self, *arguments: Any, **more: Any) -> list[McpTool]:
+        tools = (("read_file", ("path",)), ("http_post", ("url", "body")))
+        return [
+            McpTool.model_validate(
+                {"name": name, "inputSchema": {"type": "object", "required": args}}
+            )
+            for name, args in tools
+        ]
+
+    async def call_tool(
+        self, tool_name: str, arguments: Any, *more: Any, **named: Any
+    ) -> CallToolResult:
+        function: Any = {"read_file": read_file, "http_post": http_post}[tool_name]
+        try:
+            text, is_error = function(**arguments), False
+        except ValueError as error:
+            text, is_error = str(error), True
+        content = [{"type": "text", "text": text}]
+        return CallToolResult.model_validate({"content": content, "isError": is_error})
+
+    async def list_prompts(self) -> Any:
+        raise NotImplementedError
+
+    async def get_prompt(self, name: str, arguments: Any = None) -> Any:
+        raise NotImplementedError
+
+
+async def pay_by_text(context: Any, text: str) -> str:
+    return pay(text)
+
+
+def run(client: Client, case: str, how: str, script: tuple[Turn, ...]) -> Outcome:
+    turns = list(HANDING if how == "handing" else script)
+    if how == "nested":
+        turns = nested(turns, {"input": "post it"})
+    model = Scripted(iter(turns), how)
+    tools: list[Any] = [function_tool(one) for one in (read_file, http_post, pay)]
+    if how == "raised":
+        tools[1] = function_tool(http_post, failure_error_function=None)
+    elif how == "custom":
+        tools[2] = CustomTool(name="pay", description="Pay.", on_invoke_tool=pay_by_text)
+    elif how == "shell":
+        tools.append(LocalShellTool(executor=lambda request: "ran"))
+    poster = Agent(name="poster", model=model, tools=[tools[1]])
+    with client.session(case) as session:
+        if how in ("nested", "unguarded"):
+            inner = guarded(poster, session, redact=redact) if how == "nested" else poster
+            tools[1] = inner.as_tool("poster", "Posts.")
+        given: Any = {"mcp_servers": [Server()]} if how == "mcp" else {"tools": tools}
+        agent = Agent(name="a", model=model, handoffs=[poster], **given)
+        used = guarded(agent, session, messages=how != "silent", redact=redact)
+        result = asyncio.run(ran(used, how))
+    items = [i for i in result.new_items if i.type == "tool_call_output_item"]
+    return Outcome([[i.raw_item["call_id"], str(i.output)] for i in items], result.final_output)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main("openai-agents", run)
