@@ -38,7 +38,7 @@ adapters: $(ADAPTERS:%=.adapters/%/.installed)
 
 # All of them, and their tests: these take too long for every change. With LATEST=1 the newest versions are
 # installed instead of the locked ones, to learn what has changed in the frameworks.
-ADAPTERS_LONG := $(ADAPTERS) agent-framework crewai google-adk llama-index smolagents strands
+ADAPTERS_LONG := $(ADAPTERS) agent-framework claude-agent-sdk crewai google-adk llama-index smolagents strands
 ENVIRONMENTS  := .adapters$(if $(LATEST),-latest)
 test-adapters: $(STAMP) $(ADAPTERS_LONG:%=$(ENVIRONMENTS)/%/.installed)
 	INTERLOCK_LONG=1 INTERLOCK_REQUIRE=adapters ADAPTER_ENVIRONMENTS=$(CURDIR)/$(ENVIRONMENTS) \

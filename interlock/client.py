@@ -105,6 +105,19 @@ class Client:
         """False from the first trouble with the transport until events are delivered again."""
         return self.stats().is_healthy
 
+    def relay_hook(self, query: str, content: bytes, timeout_s: float) -> bytes:
+        """Hand the input of a hook of Claude Code to the gate, and give its output, both as JSON;
+        for adapters. `query` is that of the page (docs/openapi.json).
+
+        Raises
+        ------
+        SettingError
+            The client has no gate.
+        NoGate
+            No gate answered within `timeout_s`, or it did not take the event.
+        """
+        return self._connection.judge.relay_hook(query, content, timeout_s)
+
     def stats(self) -> Stats:
         """Counts since the process began (or was forked)."""
         return self._connection.stats()

@@ -135,6 +135,9 @@ class Judge(Protocol):
     def wait_until_judged(self, queue: Queue, timeout_s: float) -> bool:
         """Wait until everything published so far is judged; False if this takes longer."""
 
+    def relay_hook(self, query: str, content: bytes, timeout_s: float) -> bytes:
+        """Hand the input of a hook on, and give its output. SettingError, NoGate."""
+
     def stats(self, stats: Stats) -> Stats:
         """The client's counts, with the judge's own."""
 

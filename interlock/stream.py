@@ -86,6 +86,10 @@ class StreamJudge:
             since_ns, shard = clock.wall_ns(), self.shard("")
         return self.follower.wait_until_judged(since_ns, left_s, (shard,))
 
+    def relay_hook(self, query: str, content: bytes, timeout_s: float) -> bytes:
+        """Only a gate answers hooks."""
+        raise SettingError("hooks of Claude Code need a client with a `gate`")
+
     def stats(self, stats: Stats) -> Stats:
         """With the age and the errors of the view."""
         if self.follower is None:

@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Final
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -25,9 +26,9 @@ from ..ports import Queue, Requested
 from ..publisher import Stats
 from ..transport.base import Message, Transport
 from .address import find_token, parse_gate
-from .answer import Answer, shown
+from .answer import Answer, read_failure, shown
 from .asking import Asker, AskLimits, Unjudged
-from .exchange import Exchange
+from .exchange import Exchange, NotAGate, Unanswered
 from .telling import TellTransport
 from .waiting import Wait, WaitingThreads
 
@@ -71,7 +72,8 @@ class GateJudge:
         self.policy = options.policy()
         self.limits = AskLimits(options.ask_s_max, options.hold_s_max)
         # The transport has connections of its own: closing the client ends asks, and then delivers.
-        self.asker = Asker(Exchange(self.address, self._token), self.limits)
+        self._exchange = Exchange(self.address, self._token)
+        self.asker = Asker(self._exchange, self.limits)
         self.threads = WaitingThreads()
         self._lost: dict[str, str] = {}
         self._all_lost = ""
@@ -115,6 +117,21 @@ class GateJudge:
     def wait_until_judged(self, queue: Queue, timeout_s: float) -> bool:
         """Delivery is enough: a gate judges events when they arrive."""
         return queue.flush(timeout_s)
+
+    def relay_hook(self, query: str, content: bytes, timeout_s: float) -> bytes:
+        """Hand the input of a hook on, once: a report that is repeated would count twice."""
+        names = urlencode({name: text for name, text in self.identity.items() if text})
+        path = f"/v1/hooks/claude-code?{query}&{names}".rstrip("&")
+        try:
+            response = self._exchange.send("POST", path, content, timeout_s)
+        except (Unanswered, NotAGate) as error:
+            raise NoGate(
+                "hook", f"the gate at `{self.address}` did not take the event: {error}"
+            ) from None
+        if response.status != 200:
+            reason = shown(read_failure(response.body)) or f"status {response.status}"
+            raise NoGate("hook", f"the gate at `{self.address}` refused the event: {reason}")
+        return response.body
 
     def stats(self, stats: Stats) -> Stats:
         """With the counts of asks."""

@@ -1,8 +1,9 @@
-"""`interlock init`: sets up a project."""
+"""`interlock init`: sets up a project, or the runtime of an agent."""
 
 from __future__ import annotations
 
 from monitor.cli.arguments import HELP, Verbs
+from monitor.cli.init_claude_code import add_claude_code
 from monitor.cli.init_project import add_project
 
 
@@ -17,3 +18,5 @@ def add(verbs: Verbs) -> None:
         "Example: interlock init",
     )
     add_project(parser)
+    parts = parser.add_subparsers(title="parts", metavar="claude-code")
+    add_claude_code(parts)

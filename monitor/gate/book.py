@@ -26,6 +26,12 @@ from monitor.trace_key import TraceKey
 ANSWERS_MAX: Final = 128
 """Chosen: answers that a session keeps for retries, each about 1 KiB. An older request is judged as
 a new one, so a retry must come before its session has asked as often again."""
+HOOKED: Final = "hook:"
+"""The ids of requests that come from hooks begin so: their outcomes come by other processes."""
+UNENDED_MAX: Final = 256
+"""Chosen: calls of hooks without an outcome that a session keeps; an agent runs fewer at a time."""
+PERMISSION_ASKED: Final = "permission.requested"
+"""The kind of an event: the agent's runtime asks its user about a call that was allowed."""
 TELLINGS_MAX: Final = 32
 """Chosen: a client retries its last one; several processes may share a session."""
 RECENT_MAX: Final = 12
@@ -100,6 +106,15 @@ OwnStops = dict[StopState, OwnStop]
 """The latest stop of each sort; a release on the control topic ends those before it."""
 
 
+class Unended(msgspec.Struct, frozen=True, array_like=True):
+    """A call of a hook that was allowed, and whose outcome is not known yet."""
+
+    request: str
+    tool: str
+    is_user_asked: bool = False
+    """True if its runtime has asked the user, who may have refused it."""
+
+
 class SessionRow(msgspec.Struct, omit_defaults=True):
     """A session at its gate; mutable, and private to the book. `seq` is its next number."""
 
@@ -122,6 +137,8 @@ class SessionRow(msgspec.Struct, omit_defaults=True):
     """The digest of all events of each of these requests, also of those not yet recorded."""
     recent: list[RecentEvent] = []
     """The latest events, the oldest first."""
+    unended: dict[str, Unended] = {}
+    """Calls of hooks without an outcome, by id, the oldest first."""
 
 
 class _Stops(msgspec.Struct, frozen=True):
@@ -202,6 +219,7 @@ class Book:
         row.is_ended = row.is_ended or line.kind == "session.ended"
         row.recent = [*row.recent[1 - RECENT_MAX :], _recent(line)]
         note = line.gate
+        _follow(row, line)
         self.exceptions.apply(note)
         row.is_contested = row.is_contested or note.reason == CONTESTED
         if note.telling:
@@ -306,6 +324,19 @@ def _forget_answers(row: SessionRow) -> None:
     while len(row.answers) > ANSWERS_MAX:
         oldest = next(name for name, one in row.answers.items() if one.note.decision != "hold")
         row.calls.pop(row.answers.pop(oldest).call, None)
+
+
+def _follow(row: SessionRow, line: Line) -> None:
+    """Keep a hook's call from its `allow` to its outcome."""
+    note = line.gate
+    if note.decision == "allow" and note.request.startswith(HOOKED):
+        row.unended[line.call] = Unended(note.request, line.tool)
+        if len(row.unended) > UNENDED_MAX:
+            del row.unended[next(iter(row.unended))]
+    elif line.kind in ("tool.completed", "tool.failed"):
+        row.unended.pop(line.call, None)
+    elif line.kind == PERMISSION_ASKED and line.call in row.unended:
+        row.unended[line.call] = msgspec.structs.replace(row.unended[line.call], is_user_asked=True)
 
 
 def _recent(line: Line) -> RecentEvent:

@@ -117,6 +117,10 @@ class Gate:
         """An id for an opening that names none: the same for each attempt to claim it."""
         return self._new_id()
 
+    def session(self, principal: str, session: str) -> SessionRow:
+        """A session as the book has it, to be read; a new one has the number 0."""
+        return self._book.row(trace_key(principal, session))
+
     def open(self, principal: str, opening: Opening) -> Opened:
         """Begin a session, or go on with it. Names cannot change once it has begun."""
         key = trace_key(principal, opening.session or self.new_session())

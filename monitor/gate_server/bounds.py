@@ -28,6 +28,8 @@ class Bounds(msgspec.Struct, frozen=True):
     """Requests that wait for an operator; a further one gets 429."""
     body_bytes_max: int = RECORD_BYTES_MAX
     """A longer body gets 413, unread."""
+    hook_bytes_max: int = 4 * KIB * KIB
+    """The body of a hook, which has the whole result of a call: the gate keeps its beginning."""
     line_bytes_max: int = 4 * KIB
     """The request line, and each header; a longer one gets 400, as do more headers."""
     headers_max: int = 32
@@ -41,6 +43,8 @@ class Bounds(msgspec.Struct, frozen=True):
     """A client that does not read its response for this long is disconnected."""
     wait_s_max: int = 60
     """The longest `wait_s` of a long poll; a greater one counts as this."""
+    hook_wait_s_max: int = 600
+    """The longest `wait_s` of a hook, which cannot ask again."""
     refusal_pause_s: float = 0.5
     """A 401 or 429 is answered after this pause, so that repeating it costs the sender time."""
     sessions_burst_max: int = 1_000

@@ -48,6 +48,7 @@ class Connection:
         """The principal among whose requests the current one counts."""
         self._give_up: Callable[[], None] = _nothing
         """Ends its wait, while it waits."""
+        self._gone: Callable[[], object] = _nothing
         self._is_ended = False
         self._is_idle = True
         self._until_s: float | None = now_s() + bounds.head_s
@@ -118,7 +119,7 @@ class Connection:
 
     def end(self) -> None:
         """Its response is ready."""
-        self._is_idle = True
+        self._is_idle, self._gone = True, _nothing
         self._until_s, self._why = self._now_s() + self._bounds.idle_s, "idle_time"
         self.leave()
 
@@ -161,7 +162,14 @@ class Connection:
         self._transport, self._is_ended = None, True
         give_up, self._give_up = self._give_up, _nothing
         give_up()
+        self._gone()
         self.leave()
+
+    def if_lost(self, gone: Callable[[], object]) -> None:
+        """Call `gone` when the client leaves, if that is before the response."""
+        self._gone = gone
+        if self._is_ended:
+            gone()
 
     def abort(self) -> None:
         """End it at once, or as soon as it has a transport."""

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from invariants.model.event import RAW_ABSENT
+from monitor.claude_code.hook import Hook, readable
 from monitor.clock import Clock
 from monitor.exceptions.statement import SignedStatement
 from monitor.gate.errors import ClaimPendingError, CrowdedError, GateError, NotReadyError
@@ -30,6 +31,7 @@ from monitor.gate.wire import (
 from monitor.gate_server.accounts import Accounts
 from monitor.gate_server.body import read_body
 from monitor.gate_server.bounds import Bounds
+from monitor.gate_server.hooks import HOOK_PAGE, Hooks, as_output
 from monitor.gate_server.http_door import Request, Response
 from monitor.gate_server.identity import Identity
 from monitor.gate_server.judge import Judge
@@ -63,6 +65,7 @@ _OF_BODIES: Final = {"slow": "body_time", "too_large": "body"}
 LISTED_ARGS_BYTES_MAX: Final = 4_096
 """Chosen: longer arguments are on the page of their call. An agent with a few long ones would hide
 the calls of others from the list."""
+_MAY_WAIT: Final = ("get_answer", HOOK_PAGE)
 _QUERY_CHARS_MAX: Final = 2_048
 CLAIM_TRIES: Final = 3
 """Chosen: a claim that was won or lost is known at the second; a third is for one that was released
@@ -90,11 +93,13 @@ class Handler:
         self._judge, self._accounts = judge, accounts
         self._bounds, self._clock, self._telemetry = bounds, clock, telemetry
         self.polls = Polls(gate.answer)
+        self._hooks = Hooks(gate, judge, self.polls, accounts, bounds)
         self._notices, self._is_stopping = notices, False
 
     async def respond(self, request: Request) -> Response:
         """The response; every expected error becomes one."""
         begun_ns, page, code = self._clock.monotonic_ns(), NO_PAGE, OK
+        query: dict[str, str] = {}
         try:
             await request.connection.admitted()
             found, query = self._find(request)
@@ -105,9 +110,10 @@ class Handler:
             # Refusals have their turns, too: a flood of them must not cost others more than one.
             await self._judge.call(request.connection.name, _nothing)
             request.connection.leave()  # Others of its principal need not wait for the pause.
-            response = await self._refuse(error)
+            refusal = await self._refuse(error)
+            response = as_output(error, page, query) or refusal
         took_s = (self._clock.monotonic_ns() - begun_ns) / 1e9
-        self._telemetry.request(page, code, None if page == "get_answer" else took_s)
+        self._telemetry.request(page, code, None if page in _MAY_WAIT else took_s)
         return response
 
     def unframed(self) -> None:
@@ -163,10 +169,14 @@ class Handler:
         if page.takes is None:
             _no_body(request)
             return await self._read(request, principal, found, query)
-        self._check_body(request)
+        is_hook = page.name == HOOK_PAGE
+        bytes_max = self._bounds.hook_bytes_max if is_hook else self._bounds.body_bytes_max
+        self._check_body(request, bytes_max)
         await _permit(request)
-        body = await request.body()
-        result = await self._judged(principal, self._work(principal, found, body))
+        body = await request.body(bytes_max)
+        result = await self._judged(principal, self._work(principal, found, query, body))
+        if is_hook:
+            result = await self._hooks.output(request, principal, result, query)
         if page.name in ("rule", "withdraw"):
             self.polls.review()
         return Response(200, _encode(result))
@@ -197,7 +207,7 @@ class Handler:
         await request.connection.own(principal)
         return principal
 
-    def _check_body(self, request: Request) -> None:
+    def _check_body(self, request: Request, bound: int) -> None:
         """Refuse a body before it is read."""
         media_type = (request.header("Content-Type") or "").replace(" ", "").lower()
         if media_type not in _MEDIA_TYPES:
@@ -208,30 +218,30 @@ class Handler:
             raise Refused("malformed", text, closes=True)
         if request.header("Content-Encoding") is not None:
             raise Refused("media_type", "send the body without `Content-Encoding`", closes=True)
-        bound = self._bounds.body_bytes_max
         length = request.length
         if length is not None and length > bound:
             text = f"the body has {length} bytes, and the maximum is {bound}; send less"
             raise Refused("too_large", text, closes=True)
 
-    def _work(self, principal: str, found: Found, body: bytes) -> Callable[[], Any]:
+    def _work(
+        self, principal: str, found: Found, query: dict[str, str], body: bytes
+    ) -> Callable[[], Any]:
         """The work of the principal's turn; reading the body is a part of the first one."""
         read: list[Any] = []
 
         def work() -> Any:
             if not read:
-                read.append(self._named(read_body(body, _DECODERS[found.page.name])))
+                text = readable(body) if found.page.name == HOOK_PAGE else body
+                read.append(self._named(read_body(text, _DECODERS[found.page.name])))
             match taken := read[0]:
                 case Opening():
                     self._see_session(principal, taken.session)
                     return self._gate.open(principal, taken)
                 case Ask():
                     self._see_session(principal, taken.session)
-                    answer = self._gate.ask(principal, taken)
-                    self._telemetry.answer(answer.decision)
-                    if answer.decision == "hold" and self._notices is not None:
-                        self._notices.tell(principal, taken.tool, answer)
-                    return answer
+                    return self._noted(principal, taken.tool, self._gate.ask(principal, taken))
+                case Hook():
+                    return self._hooks.take(principal, taken, query, self._see_session, self._noted)
                 case Telling():
                     self._check_count(taken)
                     self._see_session(principal, taken.session)
@@ -247,6 +257,13 @@ class Handler:
             raise AssertionError("every page that takes a body is here")
 
         return work
+
+    def _noted(self, principal: str, tool: str, answer: Answer) -> Answer:
+        """An answer that is counted, and of which an operator gets a notice if it is held."""
+        self._telemetry.answer(answer.decision)
+        if answer.decision == "hold" and self._notices is not None:
+            self._notices.tell(principal, tool, answer)
+        return answer
 
     def _named(self, taken: Any) -> Any:
         """An opening with an id: every attempt to claim its session is for the same one."""

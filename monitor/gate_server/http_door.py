@@ -82,7 +82,7 @@ class Request:
         await self._request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._request.writer.output_size = 0
 
-    async def body(self) -> bytes:
+    async def body(self, bytes_max: int) -> bytes:
         """The whole body. Raises Refused if it is too long, breaks off, or takes too long."""
         content, parts, size = self._request.content, [], 0
         try:
@@ -90,8 +90,8 @@ class Request:
                 while not content.at_eof():
                     part = await content.readany()
                     size += len(part)
-                    if size > self._bounds.body_bytes_max:
-                        text = f"the body is longer than {self._bounds.body_bytes_max} bytes"
+                    if size > bytes_max:
+                        text = f"the body is longer than {bytes_max} bytes"
                         raise Refused("too_large", text, closes=True)
                     parts.append(part)
         except TimeoutError:

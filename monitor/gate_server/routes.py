@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from monitor.claude_code.hook import Hook, HookOutput
 from monitor.exceptions.statement import SignedStatement, Statement
 from monitor.gate.wire import (
     Answer,
@@ -148,6 +149,36 @@ PAGES: Final = (
         Answer,
         Withdrawal,
         errors=("unknown",),
+    ),
+    Page(
+        "claude_code_hook",
+        "POST",
+        "/v1/hooks/claude-code",
+        "A hook of Claude Code: its input is asked for or recorded, the answer is its output.",
+        HookOutput,
+        Hook,
+        query=(
+            Parameter(
+                "wait_s",
+                "integer",
+                "Seconds to wait for an operator, 0 if omitted. Then a held call is withdrawn.",
+                is_required=False,
+            ),
+            Parameter(
+                "event",
+                "string",
+                "The event of the hook: a report about a call that cannot be recorded is answered"
+                " with `continue: false`.",
+                is_required=False,
+            ),
+            *(
+                Parameter(
+                    name, "string", f"The {name} of a session that begins.", is_required=False
+                )
+                for name in ("agent", "user", "tenant")
+            ),
+        ),
+        errors=("conflict", "unknown"),
     ),
     Page(
         "list_approvals",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -56,10 +57,12 @@ class ServedGate:
         tokens: tuple[str, ...] = (),
         more: tuple[str, ...] = (),
         publish: str = "",
+        listen: str = "",
     ) -> None:
         self.folder, self.more = folder, more
         folder.mkdir(exist_ok=True)
         self.socket = folder / "gate.sock"
+        self.listen = f"unix:{self.socket}" + (f",{listen}" if listen else "")
         self.log_dir = folder / ("state/gate-log" if publish else "log")
         self.publish = publish or f"log:{self.log_dir}"
         (folder / "gate.yaml").write_text(INVARIANTS)
@@ -71,7 +74,7 @@ class ServedGate:
     def begin(self) -> None:
         """Start a process, and do not wait for it."""
         command = [*ENTRY, "gate", "serve", "--invariants", str(self.folder / "gate.yaml")]
-        command += ["--listen", f"unix:{self.socket}", "--publish", self.publish]
+        command += ["--listen", self.listen, "--publish", self.publish]
         command += ["--state-dir", str(self.folder / "state"), *self.more]
         with (self.folder / "gate.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -104,6 +107,10 @@ class ServedGate:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(30)
+
+    def ports(self) -> list[int]:
+        """The ports on which it has listened so far."""
+        return [int(port) for port in re.findall(r"\('127\.0\.0\.1', (\d+)\)", self.told())]
 
     def told(self) -> str:
         """The end of what it logged."""

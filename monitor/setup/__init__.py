@@ -1,0 +1,1 @@
+"""The settings of other programs, as they are when they ask a gate. Pure."""
