@@ -81,7 +81,8 @@ def add(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Examine, and print every diagnosis."""
     from monitor.doctor.diagnosis import worst
-    from monitor.doctor.examination import Asked, examine_all
+    from monitor.doctor.examination import examine_all
+    from monitor.doctor.plan import Asked
 
     # The reasons are in the diagnoses: libraries would report each of their attempts.
     configure_log("critical", "auto")

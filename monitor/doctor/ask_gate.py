@@ -1,4 +1,4 @@
-"""The probe of a gate: requests that record nothing and open no session.
+"""The probes of a gate and of a monitor: requests that record nothing and open no session.
 
 It uses the exchange of the agents' client, which is bounded in size and time.
 """
@@ -14,12 +14,13 @@ from typing import Final
 import msgspec
 
 from interlock.errors import SettingError
-from interlock.gate.address import find_token, parse_gate
+from interlock.gate.address import GateAddress, Token, find_token, parse_gate
 from interlock.gate.exchange import Exchange, NotAGate, Response, Unanswered
 from invariants.model.errors import ConfigError
 from monitor.clock import Clock
 from monitor.doctor.diagnosis import Learnt, NotLearnt
 from monitor.doctor.gate import GateFacts, Page
+from monitor.doctor.monitor import MonitorFacts
 from monitor.gate_server.refusal import FaultBody
 from monitor.gate_server.routes import OPEN_API
 
@@ -45,7 +46,19 @@ def ask_gate(address: str, token_file: str | None, clock: Clock, seconds: float)
         return _Asking(exchange, clock, seconds).facts()
 
 
+def ask_monitor(host: str, port: int, clock: Clock, seconds: float) -> MonitorFacts:
+    """The pages of the monitor on a port of this machine, within `seconds` in all."""
+    with closing(Exchange(GateAddress(host=host, port=port), Token())) as exchange:
+        asking = _Asking(exchange, clock, seconds)
+        healthy = asking.page("/-/healthy")
+        if isinstance(healthy, NotLearnt):
+            return MonitorFacts(healthy, healthy, healthy)
+        return MonitorFacts(healthy, asking.page("/-/ready"), asking.page("/metrics"))
+
+
 class _Asking:
+    """Requests to one peer, with one deadline for all."""
+
     def __init__(self, exchange: Exchange, clock: Clock, seconds: float) -> None:
         self._exchange, self._clock = exchange, clock
         self._deadline = time.monotonic() + seconds
@@ -53,22 +66,23 @@ class _Asking:
 
     def facts(self) -> GateFacts:
         self._asked_ns = self._clock.now_ns()
-        ready = self._page("/-/ready")
+        ready = self.page("/-/ready")
         self._answered_ns = self._clock.now_ns()
         if isinstance(ready, NotLearnt):
             return GateFacts(ready, ready, ready, ready, ready)
         ahead_s = self._ahead_s()
         return GateFacts(
             ready,
-            self._page(OPEN_API),
-            self._page(NOT_THERE),
-            self._page("/v1/approvals"),
-            self._page("/v1/exceptions"),
+            self.page(OPEN_API),
+            self.page(NOT_THERE),
+            self.page("/v1/approvals"),
+            self.page("/v1/exceptions"),
             ahead_s,
             (self._answered_ns - self._asked_ns) / 1e9,
         )
 
-    def _page(self, path: str) -> Learnt[Page]:
+    def page(self, path: str) -> Learnt[Page]:
+        """The response to a GET of a path."""
         left_s = self._deadline - time.monotonic()
         if left_s <= 0:
             return NotLearnt("the time was over before it was asked")
@@ -77,7 +91,7 @@ class _Asking:
         except Unanswered as error:
             return NotLearnt(str(error))
         except NotAGate as error:
-            return NotLearnt(f"it is not a gate: {error}")
+            return NotLearnt(f"another program answers: {error}")
         self._date = self._date or response.date
         return _page_of(response)
 

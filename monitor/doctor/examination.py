@@ -12,15 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from invariants.check.checked import CheckedSpec
-from invariants.model.errors import ConfigError
 from invariants.model.event import SECOND_NS
 from monitor.authoring.packs import PREFIX
 from monitor.clock import Clock
 from monitor.config.table import Settings
-from monitor.doctor.ask_gate import ask_gate
+from monitor.doctor.ask_gate import ask_gate, ask_monitor
 from monitor.doctor.broker import judge_broker
 from monitor.doctor.diagnosis import Diagnosis, Learnt, NotLearnt, ok, trouble, unknown
 from monitor.doctor.events import judge_events
@@ -35,110 +32,73 @@ from monitor.doctor.look_at_files import (
 )
 from monitor.doctor.look_at_software import look_at_invariants, look_at_versions
 from monitor.doctor.look_at_source import latest_of_kafka, latest_of_log, look_at_broker
-from monitor.doctor.needs import Needs, agent_needs, gate_needs, monitor_needs
+from monitor.doctor.monitor import READY, judge_monitor
+from monitor.doctor.plan import (
+    CONFIG,
+    Asked,
+    Plan,
+    extras,
+    has_state,
+    log_dirs,
+    needs_of,
+    plan_of,
+    token_file,
+)
 from monitor.doctor.rights import FILES, judge_file, judge_socket
 from monitor.doctor.state import judge_state
 from monitor.doctor.timed import Probe, together
 from monitor.doctor.versions import judge_versions
 from monitor.findings.count_text import count_of
 from monitor.findings.model import mode_of_all
-from monitor.gate_server.address import UnixAddress, parse_addresses
 from monitor.ingest.provenance import Provenance
-from monitor.topics import CONTROL, EVENTS, GATE
+from monitor.presentation import visible
+from monitor.principals.load import load_principals
+from monitor.principals.model import Principals, digest_with
 from monitor.transport.address import (
     FileAddress,
     KafkaAddress,
     LogDirAddress,
-    SourceAddress,
-    parse_source_url,
 )
 
-CONFIG: Final = "config"
+PRINCIPALS: Final = "principals.check"
 MARGIN_S: Final = 1.0
 """A probe that knows its deadline ends before the deadline of all."""
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """The parts to examine. `settings_fault` has a line for each fault of the settings.
-
-    `sample_count` is the number of latest records to read of each stream.
-    """
-
-    settings: Settings
-    settings_fault: str = ""
-    config: str | None = None
-    gate: str | None = None
-    target: str | None = None
-    token_file: str | None = None
-    sample_count: int = 100
-    seconds: float = 15.0
-
-
-class _Plan(msgspec.Struct, frozen=True):
-    """The addresses of an examination, and the faults of those that cannot be read."""
-
-    source: SourceAddress | None
-    publish: SourceAddress | None
-    target: SourceAddress | None
-    gates: tuple[str, ...]
-    sockets: tuple[str, ...]
-    faults: tuple[Diagnosis, ...]
-
-
 def examine_all(asked: Asked, clock: Clock) -> list[Diagnosis]:
     """Every diagnosis, in the order of the subjects."""
-    plan = _plan(asked)
-    found = together(dict(_probes(asked, plan, clock)), asked.seconds)
+    plan = plan_of(asked)
+    found: dict[str, Any] = together(dict(_probes(asked, plan, clock)), asked.seconds)
     return [
         *_of_config(asked, plan),
         *_of_versions(found["versions"]),
         *_of_invariants(asked, plan, found),
+        *_of_principals(asked, found),
         *_of_files(found),
         *_of_state(asked, plan, found),
         *_of_sources(asked, plan, found),
+        *_of_monitor(asked, plan, found),
         *_of_gates(asked, plan, found),
     ]
 
 
-def _plan(asked: Asked) -> _Plan:
-    faults: list[Diagnosis] = []
-
-    def parsed(name: str, text: str | None) -> SourceAddress | None:
-        try:
-            return None if text is None else parse_source_url(text)
-        except ConfigError as error:
-            faults.append(trouble(CONFIG, name, str(error)))
-            return None
-
-    gate = asked.settings.gate
-    source, publish = parsed("source", asked.settings.source), parsed("publish", gate.publish)
-    target = parsed("--target", asked.target)
-    sockets: tuple[str, ...] = ()
-    try:
-        listens = () if gate.listen is None else parse_addresses(gate.listen)
-        sockets = tuple(one.path for one in listens if isinstance(one, UnixAddress))
-    except ConfigError as error:
-        faults.append(trouble(CONFIG, "gate.listen", str(error)))
-    gates = (asked.gate,) if asked.gate else tuple(f"unix:{path}" for path in sockets[:1])
-    return _Plan(source, publish, target, gates, sockets, tuple(faults))
-
-
-def _probes(asked: Asked, plan: _Plan, clock: Clock) -> Iterator[tuple[str, Probe]]:
+def _probes(asked: Asked, plan: Plan, clock: Clock) -> Iterator[tuple[str, Probe]]:
     settings, seconds = asked.settings, asked.seconds - MARGIN_S
-    yield "versions", partial(look_at_versions, _extras(settings, plan))
+    yield "versions", partial(look_at_versions, extras(settings, plan))
     yield (
         "files",
         partial(
-            look_at_files, asked.config, _token_file(asked), settings, has_state=_has_state(plan)
+            look_at_files, asked.config, token_file(asked), settings, has_state=has_state(plan)
         ),
     )
+    yield "principals", partial(_principals, settings)
     if settings.invariants:
         yield "invariants", partial(look_at_invariants, settings.invariants)
-    if _has_state(plan):
+    if has_state(plan):
         yield "state", partial(look_at_state, settings.state_dir)
-    for needs in _needs(settings, plan, reads_all=False):
+    for needs in needs_of(settings, plan, reads_all=False):
         yield f"broker {needs.role}", partial(look_at_broker, needs, settings)
-    for role, address, topics in _log_dirs(plan):
+    for role, address, topics in log_dirs(plan):
         yield f"log {role}", partial(look_at_log_dir, address.directory, topics)
     count = asked.sample_count
     match plan.source:
@@ -149,47 +109,19 @@ def _probes(asked: Asked, plan: _Plan, clock: Clock) -> Iterator[tuple[str, Prob
             yield "sample", sample
         case LogDirAddress():
             yield "sample", partial(latest_of_log, plan.source, clock, count=count)
+    if plan.monitor is not None:
+        yield "monitor", partial(ask_monitor, *plan.monitor, clock, seconds)
     for gate in plan.gates:
         yield f"gate {gate}", partial(ask_gate, gate, asked.token_file, clock, seconds)
     for path in plan.sockets:
         yield f"socket {path}", partial(look_at_socket, path, settings.gate.socket_access)
 
 
-def _extras(settings: Settings, plan: _Plan) -> frozenset[str]:
-    """The extras of the packages that these settings need."""
-    needed = {"gate": settings.gate.listen, "detect": settings.detector.model}
-    kafka = {"kafka"} if isinstance(plan.target, KafkaAddress) else set()
-    return frozenset({name for name, value in needed.items() if value is not None} | kafka)
+def _principals(settings: Settings) -> Principals | None:
+    return None if settings.principals is None else load_principals(settings.principals)
 
 
-def _token_file(asked: Asked) -> str | None:
-    return asked.token_file or os.environ.get("INTERLOCK_GATE_TOKEN_FILE") or None
-
-
-def _has_state(plan: _Plan) -> bool:
-    return plan.publish is not None or isinstance(plan.source, KafkaAddress | LogDirAddress)
-
-
-def _needs(settings: Settings, plan: _Plan, *, reads_all: bool) -> Iterator[Needs]:
-    if isinstance(plan.source, KafkaAddress):
-        yield monitor_needs(plan.source, reads_all=reads_all, trust_ts=settings.trust_ts)
-    if isinstance(plan.publish, KafkaAddress):
-        yield gate_needs(plan.publish)
-    if isinstance(plan.target, KafkaAddress):
-        yield agent_needs(plan.target)
-
-
-def _log_dirs(plan: _Plan) -> Iterator[tuple[str, LogDirAddress, tuple[str, ...]]]:
-    """Each log directory, with the topics to which its user writes there."""
-    if isinstance(plan.source, LogDirAddress):
-        yield "monitor", plan.source, (CONTROL,)
-    if isinstance(plan.publish, LogDirAddress):
-        yield "gate", plan.publish, (GATE,)
-    if isinstance(plan.target, LogDirAddress):
-        yield "agent", plan.target, (EVENTS,)
-
-
-def _of_config(asked: Asked, plan: _Plan) -> list[Diagnosis]:
+def _of_config(asked: Asked, plan: Plan) -> list[Diagnosis]:
     place = asked.config or "flags and environment"
     found = [trouble(CONFIG, place, line) for line in asked.settings_fault.splitlines()]
     found += plan.faults
@@ -208,7 +140,7 @@ def _of_versions(learnt: Learnt[Any]) -> list[Diagnosis]:
     return judge_versions(learnt)
 
 
-def _of_invariants(asked: Asked, plan: _Plan, found: dict[str, Any]) -> list[Diagnosis]:
+def _of_invariants(asked: Asked, plan: Plan, found: dict[str, Any]) -> list[Diagnosis]:
     if "invariants" not in found:
         return []
     cap, is_gated = mode_of_all(asked.settings.mode), plan.publish is not None
@@ -218,6 +150,16 @@ def _of_invariants(asked: Asked, plan: _Plan, found: dict[str, Any]) -> list[Dia
         for one in asked.settings.invariants
     ]
     return judge_invariants(named, found["invariants"], cap, is_gated=is_gated)
+
+
+def _of_principals(asked: Asked, found: dict[str, Any]) -> list[Diagnosis]:
+    if asked.settings.principals is None:
+        return []
+    place = f"principals: `{visible(asked.settings.principals)}`"
+    learnt = found["principals"]
+    if isinstance(learnt, NotLearnt):
+        return [trouble(PRINCIPALS, place, learnt.reason, "correct the file: docs/principals.md")]
+    return [ok(PRINCIPALS, place, f"its digest is {learnt.digest}")]
 
 
 def _of_files(found: dict[str, Any]) -> list[Diagnosis]:
@@ -230,7 +172,7 @@ def _of_files(found: dict[str, Any]) -> list[Diagnosis]:
     return wrong or [ok(FILES, "files of the settings", text)]
 
 
-def _of_state(asked: Asked, plan: _Plan, found: dict[str, Any]) -> list[Diagnosis]:
+def _of_state(asked: Asked, plan: Plan, found: dict[str, Any]) -> list[Diagnosis]:
     path, facts = asked.settings.state_dir, found.get("state")
     if facts is None:
         return []
@@ -245,13 +187,13 @@ def _specs(found: dict[str, Any]) -> tuple[CheckedSpec, ...]:
     return () if learnt is None or isinstance(learnt, NotLearnt) else tuple(learnt.specs)
 
 
-def _of_sources(asked: Asked, plan: _Plan, found: dict[str, Any]) -> list[Diagnosis]:
+def _of_sources(asked: Asked, plan: Plan, found: dict[str, Any]) -> list[Diagnosis]:
     settings = asked.settings
     reads_all = any(one.per != "session" for spec in _specs(found) for one in spec.invariants)
     diagnoses: list[Diagnosis] = []
-    for needs in _needs(settings, plan, reads_all=reads_all):
+    for needs in needs_of(settings, plan, reads_all=reads_all):
         diagnoses += judge_broker(needs, found[f"broker {needs.role}"])
-    for role, address, _ in _log_dirs(plan):
+    for role, address, _ in log_dirs(plan):
         diagnoses += judge_log_dir(role, address.directory, found[f"log {role}"])
     if isinstance(plan.source, FileAddress):
         place = f"source `{plan.source.path}`"
@@ -269,7 +211,26 @@ def _of_sources(asked: Asked, plan: _Plan, found: dict[str, Any]) -> list[Diagno
     return diagnoses
 
 
-def _of_gates(asked: Asked, plan: _Plan, found: dict[str, Any]) -> list[Diagnosis]:
+def _of_monitor(asked: Asked, plan: Plan, found: dict[str, Any]) -> list[Diagnosis]:
+    """A finished file is judged by no monitor that stays."""
+    if not isinstance(plan.source, KafkaAddress | LogDirAddress):
+        return []
+    if plan.monitor is None:
+        text = "it serves no pages, or on any free port, so it cannot be asked"
+        return [unknown(READY, "monitor", text, "set `http.port`", is_required=False)]
+    host, port = plan.monitor
+    return judge_monitor(f"{host}:{port}", found["monitor"], _whole_digest(asked, found))
+
+
+def _whole_digest(asked: Asked, found: dict[str, Any]) -> str | None:
+    """The digest of invariants and principals together, as the metrics have it."""
+    principals, specs = found["principals"], _specs(found)
+    if isinstance(principals, NotLearnt) or not specs:
+        return None
+    return digest_with(program_digest(specs), principals)
+
+
+def _of_gates(asked: Asked, plan: Plan, found: dict[str, Any]) -> list[Diagnosis]:
     skew_s = asked.settings.skew_ns / SECOND_NS
     diagnoses: list[Diagnosis] = []
     for path in plan.sockets:

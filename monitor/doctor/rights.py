@@ -94,7 +94,8 @@ def _readable(facts: FileFacts, place: str) -> list[Diagnosis]:
     mend = command("chmod", "go-rwx", facts.path)
     if facts.mode & (stat.S_IROTH | stat.S_IXOTH):
         text = f"every user of this machine can read it (mode {stat.S_IMODE(facts.mode):03o})"
-        return [trouble(FILES, place, text, mend)]
+        # The files of a state have their own rights, and are looked at, too.
+        return [trouble(FILES, place, text, mend, is_required=not stat.S_ISDIR(facts.mode))]
     if facts.mode & stat.S_IRGRP:
         text = f"its group can read it (mode {stat.S_IMODE(facts.mode):03o})"
         return [trouble(FILES, place, text, mend, is_required=False)]

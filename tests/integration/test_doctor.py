@@ -20,10 +20,10 @@ from monitor.doctor.ask_gate import ask_gate
 from monitor.doctor.diagnosis import worst
 from monitor.doctor.gate import judge_gate
 from tests.integration.test_gate_client_hostile import HOSTILE
-from tests.support.agents_gate import AgentsGate
+from tests.support.agents_gate import INVARIANTS, AgentsGate
 from tests.support.faulty_line import FaultyLine
-from tests.support.kafka_broker import CHECKOUT
-from tests.support.monitor_process import ENTRY, PATIENCE_S
+from tests.support.kafka_broker import CHECKOUT, free_port
+from tests.support.monitor_process import ENTRY, PATIENCE_S, MonitorProcess
 
 Checks = dict[str, dict[str, Any]]
 
@@ -59,6 +59,7 @@ def settings_of(gate: AgentsGate, folder: Path, **more: object) -> str:
         "state_dir": str(gate.folder / "state"),
         "principals": str(gate.folder / "principals.yaml"),
         "source": f"log:{gate.folder / 'log'}",
+        "http": {"enabled": False},
         "gate": {"listen": gate.address, "publish": f"log:{gate.folder / 'log'}"},
     }
     file.write_text(json.dumps({**content, **more}))
@@ -90,8 +91,8 @@ def test_a_gate_and_a_monitor_that_are_well(gate: AgentsGate, tmp_path: Path) ->
 def test_the_text_has_a_line_for_each_check(gate: AgentsGate, tmp_path: Path) -> None:
     """And ends with the sum."""
     told = doctor("--config", settings_of(gate, tmp_path), code=0).splitlines()
-    assert all(line.startswith(("ok ", "unknown ")) for line in told[:-1])
-    assert told[-1].endswith("0 trouble, 1 unknown: ok")  # There are no events yet.
+    assert all(line.startswith(("ok ", "unknown ", "        mend: ")) for line in told[:-1])
+    assert told[-1].endswith("0 trouble, 2 unknown: ok")  # Events and the monitor's pages.
 
 
 @pytest.mark.parametrize("token", ["wrong", "token-of-the-operator-in-tests"])
@@ -124,6 +125,7 @@ def test_records_that_are_not_events(gate: AgentsGate, tmp_path: Path) -> None:
     lines = [json.dumps({"session": "s", "kind": "k", "ts": i + 1, "seq": i}) for i in range(500)]
     (events / "a-1.jsonl").write_text("\n".join(lines) + "\n{torn")
     arguments = ("--source", f"log:{tmp_path / 'log'}", "--state-dir", str(tmp_path / "state"))
+    arguments += ("--no-http-enabled",)
     found = checks(*arguments, "--latest", "7", code=0)
     assert found["events.schema"]["text"] == "the latest 7 records are valid events"
     (events / "b-1.jsonl").write_text('{"session": "s", "kind": "secret-1", "secret-2": \n')
@@ -166,6 +168,59 @@ def test_a_store_of_another_program_and_a_missing_gate(tmp_path: Path) -> None:
     assert found["gate.ready"]["outcome"] == "unknown"
     assert found["invariants.mode"]["outcome"] == "trouble"
     assert {path.name for path in tmp_path.rglob("*")} == {"state", "state.sqlite"}
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MonitorProcess, int]]:
+    """A monitor of a log directory, and the port of its pages."""
+    folder = tmp_path_factory.mktemp("monitor")
+    (folder / "a.yaml").write_text(INVARIANTS)
+    port = free_port()
+    more = ("--http-enabled", "--http-port", str(port), "--respond-heartbeat", "1s")
+    source = f"log:{folder / 'log'}"
+    monitor = MonitorProcess(source, folder / "a.yaml", folder / "state", more)
+    (folder / "log").mkdir()
+    monitor.start()
+    try:
+        waits = [*ENTRY, "control", "wait", "--source", source, "--timeout", f"{PATIENCE_S:.0f}s"]
+        subprocess.run(waits, cwd=CHECKOUT, check=True, capture_output=True)
+        yield monitor, port
+    finally:
+        monitor.stop()
+
+
+def test_a_monitor_that_watches(watched: tuple[MonitorProcess, int], tmp_path: Path) -> None:
+    """It runs what the files say, until they are changed."""
+    monitor, port = watched
+    changed = tmp_path / "a.yaml"
+    changed.write_text(INVARIANTS.replace("delete", "remove"))
+    arguments = ("--source", monitor.source, "--state-dir", str(monitor.state_dir))
+    arguments += ("--http-port", str(port))
+    found = checks(*arguments, "--invariants", str(monitor.invariants), code=0)
+    assert found["monitor.ready"]["outcome"] == found["monitor.program"]["outcome"] == "ok"
+    assert found["state.program"]["outcome"] == "ok"
+    found = checks(*arguments, "--invariants", str(changed), code=0)
+    assert found["monitor.program"]["outcome"] == found["state.program"]["outcome"] == "trouble"
+    (tmp_path / "principals.yaml").write_text("versions: 1\n")
+    more = ("--principals", str(tmp_path / "principals.yaml"))
+    found = checks(*arguments, *more, "--invariants", str(monitor.invariants), code=1)
+    assert found["principals.check"]["outcome"] == "trouble"
+    assert found["monitor.program"]["outcome"] == "unknown"
+
+
+def test_no_monitor_and_a_peer_that_is_none(peer: Any, tmp_path: Path) -> None:
+    """Nothing listens there, or another program does."""
+    arguments = ("--source", f"log:{tmp_path}", "--state-dir", str(tmp_path / "state"))
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+    for port, ready, program in (
+        (free_port(), "trouble", "unknown"),
+        (peer(b"HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n"), "trouble", "unknown"),
+        (peer(answer), "ok", "trouble"),
+        (peer(b"\xff" * 5_000), "trouble", "unknown"),
+    ):
+        found = checks(*arguments, "--http-port", str(port), "--timeout", "4s", code=1)
+        assert found["monitor.ready"]["outcome"] == ready
+        assert found["monitor.program"]["outcome"] == program
 
 
 @pytest.mark.parametrize("name", HOSTILE)

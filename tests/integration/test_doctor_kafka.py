@@ -53,7 +53,7 @@ def fresh(bootstrap: str, **settings: str) -> str:
 
 def doctor(*arguments: str, code: int) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [*ENTRY, "doctor", *arguments, "--output", "json", "--timeout", "60s"],
+        [*ENTRY, "doctor", *arguments, "--no-http-enabled", "--output", "json", "--timeout", "60s"],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,

@@ -13,6 +13,7 @@ from monitor.doctor.diagnosis import Diagnosis, NotLearnt, command, ok, trouble,
 from monitor.doctor.events import Sample, judge_events
 from monitor.doctor.gate import GateFacts, Page, judge_gate
 from monitor.doctor.log_dir import LogDirFacts, judge_log_dir
+from monitor.doctor.monitor import MonitorFacts, judge_monitor
 from monitor.doctor.rights import FileFacts, SocketFacts, judge_file, judge_socket
 from monitor.doctor.state import StateFacts, StoreFacts, judge_state
 from monitor.doctor.versions import VersionFacts, judge_versions
@@ -220,6 +221,38 @@ def test_a_slow_answer_is_no_skew() -> None:
     assert the(gate(ahead_s=9.0, round_trip_s=8.0), "clock.gate").outcome == "ok"
 
 
+# The monitor.
+
+METRICS = 'x 1\ninterlock_build_info{program="p-1",version="0.1"} 1.0\n'
+WATCHING = MonitorFacts(Page(200, "ok", ""), Page(200, "ok", "watching"), Page(200, "ok", METRICS))
+
+
+@pytest.mark.parametrize(
+    ("changes", "digest", "outcomes_"),
+    [
+        ({}, "p-1", ("ok", "ok")),
+        ({}, "p-2", ("ok", "trouble")),
+        ({}, None, ("ok", "unknown")),
+        ({"healthy": Page(503, "", NASTY)}, "p-1", ("trouble", "ok")),
+        ({"ready": Page(503, "", "no source")}, "p-1", ("trouble", "ok")),
+        ({"ready": Page(421, "", "")}, "p-1", ("trouble", "ok")),
+        ({"ready": NO_ANSWER}, "p-1", ("trouble", "unknown")),
+        ({"healthy": NO_ANSWER}, "p-1", ("trouble", "unknown")),
+        ({"metrics": NO_ANSWER}, "p-1", ("ok", "unknown")),
+        ({"metrics": Page(404, "", METRICS)}, "p-1", ("ok", "trouble")),
+        ({"metrics": Page(200, "ok", "interlock_build_info 1")}, "p-1", ("ok", "trouble")),
+        ({"metrics": Page(200, "ok", METRICS.replace("p-1", NASTY))}, "p-1", ("ok", "trouble")),
+    ],
+)
+def test_a_fault_of_a_monitor_is_found(
+    changes: dict[str, object], digest: str | None, outcomes_: tuple[str, str]
+) -> None:
+    """Its loop, its source, and the program that it runs."""
+    found = judge_monitor("h:1", msgspec.structs.replace(WATCHING, **changes), digest)
+    assert tuple(one.outcome for one in found) == outcomes_
+    assert "\x1b" not in str(found)
+
+
 # Files.
 
 
@@ -238,7 +271,7 @@ def file(mode: int, sort: str = "secret", **more: object) -> list[Diagnosis]:
         (0o644, {"sort": "deciding"}, "ok"),
         (0o664, {"sort": "deciding"}, "trouble"),
         (0o666, {"sort": "deciding"}, "trouble"),
-        (0o755, {"sort": "state"}, "trouble"),
+        (0o644, {"sort": "state"}, "trouble"),
         (0o700, {"sort": "state"}, "ok"),
         (0o600, {"folder_mode": 0o777}, "trouble"),
         (0o600, {"folder_mode": 0o1777}, "ok"),
@@ -256,7 +289,8 @@ def test_rights_of_files(mode: int, more: dict[str, object], outcome: str) -> No
 
 def test_a_group_that_reads_a_secret_and_another_owner_are_doubts() -> None:
     """They may be meant; they are shown, and do not change the exit code."""
-    for found in (file(0o640), file(0o600, uid=8), file(0o600, folder_uid=8)):
+    listed = file(stat.S_IFDIR | 0o755, sort="state")
+    for found in (file(0o640), file(0o600, uid=8), file(0o600, folder_uid=8), listed):
         assert [(one.outcome, one.is_required) for one in found] == [("trouble", False)]
 
 
