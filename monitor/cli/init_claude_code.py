@@ -13,6 +13,7 @@ from typing import Final
 from invariants.model.errors import ConfigError
 from monitor.cli.arguments import Verbs as Parts
 from monitor.cli.arguments import whole_number
+from monitor.cli.init_project import refuse_before_part
 from monitor.cli.output import EXIT_FINE, EXIT_VIOLATIONS, say
 from monitor.gate_server.address import UnixAddress, parse_addresses
 from monitor.presentation import visible
@@ -73,6 +74,7 @@ def add_claude_code(parts: Parts) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write, print or compare."""
+    refuse_before_part(arguments, "claude-code")
     path = Path(arguments.settings)
     place = visible(str(path))
     if arguments.wait > WAIT_S_MAX:

@@ -54,15 +54,21 @@ class Result(msgspec.Struct, frozen=True):
 def add_project(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of the verb without a part."""
     parser.add_argument(
-        "--directory", default=".", metavar="DIRECTORY", help="the project's folder (.)"
+        "--directory",
+        dest="project_directory",
+        default=".",
+        metavar="DIRECTORY",
+        help="the project's folder (.)",
     )
     parser.add_argument(
         "--check",
+        dest="project_check",
         action="store_true",
         help="write nothing; exit with 1 if a file is missing, or has another text",
     )
     parser.add_argument(
         "--ci",
+        dest="project_ci",
         action="store_true",
         help="write a job for GitHub that checks and tests the invariants; without the flag, only "
         "if the project has .git and .github",
@@ -71,31 +77,53 @@ def add_project(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
+def refuse_before_part(arguments: argparse.Namespace, part: str) -> None:
+    """Refuse flags of the project that stand before a part: it has its own, and would ignore these.
+
+    Raises
+    ------
+    ConfigError
+        Naming one of them.
+    """
+    given = {
+        "--directory": arguments.project_directory != ".",
+        "--check": arguments.project_check,
+        "--ci": arguments.project_ci,
+        "--output": arguments.output != "text",
+    }
+    for flag, is_given in given.items():
+        if is_given:
+            raise ConfigError(
+                f"`{flag}` before `{part}` has no effect; see `interlock init {part} --help`"
+            )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Write or compare, and print the next steps."""
-    folder = Path(arguments.directory)
+    folder = Path(arguments.project_directory)
     if not folder.is_dir():
-        shown = visible(arguments.directory)
+        shown = visible(arguments.project_directory)
         raise ConfigError(f"`--directory {shown}` is not a folder; make it, or name another")
     facts = look_at_project(folder)
-    step = look if arguments.check else write
+    step = look if arguments.project_check else write
     outcomes = [
-        step(folder, path, text) for path, text in _wanted(facts, with_ci=arguments.ci).items()
+        step(folder, path, text)
+        for path, text in _wanted(facts, with_ci=arguments.project_ci).items()
     ]
     frameworks = [] if facts.is_of_node else found_frameworks(facts.packages, facts.modules)
     gate = f"unix:{SOCKET}"
     lines = [line for one in frameworks for line in (*connecting_lines(one, gate), "")]
-    commands = _commands(arguments.directory, facts)
+    commands = _commands(arguments.project_directory, facts)
     names = [one.name for one in frameworks]
     if arguments.output == "json":
         result = Result(outcomes, names, lines[:-1], commands, _notes(facts))
         say_json(msgspec.to_builtins(result))
     else:
-        _say(outcomes, _wanted(facts, with_ci=arguments.ci))
+        _say(outcomes, _wanted(facts, with_ci=arguments.project_ci))
         _say_next(names, lines, commands)
         for note in _notes(facts):
             say(note)
-    failing = {"refused", "missing", "differs"} if arguments.check else {"refused"}
+    failing = {"refused", "missing", "differs"} if arguments.project_check else {"refused"}
     return EXIT_VIOLATIONS if any(one.state in failing for one in outcomes) else EXIT_FINE
 
 

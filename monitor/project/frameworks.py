@@ -41,6 +41,30 @@ def _lines(adapter: str, taken: str, *uses: str, has_user: bool = False) -> tupl
 _SESSION: Final = "with client.session() as session:"
 FRAMEWORKS: Final = (
     Framework(
+        "Claude Agent SDK",
+        _named("claude-agent-sdk"),
+        _named("claude_agent_sdk"),
+        (
+            "from interlock import Client",
+            "from interlock.adapters.claude_agent_sdk import interlock_hooks",
+            'client = Client(gate="GATE", agent="coder", user="ada")',
+            "options = ClaudeAgentOptions(hooks=interlock_hooks(client))",
+        ),
+    ),
+    Framework(
+        "CrewAI",
+        _named("crewai"),
+        _named("crewai"),
+        _lines(
+            "crewai",
+            "guarded",
+            _SESSION,
+            "    answer = guarded(crew, session).kickoff("
+            'inputs={"question": "What is in today\'s inbox?"})',
+            has_user=True,
+        ),
+    ),
+    Framework(
         "Google ADK",
         _named("google-adk"),
         _named(""),  # `google` is many packages.

@@ -150,6 +150,27 @@ def test_a_project_of_node_with_servers_of_mcp(tmp_path: Path) -> None:
     assert build_parser().parse_args(shlex.split(command)).run
 
 
+def test_flags_before_a_part_are_refused(tmp_path: Path) -> None:
+    """`--check` would be that of the project, and the part would write."""
+    done = subprocess.run(
+        [*ENTRY, "init", "--check", "claude-code", "--gate", "unix:g"],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
+        timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert done.returncode == 2 and "`--check` before `claude-code`" in done.stderr
+    assert files_of(tmp_path) == {}
+
+
+def test_a_project_of_claude_code(tmp_path: Path) -> None:
+    """The command that is printed writes the hooks, and a second run has nothing to do."""
+    (tmp_path / ".claude").mkdir()
+    commands = json.loads(interlock(tmp_path, "init", "--output", "json"))["commands"]
+    interlock(tmp_path, *shlex.split(commands[-1])[1:])
+    hooks = (tmp_path / ".claude" / "settings.json").read_text()
+    assert "PreToolUse" in hooks and str(tmp_path / ".interlock" / "gate.sock") in hooks
+    assert "nothing to change" in interlock(tmp_path, *shlex.split(commands[-1])[1:])
+
+
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     """A foreign repository cannot have it write elsewhere; the rest is written."""
     outside, project = tmp_path / "outside", tmp_path / "project"

@@ -113,6 +113,15 @@ def test_a_framework_is_found_by_its_requirement(framework: Framework) -> None:
     assert (ROOT / "interlock" / "adapters" / f"{adapter}.py").is_file()
 
 
+def test_every_adapter_has_its_lines() -> None:
+    """A framework that has an adapter is found in a project."""
+    adapters = {path.stem for path in (ROOT / "interlock" / "adapters").glob("*.py")}
+    told = "".join(line for one in FRAMEWORKS for line in one.lines)
+    assert adapters - {"__init__", "running"} == set(
+        re.findall(r"interlock\.adapters\.(\w+)", told)
+    )
+
+
 def test_a_project_is_read_within_bounds(tmp_path: Path) -> None:
     """Links, pipes and folders in the places of files are passed over, and so are environments."""
     (tmp_path / "src").mkdir()
