@@ -40,7 +40,7 @@ adapters: $(ADAPTERS:%=.adapters/%/.installed)
 # installed instead of the locked ones, to learn what has changed in the frameworks.
 ADAPTERS_LONG := $(ADAPTERS) agent-framework claude-agent-sdk crewai google-adk llama-index smolagents strands
 ENVIRONMENTS  := .adapters$(if $(LATEST),-latest)
-test-adapters: $(STAMP) $(ADAPTERS_LONG:%=$(ENVIRONMENTS)/%/.installed)
+test-adapters: $(STAMP) $(ADAPTERS_LONG:%=$(ENVIRONMENTS)/%/.installed) $(ENVIRONMENTS)/vercel-ai/.installed
 	INTERLOCK_LONG=1 INTERLOCK_REQUIRE=adapters ADAPTER_ENVIRONMENTS=$(CURDIR)/$(ENVIRONMENTS) \
 	  $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/adapters
 
@@ -49,6 +49,20 @@ INSTALL_ADAPTER := bin/python -m pip install --quiet --disable-pip-version-check
 	$(PYTHON) -m venv .adapters/$*
 	.adapters/$*/$(INSTALL_ADAPTER) -r $<
 	touch $@
+
+# That of Node.
+VERCEL := tests/adapters/requirements/vercel-ai
+NPM    := npm --ignore-scripts --no-audit --no-fund --silent
+.adapters/vercel-ai/.installed: $(VERCEL)/package.json $(VERCEL)/package-lock.json
+	mkdir -p .adapters/vercel-ai
+	cp $^ .adapters/vercel-ai
+	$(NPM) ci --prefix .adapters/vercel-ai
+	touch $@
+
+.adapters-latest/vercel-ai/.installed: $(VERCEL)/package.json FORCE
+	mkdir -p .adapters-latest/vercel-ai
+	cp $< .adapters-latest/vercel-ai
+	$(NPM) install --prefix .adapters-latest/vercel-ai ai@latest zod@latest
 
 # A file of requirements names in its first line the packages that need the others.
 .adapters-latest/%/.installed: tests/adapters/requirements/%.txt FORCE

@@ -4,7 +4,10 @@ export type Answer = {
   decision: "allow" | "deny" | "hold"; request: string; call: string;
   message?: string; args?: Record<string, unknown>;
 };
-export type Told = { kind: string; tool?: string; call?: string; result?: unknown; error?: string; text?: string };
+export type Told = {
+  kind: string; tool?: string; call?: string; args?: Record<string, unknown>; result?: unknown; error?: string;
+  text?: string; attributes?: Record<string, unknown>;
+};
 
 export function connect(address: string, token: string, session: string) {
   async function send(method: string, path: string, body?: object): Promise<any> {
@@ -20,10 +23,11 @@ export function connect(address: string, token: string, session: string) {
     }
   }
   return {
-    // Run the tool only if the decision is `allow`, and with `args` if the answer has them.
-    async ask(tool: string, args: Record<string, unknown>): Promise<Answer> {
+    // Run the tool only if the decision is `allow`, and with `args` if the answer has them. `call` is the
+    // model's own id of the call, which no other call of the session has.
+    async ask(tool: string, args: Record<string, unknown>, call?: string): Promise<Answer> {
       const request = crypto.randomUUID();
-      let answer: Answer = await send("POST", "/v1/ask", { session, request, tool, args });
+      let answer: Answer = await send("POST", "/v1/ask", { session, request, tool, args, call });
       const poll = `/v1/answers?session=${encodeURIComponent(session)}&request=${request}&wait_s=25`;
       while (answer.decision === "hold") answer = await send("GET", poll);
       if (answer.request !== request) throw new Error("this is the answer to another request");

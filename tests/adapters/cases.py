@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.adapters.environment import Environment
+from tests.adapters.node_environment import NodeEnvironment
 from tests.support.gate import INVARIANTS
 from tests.support.gate_served import ServedGate
 
@@ -25,14 +26,17 @@ class Cases:
     """What became of each case, and what a gate recorded of it."""
 
     def __init__(self, name: str, scenario: str, folder: Path, cases: str) -> None:
-        self.environment = Environment(name)
-        gate = ServedGate(folder / "g", tokens=("agent", "op"))
+        is_node = scenario.endswith(".ts")
+        self.environment: Any = NodeEnvironment(name, folder) if is_node else Environment(name)
+        url = f"http://127.0.0.1:{free_port()}"
+        gate = ServedGate(folder / "g", tokens=("agent", "op"), listen=url)
         # Names of tools are those of Python functions in most frameworks.
         (gate.folder / "gate.yaml").write_text(INVARIANTS.replace("http.post", "http_post"))
         gate.start()
         try:
             with _Operator(gate):
-                self._told = self.environment.run(scenario, gate, *cases.split(), token="agent")
+                address = url if is_node else f"unix:{gate.socket}"
+                self._told = self.environment.run(scenario, address, *cases.split(), token="agent")
             self._records = gate.records()
             gate.stop()
         finally:

@@ -20,12 +20,16 @@ from tests.support.monitor_process import PATIENCE_S
 SCENARIOS = Path(__file__).parent / "scenarios"
 
 
+def folder_of(name: str) -> Path:
+    """Where an environment is, or would be."""
+    return Path(os.environ.get("ADAPTER_ENVIRONMENTS", CHECKOUT / ".adapters")) / name
+
+
 class Environment:
     """One of them, by the name of its requirements. It skips, with the reason, if there is none."""
 
     def __init__(self, name: str) -> None:
-        folder = Path(os.environ.get("ADAPTER_ENVIRONMENTS", CHECKOUT / ".adapters"))
-        self.python = folder / name / "bin" / "python"
+        self.python = folder_of(name) / "bin" / "python"
         if not self.python.exists():
             require_or_skip("adapters", f"{name} is not installed: `make adapters` does it")
 
