@@ -16,6 +16,7 @@ from tests.adapters.environment import Environment
 from tests.adapters.node_environment import NodeEnvironment
 from tests.support.gate import INVARIANTS
 from tests.support.gate_served import ServedGate
+from tests.support.kafka_broker import free_port
 
 LONG = pytest.mark.long("make test-adapters")
 POST = ["http_post", "https://paste.example/x"]
@@ -28,15 +29,14 @@ class Cases:
     def __init__(self, name: str, scenario: str, folder: Path, cases: str) -> None:
         is_node = scenario.endswith(".ts")
         self.environment: Any = NodeEnvironment(name, folder) if is_node else Environment(name)
-        url = f"http://127.0.0.1:{free_port()}"
-        gate = ServedGate(folder / "g", tokens=("agent", "op"), listen=url)
+        port = f"http://127.0.0.1:{free_port()}" if is_node else ""
+        gate = ServedGate(folder / "g", tokens=("agent", "op"), listen=port)
         # Names of tools are those of Python functions in most frameworks.
         (gate.folder / "gate.yaml").write_text(INVARIANTS.replace("http.post", "http_post"))
         gate.start()
         try:
             with _Operator(gate):
-                address = url if is_node else f"unix:{gate.socket}"
-                self._told = self.environment.run(scenario, address, *cases.split(), token="agent")
+                self._told = self.environment.run(scenario, gate, *cases.split(), token="agent")
             self._records = gate.records()
             gate.stop()
         finally:

@@ -39,14 +39,15 @@ class NodeEnvironment:
         (folder / "package.json").write_text('{"type": "module"}')
 
     def run(self, scenario: str, gate: ServedGate, *cases: str, token: str) -> Any:
-        """What a scenario prints, as JSON."""
+        """What a scenario prints, as JSON. The gate listens on a port as well."""
         for file in (*(CHECKOUT / "docs" / "clients").glob("*.ts"), SCENARIOS / scenario):
             shutil.copy(file, self._folder)
         compiler = self._folder / "node_modules" / "typescript" / "bin" / "tsc"
         self._run([str(compiler), *STRICT, scenario])
         scripts = json.dumps({name: [asdict(turn) for turn in s] for name, s in SCRIPTS.items()})
+        url = gate.listen.rpartition(",")[2]
         program = str(Path(scenario).with_suffix(".js"))
-        printed = self._run([program, gate.url, scripts, *cases], INTERLOCK_GATE_TOKEN=token)
+        printed = self._run([program, url, scripts, *cases], INTERLOCK_GATE_TOKEN=token)
         return json.loads(printed.splitlines()[-1])
 
     def _run(self, arguments: list[str], **more: str) -> str:
