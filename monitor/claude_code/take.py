@@ -19,7 +19,7 @@ that the model has read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -34,10 +34,10 @@ from monitor.claude_code.hook import (
     call_request,
     session_of,
 )
-from monitor.gate.book import Unended
+from monitor.gate.book import HOOKED, SessionRow, Unended
 from monitor.gate.errors import ClaimPendingError, GateError
 from monitor.gate.gate import Gate
-from monitor.gate.wire import Answer, Opening, Telling, Told
+from monitor.gate.wire import Answer, Opening, Telling, Told, Withdrawal
 from monitor.log import say
 
 
@@ -86,11 +86,25 @@ class _Here(NamedTuple):
     session: str
 
     @property
+    def row(self) -> SessionRow:
+        return self.gate.session(self.principal, self.session)
+
+    @property
     def unended(self) -> dict[str, Unended]:
-        return self.gate.session(self.principal, self.session).unended
+        return self.row.unended
 
     def answer(self, request: str) -> Answer | None:
         return self.gate.answer(self.principal, self.session, request)
+
+    def withdraw(self, calls: Collection[str] | None = None) -> None:
+        """No hook waits for these calls any more, or for any call; one may have ended before its
+        answer.
+        """
+        held = [one for one in self.row.answers.values() if one.note.decision == "hold"]
+        for one in held:
+            if one.note.request.startswith(HOOKED) and (calls is None or one.call in calls):
+                withdrawal = Withdrawal(self.session, one.note.request)
+                self.gate.withdraw(self.principal, withdrawal)
 
     def tell(self, events: Sequence[Told]) -> HookOutput:
         """Record events, if there are any."""
@@ -145,9 +159,10 @@ def _refused_later(here: _Here, hook: Hook) -> HookOutput:
 
 def _batch(here: _Here, hook: Hook) -> HookOutput:
     """All calls of the batch have their outcomes; one that was refused has reported none."""
+    over = [one.tool_use_id for one in hook.tool_calls]
+    here.withdraw(over)
     unended = here.unended
-    calls = [one.tool_use_id for one in hook.tool_calls if one.tool_use_id in unended]
-    return here.tell([told.not_made(unended[call].tool, call) for call in calls])
+    return here.tell([told.not_made(unended[call].tool, call) for call in over if call in unended])
 
 
 def _user_asked(here: _Here, hook: Hook) -> HookOutput:
@@ -167,6 +182,7 @@ def _prompt(here: _Here, hook: Hook) -> HookOutput:
 
 def _turn_ended(here: _Here, hook: Hook) -> HookOutput:
     """The model's last message; nothing is reported any more about calls that are left."""
+    here.withdraw()
     left = [told.unknown_outcome(call, one) for call, one in here.unended.items()]
     text = hook.last_assistant_message
     return here.tell([*left, *[told.message("message.assistant", text)] * bool(text)])

@@ -93,7 +93,7 @@ class Handler:
         self._judge, self._accounts = judge, accounts
         self._bounds, self._clock, self._telemetry = bounds, clock, telemetry
         self.polls = Polls(gate.answer)
-        self._hooks = Hooks(gate, judge, self.polls, accounts, bounds)
+        self._hooks = Hooks(gate, self.polls, accounts, bounds)
         self._notices, self._is_stopping = notices, False
 
     async def respond(self, request: Request) -> Response:
@@ -176,8 +176,8 @@ class Handler:
         body = await request.body(bytes_max)
         result = await self._judged(principal, self._work(principal, found, query, body))
         if is_hook:
-            result = await self._hooks.output(request, principal, result, query)
-        if page.name in ("rule", "withdraw"):
+            result = await self._hooks.output(request, principal, result, query, self._judged)
+        if page.name in ("rule", "withdraw", HOOK_PAGE):
             self.polls.review()
         return Response(200, _encode(result))
 

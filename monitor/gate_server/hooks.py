@@ -7,7 +7,7 @@ the hook may run (`wait_s`), and withdraws the call when nobody waits for it any
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -21,10 +21,10 @@ from monitor.gate.wire import Answer, Withdrawal
 from monitor.gate_server.accounts import Accounts
 from monitor.gate_server.bounds import Bounds
 from monitor.gate_server.http_door import Request, Response
-from monitor.gate_server.judge import Judge
 from monitor.gate_server.polls import Polls
 from monitor.gate_server.refusal import Refused
 
+Judged = Callable[[str, Callable[[], Answer]], Awaitable[Answer]]
 HOOK_PAGE: Final = "claude_code_hook"
 STRANGERS: Final = ("unauthenticated", "forbidden", "host", "method", "unknown")
 """Refusals of a request that is not a hook of a principal."""
@@ -33,10 +33,8 @@ STRANGERS: Final = ("unauthenticated", "forbidden", "host", "method", "unknown")
 class Hooks:
     """Answers hooks with one core."""
 
-    def __init__(
-        self, gate: Gate, judge: Judge, polls: Polls, accounts: Accounts, bounds: Bounds
-    ) -> None:
-        self._gate, self._judge, self._polls = gate, judge, polls
+    def __init__(self, gate: Gate, polls: Polls, accounts: Accounts, bounds: Bounds) -> None:
+        self._gate, self._polls = gate, polls
         self._accounts, self._bounds = accounts, bounds
 
     def take(
@@ -54,21 +52,26 @@ class Hooks:
         return noted(principal, hook.tool_name, taken) if isinstance(taken, Answer) else taken
 
     async def output(
-        self, asking: Request, principal: str, taken: Answer | HookOutput, query: Mapping[str, str]
+        self,
+        asking: Request,
+        principal: str,
+        taken: Answer | HookOutput,
+        query: Mapping[str, str],
+        judged: Judged,
     ) -> HookOutput:
-        """The output, once the call is not held any more."""
+        """The output, once the call is not held any more; `judged` is work in a turn."""
         if isinstance(taken, HookOutput):
             return taken
         wait_s = min(int(query.get("wait_s", "0")), self._bounds.hook_wait_s_max)
         if taken.decision == "hold":
-            if wait_s:
-                with self._accounts.poll(principal):
-                    await self._wait(asking, principal, taken, wait_s)
             withdrawal = Withdrawal(taken.session, taken.request)
-            # An operator may have been first: then this is the operator's answer.
-            taken = await self._judge.call(
-                principal, lambda: self._gate.withdraw(principal, withdrawal)
-            )
+            try:
+                if wait_s:
+                    with self._accounts.poll(principal):
+                        await self._wait(asking, principal, taken, wait_s)
+            finally:
+                # An operator may have been first: then this is the operator's answer.
+                taken = await judged(principal, lambda: self._gate.withdraw(principal, withdrawal))
         return said(taken)
 
     async def _wait(self, asking: Request, principal: str, held: Answer, wait_s: int) -> None:

@@ -176,7 +176,9 @@ def judge_records(records: list[dict[str, Any]], honest_count: int) -> list[str]
         kind, session, principal = record["kind"], record["session"], record.get("principal")
         if kind == "approval.granted":
             faults.append(f"an approval was granted: {record}")
-        if (kind, session, record.get("tool")) == ("tool.requested", TAINTED, "http.post"):
+        is_asked = "interlock_unasked" not in record.get("attributes", {})  # Else it is a report.
+        is_post = (kind, session, record.get("tool")) == ("tool.requested", TAINTED, "http.post")
+        if is_post and is_asked:
             faults.append(f"a post after a secret was allowed: {record}")
         if principal not in ("a", "b", "uid-0") and not str(principal).startswith("uid-"):
             faults.append(f"a record of nobody: {record}")

@@ -18,6 +18,8 @@ PAGES = [
     "/v1/ask",
     "/v1/tell",
     "/v1/withdraw",
+    "/v1/hooks/claude-code",
+    "/v1/hooks/claude-code?event=PostToolUse&wait_s=0",
     "/v1/sessions",
     "/v1/answers",
     "/v1/approvals",
@@ -69,6 +71,10 @@ KINDS = [
     "tool_requested",
     "x",
 ]
+HOOK_EVENTS = (
+    "PreToolUse", "PostToolUse", "PostToolUseFailure", "PostToolBatch", "PermissionRequest",
+    "PermissionDenied", "UserPromptSubmit", "Stop", "SessionStart", "SessionEnd", "SubagentStop",
+)  # fmt: skip
 NASTY_TEXTS = (
     "", "\0", "\x1b[2J", "../../x", "a" * 513, "a" * 20_000, "\u202e", "\ud800", "'; DROP TABLE x",
     "<script>", "\r\nX: y", "uid-0", "a", VICTIM, "\U0001f4a9" * 100, "%00", "${jndi:x}",
@@ -320,6 +326,34 @@ def _approvals(rng: random.Random) -> tuple[bytes, bool]:
     return request(f"/v1/approvals/{id_}", _dumped(ruling), token=token), True
 
 
+def _hooks(rng: random.Random) -> tuple[bytes, bool]:
+    """Hooks of Claude Code: events in any order, with ids and fields that are wrong."""
+    call = rng.choice((*NASTY_TEXTS, *(f"c{number}" for number in range(9))))
+    tool = rng.choice(("http.post", "read_file", "pay", rng.choice(NASTY_TEXTS)))
+    args = rng.choice(({}, {"path": "/x"}, {"amount": 5}, {"url": rng.choice(NASTY_TEXTS)}))
+    fields: dict[str, Any] = {
+        "session_id": rng.choice((TAINTED, VICTIM, f"s{rng.randrange(20)}", *NASTY_TEXTS[:3])),
+        "hook_event_name": rng.choice(HOOK_EVENTS),
+        "tool_name": tool,
+        "tool_use_id": call,
+        "tool_input": args,
+        "prompt": rng.choice(NASTY_TEXTS),
+        "error": rng.choice(NASTY_TEXTS),
+        "tool_response": rng.choice((None, args, "x" * rng.choice((9, 500_000)))),
+        "tool_calls": [{"tool_name": tool, "tool_use_id": f"c{n}"} for n in range(4)],
+    }
+    if rng.random() < 0.3:
+        fields["agent_id"] = rng.choice((VICTIM, *NASTY_TEXTS))
+    for name in rng.sample(sorted(fields), rng.randrange(3)):
+        fields[name] = rng.choice((None, 1, [], {}, [None], "x"))
+    body = _dumped(fields)
+    if rng.random() < 0.2:
+        at = rng.randrange(len(body))
+        body = body[:at] + rng.choice((b"\\ud83d", b"\\", b"\xff", b'"', b"{")) + body[at:]
+    event = rng.choice((*HOOK_EVENTS, "x"))
+    return request(f"/v1/hooks/claude-code?event={event}&wait_s=0", body), True
+
+
 def _pipelines(rng: random.Random) -> tuple[bytes, bool]:
     """Many requests at once, of which few are read."""
     parts = [request("/v1/ask", _dumped(_ask(rng))) for _ in range(rng.choice((2, 10, 60)))]
@@ -342,6 +376,7 @@ _GROUPS: dict[str, Callable[[random.Random], tuple[bytes, bool]]] = {
     "sessions of others": _sessions,
     "events that are not its own": _tells,
     "approvals": _approvals,
+    "hooks": _hooks,
     "pipelines": _pipelines,
     "half-open connections": _half_open,
 }

@@ -103,6 +103,28 @@ def test_a_withdrawn_call_is_denied(here: GateHere, claude: Hooked) -> None:
     assert "no longer waits" in reason_of(claude.asks("c1", "pay", amount=500))
 
 
+@pytest.mark.parametrize("event", ["PostToolBatch", "Stop", "SessionStart"])
+def test_a_call_for_which_no_hook_waits_is_withdrawn(
+    here: GateHere, claude: Hooked, event: str
+) -> None:
+    """Its hook has ended, as with a gate that was restarted: no grant may follow."""
+    claude.asks("c1", "pay", amount=500)
+    here.restart(is_killed=True)
+    here.ask("pay", session=SESSION, args={"amount": 500}, request="of-another-client")
+    claude.batch("c1") if event == "PostToolBatch" else claude.send(event)
+    (left,) = here.gate.held("ana")
+    assert left.request == "of-another-client"
+    assert claude.kinds()[-2:] == [("approval.denied", "c1"), ("tool.denied", "c1")]
+
+
+def test_a_batch_withdraws_its_own_calls_only(here: GateHere, claude: Hooked) -> None:
+    claude.asks("c1", "pay", amount=1)
+    claude.asks("c2", "pay", amount=2)
+    claude.batch("c2")
+    (left,) = here.gate.held("ana")
+    assert left.call == "c1"
+
+
 def test_a_call_that_ran_with_other_arguments_is_judged_afterwards(
     here: GateHere, claude: Hooked
 ) -> None:

@@ -228,6 +228,13 @@ def test_a_held_call_gets_the_operators_answer(tmp_path: Path) -> None:
     assert json.loads(done[0].stdout)["hookSpecificOutput"]["updatedInput"] == {"amount": 3}
 
 
+def test_a_held_call_that_may_not_wait_is_withdrawn(tmp_path: Path) -> None:
+    """As many requests of the principal wait as may: the call is denied, and not left behind."""
+    with ServedHere(tmp_path, Bounds(polls_of_principal_max=0, refusal_pause_s=0)) as served:
+        assert relayed(served.path, "PreToolUse", PAYS, wait_s=60).returncode == 2
+        assert served.gate is not None and served.gate.gate.held("ana") == []
+
+
 def test_a_hook_that_has_gone_withdraws_its_call(served: ServedHere) -> None:
     """A later grant would be for a call that nobody makes."""
     body = json.dumps(PAYS).encode()
