@@ -13,6 +13,7 @@ import pytest
 from interlock.limits import RECORD_BYTES_MAX
 from monitor.claude_code.hook import Hook, readable
 from monitor.claude_code.take import Names, take
+from monitor.cli.__main__ import main
 from monitor.gate.book import UNENDED_MAX
 from monitor.gate.errors import MalformedError
 from monitor.gate.wire import Answer, Ruling, Withdrawal
@@ -302,8 +303,12 @@ SESSION_OF_RUN = RECORDED[0]["session_id"]
 AGENT_OF_RUN = next(one["agent_id"] for one in RECORDED if "agent_id" in one)
 
 
-def test_four_hooks_in_one_session_have_no_finding(here: GateHere) -> None:
-    """Each is a process of its own, which numbers nothing: there is no gap."""
+def test_four_hooks_in_one_session_have_no_finding(
+    here: GateHere, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is a process of its own, which numbers nothing: a gate finds no gap, and whoever judges
+    its log finds none.
+    """
     calls = [one for one in PAYLOADS if "tool_use_id" in one]
     assert len(calls) == 4
     for fields in calls:
@@ -312,6 +317,11 @@ def test_four_hooks_in_one_session_have_no_finding(here: GateHere) -> None:
             sent(here, before)
         sent(here, fields)
     assert here.found == {}
+    (log,) = (here.folder / "log" / "interlock.gate").glob("*.jsonl")
+    invariants = str(here.folder / "invariants.yaml")
+    assert main(["run", "--source", str(log), "--invariants", invariants, "--output", "json"]) == 0
+    (end,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert end["type"] == "end_of_file" and end["is_whole"] is True
 
 
 def test_a_long_result_is_cut_and_long_arguments_are_omitted(
