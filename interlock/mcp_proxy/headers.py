@@ -10,7 +10,6 @@ import binascii
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 from .message import Message, Unreadable
 from .tool_call import CALL_METHOD
@@ -42,7 +41,9 @@ _ANSWERED: Final = frozenset(
 )
 _JSON: Final = re.compile(r"application/json *(; *charset=\"?utf-8\"? *)?\Z", re.IGNORECASE)
 _BASE64: Final = re.compile(r"=\?base64\?(.*)\?=\Z")
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOOPBACK: Final = re.compile(
+    r"(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::(\d{1,5}))?\Z", re.IGNORECASE
+)
 
 Headers = Sequence[tuple[str, str]]
 
@@ -112,11 +113,8 @@ def repeats_arguments(headers: Headers) -> bool:
 
 
 def _is_here(host: str, port: int) -> bool:
-    try:
-        parts = urlsplit(f"//{host}")
-        return parts.hostname in _LOOPBACK and parts.port == port and parts.netloc == host
-    except ValueError:
-        return False
+    match = _LOOPBACK.match(host)
+    return match is not None and int(match[1] or 80) == port
 
 
 def _decoded(text: str) -> str | None:

@@ -30,6 +30,8 @@ from .tools import Tools
 
 CONNECTIONS_MAX: Final = 1_000
 """Chosen: sessions of MCP at a time; the one that was not used for longest must begin anew."""
+END_S: Final = 1.0
+"""How long requests may go on that are being answered when the proxy ends."""
 LINE_BYTES_MAX: Final = 32 * 1024
 """Chosen: credentials in a header may be long."""
 _SILENT: Final = logging.getLogger("interlock.mcp_proxy.http")
@@ -70,7 +72,8 @@ async def serving(
             yield f"http://{shown}:{proxy.port}{proxy.path}"
         finally:
             listening.close()
-            await server.shutdown(0)
+            server.pre_shutdown()
+            await server.shutdown(END_S)
             proxy.close()
 
 
