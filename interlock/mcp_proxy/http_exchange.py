@@ -81,8 +81,8 @@ class Exchange:
     async def run(self, step: Forward | Answer | Ask | Withdraw | Drop) -> web.StreamResponse:
         """Carry out the step that a message of the client leads to."""
         match step:
-            case Answer(data, is_readable):
-                return await self._end(200 if is_readable else 400, data)
+            case Answer(data):
+                return await self._end(400, data)
             case Drop(reason):
                 self._note(f"dropped a message of the client: {reason}")
                 return web.Response(status=202)

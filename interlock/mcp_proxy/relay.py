@@ -56,10 +56,9 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Send `data` back to the client; the server gets nothing. `is_readable`: it was a call."""
+    """Send the error `data` back to the client, whose message is refused as it stands."""
 
     data: bytes
-    is_readable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ class Relay:
                 return self._notified(message)
             return self._requested(message)
         except Unreadable as fault:
-            return Answer(error(fault.id, fault.code, f"refused by Interlock: {fault}"), False)
+            return Answer(error(fault.id, fault.code, f"refused by Interlock: {fault}"))
 
     def allowed(self, call: Call, edited: Mapping[str, object] | None) -> bytes:
         """The request to send. `edited`: the arguments that an operator approved instead."""
@@ -202,7 +201,7 @@ class Relay:
         """The client gets an error in place of a response that readers may read differently."""
         waiting = self._waiting.get(str(fault.id))
         if waiting is None or not waiting.is_sent or not _is_same(waiting.request.id, fault.id):
-            return Drop(f"a message of the server that cannot be read: {fault}")
+            return Drop("a message that cannot be read strictly")
         text = f"the server's response cannot be read: {fault}"
         answer = error(fault.id, INTERNAL_ERROR, text)
         self._settle(str(fault.id), blake2b(answer, digest_size=16).digest())

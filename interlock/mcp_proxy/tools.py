@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from ..limits import NAME_CHARACTERS_MAX
 from .message import Unreadable
 
 TOOLS_MAX: Final = 10_000
@@ -44,7 +45,9 @@ class Tools:
         listed = result.get("tools") if isinstance(result, dict) else None
         for tool in listed if isinstance(listed, list) else []:
             name = tool.get("name") if isinstance(tool, dict) else None
-            if isinstance(name, str) and (name in self._hints or len(self._hints) < TOOLS_MAX):
+            if not isinstance(name, str) or len(name) > NAME_CHARACTERS_MAX:
+                continue
+            if name in self._hints or len(self._hints) < TOOLS_MAX:
                 self._folded.setdefault(_folded(name), name)
                 self._hints[name] = _stricter(self._hints.get(name), tool.get("annotations"))
 

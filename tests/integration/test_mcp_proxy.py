@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +17,7 @@ import pytest
 
 from tests.support.agents_gate import AgentsGate
 from tests.support.kafka_broker import CHECKOUT
-from tests.support.monitor_process import ENTRY, PATIENCE_S
+from tests.support.monitor_process import ENTRY, LOOK_EVERY_S, PATIENCE_S
 
 SERVER = CHECKOUT / "tests" / "support" / "mcp_stdio_server.py"
 
@@ -171,7 +172,7 @@ def test_a_signal_ends_both(gate: AgentsGate, proxied: Proxied) -> None:
     """As the client's leaving does."""
     proxied.call(1, "silent")
     while not proxied.arrived():
-        pass
+        time.sleep(LOOK_EVERY_S)
     proxied.process.send_signal(signal.SIGTERM)
     assert proxied.read() is None
     proxied.process.wait(PATIENCE_S)
@@ -181,10 +182,10 @@ def test_a_signal_ends_both(gate: AgentsGate, proxied: Proxied) -> None:
 def test_a_held_call_is_withdrawn_by_its_client(gate: AgentsGate, proxied: Proxied) -> None:
     proxied.call(1, "pay")
     while not gate.held():
-        pass
+        time.sleep(LOOK_EVERY_S)
     proxied.send(b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}')
     while gate.held():
-        pass
+        time.sleep(LOOK_EVERY_S)
     proxied.call(1, "search")
     assert text(proxied.read()) == "none"
     assert len(proxied.arrived()) == 1

@@ -135,16 +135,25 @@ GATE = (
 )
 """The gate, and what others find in its log."""
 
+MCP = (
+    "tests/unit/test_mcp_message.py",
+    "tests/unit/test_mcp_relay.py",
+    "tests/unit/test_mcp_http.py",
+    "tests/laws/test_mcp_relay.py",
+)
+"""Calls of MCP that a gate did not judge."""
+
 PAGE = ("tests/unit/test_report_parts.py", "tests/unit/test_report_page.py")
 """The incident report."""
 
 ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS, WRITTEN, FILES, WHOSE, BIRTHS)
-ALL += (VOUCHERS, TIMES, PAGE, GATED, GATE, SHELL)
+ALL += (VOUCHERS, TIMES, PAGE, GATED, GATE, MCP, SHELL)
 
 
 LIKELIEST: tuple[tuple[tuple[str, ...], tuple[tuple[str, ...], ...]], ...] = (
     (("replay/report/",), (PAGE,)),
     (("interlock/gate/",), (GATED,)),
+    (("interlock/mcp_proxy/",), (MCP,)),
     (("monitor/gate/", "monitor/kernel/prevented"), (GATE,)),
     (
         ("interlock/watermarks", "interlock/control_record", "monitor/ingest/watermark"),

@@ -352,7 +352,7 @@ def plain(status: int, body: bytes = b"", **headers: str) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("respond", "status"),
     [
-        (plain(307, Location="http://127.0.0.1:1/mcp"), 502),
+        (plain(307, Location="/elsewhere"), 502),
         (plain(200, b"\x1f\x8b", **{"Content-Encoding": "gzip"}), 502),
         (plain(200, b"<html>", **{"Content-Type": "text/html"}), 502),
         (plain(401, b"{}", **{"WWW-Authenticate": "Bearer x"}), 401),
@@ -363,9 +363,10 @@ def plain(status: int, body: bytes = b"", **headers: str) -> Callable[..., Any]:
 )
 @looped
 async def test_a_response_without_the_message_is_an_error(respond: Any, status: int) -> None:
-    """It is reported, and answers the client under its id."""
+    """It is reported, and answers the client under its id. A redirect is not followed."""
     async with between(respond) as seen:
         found, told = await seen.post(call())
+        assert len(seen.got) == 1
         assert found == status and told["id"] == 1 and told["error"]["code"] == -32603
         assert [one[0] for one in seen.log] == ["asked", "ended"] and "completed" not in seen.log[1]
 
