@@ -38,6 +38,10 @@ class ToolCall:
     `result`, or `tool.failed` and lets the error pass. A tool that reports its failure in another
     way than by an exception has `error` set to the text of it. `attributes` belong to the request
     and to the outcome; set them before entering.
+
+    A call that a gate holds does not wait if it `is_deferred`: `Held` is raised at once, and the
+    call stays with the operators. The same call, with the same id and arguments and made again in
+    this or another process, gets their decision.
     """
 
     def __init__(self, session: Caller, tool: str, args: Mapping[str, object]) -> None:
@@ -49,7 +53,7 @@ class ToolCall:
         self.result: object = None
         self.error = ""
         self.attributes: Mapping[str, object] = {}
-        self.is_generator = False
+        self.is_generator = self.is_deferred = False
         self.args = args
         self._told: Arguments | None = None
 

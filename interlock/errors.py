@@ -102,6 +102,8 @@ class Held(Refused):
     """The call waits for an approval, and was given up after `hold_s_max`.
 
     It was withdrawn, so nobody can approve it later: the agent makes it again, as a new request.
+    A deferred call (`ToolCall.is_deferred`) goes on waiting, and gets the decision if it is made
+    again with the same id and arguments.
     """
 
     state = "held"

@@ -28,6 +28,10 @@ class Requested(Protocol):
     @property
     def attributes(self) -> Mapping[str, object]: ...
 
+    @property
+    def is_deferred(self) -> bool:
+        """True if a held call is left with the operators, and `Held` is raised at once."""
+
     def told(self) -> Arguments:
         """Its arguments as they are published: converted once, when first needed."""
 

@@ -19,11 +19,11 @@ from langchain.agents.middleware import AgentMiddleware, AgentState
 from langchain.agents.middleware.types import PrivateStateAttr, ToolCallRequest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langgraph.config import get_config
-from langgraph.types import Command
+from langgraph.types import Command, interrupt
 
 from ..calls import Edited, ToolCall
 from ..client import Client
-from ..errors import Refused
+from ..errors import Held, Refused
 from .running import Conversation, Conversations, Messages, Redact, made, made_async
 
 Result = ToolMessage | Command[Any]
@@ -39,14 +39,23 @@ class InterlockMiddleware(AgentMiddleware[InterlockState, Any]):
     """Asks before each call, and reports it. Put it last, so that it is nearest to the tools.
 
     `messages`: publish what the user and the model say; `redact` changes these texts before.
+    `interrupts`: a held call interrupts the graph instead of waiting. It needs a thread. To
+    resume the graph decides nothing: the call is asked for again, and gets the operators' decision
+    or interrupts anew.
     """
 
     state_schema = InterlockState
 
     def __init__(
-        self, client: Client, *, messages: bool = True, redact: Redact | None = None
+        self,
+        client: Client,
+        *,
+        messages: bool = True,
+        redact: Redact | None = None,
+        interrupts: bool = False,
     ) -> None:
         super().__init__()
+        self._interrupts = interrupts
         self._conversations = Conversations(client)
         self._messages = Messages(are_published=messages, redact=redact)
 
@@ -81,10 +90,15 @@ class InterlockMiddleware(AgentMiddleware[InterlockState, Any]):
             with self._conversations.calling(conversation):
                 return handler(_edited(request, edited))
 
-        try:
-            return made(_call(conversation, request), make, _note)
-        except Refused as refused:
-            return _refusal(request, refused)
+        while True:
+            call = self._call(conversation, request)
+            try:
+                return made(call, make, _note)
+            except Refused as refused:
+                if not (call.is_deferred and isinstance(refused, Held)):
+                    return _refusal(request, refused)
+                conversation.repeat(request.tool_call["id"] or "")
+                interrupt(_waiting(call, refused))
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Result]]
@@ -96,18 +110,34 @@ class InterlockMiddleware(AgentMiddleware[InterlockState, Any]):
             with self._conversations.calling(conversation):
                 return await handler(_edited(request, edited))
 
-        try:
-            return await made_async(_call(conversation, request), make, _note)
-        except Refused as refused:
-            return _refusal(request, refused)
+        while True:
+            call = self._call(conversation, request)
+            try:
+                return await made_async(call, make, _note)
+            except Refused as refused:
+                if not (call.is_deferred and isinstance(refused, Held)):
+                    return _refusal(request, refused)
+                conversation.repeat(request.tool_call["id"] or "")
+                interrupt(_waiting(call, refused))
+
+    def _call(self, conversation: Conversation, request: ToolCallRequest) -> ToolCall:
+        asked = request.tool_call
+        call = conversation.call(asked["name"], asked["args"], asked["id"] or "")
+        call.is_deferred = self._interrupts and bool(asked["id"] and _thread_of(get_config()))
+        return call
 
     def _of(self, state: Any) -> Conversation:
         return self._conversations.caller() or self._conversations.of(state["interlock_session"])
 
 
-def _call(conversation: Conversation, request: ToolCallRequest) -> ToolCall:
-    call = request.tool_call
-    return conversation.call(call["name"], call["args"], call["id"] or "")
+def _waiting(call: ToolCall, held: Held) -> dict[str, str]:
+    """Shown to those who resume the graph. The arguments are for operators alone."""
+    return {
+        "approval": held.approval,
+        "tool": call.tool,
+        "call": call.id,
+        "message": str(held),
+    }
 
 
 def _thread_of(config: Mapping[str, Any]) -> str:

@@ -88,6 +88,12 @@ class Conversation:
         self._lock = threading.Lock()
         self._ids: OrderedDict[str, int] = OrderedDict()
 
+    def repeat(self, call_id: str) -> None:
+        """The next call with this id is the last one, made again."""
+        with self._lock:
+            if count := self._ids.get(call_id, 0):
+                self._ids[call_id] = count - 1
+
     def call(self, tool: str, args: Mapping[str, object], call_id: str) -> ToolCall:
         """A call with the model's id. A framework that tries again repeats the id, and each attempt
         is a call of its own: `ID`, `ID~2`, `ID~3`.

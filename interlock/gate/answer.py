@@ -43,6 +43,11 @@ class Answer(msgspec.Struct, frozen=True):
         """The invariants that denied or held the call."""
         return tuple(shown(reason.id)[:200] for reason in self.invariants[:_INVARIANTS_MAX])
 
+    @property
+    def approval_id(self) -> str:
+        """The held call that waits, or that operators decided; `""` if it was never held."""
+        return shown(self.approval.id)[:200] if self.approval is not None else ""
+
 
 class _Error(msgspec.Struct, frozen=True):
     message: str = ""

@@ -87,11 +87,11 @@ class Asker:
         request: str,
         body: bytes,
         deadline_ns: int,
-        held: Callable[[], None],
+        held: Callable[[], None] | None,
     ) -> Answer:
         """The decision about `request`: a held one only if nobody decided within `hold_s_max`.
 
-        `held` is called if it begins to wait.
+        `held` is called if it begins to wait; with None it does not wait.
 
         Raises
         ------
@@ -100,6 +100,8 @@ class Asker:
         """
         response = self._response("POST", "/v1/ask", body, deadline_ns)
         answer = _read(response, session, request)
+        if held is None:
+            return answer
         if answer.decision == "hold":
             held()
         hold_until_ns = time.monotonic_ns() + int(self._limits.hold_s_max * 1e9)
@@ -110,6 +112,20 @@ class Asker:
                 # Not a long poll: the gate should not be asked in a busy loop.
                 self._is_closed.wait(min(_EARLY_S, max(0.0, _left_s(hold_until_ns))))
         return answer
+
+    def find(self, session: str, request: str) -> Answer | None:
+        """The answer to a request that was asked earlier, in this process or another one, as it
+        stands; None if the gate knows none.
+
+        Raises
+        ------
+        Unjudged
+            The gate did not say.
+        """
+        asked = urlencode({"session": session, "request": request})
+        deadline_ns = time.monotonic_ns() + int(self._limits.ask_s_max * 1e9)
+        response = self._response("GET", f"/v1/answers?{asked}", None, deadline_ns)
+        return None if response.status == 404 else _read(response, session, request)
 
     def withdraw(self, session: str, request: str) -> Answer:
         """The answer to a held request after the gate knows that nobody waits: a denial, unless an

@@ -12,7 +12,9 @@ import os
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from typing import Final
 from urllib.parse import urlencode
 
@@ -38,6 +40,8 @@ WITHDRAWN: Final = "withdrawn"
 """The reason of the gate's answer to a call that was given up. Source: docs/gate.md."""
 LOST_SESSIONS_MAX: Final = 10_000
 """Sessions that are remembered as not known to the gate in full; beyond, all count as such."""
+TAKEN_MAX: Final = 1_000
+"""Chosen: deferred calls that are remembered as made; operators grant them one by one."""
 
 _RECORDED_BY_THE_GATE: Final = frozenset(
     {"session.started", "tool.requested", *SHARED_KINDS, *OPERATOR_KINDS, *ENFORCEMENT_KINDS}
@@ -77,6 +81,7 @@ class GateJudge:
         self.threads = WaitingThreads()
         self._lost: dict[str, str] = {}
         self._all_lost = ""
+        self._taken: deque[tuple[str, str]] = deque(maxlen=TAKEN_MAX)
         self._reset_counts()
 
     def _reset_counts(self) -> None:
@@ -139,6 +144,14 @@ class GateJudge:
             return dataclasses.replace(
                 stats, asked=self._asked, unanswered=self._unanswered, unasked=self._unasked
             )
+
+    def take(self, session_id: str, request: str) -> bool:
+        """A granted call is about to be made; False if it was made before."""
+        with self._counting:
+            if (session_id, request) in self._taken:
+                return False
+            self._taken.append((session_id, request))
+            return True
 
     def count(self, *, asked: int = 0, unanswered: int = 0, unasked: int = 0) -> None:
         """Add to the counts of `Stats`."""
@@ -218,11 +231,13 @@ class GateLink:
             args=call.told(),
             attributes=call.attributes,
         )
-        request = uuid.uuid4().hex
         self._judge.count(asked=1)
         try:
-            answer = self._ask(asked, request, held)
-            if answer.decision == "hold":
+            if call.is_deferred:
+                answer = self._ask_deferred(asked)
+            else:
+                answer = self._ask(asked, uuid.uuid4().hex, held)
+            if answer.decision == "hold" and not call.is_deferred:
                 answer = self._given_up(call, answer)
         except Unjudged as trouble:
             return self._without_answer(call, trouble)
@@ -232,7 +247,19 @@ class GateLink:
             raise
         if self._queue.is_closed:
             raise SessionOver(f"`{call.tool}` refused: the client was closed in the meantime")
-        return decided(call.tool, answer)
+        return decided(call.tool, answer, is_deferred=call.is_deferred)
+
+    def _ask_deferred(self, asked: Draft) -> Answer:
+        """As the call was answered when it was made before, if it was held then. One that was not
+        held has been made: it is asked for as another request, which the gate may refuse.
+        """
+        request = deferred_id(asked)
+        known = self._judge.asker.find(self._id, request)
+        if known is None:
+            return self._ask(asked, request, None)
+        if known.approval_id and (known.decision != "allow" or self._judge.take(self._id, request)):
+            return known
+        return self._ask(asked, uuid.uuid4().hex, None)
 
     async def request_async(self, call: Requested) -> Edited:
         """Like `request`, in a thread. If the task is cancelled meanwhile, the call is not made,
@@ -275,7 +302,7 @@ class GateLink:
                 was_sent=False,
             )
 
-    def _ask(self, asked: Draft, request: str, held: Callable[[], None]) -> Answer:
+    def _ask(self, asked: Draft, request: str, held: Callable[[], None] | None) -> Answer:
         asker = self._judge.asker
         is_once = asker.is_away
         patience_s = asker.attempt_s_min if is_once else self._judge.limits.ask_s_max
@@ -348,17 +375,23 @@ class GateLink:
         )
 
 
-def decided(tool: str, answer: Answer) -> Edited:
+def deferred_id(asked: Draft) -> str:
+    """The request of a deferred call: the same in each process, and for no other arguments."""
+    return f"deferred-{blake2b(asked.rest, digest_size=16).hexdigest()}"
+
+
+def decided(tool: str, answer: Answer, *, is_deferred: bool = False) -> Edited:
     """The edited arguments of an allowed call, if any; else the refusal is raised."""
     if answer.decision == "allow":
         return answer.args
-    approval = shown(answer.approval.id)[:200] if answer.approval is not None else ""
+    approval = answer.approval_id
     kind: type[Refused] = Denied
     message = shown(answer.message) or f"`{tool}` was denied by the gate"
     if answer.decision == "hold":
         kind = Held
+        what = "is not yet given" if is_deferred else "was not given within `hold_s_max`"
         message = (
-            f"`{tool}` refused: approval `{approval}` was not given within `hold_s_max`; "
+            f"`{tool}` refused: approval `{approval}` {what}; "
             f"{shown(answer.message) or 'ask an operator'}"
         )
     raise kind(

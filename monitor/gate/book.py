@@ -66,7 +66,6 @@ class Given(msgspec.Struct, frozen=True, omit_defaults=True):
         """The answer as the asker gets it."""
         note = self.note
         assert note.decision, "only answers are kept"
-        is_held = note.decision == "hold"
         return Answer(
             decision=note.decision,
             request=note.request,
@@ -79,7 +78,7 @@ class Given(msgspec.Struct, frozen=True, omit_defaults=True):
             invariants=note.invariants,
             would_deny=note.would_deny,
             excepted=note.excepted,
-            approval=Hold(note.approval, note.expires_ns) if is_held else None,
+            approval=Hold(note.approval, note.expires_ns) if note.approval else None,
             args=self.args,
         )
 

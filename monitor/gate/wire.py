@@ -112,7 +112,9 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """The approval that a held call waits for; times in ns."""
+    """The approval that a held call waits for, or waited for; times in ns. `expires_ns` is 0 when
+    it waits no longer.
+    """
 
     id: str
     expires_ns: int

@@ -8,7 +8,8 @@ from tests.adapters.cases import Cases
 
 CASES = """
 hijacked hijacked-async hijacked-stream hijacked-thread hijacked-alone hijacked-nested
-hijacked-silent honest honest-async parallel parallel-async repeated broken held
+hijacked-silent honest honest-async parallel parallel-async repeated broken
+held held-interrupt held-interrupt-async
 """
 
 
@@ -55,6 +56,15 @@ def test_what_holds_of_every_framework(cases: Cases) -> None:
     """Ids that come again, a tool that fails, edited arguments, messages that are switched off."""
     cases.check_the_rest()
     assert "ValueError: no route" in cases.told("broken")["error"]
+
+
+@pytest.mark.parametrize("how", ["", "-async"])
+def test_a_held_call_interrupts_the_graph(cases: Cases, how: str) -> None:
+    """Whoever resumes it decides nothing; the call runs once, with what an operator approved."""
+    cases.check_edited(f"held-interrupt{how}")
+    assert "`pay` refused: approval `" in cases.told(f"held-interrupt{how}")["error"]
+    (asked,) = cases.records(f"held-interrupt{how}", "approval.requested")
+    assert asked["call"] == "c1"
 
 
 def test_types(cases: Cases) -> None:

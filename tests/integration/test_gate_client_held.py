@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from interlock import Client, ClientOptions, Denied, Held, SessionOver
+from interlock import Client, ClientOptions, Denied, Held, NoGate, Refused, SessionOver
 from tests.support.agents_gate import AgentsGate
 from tests.support.faulty_line import FaultyLine
 from tests.support.gated import QUICK, held, in_background, kinds
@@ -53,6 +53,44 @@ def test_a_held_call_that_is_refused_or_forgotten_is_not_made(gate: AgentsGate) 
         thread.join(30)
     assert isinstance(results[0], Denied)
     assert str(results[0]).startswith("This call was refused before it ran")
+
+
+def deferred(client: Client, session: str, amount: int = 3) -> object:
+    """The call `c1`, made by a process that does not wait for approvals."""
+    call = client.session(session, is_resumable=True).tool("pay", amount=amount).with_id("c1")
+    call.is_deferred = True
+    return call.run(lambda amount: amount)
+
+
+def test_a_deferred_call_is_made_again_when_it_is_decided(gate: AgentsGate) -> None:
+    """By another client, with the arguments that were approved, and once."""
+    approvals = set()
+    for _ in range(2):
+        with Client(gate=gate.address, options=QUICK) as client, pytest.raises(Held) as waits:
+            deferred(client, gate.id("s1"))
+        assert "is not yet given" in str(waits.value)
+        approvals.add(waits.value.approval)
+    assert len(approvals) == 1
+    (waiting,) = gate.held()
+    with Client(gate=gate.address, options=QUICK) as client, pytest.raises(NoGate):
+        deferred(client, gate.id("s1"), amount=4)  # No approval is one of other arguments.
+    gate.rule(waiting, "grant", {"amount": 1})
+    with Client(gate=gate.address, options=QUICK) as client:
+        assert deferred(client, gate.id("s1")) == 1
+        with pytest.raises(Refused):
+            deferred(client, gate.id("s1"))
+        assert client.flush(10)
+    assert kinds(gate).count("tool.completed") == 1
+
+
+def test_a_deferred_call_that_is_refused_is_denied(gate: AgentsGate) -> None:
+    with Client(gate=gate.address, options=QUICK) as client:
+        with pytest.raises(Held):
+            deferred(client, gate.id("s1"))
+        gate.rule(held(gate), "deny")
+        for _ in range(2):
+            with pytest.raises(Denied, match="an operator refused it"):
+                deferred(client, gate.id("s1"))
 
 
 @pytest.mark.parametrize(

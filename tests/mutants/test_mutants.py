@@ -3,7 +3,7 @@
 A mutant that survives is a test that is missing: write it where it belongs, or, where the mutant
 means the same as the original, put another in its place and its reason into docs/laws.md.
 
-`make mutants` runs them all. Every other run takes one share of twenty, chosen by the commit that
+`make mutants` runs them all. Every other run takes one share of forty, chosen by the commit that
 is checked out, so that each comes round; `INTERLOCK_MUTANTS=N` chooses share N, `=all` them all.
 Each mutant's text is looked up in every run, so that none is left behind by an edit.
 """
@@ -32,7 +32,7 @@ from tests.mutants.mutant import (
 )
 
 MUTANTS = load_mutants(Path(__file__).parent)
-SHARES_COUNT = 20  # Chosen: one of them takes half a minute of one core.
+SHARES_COUNT = 40  # Chosen: one of them takes two minutes of one core.
 
 
 def chosen_share() -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import BaseTool, tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
 from scripted import ASKED, Outcome, Turn, http_post, main, nested, pay, read_file, redact
 
 from interlock import Client
@@ -44,6 +46,8 @@ def poster_of(model: Scripted, middleware: list[Any]) -> BaseTool:
 
 def run(client: Client, case: str, how: str, script: tuple[Turn, ...]) -> Outcome:
     middleware = [InterlockMiddleware(client, messages=how != "silent", redact=redact)]
+    if how.startswith("interrupt"):
+        middleware = [InterlockMiddleware(client, interrupts=True)]
     turns, outcome = list(script), Outcome()
     if how == "nested":
         turns = nested(turns, {"task": "post it"})
@@ -60,12 +64,25 @@ def run(client: Client, case: str, how: str, script: tuple[Turn, ...]) -> Outcom
         if how == "nested":
             tools[1] = poster_of(model, middleware)
         agent: Any = create_agent(model, tools, middleware=middleware, checkpointer=saver)
-        if how == "async":
+        if how.endswith("async"):
             told = asyncio.run(agent.ainvoke(asked, config))
         elif how == "stream":
             *_, told = agent.stream(asked, config, stream_mode="values")
         else:
             told = agent.invoke(asked, config)
+    while how.startswith("interrupt") and "__interrupt__" in told:
+        # Each time by a client and a middleware of its own, as in another process.
+        (shown,) = told["__interrupt__"]
+        outcome.error = shown.value["message"]
+        other = Client(gate=sys.argv[1], agent="langchain")
+        again = InterlockMiddleware(other, interrupts=True)
+        agent = create_agent(model, tools, middleware=[again], checkpointer=saver)
+        answer = Command(resume="refuse it")
+        if how == "interrupt-async":
+            told = asyncio.run(agent.ainvoke(answer, config))
+        else:
+            told = agent.invoke(answer, config)
+        other.close()
     for message in told["messages"]:
         if isinstance(message, ToolMessage):
             outcome.read.append([message.tool_call_id, str(message.text)])
