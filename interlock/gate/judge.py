@@ -12,9 +12,7 @@ import os
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
 from typing import Final
 from urllib.parse import urlencode
 
@@ -30,6 +28,7 @@ from ..transport.base import Message, Transport
 from .address import find_token, parse_gate
 from .answer import Answer, read_failure, shown
 from .asking import Asker, AskLimits, Unjudged
+from .deferred import GrantedCalls, deferred_id
 from .exchange import Exchange, NotAGate, Unanswered
 from .telling import TellTransport
 from .waiting import Wait, WaitingThreads
@@ -40,9 +39,6 @@ WITHDRAWN: Final = "withdrawn"
 """The reason of the gate's answer to a call that was given up. Source: docs/gate.md."""
 LOST_SESSIONS_MAX: Final = 10_000
 """Sessions that are remembered as not known to the gate in full; beyond, all count as such."""
-TAKEN_MAX: Final = 1_000
-"""Chosen: deferred calls that are remembered as made; operators grant them one by one."""
-
 _RECORDED_BY_THE_GATE: Final = frozenset(
     {"session.started", "tool.requested", *SHARED_KINDS, *OPERATOR_KINDS, *ENFORCEMENT_KINDS}
 )
@@ -81,7 +77,7 @@ class GateJudge:
         self.threads = WaitingThreads()
         self._lost: dict[str, str] = {}
         self._all_lost = ""
-        self._taken: deque[tuple[str, str]] = deque(maxlen=TAKEN_MAX)
+        self.granted = GrantedCalls()
         self._reset_counts()
 
     def _reset_counts(self) -> None:
@@ -144,14 +140,6 @@ class GateJudge:
             return dataclasses.replace(
                 stats, asked=self._asked, unanswered=self._unanswered, unasked=self._unasked
             )
-
-    def take(self, session_id: str, request: str) -> bool:
-        """A granted call is about to be made; False if it was made before."""
-        with self._counting:
-            if (session_id, request) in self._taken:
-                return False
-            self._taken.append((session_id, request))
-            return True
 
     def count(self, *, asked: int = 0, unanswered: int = 0, unasked: int = 0) -> None:
         """Add to the counts of `Stats`."""
@@ -257,7 +245,9 @@ class GateLink:
         known = self._judge.asker.find(self._id, request)
         if known is None:
             return self._ask(asked, request, None)
-        if known.approval_id and (known.decision != "allow" or self._judge.take(self._id, request)):
+        if known.approval_id and (
+            known.decision != "allow" or self._judge.granted.take(self._id, request)
+        ):
             return known
         return self._ask(asked, uuid.uuid4().hex, None)
 
@@ -373,11 +363,6 @@ class GateLink:
                 is_unasked=is_unasked,
             )
         )
-
-
-def deferred_id(asked: Draft) -> str:
-    """The request of a deferred call: the same in each process, and for no other arguments."""
-    return f"deferred-{blake2b(asked.rest, digest_size=16).hexdigest()}"
 
 
 def decided(tool: str, answer: Answer, *, is_deferred: bool = False) -> Edited:
