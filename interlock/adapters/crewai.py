@@ -103,12 +103,7 @@ class _Guard:
         self._guard_sources(agent)
         self._note_answers(agent.llm)
         _refuse_restored(agent)
-        vars(agent).update(copy=lambda: self._copy(agent, original, tasks))
-
-    def _copy(self, agent: Agent, original: Any, tasks: set[Any]) -> Agent:
-        copied = type(agent).copy(agent)
-        self._guard_agent(copied, original, tasks)
-        return copied
+        vars(agent).update(copy=lambda: self.agent(original))
 
     def _guard_starts(self, agent: Agent, tasks: set[Any]) -> None:
         """A task begins, with tools of the task and of the crew; or the user talks to the agent."""

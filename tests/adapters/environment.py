@@ -34,9 +34,12 @@ class Environment:
             require_or_skip("adapters", f"{name} is not installed: `make adapters` does it")
 
     def run(self, scenario: str, gate: ServedGate, *arguments: str, token: str = "") -> Any:
-        """What a scenario prints, as JSON. `token`: of its principal, if the gate has any."""
+        """What a scenario prints, as JSON. `token`: of its principal, if the gate has any. What its
+        framework writes into a home is gone with the gate's folder.
+        """
         command = [str(SCENARIOS / scenario), f"unix:{gate.socket}", *arguments]
-        done = self._run(command, **({"INTERLOCK_GATE_TOKEN": token} if token else {}))
+        more = {"HOME": str(gate.folder), **({"INTERLOCK_GATE_TOKEN": token} if token else {})}
+        done = self._run(command, **more)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 

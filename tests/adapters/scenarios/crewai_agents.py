@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import tempfile
 from typing import Any
 
-# Before the framework is imported: no telemetry, and nothing is written into the user's home.
+# Before the framework is imported: no telemetry, and no look for a newer version.
 os.environ |= {
     "CREWAI_DISABLE_TELEMETRY": "true",
     "CREWAI_DISABLE_TRACKING": "true",
@@ -16,7 +15,6 @@ os.environ |= {
     "CREWAI_TRACING_ENABLED": "false",
     "CREWAI_TESTING": "true",
     "OTEL_SDK_DISABLED": "true",
-    "HOME": tempfile.mkdtemp(),
 }
 
 from crewai import Agent, Crew, Task

@@ -80,12 +80,12 @@ def run(client: Client, case: str, how: str, script: tuple[Turn, ...]) -> Outcom
         turns = nested(turns, {"input": "post it"})
     if how == "saved":
         # Two agents with one session, as in two processes.
-        folder = tempfile.mkdtemp()
         first = [turns[0], Turn("Wait.")]
-        for part, asked in ((first, ASKED), (turns[1:], "go on")):
-            manager = FileSessionManager(case, folder)
-            agent = agent_of(iter(part), [plugin], how, session_manager=manager)
-            outcome.final = str(agent(asked)).strip()
+        with tempfile.TemporaryDirectory() as folder:
+            for part, asked in ((first, ASKED), (turns[1:], "go on")):
+                manager = FileSessionManager(case, folder)
+                agent = agent_of(iter(part), [plugin], how, session_manager=manager)
+                outcome.final = str(agent(asked)).strip()
     else:
         agent = agent_of(iter(turns), [plugin], how)
         if how == "stream":
