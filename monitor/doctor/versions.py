@@ -90,27 +90,26 @@ def _library(requirement: str, facts: VersionFacts) -> Diagnosis | None:
         text = f"the requirement `{visible(requirement)}` has a form that is not read here"
         return unknown(LIBRARIES, "this environment", text)
     name, extra = normalised(match["name"]), match["extra"]
-    is_needed = extra is None or extra in facts.extras
+    if extra is not None and extra not in facts.extras:
+        return None
     installed = facts.installed.get(name)
     if installed is None:
-        if not is_needed:
-            return None
         mend = command("pip", "install", requirement.partition(";")[0].strip())
         return trouble(LIBRARIES, name, "it is needed, and not installed", mend)
-    return _within(name, installed, match["bounds"].strip(), is_needed=is_needed)
+    return _within(name, installed, match["bounds"].strip())
 
 
-def _within(name: str, installed: str, bounds: str, *, is_needed: bool) -> Diagnosis | None:
+def _within(name: str, installed: str, bounds: str) -> Diagnosis:
     release = _RELEASE.match(installed)
     for bound in filter(None, (part.strip() for part in bounds.strip("()").split(","))):
         match = _BOUND.match(bound)
         if match is None or release is None:
             text = f"its version {visible(installed)} cannot be compared with `{visible(bound)}`"
-            return unknown(LIBRARIES, name, text, is_required=is_needed)
+            return unknown(LIBRARIES, name, text)
         if not _satisfies(_numbers(release[0]), match[1], _numbers(match[2])):
             text = f"its version {visible(installed)} is not {bounds}"
             mend = command("pip", "install", f"{name}{bounds}")
-            return trouble(LIBRARIES, name, text, mend, is_required=is_needed)
+            return trouble(LIBRARIES, name, text, mend)
     return ok(LIBRARIES, name, installed)
 
 

@@ -399,6 +399,11 @@ def versions(**changes: object) -> list[Diagnosis]:
         ({"installed": {"msgspec": "0.20"}}, "versions.libraries", "trouble"),
         ({"installed": {"msgspec": "x", "kafka-python": "3.1"}}, "versions.libraries", "unknown"),
         ({"extras": frozenset({"gate"})}, "versions.libraries", "trouble"),
+        (
+            {"installed": {"msgspec": "0.19", "kafka-python": "3.0.12", "aiohttp": "3.0"}},
+            "versions.libraries",
+            "ok",
+        ),
     ],
 )
 def test_a_fault_of_versions_is_found(changes: dict[str, object], check: str, outcome: str) -> None:
