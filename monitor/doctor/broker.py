@@ -49,12 +49,15 @@ def judge_broker(needs: Needs, learnt: Learnt[BrokerFacts]) -> list[Diagnosis]:
         COPIES: list(_copies(needs, learnt.topics)),
         RIGHTS: list(_rights(needs, learnt)),
     }
-    there_count = sum(1 for _ in _there(needs, learnt.topics))
+    there = [name for name, _ in _there(needs, learnt.topics)]
+    lost_count = len([name for name in needs.operations if name not in (*needs.optional, *there)])
     diagnoses = [reached]
     for name, found in parts.items():
-        diagnoses += found or [
-            ok(name, place, f"as needed by the {needs.role}: {there_count} topics")
-        ]
+        if not found and lost_count and name != TOPICS:
+            text = f"{lost_count} of the topics that the {needs.role} needs could not be examined"
+            found.append(unknown(name, place, text))
+        text = f"as needed by the {needs.role}: {len(there)} topics"
+        diagnoses += found or [ok(name, place, text)]
     return diagnoses
 
 
@@ -143,7 +146,11 @@ def _copies(needs: Needs, topics: Mapping[str, TopicFacts]) -> Iterator[Diagnosi
     """Copies in step, compared with `min.insync.replicas`: with fewer, nobody can write."""
     for name, found in _there(needs, topics):
         if found.settings is None:
-            continue  # Reported with its settings.
+            text = (
+                "the broker does not show its settings, so the copies that it needs are not known"
+            )
+            yield unknown(COPIES, _of(name), text, is_required=False)
+            continue
         said = found.settings.get("min.insync.replicas", "")
         if not (said.isascii() and said.isdigit() and len(said) < 6):
             text = f"`min.insync.replicas` is `{visible(said)}`, not a number"

@@ -12,10 +12,11 @@ REACH, SHARED = "log.reach", "log.rights"
 
 class LogDirFacts(msgspec.Struct, frozen=True):
     """`closed` are the topics whose folders this user cannot write to. `shared` are sentences about
-    places where users can write in the name of others.
+    places where users can write in the name of others. `owner` is a user id.
     """
 
     is_there: bool
+    owner: int = 0
     closed: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
 
@@ -41,5 +42,14 @@ def judge_log_dir(role: str, directory: str, learnt: Learnt[LogDirFacts]) -> lis
     doubts = [trouble(SHARED, place, visible(text, 600)) for text in learnt.shared]
     return [
         *(found or [ok(REACH, place, "it can be read and written")]),
-        *(doubts or [ok(SHARED, place, "no other user can write in the name of another")]),
+        *(
+            doubts
+            or [
+                ok(
+                    SHARED,
+                    place,
+                    f"only processes of its owner (uid {learnt.owner}) can write for others",
+                )
+            ]
+        ),
     ]

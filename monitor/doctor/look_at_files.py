@@ -16,7 +16,7 @@ from monitor.authoring.paths import spec_paths
 from monitor.config.table import Settings
 from monitor.doctor.diagnosis import Learnt, NotLearnt
 from monitor.doctor.log_dir import LogDirFacts
-from monitor.doctor.rights import FileFacts, SocketFacts, Sort
+from monitor.doctor.rights import FileFacts, FolderFacts, SocketFacts, Sort
 from monitor.doctor.state import StateFacts, StoreFacts
 from monitor.store.lock import LOCK_FILE
 from monitor.store.schema import peek
@@ -54,8 +54,7 @@ def look_at(setting: str, path: str, sort: Sort) -> FileFacts:
     """One file, and the folder that contains it."""
     try:
         found = os.stat(path)  # noqa: PTH116 - a path of settings, as it was written
-        folder = Path(path).resolve().parent
-        above = folder.stat()
+        folders = _folders_above(path)
     except FileNotFoundError:
         return FileFacts(setting, path, sort, is_absent=True)
     except (OSError, ValueError) as error:
@@ -67,10 +66,15 @@ def look_at(setting: str, path: str, sort: Sort) -> FileFacts:
         sort,
         mode=found.st_mode,
         uid=found.st_uid,
-        folder=str(folder),
-        folder_mode=above.st_mode,
-        folder_uid=above.st_uid,
+        folders=folders,
     )
+
+
+def _folders_above(path: str) -> tuple[FolderFacts, ...]:
+    """All folders through which the file is reached, by its name and by the target of a link."""
+    above = dict.fromkeys((*Path(path).absolute().parents, *Path(path).resolve().parents))
+    found = [(folder, folder.stat()) for folder in above]
+    return tuple(FolderFacts(str(folder), one.st_mode, one.st_uid) for folder, one in found)
 
 
 def _invariant_files(settings: Settings) -> Iterator[Path]:
@@ -124,11 +128,24 @@ def _holder(folder: Path) -> Learnt[int]:
     except OSError:
         return NotLearnt("this system does not tell which process holds a lock")
     # 1: FLOCK  ADVISORY  WRITE 4711 fd:01:131 0 EOF
+    noted = _noted(folder / LOCK_FILE)
     wanted = f"{os.major(lock.st_dev):02x}:{os.minor(lock.st_dev):02x}:{lock.st_ino}"
     for words in map(str.split, lines):
-        if len(words) > 5 and words[1] == "FLOCK" and words[5] == wanted and words[4].isdigit():
+        if len(words) < 6 or words[1] != "FLOCK" or not words[4].isdigit():
+            continue
+        # Some file systems show another device here: then the process that the file names counts.
+        is_same_file = words[5].endswith(f":{lock.st_ino}")
+        if words[5] == wanted or (is_same_file and words[4] == noted):
             return int(words[4])
     return 0
+
+
+def _noted(path: Path) -> str:
+    """The process that a lock names, for people."""
+    try:
+        return path.read_bytes()[:32].decode("ascii", "replace").strip()
+    except OSError:
+        return ""
 
 
 def _store(folder: Path) -> Learnt[StoreFacts] | None:
@@ -160,4 +177,4 @@ def look_at_log_dir(directory: str, topics: tuple[str, ...]) -> LogDirFacts:
         if not os.access(folder / topic if (folder / topic).exists() else folder, os.W_OK | os.X_OK)
     ]
     shared = tuple(shared_places(folder)) if folder.is_dir() else ()
-    return LogDirFacts(folder.is_dir(), tuple(closed), shared)
+    return LogDirFacts(folder.is_dir(), folder.stat().st_uid, tuple(closed), shared)

@@ -18,17 +18,24 @@ from monitor.presentation import visible
 
 FILES = "files.rights"
 SOCKET = "gate.socket"
-Sort = Literal["secret", "deciding", "state", "folder"]
+Sort = Literal["secret", "deciding", "state"]
 ROOT_UID: Final = 0
-OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
+EVERYBODY: Final = "every user of this machine"
+
+
+class FolderFacts(msgspec.Struct, frozen=True):
+    """A folder above a file."""
+
+    path: str
+    mode: int
+    uid: int
 
 
 class FileFacts(msgspec.Struct, frozen=True):
     """A file or folder that settings name. `error` says why nothing else is known of it.
 
-    `sort`: a secret, a file that decides (settings, invariants, principals), the state of a monitor
-    or a gate, or a folder that others may read. `folder_mode` and `folder_uid` are those of the
-    folder that contains it.
+    `sort`: a secret, a file that decides (settings, invariants, principals), or the state of a
+    monitor or a gate. `folders` are all those through which it is reached.
     """
 
     setting: str
@@ -38,9 +45,7 @@ class FileFacts(msgspec.Struct, frozen=True):
     is_absent: bool = False
     mode: int = 0
     uid: int = 0
-    folder: str = ""
-    folder_mode: int = 0
-    folder_uid: int = 0
+    folders: tuple[FolderFacts, ...] = ()
 
 
 class SocketFacts(msgspec.Struct, frozen=True):
@@ -58,7 +63,7 @@ def judge_file(facts: FileFacts, own_uid: int) -> list[Diagnosis]:
     """The rights of one file, read by a process of the user `own_uid`."""
     place = f"{facts.setting}: `{visible(facts.path)}`"
     if facts.is_absent:
-        if facts.sort in ("state", "folder"):
+        if facts.sort == "state":
             return [ok(FILES, place, "it does not exist yet")]
         mend = f"write it, or correct `{facts.setting}`"
         return [trouble(FILES, place, "it does not exist", mend)]
@@ -104,18 +109,30 @@ def _readable(facts: FileFacts, place: str) -> list[Diagnosis]:
 
 def _writable(facts: FileFacts, place: str) -> list[Diagnosis]:
     found = []
-    if facts.mode & OTHERS_WRITE and not (facts.sort == "folder" and facts.mode & stat.S_ISVTX):
-        text = f"other users can write to it (mode {stat.S_IMODE(facts.mode):03o})"
-        found.append(trouble(FILES, place, text, command("chmod", "go-w", facts.path)))
-    if facts.folder_mode & OTHERS_WRITE and not facts.folder_mode & stat.S_ISVTX:
-        text = f"other users can replace it, as they can write to `{visible(facts.folder)}`"
-        found.append(trouble(FILES, place, text, command("chmod", "go-w", facts.folder)))
+    if who := _writers(facts.mode):
+        text = f"{who} can write to it (mode {stat.S_IMODE(facts.mode):03o})"
+        mend = command("chmod", "go-w", facts.path)
+        found.append(trouble(FILES, place, text, mend, is_required=who == EVERYBODY))
+    for folder in facts.folders:
+        who = "" if folder.mode & stat.S_ISVTX else _writers(folder.mode)
+        if who:
+            text = f"{who} can replace it, by the right to write to `{visible(folder.path)}`"
+            mend = command("chmod", "go-w", folder.path)
+            found.append(trouble(FILES, place, text, mend, is_required=who == EVERYBODY))
     return found
+
+
+def _writers(mode: int) -> str:
+    """The others who can write; a group may be that of one user alone, and is only a doubt."""
+    if mode & stat.S_IWOTH:
+        return EVERYBODY
+    return "its group" if mode & stat.S_IWGRP else ""
 
 
 def _owned(facts: FileFacts, place: str, own_uid: int) -> list[Diagnosis]:
     trusted = {own_uid, ROOT_UID}
-    owners = {"it": facts.uid, f"`{visible(facts.folder)}`": facts.folder_uid}
+    owners = {"it": facts.uid}
+    owners |= {f"`{visible(folder.path)}`": folder.uid for folder in facts.folders}
     strange = {name: uid for name, uid in owners.items() if uid not in trusted}
     if not strange:
         return []

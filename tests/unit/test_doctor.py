@@ -14,7 +14,7 @@ from monitor.doctor.events import Sample, judge_events
 from monitor.doctor.gate import GateFacts, Page, judge_gate
 from monitor.doctor.log_dir import LogDirFacts, judge_log_dir
 from monitor.doctor.monitor import MonitorFacts, judge_monitor
-from monitor.doctor.rights import FileFacts, SocketFacts, judge_file, judge_socket
+from monitor.doctor.rights import FileFacts, FolderFacts, SocketFacts, judge_file, judge_socket
 from monitor.doctor.state import StateFacts, StoreFacts, judge_state
 from monitor.doctor.versions import VersionFacts, judge_versions
 from monitor.gate_server.openapi import open_api
@@ -256,8 +256,13 @@ def test_a_fault_of_a_monitor_is_found(
 # Files.
 
 
+def above(mode: int, uid: int = 0) -> tuple[FolderFacts, ...]:
+    """Its folder, and a folder above that."""
+    return FolderFacts("/f", 0o755, 0), FolderFacts("/", mode, uid)
+
+
 def file(mode: int, sort: str = "secret", **more: object) -> list[Diagnosis]:
-    facts = {"mode": mode, "uid": 7, "folder": "/f", "folder_mode": 0o755, "folder_uid": 0, **more}
+    facts = {"mode": mode, "uid": 7, "folders": above(0o755), **more}
     return judge_file(FileFacts("s", f"/f/{NASTY}", sort, **facts), 7)  # type: ignore[arg-type]
 
 
@@ -269,12 +274,13 @@ def file(mode: int, sort: str = "secret", **more: object) -> list[Diagnosis]:
         (0o644, {}, "trouble"),
         (0o602, {}, "trouble"),
         (0o644, {"sort": "deciding"}, "ok"),
-        (0o664, {"sort": "deciding"}, "trouble"),
+        (0o664, {"sort": "deciding"}, "unknown"),  # A doubt alone.
         (0o666, {"sort": "deciding"}, "trouble"),
         (0o644, {"sort": "state"}, "trouble"),
         (0o700, {"sort": "state"}, "ok"),
-        (0o600, {"folder_mode": 0o777}, "trouble"),
-        (0o600, {"folder_mode": 0o1777}, "ok"),
+        (0o600, {"folders": above(0o777)}, "trouble"),
+        (0o600, {"folders": above(0o1777)}, "ok"),
+        (0o600, {"folders": above(0o775)}, "unknown"),
         (0o600, {"error": "it cannot be examined"}, "unknown"),
         (0, {"is_absent": True}, "trouble"),
         (0, {"is_absent": True, "sort": "state"}, "ok"),
@@ -290,7 +296,7 @@ def test_rights_of_files(mode: int, more: dict[str, object], outcome: str) -> No
 def test_a_group_that_reads_a_secret_and_another_owner_are_doubts() -> None:
     """They may be meant; they are shown, and do not change the exit code."""
     listed = file(stat.S_IFDIR | 0o755, sort="state")
-    for found in (file(0o640), file(0o600, uid=8), file(0o600, folder_uid=8), listed):
+    for found in (file(0o640), file(0o600, uid=8), file(0o600, folders=above(0o755, 8)), listed):
         assert [(one.outcome, one.is_required) for one in found] == [("trouble", False)]
 
 

@@ -84,6 +84,11 @@ def test_the_needs_are_those_of_the_page() -> None:
     assert monitor_needs(ADDRESS, reads_all=True, trust_ts=False).group is None
 
 
+def _of_settings(changes: dict[str, object]) -> set[str]:
+    """`settings` if they are known: then they can be compared."""
+    return {"settings"} if changes.get("settings") else set()
+
+
 def changed(**settings: str) -> dict[str, object]:
     told = dict(WELL[EVENTS].settings or {})
     return {"settings": {**told, **{k.replace("__", "."): v for k, v in settings.items()}}}
@@ -114,8 +119,12 @@ def changed(**settings: str) -> dict[str, object]:
 def test_a_fault_of_a_topic_is_found(
     changes: dict[str, object], check: str, outcome: str, is_required: bool
 ) -> None:
-    """One diagnosis that is not ok, about the topic, with a way to mend it where there is one."""
-    (found,) = [one for one in broker(**changes) if one.outcome != "ok"]  # type: ignore[arg-type]
+    """One diagnosis of the check, about the topic, with a way to mend it where there is one."""
+    wrong = [one for one in broker(**changes) if one.outcome != "ok"]  # type: ignore[arg-type]
+    (found,) = [one for one in wrong if one.check == check]
+    # What cannot be examined without the topic or its settings is not ok either.
+    assert {one.outcome for one in wrong if one.check != check} <= {"unknown"}
+    assert bool(wrong[1:]) is bool({"error", "settings"} & changes.keys() - _of_settings(changes))
     assert (found.check, found.outcome, found.is_required) == (check, outcome, is_required)
     assert "agent.events" in found.place and "\x1b" not in str(found)
     assert found.mend or outcome == "unknown"
