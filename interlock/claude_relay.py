@@ -11,11 +11,10 @@ know what the agent has seen), and any other event fails (exit code 1), which ch
 import os
 import sys
 
-# The module behind `socket`, whose import alone takes as long as the start of Python.
-from _socket import AF_UNIX, SOCK_STREAM, socket
-
-INPUT_BYTES_MAX = 4 * 1024 * 1024
-"""As much as a gate takes (`hook_bytes_max` of its bounds)."""
+INPUT_BYTES_MAX = 64 * 1024 * 1024
+WHOLE_BYTES_MAX = 1024 * 1024
+"""Chosen: a gate keeps the whole of smaller results alone (`monitor/claude_code/told.py`)."""
+KEPT_CHARACTERS = 65_536
 OUTPUT_BYTES_MAX = 4 * 1024 * 1024
 SPARE_S = 10.0
 """Chosen: the gate's own time, besides the wait for an operator."""
@@ -26,11 +25,12 @@ SHOWN_CHARACTERS_MAX = 400
 
 def main() -> int:
     """Relay one event; the exit code."""
-    _, path, event, query = sys.argv
+    event = sys.argv[2] if len(sys.argv) == 4 else BLOCKING[0]
     is_told = False
     reason = "the hook failed"
     try:
-        output = _answer(path, query, sys.stdin.buffer.read(INPUT_BYTES_MAX + 1))
+        _, path, _, query = sys.argv
+        output = _answer(path, query, _fitted(sys.stdin.buffer.read(INPUT_BYTES_MAX + 1)))
         sys.stdout.buffer.write(output)
         sys.stdout.buffer.flush()
         is_told = True
@@ -43,11 +43,41 @@ def main() -> int:
     return 0
 
 
-def _answer(path: str, query: str, body: bytes) -> bytes:
-    """The body of the gate's answer. Raises OSError, ValueError."""
-    wait_s = query.partition("wait_s=")[2].partition("&")[0]
+def without_results(told: dict[str, object]) -> dict[str, object]:
+    """An event with the beginning of its result, and the length of the whole. The results of a
+    batch were reported before, each with its call.
+    """
+    import json
+
+    told = dict(told)
+    if told.get("tool_response"):
+        text = json.dumps(told["tool_response"])
+        told["tool_response"] = text[:KEPT_CHARACTERS]
+        told["tool_response_length"] = len(text)
+    calls = told.get("tool_calls")
+    if isinstance(calls, list):
+        kept = ("tool_name", "tool_use_id")
+        told["tool_calls"] = [{name: call.get(name) for name in kept} for call in calls]
+    return told
+
+
+def _fitted(body: bytes) -> bytes:
+    """The event, without a result that is too long for a gate. Raises ValueError."""
     if len(body) > INPUT_BYTES_MAX:
         raise ValueError(f"the event has more than {INPUT_BYTES_MAX} bytes")
+    if len(body) <= WHOLE_BYTES_MAX:
+        return body
+    import json
+
+    return json.dumps(without_results(json.loads(body))).encode()
+
+
+def _answer(path: str, query: str, body: bytes) -> bytes:
+    """The body of the gate's answer. Raises OSError, ValueError."""
+    # The module behind `socket`, whose import alone takes as long as the start of Python.
+    from _socket import AF_UNIX, SOCK_STREAM, socket
+
+    wait_s = query.partition("wait_s=")[2].partition("&")[0]
     token = os.environ.get("INTERLOCK_GATE_TOKEN", "")
     if not token.isascii() or not token.isprintable():
         raise ValueError("`INTERLOCK_GATE_TOKEN` is not a token")

@@ -22,6 +22,7 @@ import anyio
 import anyio.to_thread
 from claude_agent_sdk import HookMatcher
 
+from ..claude_relay import WHOLE_BYTES_MAX, without_results
 from ..client import Client
 from ..errors import NoGate
 from .running import Redact
@@ -72,7 +73,10 @@ class _Relay:
     async def hook(self, given: Any, tool_use_id: str | None, context: Any) -> Any:
         """One event; its output."""
         event = given["hook_event_name"]
-        content = json.dumps(self._told(given)).encode()
+        told = self._told(given)
+        content = json.dumps(told).encode()
+        if len(content) > WHOLE_BYTES_MAX:
+            content = json.dumps(without_results(told)).encode()
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(THREADS_MAX)
         try:

@@ -54,6 +54,8 @@ class Hook(msgspec.Struct, frozen=True):
     tool_use_id: str = ""
     tool_input: dict[str, Any] = {}
     tool_response: msgspec.Raw = RAW_ABSENT
+    tool_response_length: int = 0
+    """Of the whole result, if `tool_response` is only its beginning; the relay states it."""
     error: str = ""
     reason: str = ""
     prompt: str = ""

@@ -49,7 +49,7 @@ def outcome(hook: Hook, call: str) -> Told:
     notes: dict[str, object] = {}
     args = _arguments(args_text(hook.tool_input), notes)
     if hook.hook_event_name == "PostToolUse":
-        result = _result(bytes(hook.tool_response), notes)
+        result = _result(bytes(hook.tool_response), hook.tool_response_length, notes)
         return Told(
             "tool.completed", hook.tool_name, call, args, result, attributes=_attributes(notes)
         )
@@ -109,13 +109,16 @@ def _arguments(args: bytes, notes: dict[str, object]) -> msgspec.Raw:
     return msgspec.Raw(args)
 
 
-def _result(response: bytes, notes: dict[str, object]) -> msgspec.Raw:
-    if len(response) <= SHARE_BYTES_MAX and costly_numbers(response) <= COSTLY_NUMBERS_MAX // 4:
+def _result(response: bytes, whole: int, notes: dict[str, object]) -> msgspec.Raw:
+    """The result, or its beginning; `whole` is the length that the sender has cut it from."""
+    fits = len(response) <= SHARE_BYTES_MAX
+    fits = fits and costly_numbers(response) <= COSTLY_NUMBERS_MAX // 4
+    if whole > 0 or not fits:
+        notes["interlock_result_length"] = max(whole, len(response))
+    if fits:
         return msgspec.Raw(response) if response else RAW_ABSENT
-    notes["interlock_result_length"] = len(response)
-    return msgspec.Raw(
-        msgspec.json.encode(response[: SHARE_BYTES_MAX // 6].decode(errors="ignore"))
-    )
+    beginning = response[: SHARE_BYTES_MAX // 6].decode(errors="ignore")
+    return msgspec.Raw(msgspec.json.encode(beginning))
 
 
 def _cut(text: str, notes: dict[str, object]) -> str:

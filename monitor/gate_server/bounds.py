@@ -28,7 +28,7 @@ class Bounds(msgspec.Struct, frozen=True):
     """Requests that wait for an operator; a further one gets 429."""
     body_bytes_max: int = RECORD_BYTES_MAX
     """A longer body gets 413, unread."""
-    hook_bytes_max: int = 4 * KIB * KIB
+    hook_bytes_max: int = 2 * KIB * KIB
     """The body of a hook, which has the whole result of a call: the gate keeps its beginning."""
     line_bytes_max: int = 4 * KIB
     """The request line, and each header; a longer one gets 400, as do more headers."""

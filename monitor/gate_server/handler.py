@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from invariants.model.event import RAW_ABSENT
 from monitor.claude_code.hook import Hook, readable
 from monitor.clock import Clock
 from monitor.exceptions.statement import SignedStatement
@@ -21,7 +20,6 @@ from monitor.gate.gate import Gate
 from monitor.gate.wire import (
     Answer,
     Ask,
-    HeldCall,
     Opening,
     Revocation,
     Ruling,
@@ -31,6 +29,7 @@ from monitor.gate.wire import (
 from monitor.gate_server.accounts import Accounts
 from monitor.gate_server.body import read_body
 from monitor.gate_server.bounds import Bounds
+from monitor.gate_server.held_list import listed, with_args
 from monitor.gate_server.hooks import HOOK_PAGE, Hooks, as_output
 from monitor.gate_server.http_door import Request, Response
 from monitor.gate_server.identity import Identity
@@ -42,7 +41,6 @@ from monitor.gate_server.refusal import Refused, fault_body, status_of
 from monitor.gate_server.routes import (
     PAGES,
     Found,
-    HeldList,
     HeldPage,
     Page,
     RecentLine,
@@ -62,9 +60,6 @@ _DECODERS: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
 }
 _OF_BODIES: Final = {"slow": "body_time", "too_large": "body"}
 """Bounds that are met while a body is read, by the code of the refusal."""
-LISTED_ARGS_BYTES_MAX: Final = 4_096
-"""Chosen: longer arguments are on the page of their call. An agent with a few long ones would hide
-the calls of others from the list."""
 _MAY_WAIT: Final = ("get_answer", HOOK_PAGE)
 _QUERY_CHARS_MAX: Final = 2_048
 CLAIM_TRIES: Final = 3
@@ -289,7 +284,7 @@ class Handler:
                 return Response(200, _encode(await self._poll(request, principal, query)))
             case "list_approvals":
                 held = await self._judge.call(principal, lambda: self._gate.held(principal))
-                return Response(200, _encode(_listed(held, self._bounds.listed_bytes_max)))
+                return Response(200, _encode(listed(held, self._bounds.listed_bytes_max)))
             case "list_exceptions":
                 in_force = await self._judge.call(
                     principal, lambda: self._gate.exceptions(principal)
@@ -304,7 +299,7 @@ class Handler:
         recent = self._gate.recent(operator, approval)
         (held,) = (call for call in self._gate.held(operator) if call.id == approval)
         lines = [RecentLine(e.seq, e.time_ns, e.kind, e.tool, e.text) for e in recent]
-        return HeldPage(_with_args(held), lines)
+        return HeldPage(with_args(held), lines)
 
     async def _poll(self, asking: Request, principal: str, query: dict[str, str]) -> Answer:
         session, request = query["session"], query["request"]
@@ -373,27 +368,3 @@ async def _permit(request: Request) -> None:
     if expected.lower() != "100-continue":
         raise Refused("malformed", "`Expect` may only be `100-continue`", closes=True)
     await request.permit_body()
-
-
-def _listed(held: list[HeldCall], bytes_max: int) -> HeldList:
-    """The oldest calls that fit."""
-    listed: list[HeldCall] = []
-    without_args: list[str] = []
-    size = 0
-    for call in held:
-        asked_bytes = len(bytes(call.args)) + len(bytes(call.attributes))
-        shown, is_long = call, asked_bytes > LISTED_ARGS_BYTES_MAX
-        if is_long:
-            shown = msgspec.structs.replace(call, args=RAW_ABSENT, attributes=RAW_ABSENT)
-        size += 4_096 + (0 if is_long else asked_bytes)
-        if size > bytes_max:
-            break
-        listed.append(_with_args(shown))
-        without_args += [call.id] if is_long else []
-    return HeldList(listed, without_args, len(held) - len(listed))
-
-
-def _with_args(held: HeldCall) -> HeldCall:
-    """The call; what was omitted of it is not written, as no bytes are not JSON."""
-    absent = {name: RAW_ABSENT for name in ("args", "attributes") if not bytes(getattr(held, name))}
-    return msgspec.structs.replace(held, **absent)

@@ -341,6 +341,20 @@ def test_a_long_result_is_cut_and_long_arguments_are_omitted(
     assert record["attributes"]["interlock_text_length"] == RECORD_BYTES_MAX
 
 
+@pytest.mark.parametrize("length", [-1, 1, 10**9])
+def test_the_length_of_a_result_is_never_less_than_what_is_there(
+    here: GateHere, claude: Hooked, length: int
+) -> None:
+    """Whatever the sender says: a beginning that is taken for the whole would be known."""
+    claude.asks("c1", "t")
+    fields = {"tool_response": ["y" * RECORD_BYTES_MAX], "tool_response_length": length}
+    claude.send("PostToolUse", **claude._calls["c1"], **fields)
+    record = here.records()[-1]
+    noted = record["attributes"]["interlock_result_length"]
+    assert noted == max(length, RECORD_BYTES_MAX + 4)
+    assert record["result"].startswith('["yyy')
+
+
 def test_a_call_whose_arguments_are_too_long_is_denied_if_they_count(claude: Hooked) -> None:
     assert "too large" in reason_of(claude.asks("c1", "read_file", path="y" * RECORD_BYTES_MAX))
 

@@ -149,15 +149,33 @@ def test_a_refusal_says_why(served: ServedHere) -> None:
     assert done.returncode == 2 and "`session_id`" in done.stderr
 
 
-def test_an_event_that_is_too_long_is_not_let_through(served: ServedHere) -> None:
+@pytest.mark.parametrize("size", [200_000, claude_relay.INPUT_BYTES_MAX + 1])
+def test_an_event_that_is_too_long_is_not_let_through(served: ServedHere, size: int) -> None:
     """At the gate's bound, and at that of the relay."""
-    long = {**CALL, "tool_input": {"path": "x" * 200_000}}
-    assert relayed(served.path, "PreToolUse", long).returncode == 2
-    longer = {**CALL, "tool_input": {"path": "x" * claude_relay.INPUT_BYTES_MAX}}
-    done = relayed(served.path, "PreToolUse", longer)
-    assert done.returncode == 2 and "has more than" in done.stderr
-    output = json.loads(relayed(served.path, "PostToolUse", longer).stdout)
+    assert relayed(served.path, "PreToolUse", "x" * size).returncode == 2
+    output = json.loads(relayed(served.path, "PostToolUse", "x" * size).stdout)
     assert output["continue"] is False
+
+
+@pytest.mark.parametrize("response", ["x" * 3_000_000, {"file": ["\ud83d" * 600_000]}])
+def test_a_long_result_ends_no_run(tmp_path: Path, response: object) -> None:
+    """The relay hands on its beginning, and says so: an invariant about results is in doubt."""
+    ran = {**CALL, "tool_response": response}
+    with ServedHere(tmp_path) as served:
+        relayed(served.path, "PreToolUse", CALL)
+        assert json.loads(relayed(served.path, "PostToolUse", ran | of("PostToolUse")).stdout) == {}
+        batch = {**of("PostToolBatch"), "tool_calls": [ran]}
+        assert json.loads(relayed(served.path, "PostToolBatch", batch).stdout) == {}
+        assert served.gate is not None
+        last = served.gate.records()[-1]
+    assert (last["kind"], last["call"]) == ("tool.completed", "c1")
+    assert last["attributes"]["interlock_result_length"] >= 3_000_000
+    assert last["result"] == json.dumps(response)[: claude_relay.KEPT_CHARACTERS]
+
+
+def of(event: str) -> dict[str, str]:
+    """The parts that every event has."""
+    return {"session_id": "s-1", "hook_event_name": event}
 
 
 @pytest.mark.parametrize(
