@@ -70,6 +70,7 @@ class _Guard:
         self._conversation, self._messages = Conversation(session), messages
         self._lock = threading.Lock()
         self._called: deque[ToolSelection] = deque(maxlen=CALLS_MAX)
+        self._begun: deque[ToolSelection] = deque(maxlen=CALLS_MAX)
 
     def start(self, agent: BaseWorkflowAgent | AgentWorkflow) -> None:
         """The one that the user starts: it gets his message, and looks up the tools."""
@@ -141,13 +142,15 @@ class _Guard:
 
     def _id_of(self, name: str, by_model: Mapping[str, Any]) -> str:
         """The id that the model gave to such a call: the framework does not pass it to the tool.
-        Of calls that are equal, each gets one of the ids.
+        Of calls that are equal, each gets one of the ids; a tool that has paused begins again.
         """
         with self._lock:
-            for call in self._called:
-                if (call.tool_name, call.tool_kwargs) == (name, by_model):
-                    self._called.remove(call)
-                    return call.tool_id
+            for calls in (self._called, self._begun):
+                for call in calls:
+                    if (call.tool_name, call.tool_kwargs) == (name, by_model):
+                        calls.remove(call)
+                        self._begun.append(call)
+                        return call.tool_id
         return ""
 
 

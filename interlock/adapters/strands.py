@@ -88,13 +88,18 @@ class Interlock(Plugin):
         results: list[ToolResultEvent] = []
         with contextlib.ExitStack() as outcome:
             outcome.push(call)
-            call.error = "the call has no result"
-            async for event in self._within(conversation, run(context)):
-                if isinstance(event, ToolResultEvent):
-                    _note(call, event)
-                    results.append(event)
-                else:
-                    yield event
+            call.error = "the call has no result: it paused, or its run has ended"
+            try:
+                async for event in self._within(conversation, run(context)):
+                    if isinstance(event, ToolResultEvent):
+                        _note(call, event)
+                        results.append(event)
+                    else:
+                        yield event
+            except GeneratorExit:  # The framework reads no further.
+                outcome.pop_all()
+                call.__exit__(None, None, None)
+                raise
         # The call is reported when the next one may begin.
         for result in results:
             yield result

@@ -128,6 +128,15 @@ class Cases:
         (failed,) = self.records(case, "tool.failed")
         assert (failed["call"], failed["error"]) == ("c1", "ValueError: no route")
 
+    def check_paused(self, case: str, error: str) -> None:
+        """A tool that pauses is reported as failed, and is asked for again when it resumes."""
+        assert self.told(case)["ran"] == [["pay", 1]], self.told(case)
+        kinds = [(r["kind"], r["call"]) for r in self.records(case) if "call" in r]
+        first = [("tool.requested", "c1"), ("tool.failed", "c1")]
+        assert kinds == [*first, ("tool.requested", "c1~2"), ("tool.completed", "c1~2")]
+        (failed,) = self.records(case, "tool.failed")
+        assert error in failed["error"]
+
     def check_edited(self, case: str) -> None:
         """A held call waits for an operator, and runs with the arguments that he approved."""
         told = self.told(case)

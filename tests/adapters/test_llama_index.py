@@ -9,7 +9,7 @@ from tests.adapters.cases import LONG, Cases
 pytestmark = LONG
 CASES = """
 hijacked hijacked-whole hijacked-react hijacked-context hijacked-handing hijacked-silent
-honest honest-whole honest-context parallel repeated broken held
+honest honest-whole honest-context parallel repeated broken held paused
 """
 
 
@@ -57,6 +57,10 @@ def test_arguments_that_the_developer_has_fixed_are_judged(cases: Cases) -> None
 
 def test_parallel_calls_are_judged_one_by_one(cases: Cases) -> None:
     cases.check_parallel("parallel")
+
+
+def test_a_tool_that_pauses_is_asked_for_again(cases: Cases) -> None:
+    cases.check_paused("paused", "WaitingForEvent")
 
 
 def test_what_holds_of_every_framework(cases: Cases) -> None:

@@ -9,7 +9,7 @@ from tests.adapters.cases import LONG, Cases
 pytestmark = LONG
 CASES = """
 hijacked hijacked-stream hijacked-saved hijacked-alone hijacked-nested hijacked-silent
-honest honest-stream parallel parallel-sequential repeated broken held
+honest honest-stream parallel parallel-sequential repeated broken held paused
 """
 
 
@@ -47,6 +47,10 @@ def test_an_honest_twin_is_untouched(cases: Cases, how: str) -> None:
 @pytest.mark.parametrize("how", ["", "-sequential"])
 def test_parallel_calls_are_judged_one_by_one(cases: Cases, how: str) -> None:
     cases.check_parallel(f"parallel{how}")
+
+
+def test_a_tool_that_pauses_is_asked_for_again(cases: Cases) -> None:
+    cases.check_paused("paused", "it paused")
 
 
 def test_what_holds_of_every_framework(cases: Cases) -> None:

@@ -15,7 +15,7 @@ from llama_index.core.agent.workflow import (
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.core.tools import FunctionTool
-from llama_index.core.workflow import Context
+from llama_index.core.workflow import Context, HumanResponseEvent, InputRequiredEvent
 from scripted import ASKED, POST, Call, Outcome, Turn, http_post, main, pay, read_file, redact
 
 from interlock import Client
@@ -53,9 +53,15 @@ async def post_in_context(context: Context, url: str, body: str) -> str:
     return http_post(url, body)
 
 
+async def confirm(context: Context, amount: int) -> str:
+    """Pay, if a person agrees."""
+    await context.wait_for_event(HumanResponseEvent, waiter_event=InputRequiredEvent())
+    return pay(amount)
+
+
 def agent_of(script: Iterator[Turn], how: str) -> Any:
     model = model_of(script, how)
-    tools: list[Any] = [read_file, http_post, pay]
+    tools: list[Any] = [read_file, http_post, pay, confirm]
     if how == "context":
         tools[1] = FunctionTool.from_defaults(
             post_in_context, name="http_post", partial_params={"body": "fixed"}
@@ -84,6 +90,8 @@ async def run_case(client: Client, case: str, how: str, script: tuple[Turn, ...]
         async for event in handler.stream_events():
             if isinstance(event, ToolCallResult):
                 outcome.read.append([event.tool_id, str(event.tool_output)])
+            if isinstance(event, InputRequiredEvent):
+                handler.ctx.send_event(HumanResponseEvent(response="yes"))
         answer: AgentOutput = await handler
     assert "run" not in vars(agent)  # The agent itself is not changed.
     outcome.final = answer.response.content or ""

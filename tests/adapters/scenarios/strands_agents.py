@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from scripted import ASKED, Outcome, Turn, http_post, main, nested, pay, read_file, redact
-from strands import Agent, tool
+from strands import Agent, ToolContext, tool
 from strands.models import Model
 from strands.session.file_session_manager import FileSessionManager
 from strands.tools.executors import SequentialToolExecutor
@@ -49,8 +49,14 @@ class Scripted(Model):
         yield {"messageStop": {"stopReason": "tool_use" if turn.calls else "end_turn"}}
 
 
+@tool(context=True)
+def confirm(amount: int, tool_context: ToolContext[Any]) -> str:
+    """Pay, if a person agrees."""
+    return pay(amount) if tool_context.interrupt("agreed") else "not paid"
+
+
 def agent_of(script: Iterator[Turn], plugins: list[Any], how: str, **more: Any) -> Agent:
-    tools: list[Any] = [tool(one) for one in (read_file, http_post, pay)]
+    tools: list[Any] = [*(tool(one) for one in (read_file, http_post, pay)), confirm]
     if how == "nested":
         inner = Agent(
             Scripted(script),
@@ -91,7 +97,11 @@ def run(client: Client, case: str, how: str, script: tuple[Turn, ...]) -> Outcom
         if how == "stream":
             outcome.final = asyncio.run(streamed(agent, ASKED)).strip()
         else:
-            outcome.final = str(agent(ASKED)).strip()
+            result = agent(ASKED)
+            if result.interrupts:
+                agreed = {"interruptId": result.interrupts[0].id, "response": True}
+                result = agent([{"interruptResponse": agreed}])
+            outcome.final = str(result).strip()
     for message in agent.messages:
         for part in message["content"]:
             if "toolResult" in part:
