@@ -36,8 +36,8 @@ class ToolCall:
 
     Entering requests the call, or raises `Refused`. Leaving publishes `tool.completed` with
     `result`, or `tool.failed` and lets the error pass. A tool that reports its failure in another
-    way than by an exception has `error` set to the text of it. `attributes` belong to the request
-    and to the outcome; set them before entering.
+    way than by an exception has `error` set to the text of it, perhaps beside a `result`. The
+    request and the outcome have `attributes`; set them before entering.
 
     A call that a gate holds does not wait if it `is_deferred`: `Held` is raised at once, and the
     call stays with the operators. The same call, with the same id and arguments and made again in
@@ -116,7 +116,7 @@ class ToolCall:
     ) -> None:
         # A generator that is not advanced any further has completed its work.
         if error is None and self.error:
-            self._emit("tool.failed", error=self.error)
+            self._emit("tool.failed", result=self.result, error=self.error)
         elif error is None or (self.is_generator and isinstance(error, GeneratorExit)):
             self._emit("tool.completed", result=self.result)
         else:

@@ -119,7 +119,14 @@ class WaitingThreads:
         """The result of `work`; `undo` receives it if the task is cancelled meanwhile."""
         job = _Job(work, undo, asyncio.get_running_loop())
         self._give(job)
-        return await job.future
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            # The result may have come in the same turn of the loop as the cancellation.
+            has_result = job.future.done() and not job.future.cancelled()
+            if has_result and job.future.exception() is None:
+                undo(job.future.result())
+            raise
 
     def _give(self, job: _Job[Any]) -> None:
         with self._lock:

@@ -95,6 +95,11 @@ def keys_alike(value: object) -> str:
     return ""
 
 
+def has_prototype(value: object) -> bool:
+    """True if a key, at any depth, is the one by which JavaScript sets an object's prototype."""
+    return any("__proto__" in mapping for mapping in _objects(value))
+
+
 def imitated(keys: Iterable[str], known: frozenset[str]) -> str:
     """A key that a reader without regard to case takes for one of `known`; `""` for none."""
     return next((key for key in keys if key not in known and _folded(key) in known), "")

@@ -25,6 +25,7 @@ from .message import (
     Message,
     Unreadable,
     encode,
+    has_prototype,
     imitated,
     keys_alike,
 )
@@ -51,7 +52,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of a call that was made: its result, or the error that it failed with."""
+    """The end of a call that was made: its result, with an error if it failed."""
 
     call: Call
     result: object = field(default=None, repr=False)
@@ -89,17 +90,17 @@ def refusal(id_: Id, text: str) -> bytes:
 def outcome_of(call: Call, response: Message) -> Outcome:
     """The outcome that a response states.
 
-    A result without `isError` is reported whole: what the model may read, data memories must have
-    seen. A server that asks the user for more has not made the call yet.
+    It is reported whole, that of a failed call too: what the model may read, data memories must
+    have seen. A server that asks the user for more has not made the call yet.
     """
     if response.error is not None or not isinstance(response.result, dict):
-        return Outcome(call, error=_error_text(response.error))
-    result = response.result
+        return Outcome(call, response.error, _error_text(response.error))
+    result = {name: value for name, value in response.result.items() if name != "_meta"}
     if result.get("isError"):
-        return Outcome(call, error=_text_of(result) or "the tool reported an error")
+        return Outcome(call, result, _text_of(result) or "the tool reported an error")
     if result.get("resultType", "complete") != "complete":
-        return Outcome(call, error=f"the call is not complete: {encode(result).decode()}")
-    return Outcome(call, {name: value for name, value in result.items() if name != "_meta"})
+        return Outcome(call, result, "the call is not complete: the server asks for more")
+    return Outcome(call, result)
 
 
 def progress(token: Id, step: int) -> bytes:
@@ -119,6 +120,8 @@ def _read(message: Message, id_: Id, tools: Tools) -> Call:
         raise Unreadable(f"a call has no parameter `{_shown(key)}`{nearly}")
     if key := keys_alike(params):
         raise Unreadable(f"the key `{_shown(key)}` differs from another one by case alone")
+    if has_prototype(params):
+        raise Unreadable("a key is `__proto__`, which gives an object other values in JavaScript")
     if params.get("task") is not None:
         raise Unreadable("calls as tasks are not supported by this proxy; call without `task`")
     args, meta = params.get("arguments"), params.get("_meta")
@@ -159,13 +162,11 @@ def _error_text(error: object) -> str:
 
 
 def _text_of(result: Mapping[str, Any]) -> str:
-    """The texts of a result, or all of it if it has others."""
+    """The texts of a result."""
     content = result.get("content")
     blocks = content if isinstance(content, list) else []
     texts = [block.get("text") for block in blocks if isinstance(block, dict)]
-    told = [text for text in texts if isinstance(text, str)]
-    is_all = len(told) == len(blocks) and result.get("structuredContent") is None
-    return "\n".join(told) if is_all else encode(result).decode()
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _shown(key: str) -> str:

@@ -86,6 +86,7 @@ def test_an_honest_twin_is_untouched(met: Met) -> None:
     assert met.ran["honest-proxied"] == met.ran["honest-direct"]
     (failed,) = met.records("honest-proxied", "tool.failed")
     assert failed["error"] == "Error executing tool http.post"
+    assert failed["result"]["content"][0]["text"] == failed["error"]
     done = met.records("honest-proxied", "tool.completed")
     assert done[0]["result"]["structuredContent"]["result"].startswith("notes")
     # A string that other code than JSON's could take for the end of a line.

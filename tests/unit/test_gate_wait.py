@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import permutations
+from typing import Any
 
 import pytest
 
-from interlock.gate.waiting import Wait
+from interlock.gate import waiting
+from interlock.gate.waiting import Wait, WaitingThreads
 
 
 @pytest.mark.parametrize("order", list(permutations(["begin", "cancel", "undo"])), ids="-".join)
@@ -28,3 +31,25 @@ def test_one_of_the_two_gives_nothing_up(name: str) -> None:
     wait = Wait(pytest.fail)
     getattr(wait, name)()
     getattr(wait, name)()
+
+
+def test_an_answer_in_the_turn_of_the_cancellation_is_undone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The gate has allowed the call, and the task ends before it learns of that."""
+    undone: list[str] = []
+    settle = waiting._Job._settle
+
+    async def ask() -> None:
+        task = asyncio.create_task(WaitingThreads().run(lambda: "allowed", undone.append))
+
+        def settled(job: Any, result: str) -> None:
+            settle(job, result)
+            assert not task.done() and task.cancel()
+
+        monkeypatch.setattr(waiting._Job, "_settle", settled)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(ask())
+    assert undone == ["allowed"]

@@ -95,6 +95,7 @@ def test_other_arguments_replace_nothing_else(relay: Relay) -> None:
         ({"name": "pay", "arguments": [1]}, "are objects"),
         ({"name": "pay", "arguments": "x"}, "are objects"),
         ({"name": "pay", "_meta": 1}, "are objects"),
+        ({"name": "pay", "arguments": {"a": [{"__proto__": {"to": 1}}]}}, "__proto__"),
         ({"name": "pay", "task": {"ttl": 1}}, "task"),
         ({"name": "pay "}, "characters that names do not have"),
         ({"name": "p\u0430y"}, "characters that names do not have"),
@@ -173,22 +174,21 @@ def test_a_response_before_the_call_was_allowed_is_dropped(relay: Relay) -> None
         ({"result": {"isError": True, "content": [{"text": "a"}, {"text": "b"}]}}, "a\nb"),
         ({"result": {"isError": True}}, "the tool reported an error"),
         (
-            {"result": {"isError": True, "content": [{"data": "x"}]}},
-            '{"isError":true,"content":[{"data":"x"}]}',
-        ),
-        (
             {"result": {"resultType": "input_required", "inputRequests": {}}},
-            'the call is not complete: {"resultType":"input_required","inputRequests":{}}',
+            "the call is not complete: the server asks for more",
         ),
     ],
 )
 def test_a_call_that_failed_is_reported_with_its_error(
     relay: Relay, content: dict[str, Any], error: str
 ) -> None:
+    """And with all that the model may read of it."""
     made(relay, call())
     step = relay.from_server(response(1, **content))
     assert isinstance(step, Forward) and step.outcome is not None
-    assert (step.outcome.result, step.outcome.error) == (None, error)
+    told = content.get("error", content.get("result"))
+    assert step.outcome.error == error
+    assert step.outcome.result == (told if told != 5 else None)
 
 
 def test_a_response_that_cannot_be_read_is_an_error_to_its_client(relay: Relay) -> None:
