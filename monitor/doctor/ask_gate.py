@@ -19,8 +19,9 @@ from interlock.gate.exchange import Exchange, NotAGate, Response, Unanswered
 from invariants.model.errors import ConfigError
 from monitor.clock import Clock
 from monitor.doctor.diagnosis import Learnt, NotLearnt
-from monitor.doctor.gate import GateFacts, Page
+from monitor.doctor.gate import GateFacts
 from monitor.doctor.monitor import MonitorFacts
+from monitor.doctor.running_program import Page
 from monitor.gate_server.refusal import FaultBody
 from monitor.gate_server.routes import OPEN_API
 
@@ -69,7 +70,7 @@ class _Asking:
         ready = self.page("/-/ready")
         self._answered_ns = self._clock.now_ns()
         if isinstance(ready, NotLearnt):
-            return GateFacts(ready, ready, ready, ready, ready)
+            return GateFacts(ready, ready, ready, ready, ready, ready)
         ahead_s = self._ahead_s()
         return GateFacts(
             ready,
@@ -77,6 +78,7 @@ class _Asking:
             self.page(NOT_THERE),
             self.page("/v1/approvals"),
             self.page("/v1/exceptions"),
+            self.page("/metrics"),
             ahead_s,
             (self._answered_ns - self._asked_ns) / 1e9,
         )

@@ -21,7 +21,7 @@ from monitor.doctor.ask_gate import ask_gate, ask_monitor
 from monitor.doctor.broker import judge_broker
 from monitor.doctor.diagnosis import Diagnosis, Learnt, NotLearnt, ok, trouble, unknown
 from monitor.doctor.events import judge_events
-from monitor.doctor.gate import judge_gate
+from monitor.doctor.gate import Files, judge_gate
 from monitor.doctor.invariants import judge_invariants, program_digest
 from monitor.doctor.log_dir import judge_log_dir
 from monitor.doctor.look_at_files import (
@@ -238,5 +238,8 @@ def _of_gates(asked: Asked, plan: Plan, found: dict[str, Any]) -> list[Diagnosis
         if not isinstance(socket, NotLearnt) and not socket.is_absent:
             diagnoses.append(judge_socket(socket))
     for address in plan.gates:
-        diagnoses += judge_gate(address, found[f"gate {address}"], skew_s)
+        # The gate at `--gate` may be another than the one of the settings.
+        is_own = plan.publish is not None and asked.gate is None and bool(asked.settings.invariants)
+        own = Files(_whole_digest(asked, found)) if is_own else None
+        diagnoses += judge_gate(address, found[f"gate {address}"], skew_s, own)
     return diagnoses

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from monitor.doctor.diagnosis import (
+    TEXT_CHARS_MAX,
     Diagnosis,
     Learnt,
     NotLearnt,
@@ -18,11 +19,14 @@ from monitor.doctor.diagnosis import (
     trouble,
     unknown,
 )
+from monitor.doctor.running_program import Page, judge_program
 from monitor.gate_server.routes import OPEN_API, PAGES
 from monitor.presentation import visible
 
 REACH, READY, INTERFACE = "gate.reach", "gate.ready", "gate.interface"
-PRINCIPAL, CLOCK = "gate.principal", "clock.gate"
+PRINCIPAL, PROGRAM, CLOCK = "gate.principal", "gate.program", "clock.gate"
+ANSWERING: Final = "answering"
+"""The text of `/-/ready` without any trouble."""
 TITLE: Final = "Interlock gate"
 DATE_RESOLUTION_S: Final = 1.0
 """The header `Date` has whole seconds. Source: RFC 9110, section 5.6.7."""
@@ -31,12 +35,10 @@ CREDENTIALS: Final = (
 )
 
 
-class Page(msgspec.Struct, frozen=True):
-    """A response: `code` is that of its error, or `ok`; `text` is its message, or its body."""
+class Files(msgspec.Struct, frozen=True):
+    """The digest of a gate's invariants and principals by its files; None if they do not load."""
 
-    status: int
-    code: str
-    text: str
+    digest: str | None
 
 
 class GateFacts(msgspec.Struct, frozen=True):
@@ -51,12 +53,17 @@ class GateFacts(msgspec.Struct, frozen=True):
     own_answers: Learnt[Page]
     approvals: Learnt[Page]
     exceptions: Learnt[Page]
+    metrics: Learnt[Page]
     ahead_s: float | None = None
     round_trip_s: float = 0.0
 
 
-def judge_gate(address: str, facts: Learnt[GateFacts], skew_s: float) -> list[Diagnosis]:
-    """All checks of a gate; `skew_s` is the permitted difference of clocks."""
+def judge_gate(
+    address: str, facts: Learnt[GateFacts], skew_s: float, own: Files | None
+) -> list[Diagnosis]:
+    """All checks of a gate; `skew_s` is the permitted difference of clocks. `own` are the files of
+    the gate, if the settings name it: a client does not know them.
+    """
     place = f"gate {visible(address)}"
     names = (READY, INTERFACE, PRINCIPAL)
     if isinstance(facts, NotLearnt):
@@ -70,13 +77,21 @@ def judge_gate(address: str, facts: Learnt[GateFacts], skew_s: float) -> list[Di
         _ready(place, facts.ready),
         _interface(place, facts.interface),
         *_principal(place, facts),
+        *(_program(place, facts.metrics, own) if own is not None else ()),
         _clock(place, facts, skew_s),
     ]
 
 
+def _program(place: str, metrics: Learnt[Page], own: Files) -> list[Diagnosis]:
+    return [judge_program(PROGRAM, "interlock_gate_build_info", place, metrics, own.digest)]
+
+
 def _ready(place: str, page: Page) -> Diagnosis:
-    if page.status == 200:
+    if page.status == 200 and page.text.strip() == ANSWERING:
         return ok(READY, place, "it records and answers")
+    if page.status == 200:
+        text = f"it answers calls, but: {visible(page.text.strip(), TEXT_CHARS_MAX)}"
+        return trouble(READY, place, text, "see the check of its broker", is_required=False)
     if page.status == 503:
         text = f"it does not answer calls: {visible(page.text.strip())}"
         return trouble(READY, place, text, "the gate's log names the reason")

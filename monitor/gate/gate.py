@@ -59,7 +59,7 @@ from monitor.gate.wire import (
     Told,
     Withdrawal,
 )
-from monitor.principals.model import ExceptionSort
+from monitor.principals.model import ExceptionSort, digest_with
 from monitor.trace_key import TraceKey
 from monitor.transport.base import RulingSource
 
@@ -107,6 +107,11 @@ class Gate:
     def trouble(self) -> str:
         """Why the gate answers nothing now; empty while all is well."""
         return self._recorder.trouble or self._claims.trouble
+
+    @property
+    def program_digest(self) -> str:
+        """Of the invariants and the principals, as metrics state it."""
+        return digest_with(self._recorder.kernel.program.digest, self._recorder.principals)
 
     @property
     def claims_count(self) -> int:

@@ -106,7 +106,9 @@ def _parts(
     published: Callable[[], Published],
     notices: Notices | None,
 ) -> _Parts:
-    telemetry = Telemetry(clock, lambda: gate.trouble, published)
+    telemetry = Telemetry(
+        clock, lambda: gate.trouble, published, program_digest=gate.program_digest
+    )
     judge = Judge(Turns(), clock, telemetry.turn)
     accounts = Accounts(bounds, telemetry.reached)
     handler = Handler(

@@ -12,6 +12,7 @@ from monitor.clock import Clock
 from monitor.gate.wire import Decision
 from monitor.gate_server.bounds import BOUNDS_REACHED
 from monitor.gate_server.routes import PAGES
+from monitor.telemetry.build import own_version
 from monitor.telemetry.gate_metrics_table import GATE_METRICS
 from monitor.telemetry.http import MonitorPages, Pulse, Standing
 from monitor.telemetry.metrics_registry import CONTENT_TYPE, Registry
@@ -36,8 +37,14 @@ class Telemetry:
     """Counts what the server does. Every labelled series is there from the start."""
 
     def __init__(
-        self, clock: Clock, trouble: Callable[[], str], published: Callable[[], Published]
+        self,
+        clock: Clock,
+        trouble: Callable[[], str],
+        published: Callable[[], Published],
+        *,
+        program_digest: str = "",
     ) -> None:
+        self._program_digest = program_digest
         self._registry = Registry(GATE_METRICS)
         self._trouble, self._published = trouble, published
         self.pulse = Pulse(clock, STALL_LIMIT_NS)
@@ -92,6 +99,8 @@ class Telemetry:
         return Standing(True, f"answering, but {published.trouble}; {text}")
 
     def _render(self) -> bytes:
+        # Its version is looked up here: that takes a while, and a start does not need it.
+        self._registry.set("interlock_gate_build_info", 1, own_version(), self._program_digest)
         for name, value in self.gauges().items():
             self._registry.set(name, value)
         published = self._published()

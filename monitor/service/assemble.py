@@ -47,6 +47,7 @@ from monitor.service.responder import Responder
 from monitor.store.lock import StateLock
 from monitor.store.records import Committed
 from monitor.store.store import STORE_FILE, Store
+from monitor.telemetry.build import own_version
 from monitor.telemetry.http import Pulse
 from monitor.telemetry.metrics import Metrics, WatchedInvariant
 from monitor.transport.address import SourceAddress, parse_source_url
@@ -253,16 +254,6 @@ def _modes(settings: Settings, program: Program) -> list[Literal["observe", "enf
     """In which mode each invariant is watched."""
     given = mode_of_all(settings.mode)
     return [given or compiled.declared.mode for compiled in program.invariants]
-
-
-def own_version() -> str:
-    """The version of the installed distribution."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("interlock")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _kernel(

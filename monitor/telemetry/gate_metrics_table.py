@@ -11,6 +11,12 @@ _FAST_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 
 GATE_METRICS: Final = (
     Metric(
+        "interlock_gate_build_info",
+        "gauge",
+        "Always 1; the running version and the digest of its program.",
+        ("version", "program"),
+    ),
+    Metric(
         "interlock_gate_requests_total",
         "counter",
         "Requests by page and by the code of their error; `ok` is none.",

@@ -81,9 +81,10 @@ def test_a_gate_and_a_monitor_that_are_well(gate: AgentsGate, tmp_path: Path) ->
     found = checks("--config", settings_of(gate, tmp_path), "--token-file", str(token), code=0)
     assert found["gate.principal"]["text"].startswith("may ask before calls, may not decide")
     assert found["state.lock"]["text"].startswith("process ")
-    assert {found[name]["outcome"] for name in ("state.program", "gate.socket", "clock.gate")} == {
-        "ok"
-    }
+    assert {
+        found[name]["outcome"]
+        for name in ("state.program", "gate.program", "gate.socket", "clock.gate")
+    } == {"ok"}
     assert gate.token not in json.dumps(found)
     assert everything(gate.folder) == before
 
@@ -227,7 +228,7 @@ def test_no_monitor_and_a_peer_that_is_none(peer: Any, tmp_path: Path) -> None:
 def test_a_hostile_gate_is_not_well(gate: AgentsGate, tmp_path: Path, name: str) -> None:
     """Whatever answers each request: no check of it is ok but that something answers."""
     line = FaultyLine(tmp_path / "line.sock", gate.path, lambda _: HOSTILE[name])
-    found = judge_gate(line.address, ask_gate(line.address, None, SystemClock(), 10.0), 5.0)
+    found = judge_gate(line.address, ask_gate(line.address, None, SystemClock(), 10.0), 5.0, None)
     line.close()
     fine = {one.check for one in found if one.outcome == "ok"}
     ready_alone = {"gate.ready"} if b" 200 " in next(iter(HOSTILE[name]), b"") else set()

@@ -11,10 +11,11 @@ import pytest
 from invariants.model.event import SECOND_NS, Origin
 from monitor.doctor.diagnosis import Diagnosis, NotLearnt, command, ok, trouble, unknown, worst
 from monitor.doctor.events import Sample, judge_events
-from monitor.doctor.gate import GateFacts, Page, judge_gate
+from monitor.doctor.gate import Files, GateFacts, judge_gate
 from monitor.doctor.log_dir import LogDirFacts, judge_log_dir
 from monitor.doctor.monitor import MonitorFacts, judge_monitor
 from monitor.doctor.rights import FileFacts, FolderFacts, SocketFacts, judge_file, judge_socket
+from monitor.doctor.running_program import Page
 from monitor.doctor.state import StateFacts, StoreFacts, judge_state
 from monitor.doctor.versions import VersionFacts, judge_versions
 from monitor.gate_server.openapi import open_api
@@ -152,17 +153,18 @@ def test_skipped_batches_and_an_unfinished_reading_are_not_ok() -> None:
 # The gate.
 
 WELL = GateFacts(
-    ready=Page(200, "ok", "ready"),
+    ready=Page(200, "ok", "answering\n"),
     interface=Page(200, "ok", open_api().decode()),
     own_answers=Page(404, "unknown", ""),
     approvals=Page(403, "forbidden", ""),
     exceptions=Page(403, "forbidden", ""),
+    metrics=Page(200, "ok", 'interlock_gate_build_info{program="p-1",version="0.1"} 1.0'),
     ahead_s=0.2,
 )
 
 
 def gate(**changes: object) -> list[Diagnosis]:
-    return judge_gate("unix:g", msgspec.structs.replace(WELL, **changes), 5.0)
+    return judge_gate("unix:g", msgspec.structs.replace(WELL, **changes), 5.0, Files("p-1"))
 
 
 def test_a_gate_that_is_well_is_ok() -> None:
@@ -185,6 +187,9 @@ OLD_INTERFACE = open_api().replace(b'"/v1/withdraw"', b'"/v1/other"').decode()
         ({"ready": NO_ANSWER}, "gate.principal", "unknown"),
         ({"ready": Page(503, "", "not ready: disk full")}, "gate.ready", "trouble"),
         ({"ready": Page(404, "unknown", "")}, "gate.ready", "trouble"),
+        ({"ready": Page(200, "ok", f"answering, but {NASTY}")}, "gate.ready", "trouble"),
+        ({"metrics": Page(200, "ok", "")}, "gate.program", "trouble"),
+        ({"metrics": NO_ANSWER}, "gate.program", "unknown"),
         ({"interface": NO_ANSWER}, "gate.interface", "unknown"),
         ({"interface": Page(200, "ok", "<html>")}, "gate.interface", "trouble"),
         ({"interface": Page(200, "ok", "[" * 5000)}, "gate.interface", "trouble"),
@@ -208,6 +213,14 @@ def test_a_fault_of_a_gate_is_found(changes: dict[str, object], check: str, outc
     found = gate(**changes)
     assert the(found, check).outcome == outcome
     assert "\x1b" not in str(found)
+
+
+def test_the_program_of_a_gate() -> None:
+    """That of the files is ok; another is a doubt; without files nothing is said."""
+    other = judge_gate("g", WELL, 5.0, Files("p-2"))
+    assert (the(other, "gate.program").outcome, worst(other)) == ("trouble", "ok")
+    assert the(judge_gate("g", WELL, 5.0, Files(None)), "gate.program").outcome == "unknown"
+    assert "gate.program" not in outcomes(judge_gate("g", WELL, 5.0, None))
 
 
 def test_an_older_gate_is_named_by_what_it_lacks() -> None:

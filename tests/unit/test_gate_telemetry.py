@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from monitor.gate_server.telemetry import Published, Telemetry
+from monitor.telemetry.build import own_version
 from tests.support.gate import HandClock
 
 KAFKA = "Kafka does not take the gate's records: no broker"
 
 
 def answer(path: str, trouble: str = "", published: Published = Published()) -> tuple[int, str]:  # noqa: B008
-    made = Telemetry(HandClock(), lambda: trouble, lambda: published).pages.answer(path)
+    telemetry = Telemetry(HandClock(), lambda: trouble, lambda: published, program_digest="p-1")
+    made = telemetry.pages.answer(path)
     return int(made.status), made.body.decode()
 
 
@@ -23,6 +25,7 @@ def test_trouble_with_kafka_is_told_and_changes_no_status() -> None:
         "interlock_gate_unpublished_bytes 900.0",
         "interlock_gate_publish_trouble 1.0",
         "interlock_gate_ready 1.0",
+        f'interlock_gate_build_info{{program="p-1",version="{own_version()}"}} 1.0',
     ):
         assert f"\n{line}\n" in metrics
 
