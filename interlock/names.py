@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
 from typing import Final
 
 from .errors import SettingError
 from .limits import NAME_CHARACTERS_MAX
 
+_DIGEST_BYTES: Final = 16
 SESSION_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@=+-]{0,127}\Z")
 
 
@@ -19,6 +21,21 @@ def checked_session_id(text: object) -> str:
         "a session id has 1 to 128 characters: letters, digits and `. _ : @ = + -`, the first a "
         "letter or digit"
     )
+
+
+def session_id_of(text: str) -> str:
+    """An id that another program has given: itself if a session may have it, else its digest.
+
+    Examples
+    --------
+    >>> session_id_of("thread-7"), session_id_of("a thread/7")[:8]
+    ('thread-7', 'of-c17f0')
+    """
+    try:
+        return checked_session_id(text)
+    except SettingError:
+        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES)
+        return f"of-{digest.hexdigest()}"
 
 
 def checked_ancestor(text: object) -> str:

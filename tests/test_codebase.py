@@ -47,6 +47,7 @@ PLAYS_AN_AGENT = {
     "monitor/cli/gate_requests.py",
     "monitor/cli/mcp_proxy.py",
     "monitor/doctor/ask_gate.py",
+    "monitor/traces/native.py",
 }
 
 # Doors: the only files that may import a library.

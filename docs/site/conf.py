@@ -48,6 +48,7 @@ QUESTIONS = {
     "The gate": "docs/gate",
     "Running the monitor": "docs/running",
     "Finding what is wrong": "docs/doctor",
+    "Traces of other programs": "docs/traces",
     "An incident at 3 a.m.": "docs/incident",
     "Alerts": "docs/alerts",
     "Security": "docs/threat-model",

@@ -14,20 +14,18 @@ import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
-from hashlib import blake2b
 from typing import Final, TypeVar
 
 from ..calls import Edited, ToolCall
 from ..client import Client
 from ..errors import SettingError
-from ..names import checked_session_id
+from ..names import session_id_of
 from ..session import Session
 
 CONVERSATIONS_MAX: Final = 10_000
 """Chosen: sessions that an adapter keeps; an older one is resumed at its gate."""
 CALL_IDS_MAX: Final = 1_000
 """Chosen: ids of calls of a session; a framework repeats a call soon, or not at all."""
-_DIGEST_BYTES: Final = 16
 T = TypeVar("T")
 Note = Callable[[ToolCall, T], None]
 Redact = Callable[[str], str]
@@ -170,20 +168,3 @@ class Conversations:
         self._open[conversation.session.id] = conversation
         if len(self._open) > CONVERSATIONS_MAX:
             self._open.popitem(last=False)
-
-
-def session_id_of(conversation_id: str) -> str:
-    """The id itself if a session may have it, else a digest of it.
-
-    Examples
-    --------
-    >>> session_id_of("thread-7"), session_id_of("a thread/7")[:8]
-    ('thread-7', 'of-c17f0')
-    """
-    try:
-        return checked_session_id(conversation_id)
-    except SettingError:
-        digest = blake2b(
-            conversation_id.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES
-        )
-        return f"of-{digest.hexdigest()}"

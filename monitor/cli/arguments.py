@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HELP: Final[Mapping[str, str]] = {
     "init": "set up a project: a gate's settings, first invariants, the lines for its framework",
+    "ingest": "turn a trace of another program into events",
     "run": "check a source against invariants",
     "check": "find every fault in invariant files",
     "test": "run the examples in invariant files",

@@ -1,0 +1,1 @@
+"""Traces that other programs have recorded, as events of our own."""

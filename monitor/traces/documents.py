@@ -1,0 +1,68 @@
+"""The bytes of a file as documents: one a line, one in all, or the elements of a list.
+
+What cannot be read is an `Unread` with its place. A key that is there twice makes a document
+unreadable, as on the stream: readers of JSON disagree about it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from interlock.limits import nests_too_deep
+from monitor.traces.model import Document, Unread
+
+FILE_BYTES_MAX: Final = 512 * 1024 * 1024
+"""Chosen: a file is held in memory. Larger ones are to be split by session."""
+
+
+class _RepeatedKeyError(ValueError):
+    pass
+
+
+def documents(content: bytes) -> Iterator[Document | Unread]:
+    """All documents of a file, in its order."""
+    whole = _parsed(content)
+    if isinstance(whole, _Fault):
+        yield from _lines(content)
+    elif isinstance(whole, list):
+        for number, element in enumerate(whole, 1):
+            yield Document(f"element {number}", element)
+    else:
+        yield Document("the document", whole)
+
+
+class _Fault(str):
+    """Why a text is no document."""
+
+
+def _lines(content: bytes) -> Iterator[Document | Unread]:
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        found = _parsed(line)
+        if isinstance(found, _Fault):
+            yield Unread(f"line {number}", str(found))
+        else:
+            yield Document(f"line {number}", found)
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        if nests_too_deep(text):
+            return _Fault("it nests too deep; the limit is that of an event (docs/events.md)")
+        return json.loads(text.decode("utf-8-sig"), object_pairs_hook=_object)
+    except UnicodeDecodeError:
+        return _Fault("it is not UTF-8; save the file as UTF-8")
+    except _RepeatedKeyError:
+        return _Fault("a key is there twice, and readers of JSON disagree about that")
+    except (ValueError, RecursionError):
+        return _Fault("it is not JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise _RepeatedKeyError
+    return made

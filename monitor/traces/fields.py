@@ -1,0 +1,42 @@
+"""Values of a foreign document, each as what a reader expects there, or as nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+def is_text(value: Any) -> bool:
+    """True for a text."""
+    return isinstance(value, str)
+
+
+def text_of(value: Any) -> str:
+    """A text; `""` for all else."""
+    return value if isinstance(value, str) else ""
+
+
+def mapping_of(value: Any) -> Mapping[str, Any]:
+    """An object; an empty one for all else."""
+    return value if isinstance(value, dict) else _NOTHING
+
+
+def texts_of(content: Any) -> str:
+    """A text, or the texts of a list of blocks, one below the other."""
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else []
+    return "\n".join(filter(None, (text_of(mapping_of(block).get("text")) for block in blocks)))
+
+
+def json_object(value: Any) -> Mapping[str, Any] | None:
+    """An object, also one that is written as JSON in a text; None for all else."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,37 @@
+"""The table of formats, and which of them a file is.
+
+A new format is a file beside this one, with its `FORMAT`, and a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from monitor.traces import claude_transcript
+from monitor.traces.model import Document, Format, Item, Unread
+
+FORMATS: Final[Sequence[Format]] = (claude_transcript.FORMAT,)
+LOOKED_AT_MAX: Final = 200
+"""Chosen: documents from a file's beginning by which it is recognised."""
+
+
+def recognised(found: Iterable[Document | Unread]) -> Format | None:
+    """The first format that one of the first documents is; None if there is none."""
+    for document in islice(found, LOOKED_AT_MAX):
+        if isinstance(document, Document):
+            for format_ in FORMATS:
+                if format_.is_it(document.value):
+                    return format_
+    return None
+
+
+def items(format_: Format, found: Iterable[Document | Unread]) -> Iterator[Item]:
+    """All that a file tells, in its order. A document of which a reader makes nothing is unread."""
+    for document in found:
+        if isinstance(document, Unread):
+            yield document
+            continue
+        told = list(format_.read(document))
+        yield from told or [Unread(document.place, "it is empty, where an event is expected")]

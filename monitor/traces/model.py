@@ -1,0 +1,90 @@
+"""What a reader of a foreign format gets, and what it makes of it.
+
+    Document                a value of JSON with its place in the file
+    Format.read(document)   -> Step | Unread, in the order of the document; pure
+
+A step is one event as the format tells it. A field that the format does not have stays absent, so
+that predicates on it are unknown, never false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+
+class Absent:
+    """The type of `ABSENT`: no value, which is another thing than null."""
+
+
+ABSENT: Final = Absent()
+
+
+class Document(NamedTuple):
+    """A parsed value; `place` is for people, such as `line 12`."""
+
+    place: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One event of a trace.
+
+    `session`: the id that the format gives to the run; `""` if it has none, and all of the file is
+    one run. `parent`: the id of the run that started it. `time_ns` is None if the format tells no
+    time. `args` is None if it does not tell the arguments. An outcome may leave out the tool: its
+    request, which has the same `call`, names it. `span` and `within`: the ids of what tells this
+    step, and of what it is a part of. Of two tellings of one call, the inner one is dropped.
+    """
+
+    place: str
+    kind: str
+    session: str = ""
+    time_ns: int | None = None
+    agent: str = ""
+    user: str = ""
+    parent: str = ""
+    tool: str = ""
+    call: str = ""
+    args: Mapping[str, Any] | None = None
+    result: Any = ABSENT
+    error: str = ""
+    text: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    span: str = ""
+    within: str = ""
+
+
+class Unread(NamedTuple):
+    """A part of the trace that is not understood; never dropped in silence. `reason` contains no
+    text of the trace.
+    """
+
+    place: str
+    reason: str
+
+
+class Passed(NamedTuple):
+    """A part that is understood, and tells nothing that an event could: a summary, a snapshot."""
+
+    place: str
+    what: str
+
+
+Item = Step | Unread | Passed
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One foreign format. `version`: what the reader was written after, and how it was met.
+
+    `is_it` decides by the names of a document's fields; `read` makes steps of one document.
+    """
+
+    name: str
+    title: str
+    version: str
+    is_it: Callable[[Any], bool]
+    read: Callable[[Document], Iterable[Item]]

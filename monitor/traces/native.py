@@ -1,0 +1,169 @@
+"""Steps of a trace as events of our own: sessions, order, numbers, requests of outcomes.
+
+    assemble(items, whole) -> Assembled, with the events as lines of JSON
+
+- An id that a session cannot have is replaced by its digest. Steps without one are of one session.
+- A session's events are in the order of their times; a step without a time has that of the step
+  before it. Numbers (`seq`) are given anew: a file is taken as all that there is of its sessions.
+- Values are cut to the limits of an event, and attributes say so, as a client does it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any, Final
+
+from interlock.event_json import arguments, draft
+from interlock.limits import NAME_CHARACTERS_MAX
+from interlock.names import session_id_of
+from monitor.traces.model import ABSENT, Item, Passed, Step, Unread
+
+UNREAD_SHOWN_MAX: Final = 20
+"""Chosen: places that are listed one by one; all are counted."""
+_DIGEST_BYTES: Final = 8
+OUTCOMES: Final = ("tool.completed", "tool.failed")
+
+
+@dataclass(slots=True)
+class Lacks:
+    """What the trace does not tell, in numbers of events; predicates on it are unknown."""
+
+    times: int = 0
+    sessions: int = 0
+    args: int = 0
+    calls: int = 0
+    requests: int = 0
+    outcomes: int = 0
+    texts: int = 0
+
+
+@dataclass(slots=True)
+class Assembled:
+    """`lines`: the events. `unread`: the first places; `unread_count` counts all of them."""
+
+    lines: list[bytes] = field(default_factory=list)
+    sessions: list[str] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    unread_count: int = 0
+    passed: Counter[str] = field(default_factory=Counter)
+    doubles_count: int = 0
+    cut_count: int = 0
+    lacks: Lacks = field(default_factory=Lacks)
+
+
+def whole_session(content: bytes) -> str:
+    """The session of a trace that names none: the same for the same file."""
+    return f"trace-{blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()}"
+
+
+def assemble(items: Iterable[Item], whole: str) -> Assembled:
+    """All events of a trace. `whole`: the session of steps that name none."""
+    made = Assembled()
+    sessions: dict[str, list[Step]] = {}
+    for item in items:
+        match item:
+            case Unread():
+                made.unread_count += 1
+                if len(made.unread) < UNREAD_SHOWN_MAX:
+                    made.unread.append(item)
+            case Passed():
+                made.passed[item.what] += 1
+            case Step():
+                made.lacks.sessions += not item.session
+                sessions.setdefault(item.session or whole, []).append(item)
+    for session, steps in sessions.items():
+        id_ = session_id_of(session)
+        made.sessions.append(id_)
+        ordered = _ordered(steps, made.lacks)
+        for seq, (time_ns, step) in enumerate(_whole(_once(ordered, made), made.lacks)):
+            made.lines.append(_line(id_, seq, time_ns, step, made))
+    return made
+
+
+def _ordered(steps: list[Step], lacks: Lacks) -> list[tuple[int, Step]]:
+    """With their times, the earliest first; at the same time in the order of the file."""
+    last_ns = next((step.time_ns for step in steps if step.time_ns is not None), None)
+    timed: list[tuple[int, Step]] = []
+    for number, step in enumerate(steps):
+        lacks.times += step.time_ns is None
+        if step.time_ns is not None:
+            last_ns = step.time_ns
+        timed.append((number if last_ns is None else last_ns, step))
+    timed.sort(key=lambda one: one[0])
+    return timed
+
+
+def _once(steps: list[tuple[int, Step]], made: Assembled) -> Iterator[tuple[int, Step]]:
+    """Without second tellings: of a call in the same words, or of a part of what tells it."""
+    told: dict[tuple[str, str], Step] = {}
+    spans = {(step.kind, step.span): step for _, step in steps if step.span}
+    for time_ns, step in steps:
+        outer = spans.get((step.kind, step.within)) if step.within else None
+        known = told.get((step.kind, step.call)) if step.call else None
+        if _is_same(outer, step) or _is_same(known, step):
+            made.doubles_count += 1
+            continue
+        if step.call and step.kind.startswith("tool."):
+            told[step.kind, step.call] = step
+        yield time_ns, step
+
+
+def _is_same(one: Step | None, other: Step) -> bool:
+    if one is None or not one.kind.startswith("tool."):
+        return False
+    is_tool = not (one.tool and other.tool) or one.tool == other.tool
+    is_args = one.args is None or other.args is None or one.args == other.args
+    return is_tool and is_args and (one.result is ABSENT or one.result == other.result)
+
+
+def _whole(steps: Iterable[tuple[int, Step]], lacks: Lacks) -> Iterator[tuple[int, Step]]:
+    """Outcomes with the tool and the arguments of their requests."""
+    open_: dict[str, Step] = {}
+    for time_ns, step in steps:
+        if step.kind == "tool.requested":
+            lacks.args += step.args is None
+            lacks.calls += not step.call
+            if step.call:
+                open_[step.call] = step
+        elif step.kind in OUTCOMES:
+            asked = open_.pop(step.call, None)
+            lacks.requests += asked is None
+            if asked is not None:
+                args = asked.args if step.args is None else step.args
+                step = replace(step, tool=step.tool or asked.tool, args=args)  # noqa: PLW2901
+        elif step.kind.startswith("message."):
+            lacks.texts += not step.text
+        yield time_ns, step
+    lacks.outcomes += len(open_)
+
+
+def _line(session: str, seq: int, time_ns: int, step: Step, made: Assembled) -> bytes:
+    identity = {
+        "agent": _name(step.agent),
+        "user": _name(step.user),
+        "parent": session_id_of(step.parent) if step.parent else "",
+    }
+    made_draft = draft(
+        step.kind,
+        identity=identity,
+        tool=_name(step.tool),
+        call=_name(step.call),
+        args=None if step.args is None else arguments(step.args),
+        result=None if step.result is ABSENT else step.result,
+        error=step.error,
+        text=step.text,
+        attributes=step.attributes,
+    )
+    made.cut_count += made_draft.is_cut or made_draft.is_oversize
+    return made_draft.numbered(session, seq, time_ns)
+
+
+def _name(text: Any) -> str:
+    """A name within the limits of an event. One that is not printable was made by an attacker, who
+    chooses what it looks like in any case.
+    """
+    shown = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    return shown[:NAME_CHARACTERS_MAX]

@@ -1,0 +1,61 @@
+"""Times as formats write them, to nanoseconds since 1970; None if they cannot be read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+_EARLIEST_NS: Final = 978_307_200 * 10**9
+"""The year 2001: a smaller number is in another unit, or not the time of a trace."""
+_LATEST_NS: Final = 4_102_444_800 * 10**9
+"""The year 2100."""
+_TEXT_CHARS_MAX: Final = 64
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def from_text(text: Any) -> int | None:
+    """RFC 3339; a time without a zone is UTC.
+
+    Examples
+    --------
+    >>> from_text("2026-01-05T09:00:02.000000007Z"), from_text("yesterday")
+    (1767603602000000007, None)
+    """
+    if not isinstance(text, str) or len(text) > _TEXT_CHARS_MAX:
+        return None
+    whole, _, rest = text.partition(".")
+    zone = rest.lstrip("0123456789")
+    digits = rest[: len(rest) - len(zone)]
+    try:
+        moment = datetime.fromisoformat(whole + zone)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    seconds = (moment - _EPOCH) // _SECOND
+    return _plausible(seconds * 10**9 + int(digits[:9].ljust(9, "0")))
+
+
+def from_number(number: Any) -> int | None:
+    """Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their size;
+    whole numbers also as text.
+
+    Examples
+    --------
+    >>> from_number(1767603602), from_number("1767603602000000007"), from_number(3)
+    (1767603602000000000, 1767603602000000007, None)
+    """
+    if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 20:
+        number = int(number)
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return None
+    for unit in (10**9, 10**6, 10**3, 1):
+        if _EARLIEST_NS <= number * unit < _LATEST_NS:
+            return int(number * unit)
+    return None
+
+
+_SECOND: Final = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC) - _EPOCH
+
+
+def _plausible(time_ns: int) -> int | None:
+    return time_ns if _EARLIEST_NS <= time_ns < _LATEST_NS else None
