@@ -42,8 +42,7 @@ _SHARED = ("control_record", "errors", "kinds", "limits", "names", "watermarks")
 SHARED_WITH_CLIENT = {f"interlock.{name}" for name in _SHARED}
 # They play the agent: the benchmark of the kill switch, operators who ask a gate, and the proxy.
 PLAYS_AN_AGENT = {
-    "monitor/bench/kill_switch.py",
-    "monitor/bench/kill_switch_agent.py",
+    *("monitor/bench/kill_switch.py", "monitor/bench/kill_switch_agent.py"),
     "monitor/cli/gate_requests.py",
     "monitor/cli/mcp_proxy.py",
     "monitor/doctor/ask_gate.py",

@@ -139,10 +139,10 @@ def _tell(arguments: argparse.Namespace, format_: Format, made: Assembled) -> No
         *[f"passed over: {count} of: {what}" for what, count in sorted(made.passed.items())],
     ]
     if made.doubles_count:
-        lines.append(f"told twice, and written once: {made.doubles_count}")
+        lines.append(f"twice in the trace, and written once: {made.doubles_count}")
     if made.cut_count:
         lines.append(f"cut to the size of an event: {made.cut_count}; their attributes say so")
-    lines += [f"not told by the trace: {what}: {n}" for what, n in told["lacks"].items() if n]
+    lines += [f"absent from the trace: {what}: {n}" for what, n in told["lacks"].items() if n]
     lines += [f"NOT READ: {place}: {reason}" for place, reason in made.unread]
     if made.unread_count > len(made.unread):
         lines.append(f"NOT READ: {made.unread_count - len(made.unread)} more")

@@ -71,7 +71,7 @@ def _message(place: str, fields: Mapping[str, Any], message: Mapping[str, Any]) 
 
 
 def _attached(place: str, fields: Mapping[str, Any]) -> Item:
-    """What the runtime put beside a prompt: files that the user named, notices, lists of tools."""
+    """Put beside a prompt by the runtime: files that the user named, notices, lists of tools."""
     text = "\n".join(texts_of(one.get("content")) for one in _rendered(fields))
     if not text:
         return Passed(place, "an attachment that the model was not shown")
@@ -113,7 +113,7 @@ def _block(place: str, said_by: str, common: dict[str, Any], block: Mapping[str,
 
 
 def _message_kind(said_by: str, common: Mapping[str, Any], text: str) -> str:
-    """What a subagent is asked for, and what the runtime reports, are not the user's word."""
+    """The prompt of a subagent and a notice of the runtime are not the user's word."""
     is_made = common["parent"] or text.lstrip().startswith(_MADE_BY_THE_RUNTIME)
     return "message.runtime" if said_by == "user" and is_made else f"message.{said_by}"
 

@@ -1,6 +1,6 @@
 """The bytes of a file as documents: one a line, one in all, or the elements of a list.
 
-What cannot be read is an `Unread` with its place. A key that is there twice makes a document
+A part that cannot be read is an `Unread` with its place. A key that is there twice makes a document
 unreadable, as on the stream: readers of JSON disagree about it.
 """
 
@@ -34,7 +34,7 @@ def documents(content: bytes) -> Iterator[Document | Unread]:
 
 
 class _Fault(str):
-    """Why a text is no document."""
+    """The reason why a text is not a document."""
 
 
 def _lines(content: bytes) -> Iterator[Document | Unread]:

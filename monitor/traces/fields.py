@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -30,13 +29,3 @@ def texts_of(content: Any) -> str:
         return content
     blocks = content if isinstance(content, list) else []
     return "\n".join(filter(None, (text_of(mapping_of(block).get("text")) for block in blocks)))
-
-
-def json_object(value: Any) -> Mapping[str, Any] | None:
-    """An object, also one that is written as JSON in a text; None for all else."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return None
-    return value if isinstance(value, dict) else None

@@ -1,4 +1,4 @@
-"""What a reader of a foreign format gets, and what it makes of it.
+"""The input and the output of a reader of a foreign format.
 
     Document                a value of JSON with its place in the file
     Format.read(document)   -> Step | Unread, in the order of the document; pure

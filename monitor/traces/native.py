@@ -29,7 +29,7 @@ OUTCOMES: Final = ("tool.completed", "tool.failed")
 
 @dataclass(slots=True)
 class Lacks:
-    """What the trace does not tell, in numbers of events; predicates on it are unknown."""
+    """Counts of events without a part; predicates on what is absent are unknown."""
 
     times: int = 0
     sessions: int = 0

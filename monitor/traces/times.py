@@ -35,25 +35,6 @@ def from_text(text: Any) -> int | None:
     return _plausible(seconds * 10**9 + int(digits[:9].ljust(9, "0")))
 
 
-def from_number(number: Any) -> int | None:
-    """Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their size;
-    whole numbers also as text.
-
-    Examples
-    --------
-    >>> from_number(1767603602), from_number("1767603602000000007"), from_number(3)
-    (1767603602000000000, 1767603602000000007, None)
-    """
-    if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 20:
-        number = int(number)
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        return None
-    for unit in (10**9, 10**6, 10**3, 1):
-        if _EARLIEST_NS <= number * unit < _LATEST_NS:
-            return int(number * unit)
-    return None
-
-
 _SECOND: Final = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC) - _EPOCH
 
 
