@@ -245,10 +245,11 @@ class GateLink:
         known = self._judge.asker.find(self._id, request)
         if known is None:
             return self._ask(asked, request, None)
-        if known.approval_id and (
-            known.decision != "allow" or self._judge.granted.take(self._id, request)
-        ):
+        if known.approval_id and known.decision != "allow":
             return known
+        if known.approval_id and self._judge.granted.take(self._id, request):
+            # Not `known`: if another process has made the call since, the gate refuses it.
+            return self._ask(asked, request, None)
         return self._ask(asked, uuid.uuid4().hex, None)
 
     async def request_async(self, call: Requested) -> Edited:

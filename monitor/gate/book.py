@@ -61,6 +61,8 @@ class Given(msgspec.Struct, frozen=True, omit_defaults=True):
     seq: int
     note: GateNote
     args: msgspec.Raw = RAW_ABSENT
+    is_over: bool = False
+    """True if the outcome of its call is known."""
 
     def answer(self, session: str) -> Answer:
         """The answer as the asker gets it."""
@@ -326,7 +328,7 @@ def _forget_answers(row: SessionRow) -> None:
 
 
 def _follow(row: SessionRow, line: Line) -> None:
-    """Keep a hook's call from its `allow` to its outcome."""
+    """Keep a hook's call from its `allow` to its outcome, and mark the answer to one that ends."""
     note = line.gate
     if note.decision == "allow" and note.request.startswith(HOOKED):
         row.unended[line.call] = Unended(note.request, line.tool)
@@ -334,6 +336,9 @@ def _follow(row: SessionRow, line: Line) -> None:
             del row.unended[next(iter(row.unended))]
     elif line.kind in ("tool.completed", "tool.failed"):
         row.unended.pop(line.call, None)
+        request = row.calls.get(line.call, "")
+        if request in row.answers:
+            row.answers[request] = msgspec.structs.replace(row.answers[request], is_over=True)
     elif line.kind == PERMISSION_ASKED and line.call in row.unended:
         row.unended[line.call] = msgspec.structs.replace(row.unended[line.call], is_user_asked=True)
 

@@ -159,6 +159,9 @@ class Gate:
         if given is not None:
             if given.note.digest != digest:
                 raise ConflictError("this `request` was asked for another call; use a new id")
+            if given.is_over and given.note.decision == "allow":
+                # An answer is for one call: it was judged by what was known then.
+                raise ConflictError("this `call` has ended; ask for another one, with a new id")
             return given.answer(key.session)
         self._recorder.check_budget(principal)
         row = self._open_row(key)

@@ -80,6 +80,10 @@ def test_a_deferred_call_is_made_again_when_it_is_decided(gate: AgentsGate) -> N
         with pytest.raises(Refused):
             deferred(client, gate.id("s1"))
         assert client.flush(10)
+    with Client(gate=gate.address, options=QUICK) as client:
+        with pytest.raises(Refused, match="has ended"):
+            deferred(client, gate.id("s1"))  # As a process that resumes an old checkpoint.
+        assert client.flush(10)
     assert kinds(gate).count("tool.completed") == 1
 
 

@@ -385,6 +385,19 @@ def test_the_same_hook_twice_is_one_call(claude: Hooked) -> None:
     assert claude.kinds() == [("tool.requested", "c1")]
 
 
+def test_a_call_that_has_ended_is_not_answered_again(here: GateHere, claude: Hooked) -> None:
+    """The model repeats the id: the first answer knew nothing of what was read since, and an
+    approval is one of one call.
+    """
+    claude.asks("c1", "http.post")
+    held = claude.asks("c2", "pay", amount=1)
+    here.gate.rule("ana", held.approval.id, Ruling("grant"))
+    for call, tool, args in (("c1", "http.post", {}), ("c2", "pay", {"amount": 1})):
+        assert claude.asks(call, tool, **args) == {}, "the hook of another file"
+        claude.ran(call)
+        assert "has ended" in reason_of(claude.asks(call, tool, **args))
+
+
 def test_a_session_of_another_principal_is_not_reached(here: GateHere, claude: Hooked) -> None:
     """An outcome by somebody else ends nothing here."""
     claude.asks("c1", "read_file", **SECRET)
