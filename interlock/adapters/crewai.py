@@ -15,10 +15,11 @@ tools by which an agent without a crew uses its memory and its skills.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 from crewai import Agent, Crew, Task
@@ -68,6 +69,7 @@ class _Guard:
         self._conversation, self._messages = Conversation(session), messages
         self._lock = threading.Lock()
         self._called: deque[tuple[str, str, Mapping[str, Any]]] = deque(maxlen=CALLS_MAX)
+        self._running: set[Any] = set()
 
     def crew(self, crew: Crew) -> Crew:
         """A copy with guarded agents and tools."""
@@ -109,17 +111,16 @@ class _Guard:
         """A task begins, with tools of the task and of the crew; or the user talks to the agent."""
         execute, aexecute, prepare = agent.execute_task, agent.aexecute_task, agent._prepare_kickoff
 
-        def begun(task: Task, tools: list[BaseTool] | None) -> list[BaseTool] | None:
-            # A task that another agent delegates is not one of the user's.
-            if task.id in tasks:
-                self._messages.of_user(self._conversation.session, task.description)
+        def guarded_tools(tools: list[BaseTool] | None) -> list[BaseTool] | None:
             return None if tools is None else [self._tool(tool) for tool in tools]
 
         def execute_task(task: Task, context: Any = None, tools: Any = None) -> Any:
-            return execute(task, context, begun(task, tools))
+            with self._said_in(task, tasks):
+                return execute(task, context, guarded_tools(tools))
 
         async def aexecute_task(task: Task, context: Any = None, tools: Any = None) -> Any:
-            return await aexecute(task, context, begun(task, tools))
+            with self._said_in(task, tasks):
+                return await aexecute(task, context, guarded_tools(tools))
 
         def prepare_kickoff(messages: Any, *args: Any, **kwargs: Any) -> Any:
             for text in _said_by_user(messages):
@@ -131,6 +132,21 @@ class _Guard:
             aexecute_task=aexecute_task,
             _prepare_kickoff=prepare_kickoff,
         )
+
+    @contextlib.contextmanager
+    def _said_in(self, task: Task, tasks: set[Any]) -> Iterator[None]:
+        """While a task is executed. It is the user's message, unless another agent delegates it, or
+        the framework tries it again.
+        """
+        if task.id not in tasks or task.id in self._running:
+            yield
+            return
+        self._messages.of_user(self._conversation.session, task.description)
+        self._running.add(task.id)
+        try:
+            yield
+        finally:
+            self._running.discard(task.id)
 
     def _guard_sources(self, agent: Agent) -> None:
         """Tools that an agent looks up when it begins."""

@@ -9,8 +9,8 @@ from tests.adapters.cases import LONG, POST, Cases
 pytestmark = LONG
 CASES = """
 hijacked hijacked-async hijacked-agent hijacked-task hijacked-each hijacked-delegated
-hijacked-react hijacked-restored hijacked-silent honest honest-react honest-async parallel
-repeated broken held
+hijacked-react hijacked-again hijacked-restored hijacked-silent honest honest-react honest-async
+parallel repeated broken held
 """
 
 
@@ -19,9 +19,11 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Cases:
     return Cases("crewai", "crewai_agents.py", tmp_path_factory.mktemp("cases"), CASES)
 
 
-@pytest.mark.parametrize("how", ["", "-async", "-agent", "-task", "-each"])
+@pytest.mark.parametrize("how", ["", "-async", "-agent", "-task", "-each", "-again"])
 def test_a_hijacked_agent_is_refused_and_goes_on(cases: Cases, how: str) -> None:
-    """In a crew, without one, with tools of a task, and in the copies that the framework makes."""
+    """In a crew, without one, with tools of a task, in the copies that the framework makes, and if
+    it tries a task again.
+    """
     cases.check_refused(f"hijacked{how}", said=False)
     # The framework drops what a model says beside its calls.
     assert cases.said(f"hijacked{how}") == ["[user] asks: do it", "I could not post it."]

@@ -42,6 +42,8 @@ class Scripted(BaseLLM):
             [one["tool_call_id"], one["content"]] for one in messages if one["role"] == "tool"
         ] or [["", str(one["content"])] for one in messages if one["role"] == "assistant"]
         turn: Turn = next(self.script)
+        if turn.text == "fail":
+            raise ConnectionError("the model does not answer")
         if not self.is_native:
             return _in_react(turn)
         if not turn.calls:
@@ -105,6 +107,8 @@ def run(client: Client, case: str, how: str, script: tuple[Turn, ...]) -> Outcom
         args = {"task": "post it", "context": "c", "coworker": "poster"}
         delegate = Call("delegate_work_to_coworker", args, "d1")
         turns = [turns[0], Turn(calls=(delegate,)), *turns[1:], turns[-1]]
+    if how == "again":
+        turns.insert(0, Turn("fail"))
     model = Scripted(
         model="scripted", script=iter(turns), read=outcome.read, is_native=how != "react"
     )
