@@ -57,10 +57,10 @@ class AskedCalls:
 
 
 async def with_signs(
-    asking: Coroutine[Any, Any, Edited], sign: Callable[[int], Awaitable[None]]
+    ask: Callable[[], Coroutine[Any, Any, Edited]], sign: Callable[[int], Awaitable[None]]
 ) -> Edited:
     """Wait for an answer; every `SIGN_S` the client gets a `sign` that its call waits."""
-    task = asyncio.ensure_future(asking)
+    task = asyncio.ensure_future(ask())
     step = 0
     try:
         while not (await asyncio.wait({task}, timeout=SIGN_S))[0]:

@@ -115,7 +115,7 @@ class Exchange:
             self._connection.asking,
         )
         task = asyncio.ensure_future(
-            with_signs(calls.ask(call), lambda step: self._sign(call, step))
+            with_signs(lambda: calls.ask(call), lambda step: self._sign(call, step))
         )
         asking[id(call)] = task
         try:

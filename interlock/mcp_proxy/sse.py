@@ -37,10 +37,11 @@ class Event:
 
 
 class Events:
-    """Cuts a stream into events."""
+    """Cuts a stream into events. Cost: linear in its size."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._held = b""
+        self._line = bytearray()
         self._lines: list[bytes] = []
         self._size = 0
         self._is_first = True
@@ -59,22 +60,28 @@ class Events:
         >>> list(events.feed(b'id: 7\\ndata: {"a":')) + list(events.feed(b'1}\\n\\n'))
         [Event(data=b'{"a":1}', name=b'', id=b'7', retry=b'', has_data=True)]
         """
-        text = self._rest + data
-        if self._is_first and len(text) >= len(b"\xef\xbb\xbf"):
+        text = self._held + data
+        if self._is_first and text:
             text, self._is_first = text.removeprefix(b"\xef\xbb\xbf"), False
         # The last carriage return may be the first half of an end.
-        held = text.endswith(b"\r")
-        *ended, self._rest = _END.split(text[:-1] if held else text)
-        self._rest += b"\r" if held else b""
-        self._size += sum(map(len, ended))
-        if self._size + len(self._rest) > MESSAGE_BYTES_MAX:
-            raise Unreadable(f"an event is longer than {MESSAGE_BYTES_MAX} bytes")
-        for line in ended:
+        self._held = b"\r" if text.endswith(b"\r") else b""
+        part, *others = _END.split(text.removesuffix(self._held))
+        self._add(part)
+        for part in others:
+            line = bytes(self._line)
+            self._line.clear()
             if line:
                 self._lines.append(line)
             elif self._lines:
                 yield _event(self._lines)
                 self._lines, self._size = [], 0
+            self._add(part)
+
+    def _add(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size > MESSAGE_BYTES_MAX:
+            raise Unreadable(f"an event is longer than {MESSAGE_BYTES_MAX} bytes")
+        self._line += part
 
 
 def _event(lines: list[bytes]) -> Event:

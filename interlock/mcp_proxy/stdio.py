@@ -106,7 +106,10 @@ class _StdioProxy:
             case Answer(data):
                 await self._to_client(data)
             case Ask(call):
-                self._asking[id(call)] = self._group.create_task(self._ask(call))
+                task = self._group.create_task(self._ask(call))
+                self._asking[id(call)] = task
+                # Not in the task: it may be cancelled before it begins.
+                task.add_done_callback(lambda _: self._asking.pop(id(call)))
             case Withdraw(call):
                 self._asking[id(call)].cancel()
             case Drop(reason):
@@ -114,7 +117,9 @@ class _StdioProxy:
 
     async def _ask(self, call: Call) -> None:
         try:
-            edited = await with_signs(self._calls.ask(call), lambda step: self._sign(call, step))
+            edited = await with_signs(
+                lambda: self._calls.ask(call), lambda step: self._sign(call, step)
+            )
         except ClientError as refused:
             if self._relay.is_waiting(call):
                 await self._to_client(self._relay.refused(call, str(refused)))
@@ -122,8 +127,6 @@ class _StdioProxy:
         except asyncio.CancelledError:
             self._calls.not_made(call)
             raise
-        finally:
-            del self._asking[id(call)]
         await self._to_server(self._relay.allowed(call, edited))
 
     async def _sign(self, call: Call, step: int) -> None:

@@ -139,6 +139,7 @@ MCP = (
     "tests/unit/test_mcp_message.py",
     "tests/unit/test_mcp_relay.py",
     "tests/unit/test_mcp_http.py",
+    "tests/unit/test_mcp_stdio.py",
     "tests/laws/test_mcp_relay.py",
 )
 """Calls of MCP that a gate did not judge."""
