@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from interlock.errors import SettingError
+from interlock.names import checked_name
 from invariants.model.errors import ConfigError
 from monitor.cli.arguments import Verbs as Parts
 from monitor.cli.arguments import whole_number
@@ -80,12 +82,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.wait > WAIT_S_MAX:
         raise ConfigError(f"`--wait` is {arguments.wait}, and a gate waits at most {WAIT_S_MAX} s")
     entry = _entry(arguments.gate)
-    stated = {name: getattr(arguments, name) for name in ("agent", "user", "tenant")}
     ours = hooks(
         entry,
         wait_s=arguments.wait,
         has_messages=not arguments.no_messages,
-        names={name: value for name, value in stated.items() if value},
+        names=_names(arguments),
     )
     try:
         before = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -107,9 +108,20 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"{place}: has {events}")
     if not arguments.remove:
         say(f"they ask {visible(arguments.gate)}, and block a call that it does not answer")
+        if arguments.gate.startswith("unix:") and not Path(arguments.gate[5:]).exists():
+            say("no gate is there yet; until one is, Claude Code takes no prompt and makes no call")
         if arguments.gate.startswith("http"):
             say(f"start Claude Code with the token of its principal in {TOKEN_VARIABLE}")
     return EXIT_FINE
+
+
+def _names(arguments: argparse.Namespace) -> dict[str, str]:
+    """The names that are given. ConfigError for one that a gate would refuse."""
+    given = {name: getattr(arguments, name) for name in ("agent", "user", "tenant")}
+    try:
+        return {name: checked_name(text, f"--{name}") for name, text in given.items() if text}
+    except SettingError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _entry(gate: str) -> Entry:

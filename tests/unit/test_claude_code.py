@@ -19,7 +19,7 @@ from monitor.gate.errors import MalformedError
 from monitor.gate.wire import Answer, Ruling, Withdrawal
 from monitor.gate_server.body import read_body
 from tests.support.control_writer import ControlWriter
-from tests.support.gate import GateHere
+from tests.support.gate import INVARIANTS, GateHere
 from tests.support.hooked import SESSION, Hooked, sent
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -427,6 +427,26 @@ def test_names_are_stated_when_a_session_begins(here: GateHere) -> None:
         take(here.gate, "bot", hook, Names("other"))
     stated = [(one["agent"], one["user"], one["tenant"]) for one in here.records()]
     assert stated == [("coder", "ada", "acme"), ("explore", "ada", "acme")]
+
+
+def test_an_invariant_of_the_user_joins_a_subagent_and_its_parent(tmp_path: Path) -> None:
+    """One of a session does not: each has a past of its own."""
+    of_user = INVARIANTS.replace("    never: posts and", "    per: user\n    never: posts and")
+    for text, decision in (INVARIANTS, "allow"), (of_user, "deny"):
+        folder = tmp_path / decision
+        folder.mkdir()
+        here = GateHere(folder, text)
+        names = Names(user="ada")
+        ask = {"session_id": SESSION, "hook_event_name": "PreToolUse"}
+        read = {"tool_name": "read_file", "tool_use_id": "c1", "tool_input": SECRET}
+        sub = read | {"agent_id": "a41", "agent_type": "explore"}
+        post = {"tool_name": "http.post", "tool_use_id": "c2"}
+        done = {"hook_event_name": "PostToolUse"}
+        for fields in (ask | {"hook_event_name": "Stop"}, ask | sub, ask | sub | done):
+            take(here.gate, "bot", msgspec.convert(fields, Hook), names)
+        answer = take(here.gate, "bot", msgspec.convert(ask | post, Hook), names)
+        assert isinstance(answer, Answer) and answer.decision == decision
+        here.close()
 
 
 def test_other_events_change_nothing(claude: Hooked) -> None:

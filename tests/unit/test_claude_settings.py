@@ -235,6 +235,14 @@ def test_names_are_those_of_the_sessions(tmp_path: Path) -> None:
         assert (query["event"], query["agent"], query["user"]) == (event, "coder 1", "ada&b")
 
 
+def test_a_name_that_a_gate_would_refuse_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else every event would be."""
+    assert init(tmp_path, "--user", "ada\n") == 2
+    assert "`--user`" in capsys.readouterr().err
+
+
 def test_faults_are_of_one_type() -> None:
     with pytest.raises(ConfigError):
         claude_code.settings_of("{", "f")
