@@ -124,13 +124,30 @@ def _principals(settings: Settings) -> Principals | None:
 def _of_config(asked: Asked, plan: Plan) -> list[Diagnosis]:
     place = asked.config or "flags and environment"
     found = [trouble(CONFIG, place, line) for line in asked.settings_fault.splitlines()]
-    found += plan.faults
+    found += [*plan.faults, *_of_combination(asked.settings, place)]
     parts = (plan.source, plan.publish, plan.target, *plan.gates, *asked.settings.invariants)
     if not found and not any(parts):
         text = "there is nothing to examine: no source, gate, target or invariants are named"
         mend = "give `--config FILE`, `--gate ADDRESS` or `--target ADDRESS`"
         return [unknown(CONFIG, place, text, mend)]
     return found or [ok(CONFIG, place, "every setting can be read")]
+
+
+def _of_combination(settings: Settings, place: str) -> Iterator[Diagnosis]:
+    """Settings that a monitor or a gate needs together, or that they may not share."""
+    listen, publish = settings.gate.listen, settings.gate.publish
+    is_gated = listen is not None or publish is not None
+    if not settings.invariants and (settings.source is not None or is_gated):
+        text = "`invariants` is not set, and neither a monitor nor a gate starts without it"
+        yield trouble(CONFIG, place, text, "name files, folders or packs, such as `pack:default`")
+    if is_gated and (listen is None or publish is None):
+        text = "`gate.listen` and `gate.publish` are needed together, and one is not set"
+        yield trouble(CONFIG, place, text, "docs/gate.md shows both")
+    if is_gated and settings.source is not None:
+        text = "a monitor (`source`) and a gate (`gate.publish`) share `state_dir`, and the second "
+        text += "to start is refused"
+        mend = "give one of them another `--state-dir`"
+        yield trouble(CONFIG, place, text, mend, is_required=False)
 
 
 def _of_versions(learnt: Learnt[Any]) -> list[Diagnosis]:
@@ -177,7 +194,7 @@ def _of_state(asked: Asked, plan: Plan, found: dict[str, Any]) -> list[Diagnosis
     if facts is None:
         return []
     if isinstance(facts, NotLearnt):
-        return [unknown("state.store", f"state_dir: `{path}`", facts.reason)]
+        return [unknown("state.store", f"state_dir: `{visible(path)}`", facts.reason)]
     specs = _specs(found)
     return judge_state(path, facts, program_digest(specs) if specs else None)
 
@@ -196,7 +213,7 @@ def _of_sources(asked: Asked, plan: Plan, found: dict[str, Any]) -> list[Diagnos
     for role, address, _ in log_dirs(plan):
         diagnoses += judge_log_dir(role, address.directory, found[f"log {role}"])
     if isinstance(plan.source, FileAddress):
-        place = f"source `{plan.source.path}`"
+        place = f"source `{visible(plan.source.path)}`"
         is_there = plan.source.path == "-" or Path(plan.source.path).is_file()
         text = "a finished file is examined by `interlock run`"
         diagnoses.append(

@@ -11,15 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from invariants.model.errors import ConfigError
 from monitor.authoring.packs import pack_paths
 from monitor.authoring.paths import spec_paths
 from monitor.config.table import Settings
-from monitor.doctor.diagnosis import Learnt, NotLearnt
+from monitor.doctor.diagnosis import TEXT_CHARS_MAX, Learnt, NotLearnt
 from monitor.doctor.log_dir import LogDirFacts
 from monitor.doctor.rights import FileFacts, FolderFacts, SocketFacts, Sort
 from monitor.doctor.state import StateFacts, StoreFacts
+from monitor.presentation import visible
 from monitor.store.lock import LOCK_FILE
-from monitor.store.schema import peek
+from monitor.store.schema import StoreError, peek
 from monitor.store.store import STORE_FILE
 from monitor.transport.logdir.reader import shared_places
 
@@ -151,7 +153,12 @@ def _noted(path: Path) -> str:
 def _store(folder: Path) -> Learnt[StoreFacts] | None:
     if not (folder / STORE_FILE).exists():
         return None
-    version, names = peek(folder / STORE_FILE)
+    try:
+        version, names = peek(folder / STORE_FILE)
+    except ConfigError:
+        return StoreFacts(is_ours=False)
+    except StoreError as error:
+        return NotLearnt(visible(str(error), TEXT_CHARS_MAX))
     return StoreFacts(version, names.get("program_digest"))
 
 

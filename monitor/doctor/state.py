@@ -23,8 +23,10 @@ FREE_FILES_MIN: Final = 1_000
 class StoreFacts(msgspec.Struct, frozen=True):
     """The store of a directory: the version of its tables, and the digest of its program."""
 
-    schema_version: int
+    schema_version: int = 0
     program_digest: str | None = None
+    is_ours: bool = True
+    """False for a database of another program."""
 
 
 class StateFacts(msgspec.Struct, frozen=True):
@@ -77,6 +79,9 @@ def _store(place: str, facts: StateFacts, program_digest: str | None) -> list[Di
         return [ok(STORE, place, "there is no store yet; the first start makes it")]
     if isinstance(store, NotLearnt):
         return [unknown(STORE, place, store.reason)]
+    if not store.is_ours:
+        text = "its `state.sqlite` is a database of another program"
+        return [trouble(STORE, place, text, "name another `state_dir`")]
     if store.schema_version > SCHEMA_VERSION:
         text = f"a newer version wrote it (schema {store.schema_version}; this one reads up to "
         mend = "install that version again, or name another `state_dir`"

@@ -162,8 +162,10 @@ def peek(path: Path) -> tuple[int, dict[str, str]]:
 
     Raises
     ------
+    ConfigError
+        It is a database of another program.
     StoreError
-        The file cannot be read, or is not a store of Interlock.
+        The file cannot be read.
     """
     # Without a log of changes nobody is writing. SQLite would make its files for sharing otherwise.
     is_still = not path.with_name(path.name + "-wal").exists()
@@ -172,7 +174,7 @@ def peek(path: Path) -> tuple[int, dict[str, str]]:
     try:
         with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_MS / 1000)) as connection:
             if _number(connection, "PRAGMA application_id") != APPLICATION_ID:
-                raise StoreError(f"`{path}` is not a store of Interlock")
+                raise ConfigError(f"`{path}` is a database of another program")
             rows = connection.execute("SELECT name, value FROM meta").fetchall()
             return _number(connection, "PRAGMA user_version"), {str(n): str(v) for n, v in rows}
     except sqlite3.Error as error:

@@ -11,8 +11,12 @@ from typing import Any
 
 import pytest
 
+from monitor.doctor.broker import judge_broker
+from monitor.doctor.needs import gate_needs
 from monitor.topics import CLAIMS, CONTROL, DEAD_LETTERS, EVENTS, FINDINGS, GATE, POLICIES
+from monitor.transport.address import KafkaAddress
 from monitor.transport.kafka.client import open_admin
+from monitor.transport.kafka.survey import survey
 from monitor.transport.kafka.topic_config import init_topics, topic_settings
 from tests.conftest import require_or_skip
 from tests.support.kafka_broker import CHECKOUT, start_broker, why_not_available
@@ -53,7 +57,18 @@ def fresh(bootstrap: str, **settings: str) -> str:
 
 def doctor(*arguments: str, code: int) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [*ENTRY, "doctor", *arguments, "--no-http-enabled", "--output", "json", "--timeout", "60s"],
+        [
+            *ENTRY,
+            "doctor",
+            *arguments,
+            "--invariants",
+            "pack:loops",
+            "--no-http-enabled",
+            "--output",
+            "json",
+            "--timeout",
+            "60s",
+        ],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
@@ -87,12 +102,15 @@ def test_topics_that_are_well(bootstrap: str, tmp_path: Path) -> None:
     publish_all(bootstrap, topic, [("s", event(number)) for number in range(30)])
     before = {name: ends_of(bootstrap, name) for name in (*ALL, topic)}
     found = doctor(
-        "--source", f"kafka://{bootstrap}/{topic}", "--gate-publish", f"kafka://{bootstrap}",
+        "--source", f"kafka://{bootstrap}/{topic}",
         "--target", f"kafka://{bootstrap}/{topic}", "--state-dir", str(tmp_path / "s"),
         "--latest", "5", code=0,
     )  # fmt: skip
     assert not not_ok(found, "broker.") and not not_ok(found, "events.")
-    assert len([one for one in found if one["check"] == "broker.rights"]) == 3
+    assert len([one for one in found if one["check"] == "broker.reach"]) == 2
+    needs = gate_needs(KafkaAddress(bootstrap))
+    facts = survey(bootstrap, list(needs.operations), None, {})
+    assert {one.outcome for one in judge_broker(needs, facts)} == {"ok"}
     (schema,) = [one for one in found if one["check"] == "events.schema"]
     assert schema["text"] == "the latest 5 records are valid events"
     assert not not_ok(found, "clock.")

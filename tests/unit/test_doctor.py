@@ -362,6 +362,7 @@ def state(program: str | None = "p", **changes: object) -> list[Diagnosis]:
         ({"files_free": None}, "state.space", "ok"),
         ({"bytes_free": NO_ANSWER}, "state.space", "unknown"),
         ({"store": StoreFacts(3, "p")}, "state.store", "trouble"),
+        ({"store": StoreFacts(is_ours=False)}, "state.store", "trouble"),
         ({"store": NO_ANSWER}, "state.store", "unknown"),
         ({"store": None}, "state.store", "ok"),
         ({"store": StoreFacts(2, NASTY)}, "state.program", "trouble"),
