@@ -23,8 +23,8 @@ class _RepeatedKeyError(ValueError):
 
 def documents(content: bytes) -> Iterator[Document | Unread]:
     """All documents of a file, in its order."""
-    whole = _parsed(content)
-    if isinstance(whole, _Fault):
+    whole = parsed(content)
+    if isinstance(whole, Fault):
         yield from _lines(content)
     elif isinstance(whole, list):
         for number, element in enumerate(whole, 1):
@@ -33,7 +33,7 @@ def documents(content: bytes) -> Iterator[Document | Unread]:
         yield Document("the document", whole)
 
 
-class _Fault(str):
+class Fault(str):
     """The reason why a text is not a document."""
 
 
@@ -41,24 +41,25 @@ def _lines(content: bytes) -> Iterator[Document | Unread]:
     for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():
             continue
-        found = _parsed(line)
-        if isinstance(found, _Fault):
+        found = parsed(line)
+        if isinstance(found, Fault):
             yield Unread(f"line {number}", str(found))
         else:
             yield Document(f"line {number}", found)
 
 
-def _parsed(text: bytes) -> Any:
+def parsed(text: bytes) -> Any:
+    """The value of a text; a `Fault` with the reason if it has none."""
     try:
         if nests_too_deep(text):
-            return _Fault("it nests too deep; the limit is that of an event (docs/events.md)")
+            return Fault("it nests too deep; the limit is that of an event (docs/events.md)")
         return json.loads(text.decode("utf-8-sig"), object_pairs_hook=_object)
     except UnicodeDecodeError:
-        return _Fault("it is not UTF-8; save the file as UTF-8")
+        return Fault("it is not UTF-8; save the file as UTF-8")
     except _RepeatedKeyError:
-        return _Fault("a key is there twice, and readers of JSON disagree about that")
+        return Fault("a key is there twice, and readers of JSON disagree about that")
     except (ValueError, RecursionError):
-        return _Fault("it is not JSON")
+        return Fault("it is not JSON")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

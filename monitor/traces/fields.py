@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from monitor.traces.documents import parsed
+
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
@@ -29,3 +31,10 @@ def texts_of(content: Any) -> str:
         return content
     blocks = content if isinstance(content, list) else []
     return "\n".join(filter(None, (text_of(mapping_of(block).get("text")) for block in blocks)))
+
+
+def json_object(value: Any) -> Mapping[str, Any] | None:
+    """An object, or a text that is one in JSON, as a model writes arguments; None for all else."""
+    if isinstance(value, str):
+        value = parsed(value.encode("utf-8", "surrogatepass"))
+    return value if isinstance(value, dict) else None

@@ -9,10 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
-from monitor.traces import claude_transcript
+from monitor.traces import claude_transcript, codex_rollout
 from monitor.traces.model import Document, Format, Item, Unread
 
-FORMATS: Final[Sequence[Format]] = (claude_transcript.FORMAT,)
+FORMATS: Final[Sequence[Format]] = (
+    claude_transcript.FORMAT,
+    codex_rollout.FORMAT,
+)
 LOOKED_AT_MAX: Final = 200
 """Chosen: documents from a file's beginning by which it is recognised."""
 

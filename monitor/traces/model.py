@@ -73,7 +73,19 @@ class Passed(NamedTuple):
     what: str
 
 
-Item = Step | Unread | Passed
+class Named(NamedTuple):
+    """The id of the run that all steps without one belong to, told once in a file.
+
+    `parent`: the run that started it. `continues`: the run whose history the file repeats.
+    """
+
+    place: str
+    session: str
+    parent: str = ""
+    continues: str = ""
+
+
+Item = Step | Unread | Passed | Named
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
     assemble(items, whole) -> Assembled, with the events as lines of JSON
 
-- An id that a session cannot have is replaced by its digest. Steps without one are of one session.
+- An id that a session cannot have is replaced by its digest. Steps without one are of one session,
+  whose id may be told once in the file.
 - A session's events are in the order of their times; a step without a time has that of the step
   before it. Numbers (`seq`) are given anew: a file is taken as all that there is of its sessions.
 - Values are cut to the limits of an event, and attributes say so, as a client does it.
@@ -19,7 +20,7 @@ from typing import Any, Final
 from interlock.event_json import arguments, draft
 from interlock.limits import NAME_CHARACTERS_MAX
 from interlock.names import session_id_of
-from monitor.traces.model import ABSENT, Item, Passed, Step, Unread
+from monitor.traces.model import ABSENT, Item, Named, Passed, Step, Unread
 
 UNREAD_SHOWN_MAX: Final = 20
 """Chosen: places that are listed one by one; all are counted."""
@@ -62,25 +63,58 @@ def whole_session(content: bytes) -> str:
 def assemble(items: Iterable[Item], whole: str) -> Assembled:
     """All events of a trace. `whole`: the session of steps that name none."""
     made = Assembled()
-    sessions: dict[str, list[Step]] = {}
+    steps: list[Step] = []
+    named: Named | None = None
     for item in items:
         match item:
             case Unread():
-                made.unread_count += 1
-                if len(made.unread) < UNREAD_SHOWN_MAX:
-                    made.unread.append(item)
+                _unread(item, made)
             case Passed():
                 made.passed[item.what] += 1
+            case Named():
+                named = _named(item, named, made)
             case Step():
-                made.lacks.sessions += not item.session
-                sessions.setdefault(item.session or whole, []).append(item)
-    for session, steps in sessions.items():
+                steps.append(item)
+    for session, own in _sessions(steps, named, whole, made).items():
         id_ = session_id_of(session)
         made.sessions.append(id_)
-        ordered = _ordered(steps, made.lacks)
+        ordered = _ordered(own, made.lacks)
         for seq, (time_ns, step) in enumerate(_whole(_once(ordered, made), made.lacks)):
             made.lines.append(_line(id_, seq, time_ns, step, made))
     return made
+
+
+def _unread(item: Unread, made: Assembled) -> None:
+    made.unread_count += 1
+    if len(made.unread) < UNREAD_SHOWN_MAX:
+        made.unread.append(item)
+
+
+def _named(item: Named, first: Named | None, made: Assembled) -> Named:
+    """The first name. A second one is of the same run, of the run that it continues, or of another
+    file's.
+    """
+    if first is None:
+        return item
+    if item.session in (first.session, first.continues):
+        made.passed["the head of the session, again"] += 1
+    else:
+        reason = "another session begins, and is taken for the first; split the file here"
+        _unread(Unread(item.place, reason), made)
+    return first
+
+
+def _sessions(
+    steps: list[Step], named: Named | None, whole: str, made: Assembled
+) -> dict[str, list[Step]]:
+    """The steps by their sessions, in the order of the file."""
+    found: dict[str, list[Step]] = {}
+    for step in steps:
+        made.lacks.sessions += not step.session and named is None
+        if named is not None and not step.session:
+            step = replace(step, session=named.session, parent=step.parent or named.parent)  # noqa: PLW2901
+        found.setdefault(step.session or whole, []).append(step)
+    return found
 
 
 def _ordered(steps: list[Step], lacks: Lacks) -> list[tuple[int, Step]]:
@@ -97,13 +131,17 @@ def _ordered(steps: list[Step], lacks: Lacks) -> list[tuple[int, Step]]:
 
 
 def _once(steps: list[tuple[int, Step]], made: Assembled) -> Iterator[tuple[int, Step]]:
-    """Without second tellings: of a call in the same words, or of a part of what tells it."""
+    """Without second tellings: of a call in the same words, or of a part of what tells it; and of
+    the user's message, as a message of the runtime.
+    """
+    said = {step.text for _, step in steps if step.kind == "message.user"}
     told: dict[tuple[str, str], Step] = {}
     spans = {(step.kind, step.span): step for _, step in steps if step.span}
     for time_ns, step in steps:
         outer = spans.get((step.kind, step.within)) if step.within else None
         known = told.get((step.kind, step.call)) if step.call else None
-        if _is_same(outer, step) or _is_same(known, step):
+        is_said = step.kind == "message.runtime" and step.text in said
+        if is_said or _is_same(outer, step) or _is_same(known, step):
             made.doubles_count += 1
             continue
         if step.call and step.kind.startswith("tool."):
@@ -120,9 +158,13 @@ def _is_same(one: Step | None, other: Step) -> bool:
 
 
 def _whole(steps: Iterable[tuple[int, Step]], lacks: Lacks) -> Iterator[tuple[int, Step]]:
-    """Outcomes with the tool and the arguments of their requests."""
+    """Outcomes with the tool and the arguments of their requests. A run that another started has
+    its prompt from that one, not from the user.
+    """
     open_: dict[str, Step] = {}
     for time_ns, step in steps:
+        if step.kind == "message.user" and step.parent:
+            step = replace(step, kind="message.runtime")  # noqa: PLW2901
         if step.kind == "tool.requested":
             lacks.args += step.args is None
             lacks.calls += not step.call

@@ -24,5 +24,7 @@ SAMPLES = tuple(
     for one in (
         ("claude_code_transcript.jsonl", "claude-code"),
         ("claude_code_recorded.jsonl", "claude-code"),
+        ("codex_rollout.jsonl", "codex"),
+        ("codex_rollout_fork.jsonl", "codex"),
     )
 )

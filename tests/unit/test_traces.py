@@ -11,7 +11,7 @@ import pytest
 
 from monitor.cli.__main__ import main
 from monitor.traces.documents import documents
-from monitor.traces.model import Document, Passed, Step, Unread
+from monitor.traces.model import Document, Named, Passed, Step, Unread
 from monitor.traces.native import assemble, whole_session
 from tests.traces.samples import FOREIGN
 
@@ -86,6 +86,34 @@ def test_sessions_have_ids_that_a_session_can_have() -> None:
     first, second = (json.loads(line) for line in made.lines)
     assert first["session"].startswith("of-") and first["parent"].startswith("of-")
     assert second["session"] == "whole" and made.lacks.sessions == 1
+
+
+def test_a_session_may_be_named_once_for_all_of_a_file() -> None:
+    """By its first name; the head of the run that it continues is a copy."""
+    head = Named("line 1", "own", parent="boss", continues="old")
+    made = assemble([step(session=""), head, Named("line 3", "old"), step(session="")], "whole")
+    told = [json.loads(line) for line in made.lines]
+    assert [(one["session"], one["parent"]) for one in told] == [("own", "boss")] * 2
+    assert made.sessions == ["own"] and made.lacks.sessions == 0 and not made.unread
+
+
+def test_a_second_session_under_the_name_of_the_first_is_not_silent() -> None:
+    made = assemble([Named("line 1", "a"), step(session=""), Named("line 3", "b")], "whole")
+    assert [place for place, _ in made.unread] == ["line 3"] and made.unread_count == 1
+
+
+def test_a_prompt_that_is_sent_to_the_model_again_is_not_a_message_of_the_runtime() -> None:
+    asked = step("message.user", text="go")
+    told = events(step("message.runtime", text="go"), asked, step("message.runtime", text="note"))
+    assert [(one["kind"], one["text"]) for one in told] == [
+        ("message.user", "go"),
+        ("message.runtime", "note"),
+    ]
+
+
+def test_the_prompt_of_a_run_that_another_started_is_not_the_users_word() -> None:
+    (told,) = events(step("message.user", text="go", parent="boss"))
+    assert told["kind"] == "message.runtime"
 
 
 def test_what_is_not_read_is_counted() -> None:
