@@ -78,7 +78,7 @@ OF_ADAPTERS = {
     "Interlock", "InterlockMiddleware", "guarded", "get_ordering",
     "before_agent", "after_agent", "after_model", "wrap_tool_call",
     "on_user_message_callback", "after_model_callback", "before_tool_callback",
-    "init_agent", "process", "interlock_hooks",
+    "init_agent", "process", "before_agent_callback", "interlock_hooks",
 }  # fmt: skip
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60

@@ -7,27 +7,32 @@ session is the session of the framework, by its application, user and id; later 
 
 Seen: calls of tools by all agents of the app, with their ids; in parallel, live and in workflows,
 too. An agent that is a tool belongs to the session of its caller.
-Not seen: tools that a model's provider runs itself, and code that a code executor runs.
+Not seen: tools that a model's provider runs itself. Others that nothing asks for are not accepted:
+code executors of this side, and agents as tools that have no plugins.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from types import MethodType
 from typing import Any
 from urllib.parse import quote
 
+from google.adk.agents.base_agent import BaseAgent
 from google.adk.agents.callback_context import CallbackContext
 from google.adk.agents.invocation_context import InvocationContext
+from google.adk.code_executors.built_in_code_executor import BuiltInCodeExecutor
 from google.adk.models.llm_response import LlmResponse
 from google.adk.plugins.base_plugin import BasePlugin
 from google.adk.sessions import Session
+from google.adk.tools.agent_tool import AgentTool
 from google.adk.tools.base_tool import BaseTool
 from google.adk.tools.tool_context import ToolContext
 from google.genai.types import Content
 
 from ..calls import Edited
 from ..client import Client
-from ..errors import Refused
+from ..errors import Refused, SettingError
 from .running import Conversation, Conversations, Messages, Redact, made_async, note_result
 
 
@@ -36,12 +41,20 @@ class Interlock(BasePlugin):
     this.
 
     `messages`: publish what the user and the model say; `redact` changes these texts before.
+    `unseen`: names of agents whose code, and of agents as tools whose calls, may run without being
+    asked for.
     """
 
     def __init__(
-        self, client: Client, *, messages: bool = True, redact: Redact | None = None
+        self,
+        client: Client,
+        *,
+        messages: bool = True,
+        redact: Redact | None = None,
+        unseen: Collection[str] = (),
     ) -> None:
         super().__init__("interlock")
+        self._unseen = frozenset(unseen)
         self.conversations = Conversations(client)
         self._messages = Messages(are_published=messages, redact=redact)
 
@@ -51,6 +64,20 @@ class Interlock(BasePlugin):
         """A run begins: the user's message. That of a nested agent is an argument of its call."""
         if self.conversations.caller() is None:
             self._messages.of_user(self.of(invocation_context.session).session, _text(user_message))
+
+    async def before_agent_callback(
+        self, *, agent: BaseAgent, callback_context: CallbackContext
+    ) -> None:
+        """An agent begins. An error here ends the run.
+
+        Raises
+        ------
+        SettingError
+            Code that its model writes would run here without being asked for.
+        """
+        executor = getattr(agent, "code_executor", None)
+        if executor is not None and not isinstance(executor, BuiltInCodeExecutor):
+            self._refuse_unless_named(agent.name, "runs code by a code executor")
 
     async def after_model_callback(
         self, *, callback_context: CallbackContext, llm_response: LlmResponse
@@ -68,9 +95,18 @@ class Interlock(BasePlugin):
         Callbacks of later plugins and of the agent may still change the arguments, and those behind
         the tool may replace its result, so this callback itself neither asks nor reports.
         """
+        if isinstance(tool, AgentTool) and not tool.include_plugins:
+            self._refuse_unless_named(tool.name, "is an agent without plugins")
         found = vars(tool).get("run_async")
         if not (isinstance(found, _Asking) and found.tool is tool):
             vars(tool)["run_async"] = _Asking(tool, found)
+
+    def _refuse_unless_named(self, name: str, what: str) -> None:
+        if name not in self._unseen:
+            raise SettingError(
+                f"`{name}` {what}, and nothing would ask for its calls; "
+                f'`Interlock(client, unseen={{"{name}"}})` permits that'
+            )
 
     def of(self, session: Session) -> Conversation:
         """The conversation of a session, or of the call that is in progress."""

@@ -8,16 +8,17 @@ session of its own.
 
 Seen: calls of tools, those that the program makes by `agent.tool` included, with their ids; in
 parallel, repeated and in the background, too. An agent that is a tool belongs to the session of
-its caller if it has the plugin as well.
-Not seen: tools that a model's provider runs itself, and the agents of the bidirectional mode.
+its caller.
+Not seen: tools that a model's provider runs itself, and the agents of the bidirectional mode. An
+agent that is a tool without the plugin is not accepted: nothing would ask for its calls.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from strands import Agent, LocalAgent, Plugin
 from strands.hooks import MessageAddedEvent
@@ -29,20 +30,24 @@ from strands.middleware import (
     TypedEvent,
 )
 from strands.types.content import Message
-from strands.types.tools import ToolResult
+from strands.types.tools import AgentTool, ToolResult
 
 from ..calls import ToolCall
 from ..client import Client
-from ..errors import Refused
+from ..errors import Refused, SettingError
 from ..session import Session
 from .running import Conversation, Conversations, Messages, Redact
+
+_CONNECTED: WeakSet[Agent] = WeakSet()
+"""The agents that have the plugin."""
 
 
 class Interlock(Plugin):
     """Asks before each call, and reports it. Put it last, so that it is nearest to the tools.
 
     `session`: one that you have opened, for all agents that get this plugin. `messages`: publish
-    what the user and the model say; `redact` changes these texts before.
+    what the user and the model say; `redact` changes these texts before. `unseen`: names of agents
+    as tools that may run without the plugin.
     """
 
     name = "interlock"
@@ -54,8 +59,10 @@ class Interlock(Plugin):
         session: Session | None = None,
         messages: bool = True,
         redact: Redact | None = None,
+        unseen: Collection[str] = (),
     ) -> None:
         super().__init__()
+        self._unseen = frozenset(unseen)
         self._conversations = Conversations(client)
         self._messages = Messages(are_published=messages, redact=redact)
         self._given = Conversation(session) if session else None
@@ -63,6 +70,7 @@ class Interlock(Plugin):
 
     def init_agent(self, agent: Agent) -> None:
         """An agent gets the plugin."""
+        _CONNECTED.add(agent)
         agent.add_middleware(ExecuteToolStage, self._run)
         agent.add_hook(self._note_message, MessageAddedEvent)
 
@@ -74,6 +82,7 @@ class Interlock(Plugin):
             async for event in run(context):
                 yield event
             return
+        self._check_seen(context.tool)
         asked, conversation = context.tool_use, self._of(context.agent)
         call = conversation.call(
             context.tool.tool_name, _arguments(asked["input"]), asked["toolUseId"]
@@ -103,6 +112,14 @@ class Interlock(Plugin):
         # The call is reported when the next one may begin.
         for result in results:
             yield result
+
+    def _check_seen(self, tool: AgentTool) -> None:
+        inner, name = getattr(tool, "agent", None), tool.tool_name
+        if isinstance(inner, Agent) and inner not in _CONNECTED and name not in self._unseen:
+            raise SettingError(
+                f"`{name}` is an agent without `Interlock`, and nothing would ask for its calls; "
+                "give it the plugin, too"
+            )
 
     async def _within(
         self, conversation: Conversation, events: AsyncIterator[TypedEvent]

@@ -9,6 +9,7 @@ from tests.adapters.cases import LONG, Cases
 pytestmark = LONG
 CASES = """
 hijacked hijacked-stream hijacked-threads hijacked-nested hijacked-meddled hijacked-silent
+hijacked-isolated hijacked-code hijacked-code_unseen
 honest honest-stream parallel parallel-threads repeated broken held
 """
 
@@ -34,6 +35,20 @@ def test_arguments_are_judged_as_the_agents_own_callback_left_them(cases: Cases)
     cases.check_refused("hijacked-meddled", said=False)
     (asked,) = cases.records("hijacked-meddled", "tool.requested")
     assert asked["args"] == {"path": "/secrets/key"}
+
+
+@pytest.mark.parametrize(
+    ("how", "ran"), [("isolated", [["read_file", "/secrets/key"]]), ("code", [])]
+)
+def test_what_would_run_unasked_is_not_accepted(cases: Cases, how: str, ran: list[str]) -> None:
+    """An agent as a tool without plugins, and code that the model writes."""
+    told = cases.told(f"hijacked-{how}")
+    assert told["ran"] == ran
+    assert "nothing would ask for its calls" in told["error"]
+
+
+def test_what_is_named_may_run_unasked(cases: Cases) -> None:
+    cases.check_refused("hijacked-code_unseen")
 
 
 @pytest.mark.parametrize("how", ["", "-stream"])

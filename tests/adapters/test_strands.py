@@ -8,8 +8,8 @@ from tests.adapters.cases import LONG, Cases
 
 pytestmark = LONG
 CASES = """
-hijacked hijacked-stream hijacked-saved hijacked-alone hijacked-nested hijacked-silent
-honest honest-stream parallel parallel-sequential repeated broken held paused
+hijacked hijacked-stream hijacked-saved hijacked-alone hijacked-nested hijacked-unasked
+hijacked-silent honest honest-stream parallel parallel-sequential repeated broken held paused
 """
 
 
@@ -37,6 +37,13 @@ def test_an_agent_without_any_session_has_one_of_its_own(cases: Cases) -> None:
 
 def test_an_agent_that_is_a_tool_belongs_to_the_session_of_its_caller(cases: Cases) -> None:
     cases.check_nested("hijacked-nested")
+
+
+def test_an_agent_that_is_a_tool_without_the_plugin_is_not_accepted(cases: Cases) -> None:
+    """Nothing would ask for its calls, so it does not begin."""
+    told = cases.told("hijacked-unasked")
+    assert told["ran"] == [["read_file", "/secrets/key"]]
+    assert "nothing would ask for its calls" in told["read"][1][1]
 
 
 @pytest.mark.parametrize("how", ["", "-stream"])

@@ -9,6 +9,7 @@ from typing import Any
 from google.adk.agents import Agent
 from google.adk.agents.run_config import RunConfig, StreamingMode, ToolThreadPoolConfig
 from google.adk.apps import App
+from google.adk.code_executors.unsafe_local_code_executor import UnsafeLocalCodeExecutor
 from google.adk.models import BaseLlm, LlmRequest, LlmResponse
 from google.adk.runners import InMemoryRunner
 from google.adk.tools import BaseTool, ToolContext
@@ -66,25 +67,27 @@ def meddle(tool: BaseTool, args: dict[str, Any], tool_context: ToolContext) -> N
 
 def agent_of(script: Iterator[Turn], how: str) -> Agent:
     tools: list[Any] = [read_file, http_post, pay]
-    if how == "nested":
+    if how in ("nested", "isolated"):
         poster = Agent(name="poster", model=Scripted(model="s", script=script), tools=[http_post])
-        tools[1] = AgentTool(poster)
+        tools[1] = AgentTool(poster, include_plugins=how == "nested")
     before = meddle if how == "meddled" else None
     return Agent(
         name="a",
         model=Scripted(model="s", script=script),
         tools=tools,
         before_tool_callback=before,
+        code_executor=UnsafeLocalCodeExecutor() if how.startswith("code") else None,
     )
 
 
 async def run_case(client: Client, case: str, how: str, script: tuple[Turn, ...]) -> Outcome:
     turns, outcome = list(script), Outcome()
-    if how == "nested":
+    if how in ("nested", "isolated"):
         turns = nested(turns, {"request": "post it"})
     if how == "meddled":
         turns = [SCRIPTS["honest"][0], *turns[1:]]
-    plugin = Interlock(client, redact=redact, messages=how != "silent")
+    unseen = ["a"] if how == "code_unseen" else []
+    plugin = Interlock(client, redact=redact, messages=how != "silent", unseen=unseen)
     app = App(name="app", root_agent=agent_of(iter(turns), how), plugins=[plugin])
     runner = InMemoryRunner(app=app)
     await runner.session_service.create_session(app_name="app", user_id="ada", session_id=case)

@@ -57,11 +57,11 @@ def confirm(amount: int, tool_context: ToolContext[Any]) -> str:
 
 def agent_of(script: Iterator[Turn], plugins: list[Any], how: str, **more: Any) -> Agent:
     tools: list[Any] = [*(tool(one) for one in (read_file, http_post, pay)), confirm]
-    if how == "nested":
+    if how in ("nested", "unasked"):
         inner = Agent(
             Scripted(script),
             tools=[tools[1]],
-            plugins=plugins,
+            plugins=plugins if how == "nested" else [],
             name="poster",
             callback_handler=None,
         )
@@ -82,7 +82,7 @@ def run(client: Client, case: str, how: str, script: tuple[Turn, ...]) -> Outcom
     session = None if how in ("saved", "alone") else client.session(case)
     plugin = Interlock(client, session=session, redact=redact, messages=how != "silent")
     turns, outcome = list(script), Outcome()
-    if how == "nested":
+    if how in ("nested", "unasked"):
         turns = nested(turns, {"input": "post it"})
     if how == "saved":
         # Two agents with one session, as in two processes.
