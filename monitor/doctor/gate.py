@@ -5,6 +5,8 @@ The process at the address may be any, so nothing of an answer is trusted beyond
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +30,7 @@ PRINCIPAL, PROGRAM, CLOCK = "gate.principal", "gate.program", "clock.gate"
 ANSWERING: Final = "answering"
 """The text of `/-/ready` without any trouble."""
 TITLE: Final = "Interlock gate"
+DENIED: Final = os.strerror(errno.EACCES)
 DATE_RESOLUTION_S: Final = 1.0
 """The header `Date` has whole seconds. Source: RFC 9110, section 5.6.7."""
 CREDENTIALS: Final = (
@@ -65,11 +68,13 @@ def judge_gate(
     the gate, if the settings name it: a client does not know them.
     """
     place = f"gate {visible(address)}"
-    names = (READY, INTERFACE, PRINCIPAL)
+    names = [READY, INTERFACE, PRINCIPAL, *([] if own is None else [PROGRAM])]
     if isinstance(facts, NotLearnt):
         return [unknown(name, place, facts.reason) for name in (REACH, *names)]
     if isinstance(facts.ready, NotLearnt):
         mend = f"start it: {command('interlock', 'gate', 'serve', '--help')} lists its settings"
+        if facts.ready.reason == DENIED:
+            mend = "run this as a user whom `gate.socket_access` permits, such as the agent's"
         first = trouble(REACH, place, facts.ready.reason, mend)
         return [first, *(unknown(name, place, "no gate answered") for name in names)]
     return [

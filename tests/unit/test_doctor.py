@@ -185,6 +185,7 @@ OLD_INTERFACE = open_api().replace(b'"/v1/withdraw"', b'"/v1/other"').decode()
     [
         ({"ready": NO_ANSWER}, "gate.reach", "trouble"),
         ({"ready": NO_ANSWER}, "gate.principal", "unknown"),
+        ({"ready": NO_ANSWER}, "gate.program", "unknown"),
         ({"ready": Page(503, "", "not ready: disk full")}, "gate.ready", "trouble"),
         ({"ready": Page(404, "unknown", "")}, "gate.ready", "trouble"),
         ({"ready": Page(200, "ok", f"answering, but {NASTY}")}, "gate.ready", "trouble"),
@@ -221,6 +222,12 @@ def test_the_program_of_a_gate() -> None:
     assert (the(other, "gate.program").outcome, worst(other)) == ("trouble", "ok")
     assert the(judge_gate("g", WELL, 5.0, Files(None)), "gate.program").outcome == "unknown"
     assert "gate.program" not in outcomes(judge_gate("g", WELL, 5.0, None))
+
+
+def test_a_gate_that_does_not_let_us_in() -> None:
+    """It runs: to start it again would not help."""
+    found = the(gate(ready=NotLearnt("Permission denied")), "gate.reach")
+    assert "gate.socket_access" in found.mend and "serve" not in found.mend
 
 
 def test_an_older_gate_is_named_by_what_it_lacks() -> None:
