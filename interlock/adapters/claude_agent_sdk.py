@@ -24,7 +24,7 @@ from claude_agent_sdk import HookMatcher
 
 from ..claude_relay import WHOLE_BYTES_MAX, without_results
 from ..client import Client
-from ..errors import NoGate
+from ..errors import NoGate, SettingError
 from .running import Redact
 
 CALL: Final = "PreToolUse"
@@ -35,8 +35,6 @@ TOLD_S: Final = 10.0
 """Chosen: the gate's own time, besides the wait for an operator."""
 SPARE_S: Final = 10.0
 """Until the runtime gives the hook up; then it blocks."""
-THREADS_MAX: Final = 64
-"""Calls that wait for an operator at once."""
 
 
 def interlock_hooks(
@@ -46,7 +44,14 @@ def interlock_hooks(
 
     `messages`: report what the user and the model say; `redact` changes these texts before. A held
     call waits for an operator for `wait_s`, at most 600.
+
+    Raises
+    ------
+    SettingError
+        The client has no gate.
     """
+    if not client.has_gate:
+        raise SettingError("`interlock_hooks` needs a client with a `gate`")
     relay = _Relay(client, messages=messages, redact=redact, wait_s=wait_s)
     events = [CALL, *OUTCOMES, *([PROMPT] if messages else []), *OTHERS]
     return {event: [_matcher(relay, event, wait_s)] for event in events}
@@ -54,10 +59,10 @@ def interlock_hooks(
 
 def _matcher(relay: _Relay, event: str, wait_s: int) -> HookMatcher:
     timeout_s = TOLD_S + SPARE_S + (wait_s if event == CALL else 0)
-    matcher = HookMatcher(hooks=[relay.hook], timeout=timeout_s)
     if event in (CALL, PROMPT, *OUTCOMES):
-        matcher.on_failure = "block"
-    return matcher
+        # As an argument: a version of the SDK that does not know it must not pass it over.
+        return HookMatcher(hooks=[relay.hook], timeout=timeout_s, on_failure="block")
+    return HookMatcher(hooks=[relay.hook], timeout=timeout_s)
 
 
 class _Relay:
@@ -68,7 +73,6 @@ class _Relay:
     ) -> None:
         self._client, self._messages, self._redact = client, messages, redact
         self._wait_s = wait_s
-        self._limiter: anyio.CapacityLimiter | None = None
 
     async def hook(self, given: Any, tool_use_id: str | None, context: Any) -> Any:
         """One event; its output."""
@@ -77,11 +81,14 @@ class _Relay:
         content = json.dumps(told).encode()
         if len(content) > WHOLE_BYTES_MAX:
             content = json.dumps(without_results(told)).encode()
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(THREADS_MAX)
         try:
+            # A limit of its own: held calls must not take up the threads of the user's program.
             output = await anyio.to_thread.run_sync(
-                self._send, event, content, abandon_on_cancel=True, limiter=self._limiter
+                self._send,
+                event,
+                content,
+                abandon_on_cancel=True,
+                limiter=anyio.CapacityLimiter(1),
             )
             return json.loads(output)
         except NoGate as error:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from interlock import claude_relay
+from interlock import Client, NoGate, SettingError, claude_relay
 from monitor.gate_server.bounds import Bounds
 from monitor.principals.parse import parse_principals
 from tests.support.gate_in_thread import ServedHere, post, read_reply, status
@@ -213,6 +213,24 @@ def test_a_token_names_the_principal(tmp_path: Path) -> None:
         assert done.returncode == 2 and "guess" not in done.stderr
         done = relayed(served.path, "PostToolUse", CALL, token="guess\n")
         assert json.loads(done.stdout)["continue"] is False and "guess" not in done.stdout
+
+
+def test_a_client_hands_hooks_on(tmp_path: Path) -> None:
+    """As adapters do, with the names of the client; what is no output is an error of one type."""
+    stop = json.dumps(of("Stop")).encode()
+    with ServedHere(tmp_path) as served:
+        client = Client(gate=f"unix:{served.path}", agent="coder", user="ada & co")
+        assert client.relay_hook("event=Stop&wait_s=0", stop, PATIENCE_S) == b"{}"
+        with pytest.raises(NoGate, match="not JSON"):
+            client.relay_hook("event=Stop", b"{", PATIENCE_S)
+        assert served.gate is not None
+        (begun,) = served.gate.records()
+        assert (begun["agent"], begun["user"]) == ("coder", "ada & co")
+    with pytest.raises(NoGate, match="did not take the event"):
+        client.relay_hook("event=Stop", stop, PATIENCE_S)
+    client.close()
+    with pytest.raises(SettingError):
+        Client(f"log:{tmp_path}").relay_hook("event=Stop", stop, PATIENCE_S)
 
 
 PAYS = {**CALL, "tool_name": "pay", "tool_input": {"amount": 5}}
