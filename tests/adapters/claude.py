@@ -89,6 +89,7 @@ def environment_of(model: ScriptedModel, home: Path) -> dict[str, str]:
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
         "INTERLOCK_GATE_TOKEN": "agent",
+        "IS_SANDBOX": "1",  # Else it does not let root bypass permissions.
     }
 
 

@@ -98,6 +98,15 @@ def test_an_honest_twin_is_untouched(claude: Claude, model: ScriptedModel) -> No
     assert not any("interlock_unasked" in json.dumps(one) for one in claude.gate.records())
 
 
+def test_a_user_who_bypasses_permissions_is_refused_all_the_same(
+    by_process: Claude, model: ScriptedModel
+) -> None:
+    more = ("--permission-mode", "bypassPermissions")
+    by_process.run(model, script([reads(by_process)], [POST], ["Done."]), *more)
+    assert REFUSED in list(model.read.values())[-1]
+    assert not (by_process.project / "curl").exists()
+
+
 def test_without_a_gate_nothing_runs(claude: Claude, model: ScriptedModel) -> None:
     """Neither a prompt nor, if only calls are asked for, a call."""
     claude.gate.kill()
