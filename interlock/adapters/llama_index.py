@@ -8,9 +8,9 @@ session is yours to open, with its user, its parent, or an id that another proce
 
 Seen: calls of tools that `FunctionAgent`, `ReActAgent` and `AgentWorkflow` make, those of a
 retriever of tools and handoffs included, with the model's ids; in parallel and streamed, too.
-Not seen: functions that the code of a `CodeActAgent` calls, of which only the call of `execute` is;
-the tools inside of an agent that is a tool itself, unless that agent is guarded, too; calls that
-are made without an agent, as by `predict_and_call`.
+Not seen: the tools inside of an agent that is a tool itself, unless that agent is guarded, too;
+calls that are made without an agent, as by `predict_and_call`. A `CodeActAgent` is not accepted:
+the functions that its code calls would not be asked for.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from __future__ import annotations
 import copy
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MethodType
 from typing import Any, Final, TypeVar
 
-from llama_index.core.agent.workflow import AgentOutput, AgentWorkflow
+from llama_index.core.agent.workflow import AgentOutput, AgentWorkflow, CodeActAgent
 from llama_index.core.agent.workflow.base_agent import BaseWorkflowAgent
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.llms.llm import ToolSelection
@@ -30,7 +30,7 @@ from llama_index.core.tools import AsyncBaseTool, FunctionTool, ToolOutput
 from llama_index.core.workflow import StartEvent
 
 from ..calls import Edited, ToolCall
-from ..errors import Refused
+from ..errors import Refused, SettingError
 from ..session import Session
 from .running import Conversation, Messages, Redact, made, made_async
 
@@ -41,12 +41,29 @@ Agent = TypeVar("Agent", BaseWorkflowAgent, AgentWorkflow)
 
 
 def guarded(
-    agent: Agent, session: Session, *, messages: bool = True, redact: Redact | None = None
+    agent: Agent,
+    session: Session,
+    *,
+    messages: bool = True,
+    redact: Redact | None = None,
+    unseen: Collection[str] = (),
 ) -> Agent:
     """The same agent or workflow for one session.
 
     `messages`: publish what the user and the model say; `redact` changes these texts before.
+    `unseen`: names of agents whose code may call functions without being asked for.
+
+    Raises
+    ------
+    SettingError
+        The code of an agent would call functions without being asked for.
     """
+    for one in agent.agents.values() if isinstance(agent, AgentWorkflow) else [agent]:
+        if isinstance(one, CodeActAgent) and one.name not in unseen:
+            raise SettingError(
+                f"`{one.name}` writes code, and nothing would ask for the functions that it calls; "
+                f'`unseen={{"{one.name}"}}` permits that'
+            )
     guard = _Guard(session, Messages(are_published=messages, redact=redact))
     copied = copy.copy(agent)
     guard.start(copied)

@@ -8,8 +8,8 @@ from tests.adapters.cases import LONG, Cases
 
 pytestmark = LONG
 CASES = """
-hijacked hijacked-whole hijacked-react hijacked-context hijacked-handing hijacked-silent
-honest honest-whole honest-context parallel repeated broken held paused
+hijacked hijacked-whole hijacked-react hijacked-context hijacked-handing hijacked-code
+hijacked-silent honest honest-whole honest-context parallel repeated broken held paused
 """
 
 
@@ -41,6 +41,13 @@ def test_agents_of_a_workflow_are_judged_together(cases: Cases) -> None:
         ("handoff", "h1"),
         ("http_post", "c2"),
     ]
+
+
+def test_an_agent_whose_code_calls_functions_is_not_accepted(cases: Cases) -> None:
+    """They would not be asked for; nothing runs at all."""
+    told = cases.told("hijacked-code")
+    assert told["ran"] == []
+    assert told["error"].startswith("SettingError: `coder` writes code")
 
 
 @pytest.mark.parametrize("how", ["", "-whole", "-context"])

@@ -8,6 +8,7 @@ from typing import Any
 from llama_index.core.agent.workflow import (
     AgentOutput,
     AgentWorkflow,
+    CodeActAgent,
     FunctionAgent,
     ReActAgent,
     ToolCallResult,
@@ -66,6 +67,8 @@ def agent_of(script: Iterator[Turn], how: str) -> Any:
         tools[1] = FunctionTool.from_defaults(
             post_in_context, name="http_post", partial_params={"body": "fixed"}
         )
+    if how == "code":
+        return CodeActAgent(code_execute_fn=read_file, name="coder", tools=tools, llm=model)
     kind: Any = ReActAgent if how == "react" else FunctionAgent
     if how != "handing":
         return kind(tools=tools, llm=model, streaming=how != "whole")
