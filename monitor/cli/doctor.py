@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -19,7 +20,7 @@ from monitor.cli.output import (
     say_json,
 )
 from monitor.clock import SystemClock
-from monitor.config.load import add_flags, load_settings
+from monitor.config.load import CONFIG_VARIABLE, add_flags, load_settings
 from monitor.config.table import make_settings
 from monitor.log import configure_log
 
@@ -90,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     asked = Asked(
         settings,
         fault,
-        config=arguments.config,
+        config=arguments.config or os.environ.get(CONFIG_VARIABLE),
         gate=arguments.gate,
         target=arguments.target,
         token_file=arguments.token_file,

@@ -10,7 +10,16 @@ from invariants.check.checked import CheckedSpec
 from invariants.image.make import image_of
 from invariants.model.errors import Fault
 from monitor.authoring.examples import ExampleResult
-from monitor.doctor.diagnosis import Diagnosis, Learnt, NotLearnt, command, ok, trouble, unknown
+from monitor.doctor.diagnosis import (
+    TEXT_CHARS_MAX,
+    Diagnosis,
+    Learnt,
+    NotLearnt,
+    command,
+    ok,
+    trouble,
+    unknown,
+)
 from monitor.findings.count_text import count_of
 from monitor.findings.model import Mode
 from monitor.presentation import visible
@@ -22,12 +31,14 @@ LISTED_MAX = 20
 
 class InvariantFacts(msgspec.Struct, frozen=True):
     """The files as they were checked: no specification if there is an error. `examples` are the
-    results of those of the user's own files; packs are tested before they ship.
+    results of those of the user's own files; packs are tested before they ship. `refusal` says why
+    there are no files to check, and is empty if there are.
     """
 
-    specs: Sequence[CheckedSpec]
-    faults: Sequence[Fault]
-    examples: Sequence[ExampleResult]
+    specs: Sequence[CheckedSpec] = ()
+    faults: Sequence[Fault] = ()
+    examples: Sequence[ExampleResult] = ()
+    refusal: str = ""
 
 
 def judge_invariants(
@@ -40,6 +51,9 @@ def judge_invariants(
     place = f"invariants: {visible(', '.join(locations))}"
     if isinstance(learnt, NotLearnt):
         return [unknown(CHECK, place, learnt.reason), unknown(EXAMPLES, place, learnt.reason)]
+    if learnt.refusal:
+        text = visible(learnt.refusal, TEXT_CHARS_MAX)
+        return [trouble(CHECK, place, text), unknown(EXAMPLES, place, text)]
     errors = [fault for fault in learnt.faults if fault.severity == "error"]
     if errors:
         found = [trouble(CHECK, place, visible(str(one), 600)) for one in errors[:LISTED_MAX]]

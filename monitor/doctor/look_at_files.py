@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -86,7 +87,8 @@ def _invariant_files(settings: Settings) -> Iterator[Path]:
             continue
         yield location
         if location.is_dir():
-            yield from spec_paths(location)
+            with suppress(ConfigError):
+                yield from spec_paths(location)
 
 
 def _state_files(state_dir: str) -> list[FileFacts]:

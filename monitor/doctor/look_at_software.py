@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, distributions, requires, ve
 from pathlib import Path
 from typing import Final
 
+from invariants.model.errors import ConfigError
 from monitor.authoring.examples import run_examples
 from monitor.authoring.files import examine
 from monitor.authoring.packs import pack_paths
@@ -39,9 +40,12 @@ def _requires(name: str) -> list[str]:
 
 
 def look_at_invariants(locations: tuple[str, ...]) -> InvariantFacts:
-    """The files, checked, and the examples of those that are the user's own. Raises ConfigError."""
+    """The files, checked, and the examples of those that are the user's own."""
     paths = [Path(location) for location in locations]
-    specs, faults = examine(*paths)
+    try:
+        specs, faults = examine(*paths)
+    except ConfigError as error:
+        return InvariantFacts(refusal=str(error))
     shipped = {str(one) for path in paths for one in pack_paths(path) or ()}
     own = [spec for spec in specs if spec.file not in shipped]
     return InvariantFacts(specs, faults, run_examples(own))

@@ -138,6 +138,18 @@ def test_records_that_are_not_events(gate: AgentsGate, tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
 
 
+def test_the_file_of_the_environment_is_examined(gate: AgentsGate, tmp_path: Path) -> None:
+    """`INTERLOCK_CONFIG` names it; others must not write to it."""
+    config = Path(settings_of(gate, tmp_path))
+    (tmp_path / "invariants").mkdir()
+    config.write_text(json.dumps({"invariants": [str(tmp_path / "invariants")]}))
+    config.chmod(0o666)
+    found = checks(code=1, INTERLOCK_CONFIG=str(config))
+    assert found["files.rights"]["place"] == f"--config: `{config}`"
+    assert found["invariants.check"]["outcome"] == "trouble"
+    assert found["invariants.examples"]["outcome"] == "unknown"
+
+
 def test_a_file_of_settings_with_faults(gate: AgentsGate, tmp_path: Path) -> None:
     """Each fault is a diagnosis, and what does not depend on them is examined all the same."""
     (tmp_path / "bad.yaml").write_text("sorce: log:x\nhttp: {port: many}\n")

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from interlock import Client, Denied
 from monitor.cli.__main__ import build_parser
@@ -130,11 +131,24 @@ def test_a_project_on_github_gets_a_job(tmp_path: Path) -> None:
     assert "run: interlock check invariants\n" in text
     assert "run: interlock test invariants\n" in text
     assert "pip install $WHEELS\n" in text and "pip install interlock" not in text
-    interlock(project, "test", "invariants")
+    steps = {step["name"]: step for step in _steps(text) if "name" in step}
+    for name in ("check", "test"):
+        interlock(project, *shlex.split(steps[name]["run"])[1:])
+    installing = subprocess.run(
+        ["bash", "-e", "-c", steps["install Interlock"]["run"]],
+        env={**environment(), "WHEELS": ""}, capture_output=True, text=True, check=False,
+        timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert installing.returncode == 1 and "INTERLOCK_WHEELS" in installing.stdout
     empty = tmp_path / "empty"
     empty.mkdir()
     interlock(empty, "init", "--ci")
     assert files_of(empty).keys() == FILES | {WORKFLOW}
+
+
+def _steps(workflow: str) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = yaml.safe_load(workflow)["jobs"]["invariants"]["steps"]
+    return found
 
 
 def test_a_project_of_node_with_servers_of_mcp(tmp_path: Path) -> None:
