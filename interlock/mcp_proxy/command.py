@@ -92,7 +92,7 @@ def main() -> int:
         _say(str(error))
         return EXIT_USAGE
     except OSError as error:
-        _say(error.strerror or type(error).__name__)
+        _say(f"`{error.filename}`: {error.strerror}" if error.filename else str(error))
         return 3
 
 
@@ -109,7 +109,13 @@ def _checked(arguments: argparse.Namespace) -> tuple[list[str], tuple[str, int]]
     if match is None or int(match[2]) >= 2**16:
         raise SettingError("`--listen`: expected a loopback address and a port: 127.0.0.1:PORT")
     to = urlsplit(arguments.to)
-    if to.scheme not in ("http", "https") or not to.hostname or to.query or to.username:
+    if (
+        to.scheme not in ("http", "https")
+        or not to.hostname
+        or to.query
+        or to.fragment
+        or to.username
+    ):
         raise SettingError("`--to`: expected http:// or https://, a host and a path, and no more")
     return [], (match[1].strip("[]"), int(match[2]))
 

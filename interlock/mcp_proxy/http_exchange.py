@@ -14,6 +14,7 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
+from ..calls import Edited
 from ..errors import ClientError
 from .asked_calls import AskedCalls, with_signs
 from .headers import Headers, answered, forwarded, repeats_arguments
@@ -34,11 +35,18 @@ class Connection:
     relay: Relay
     calls: AskedCalls
     is_kept: bool
-    asking: dict[int, asyncio.Task[object]] = field(default_factory=dict)
+    asking: dict[int, asyncio.Task[Edited]] = field(default_factory=dict)
 
     def tell(self, outcomes: list[Outcome]) -> None:
         """Report how calls ended, before their results are passed on."""
         self.calls.tell(outcomes)
+
+    def end(self) -> None:
+        """Nothing comes any more: waiting calls are withdrawn, and those under way have failed."""
+        self.tell(self.relay.ended("the session of MCP ended before the result"))
+        for task in self.asking.values():
+            task.cancel()
+        self.calls.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,7 @@ class Upstream:
 def open_http() -> aiohttp.ClientSession:
     """Connections to a server: nothing is followed, remembered, unpacked or added."""
     return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),  # Streams stay open: each session has one.
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
@@ -109,35 +118,39 @@ class Exchange:
                 self._connection.tell(self._connection.relay.given_up(id_, reason))
 
     async def _asked(self, call: Call) -> web.StreamResponse:
-        calls, relay, asking = (
-            self._connection.calls,
-            self._connection.relay,
-            self._connection.asking,
-        )
+        calls, relay = self._connection.calls, self._connection.relay
+        edited, refusal = None, ""
+        try:
+            edited = await self._decided(call)
+        except ClientError as refused:
+            refusal = str(refused)
+        except asyncio.CancelledError:
+            calls.not_made(call)
+            if relay.is_waiting(call):  # The client has left.
+                relay.given_up(call.id, "")
+                raise
+        if not relay.is_waiting(call):
+            calls.not_made(call)
+            return await self._end(202, b"")  # Withdrawn by another request.
+        if edited is not None and repeats_arguments(self._headers):
+            calls.not_made(call)
+            refusal = f"`{call.tool}` refused: an operator changed arguments that headers repeat"
+        if refusal:
+            return await self._end(200, relay.refused(call, refusal))
+        return await self.forward(relay.allowed(call, edited), call.id)
+
+    async def _decided(self, call: Call) -> Edited:
+        """The answer of the gate, in a task that other requests may cancel."""
+        calls, asking = self._connection.calls, self._connection.asking
         task = asyncio.ensure_future(
             with_signs(lambda: calls.ask(call), lambda step: self._sign(call, step))
         )
         asking[id(call)] = task
         try:
-            edited = await task
-        except ClientError as refused:
-            return await self._end(200, relay.refused(call, str(refused)))
-        except asyncio.CancelledError:
-            task.cancel()
-            calls.not_made(call)
-            if not relay.is_waiting(call):
-                return await self._end(202, b"")  # Withdrawn by another request.
-            relay.given_up(call.id, "")
-            raise
+            return await task
         finally:
+            task.cancel()
             del asking[id(call)]
-        if edited is not None and repeats_arguments(self._headers):
-            calls.not_made(call)
-            text = (
-                "refused: it was approved with other arguments, which the request's headers repeat"
-            )
-            return await self._end(200, relay.refused(call, f"`{call.tool}` {text}"))
-        return await self.forward(relay.allowed(call, edited), call.id)
 
     async def _response(self, data: bytes | None) -> web.StreamResponse:
         headers = [*forwarded(self._headers), ("Accept-Encoding", "identity")]

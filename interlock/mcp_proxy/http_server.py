@@ -168,8 +168,7 @@ class _HttpProxy:
     def _forget(self, session: str) -> None:
         connection = self._kept.pop(session, None)
         if connection is not None:
-            connection.tell(connection.relay.ended("the session of MCP ended before the result"))
-            connection.calls.close()
+            connection.end()
 
 
 def _session(headers: Headers) -> str:

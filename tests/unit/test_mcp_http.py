@@ -183,6 +183,20 @@ async def test_a_session_of_mcp_is_one_of_interlock() -> None:
 
 
 @looped
+async def test_the_end_of_a_session_withdraws_calls_that_wait() -> None:
+    """Whatever the gate says later, they do not reach the server."""
+    async with between() as seen:
+        await seen.post(INITIALIZE)
+        seen.opened[1].gate.clear()
+        calling = asyncio.create_task(seen.post(call(), Mcp_Session_Id="s-1"))
+        await until(lambda: seen.log)
+        await seen.send("DELETE", None, {"Mcp-Session-Id": "s-1"})
+        assert (await calling)[0] == 202
+        assert ("not made", 1) in seen.log and ("closed",) in seen.log
+        assert [method for method, _, _ in seen.got] == ["POST", "DELETE"] and seen.notes == []
+
+
+@looped
 async def test_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that was not used for longest must begin anew."""
     monkeypatch.setattr(http_server, "CONNECTIONS_MAX", 2)
