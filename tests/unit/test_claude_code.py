@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,21 @@ def test_a_call_that_ran_with_other_arguments_is_judged_afterwards(
     ]
     assert here.records()[3]["attributes"]["interlock_unasked"] is True
     assert "no post after" in reason_of(claude.asks("c2", "http.post"))
+
+
+def test_the_invariant_of_the_page_finds_such_a_call(tmp_path: Path) -> None:
+    """Whatever the call was; one that ran as it was judged is none."""
+    page = (FIXTURES.parent / "docs" / "connecting.md").read_text()
+    (text,) = re.findall(r"```yaml\n(version: 1\n.*?judged-before-it-ran.*?)```", page, re.DOTALL)
+    here = GateHere(tmp_path, text)
+    claude = Hooked(here)
+    claude.asks("c1", "t", a=1)
+    claude.ran("c1")
+    assert here.found == {}
+    claude.asks("c2", "t", a=1)
+    claude.ran("c2", a=2)
+    assert [one.invariant for one in here.found.values()] == ["judged-before-it-ran"]
+    here.close()
 
 
 def test_a_call_that_ran_although_it_was_denied_is_found(here: GateHere, claude: Hooked) -> None:
