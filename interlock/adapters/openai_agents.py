@@ -9,7 +9,8 @@ session is yours to open, with its user, its parent, or an id that another proce
 Seen: functions and custom tools, with the model's ids, and tools of MCP servers; also those of
 agents to which it hands over. The SDK makes a text of a tool's error, and that is its result.
 Not seen: hosted tools, which run at the provider. Others that nothing asks for are not accepted:
-shells, patches and computers of this machine, and agents as tools that are not guarded.
+shells, patches and computers of this machine, agents of a sandbox, and agents as tools that are not
+guarded.
 """
 
 from __future__ import annotations
@@ -62,12 +63,12 @@ def guarded(
     """The same agent for one session; agents to which it hands over are guarded as well.
 
     `messages`: publish what the user and the model say; `redact` changes these texts before.
-    `unseen`: names of tools that may run without being asked for.
+    `unseen`: names of tools, and of agents of a sandbox, that may run without being asked for.
 
     Raises
     ------
     SettingError
-        For a tool that would run here without being asked for.
+        For something that would run without being asked for.
     """
     said = Messages(are_published=messages, redact=redact)
     return _Guard(session, said, frozenset(unseen)).agent(agent)
@@ -79,12 +80,14 @@ class _Guard:
     def __init__(self, session: Session, messages: Messages, unseen: frozenset[str]) -> None:
         self._conversation, self._messages, self._unseen = Conversation(session), messages, unseen
         self._known: dict[int, Agent[Any]] = {}
-        self.told_count = 0
+        self._said: list[str] = []
 
     def agent(self, agent: Agent[Any]) -> Agent[Any]:
         known = self._known.get(id(agent))
         if known is not None:
             return known
+        if hasattr(agent, "capabilities"):  # Of a sandbox: they add tools when the agent runs.
+            self._refuse_unless_named(agent.name, "make function tools of what it does")
         tools = [self._tool(tool) for tool in agent.tools]
         servers = [_server(server, self._conversation) for server in agent.mcp_servers]
         made = agent.clone(tools=tools, mcp_servers=servers, hooks=_Hooks(self, agent.hooks))
@@ -142,15 +145,20 @@ class _Guard:
     def _refuse_unless_named(self, name: str, mend: str) -> None:
         if name not in self._unseen:
             raise SettingError(
-                f"tool `{name}` would run without being asked for: {mend}, or name it in `unseen`"
+                f"`{name}` would run without being asked for: {mend}, or name it in `unseen`"
             )
 
     def user_said(self, items: list[TResponseInputItem]) -> None:
-        """The user's messages that are new: a model reads all of them each time."""
+        """The user's messages that are new: a model reads all of them each time, or the latest ones,
+        or those of another run.
+        """
         said = [text for item in items if (text := _said_by_user(item))]
-        for text in said[self.told_count :]:
+        known = min(len(self._said), len(said))
+        while self._said[len(self._said) - known :] != said[:known]:
+            known -= 1
+        for text in said[known:]:
             self._messages.of_user(self._conversation.session, text)
-        self.told_count = max(self.told_count, len(said))
+        self._said = said
 
     def model_said(self, response: ModelResponse) -> None:
         """The text of an answer, if it has one."""

@@ -8,7 +8,7 @@ from tests.adapters.cases import Cases
 
 CASES = """
 hijacked hijacked-stream hijacked-handing hijacked-nested hijacked-silent hijacked-mcp
-hijacked-unguarded hijacked-shell honest honest-stream honest-garbled honest-mcp parallel
+hijacked-unguarded hijacked-shell hijacked-sandbox honest honest-twice honest-stream honest-garbled honest-mcp parallel
 repeated broken broken-raised broken-mcp held held-custom
 """
 
@@ -27,13 +27,15 @@ def test_an_agent_that_is_a_tool_belongs_to_the_session_of_its_caller(cases: Cas
     cases.check_nested("hijacked-nested")
 
 
-@pytest.mark.parametrize(("how", "tool"), [("unguarded", "poster"), ("shell", "local_shell")])
+@pytest.mark.parametrize(
+    ("how", "tool"), [("unguarded", "poster"), ("shell", "local_shell"), ("sandbox", "coder")]
+)
 def test_what_would_run_without_being_asked_for_is_not_accepted(
     cases: Cases, how: str, tool: str
 ) -> None:
     told = cases.told(f"hijacked-{how}")
     assert told["ran"] == []
-    assert f"SettingError: tool `{tool}` would run without being asked for" in told["error"]
+    assert f"SettingError: `{tool}` would run without being asked for" in told["error"]
 
 
 def test_tools_of_a_server_of_mcp_are_asked_for(cases: Cases) -> None:
@@ -52,6 +54,11 @@ def test_tools_of_a_server_of_mcp_are_asked_for(cases: Cases) -> None:
 @pytest.mark.parametrize("how", ["", "-stream"])
 def test_an_honest_twin_is_untouched(cases: Cases, how: str) -> None:
     cases.check_untouched(f"honest{how}")
+
+
+def test_a_later_run_has_its_own_message(cases: Cases) -> None:
+    """Its input does not contain those of the first run."""
+    assert cases.said("honest-twice") == ["[user] asks: do it", "Wait.", "go on", "Done."]
 
 
 def test_parallel_calls_are_judged_one_by_one(cases: Cases) -> None:

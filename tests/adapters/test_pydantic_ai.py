@@ -8,7 +8,7 @@ from tests.adapters.cases import Cases
 
 CASES = """
 hijacked hijacked-stream hijacked-later hijacked-nested hijacked-silent
-honest honest-stream parallel repeated broken held
+hijacked-output held-output honest honest-stream honest-meddled parallel repeated broken held
 """
 
 
@@ -25,6 +25,21 @@ def test_a_hijacked_agent_is_refused_and_goes_on(cases: Cases, how: str) -> None
 def test_a_later_run_goes_on_with_the_conversation(cases: Cases) -> None:
     cases.check_refused("hijacked-later", said=False)
     assert cases.said("hijacked-later")[-3:] == ["Wait.", "go on", "I could not post it."]
+
+
+def test_output_functions_are_asked_for(cases: Cases) -> None:
+    """A refused one is a reason to try again; arguments of operators are those that it gets."""
+    cases.check_refused("hijacked-output")
+    assert cases.told("held-output")["ran"] == [["pay", 1]]
+    assert cases.told("held-output")["final"] == "paid 1"
+
+
+def test_what_is_judged_is_what_runs(cases: Cases) -> None:
+    """Another capability changes the arguments behind the wraps of all."""
+    assert cases.told("honest-meddled")["ran"] == [["read_file", "/secrets/key"]]
+    done = cases.records("honest-meddled", "tool.completed")
+    assert [r["args"] for r in done] == [{"path": "/secrets/key"}]
+    assert cases.records("honest-meddled", "tool.denied")
 
 
 def test_an_agent_that_is_a_tool_belongs_to_the_session_of_its_caller(cases: Cases) -> None:

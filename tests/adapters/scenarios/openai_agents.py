@@ -13,6 +13,7 @@ from agents import Agent, CustomTool, LocalShellTool, Runner, function_tool, set
 from agents.items import ModelResponse
 from agents.mcp import MCPServer
 from agents.models.interface import Model
+from agents.sandbox import SandboxAgent
 from agents.usage import Usage
 from mcp.types import CallToolResult
 from mcp.types import Tool as McpTool
@@ -105,6 +106,9 @@ class Scripted(Model):
 
 
 async def ran(agent: Agent[Any], how: str) -> Any:
+    if how == "twice":
+        await Runner.run(agent, ASKED)
+        return await Runner.run(agent, "go on")
     if how != "stream":
         return await Runner.run(agent, ASKED)
     streamed = Runner.run_streamed(agent, ASKED)
@@ -161,6 +165,8 @@ def run(client: Client, case: str, how: str, script: tuple[Turn, ...]) -> Outcom
     turns = list(HANDING if how == "handing" else script)
     if how == "nested":
         turns = nested(turns, {"input": "post it"})
+    elif how == "twice":
+        turns = [Turn("Wait."), *turns]
     model = Scripted(iter(turns), how)
     tools: list[Any] = [function_tool(one) for one in (read_file, http_post, pay)]
     if how == "raised":
@@ -175,6 +181,8 @@ def run(client: Client, case: str, how: str, script: tuple[Turn, ...]) -> Outcom
             inner = guarded(poster, session, redact=redact) if how == "nested" else poster
             tools[1] = inner.as_tool("poster", "Posts.")
         given: Any = {"mcp_servers": [Server()]} if how == "mcp" else {"tools": tools}
+        if how == "sandbox":
+            guarded(SandboxAgent(name="coder", model=model), session)
         agent = Agent(name="a", model=model, handoffs=[poster], **given)
         used = guarded(agent, session, messages=how != "silent", redact=redact)
         result = asyncio.run(ran(used, how))
