@@ -149,8 +149,8 @@ class _Guard:
             )
 
     def user_said(self, items: list[TResponseInputItem]) -> None:
-        """The user's messages that are new: a model reads all of them each time, or the latest ones,
-        or those of another run.
+        """The user's messages that are new: a model reads all of them each time, or the latest, or
+        those of another run.
         """
         said = [text for item in items if (text := _said_by_user(item))]
         known = min(len(self._said), len(said))

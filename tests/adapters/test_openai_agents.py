@@ -8,8 +8,8 @@ from tests.adapters.cases import Cases
 
 CASES = """
 hijacked hijacked-stream hijacked-handing hijacked-nested hijacked-silent hijacked-mcp
-hijacked-unguarded hijacked-shell hijacked-sandbox honest honest-twice honest-stream honest-garbled honest-mcp parallel
-repeated broken broken-raised broken-mcp held held-custom
+hijacked-unguarded hijacked-shell hijacked-sandbox honest honest-twice honest-stream
+honest-garbled honest-mcp parallel repeated broken broken-raised broken-mcp held held-custom
 """
 
 
