@@ -16,7 +16,7 @@ import traceback
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from .errors import Denied, SettingError
 from .event_json import Arguments, arguments
@@ -27,6 +27,8 @@ from .ports import Caller
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_ID_KEPT_CHARS: Final = 100
+"""Chosen: ids of models are shorter."""
 Edited = Mapping[str, object] | None
 """The arguments with which an operator approved a call, if not with its own."""
 
@@ -53,7 +55,7 @@ class ToolCall:
         self.result: object = None
         self.error = ""
         self.attributes: Mapping[str, object] = {}
-        self.is_generator = self.is_deferred = False
+        self.is_generator = self.is_deferred = self.is_id_repeated = False
         self.args = args
         self._told: Arguments | None = None
 
@@ -61,6 +63,14 @@ class ToolCall:
         """Use the model's own id of the call, which no other call of the session has."""
         self.id = checked_name(call_id, "call") or self.id
         return self
+
+    def renew_id(self) -> bool:
+        """Another process has used the id: take `ID~` and random digits, if a framework repeats ids
+        (`is_id_repeated`). False if the id is the caller's own, and must be another for each call.
+        """
+        if self.is_id_repeated:
+            self.id = f"{self.id[:_ID_KEPT_CHARS]}~{uuid.uuid4().hex[:8]}"
+        return self.is_id_repeated
 
     def run(self, function: Callable[..., T]) -> T:
         """`function` with the call's arguments, or with those that an operator approved instead."""

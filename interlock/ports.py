@@ -32,6 +32,9 @@ class Requested(Protocol):
     def is_deferred(self) -> bool:
         """True if a held call is left with the operators, and `Held` is raised at once."""
 
+    def renew_id(self) -> bool:
+        """Take another id, as this one was used before; False if it must stay as it is."""
+
     def told(self) -> Arguments:
         """Its arguments as they are published: converted once, when first needed."""
 

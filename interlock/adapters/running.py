@@ -94,11 +94,13 @@ class Conversation:
 
     def call(self, tool: str, args: Mapping[str, object], call_id: str) -> ToolCall:
         """A call with the model's id. A framework that tries again repeats the id, and each attempt
-        is a call of its own: `ID`, `ID~2`, `ID~3`.
+        is a call of its own: `ID`, `ID~2`, `ID~3`. One that another process has used becomes
+        `ID~` and random digits.
         """
         call = self.session.tool(tool, **args)
         if not call_id:
             return call
+        call.is_id_repeated = True
         with self._lock:
             count = self._ids.pop(call_id, 0) + 1
             self._ids[call_id] = count

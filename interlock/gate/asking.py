@@ -40,12 +40,20 @@ class Unjudged(Exception):  # noqa: N818 - the gate did not judge
 
     `is_away`: no gate answered, so that the client's settings decide. `was_sent`: the gate may have
     recorded the request. `is_crowded`: it answered that too many requests of this principal wait.
+    `is_conflict`: the request contradicts what it has recorded.
     """
 
     def __init__(
-        self, reason: str, *, is_away: bool, was_sent: bool, is_crowded: bool = False
+        self,
+        reason: str,
+        *,
+        is_away: bool,
+        was_sent: bool,
+        is_crowded: bool = False,
+        is_conflict: bool = False,
     ) -> None:
         super().__init__(reason)
+        self.is_conflict = is_conflict
         self.is_away = is_away
         self.was_sent = was_sent
         self.is_crowded = is_crowded
@@ -215,7 +223,8 @@ def _read(response: Response, session: str, request: str) -> Answer:
         except NotAGate as error:
             raise Unjudged(str(error), is_away=False, was_sent=True) from None
     reason = read_failure(response.body) or "it gave no reason"
-    raise Unjudged(f"status {response.status}: {reason}", is_away=False, was_sent=False)
+    text = f"status {response.status}: {reason}"
+    raise Unjudged(text, is_away=False, was_sent=False, is_conflict=response.status == 409)
 
 
 def _left_s(deadline_ns: int) -> float:

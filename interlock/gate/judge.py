@@ -211,20 +211,12 @@ class GateLink:
         return self._request(call, lambda: None)
 
     def _request(self, call: Requested, held: Callable[[], None]) -> Edited:
-        asked = draft(
-            "tool.requested",
-            identity={},
-            tool=call.tool,
-            call=call.id,
-            args=call.told(),
-            attributes=call.attributes,
-        )
         self._judge.count(asked=1)
         try:
             if call.is_deferred:
-                answer = self._ask_deferred(asked)
+                answer = self._ask_deferred(drafted(call, "tool.requested"))
             else:
-                answer = self._ask(asked, uuid.uuid4().hex, held)
+                answer = self._ask_renewing(call, held)
             if answer.decision == "hold" and not call.is_deferred:
                 answer = self._given_up(call, answer)
         except Unjudged as trouble:
@@ -236,6 +228,15 @@ class GateLink:
         if self._queue.is_closed:
             raise SessionOver(f"`{call.tool}` refused: the client was closed in the meantime")
         return decided(call.tool, answer, is_deferred=call.is_deferred)
+
+    def _ask_renewing(self, call: Requested, held: Callable[[], None]) -> Answer:
+        """Ask; a call whose id another process has used gets another one, if it may."""
+        try:
+            return self._ask(drafted(call, "tool.requested"), uuid.uuid4().hex, held)
+        except Unjudged as trouble:
+            if not (trouble.is_conflict and call.renew_id()):
+                raise
+        return self._ask(drafted(call, "tool.requested"), uuid.uuid4().hex, held)
 
     def _ask_deferred(self, asked: Draft) -> Answer:
         """As the call was answered when it was made before, if it was held then. One that was not
@@ -352,18 +353,21 @@ class GateLink:
     def _publish_call(
         self, call: Requested, kind: str, *, error: str = "", is_unasked: bool = False
     ) -> None:
-        self._put(
-            draft(
-                kind,
-                identity={},
-                tool=call.tool,
-                call=call.id,
-                args=call.told(),
-                error=error,
-                attributes=call.attributes,
-                is_unasked=is_unasked,
-            )
-        )
+        self._put(drafted(call, kind, error=error, is_unasked=is_unasked))
+
+
+def drafted(call: Requested, kind: str, *, error: str = "", is_unasked: bool = False) -> Draft:
+    """An event of the call."""
+    return draft(
+        kind,
+        identity={},
+        tool=call.tool,
+        call=call.id,
+        args=call.told(),
+        error=error,
+        attributes=call.attributes,
+        is_unasked=is_unasked,
+    )
 
 
 def decided(tool: str, answer: Answer, *, is_deferred: bool = False) -> Edited:

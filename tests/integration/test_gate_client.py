@@ -19,6 +19,7 @@ from interlock import (
     guard,
     guarded,
 )
+from interlock.adapters.running import Conversations
 from tests.support.agents_gate import AgentsGate
 from tests.support.faulty_line import FaultyLine
 from tests.support.gated import QUICK, in_background, kinds
@@ -50,6 +51,25 @@ def test_a_call_is_asked_made_and_told(gate: AgentsGate, client: Client) -> None
     assert completed["result"] == "<ü>"
     assert kinds(gate)[3:] == ["tool.completed", "session.ended"]
     assert client.stats().asked == 1
+
+
+def test_an_id_that_another_process_has_used_is_replaced(gate: AgentsGate) -> None:
+    """A framework that resumes elsewhere repeats the ids: each call is judged, by its own id.
+    Two calls of a program with one id remain a mistake of the program.
+    """
+    told = []
+    for _ in range(2):
+        with Client(gate=gate.address, options=QUICK) as client:
+            with Conversations(client).of(gate.id("s1")).call("read", {"x": 1}, "c1") as call:
+                told.append(call.id)
+            assert client.flush(10)
+    assert told[0] == "c1" and told[1].startswith("c1~")
+    done = [r["call"] for r in gate.log() if r["kind"] == "tool.completed"]
+    assert done == [r["call"] for r in gate.log() if r["kind"] == "tool.requested"] == told
+    with Client(gate=gate.address, options=QUICK) as client:
+        own = client.session(gate.id("s1"), is_resumable=True).tool("read", x=1).with_id("c1")
+        with pytest.raises(NoGate, match="asked for before"):
+            own.begin()
 
 
 def test_a_denied_call_is_not_made(gate: AgentsGate, client: Client) -> None:
