@@ -103,7 +103,7 @@ class Interlock(AbstractCapability[Any]):
         tool_def: ToolDefinition,
         args: ValidatedToolArgs,
     ) -> ValidatedToolArgs:
-        """Ask. What other capabilities do here comes before, also if it lies within their wraps."""
+        """Ask. Other capabilities change arguments here, too, and before this one does."""
         try:
             edited = await self._asked(ctx, call.tool_name, args, call.tool_call_id)
         except Refused as refused:
