@@ -32,12 +32,13 @@ _SILENT: Final = frozenset(
 )
 """Lines about the transcript itself, and copies of what other lines tell."""
 _MADE_BY_THE_RUNTIME: Final = (
-    "<task-notification>",
     "<local-command-",
     "<command-",
     "<bash-",
     "<system-reminder>",
 )
+_NOTICE: Final = "<task-notification>"
+"""With what a subagent wrote, also behind a text: a gate reads prompts the same way."""
 _BLOCKS_PASSED: Final = frozenset({"thinking", "redacted_thinking", "image", "document"})
 
 
@@ -112,9 +113,14 @@ def _block(place: str, said_by: str, common: dict[str, Any], block: Mapping[str,
     return Unread(place, "content of an unknown type")
 
 
+def is_made_by_the_runtime(text: str) -> bool:
+    """True for the marks of notices and of what local commands wrote, in place of a prompt."""
+    return text.lstrip().startswith(_MADE_BY_THE_RUNTIME) or _NOTICE in text
+
+
 def _message_kind(said_by: str, common: Mapping[str, Any], text: str) -> str:
     """The prompt of a subagent and a notice of the runtime are not the user's word."""
-    is_made = common["parent"] or text.lstrip().startswith(_MADE_BY_THE_RUNTIME)
+    is_made = common["parent"] or is_made_by_the_runtime(text)
     return "message.runtime" if said_by == "user" and is_made else f"message.{said_by}"
 
 

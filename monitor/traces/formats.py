@@ -9,12 +9,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
-from monitor.traces import claude_transcript, codex_rollout
+from monitor.traces import (
+    claude_hooks,
+    claude_transcript,
+    codex_rollout,
+    mcp_messages,
+    openhands_events,
+    swe_agent,
+)
 from monitor.traces.model import Document, Format, Item, Unread
 
 FORMATS: Final[Sequence[Format]] = (
     claude_transcript.FORMAT,
     codex_rollout.FORMAT,
+    claude_hooks.FORMAT,
+    mcp_messages.FORMAT,
+    swe_agent.FORMAT,
+    openhands_events.FORMAT,
 )
 LOOKED_AT_MAX: Final = 200
 """Chosen: documents from a file's beginning by which it is recognised."""

@@ -35,8 +35,9 @@ class Step:
     `session`: the id that the format gives to the run; `""` if it has none, and all of the file is
     one run. `parent`: the id of the run that started it. `time_ns` is None if the format tells no
     time. `args` is None if it does not tell the arguments. An outcome may leave out the tool: its
-    request, which has the same `call`, names it. `span` and `within`: the ids of what tells this
-    step, and of what it is a part of. Of two tellings of one call, the inner one is dropped.
+    request, which has the same `call`, names it. `has_lasting_call` is False if ids of calls begin
+    anew within a trace. `span` and `within`: the ids of what tells this step, and of what it is a
+    part of. Of two tellings of one call, the inner one is dropped.
     """
 
     place: str
@@ -48,6 +49,7 @@ class Step:
     parent: str = ""
     tool: str = ""
     call: str = ""
+    has_lasting_call: bool = True
     args: Mapping[str, Any] | None = None
     result: Any = ABSENT
     error: str = ""
@@ -76,13 +78,15 @@ class Passed(NamedTuple):
 class Named(NamedTuple):
     """The id of the run that all steps without one belong to, told once in a file.
 
-    `parent`: the run that started it. `continues`: the run whose history the file repeats.
+    `parent`: the run that started it; `has_parent` is True also if only that is known.
+    `continues`: the run whose history the file repeats.
     """
 
     place: str
     session: str
     parent: str = ""
     continues: str = ""
+    has_parent: bool = False
 
 
 Item = Step | Unread | Passed | Named

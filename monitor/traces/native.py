@@ -112,9 +112,16 @@ def _sessions(
     for step in steps:
         made.lacks.sessions += not step.session and named is None
         if named is not None and not step.session:
-            step = replace(step, session=named.session, parent=step.parent or named.parent)  # noqa: PLW2901
+            step = _of(named, step)  # noqa: PLW2901
         found.setdefault(step.session or whole, []).append(step)
     return found
+
+
+def _of(named: Named, step: Step) -> Step:
+    is_prompt = named.has_parent and step.kind == "message.user"
+    kind = "message.runtime" if is_prompt else step.kind
+    parent = step.parent or named.parent
+    return replace(step, session=named.session, parent=parent, kind=kind)
 
 
 def _ordered(steps: list[Step], lacks: Lacks) -> list[tuple[int, Step]]:
@@ -131,27 +138,32 @@ def _ordered(steps: list[Step], lacks: Lacks) -> list[tuple[int, Step]]:
 
 
 def _once(steps: list[tuple[int, Step]], made: Assembled) -> Iterator[tuple[int, Step]]:
-    """Without second tellings: of a call in the same words, or of a part of what tells it; and of
-    the user's message, as a message of the runtime.
+    """Without second tellings: of a call in the same words, of a part of what tells it, of one
+    message; and of the user's message, as a message of the runtime.
     """
     said = {step.text for _, step in steps if step.kind == "message.user"}
     told: dict[tuple[str, str], Step] = {}
     spans = {(step.kind, step.span): step for _, step in steps if step.span}
     for time_ns, step in steps:
         outer = spans.get((step.kind, step.within)) if step.within else None
-        known = told.get((step.kind, step.call)) if step.call else None
+        id_ = step.call if step.kind.startswith("tool.") else step.span
+        known = told.get((step.kind, id_)) if id_ else None
         is_said = step.kind == "message.runtime" and step.text in said
         if is_said or _is_same(outer, step) or _is_same(known, step):
             made.doubles_count += 1
             continue
-        if step.call and step.kind.startswith("tool."):
-            told[step.kind, step.call] = step
+        told[step.kind, id_] = step
+        if not step.has_lasting_call:
+            for kind in OUTCOMES if step.kind == "tool.requested" else ("tool.requested",):
+                told.pop((kind, id_), None)
         yield time_ns, step
 
 
 def _is_same(one: Step | None, other: Step) -> bool:
-    if one is None or not one.kind.startswith("tool."):
+    if one is None:
         return False
+    if not one.kind.startswith("tool."):
+        return one.text == other.text
     is_tool = not (one.tool and other.tool) or one.tool == other.tool
     is_args = one.args is None or other.args is None or one.args == other.args
     return is_tool and is_args and (one.result is ABSENT or one.result == other.result)

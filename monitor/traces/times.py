@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, Final
 
 _EARLIEST_NS: Final = 978_307_200 * 10**9
@@ -35,6 +36,23 @@ def from_text(text: Any) -> int | None:
     return _plausible(seconds * 10**9 + int(digits[:9].ljust(9, "0")))
 
 
+def from_number(value: Any) -> int | None:
+    """Seconds, or thousandths, millionths or billionths of them: whichever is in this century.
+
+    Examples
+    --------
+    >>> from_number(1767603602), from_number(1767603602000.5), from_number(7)
+    (1767603602000000000, 1767603602000500000, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    tried = (_plausible(int(value * unit_ns)) for unit_ns in _UNITS_NS)
+    return next((time_ns for time_ns in tried if time_ns is not None), None)
+
+
+_UNITS_NS: Final = (10**9, 10**6, 10**3, 1)
 _SECOND: Final = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC) - _EPOCH
 
 

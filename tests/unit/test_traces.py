@@ -102,6 +102,26 @@ def test_a_second_session_under_the_name_of_the_first_is_not_silent() -> None:
     assert [place for place, _ in made.unread] == ["line 3"] and made.unread_count == 1
 
 
+def test_an_id_that_begins_anew_is_of_another_call() -> None:
+    """Once the first call has its outcome; until then it is the same message at both ends."""
+    one = {"call": "1", "tool": "pay", "args": {}, "has_lasting_call": False}
+    asked, paid = step(**one), step("tool.completed", **one, result="paid")
+    told = events(asked, asked, paid, paid, asked, paid)
+    assert [event["kind"] for event in told] == ["tool.requested", "tool.completed"] * 2
+
+
+def test_a_message_that_is_told_again_under_its_id_is_one() -> None:
+    first, second = (step("message.user", text=text, span="m1") for text in ("go", "go on"))
+    assert [one["text"] for one in events(first, first, second)] == ["go", "go on"]
+
+
+def test_the_prompt_of_a_subagent_whose_parent_is_not_named_is_not_the_users_word() -> None:
+    head = Named("line 1", "own", has_parent=True)
+    made = assemble([head, step("message.user", session="", text="go")], "whole")
+    (told,) = (json.loads(line) for line in made.lines)
+    assert told["kind"] == "message.runtime" and "parent" not in told
+
+
 def test_a_prompt_that_is_sent_to_the_model_again_is_not_a_message_of_the_runtime() -> None:
     asked = step("message.user", text="go")
     told = events(step("message.runtime", text="go"), asked, step("message.runtime", text="note"))

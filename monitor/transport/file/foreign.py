@@ -155,6 +155,7 @@ def _is_trajectory(fields: Fields) -> bool:
         or {"suite_name", "user_task_id"} <= fields.keys()
         or ("observation" in fields and not {"action", "content", "thought"}.isdisjoint(fields))
         or {"action", "args", "source"} <= fields.keys()
+        or {"id", "timestamp", "source", "kind"} <= fields.keys()
     )
 
 
