@@ -6,9 +6,10 @@
 | response with `content` or `structuredContent` | `tool.completed`, or `tool.failed` if `isError` |
 | response with `error` | `tool.failed` |
 
-A response does not name its method. One with a list of `content` is that of a tool. One with `error` may be
-of any request, and stays without a tool if its `id` is not that of a call. Ids begin anew with each
-connection. The time is a field of the log's line. MCP does not carry what the user says.
+A response does not name its method. One with a list of `content` is that of a tool. One with
+`error` may be of any request, and stays without a tool if its `id` is not that of a call. Ids begin
+anew with each connection. The time is a field of the log's line. MCP does not carry what the user
+says.
 """
 
 from __future__ import annotations

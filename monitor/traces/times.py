@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from math import isfinite
+from decimal import Decimal
 from typing import Any, Final
 
 _EARLIEST_NS: Final = 978_307_200 * 10**9
@@ -46,9 +46,10 @@ def from_number(value: Any) -> int | None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if isinstance(value, float) and not isfinite(value):
+    if not _EARLIEST_NS // 10**9 <= value < _LATEST_NS:
         return None
-    tried = (_plausible(int(value * unit_ns)) for unit_ns in _UNITS_NS)
+    exact = Decimal(repr(value))
+    tried = (_plausible(int(exact * unit_ns)) for unit_ns in _UNITS_NS)
     return next((time_ns for time_ns in tried if time_ns is not None), None)
 
 
