@@ -73,7 +73,7 @@ def forwarded(headers: Headers) -> list[tuple[str, str]]:
     """The headers of a request that go to the server, credentials included."""
     named = {part.strip().lower() for name, value in headers if name == "connection"
              for part in value.split(",")}  # fmt: skip
-    return [(name, value) for name, value in headers if name not in _OWN and name not in named]
+    return [(name, value) for name, value in headers if name not in named and _is_passed(name)]
 
 
 def answered(headers: Headers) -> list[tuple[str, str]]:
@@ -110,6 +110,12 @@ def check_repeats(headers: Headers, message: Message) -> None:
 def repeats_arguments(headers: Headers) -> bool:
     """True if headers repeat arguments, so that these cannot be replaced."""
     return any(name.startswith(_ARGUMENT_PREFIX) for name, _ in headers)
+
+
+def _is_passed(name: str) -> bool:
+    """False also for `mcp_name`: many servers take it for `mcp-name`, which was compared."""
+    meant = name.replace("_", "-")
+    return meant not in _OWN and (meant == name or not meant.startswith("mcp-"))
 
 
 def _is_here(host: str, port: int) -> bool:

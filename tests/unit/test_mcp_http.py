@@ -41,11 +41,16 @@ async def test_an_allowed_call_reaches_the_server_as_it_is() -> None:
     """With the client's credentials, and the outcome is reported before the result passes."""
     body = b' {"jsonrpc": "2.0","id":1,"method":"tools/call","params":{"name":"pay"}}'
     async with between() as seen:
-        status, told = await seen.post(body, Authorization="Bearer secret", X_Api_Key="k")
+        given = {"Authorization": "Bearer secret", "X-Api-Key": "k", "Api_Key": "l"}
+        own = {"Mcp_Name": "x", "Transfer_Encoding": "x", "X-Hop": "x", "Connection": "X-Hop"}
+        given |= {"Content-Type": "application/json", "Accept": BOTH, **own}
+        status, told = await seen.send("POST", body, given)
         assert (status, told) == (200, json.loads(result()))
         ((method, headers, got),) = seen.got
         assert (method, got) == ("POST", body)
-        assert headers["authorization"] == "Bearer secret" and headers["x-api-key"] == "k"
+        assert headers["authorization"] == "Bearer secret"
+        assert (headers["x-api-key"], headers["api_key"]) == ("k", "l")
+        assert not {name.lower() for name in own} & {*headers} - {"connection"}
         assert headers["host"] in seen.to and headers["content-type"] == "application/json"
         assert headers["accept-encoding"] == "identity"
         assert seen.log[:2] == [("asked", "pay", {}), ("ended", 1, "completed")]
