@@ -31,7 +31,7 @@ class Environment:
     def __init__(self, name: str) -> None:
         self.python = folder_of(name) / "bin" / "python"
         if not self.python.exists():
-            require_or_skip("adapters", f"{name} is not installed: `make adapters` does it")
+            require_or_skip("adapters", f"{name} is not installed: `make test-adapters` does it")
 
     def run(self, scenario: str, gate: ServedGate, *arguments: str, token: str = "") -> Any:
         """What a scenario prints, as JSON. `token`: of its principal, if the gate has any. What its
