@@ -22,6 +22,7 @@ from monitor.doctor.broker import judge_broker
 from monitor.doctor.diagnosis import Diagnosis, Learnt, NotLearnt, ok, trouble, unknown
 from monitor.doctor.events import judge_events
 from monitor.doctor.gate import Files, judge_gate
+from monitor.doctor.heartbeats import judge_heartbeats
 from monitor.doctor.invariants import judge_invariants, program_digest
 from monitor.doctor.log_dir import judge_log_dir
 from monitor.doctor.look_at_files import (
@@ -31,7 +32,12 @@ from monitor.doctor.look_at_files import (
     look_at_state,
 )
 from monitor.doctor.look_at_software import look_at_invariants, look_at_versions
-from monitor.doctor.look_at_source import latest_of_kafka, latest_of_log, look_at_broker
+from monitor.doctor.look_at_source import (
+    latest_of_kafka,
+    latest_of_log,
+    look_at_broker,
+    look_at_heartbeats,
+)
 from monitor.doctor.monitor import READY, judge_monitor
 from monitor.doctor.plan import (
     CONFIG,
@@ -54,6 +60,7 @@ from monitor.ingest.provenance import Provenance
 from monitor.presentation import visible
 from monitor.principals.load import load_principals
 from monitor.principals.model import Principals, digest_with
+from monitor.topics import EVENTS
 from monitor.transport.address import (
     FileAddress,
     KafkaAddress,
@@ -109,6 +116,8 @@ def _probes(asked: Asked, plan: Plan, clock: Clock) -> Iterator[tuple[str, Probe
             yield "sample", sample
         case LogDirAddress():
             yield "sample", partial(latest_of_log, plan.source, clock, count=count)
+    if isinstance(plan.target, KafkaAddress | LogDirAddress):
+        yield "heartbeats", partial(look_at_heartbeats, plan.target, settings, clock, seconds)
     if plan.monitor is not None:
         yield "monitor", partial(ask_monitor, *plan.monitor, clock, seconds)
     for gate in plan.gates:
@@ -221,6 +230,10 @@ def _of_sources(asked: Asked, plan: Plan, found: dict[str, Any]) -> list[Diagnos
             if is_there
             else trouble("file.reach", place, "there is no such file", "correct `source`")
         )
+    if "heartbeats" in found:
+        assert asked.target is not None, "it is the target's control topic"
+        topic = plan.target.topics[0] if isinstance(plan.target, KafkaAddress) else EVENTS
+        diagnoses += judge_heartbeats(asked.target, topic, found["heartbeats"], settings.skew_ns)
     if "sample" in found:
         provenance = Provenance(asserts=settings.asserts)
         place = f"source {settings.source}"

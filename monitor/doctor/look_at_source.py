@@ -9,13 +9,15 @@ import time
 from contextlib import closing
 from typing import Final
 
+from interlock.control_record import ControlView
 from monitor.clock import Clock
 from monitor.config.table import Settings
 from monitor.doctor.events import Sample
+from monitor.doctor.heartbeats import HeartbeatFacts
 from monitor.doctor.needs import Needs
 from monitor.topics import READ_TOGETHER
 from monitor.transport.address import KafkaAddress, LogDirAddress
-from monitor.transport.base import Record
+from monitor.transport.base import ControlReader, Record
 from monitor.transport.kafka.broker_facts import BrokerFacts
 
 POLL_S: Final = 0.5
@@ -76,6 +78,27 @@ def latest_of_kafka(
             if len(records) >= RECORDS_MAX or size >= BYTES_MAX:
                 break
     return Sample(tuple(records), clock.now_ns(), notices_count, is_whole, is_stamped)
+
+
+def look_at_heartbeats(
+    address: KafkaAddress | LogDirAddress, settings: Settings, clock: Clock, seconds: float
+) -> HeartbeatFacts:
+    """The heartbeats on the control topic. Raises ConfigError, OSError."""
+    with closing(_control(address, settings)) as reader:
+        view = ControlView()
+        for key, value in reader.read_to_end(seconds):
+            view.apply(key, value)
+    return HeartbeatFacts(view.watermarks.vouchers(), clock.now_ns())
+
+
+def _control(address: KafkaAddress | LogDirAddress, settings: Settings) -> ControlReader:
+    if isinstance(address, KafkaAddress):
+        from monitor.transport.kafka.control_reader import KafkaControlReader
+
+        return KafkaControlReader(address.bootstrap, settings=settings.kafka.client_settings())
+    from monitor.transport.logdir.control_reader import LogDirControlReader
+
+    return LogDirControlReader(address.directory)
 
 
 def latest_of_log(address: LogDirAddress, clock: Clock, *, count: int) -> Sample:

@@ -227,11 +227,22 @@ def test_a_monitor_that_watches(watched: tuple[MonitorProcess, int], tmp_path: P
     assert found["state.program"]["outcome"] == "ok"
     found = checks(*arguments, "--invariants", str(changed), code=0)
     assert found["monitor.program"]["outcome"] == found["state.program"]["outcome"] == "trouble"
+    found = checks("--target", monitor.source, code=0)
+    assert found["control.heartbeats"]["outcome"] == found["log.reach"]["outcome"] == "ok"
     (tmp_path / "principals.yaml").write_text("versions: 1\n")
     more = ("--principals", str(tmp_path / "principals.yaml"))
     found = checks(*arguments, *more, "--invariants", str(monitor.invariants), code=1)
     assert found["principals.check"]["outcome"] == "trouble"
     assert found["monitor.program"]["outcome"] == "unknown"
+
+
+def test_a_target_without_a_monitor(tmp_path: Path) -> None:
+    """An agent's guards would refuse every call."""
+    found = checks("--target", f"log:{tmp_path}", code=1)
+    assert found["log.reach"]["outcome"] == "ok"
+    assert found["control.heartbeats"]["outcome"] == "trouble"
+    found = checks("--target", f"log:{tmp_path / 'none'}", code=1)
+    assert found["control.heartbeats"]["outcome"] == "unknown"
 
 
 def test_no_monitor_and_a_peer_that_is_none(peer: Any, gate: AgentsGate, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_topics_that_are_well(bootstrap: str, tmp_path: Path) -> None:
     found = doctor(
         "--source", f"kafka://{bootstrap}/{topic}",
         "--target", f"kafka://{bootstrap}/{topic}", "--state-dir", str(tmp_path / "s"),
-        "--latest", "5", code=0,
+        "--latest", "5", code=1,
     )  # fmt: skip
     assert not not_ok(found, "broker.") and not not_ok(found, "events.")
     assert len([one for one in found if one["check"] == "broker.reach"]) == 2
@@ -114,6 +114,8 @@ def test_topics_that_are_well(bootstrap: str, tmp_path: Path) -> None:
     (schema,) = [one for one in found if one["check"] == "events.schema"]
     assert schema["text"] == "the latest 5 records are valid events"
     assert not not_ok(found, "clock.")
+    # Agents need a monitor that runs.
+    assert not_ok(found, "control.") == [("control.heartbeats", "trouble")]
     assert {name: ends_of(bootstrap, name) for name in before} == before
 
 

@@ -8,10 +8,12 @@ import stat
 import msgspec
 import pytest
 
+from interlock.watermarks import Beat
 from invariants.model.event import SECOND_NS, Origin
 from monitor.doctor.diagnosis import Diagnosis, NotLearnt, command, ok, trouble, unknown, worst
 from monitor.doctor.events import Sample, judge_events
 from monitor.doctor.gate import Files, GateFacts, judge_gate
+from monitor.doctor.heartbeats import HeartbeatFacts, judge_heartbeats
 from monitor.doctor.log_dir import LogDirFacts, judge_log_dir
 from monitor.doctor.monitor import MonitorFacts, judge_monitor
 from monitor.doctor.rights import FileFacts, FolderFacts, SocketFacts, judge_file, judge_socket
@@ -239,6 +241,50 @@ def test_an_older_gate_is_named_by_what_it_lacks() -> None:
 def test_a_slow_answer_is_no_skew() -> None:
     """The doubt about the time of an answer is not a difference of clocks."""
     assert the(gate(ahead_s=9.0, round_trip_s=8.0), "clock.gate").outcome == "ok"
+
+
+# Heartbeats.
+
+
+def beats(**ages_s: float) -> list[Diagnosis]:
+    """One voucher for each age; those whose names begin with `o` only observe."""
+    found = {
+        name: Beat(NOW_NS - int(age * SECOND_NS), topics=("agent.events",), observes=name[0] == "o")
+        for name, age in ages_s.items()
+    }
+    facts = HeartbeatFacts(found, NOW_NS)
+    return judge_heartbeats("kafka://b:1/agent.events", "agent.events", facts, SECOND_NS)
+
+
+@pytest.mark.parametrize(
+    ("ages_s", "outcome"),
+    [
+        ({}, "trouble"),
+        ({"a": 7}, "ok"),
+        ({"a": 15.5}, "trouble"),
+        ({"a": 7, "b": 3600}, "trouble"),
+        ({"a": 7, "observer": 3600}, "ok"),
+        ({"observer": 3600}, "trouble"),
+        ({"a": -2}, "trouble"),
+        ({"a": -0.5}, "ok"),
+    ],
+)
+def test_heartbeats(ages_s: dict[str, float], outcome: str) -> None:
+    """Guards wait for each monitor that can stop sessions, and for no other."""
+    assert worst(beats(**ages_s)) == outcome
+    assert worst(judge_heartbeats("log:x", "t", NotLearnt("no topic"), 0)) == "unknown"
+
+
+def test_a_monitor_of_another_topic_does_not_count() -> None:
+    """It says nothing about the events of this agent."""
+    facts = HeartbeatFacts({"a": Beat(NOW_NS, topics=("agent.events.x",))}, NOW_NS)
+    assert worst(judge_heartbeats("kafka://b:1", "agent.events", facts, 0)) == "trouble"
+
+
+def test_a_voucher_that_is_gone_is_retired() -> None:
+    """By the command for this source, with the name as one word."""
+    (found,) = beats(**{"group:a b": 99})
+    assert "`interlock control retire 'group:a b' --source kafka://b:1`" in found.mend
 
 
 # The monitor.
