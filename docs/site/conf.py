@@ -49,6 +49,7 @@ QUESTIONS = {
     "Running the monitor": "docs/running",
     "Finding what is wrong": "docs/doctor",
     "Traces of other programs": "docs/traces",
+    "Findings for other programs": "docs/export",
     "An incident at 3 a.m.": "docs/incident",
     "Alerts": "docs/alerts",
     "Security": "docs/threat-model",

@@ -24,7 +24,7 @@ HELP: Final[Mapping[str, str]] = {
     "fmt": "format invariant files",
     "explain": "explain a finding or an invariant",
     "graph": "draw an invariant",
-    "findings": "list and show findings",
+    "findings": "list, show and export findings",
     "control": "list, wait, quarantine, release, kill or retire",
     "schema": "print a JSON Schema",
     "packs": "list the invariants that ship with Interlock, or print a pack",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from interlock.limits import NUMBER_MAX
 from invariants.model.errors import InterlockError
 from monitor.cli.arguments import (
     HELP,
@@ -25,28 +27,20 @@ from monitor.presentation import line, page
 from monitor.store.records import FindingFilter, StoredFinding
 from monitor.store.store import STORE_FILE, Store
 
+EXPORTS: Final = ("sarif", "ocsf", "junit", "cef", "chrome-trace", "markdown", "loki")
+
 
 def add(verbs: Verbs) -> None:
-    """Declare the verb and its two parts."""
+    """Declare the verb and its parts."""
     parser = verbs.add_parser(
         "findings",
         help=HELP["findings"],
         description="Reads the store of a monitor, which may be running. "
         "Example: interlock findings list --severity critical",
     )
-    parts = parser.add_subparsers(title="parts", required=True, metavar="list|show")
+    parts = parser.add_subparsers(title="parts", required=True, metavar="list|show|export")
     lister = parts.add_parser("list", help="findings, the newest first")
-    lister.add_argument("--session", default="", help="only of this session")
-    lister.add_argument("--invariant", default="", help="only of this invariant")
-    lister.add_argument("--severity", choices=SEVERITIES, help="only of this severity")
-    lister.add_argument(
-        "--incident",
-        default="",
-        help="the finding of this incident (i-...), the id shown to agents",
-    )
-    lister.add_argument(
-        "--since", default="", help="stored in the last such period, such as 30m or 12h"
-    )
+    _with_filter(lister)
     lister.add_argument("--limit", type=whole_number(1), default=50, help="at most this many (50)")
     lister.add_argument(
         "--page", type=whole_number(1), default=1, help="the page, each of --limit findings (1)"
@@ -57,21 +51,32 @@ def add(verbs: Verbs) -> None:
         with_state_dir(part)
         with_output(part)
         part.set_defaults(run=run)
+    exporter = parts.add_parser("export", help="write findings in a format of other programs")
+    _with_filter(exporter)
+    exporter.add_argument("--format", required=True, choices=EXPORTS, help="the format")
+    with_state_dir(exporter)
+    exporter.set_defaults(run=run_export)
+
+
+def _with_filter(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--session", default="", help="only of this session")
+    parser.add_argument("--invariant", default="", help="only of this invariant")
+    parser.add_argument("--severity", choices=SEVERITIES, help="only of this severity")
+    parser.add_argument(
+        "--incident",
+        default="",
+        help="the finding of this incident (i-...), the id shown to agents",
+    )
+    parser.add_argument(
+        "--since", default="", help="stored in the last such period, such as 30m or 12h"
+    )
 
 
 def run_list(arguments: argparse.Namespace) -> int:
     """Print findings that match."""
     with closing(open_store(arguments.state_dir)) as store:
-        incident = arguments.incident
-        wanted = FindingFilter(
-            id_prefix=find(store, incident).finding.id if incident else "",
-            session=arguments.session,
-            invariant=arguments.invariant,
-            severity=arguments.severity,
-            since_ns=_since_ns(arguments.since),
-            limit=arguments.limit,
-            skipped=(arguments.page - 1) * arguments.limit,
-        )
+        skipped = (arguments.page - 1) * arguments.limit
+        wanted = _wanted(store, arguments, arguments.limit, skipped)
         found = store.findings(wanted)
         matching_count = store.count_findings(wanted)
     if arguments.output == "json":
@@ -87,6 +92,34 @@ def run_list(arguments: argparse.Namespace) -> int:
             f"`--limit {matching_count}` all"
         )
     return EXIT_FINE
+
+
+def run_export(arguments: argparse.Namespace) -> int:
+    """Write all findings that match, the oldest first, to standard output."""
+    from monitor.export.formats import FORMATS
+
+    with closing(open_store(arguments.state_dir)) as store:
+        wanted = _wanted(store, arguments, NUMBER_MAX)
+        found = [stored.finding for stored in store.findings(wanted)]
+    found.reverse()
+    sys.stdout.buffer.write(FORMATS[arguments.format](found))
+    sys.stdout.buffer.flush()
+    return EXIT_FINE
+
+
+def _wanted(
+    store: Store, arguments: argparse.Namespace, limit: int, skipped: int = 0
+) -> FindingFilter:
+    incident = arguments.incident
+    return FindingFilter(
+        id_prefix=find(store, incident).finding.id if incident else "",
+        session=arguments.session,
+        invariant=arguments.invariant,
+        severity=arguments.severity,
+        since_ns=_since_ns(arguments.since),
+        limit=limit,
+        skipped=skipped,
+    )
 
 
 def _since_ns(text: str) -> int:

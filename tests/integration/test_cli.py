@@ -126,6 +126,11 @@ def test_a_live_run_is_stopped_cleanly_and_goes_on_after_a_kill(tmp_path: Path) 
     assert third.returncode == 0
     found = findings(state)
     assert len({f["id"] for f in found}) == len(found) == 2
+    exported = interlock("findings", "export", "--format", "sarif", "--state-dir", state)
+    results = json.loads(exported.stdout)["runs"][0]["results"]
+    assert [one["fingerprints"]["interlock/v1"] for one in results] == [
+        one["id"] for one in reversed(found)
+    ]
     shown = interlock("findings", "show", found[0]["id"][:14], "--state-dir", state)
     assert shown.returncode == 0 and b"because of these events" in shown.stdout
     standing = interlock("control", "list", "--source", f"log:{log}", "--output", "json")
