@@ -17,14 +17,22 @@ from typing import Annotated, Any, NotRequired
 
 from langchain.agents.middleware import AgentMiddleware, AgentState
 from langchain.agents.middleware.types import PrivateStateAttr, ToolCallRequest
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
 from langgraph.config import get_config
 from langgraph.types import Command, interrupt
 
 from ..calls import Edited, ToolCall
 from ..client import Client
 from ..errors import Held, Refused
-from .running import Conversation, Conversations, Messages, Redact, made, made_async
+from .running import (
+    Conversation,
+    Conversations,
+    Messages,
+    Redact,
+    converted,
+    made,
+    made_async,
+)
 
 Result = ToolMessage | Command[Any]
 
@@ -122,7 +130,8 @@ class InterlockMiddleware(AgentMiddleware[InterlockState, Any]):
 
     def _call(self, conversation: Conversation, request: ToolCallRequest) -> ToolCall:
         asked = request.tool_call
-        call = conversation.call(asked["name"], asked["args"], asked["id"] or "")
+        args = converted(asked["args"], request.tool.tool_call_schema if request.tool else None)
+        call = conversation.call(asked["name"], args, asked["id"] or "")
         call.is_deferred = self._interrupts and bool(asked["id"] and _thread_of(get_config()))
         return call
 
@@ -162,14 +171,22 @@ def _edited(request: ToolCallRequest, edited: Edited) -> ToolCallRequest:
     return request.override(tool_call={**request.tool_call, "args": dict(edited)})
 
 
-def _note(call: ToolCall, result: Result) -> None:
-    """The outcome: LangGraph makes a message of an error that it handles."""
-    if not isinstance(result, ToolMessage):
-        return
-    if result.status == "error":
-        call.error = str(result.text)
-    else:
-        call.result = result.content
+def _note(call: ToolCall, result: object) -> None:
+    """The outcome: all messages that the model will read. LangGraph makes one of an error that it
+    handles, and a tool may put its own into a command.
+    """
+    read: list[Any] = []
+    for one in result if isinstance(result, list) else [result]:
+        update = one.update if isinstance(one, Command) else {"messages": [one]}
+        found = update.get("messages") if isinstance(update, Mapping) else update
+        read += found if isinstance(found, list) else [found]
+    messages = [one for one in read if isinstance(one, BaseMessage)]
+    if len(messages) == 1 and getattr(messages[0], "status", "") == "error":
+        call.error = str(messages[0].text)
+    elif len(messages) == len(read) == 1:
+        call.result = messages[0].content
+    elif read != [None]:
+        call.result = [one.content if isinstance(one, BaseMessage) else one for one in read]
 
 
 def _refusal(request: ToolCallRequest, refused: Refused) -> ToolMessage:

@@ -14,7 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from ..calls import Edited, ToolCall
 from ..client import Client
@@ -54,6 +54,19 @@ async def made_async(call: ToolCall, make: Callable[[Edited], Awaitable[T]], not
 def note_result(call: ToolCall, result: object) -> None:
     """The `note` of a framework whose results are what a call returned."""
     call.result = result
+
+
+def converted(args: Mapping[str, object], model: Any) -> Mapping[str, object]:
+    """The arguments as a tool gets them whose framework validates them by a model of Pydantic: with
+    the types of its fields (`"yes"` becomes true), and with defaults. Those that the model does not
+    accept, and all if there is no model, are as they were: the framework will not make the call.
+    """
+    try:
+        found = model.model_validate(dict(args))
+        fields = type(found).model_fields
+    except Exception:  # noqa: BLE001 - validators are the user's own, and raise what they like
+        return args
+    return {**args, **{one.alias or name: getattr(found, name) for name, one in fields.items()}}
 
 
 class Messages:

@@ -36,7 +36,7 @@ from ..calls import ToolCall
 from ..client import Client
 from ..errors import Refused, SettingError
 from ..session import Session
-from .running import Conversation, Conversations, Messages, Redact
+from .running import Conversation, Conversations, Messages, Redact, converted
 
 _CONNECTED: WeakSet[Agent] = WeakSet()
 """The agents that have the plugin."""
@@ -84,9 +84,10 @@ class Interlock(Plugin):
             return
         self._check_seen(context.tool)
         asked, conversation = context.tool_use, self._of(context.agent)
-        call = conversation.call(
-            context.tool.tool_name, _arguments(asked["input"]), asked["toolUseId"]
-        )
+        # The model by which a tool that is a function converts its arguments.
+        model = getattr(getattr(context.tool, "_metadata", None), "input_model", None)
+        args = converted(_arguments(asked["input"]), model)
+        call = conversation.call(context.tool.tool_name, args, asked["toolUseId"])
         try:
             edited = await call.begin_async()
         except Refused as refused:

@@ -137,6 +137,11 @@ class Cases:
         (failed,) = self.records(case, "tool.failed")
         assert error in failed["error"]
 
+    def check_converted(self, case: str) -> None:
+        """A number that the model wrote as a text is judged as the number that the tool gets."""
+        (held,) = self.records(case, "approval.requested")
+        assert held["args"] == {"amount": 7}
+
     def check_edited(self, case: str) -> None:
         """A held call waits for an operator, and runs with the arguments that he approved."""
         told = self.told(case)

@@ -8,7 +8,7 @@ from tests.adapters.cases import Cases
 
 CASES = """
 hijacked hijacked-async hijacked-stream hijacked-thread hijacked-alone hijacked-nested
-hijacked-silent honest honest-async parallel parallel-async repeated broken
+hijacked-silent honest honest-async honest-command worded parallel parallel-async repeated broken
 held held-interrupt held-interrupt-async
 """
 
@@ -42,7 +42,7 @@ def test_an_agent_that_is_a_tool_belongs_to_the_session_of_its_caller(cases: Cas
     cases.check_nested("hijacked-nested")
 
 
-@pytest.mark.parametrize("how", ["", "-async"])
+@pytest.mark.parametrize("how", ["", "-async", "-command"])
 def test_an_honest_twin_is_untouched(cases: Cases, how: str) -> None:
     cases.check_untouched(f"honest{how}")
 
@@ -65,6 +65,10 @@ def test_a_held_call_interrupts_the_graph(cases: Cases, how: str) -> None:
     assert "`pay` refused: approval `" in cases.told(f"held-interrupt{how}")["error"]
     (asked,) = cases.records(f"held-interrupt{how}", "approval.requested")
     assert asked["call"] == "c1"
+
+
+def test_arguments_are_judged_as_the_tool_gets_them(cases: Cases) -> None:
+    cases.check_converted("worded")
 
 
 def test_types(cases: Cases) -> None:

@@ -10,6 +10,7 @@ pytestmark = LONG
 CASES = """
 hijacked hijacked-stream hijacked-saved hijacked-alone hijacked-nested hijacked-unasked
 hijacked-silent honest honest-stream parallel parallel-sequential repeated broken held paused
+worded
 """
 
 
@@ -63,6 +64,10 @@ def test_a_tool_that_pauses_is_asked_for_again(cases: Cases) -> None:
 def test_what_holds_of_every_framework(cases: Cases) -> None:
     """Ids that come again, a tool that fails, edited arguments, messages that are switched off."""
     cases.check_the_rest()
+
+
+def test_arguments_are_judged_as_the_tool_gets_them(cases: Cases) -> None:
+    cases.check_converted("worded")
 
 
 def test_types(cases: Cases) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 from langchain.agents import create_agent
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
-from langchain_core.tools import BaseTool, tool
+from langchain_core.tools import BaseTool, InjectedToolCallId, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 from scripted import ASKED, Outcome, Turn, http_post, main, nested, pay, read_file, redact
@@ -30,6 +30,12 @@ def messages_of(turns: Iterator[Turn]) -> Iterator[AIMessage]:
     for turn in turns:
         calls = [{"name": c.tool, "args": dict(c.args), "id": c.id} for c in turn.calls]
         yield AIMessage(turn.text, tool_calls=calls)
+
+
+@tool("read_file")
+def read_by_command(path: str, tool_call_id: Annotated[str, InjectedToolCallId]) -> Command[Any]:
+    """Read a file; the result is a message that the tool makes itself."""
+    return Command(update={"messages": [ToolMessage(read_file(path), tool_call_id=tool_call_id)]})
 
 
 def poster_of(model: Scripted, middleware: list[Any]) -> BaseTool:
@@ -61,6 +67,8 @@ def run(client: Client, case: str, how: str, script: tuple[Turn, ...]) -> Outcom
     for part in parts:
         model = Scripted(messages=messages_of(iter(part)))
         tools: list[Any] = [tool(one) for one in (read_file, http_post, pay)]
+        if how == "command":
+            tools[0] = read_by_command
         if how == "nested":
             tools[1] = poster_of(model, middleware)
         agent: Any = create_agent(model, tools, middleware=middleware, checkpointer=saver)

@@ -101,6 +101,7 @@ SCRIPTS: Mapping[str, tuple[Turn, ...]] = {
     "repeated": (Turn(calls=(NOTES,)), Turn(calls=(NOTES,)), DONE),
     "broken": (Turn(calls=(BROKEN,)), DONE),
     "held": (Turn(calls=(PAY,)), DONE),
+    "worded": (Turn(calls=(Call("pay", {"amount": "7"}, "c1"),)), DONE),
     "paused": (Turn(calls=(Call("confirm", {"amount": 1}, "c1"),)), DONE),
 }
 
