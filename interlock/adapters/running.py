@@ -63,9 +63,9 @@ def converted(args: Mapping[str, object], model: Any) -> Mapping[str, object]:
     """
     try:
         found = model.model_validate(dict(args))
-        fields = type(found).model_fields
-    except Exception:  # noqa: BLE001 - validators are the user's own, and raise what they like
+    except (ValueError, TypeError, AttributeError, LookupError, RuntimeError):
         return args
+    fields = type(found).model_fields
     return {**args, **{one.alias or name: getattr(found, name) for name, one in fields.items()}}
 
 
