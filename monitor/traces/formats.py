@@ -10,9 +10,16 @@ from itertools import islice
 from typing import Final
 
 from monitor.traces import (
+    agentdojo_run,
+    atif_trajectory,
     claude_hooks,
     claude_transcript,
+    cloudtrail,
     codex_rollout,
+    gemini_session,
+    kubernetes_audit,
+    langfuse_export,
+    langsmith_runs,
     mcp_messages,
     openhands_events,
     swe_agent,
@@ -26,6 +33,13 @@ FORMATS: Final[Sequence[Format]] = (
     mcp_messages.FORMAT,
     swe_agent.FORMAT,
     openhands_events.FORMAT,
+    gemini_session.FORMAT,
+    langsmith_runs.FORMAT,
+    langfuse_export.FORMAT,
+    kubernetes_audit.FORMAT,
+    cloudtrail.FORMAT,
+    agentdojo_run.FORMAT,
+    atif_trajectory.FORMAT,
 )
 LOOKED_AT_MAX: Final = 200
 """Chosen: documents from a file's beginning by which it is recognised."""

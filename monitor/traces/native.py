@@ -139,12 +139,20 @@ def _ordered(steps: list[Step], lacks: Lacks) -> list[tuple[int, Step]]:
 
 def _once(steps: list[tuple[int, Step]], made: Assembled) -> Iterator[tuple[int, Step]]:
     """Without second tellings: of a call in the same words, of a part of what tells it, of one
-    message; and of the user's message, as a message of the runtime.
+    message; and of the user's message, as a message of the runtime. A call without arguments has
+    those of its fuller telling.
     """
+    fuller = {
+        (step.kind, step.call): step.args
+        for _, step in reversed(steps)
+        if step.call and step.has_lasting_call and step.args is not None
+    }
     said = {step.text for _, step in steps if step.kind == "message.user"}
     told: dict[tuple[str, str], Step] = {}
     spans = {(step.kind, step.span): step for _, step in steps if step.span}
     for time_ns, step in steps:
+        if step.args is None and step.has_lasting_call:
+            step = replace(step, args=fuller.get((step.kind, step.call)))  # noqa: PLW2901
         outer = spans.get((step.kind, step.within)) if step.within else None
         id_ = step.call if step.kind.startswith("tool.") else step.span
         known = told.get((step.kind, id_)) if id_ else None

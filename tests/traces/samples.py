@@ -41,5 +41,18 @@ SAMPLES = tuple(
         ("openhands_events.jsonl", "openhands"),
         ("openhands_server_events.json", "openhands"),
         ("openhands_sdk_events.jsonl", "openhands"),
+        ("gemini_session.json", "gemini-cli"),
+        ("gemini_session_lines.jsonl", "gemini-cli"),
+        ("langsmith.jsonl", "langsmith"),
+        ("langsmith_tree.json", "langsmith"),
+        ("langfuse_trace.json", "langfuse"),
+        ("langfuse_observations.jsonl", "langfuse"),
+        ("kubernetes_audit.jsonl", "kubernetes-audit"),
+        ("kubernetes_audit_list.json", "kubernetes-audit"),
+        ("cloudtrail.json", "cloudtrail"),
+        ("agentdojo.json", "agentdojo"),
+        ("agentdojo_injected.json", "agentdojo"),
+        ("atif.json", "atif"),
+        ("atif_subagent.json", "atif"),
     )
 )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.transport.file.foreign import BYTES_MAX, LINES_MAX, explained, recognise
 from monitor.transport.file.reader import FileSource
+from tests.traces.samples import SAMPLES, Sample
 
 ROOT = Path(__file__).resolve().parents[2]
 FOREIGN = ROOT / "fixtures" / "foreign"
@@ -46,6 +47,22 @@ def test_a_large_document_is_told_by_its_beginning(tmp_path: Path) -> None:
     lines = lines_of(path)
     assert len(lines) <= LINES_MAX and sum(map(len, lines)) <= BYTES_MAX
     assert recognise(lines) == "OTLP (OpenTelemetry)"
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_a_trace_that_is_refused_is_sent_to_the_command_that_reads_it(sample: Sample) -> None:
+    """All formats of `interlock ingest`; other files are not sent there."""
+    assert "`interlock ingest` makes events of it" in explained(lines_of(FOREIGN / sample.name))
+    assert "ingest" not in explained(lines_of(FOREIGN / "sarif_finding.json"))
+
+
+def test_a_document_of_many_lines_is_told_by_its_whole() -> None:
+    """Lines in the middle of it may be documents of another sort."""
+    lines = [
+        b'{"suite_name": "s", "user_task_id": "u", "messages": [',
+        b'{"role": "user", "content": 1}',
+    ]
+    assert recognise([*lines, b"]}"]) == "an agent's trajectory"
 
 
 @given(st.lists(st.binary(max_size=60), max_size=8))

@@ -37,6 +37,16 @@ _CLAUDE: Final = frozenset({"uuid", "parentUuid", "leafUuid", "isSidechain", "me
 _SPAN_PREFIXES: Final = ("gen_ai.", "openinference.", "ai.toolCall", "ai.telemetry", "traceloop.")
 _SPANS: Final = "OpenTelemetry spans"
 
+INGESTED: Final = frozenset(
+    {
+        *("payloads of a coding agent's hooks", "a Claude Code transcript", "a Codex transcript"),
+        *("a Gemini CLI transcript", "MCP messages (JSON-RPC)", "LangSmith runs"),
+        *("an export of Langfuse", "audit events of Kubernetes", "records of AWS CloudTrail"),
+        "an agent's trajectory",
+    }
+)
+"""Names of formats that `interlock ingest` reads."""
+
 Fields = Mapping[str, Any]
 
 
@@ -53,15 +63,16 @@ def recognise(lines: Sequence[bytes]) -> str | None:
     for head, told in _HEADS:
         if lines[0].startswith(head):
             return told
+    # A document of many lines has lines that are documents: its parts.
+    spread = None if _parsed(lines[0]) else _parsed(b"\n".join(lines))
+    if spread:
+        events = _as_events(spread, is_spread=True)
+        return events or next(filter(None, map(_named, _objects(spread, WRAPPED_MAX))), None)
     documents = [found for line in lines[:RECORDS_MAX] if (found := _parsed(line))]
     for document in documents:
         for fields in _objects(document, WRAPPED_MAX):
             if (name := _named(fields)) is not None:
                 return _as_events(document, is_spread=False) or name
-    spread = None if documents else _parsed(b"\n".join(lines))
-    if spread:
-        events = _as_events(spread, is_spread=True)
-        return events or next(filter(None, map(_named, _objects(spread, WRAPPED_MAX))), None)
     if documents:
         return _as_events(documents[0], is_spread=False)
     # A document of many lines of which only the beginning is here: its keys have to do.
@@ -73,6 +84,8 @@ def explained(lines: Sequence[bytes]) -> str:
     """The sentence for people about a file of which no event could be read."""
     name = recognise(lines)
     looks = "" if name is None else f"this looks like {name}; "
+    if name in INGESTED:
+        looks += "`interlock ingest` makes events of it (docs/traces.md). "
     return (
         f"{looks}Interlock reads its own events (docs/events.md): one JSON object per line, with "
         "`session`, `ts`, `kind`, and `seq` or `id`"
@@ -159,6 +172,10 @@ def _is_trajectory(fields: Fields) -> bool:
     )
 
 
+def _is_audit(fields: Fields) -> bool:
+    return "auditID" in fields or str(fields.get("apiVersion")).startswith("audit.k8s.io/")
+
+
 def _is_tool_call(fields: Fields) -> bool:
     names = fields.keys()
     return (
@@ -193,6 +210,9 @@ _TESTS: Final[tuple[tuple[str, Callable[[Fields], bool]], ...]] = (
     ("logs in Loki's format", lambda fields: isinstance(fields.get("streams"), list)),
     ("notifications of Alertmanager", _has("alerts", "receiver")),
     ("a Grafana dashboard", _has("panels", "editable")),
+    ("audit events of Kubernetes", _is_audit),
+    ("records of AWS CloudTrail", _has("eventSource", "eventName", "eventID")),
+    ("an export of Langfuse", _has("traceId", "startTime", "type")),
     ("a Kubernetes object", _has("apiVersion", "kind")),
     ("an agent's trajectory", _is_trajectory),
     ("tool calls of an agent framework", _is_tool_call),
