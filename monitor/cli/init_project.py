@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import difflib
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -139,15 +141,27 @@ def _wanted(facts: ProjectFacts, *, with_ci: bool) -> dict[str, str]:
 def _commands(directory: str, facts: ProjectFacts) -> list[str]:
     """The next steps, as commands to copy."""
     here = [] if directory == "." else [f"cd {shlex.quote(directory)}"]
+    interlock = as_called(sys.argv[0])
     commands = [
         *here,
-        "interlock test invariants",
-        "interlock gate serve --config interlock.yaml",
-        "interlock doctor --config interlock.yaml",
+        f"{interlock} test invariants",
+        f"{interlock} gate serve --config interlock.yaml",
+        f"{interlock} doctor --config interlock.yaml",
     ]
     if ".claude" in facts.marks:
-        commands.append(f"interlock init claude-code --gate unix:{SOCKET}")
+        commands.append(f"{interlock} init claude-code --gate unix:{SOCKET}")
     return commands
+
+
+def as_called(program: str) -> str:
+    """The command that the user typed. An environment that is not activated is not on the path, so
+    `interlock` alone would not be found, or be another one.
+    """
+    if Path(program).name != "interlock" or "/" not in program:
+        return "interlock"
+    found = shutil.which("interlock")
+    is_on_path = found is not None and Path(found).resolve() == Path(program).resolve()
+    return "interlock" if is_on_path else shlex.quote(str(Path(program).absolute()))
 
 
 def _notes(facts: ProjectFacts) -> list[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from monitor.cli import init_project
 from monitor.project.facts import modules_of, packages_of
 from monitor.project.frameworks import (
     FRAMEWORKS,
@@ -232,3 +234,18 @@ def test_another_process_that_writes_first_keeps_its_file(
     assert write(tmp_path, "a", "x").state == "differs"
     assert (tmp_path / "a").read_text() == "other"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_the_next_steps_name_the_program_that_was_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of an environment that is not on the path, by its own path."""
+    program = tmp_path / "an env" / "interlock"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert init_project.as_called(str(program)) == shlex.quote(str(program))
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert init_project.as_called(str(program)) == "interlock"
+    assert init_project.as_called("monitor/cli/__main__.py") == "interlock"
