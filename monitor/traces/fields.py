@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from monitor.traces.documents import parsed
+from monitor.traces.documents import Fault, parsed
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -38,3 +38,11 @@ def json_object(value: Any) -> Mapping[str, Any] | None:
     if isinstance(value, str):
         value = parsed(value.encode("utf-8", "surrogatepass"))
     return value if isinstance(value, dict) else None
+
+
+def json_of(value: Any) -> Any:
+    """The value that a text of JSON tells; a text that is not JSON, and any other value, itself."""
+    if not isinstance(value, str):
+        return value
+    found = parsed(value.encode("utf-8", "surrogatepass"))
+    return value if isinstance(found, Fault) else found

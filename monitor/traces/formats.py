@@ -22,6 +22,7 @@ from monitor.traces import (
     langsmith_runs,
     mcp_messages,
     openhands_events,
+    otlp_json,
     swe_agent,
 )
 from monitor.traces.model import Document, Format, Item, Unread
@@ -40,6 +41,7 @@ FORMATS: Final[Sequence[Format]] = (
     cloudtrail.FORMAT,
     agentdojo_run.FORMAT,
     atif_trajectory.FORMAT,
+    otlp_json.FORMAT,
 )
 LOOKED_AT_MAX: Final = 200
 """Chosen: documents from a file's beginning by which it is recognised."""

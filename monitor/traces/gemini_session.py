@@ -60,7 +60,7 @@ def _message(place: str, message: Mapping[str, Any]) -> Iterator[Item]:
             place=place,
             kind="message.runtime" if is_made else _KINDS[kind],
             text=text,
-            span=text_of(message.get("id")),
+            message=text_of(message.get("id")),
             time_ns=from_text(message.get("timestamp")),
             agent="gemini-cli",
         )

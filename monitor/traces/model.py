@@ -1,7 +1,7 @@
 """The input and the output of a reader of a foreign format.
 
     Document                a value of JSON with its place in the file
-    Format.read(document)   -> Step | Unread, in the order of the document; pure
+    Format.read(document)   -> Step | Passed | Unread, in the order of the document; pure
 
 A step is one event as the format tells it. A field that the format does not have stays absent, so
 that predicates on it are unknown, never false.
@@ -28,6 +28,24 @@ class Document(NamedTuple):
     value: Any
 
 
+class Span(NamedTuple):
+    """Where in a tree of spans something is told; ids are those of the whole file.
+
+    `within`: the outer span. `session`: the session that this span names itself. `connection`: the
+    id of a connection or of the trace, which stands for the session if none is named around it.
+    `is_carrier`: a message of a protocol, which carries the call of an outer span. `is_agent`: the
+    run of an agent.
+    """
+
+    id: str
+    within: str = ""
+    trace: str = ""
+    session: str = ""
+    connection: str = ""
+    is_carrier: bool = False
+    is_agent: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One event of a trace.
@@ -36,8 +54,9 @@ class Step:
     one run. `parent`: the id of the run that started it. `time_ns` is None if the format tells no
     time. `args` is None if it does not tell the arguments. An outcome may leave out the tool: its
     request, which has the same `call`, names it. `has_lasting_call` is False if ids of calls begin
-    anew within a trace. `span` and `within`: the ids of what tells this step, and of what it is a
-    part of. Of two tellings of one call, the inner one is dropped.
+    anew within a trace. `message`: the id of a message, which is told once. `span`: the place in a
+    tree of spans, if the format has one. `is_retold`: told by a message about the call, not by what
+    made the call.
     """
 
     place: str
@@ -54,9 +73,10 @@ class Step:
     result: Any = ABSENT
     error: str = ""
     text: str = ""
+    message: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    span: str = ""
-    within: str = ""
+    span: Span | None = None
+    is_retold: bool = False
 
 
 class Unread(NamedTuple):
@@ -73,6 +93,7 @@ class Passed(NamedTuple):
 
     place: str
     what: str
+    span: Span | None = None
 
 
 class Named(NamedTuple):

@@ -20,20 +20,25 @@ from typing import Any, Final
 from interlock.event_json import arguments, draft
 from interlock.limits import NAME_CHARACTERS_MAX
 from interlock.names import session_id_of
+from monitor.traces.doubles import OUTCOMES, once
 from monitor.traces.model import ABSENT, Item, Named, Passed, Step, Unread
+from monitor.traces.tree import Tree
 
 UNREAD_SHOWN_MAX: Final = 20
 """Chosen: places that are listed one by one; all are counted."""
 _DIGEST_BYTES: Final = 8
-OUTCOMES: Final = ("tool.completed", "tool.failed")
 
 
 @dataclass(slots=True)
 class Lacks:
-    """Counts of events without a part; predicates on what is absent are unknown."""
+    """Counts of events without a part; predicates on what is absent are unknown.
+
+    `conversations`: events of which only the connection or the trace is known, not the session.
+    """
 
     times: int = 0
     sessions: int = 0
+    conversations: int = 0
     args: int = 0
     calls: int = 0
     requests: int = 0
@@ -65,7 +70,9 @@ def assemble(items: Iterable[Item], whole: str) -> Assembled:
     made = Assembled()
     steps: list[Step] = []
     named: Named | None = None
-    for item in items:
+    all_items = list(items)
+    tree = Tree(all_items)
+    for item in all_items:
         match item:
             case Unread():
                 _unread(item, made)
@@ -74,14 +81,24 @@ def assemble(items: Iterable[Item], whole: str) -> Assembled:
             case Named():
                 named = _named(item, named, made)
             case Step():
-                steps.append(item)
+                steps.append(_placed(item, tree, made.lacks))
     for session, own in _sessions(steps, named, whole, made).items():
         id_ = session_id_of(session)
         made.sessions.append(id_)
-        ordered = _ordered(own, made.lacks)
-        for seq, (time_ns, step) in enumerate(_whole(_once(ordered, made), made.lacks)):
+        kept, doubles_count = once(_ordered(own, made.lacks), tree)
+        made.doubles_count += doubles_count
+        for seq, (time_ns, step) in enumerate(_whole(kept, made.lacks)):
             made.lines.append(_line(id_, seq, time_ns, step, made))
     return made
+
+
+def _placed(step: Step, tree: Tree, lacks: Lacks) -> Step:
+    """With its session, of which a connection or a trace is an uncertain name."""
+    step = tree.settled(step)
+    if step.session or step.span is None:
+        return step
+    lacks.conversations += bool(step.span.connection)
+    return replace(step, session=step.span.connection)
 
 
 def _unread(item: Unread, made: Assembled) -> None:
@@ -135,46 +152,6 @@ def _ordered(steps: list[Step], lacks: Lacks) -> list[tuple[int, Step]]:
         timed.append((number if last_ns is None else last_ns, step))
     timed.sort(key=lambda one: one[0])
     return timed
-
-
-def _once(steps: list[tuple[int, Step]], made: Assembled) -> Iterator[tuple[int, Step]]:
-    """Without second tellings: of a call in the same words, of a part of what tells it, of one
-    message; and of the user's message, as a message of the runtime. A call without arguments has
-    those of its fuller telling.
-    """
-    fuller = {
-        (step.kind, step.call): step.args
-        for _, step in reversed(steps)
-        if step.call and step.has_lasting_call and step.args is not None
-    }
-    said = {step.text for _, step in steps if step.kind == "message.user"}
-    told: dict[tuple[str, str], Step] = {}
-    spans = {(step.kind, step.span): step for _, step in steps if step.span}
-    for time_ns, step in steps:
-        if step.args is None and step.has_lasting_call:
-            step = replace(step, args=fuller.get((step.kind, step.call)))  # noqa: PLW2901
-        outer = spans.get((step.kind, step.within)) if step.within else None
-        id_ = step.call if step.kind.startswith("tool.") else step.span
-        known = told.get((step.kind, id_)) if id_ else None
-        is_said = step.kind == "message.runtime" and step.text in said
-        if is_said or _is_same(outer, step) or _is_same(known, step):
-            made.doubles_count += 1
-            continue
-        told[step.kind, id_] = step
-        if not step.has_lasting_call:
-            for kind in OUTCOMES if step.kind == "tool.requested" else ("tool.requested",):
-                told.pop((kind, id_), None)
-        yield time_ns, step
-
-
-def _is_same(one: Step | None, other: Step) -> bool:
-    if one is None:
-        return False
-    if not one.kind.startswith("tool."):
-        return one.text == other.text
-    is_tool = not (one.tool and other.tool) or one.tool == other.tool
-    is_args = one.args is None or other.args is None or one.args == other.args
-    return is_tool and is_args and (one.result is ABSENT or one.result == other.result)
 
 
 def _whole(steps: Iterable[tuple[int, Step]], lacks: Lacks) -> Iterator[tuple[int, Step]]:

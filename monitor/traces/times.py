@@ -11,6 +11,7 @@ _EARLIEST_NS: Final = 978_307_200 * 10**9
 _LATEST_NS: Final = 4_102_444_800 * 10**9
 """The year 2100."""
 _TEXT_CHARS_MAX: Final = 64
+_DIGITS_MAX: Final = 20
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -54,6 +55,22 @@ def from_number(value: Any) -> int | None:
 
 
 _UNITS_NS: Final = (10**9, 10**6, 10**3, 1)
+
+
+def from_digits(number: Any) -> int | None:
+    """Nanoseconds since 1970, also as a text of digits.
+
+    Examples
+    --------
+    >>> from_digits("1767603602000000007"), from_digits(3)
+    (1767603602000000007, None)
+    """
+    if isinstance(number, str) and number.isascii() and number.isdigit():
+        number = int(number) if len(number) <= _DIGITS_MAX else None
+    is_number = isinstance(number, int) and not isinstance(number, bool)
+    return _plausible(number) if is_number else None
+
+
 _SECOND: Final = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC) - _EPOCH
 
 

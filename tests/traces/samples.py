@@ -54,5 +54,8 @@ SAMPLES = tuple(
         ("agentdojo_injected.json", "agentdojo"),
         ("atif.json", "atif"),
         ("atif_subagent.json", "atif"),
+        ("otlp_json_execute_tool.json", "otlp-json"),
+        ("otlp_json_mcp_client_span.json", "otlp-json"),
+        ("otlp_recorded.jsonl", "otlp-json"),
     )
 )

@@ -42,7 +42,7 @@ INGESTED: Final = frozenset(
         *("payloads of a coding agent's hooks", "a Claude Code transcript", "a Codex transcript"),
         *("a Gemini CLI transcript", "MCP messages (JSON-RPC)", "LangSmith runs"),
         *("an export of Langfuse", "audit events of Kubernetes", "records of AWS CloudTrail"),
-        "an agent's trajectory",
+        *("an agent's trajectory", "OTLP (OpenTelemetry)"),
     }
 )
 """Names of formats that `interlock ingest` reads."""
@@ -196,9 +196,9 @@ _TESTS: Final[tuple[tuple[str, Callable[[Fields], bool]], ...]] = (
     ("a Codex transcript", _is_codex),
     ("a Gemini CLI transcript", _has("sessionId", "projectHash")),
     ("OTLP (OpenTelemetry)", _has("resourceSpans")),
-    ("OTLP (OpenTelemetry)", _has("resource_spans")),
-    ("OTLP (OpenTelemetry)", _has("resourceLogs")),
-    ("OTLP (OpenTelemetry)", _has("resourceMetrics")),
+    (_SPANS, _has("resource_spans")),
+    ("logs of OpenTelemetry", _has("resourceLogs")),
+    ("metrics of OpenTelemetry", _has("resourceMetrics")),
     ("MCP messages (JSON-RPC)", _has("jsonrpc")),
     ("CloudEvents", _has("specversion", "type", "source")),
     ("CloudEvents", _has("ce_specversion")),
