@@ -24,6 +24,7 @@ HELP: Final[Mapping[str, str]] = {
     "fmt": "format invariant files",
     "explain": "explain a finding or an invariant",
     "graph": "draw an invariant",
+    "rules": "print alerts for Prometheus, one for each invariant",
     "findings": "list, show and export findings",
     "control": "list, wait, quarantine, release, kill or retire",
     "schema": "print a JSON Schema",
