@@ -88,7 +88,9 @@ def encode(content: Mapping[str, object]) -> bytes:
 
 
 def keys_alike(value: object) -> str:
-    """A key that stands beside another which differs by case alone, at any depth; `""` for none."""
+    """A key that stands beside another which differs by case alone, or behind a NUL, at any depth;
+    `""` for none.
+    """
     for mapping in _objects(value):
         if alike := _first_alike(mapping):
             return alike
@@ -102,20 +104,33 @@ def has_prototype(value: object) -> bool:
 
 def imitated(keys: Iterable[str], known: frozenset[str]) -> str:
     """A key that a reader without regard to case takes for one of `known`; `""` for none."""
-    return next((key for key in keys if key not in known and _folded(key) in known), "")
+    return next((key for key in keys if key not in known and folded(key) in known), "")
 
 
-def _folded(key: str) -> str:
-    return key.strip().casefold()
+def folded(name: str) -> str:
+    """A name as the laxest of readers takes it: in lower case, to its first NUL, without blanks and
+    characters that nobody sees.
+
+    Examples
+    --------
+    >>> folded("Tools/Call\\0x"), folded(" me\\u200bthod")
+    ('tools/call', 'method')
+    """
+    read = _to_nul(name)
+    return "".join(sign for sign in read if sign.isprintable() and sign != " ").casefold()
+
+
+def _to_nul(name: str) -> str:
+    return name.partition("\0")[0]
 
 
 def _first_alike(mapping: Mapping[str, object]) -> str:
     seen: set[str] = set()
     for key in mapping:
-        folded = key.casefold()
-        if folded in seen:
+        alike = _to_nul(key).casefold()
+        if alike in seen:
             return key
-        seen.add(folded)
+        seen.add(alike)
     return ""
 
 

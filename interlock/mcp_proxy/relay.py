@@ -30,6 +30,7 @@ from .message import (
     Message,
     Unreadable,
     error,
+    folded,
     read,
 )
 from .tool_call import CALL_METHOD, Call, Outcome, outcome_of, read_call, refusal, with_arguments
@@ -216,7 +217,7 @@ class Relay:
 
 
 def _is_nearly(method: str, known: str) -> bool:
-    return method != known and "".join(method.split()).casefold() == known
+    return method != known and folded(method) == known
 
 
 def _is_same(one: object, other: object) -> bool:

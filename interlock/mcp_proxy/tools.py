@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ..limits import NAME_CHARACTERS_MAX
-from .message import Unreadable
+from .message import Unreadable, folded
 
 TOOLS_MAX: Final = 10_000
 """Chosen: far more than a model can be given; further ones have no hints."""
@@ -48,7 +48,7 @@ class Tools:
             if not isinstance(name, str) or len(name) > NAME_CHARACTERS_MAX:
                 continue
             if name in self._hints or len(self._hints) < TOOLS_MAX:
-                self._folded.setdefault(_folded(name), name)
+                self._folded.setdefault(folded(name), name)
                 self._hints[name] = _stricter(self._hints.get(name), tool.get("annotations"))
 
     def checked(self, name: str) -> str:
@@ -61,7 +61,7 @@ class Tools:
         """
         if name in self._hints:
             return name
-        if (listed := self._folded.get(_folded(name))) is not None:
+        if (listed := self._folded.get(folded(name))) is not None:
             raise Unreadable(f"the server lists the tool as `{listed}`; use exactly this name")
         if not _USUAL.match(name):
             raise Unreadable(
@@ -94,7 +94,3 @@ def _stricter(known: Mapping[str, bool] | None, annotations: object) -> dict[str
         elif found:
             joined[name] = any(found)
     return joined
-
-
-def _folded(name: str) -> str:
-    return "".join(name.split()).casefold()

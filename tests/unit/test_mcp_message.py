@@ -41,6 +41,7 @@ def test_a_message_keeps_its_bytes(text: str) -> None:
         (f'{{"jsonrpc":"2.0","id":1,"METHOD":"tools/call",{CALL}}}', "`METHOD` is nearly one"),
         ('{"jsonrpc":"2.0","id":1,"method":"x","param\u017f":{}}', "is nearly one"),
         ('{"jsonrpc":"2.0","id":1,"method":"x"," result":{}}', "is nearly one"),
+        ('{"jsonrpc":"2.0","id":1,"method":"x","method\\u0000":"tools/call"}', "is nearly one"),
         ('{"jsonrpc":"2.0","id":1,"method":"x","result":{}}', "neither result nor error"),
         ('{"jsonrpc":"2.0","id":1,"method":5}', "has text there"),
         ('{"jsonrpc":"2.0","id":1,"method":"x","params":[1]}', "`params` is not an object"),

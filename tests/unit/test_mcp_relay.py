@@ -114,7 +114,10 @@ def test_a_call_that_a_server_could_read_otherwise_is_refused(
     assert asked(relay, call(1)).id == 1
 
 
-@pytest.mark.parametrize("method", ["Tools/Call", " tools/call", "tools/call\t", "TOOLS/CALL"])
+@pytest.mark.parametrize(
+    "method",
+    ["Tools/Call", " tools/call", "tools/call\t", "TOOLS/CALL", "tools/call\0", "tools/call\u200b"],
+)
 def test_a_method_that_is_nearly_a_call_is_refused(relay: Relay, method: str) -> None:
     assert "nearly" in refused(relay, request(1, method, name="pay"))[2]
 
