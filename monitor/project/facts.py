@@ -13,6 +13,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+KEYS_COST_MAX: Final = 4_000_000
+"""Chosen: the parser's memory grows with the square of the parts of a key, which stands in a line;
+it takes 30 MB for so many. Ordinary files have some thousands.
+"""
 NESTING_MAX: Final = 20
 """Chosen: dependencies of any tool stand less deep in a file of settings."""
 
@@ -50,6 +54,8 @@ def modules_of(text: str) -> set[str]:
 
 def _of_toml(text: str) -> Iterator[str]:
     """Requirements of `[project]`, of groups, and the names of Poetry's tables."""
+    if sum(line.count(".") ** 2 for line in text.splitlines()) > KEYS_COST_MAX:
+        return
     try:
         told = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError):
