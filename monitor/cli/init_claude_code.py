@@ -30,6 +30,8 @@ from monitor.setup.claude_code import (
     text_of,
 )
 
+BESIDE: Final = ("settings.json", "settings.local.json")
+"""The files of settings of one folder."""
 WAIT_S: Final = 120
 WAIT_S_MAX: Final = 600
 """As long as a gate waits (`hook_wait_s_max` of its bounds)."""
@@ -94,6 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"`{place}` is not UTF-8; mend it first") from None
     settings = settings_of(before, place)
     after = merged(settings, {} if arguments.remove else ours, place)
+    if not arguments.remove:
+        _refuse_switched_off(path)
     if arguments.print:
         sys.stdout.write(text_of(after))
         return EXIT_FINE
@@ -140,6 +144,26 @@ def _entry(gate: str) -> Entry:
     relay = find_spec("interlock.claude_relay")
     assert relay is not None and relay.origin is not None, "it is a part of the client"
     return command(sys.executable, relay.origin, address.path)
+
+
+def _refuse_switched_off(path: Path) -> None:
+    """A file beside these settings can switch off all hooks; it may be one of a foreign repository.
+
+    Raises
+    ------
+    ConfigError
+        It does.
+    """
+    for other in (path.with_name(name) for name in BESIDE):
+        try:
+            beside = settings_of(other.read_text(encoding="utf-8"), "") if other.is_file() else {}
+        except (OSError, UnicodeDecodeError, ConfigError):
+            continue  # Claude Code does not read it either.
+        if beside.get("disableAllHooks"):
+            place = visible(str(other))
+            raise ConfigError(
+                f"`{place}` has `disableAllHooks`: no hook would run; remove it first"
+            )
 
 
 def _write(path: Path, text: str) -> None:

@@ -181,6 +181,18 @@ def test_hooks_in_another_form_stay(tmp_path: Path, hooks: list[Any]) -> None:
     assert written(tmp_path)["hooks"]["Stop"][: len(hooks)] == hooks
 
 
+def test_hooks_that_another_file_switches_off_are_not_promised(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may have come with the repository. A file that cannot be read switches off nothing."""
+    beside = with_own(tmp_path).with_name("settings.local.json")
+    beside.write_text('{"disableAllHooks": true}')
+    assert init(tmp_path) == 2 and "`disableAllHooks`" in capsys.readouterr().err
+    assert written(tmp_path) == OWN
+    beside.write_text("{")
+    assert init(tmp_path) == 0
+
+
 def test_access_and_a_link_stay(tmp_path: Path) -> None:
     """The file is replaced as a whole, where it is."""
     path = with_own(tmp_path)

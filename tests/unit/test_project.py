@@ -69,6 +69,14 @@ def test_packages_that_files_require(name: str, text: str, packages: set[str]) -
     assert packages <= found and len(found) <= len(packages) + 1
 
 
+def test_a_key_of_many_parts_is_not_parsed() -> None:
+    """The parser's memory grows with the square of the parts: 200 KB would fill any memory."""
+    key = ".".join(["a"] * 2_002)
+    assert packages_of("pyproject.toml", f'{key} = 1\n[project]\ndependencies = ["x"]') == set()
+    short = ".".join(["a"] * 1_000)
+    assert packages_of("pyproject.toml", f'{short} = 1\n[project]\ndependencies = ["x"]') == {"x"}
+
+
 def test_a_name_of_node_is_not_one_of_python() -> None:
     """`langchain` of Node has no adapter."""
     assert found_frameworks(
