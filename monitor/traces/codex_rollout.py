@@ -3,7 +3,7 @@
 | in the rollout | event |
 |---|---|
 | `session_meta` | the session; `source.subagent` names its parent |
-| `event_msg`: `user_message` | `message.user` |
+| `event_msg`: `user_message` | `message.user`; `message.runtime` if its `kind` is not `plain` |
 | `response_item`: `message` of the assistant | `message.assistant` |
 | `response_item`: `message` of any other role | `message.runtime` |
 | `function_call`, `custom_tool_call`, `local_shell_call`, `tool_search_call` | `tool.requested` |
@@ -74,7 +74,9 @@ def _told(common: dict[str, Any], payload: Mapping[str, Any]) -> Item:
     if payload.get("type") == "user_message":
         if not is_text(payload.get("message")):
             return Unread(common["place"], "a message of the user without a text")
-        return Step(kind="message.user", text=payload["message"], **common)
+        is_users = payload.get("kind") in (None, "plain")
+        kind = "message.user" if is_users else "message.runtime"
+        return Step(kind=kind, text=payload["message"], **common)
     if not is_text(payload.get("type")):
         return Unread(common["place"], "an event of an unknown type")
     return Passed(common["place"], "event_msg, for the screen")

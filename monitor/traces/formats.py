@@ -31,7 +31,6 @@ FORMATS: Final[Sequence[Format]] = (
     claude_transcript.FORMAT,
     codex_rollout.FORMAT,
     claude_hooks.FORMAT,
-    mcp_messages.FORMAT,
     swe_agent.FORMAT,
     openhands_events.FORMAT,
     gemini_session.FORMAT,
@@ -42,7 +41,9 @@ FORMATS: Final[Sequence[Format]] = (
     agentdojo_run.FORMAT,
     atif_trajectory.FORMAT,
     otlp_json.FORMAT,
+    mcp_messages.FORMAT,
 )
+"""In the order of asking: messages of MCP may be within the arguments of a call of any other."""
 LOOKED_AT_MAX: Final = 200
 """Chosen: documents from a file's beginning by which it is recognised."""
 

@@ -14,7 +14,7 @@ says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from monitor.traces.fields import is_text, mapping_of, text_of, texts_of
@@ -37,38 +37,42 @@ _METHODS: Final = frozenset(
 
 def is_it(value: Any) -> bool:
     """By the version that each message has."""
-    return _message(mapping_of(value)) is not None
+    return any(True for _ in _messages(mapping_of(value)))
 
 
 def read(document: Document) -> Iterable[Item]:
-    """The event of one message."""
-    outer = mapping_of(document.value)
-    message, place = _message(outer), document.place
-    if message is None:
-        return [Unread(place, "a line without a message of JSON-RPC")]
-    common: dict[str, Any] = {
-        "place": place,
+    """The events of all messages of a line."""
+    outer, place = mapping_of(document.value), document.place
+    found = list(_messages(outer))
+    if not found:
+        yield Unread(place, "a line without a message of JSON-RPC")
+    shared: dict[str, Any] = {
         "time_ns": next(filter(None, (_time(outer.get(name)) for name in _TIMES)), None),
         "session": next((outer[name] for name in _SESSIONS if text_of(outer.get(name))), ""),
-        "call": _id(message.get("id")),
         "has_lasting_call": False,
     }
+    for number, message in enumerate(found, 1):
+        at = place if len(found) == 1 else f"{place}, message {number}"
+        yield _told({"place": at, "call": _id(message.get("id")), **shared}, message)
+
+
+def _messages(value: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """The messages within a line of a log; not those within a message."""
+    if isinstance(value, dict) and is_text(value.get("jsonrpc")):
+        yield value
+    elif depth < _WRAPPED_MAX and isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _messages(inner, depth + 1)
+
+
+def _told(common: dict[str, Any], message: Mapping[str, Any]) -> Item:
     if "method" in message:
-        return [_request(common, message)]
+        return _request(common, message)
     if "error" in message:
         error = mapping_of(message["error"])
         reason = text_of(error.get("message")) or "the server answered with an error"
-        return [Step(kind="tool.failed", error=reason, **common)]
-    return [_response(common, message.get("result"))]
-
-
-def _message(fields: Mapping[str, Any], depth: int = 0) -> Mapping[str, Any] | None:
-    if is_text(fields.get("jsonrpc")):
-        return fields
-    if depth == _WRAPPED_MAX:
-        return None
-    inner = (_message(value, depth + 1) for value in fields.values() if isinstance(value, dict))
-    return next(filter(None, inner), None)
+        return Step(kind="tool.failed", error=reason, **common)
+    return _response(common, message.get("result"))
 
 
 def _time(value: Any) -> int | None:

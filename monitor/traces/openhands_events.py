@@ -11,7 +11,7 @@
 
 Older events are named by `action` or `observation`, and an observation's `cause` is the `id` of its
 action; those of the SDK are named by `kind`, and `tool_call_id` is the call. The events do not name
-their session: the file's name does.
+their session: the file's name does. A run's result names it (`instance_id`) and has them in a list.
 """
 
 from __future__ import annotations
@@ -39,7 +39,18 @@ _OUTCOMES: Final = frozenset({"ObservationEvent", "UserRejectObservation", "Agen
 
 
 def is_it(value: Any) -> bool:
-    """By the names of an action, an observation or a kind."""
+    """By the names of an action, an observation or a kind; also within an export of a run."""
+    run = _of_a_run(mapping_of(value))
+    return _is_event(run[0]) if run else _is_event(value)
+
+
+def _of_a_run(fields: Mapping[str, Any]) -> list[Any]:
+    """The events that an export or a result of an evaluation contains."""
+    found = (fields.get(name) for name in ("trajectory", "history", "events"))
+    return next((events for events in found if isinstance(events, list) and events), [])
+
+
+def _is_event(value: Any) -> bool:
     fields = mapping_of(value)
     names = fields.keys()
     if is_text(fields.get("action")) and isinstance(fields.get("args"), dict):
@@ -51,10 +62,20 @@ def is_it(value: Any) -> bool:
 
 
 def read(document: Document) -> Iterable[Item]:
-    """The events of one event."""
-    fields = mapping_of(document.value)
+    """The events of one event, or of all events of a run."""
+    place, fields = document.place, mapping_of(document.value)
+    run = _of_a_run(fields)
+    if not run:
+        yield from _event(place, "", fields)
+    for number, event in enumerate(run, 1):
+        session = text_of(fields.get("instance_id"))
+        yield from _event(f"{place}, event {number}", session, mapping_of(event))
+
+
+def _event(place: str, session: str, fields: Mapping[str, Any]) -> Iterable[Item]:
     common = {
-        "place": document.place,
+        "place": place,
+        "session": session,
         "time_ns": from_text(fields.get("timestamp")),
         "agent": "openhands",
         "attributes": {"source": fields["source"]} if is_text(fields.get("source")) else {},
@@ -65,7 +86,7 @@ def read(document: Document) -> Iterable[Item]:
         return [_seen(common, fields)]
     if is_text(fields.get("kind")):
         return _of_the_sdk(common, fields)
-    return [Unread(document.place, "an event of an unknown type")]
+    return [Unread(place, "an event of an unknown type")]
 
 
 def _id(value: Any) -> str:

@@ -22,6 +22,7 @@ COPIED = (
     "tests/laws",
     "tests/mutants",
     "tests/support",
+    "tests/traces",
     "tests/unit",
 )
 COPIED_FILES = ("pyproject.toml", "tests/__init__.py", "tests/conftest.py")

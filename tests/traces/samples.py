@@ -41,6 +41,7 @@ SAMPLES = tuple(
         ("openhands_events.jsonl", "openhands"),
         ("openhands_server_events.json", "openhands"),
         ("openhands_sdk_events.jsonl", "openhands"),
+        ("openhands_output.jsonl", "openhands"),
         ("gemini_session.json", "gemini-cli"),
         ("gemini_session_lines.jsonl", "gemini-cli"),
         ("langsmith.jsonl", "langsmith"),
