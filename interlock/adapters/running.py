@@ -24,6 +24,7 @@ from ..session import Session
 
 CONVERSATIONS_MAX: Final = 10_000
 """Chosen: sessions that an adapter keeps; an older one is resumed at its gate."""
+_PLAIN: Final = (str, int, float, list, dict, type(None))
 CALL_IDS_MAX: Final = 1_000
 """Chosen: ids of calls of a session; a framework repeats a call soon, or not at all."""
 T = TypeVar("T")
@@ -65,8 +66,14 @@ def converted(args: Mapping[str, object], model: Any) -> Mapping[str, object]:
         found = model.model_validate(dict(args))
     except (ValueError, TypeError, AttributeError, LookupError, RuntimeError):
         return args
-    fields = type(found).model_fields
-    return {**args, **{one.alias or name: getattr(found, name) for name, one in fields.items()}}
+    fields = type(found).model_fields.items()
+    given = {one.alias or name: getattr(found, name) for name, one in fields}
+    return {**args, **{name: one for name, one in given.items() if _is_plain(one)}}
+
+
+def _is_plain(value: object) -> bool:
+    """False for a value of a type of Python alone: for it the JSON stands that the model wrote."""
+    return isinstance(value, _PLAIN) or hasattr(value, "model_dump")
 
 
 class Messages:
