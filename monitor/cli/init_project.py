@@ -38,7 +38,7 @@ _WORDS: Final = {
     "missing": "would be written",
     "written": "written",
     "same": "is there already",
-    "differs": "is there with another text, and was not changed",
+    "differs": "is there with another text, and was not changed; read it before you use it",
     "refused": "was not written",
 }
 
