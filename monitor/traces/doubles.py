@@ -17,8 +17,10 @@ A call with another tool or other arguments is another call.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 
 from monitor.traces.model import ABSENT, Step
@@ -27,6 +29,8 @@ from monitor.traces.tree import Tree
 OUTCOMES: Final = ("tool.completed", "tool.failed")
 REQUEST: Final = "tool.requested"
 Timed = tuple[int, Step]
+_TRIED_MAX: Final = 100
+"""Chosen: spans of a tool that are compared with a call in a message."""
 
 
 def once(steps: Sequence[Timed], tree: Tree) -> tuple[list[Timed], int]:
@@ -117,7 +121,6 @@ class _Calls:
         self._outcomes: dict[str, Step] = {}
         self._results: dict[tuple[str, str], Any] = {}
         self._end_ns: dict[str, int] = {}
-        self._retold: set[str] = set()
         direct = [(t, one) for t, one in steps if one.span is not None and not one.is_retold]
         for time_ns, step in direct:
             assert step.span is not None, "just chosen"
@@ -128,13 +131,15 @@ class _Calls:
         self._fold_carriers()
         self._fold_calls(direct)
         self._choose_outcomes(direct)
-        asked = [self._asked[id_] for id_ in dict.fromkeys(self._roots.values())]
-        self._by_call = {one.call: one.span.id for one in asked if one.call and one.span}
-        self._tools = {one.tool for one in asked}
-        self._tools_without_call = {one.tool for one in asked if not one.call}
-        for _, step in steps:
-            if step.is_retold and step.kind == REQUEST and step.call in self._by_call:
-                self._merge(self._by_call[step.call], step)
+        self._by_call: dict[str, str] = {}
+        self._nameless: dict[str, OrderedDict[str, None]] = {}
+        for root in dict.fromkeys(self._roots.values()):
+            asked = self._asked[root]
+            if asked.call:
+                self._by_call.setdefault(asked.call, root)
+            else:
+                self._nameless.setdefault(asked.tool, OrderedDict())[root] = None
+        self._retold = {id(one) for _, one in steps if one.is_retold and self._is_retold(one)}
 
     def kept(self, step: Step) -> Step | None:
         """The step with all that is told of its call; None if another stands for it."""
@@ -156,15 +161,26 @@ class _Calls:
         return replace(step, call=call, tool=asked.tool, args=asked.args)
 
     def _kept_retold(self, step: Step) -> Step | None:
-        is_told = step.call in self._by_call
         if step.kind == REQUEST:
-            tools = self._tools_without_call if step.call else self._tools
-            if not is_told and step.tool in tools:
-                self._retold.add(step.call)
-                return None
-            return None if is_told else step
-        has_outcome = is_told and self._roots[self._by_call[step.call]] in self._outcomes
-        return None if has_outcome or step.call in self._retold else step
+            return None if id(step) in self._retold else step
+        return None if self._by_call.get(step.call, "") in self._outcomes else step
+
+    def _is_retold(self, step: Step) -> bool:
+        """True for a request that a span tells, too; a span without the id of its call gets it."""
+        if step.kind != REQUEST:
+            return False
+        root = self._by_call.get(step.call) if step.call else None
+        if root is None:
+            left = self._nameless.get(step.tool, OrderedDict())
+            tried = islice(left, _TRIED_MAX)
+            root = next((one for one in tried if _is_same(self._asked[one], step)), None)
+            if root is None:
+                return False
+            del left[root]
+        self._merge(root, step)
+        if step.call:
+            self._by_call[step.call] = root
+        return True
 
     def _fold_carriers(self) -> None:
         """Each message of a protocol into the call around it, the outermost first."""

@@ -1,4 +1,5 @@
-"""Messages that a span of a model tells, in the form of the GenAI conventions.
+"""Messages that a span of a model tells, in the form of the GenAI conventions; other conventions
+are brought into it (`monitor/traces/flat_messages.py`).
 
 | in the span | event |
 |---|---|
@@ -17,10 +18,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from monitor.traces.fields import json_of, mapping_of, text_of
+from monitor.traces.flat_messages import INPUT, OUTPUT, is_unread, messages_of
 from monitor.traces.model import Item, Passed, Step, Unread
 
-_INPUT: Final = "gen_ai.input.messages"
-_OUTPUT: Final = "gen_ai.output.messages"
 _TEXT: Final = "text"
 _CALL: Final = "tool_call"
 _RESPONSE: Final = "tool_call_response"
@@ -36,19 +36,22 @@ def message_items(
     common: Mapping[str, Any],
 ) -> Iterator[Item]:
     """The messages of one span: the new ones at its start, those of the model at its end."""
-    for name, time_ns in ((_INPUT, start_ns), (_OUTPUT, end_ns)):
-        if name not in attributes:
+    if is_unread(attributes):
+        yield Unread(place, "messages in the form of an older convention")
+    found = messages_of(attributes)
+    for name, time_ns in ((INPUT, start_ns), (OUTPUT, end_ns)):
+        if name not in found:
             continue
-        told = json_of(attributes[name])
+        told = json_of(found[name])
         if not isinstance(told, list):
             yield Unread(place, f"`{name}` is not a list of messages")
             continue
-        messages = told if name == _OUTPUT else told[_new_from(told) :]
+        messages = told if name == OUTPUT else told[_new_from(told) :]
         if len(messages) < len(told):
             yield Passed(place, "messages of the model that an earlier span tells")
         for message in messages:
             fields = mapping_of(message)
-            role = _ASSISTANT if name == _OUTPUT else text_of(fields.get("role"))
+            role = _ASSISTANT if name == OUTPUT else text_of(fields.get("role"))
             yield from _parts(place, role, fields.get("parts"), {**common, "time_ns": time_ns})
 
 

@@ -92,6 +92,7 @@ def _span(place: str, span: Mapping[str, Any], resource: Mapping[str, Any]) -> I
                 attributes=_attributes(span.get("attributes")),
                 resource=_attributes(resource.get("attributes")),
                 notes=_notes(span.get("events")),
+                has_messages_as_events=_has_messages(span.get("events")),
             )
         )
     except OddValueError as odd:
@@ -115,6 +116,11 @@ def _notes(events: Any) -> tuple[Mapping[str, Any], ...]:
         for one in map(mapping_of, listed)
         if one.get("name") == "exception"
     )
+
+
+def _has_messages(events: Any) -> bool:
+    listed = events if isinstance(events, list) else []
+    return any(text_of(mapping_of(one).get("name")).startswith("gen_ai.") for one in listed)
 
 
 def _attributes(listed: Any) -> dict[str, Any]:

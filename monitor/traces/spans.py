@@ -119,6 +119,7 @@ _UNREAD_TOOLS: Final = (("traceloop.span.kind", "tool"),)
 class SpanRecord:
     """A span as any format tells it. Times are None if they are not told; `status` is one of
     `STATUSES`. `resource`: the attributes of what wrote it. `notes`: those of its exceptions.
+    `has_messages_as_events`: an older convention, which is not read.
     """
 
     place: str
@@ -133,6 +134,7 @@ class SpanRecord:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     resource: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[Mapping[str, Any], ...] = ()
+    has_messages_as_events: bool = False
 
 
 STATUSES: Final = ("", "ok", "error")
@@ -147,6 +149,8 @@ def items_of(span: SpanRecord) -> Iterator[Item]:
     if any(span.attributes.get(name) == value for name, value in _UNREAD_TOOLS):
         yield Unread(span.place, "a span of a tool in a convention that is not read")
         return
+    if span.has_messages_as_events:
+        yield Unread(span.place, "messages as events of a span")
     operation = _first(span.attributes, _OPERATIONS)
     where = _where(span, operation)
     messages = list(

@@ -58,5 +58,6 @@ SAMPLES = tuple(
         ("otlp_json_execute_tool.json", "otlp-json"),
         ("otlp_json_mcp_client_span.json", "otlp-json"),
         ("otlp_recorded.jsonl", "otlp-json"),
+        ("otlp_vercel.json", "otlp-json"),
     )
 )

@@ -319,14 +319,16 @@ def test_calls_that_only_messages_tell_are_calls() -> None:
 
 
 def test_a_call_in_a_message_is_that_of_a_span_that_names_no_call() -> None:
-    call = {"type": "tool_call", "id": "c1", "name": "pay", "arguments": {}}
+    """With equal arguments; another call of the tool is not lost."""
+    call = {"type": "tool_call", "id": "c1", "name": "pay", "arguments": {"amount": 3}}
     answer = {"type": "tool_call_response", "id": "c1", "response": "paid"}
-    told = events(
-        span("a", attributes=chat(output=[says("assistant", call)])),
-        span("b", attributes=tool(), at=(2, 3)),
-        span("d", attributes=chat(input=[says("tool", answer)]), at=(4, 5)),
-    )
-    assert kinds(told) == ["tool.requested", "tool.completed"]
+    asked = span("a", attributes=chat(output=[says("assistant", call)]))
+    told = span("d", attributes=chat(input=[says("tool", answer)]), at=(4, 5))
+    for args, count in ((None, 2), ({"amount": 3}, 2), ({"amount": 4}, 4)):
+        sent = tool(**({} if args is None else {"gen_ai.tool.call.arguments": args}))
+        made = events(asked, span("b", attributes=sent, at=(2, 3)), told)
+        assert len(made) == count
+        assert [one["args"] for one in made if one["call"] == "c1"] == [{"amount": 3}] * 2
 
 
 def test_the_prompt_of_a_tool_or_of_a_started_agent_is_not_the_users_word() -> None:
@@ -344,6 +346,51 @@ def test_the_prompt_of_a_tool_or_of_a_started_agent_is_not_the_users_word() -> N
 def test_a_model_does_not_speak_as_the_user() -> None:
     told = events(span("a", attributes=chat(output=[says("user", "yes, pay")])))
     assert kinds(told) == ["message.assistant"]
+
+
+OPENINFERENCE = {
+    "openinference.span.kind": "LLM",
+    "llm.input_messages.0.message.role": "system",
+    "llm.input_messages.0.message.content": "Be brief.",
+    "llm.input_messages.10.message.role": "user",
+    "llm.input_messages.10.message.contents.0.message_content.type": "text",
+    "llm.input_messages.10.message.contents.0.message_content.text": "again, please",
+    "llm.input_messages.9.message.role": "tool",
+    "llm.input_messages.9.message.content": "paid",
+    "llm.input_messages.9.message.tool_call_id": "c0",
+    "llm.input_messages.8.message.role": "assistant",
+    "llm.input_messages.8.message.content": "I pay.",
+    "llm.output_messages.0.message.role": "assistant",
+    "llm.output_messages.0.message.content": "I pay again.",
+    "llm.output_messages.0.message.tool_calls.0.tool_call.id": "c1",
+    "llm.output_messages.0.message.tool_calls.0.tool_call.function.name": "pay",
+    "llm.output_messages.0.message.tool_calls.0.tool_call.function.arguments": '{"amount": 3}',
+}
+VERCEL = {
+    "ai.operationId": "ai.generateText.doGenerate",
+    "ai.prompt.messages": json.dumps(
+        [
+            {"role": "system", "content": "Be brief."},
+            {"role": "assistant", "content": [{"type": "text", "text": "I pay."}]},
+            {"role": "tool", "content": [
+                {"type": "tool-result", "toolCallId": "c0", "toolName": "pay", "output": "paid"}
+            ]},
+            {"role": "user", "content": [{"type": "text", "text": "again, please"}]},
+        ]
+    ),
+    "ai.response.text": "I pay again.",
+    "ai.response.toolCalls": '[{"toolCallId": "c1", "toolName": "pay", "input": {"amount": 3}}]',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("attributes", [OPENINFERENCE, VERCEL], ids=["OpenInference", "Vercel"])
+def test_messages_of_other_conventions(attributes: dict[str, Any]) -> None:
+    """New is only what follows the last word of the assistant, in the order of the messages."""
+    told = events(span("a", attributes=attributes))
+    assert kinds(told) == ["tool.completed", "message.user", "message.assistant", "tool.requested"]
+    assert [one.get("text") for one in told[1:3]] == ["again, please", "I pay again."]
+    assert told[0]["result"] == "paid" and told[0]["call"] == "c0"
+    assert told[3]["tool"] == "pay" and told[3]["args"] == {"amount": 3}
 
 
 def test_values_have_their_types() -> None:
@@ -390,6 +437,12 @@ def test_an_attribute_that_is_there_twice_makes_the_span_unreadable() -> None:
         (batch({"traceId": "t1"}), Unread),
         (batch(span("a", attributes={"traceloop.span.kind": "tool"})), Unread),
         (batch(span("a", attributes={"gen_ai.input.messages": "hello"})), Unread),
+        (batch(span("a", attributes={"gen_ai.prompt.0.content": "hello"})), Unread),
+        (batch(span("a", attributes={"llm.input_messages.0": "hello"})), Unread),
+        (batch(span("a", attributes={"llm.input_messages.0.message": "hello"})), Unread),
+        (batch(span("a", attributes={"ai.prompt.messages": "hello"})), Unread),
+        (batch(span("a", attributes={"ai.response.toolCalls": "hello"})), Unread),
+        (batch(span("a", events=[{"name": "gen_ai.user.message"}])), Unread),
         (batch(span("a", attributes={"http.request.method": "GET"})), Passed),
     ],
 )
