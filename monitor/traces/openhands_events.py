@@ -12,6 +12,7 @@
 Older events are named by `action` or `observation`, and an observation's `cause` is the `id` of its
 action; those of the SDK are named by `kind`, and `tool_call_id` is the call. The events do not name
 their session: the file's name does. A run's result names it (`instance_id`) and has them in a list.
+Times have no zone, and are read as UTC.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def is_it(value: Any) -> bool:
 
 
 def _of_a_run(fields: Mapping[str, Any]) -> list[Any]:
-    """The events that an export or a result of an evaluation contains."""
+    """The events that an export or a result of an evaluation contains; an event contains none."""
+    if _is_event(fields):
+        return []
     found = (fields.get(name) for name in ("trajectory", "history", "events"))
     return next((events for events in found if isinstance(events, list) and events), [])
 

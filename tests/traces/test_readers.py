@@ -74,6 +74,13 @@ def test_a_message_that_codex_made_is_not_the_users_word(kind: Any, expected: st
     assert step("codex", {"type": "event_msg", "payload": payload}).kind == expected
 
 
+def test_an_event_of_openhands_is_read_whatever_is_beside_it() -> None:
+    """A list in it does not make it a run, whose events are read in its place."""
+    event = {"id": 1, "source": "agent", "action": "run", "args": {"command": "rm"}}
+    told = step("openhands", {**event, "history": [{**event, "args": {"command": "ls"}}]})
+    assert told.args == {"command": "rm"}
+
+
 def test_arguments_that_are_not_json_stay_absent() -> None:
     """Codex keeps the model's text; an attacker could repeat a key in it."""
     payload = {"type": "function_call", "name": "pay", "call_id": "c"}
