@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -147,6 +148,23 @@ class Asker:
         body = msgspec.json.encode({"session": session, "request": request})
         deadline_ns = time.monotonic_ns() + int(self._limits.ask_s_max * 1e9)
         return _read(self._response("POST", "/v1/withdraw", body, deadline_ns), session, request)
+
+    def take(self, session: str, request: str) -> None:
+        """Take a granted call before other processes that resume it: one report with this id is
+        recorded, and others contradict it.
+
+        Raises
+        ------
+        Unjudged
+            Another process has taken it, or the gate did not say.
+        """
+        taken = {"kind": "call.taken", "attributes": {"by": uuid.uuid4().hex}}
+        told = {"session": session, "request": f"taken-{request}", "events": [taken]}
+        deadline_ns = time.monotonic_ns() + int(self._limits.ask_s_max * 1e9)
+        response = self._response("POST", "/v1/tell", msgspec.json.encode(told), deadline_ns)
+        if response.status != 200:
+            reason = f"status {response.status}: {read_failure(response.body)}"
+            raise Unjudged(reason, is_away=False, was_sent=False)
 
     def note_away(self) -> None:
         """No gate answered: the next ask is tried once."""

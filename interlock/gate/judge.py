@@ -250,7 +250,9 @@ class GateLink:
             return known
         if known.approval_id and self._judge.granted.take(self._id, request):
             # Not `known`: if another process has made the call since, the gate refuses it.
-            return self._ask(asked, request, None)
+            answer = self._ask(asked, request, None)
+            self._judge.asker.take(self._id, request)
+            return answer
         return self._ask(asked, uuid.uuid4().hex, None)
 
     async def request_async(self, call: Requested) -> Edited:

@@ -87,6 +87,22 @@ def test_a_deferred_call_is_made_again_when_it_is_decided(gate: AgentsGate) -> N
     assert kinds(gate).count("tool.completed") == 1
 
 
+def test_a_granted_call_is_made_by_one_of_two_processes(gate: AgentsGate) -> None:
+    """Both have its answer before either has reported an outcome."""
+    with Client(gate=gate.address, options=QUICK) as client, pytest.raises(Held):
+        deferred(client, gate.id("s1"))
+    gate.rule(held(gate), "grant")
+    with (
+        Client(gate=gate.address, options=QUICK) as one,
+        Client(gate=gate.address, options=QUICK) as other,
+    ):
+        call = one.session(gate.id("s1"), is_resumable=True).tool("pay", amount=3).with_id("c1")
+        call.is_deferred = True
+        call.begin()
+        with pytest.raises(Refused, match="reported other events"):
+            deferred(other, gate.id("s1"))
+
+
 def test_a_deferred_call_that_is_refused_is_denied(gate: AgentsGate) -> None:
     with Client(gate=gate.address, options=QUICK) as client:
         with pytest.raises(Held):
