@@ -1,4 +1,5 @@
-"""The bytes of a file as documents: one a line, one in all, or the elements of a list.
+"""The bytes of a file as documents: one a line or over several, one in all, or the elements of a
+list.
 
 A part that cannot be read is an `Unread` with its place. A key that is there twice makes a document
 unreadable, as on the stream: readers of JSON disagree about it.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Final
 
 from interlock.limits import nests_too_deep
@@ -15,6 +17,9 @@ from monitor.traces.model import Document, Unread
 
 FILE_BYTES_MAX: Final = 512 * 1024 * 1024
 """Chosen: a file is held in memory. Larger ones are to be split by session."""
+
+
+_OPENING: Final = b"{"
 
 
 class _RepeatedKeyError(ValueError):
@@ -38,14 +43,25 @@ class Fault(str):
 
 
 def _lines(content: bytes) -> Iterator[Document | Unread]:
-    for number, line in enumerate(content.split(b"\n"), 1):
-        if not line.strip():
-            continue
-        found = parsed(line)
+    for number, text in _parts(content.split(b"\n")):
+        found = parsed(text)
         if isinstance(found, Fault):
             yield Unread(f"line {number}", str(found))
         else:
             yield Document(f"line {number}", found)
+
+
+def _parts(lines: list[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Texts of a document each, with the number of their first line: single lines, or, if the first
+    one only opens an object, all up to the next one that begins at the margin.
+    """
+    told = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if not told or told[0][1].rstrip() != _OPENING:
+        yield from told
+        return
+    begins = [n for n, (_, line) in enumerate(told) if line.startswith(_OPENING)]
+    for begin, end in pairwise([*begins, len(told)]):
+        yield told[begin][0], b"\n".join(line for _, line in told[begin:end])
 
 
 def parsed(text: bytes) -> Any:

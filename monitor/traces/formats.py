@@ -14,6 +14,7 @@ from monitor.traces import (
     atif_trajectory,
     claude_hooks,
     claude_transcript,
+    cloud_events,
     cloudtrail,
     codex_rollout,
     gemini_session,
@@ -22,12 +23,13 @@ from monitor.traces import (
     langsmith_runs,
     mcp_messages,
     openhands_events,
+    otel_console,
     otlp_json,
     swe_agent,
 )
 from monitor.traces.model import Document, Format, Item, Unread
 
-FORMATS: Final[Sequence[Format]] = (
+_PLAIN: Final[Sequence[Format]] = (
     claude_transcript.FORMAT,
     codex_rollout.FORMAT,
     claude_hooks.FORMAT,
@@ -42,7 +44,10 @@ FORMATS: Final[Sequence[Format]] = (
     atif_trajectory.FORMAT,
     otlp_json.FORMAT,
     mcp_messages.FORMAT,
+    otel_console.FORMAT,
 )
+FORMATS: Final[Sequence[Format]] = (cloud_events.around(_PLAIN), *_PLAIN)
+"""CloudEvents first: a record of Kafka may look like what is in it."""
 """In the order of asking: messages of MCP may be within the arguments of a call of any other."""
 LOOKED_AT_MAX: Final = 200
 """Chosen: documents from a file's beginning by which it is recognised."""

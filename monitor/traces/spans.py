@@ -151,7 +151,7 @@ def items_of(span: SpanRecord) -> Iterator[Item]:
         return
     if span.has_messages_as_events:
         yield Unread(span.place, "messages as events of a span")
-    operation = _first(span.attributes, _OPERATIONS)
+    operation = _text(span.attributes, _OPERATIONS)
     where = _where(span, operation)
     messages = list(
         message_items(span.place, span.attributes, span.start_ns, span.end_ns, _common(span, where))
@@ -161,7 +161,7 @@ def items_of(span: SpanRecord) -> Iterator[Item]:
         yield Passed(span.place, _title(operation), where)
 
 
-def _title(operation: Any) -> str:
+def _title(operation: str) -> str:
     if operation in _AGENTS:
         return "a span of an agent"
     return "a span of a model" if operation in _MODELS else "another span"

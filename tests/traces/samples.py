@@ -59,5 +59,7 @@ SAMPLES = tuple(
         ("otlp_json_mcp_client_span.json", "otlp-json"),
         ("otlp_recorded.jsonl", "otlp-json"),
         ("otlp_vercel.json", "otlp-json"),
+        ("otel_console_recorded.json", "otel-console"),
+        ("cloudevents_recorded.jsonl", "cloudevents"),
     )
 )

@@ -443,6 +443,7 @@ def test_an_attribute_that_is_there_twice_makes_the_span_unreadable() -> None:
         (batch(span("a", attributes={"ai.prompt.messages": "hello"})), Unread),
         (batch(span("a", attributes={"ai.response.toolCalls": "hello"})), Unread),
         (batch(span("a", events=[{"name": "gen_ai.user.message"}])), Unread),
+        (batch(span("a", attributes={"gen_ai.operation.name": {"a": "chat"}})), Passed),
         (batch(span("a", attributes={"http.request.method": "GET"})), Passed),
     ],
 )

@@ -148,6 +148,8 @@ def test_what_is_not_read_is_counted() -> None:
         (b'{"a": 1}\n\n{"b": 2}\n', ["line 1", "line 3"]),
         (b'[{"a": 1},\n {"b": 2}]', ["element 1", "element 2"]),
         (b'{"a":\n 1}', ["the document"]),
+        (b'{\n "a": {\n }\n}\n{"b": 2}\n{\n}\n', ["line 1", "line 5", "line 6"]),
+        (b'{\n "a":\n{\n "b": 2}\n', ["line 3"]),
         (b'\xef\xbb\xbf{"a": 1}', ["the document"]),
     ],
 )

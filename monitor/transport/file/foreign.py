@@ -42,7 +42,7 @@ INGESTED: Final = frozenset(
         *("payloads of a coding agent's hooks", "a Claude Code transcript", "a Codex transcript"),
         *("a Gemini CLI transcript", "MCP messages (JSON-RPC)", "LangSmith runs"),
         *("an export of Langfuse", "audit events of Kubernetes", "records of AWS CloudTrail"),
-        *("an agent's trajectory", "OTLP (OpenTelemetry)"),
+        *("an agent's trajectory", "OTLP (OpenTelemetry)", "CloudEvents", _SPANS),
     }
 )
 """Names of formats that `interlock ingest` reads."""
