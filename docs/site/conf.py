@@ -43,6 +43,7 @@ QUESTIONS = {
     "The first hour": "docs/first-hour",
     "The language": "docs/language",
     "Packs of invariants": "docs/packs",
+    "Fitting packs to tools": "docs/infer",
     "Connecting an agent": "docs/agents",
     "Connecting a framework": "docs/connecting",
     "The gate": "docs/gate",

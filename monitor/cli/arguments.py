@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HELP: Final[Mapping[str, str]] = {
     "init": "set up a project: a gate's settings, first invariants, the lines for its framework",
     "ingest": "turn a trace of another program into events",
+    "infer": "propose what each tool of an agent is, for the lists of the packs",
     "run": "check a source against invariants",
     "check": "find every fault in invariant files",
     "test": "run the examples in invariant files",

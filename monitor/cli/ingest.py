@@ -55,16 +55,11 @@ def add(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, convert, write; say what was not read and what the trace does not tell."""
-    from monitor.traces.documents import FILE_BYTES_MAX
     from monitor.traces.native import whole_session
 
     if arguments.to != STDIN and Path(arguments.to).exists():
         raise ConfigError(f"{arguments.to} exists; name a new file")
-    try:
-        content = _content(arguments.trace, FILE_BYTES_MAX)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"{arguments.trace}: {reason}") from None
+    content = content_of(arguments.trace)
     found = _format(arguments.format, content)
     if isinstance(found, str):
         raise ConfigError(f"{arguments.trace}: {found}")
@@ -75,6 +70,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"{arguments.to}: {error.strerror}") from None
     _tell(arguments, found, made)
     return EXIT_UNJUDGED if made.unread_count or not made.lines else EXIT_FINE
+
+
+def content_of(name: str) -> bytes:
+    """The bytes of a file or of `-`, unpacked. Raises ConfigError."""
+    from monitor.traces.documents import FILE_BYTES_MAX
+
+    try:
+        return _content(name, FILE_BYTES_MAX)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"{name}: {reason}") from None
 
 
 def _content(name: str, bytes_max: int) -> bytes:

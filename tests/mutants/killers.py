@@ -144,16 +144,20 @@ MCP = (
 )
 """Calls of MCP that a gate did not judge."""
 
+INFER = ("tests/unit/test_infer.py", "tests/unit/test_infer_command.py")
+"""Proposals of what tools are."""
+
 PAGE = ("tests/unit/test_report_parts.py", "tests/unit/test_report_page.py")
 """The incident report."""
 
 ALL = (CASES, LAWS, STATES, READING, CEL, WHOLE, SOURCES, DIGESTS, WRITTEN, FILES, WHOSE, BIRTHS)
-ALL += (VOUCHERS, TIMES, PAGE, GATED, GATE, MCP, SHELL)
+ALL += (VOUCHERS, TIMES, PAGE, GATED, GATE, MCP, SHELL, INFER)
 
 
 LIKELIEST: tuple[tuple[tuple[str, ...], tuple[tuple[str, ...], ...]], ...] = (
     (("replay/report/",), (PAGE,)),
     (("interlock/gate/",), (GATED,)),
+    (("monitor/infer/",), (INFER,)),
     (("interlock/mcp_proxy/",), (MCP,)),
     (("monitor/gate/", "monitor/kernel/prevented"), (GATE,)),
     (
