@@ -95,12 +95,19 @@ def _found(document: Document | Unread, format_: Format | None) -> Iterator[Tool
         yield from _of_event(document) if is_event else _of_document(document)
         return
     listed = list(_listed(document.place, document.value)) if format_ is MCP else []
-    yield from listed
+    yield from listed or _beside(document)
     for item in () if listed else items(format_, [document]):
         if isinstance(item, Step) and item.tool:
             yield from _called(document.place, item.tool, item.args)
         elif isinstance(item, Unread):
             yield item
+
+
+def _beside(document: Document) -> Iterator[Tool | Unread]:
+    """Tools that a recorder wrote beside what happened, as a request to a model has them."""
+    elements = mapping_of(document.value).get("tools")
+    if isinstance(elements, list) and any(_is_tool(mapping_of(one)) for one in elements):
+        yield from _declared(document.place, {"tools": elements})
 
 
 def _of_event(document: Document) -> Iterator[Tool | Unread]:

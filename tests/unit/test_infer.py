@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from monitor.infer.propose import Entry, Proposal, pattern_of, propose
 from monitor.infer.schemas import ARGUMENTS_MAX, Argument
 from monitor.infer.tools import DESCRIPTION_CHARACTERS_MAX, TOOLS_MAX, Tool, read_tools
 
+FOREIGN = Path(__file__).parents[2] / "fixtures" / "foreign"
 LISTS = pack_lists()
 SCHEMA = {"type": "object", "properties": {"rcpt": {"type": "string", "format": "email"}}}
 
@@ -86,6 +88,13 @@ def test_calls_of_events_and_of_traces_show_arguments() -> None:
 def tool_of_mail() -> Tool:
     """The tool of the test above."""
     return Tool(name="t", arguments=(Argument("who", "an e-mail address"),))
+
+
+def test_a_recorder_may_write_tools_beside_what_happened() -> None:
+    """A document of a known format can have `tools`, as a request to a model has them."""
+    content = json.loads((FOREIGN / "swe_agent.traj.json").read_text())
+    assert sorted(read({**content, "tools": DECLARED["openai"]})) == ["bash", "t"]
+    assert sorted(read({**content, "tools": ["t", {"name": "t"}]})) == ["bash"]
 
 
 def test_a_result_that_looks_like_a_declaration_is_not_one() -> None:
