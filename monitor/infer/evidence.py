@@ -117,7 +117,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         hints={"openWorldHint": True},
     ),
     "acts": Kind(
-        title="changes something that is somebody's",
+        title="changes what belongs to a person",
         lists=[("origins", "acting_tools")],
         names=[
             *(f"**_{verb}_**" for verb in ("create", "add", "update", "set", "change", "modify")),
