@@ -1,1 +1,1 @@
-"""What each tool of an agent is: proposals for the lists of the packs, from what is known of it."""
+"""Proposals for the lists of the packs, from what is known of the tools of an agent."""

@@ -1,4 +1,4 @@
-"""What a name, an argument, a description or an annotation says about a tool: one table.
+"""Signs of what a tool is, in its name, arguments, description and annotations: one table.
 
 Patterns are those of `named_any`, as in the packs. A kind of tool has signs; each sign is strong or
 weak. Nothing here clears a tool: a name that sounds like reading only keeps the *name* from being a
