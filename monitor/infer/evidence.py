@@ -51,6 +51,12 @@ def _pairs(verbs: Sequence[str], nouns: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"**_{verb}_**{noun}**" for verb in verbs for noun in nouns)
 
 
+def _either_way(verbs: Sequence[str], nouns: Sequence[str]) -> tuple[str, ...]:
+    """Every verb before and after every noun: `delete_buckets`, `r2_bucket_delete`."""
+    after = tuple(f"**_{noun}**_{verb}_**" for verb in verbs for noun in nouns)
+    return _pairs(verbs, [f"_{noun}" for noun in nouns]) + after
+
+
 READING: Final = tuple(
     f"**__{verb}_**"
     for verb in (
@@ -201,7 +207,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "tears_down": Kind(
         title="takes down something of production",
         lists=[("production", "tearing_tools")],
-        names=_pairs((*_END, "stop", "shutdown", "scale_down"), [f"_{one}_" for one in _NETWORK]),
+        names=_either_way((*_END, "stop", "shutdown", "scale_down"), _NETWORK),
     ),
     "ruins_data": Kind(
         title="ruins a database",

@@ -167,6 +167,8 @@ def test_of_two_tools_of_one_name_the_worse_hints_count() -> None:
         (tool("wipe_records"), ("approval", "irreversible_tools")),
         (tool("wipe_records"), ("origins", "deleting_tools")),
         (tool("wipe_cluster"), ("production", "tearing_tools")),
+        (tool("erase_instances"), ("production", "tearing_tools")),
+        (tool("r2_bucket_wipe"), ("production", "tearing_tools")),
         (tool("erase_table"), ("production", "ruining_tools")),
         (tool("settle", "iban", "amount"), ("budgets", "paying_tools")),
         (tool("subprocess"), ("shell", "shell_tools")),

@@ -40,7 +40,7 @@ def test_the_text_is_a_difference_with_reasons(
     assert main(["infer", str(tools)]) == EXIT_FINE
     lines = capsys.readouterr().out.splitlines()
     assert '+    - "**__wipe_cluster"' in lines
-    assert "+    # its name matches `**_wipe_**_cluster_**`" in lines
+    assert "+    # its name matches `**_wipe_**_cluster**`" in lines
     assert all(re.match(r"[-+@ #]", line) for line in lines)
     notes = "\n".join(line for line in lines if line.startswith("#"))
     assert "NO EFFECT: `get_notes` belongs to `sending_tools` of `secrets`" in notes
