@@ -261,7 +261,9 @@ def test_entries_only_add_to_what_is_looked_at() -> None:
     assert not {name for _, name in targets} & UNCLASSIFYING
 
 
-@pytest.mark.parametrize("name", ["**", "a?", "a\nb", "a\u202eb", "___", "\ud800", "a\u3164b"])
+@pytest.mark.parametrize(
+    "name", ["**", "a*", "**a**", "a?", "a\nb", "a\u202eb", "___", "\ud800", "a\u3164b"]
+)
 def test_a_name_that_no_pattern_can_be_is_told(name: str) -> None:
     """A star would match other tools, and what cannot be seen cannot be confirmed."""
     assert pattern_of(name, "**__") is None
