@@ -39,7 +39,7 @@ class ArgumentKind:
     """
 
     title: str
-    lists: Sequence[tuple[str, str]]
+    list_name: tuple[str, str]
     names: Sequence[str] = ()
     of: frozenset[str] = field(default_factory=frozenset)
     holds: bool = False
@@ -248,19 +248,19 @@ KINDS: Final[Mapping[str, Kind]] = {
 ARGUMENTS: Final[Mapping[str, ArgumentKind]] = {
     "destination": ArgumentKind(
         title="where it goes",
-        lists=[("origins", "destination_arguments")],
+        list_name=("origins", "destination_arguments"),
         names=_TO,
     ),
     "vague_destination": ArgumentKind(
         title="where it goes, in a tool that acts",
-        lists=[("origins", "vague_arguments")],
+        list_name=("origins", "vague_arguments"),
         names=_VAGUE_TO,
         of=frozenset({"sends", "acts", "pays"}),
         holds=True,
     ),
     "target": ArgumentKind(
         title="an environment that may be production",
-        lists=[("production", "target_arguments")],
+        list_name=("production", "target_arguments"),
         names=["env", "**_env", "**environment**", "stage", "cluster", "**_cluster", "namespace"],
         choices=["**prod**", "**_prd**", "**_live_**"],
     ),

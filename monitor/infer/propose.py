@@ -220,9 +220,11 @@ def _argument_signs(
             reason = _argument_reason(argument, kind.names, kind.choices)
             if kind.holds and argument.holds:
                 reason = f"it holds {argument.holds}"
-            on = any(_is_named(lists.get(name, ()), argument.name) for name in _SAME[kind.lists[0]])
-            if reason and not on and kind.lists[0] in lists:
-                yield kind.lists[0], argument.name, f"{kind.title}, since {reason}"
+            on = any(
+                _is_named(lists.get(name, ()), argument.name) for name in _SAME[kind.list_name]
+            )
+            if reason and not on and kind.list_name in lists:
+                yield kind.list_name, argument.name, f"{kind.title}, since {reason}"
                 break
 
 

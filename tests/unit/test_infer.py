@@ -254,7 +254,7 @@ def test_a_trusted_tool_that_strangers_write_is_a_doubt() -> None:
 def test_entries_only_add_to_what_is_looked_at() -> None:
     """No kind proposes for a list that exempts, and each list exists."""
     targets = {name for kind in KINDS.values() for name in kind.lists}
-    targets |= {name for kind in ARGUMENTS.values() for name in kind.lists}
+    targets |= {kind.list_name for kind in ARGUMENTS.values()}
     exempting = {(pack, name) for (pack, _), names in EXEMPTING.items() for name in names}
     assert targets | exempting <= set(LISTS)
     assert not targets & exempting
