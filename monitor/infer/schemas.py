@@ -47,10 +47,10 @@ def declared_arguments(schema: Any) -> tuple[tuple[Argument, ...], bool]:
     """The arguments of a schema; False if the bounds left a part of it out."""
     if isinstance(schema, list):  # Names alone, or parameters that have a name each.
         schema = {"properties": dict(filter(None, map(_named, schema)))}
-    elif isinstance(schema, dict) and "properties" not in schema and "type" not in schema:
+    elif isinstance(schema, dict) and not {"properties", "type", "$ref"} & schema.keys():
         schema = {"properties": schema}
     found: dict[Argument, None] = {}
-    walk = _Walk()
+    walk = _Walk(schema)
     for argument in walk.arguments(schema, 0):
         found[argument] = None
         if len(found) == ARGUMENTS_MAX:
@@ -66,9 +66,12 @@ def _named(element: Any) -> tuple[str, Any] | None:
 
 
 class _Walk:
-    """Counts the parts that were seen; `is_whole` turns false at a bound."""
+    """Counts the parts that were seen; `is_whole` turns false at a bound, and at a reference to
+    another document.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, whole: Any) -> None:
+        self._whole = whole
         self.is_whole = True
         self._branches_count = 0
 
@@ -79,12 +82,15 @@ class _Walk:
             return
         if not isinstance(schema, dict):
             return
+        if "$ref" in schema:
+            yield from self.arguments(self._referred(schema["$ref"]), depth + 1)
         properties = schema.get("properties")
         for name, inner in properties.items() if isinstance(properties, dict) else ():
             if len(name) > NAME_CHARACTERS_MAX:
                 self.is_whole = False
                 continue
-            yield Argument(name, _format(inner), _choices(inner))
+            shown = self._shown(inner)
+            yield Argument(name, _format(shown), _choices(shown))
             yield from self.arguments(inner, depth + 1)
         for key in _WITHIN:
             yield from self.arguments(schema.get(key), depth + 1)
@@ -92,6 +98,23 @@ class _Walk:
             either = schema.get(key)
             for inner in either if isinstance(either, list) else ():
                 yield from self.arguments(inner, depth + 1)
+
+    def _shown(self, schema: Any) -> Any:
+        """The schema itself, or that which it refers to."""
+        is_reference = isinstance(schema, dict) and "$ref" in schema
+        return self._referred(schema["$ref"]) if is_reference else schema
+
+    def _referred(self, reference: Any) -> Any:
+        """The part of this schema that `#/$defs/NAME` or the like points to."""
+        part = self._whole
+        steps = reference.split("/") if isinstance(reference, str) else [""]
+        for step in steps[1:]:
+            name = step.replace("~1", "/").replace("~0", "~")
+            part = part.get(name) if isinstance(part, dict) else None
+        if steps[0] != "#" or not isinstance(part, dict):
+            self.is_whole = False
+            return None
+        return part
 
 
 def _format(schema: Any, depth: int = 0) -> Holds:

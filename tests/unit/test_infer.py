@@ -17,7 +17,7 @@ from monitor.cli.infer import pack_lists
 from monitor.infer.edit import with_entries
 from monitor.infer.evidence import ARGUMENTS, EXEMPTING, KINDS, UNCLASSIFYING
 from monitor.infer.propose import Entry, Proposal, pattern_of, propose
-from monitor.infer.schemas import ARGUMENTS_MAX, Argument
+from monitor.infer.schemas import ARGUMENTS_MAX, Argument, declared_arguments
 from monitor.infer.tools import DESCRIPTION_CHARACTERS_MAX, TOOLS_MAX, Tool, read_tools
 
 FOREIGN = Path(__file__).parents[2] / "fixtures" / "foreign"
@@ -67,6 +67,22 @@ def test_every_form_of_declaration_is_read(form: str) -> None:
     """The same tool in each form has its argument, and the format of that."""
     expected = {"t": Tool(name="t", arguments=(Argument("rcpt", "an e-mail address"),))}
     assert read(DECLARED[form]) == expected
+
+
+def test_references_within_a_schema_are_followed() -> None:
+    """As far as the bounds go; one that leads elsewhere leaves the tool unread in part."""
+    address = {"type": "object", "properties": {"rcpt": {"$ref": "#/$defs/mail~1x"}}}
+    definitions = {"to": address, "mail/x": {"type": "string", "format": "email"}}
+    for schema in (
+        {"type": "object", "properties": {"to": {"$ref": "#/$defs/to"}}, "$defs": definitions},
+        {"$ref": "#/$defs/to", "$defs": definitions},
+    ):
+        found, is_whole = declared_arguments(schema)
+        assert is_whole and Argument("rcpt", "an e-mail address") in found
+    for elsewhere in ("other.json#/x", "#/$defs/none", 7, "#"):
+        schema = {"type": "object", "properties": {"to": {"$ref": elsewhere}}}
+        found, is_whole = declared_arguments(schema)
+        assert found[0].name == "to" and not is_whole
 
 
 def test_an_entry_without_a_schema_is_a_tool_beside_others() -> None:
