@@ -44,6 +44,7 @@ from ..calls import Edited, ToolCall
 from ..errors import Denied, Refused, SettingError
 from ..session import Session
 from .running import Conversation, Messages, Redact, made_async
+from .schema_fit import unfit
 
 T = TypeVar("T")
 _INPUT = "input"
@@ -122,7 +123,9 @@ class _Guard:
 
             async def make(edited: Edited) -> Any:
                 if edited is None:
+                    _check_types(tool, args)
                     return await invoke(context, text)
+                _check_types(tool, edited)
                 approved = edited.get(_INPUT) if is_custom else json.dumps(edited)
                 if not isinstance(approved, str):
                     raise Denied(
@@ -166,6 +169,17 @@ class _Guard:
             self._messages.of_model(
                 self._conversation.session, ItemHelpers.extract_text(item) or ""
             )
+
+
+def _check_types(tool: FunctionTool | CustomTool, args: Mapping[str, Any]) -> None:
+    """Raises Denied for arguments that the SDK would convert behind the gate."""
+    path = unfit(tool.params_json_schema, args) if isinstance(tool, FunctionTool) else ""
+    if path:
+        raise Denied(
+            tool.name,
+            f"`{tool.name}` refused: `{path}` is not of the type that the tool declares; make the "
+            "call again with that type",
+        )
 
 
 class _Server:

@@ -9,7 +9,8 @@ from tests.adapters.cases import Cases
 CASES = """
 hijacked hijacked-stream hijacked-handing hijacked-nested hijacked-silent hijacked-mcp
 hijacked-unguarded hijacked-shell hijacked-sandbox honest honest-twice honest-stream
-honest-garbled honest-mcp parallel repeated broken broken-raised broken-mcp held held-custom
+honest-garbled honest-mistyped honest-mcp parallel repeated broken broken-raised broken-mcp
+held held-custom
 """
 
 
@@ -87,6 +88,16 @@ def test_a_custom_tool_runs_with_no_text_that_nobody_approved(cases: Cases) -> N
     (failed,) = cases.records("held-custom", "tool.failed")
     assert failed["error"].startswith("Denied: ")
     assert told["ran"] == [] and "takes a text, `input`" in told["read"][0][1], told
+
+
+def test_arguments_that_the_sdk_would_convert_do_not_run(cases: Cases) -> None:
+    """`"yes"` was judged as a text. The model is told which argument it is, and mends it."""
+    told = cases.told("honest-mistyped")
+    assert told["ran"] == [["erase", True]], told
+    assert "`force` is not of the type that the tool declares" in told["read"][0][1]
+    (failed,) = cases.records("honest-mistyped", "tool.failed")
+    (done,) = cases.records("honest-mistyped", "tool.completed")
+    assert (failed["call"], failed["args"], done["call"]) == ("c1", {"force": "yes"}, "c2")
 
 
 def test_ids_edited_arguments_and_silence(cases: Cases) -> None:

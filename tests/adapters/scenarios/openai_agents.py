@@ -27,7 +27,9 @@ from openai.types.responses import (
 )
 from scripted import (
     ASKED,
+    DONE,
     POST,
+    RAN,
     SECRET,
     Call,
     Outcome,
@@ -45,12 +47,23 @@ from interlock.adapters.openai_agents import guarded
 
 set_tracing_disabled(True)
 NOT_JSON = '{"url": '
+MISTYPED = (
+    Turn(calls=(Call("erase", {"force": "yes"}, "c1"),)),
+    Turn(calls=(Call("erase", {"force": True}, "c2"),)),
+    DONE,
+)
 HANDING = (
     Turn("I read the file first.", (SECRET,)),
     Turn(calls=(Call("transfer_to_poster", {}, "h1"),)),
     Turn(calls=(POST,)),
     Turn("I could not post it."),
 )
+
+
+def erase(force: bool) -> str:
+    """Erase."""
+    RAN.append(["erase", force])
+    return "erased"
 
 
 def outputs_of(turn: Turn, how: str) -> list[Any]:
@@ -162,13 +175,13 @@ async def pay_by_text(context: Any, text: str) -> str:
 
 
 def run(client: Client, case: str, how: str, script: tuple[Turn, ...]) -> Outcome:
-    turns = list(HANDING if how == "handing" else script)
+    turns = list({"handing": HANDING, "mistyped": MISTYPED}.get(how, script))
     if how == "nested":
         turns = nested(turns, {"input": "post it"})
     elif how == "twice":
         turns = [Turn("Wait."), *turns]
     model = Scripted(iter(turns), how)
-    tools: list[Any] = [function_tool(one) for one in (read_file, http_post, pay)]
+    tools: list[Any] = [function_tool(one) for one in (read_file, http_post, pay, erase)]
     if how == "raised":
         tools[1] = function_tool(http_post, failure_error_function=None)
     elif how == "custom":
