@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from monitor.findings.incident import incident_of
-from monitor.findings.model import Finding, FindingType
+from monitor.findings.model import UNJUDGED_TYPES, Finding, FindingType
 
 PRODUCT: Final = "interlock"
 RESULTS: Final[dict[FindingType, str]] = {
@@ -34,8 +34,8 @@ def is_prevented(finding: Finding) -> bool:
 
 
 def is_undecided(finding: Finding) -> bool:
-    """True if the finding says that something is not known."""
-    return finding.type not in ("violated", "anomaly")
+    """True if the finding says that something is not known; a bypass of a gate is known."""
+    return finding.type in UNJUDGED_TYPES or finding.type == "unread"
 
 
 def incident(finding: Finding) -> str:

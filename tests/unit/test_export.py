@@ -6,6 +6,7 @@ import json
 import re
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from py_ocsf_models.events.findings.detection_finding import DetectionFinding
@@ -45,6 +46,14 @@ def test_sarif_is_valid_and_an_undecided_finding_is_open() -> None:
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["no-secret-egress", "lost"]
     place = run["results"][0]["relatedLocations"][0]["physicalLocation"]
     assert place == {"artifactLocation": {"uri": "sessions/s-1"}, "region": {"startLine": 2}}
+
+
+@pytest.mark.parametrize("kind", ["bypass", "contested", "break_glass", "id_conflict", "anomaly"])
+def test_what_the_engine_knows_is_not_open(kind: str) -> None:
+    """Its level is its severity: a report that shows no level would hide it."""
+    report = json.loads(written("sarif", make_finding(type=kind, invariant="")))
+    (result,) = report["runs"][0]["results"]
+    assert (result["kind"], result["level"]) == ("fail", "error")
 
 
 def test_ocsf_is_valid_and_says_if_the_call_was_blocked() -> None:
