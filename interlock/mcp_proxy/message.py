@@ -159,7 +159,7 @@ def _parsed(data: bytes) -> object:
     except UnicodeEncodeError:
         raise Unreadable("a text contains half of a surrogate pair", PARSE_ERROR) from None
     except _RepeatedError as fault:
-        reason = f"the key `{_shown(str(fault))}` is there twice; send it once"
+        reason = f"the key `{shown_key(str(fault))}` is there twice; send it once"
         raise Unreadable(reason, id_=_lax_id(data)) from None
     except (ValueError, RecursionError):
         raise Unreadable("the message is not valid JSON", PARSE_ERROR) from None
@@ -195,7 +195,7 @@ def _finite(text: str) -> float:
 def _message(data: bytes, content: Mapping[str, Any]) -> Message:
     if key := imitated(content, _KEYS):
         raise Unreadable(
-            f"the key `{_shown(key)}` is nearly one of JSON-RPC; write it as it is there"
+            f"the key `{shown_key(key)}` is nearly one of JSON-RPC; write it as it is there"
         )
     if content.get("jsonrpc") != "2.0":
         raise Unreadable('`jsonrpc` is not "2.0"')
@@ -240,6 +240,6 @@ def _lax_id(data: bytes) -> Id | None:
     return _certain_id({"id": ids[0]}) if len(ids) == 1 else None
 
 
-def _shown(key: str) -> str:
+def shown_key(key: str) -> str:
     """A key of an agent as it may stand in a message."""
     return "".join(sign if sign.isprintable() else "?" for sign in key[:40])

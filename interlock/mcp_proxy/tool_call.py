@@ -28,6 +28,7 @@ from .message import (
     has_prototype,
     imitated,
     keys_alike,
+    shown_key,
 )
 from .tools import Tools
 
@@ -117,9 +118,9 @@ def _read(message: Message, id_: Id, tools: Tools) -> Call:
     params = message.params
     if key := next((key for key in params if key not in _PARAMS), ""):
         nearly = ", and nearly one that does" if imitated([key], _PARAMS) else ""
-        raise Unreadable(f"a call has no parameter `{_shown(key)}`{nearly}")
+        raise Unreadable(f"a call has no parameter `{shown_key(key)}`{nearly}")
     if key := keys_alike(params):
-        raise Unreadable(f"the key `{_shown(key)}` differs from another one by case alone")
+        raise Unreadable(f"the key `{shown_key(key)}` differs from another one by case alone")
     if has_prototype(params):
         raise Unreadable("a key is `__proto__`, which gives an object other values in JavaScript")
     if params.get("task") is not None:
@@ -167,7 +168,3 @@ def _text_of(result: Mapping[str, Any]) -> str:
     blocks = content if isinstance(content, list) else []
     texts = [block.get("text") for block in blocks if isinstance(block, dict)]
     return "\n".join(text for text in texts if isinstance(text, str))
-
-
-def _shown(key: str) -> str:
-    return "".join(sign if sign.isprintable() else "?" for sign in key[:40])
